@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Log lines on stderr: "<N>text" with journald priorities under systemd, "time LEVEL text" on a
+ * terminal, one JSON object a line with log_format = "json". Safe to call from any thread.
+ */
+#pragma once
+
+#include "err.h"
+
+typedef enum LogLevel {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARN = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+} LogLevel;
+typedef enum LogFormat { LOG_FORMAT_TEXT, LOG_FORMAT_JSON } LogFormat;
+
+void log_setup(const char *program, LogFormat format, LogLevel least);
+bool log_format_from_name(const char *name, LogFormat *ret); /* "text", "json" */
+bool log_level_from_name(const char *name, LogLevel *ret);   /* "error", "warn", "info", "debug" */
+
+void log_line(LogLevel level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)

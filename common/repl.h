@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Replication of one server: what it says, and the few statements that change it. No rule here decides
+ * anything; no function issues a START that could purge relay logs without being named so.
+ */
+#pragma once
+
+#include "db.h"
+
+typedef enum ReplIo { REPL_IO_NO, REPL_IO_CONNECTING, REPL_IO_YES } ReplIo;
+
+typedef struct ReplStatus {
+    bool is_replica;  /* a source is configured */
+    int64_t channels; /* configured sources */
+    ReplIo io;
+    bool sql_running;
+    bool uses_gtid; /* GTID positioning as Siding needs it */
+    char *source_host;
+    int64_t source_port;
+    char *applied;   /* gtid_slave_pos / gtid_executed */
+    char *binlog;    /* gtid_binlog_pos / gtid_executed: what this server itself has logged */
+    char *received;  /* Gtid_IO_Pos / Retrieved ∪ executed; "" when not known (MariaDB after a restart) */
+    char *exec_file; /* the source's binlog coordinates of the applied position */
+    int64_t exec_pos;
+    char *read_file;
+    int64_t read_pos;
+    int64_t relay_bytes; /* Relay_Log_Space */
+    int64_t delay_s;
+    int64_t io_errno, sql_errno;
+    char *io_error, *sql_error;
+    bool read_only;
+    int64_t server_id, uptime_s;
+} ReplStatus;
+void repl_status_done(ReplStatus *s);
+MUST_CHECK bool repl_read(Db *db, ReplStatus *ret, Err *err);
+
+/* STOP of the applier thread; on ERR_TIMEOUT the thread may still stop later (facts: an abandoned STOP still
+ * stops). */
+MUST_CHECK bool repl_stop_sql(Db *db, Err *err);
+/* Refuses (ERR_REFUSED) unless the receiver runs or is connecting: with both threads stopped MariaDB would
+ * purge the relay logs. */
+MUST_CHECK bool repl_start_sql(Db *db, Err *err);
+MUST_CHECK bool repl_start_sql_until(Db *db, const char *gtid, const char *source_file, int64_t source_pos,
+                                     Err *err);
+/* Both threads. On MariaDB this purges whatever the relay logs hold beyond the applied position: the caller
+ * must know that nothing is there, or that the source still has it. */
+MUST_CHECK bool repl_start_both_purging(Db *db, Err *err);
+MUST_CHECK bool repl_stop_both(Db *db, Err *err);
+/* Waits in the server until `gtid` is applied; *ret false after the time. */
+MUST_CHECK bool repl_wait_applied(Db *db, const char *gtid, int64_t timeout_ms, bool *ret, Err *err);
+MUST_CHECK bool repl_set_read_only(Db *db, bool on, Err *err);
+MUST_CHECK bool repl_set_semi_sync_source(Db *db, bool on, Err *err);
+
+/* Durability and parallel apply: what a boost changes and a lease keeps. Values are texts as the server gives
+ * them. */
+typedef struct ReplSettings {
+    char *sync_binlog, *flush_log, *workers, *parallel_mode; /* parallel_mode "" on MySQL */
+} ReplSettings;
+void repl_settings_done(ReplSettings *s);
+MUST_CHECK bool repl_settings_read(Db *db, ReplSettings *ret, Err *err);
+/* Sets those that differ. With `sql_stopped` false the ones that need a stopped applier are left alone. */
+MUST_CHECK bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *err);
+bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b);
+
+/* Whether the server would start replication by itself at boot: reads the option files and command line of
+ * the process `server_pid` on MariaDB, @@skip_replica_start on MySQL. */
+MUST_CHECK bool repl_skips_start_at_boot(Db *db, pid_t server_pid, bool *ret, Err *err);

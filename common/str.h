@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Growing byte strings and string lists, and the allocation wrappers. Out of memory aborts: the
+ * persisted state makes a restart safe, a half-handled failure would not be.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "err.h"
+
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *p, size_t size);
+char *xstrdup(const char *s); /* NULL gives NULL */
+char *xstrndup(const char *s, size_t n);
+char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+#define NEW(T) ((T *)xcalloc(1, sizeof(T)))
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* Cleanup of locals: `AUTOFREE char *s = …;` frees at scope end; AUTO(str_done) Str s = STR_INIT; */
+static inline void autofree_(void *p)
+{
+    free(*(void **)p);
+}
+#define AUTOFREE __attribute__((cleanup(autofree_)))
+#define AUTO(f) __attribute__((cleanup(f)))
+/* Takes the value out of a variable that would be freed: `return STEAL(s);` */
+#define STEAL(v)                                                                                             \
+    ({                                                                                                       \
+        __typeof__(v) stolen_ = (v);                                                                         \
+        (v) = NULL;                                                                                          \
+        stolen_;                                                                                             \
+    })
+
+/* Bytes with a NUL behind them, which `len` does not count. Zero-initialised is empty. */
+typedef struct Str {
+    char *p;
+    size_t len, cap;
+} Str;
+#define STR_INIT                                                                                             \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
+
+void str_done(Str *s);
+void str_clear(Str *s); /* keeps the memory */
+void str_reserve(Str *s, size_t more);
+void str_add(Str *s, const char *bytes, size_t n);
+void str_adds(Str *s, const char *z);
+void str_addc(Str *s, char c);
+void str_addf(Str *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *str_z(const Str *s); /* never NULL */
+char *str_take(Str *s);          /* the caller frees; s is empty afterwards */
+
+/* A NULL-terminated list of owned strings. */
+typedef struct StrList {
+    char **v;
+    size_t n, cap;
+} StrList;
+#define STRLIST_INIT                                                                                         \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
+
+void strlist_done(StrList *l);
+void strlist_add(StrList *l, const char *s);
+void strlist_addf(StrList *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool strlist_has(const StrList *l, const char *s);
+void strlist_split(StrList *l, const char *s, char sep); /* empty parts are left out */
+
+bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+
+/* Parses a whole decimal number within [min, max]; false for anything else. */
+bool str_to_i64(const char *s, long long min, long long max, long long *ret);
+
+/* The entry of `known` (NULL-terminated) nearest to `word` by edit distance, NULL if none is near. */
+const char *str_nearest(const char *word, const char *const *known);
