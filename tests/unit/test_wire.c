@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Wire objects: what is written reads back equal, bad fields are named.
+ */
+#include "test.h"
+
+#include "common/wire.h"
+
+static const WireField *const tables[] = {
+    task_spec_fields, run_spec_fields,     run_align_fields,   progress_fields, replay_fields,
+    agent_run_fields, server_state_fields, lease_state_fields, job_info_fields, node_state_fields,
+    run_fields,       task_fields,         node_fields,        finding_fields};
+
+/* Fills each field with a value of its own, so that two swapped offsets cannot cancel out. */
+static json_t *sample(const WireField *fields, int *counter, int depth)
+{
+    json_t *o = json_object();
+    for (const WireField *f = fields; f->name; f++) {
+        int n = ++*counter;
+        json_t *v = NULL;
+        switch (f->type) {
+        case WIRE_STR:
+            v = json_sprintf("text %d", n);
+            break;
+        case WIRE_INT:
+            v = json_integer(n);
+            break;
+        case WIRE_NUM:
+            v = json_real(n + 0.5);
+            break;
+        case WIRE_BOOL:
+            v = json_true();
+            break;
+        case WIRE_TIME:
+            v = json_sprintf("2026-11-23T20:%02d:%02d.500Z", n / 60 % 60, n % 60);
+            break;
+        case WIRE_STRS:
+            v = json_pack("[s, s]", "a", "b");
+            break;
+        case WIRE_JSON:
+            v = json_pack("{s:i}", "n", n);
+            break;
+        case WIRE_OBJ:
+            v = sample(f->fields, counter, depth);
+            break;
+        case WIRE_LIST:
+            v = json_array();
+            json_array_append_new(v, sample(f->fields, counter, depth + 1));
+            json_array_append_new(v, sample(f->fields, counter, depth + 1));
+            break;
+        }
+        assert_null(json_object_get(o, f->name));
+        json_object_set_new(o, f->name, v);
+    }
+    return o;
+}
+
+static void objects_round_trip(void **state)
+{
+    (void)state;
+    Err err;
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        int counter = 0;
+        AUTOJSON json_t *in = sample(tables[i], &counter, 0);
+        union {
+            NodeState node_state;
+            Node node;
+            Task task;
+            AgentRun agent_run;
+            Run run;
+            TaskSpec task_spec;
+            RunSpec run_spec;
+        } a, b;
+        memset(&a, 0, sizeof a);
+        memset(&b, 0, sizeof b);
+        assert_ok(wire_read(tables[i], in, &a, &err), err);
+        wire_copy(tables[i], &b, &a);
+        wire_free(tables[i], &a);
+        AUTOJSON json_t *out = wire_write(tables[i], &b);
+        wire_free(tables[i], &b);
+        assert_true(json_equal(in, out));
+    }
+}
+
+static void bad_fields_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *error;
+    } cases[] = {
+        {"[]", "a JSON object is expected here"},
+        {"{\"run\": 5}", "field \"run\" has the wrong type"},
+        {"{\"args\": [1]}", "field \"args\" must hold strings only"},
+        {"{\"source\": {\"url\": false}}", "source: field \"url\" has the wrong type"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        AUTOJSON json_t *j = json_loads(cases[i].json, 0, NULL);
+        RunSpec s = {0};
+        assert_false(wire_read(run_spec_fields, j, &s, &err));
+        assert_string_equal(err.text, cases[i].error);
+    }
+}
+
+static void run_ids(void **state)
+{
+    (void)state;
+    int64_t task, no;
+    assert_true(wire_run_id("12.3", &task, &no));
+    assert_int_equal(task, 12);
+    assert_int_equal(no, 3);
+    assert_true(wire_run_id("12", &task, &no));
+    assert_int_equal(no, 0);
+    static const char *const bad[] = {"", "x", "12.", "12.x", ".1", "0", "12.0", "../etc", "1.2.3", NULL};
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(wire_run_id(bad[i], &task, &no));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_round_trip),
+        cmocka_unit_test(bad_fields_are_named),
+        cmocka_unit_test(run_ids),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
