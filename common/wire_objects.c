@@ -3,46 +3,19 @@
  */
 #include "wire.h"
 
-#define STR(T, f)                                                                                            \
-    {                                                                                                        \
-#f, WIRE_STR, offsetof(T, f), NULL, 0                                                                \
-    }
-#define INT(T, f)                                                                                            \
-    {                                                                                                        \
-#f, WIRE_INT, offsetof(T, f), NULL, 0                                                                \
-    }
-#define NUM(T, f)                                                                                            \
-    {                                                                                                        \
-#f, WIRE_NUM, offsetof(T, f), NULL, 0                                                                \
-    }
-#define BOOL(T, f)                                                                                           \
-    {                                                                                                        \
-#f, WIRE_BOOL, offsetof(T, f), NULL, 0                                                               \
-    }
-#define TIME(T, f)                                                                                           \
-    {                                                                                                        \
-#f, WIRE_TIME, offsetof(T, f), NULL, 0                                                               \
-    }
-#define STRS(T, f)                                                                                           \
-    {                                                                                                        \
-#f, WIRE_STRS, offsetof(T, f), NULL, 0                                                               \
-    }
-#define JSON(T, f)                                                                                           \
-    {                                                                                                        \
-#f, WIRE_JSON, offsetof(T, f), NULL, 0                                                               \
-    }
-#define OBJ(T, f, rows)                                                                                      \
-    {                                                                                                        \
-#f, WIRE_OBJ, offsetof(T, f), rows, 0                                                                \
-    }
-#define LIST(T, f, rows, E)                                                                                  \
-    {                                                                                                        \
-#f, WIRE_LIST, offsetof(T, f), rows, sizeof(E)                                                       \
-    }
-#define END                                                                                                  \
-    {                                                                                                        \
-        NULL, WIRE_STR, 0, NULL, 0                                                                           \
-    }
+/* clang-format off */
+#define FIELD(T, f, type) {#f, type, offsetof(T, f), NULL, 0}
+#define STR(T, f) FIELD(T, f, WIRE_STR)
+#define INT(T, f) FIELD(T, f, WIRE_INT)
+#define NUM(T, f) FIELD(T, f, WIRE_NUM)
+#define BOOL(T, f) FIELD(T, f, WIRE_BOOL)
+#define TIME(T, f) FIELD(T, f, WIRE_TIME)
+#define STRS(T, f) FIELD(T, f, WIRE_STRS)
+#define JSON(T, f) FIELD(T, f, WIRE_JSON)
+#define OBJ(T, f, rows) {#f, WIRE_OBJ, offsetof(T, f), rows, 0}
+#define LIST(T, f, rows, E) {#f, WIRE_LIST, offsetof(T, f), rows, sizeof(E)}
+#define END {NULL, WIRE_STR, 0, NULL, 0}
+/* clang-format on */
 
 const WireField task_spec_fields[] = {
     STR(TaskSpec, job),          STR(TaskSpec, kind),
