@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Relay log scanning on files made here event by event: whole and torn groups, several domains and files.
+ */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "common/binlog.h"
+#include "common/fs.h"
+
+enum { QUERY = 2, XID = 16, FORMAT = 15, ROWS = 30, GTID = 162 };
+
+static void le(Str *s, uint64_t v, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        str_addc(s, (char)(v >> (8 * i)));
+}
+
+static void event(Str *file, int type, uint32_t server_id, const char *body, size_t n)
+{
+    le(file, 1700000000, 4);
+    le(file, (uint64_t)type, 1);
+    le(file, server_id, 4);
+    le(file, 19 + n + 4, 4);
+    le(file, file->len, 4);
+    le(file, 0, 2);
+    str_add(file, body, n);
+    le(file, 0xdeadbeef, 4);
+}
+
+static void start(Str *file)
+{
+    str_add(file, "\xfe\x62\x69\x6e", 4);
+    event(file, FORMAT, 1, "fde", 3);
+}
+
+static void gtid(Str *file, uint32_t domain, uint32_t server, uint64_t seq, bool standalone)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    le(&body, seq, 8);
+    le(&body, domain, 4);
+    le(&body, standalone ? 1 : 0, 1);
+    le(&body, 0, 6);
+    event(file, GTID, server, body.p, body.len);
+}
+
+static void query(Str *file, const char *sql)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    le(&body, 7, 4);
+    le(&body, 0, 4);
+    le(&body, 4, 1); /* schema length */
+    le(&body, 0, 2);
+    le(&body, 3, 2); /* status variables */
+    str_add(&body, "\0\0\0", 3);
+    str_add(&body, "shop", 5);
+    str_adds(&body, sql);
+    event(file, QUERY, 1, body.p, body.len);
+}
+
+static void trx(Str *file, uint32_t domain, uint32_t server, uint64_t seq)
+{
+    gtid(file, domain, server, seq, false);
+    query(file, "BEGIN");
+    event(file, ROWS, server, "rows", 4);
+    event(file, XID, server, "12345678", 8);
+}
+
+typedef struct Files {
+    char dir[32];
+    StrList paths;
+} Files;
+
+static void add_file(Files *f, const Str *content)
+{
+    Err err;
+    if (!f->dir[0]) {
+        strcpy(f->dir, "/tmp/siding-binlog-XXXXXX");
+        assert_non_null(mkdtemp(f->dir));
+    }
+    strlist_addf(&f->paths, "%s/relay.%06zu", f->dir, f->paths.n + 1);
+    assert_ok(fs_replace(f->paths.v[f->paths.n - 1], content->p, content->len, 0600, &err), err);
+}
+
+static void done(Files *f)
+{
+    Err err;
+    assert_ok(fs_remove_tree(f->dir, &err), err);
+    strlist_done(&f->paths);
+}
+
+static void whole_files(void **state)
+{
+    (void)state;
+    Err err;
+    Files f = {0};
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT;
+    start(&a);
+    trx(&a, 0, 1, 5);
+    trx(&a, 3, 1, 9);
+    start(&b);
+    gtid(&b, 0, 2, 6, true);
+    query(&b, "CREATE TABLE t(a INT)");
+    gtid(&b, 0, 2, 7, false);
+    query(&b, "BEGIN");
+    query(&b, "COMMIT");
+    add_file(&f, &a);
+    add_file(&f, &b);
+    BinlogScan s = {0};
+    assert_ok(binlog_scan(&f.paths, &s, &err), err);
+    assert_string_equal(s.last, "0-2-7,3-1-9");
+    assert_int_equal(s.transactions, 4);
+    assert_int_equal(s.bytes, a.len + b.len);
+    assert_false(s.torn);
+    binlog_scan_done(&s);
+    done(&f);
+}
+
+/* Cut anywhere, the scan finds the transactions before the cut and where the incomplete rest begins. */
+static void torn_anywhere(void **state)
+{
+    (void)state;
+    Err err;
+    AUTO(str_done) Str a = STR_INIT;
+    start(&a);
+    trx(&a, 0, 1, 5);
+    size_t first_end = a.len;
+    trx(&a, 0, 1, 6);
+    for (size_t cut = first_end; cut < a.len; cut++) {
+        Files f = {0};
+        Str part = {a.p, cut, cut};
+        add_file(&f, &part);
+        BinlogScan s = {0};
+        assert_ok(binlog_scan(&f.paths, &s, &err), err);
+        assert_string_equal(s.last, "0-1-5");
+        assert_int_equal(s.torn, cut > first_end);
+        if (s.torn) {
+            assert_int_equal(s.torn_pos, first_end);
+            assert_string_equal(s.torn_file, f.paths.v[0]);
+        }
+        binlog_scan_done(&s);
+        done(&f);
+    }
+}
+
+/* The receiver reconnected inside a group: the source sends it again in the next file. */
+static void a_group_sent_again(void **state)
+{
+    (void)state;
+    Err err;
+    Files f = {0};
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT;
+    start(&a);
+    trx(&a, 0, 1, 5);
+    gtid(&a, 0, 1, 6, false);
+    query(&a, "BEGIN");
+    start(&b);
+    trx(&b, 0, 1, 6);
+    add_file(&f, &a);
+    add_file(&f, &b);
+    BinlogScan s = {0};
+    assert_ok(binlog_scan(&f.paths, &s, &err), err);
+    assert_string_equal(s.last, "0-1-6");
+    assert_int_equal(s.transactions, 2);
+    assert_false(s.torn);
+    binlog_scan_done(&s);
+    done(&f);
+}
+
+static void damage_in_the_middle_is_an_error(void **state)
+{
+    (void)state;
+    Err err;
+    Files f = {0};
+    AUTO(str_done) Str a = STR_INIT, text = STR_INIT;
+    start(&a);
+    trx(&a, 0, 1, 5);
+    Str cut = {a.p, a.len - 3, a.len};
+    add_file(&f, &cut);
+    add_file(&f, &a);
+    BinlogScan s = {0};
+    assert_false(binlog_scan(&f.paths, &s, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    done(&f);
+    Files g = {0};
+    str_adds(&text, "not a log at all");
+    add_file(&g, &text);
+    assert_false(binlog_scan(&g.paths, &s, &err));
+    assert_non_null(strstr(err.text, "is not a binary log"));
+    done(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_files),
+        cmocka_unit_test(torn_anywhere),
+        cmocka_unit_test(a_group_sent_again),
+        cmocka_unit_test(damage_in_the_middle_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
