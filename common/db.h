@@ -27,6 +27,11 @@ typedef struct DbTarget {
 void db_target_done(DbTarget *t);
 void db_target_copy(DbTarget *to, const DbTarget *from);
 
+/* Each thread that uses connections calls these at its begin and end; the main thread need not. */
+void db_library_begin(void);
+void db_thread_begin(void);
+void db_thread_end(void);
+
 typedef enum DbFlavor { DB_MARIADB, DB_MYSQL } DbFlavor;
 
 typedef struct DbVersion {
