@@ -30,3 +30,4 @@ size_t gtid_domains(const Gtid *g); /* MariaDB: domains; MySQL: source uuids */
 /* On text, for callers that hold strings of one flavour; unparsable text is GTID_DIVERGED / -1. */
 GtidOrder gtid_compare_text(DbFlavor flavor, const char *a, const char *b);
 int64_t gtid_behind_text(DbFlavor flavor, const char *a, const char *b);
+char *gtid_max_text(DbFlavor flavor, const char *a, const char *b); /* owned; NULL if unparsable */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flavor.h"
+
+#include <string.h>
+
+static void mariadb_until(Str *out, const char *gtid, const char *file, int64_t pos)
+{
+    (void)gtid; /* UNTIL master_gtid_pos is refused while the receiver runs */
+    str_adds(out, "START SLAVE SQL_THREAD UNTIL MASTER_LOG_FILE=");
+    db_quote_str(out, file, strlen(file));
+    str_addf(out, ", MASTER_LOG_POS=%lld", (long long)pos);
+}
+
+static void mysql_until(Str *out, const char *gtid, const char *file, int64_t pos)
+{
+    (void)file;
+    (void)pos;
+    str_adds(out, "START REPLICA SQL_THREAD UNTIL SQL_AFTER_GTIDS=");
+    db_quote_str(out, gtid, strlen(gtid));
+}
+
+static void wait_with(Str *out, const char *function, const char *gtid, double seconds)
+{
+    str_addf(out, "SELECT %s(", function);
+    db_quote_str(out, gtid, strlen(gtid));
+    str_addf(out, ", %.3f)", seconds);
+}
+
+static void mariadb_wait(Str *out, const char *gtid, double seconds)
+{
+    wait_with(out, "MASTER_GTID_WAIT", gtid, seconds);
+}
+
+static void mysql_wait(Str *out, const char *gtid, double seconds)
+{
+    wait_with(out, "WAIT_FOR_EXECUTED_GTID_SET", gtid, seconds);
+}
+
+/* innodb_flush_log_at_trx_commit can be set only with SUPER on MariaDB 10.11; MariaDB 11 took the rest out of
+ * SUPER. */
+static const FlavorGrant mariadb_grants[] = {
+    {"siding", "ALL PRIVILEGES", "siding.*"},
+    {"siding_agent",
+     "SUPER, PROCESS, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, BINLOG MONITOR, "
+     "BINLOG ADMIN, "
+     "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
+     "*.*"},
+    {"siding_job", "SLAVE MONITOR, BINLOG MONITOR", "*.*"},
+    {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
+    {"siding_job", "SELECT", "mysql.proc"},
+    {"siding_load", "SLAVE MONITOR, BINLOG MONITOR, PROCESS", "*.*"},
+    {"siding_load", "SELECT, SHOW VIEW", "READ"},
+    {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
+    {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
+    {NULL, NULL, NULL},
+};
+
+static const FlavorGrant mysql_grants[] = {
+    {"siding", "ALL PRIVILEGES", "siding.*"},
+    {"siding_agent",
+     "PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
+     "BINLOG_ADMIN",
+     "*.*"},
+    {"siding_job", "REPLICATION CLIENT, SHOW_ROUTINE", "*.*"},
+    {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
+    {"siding_load", "REPLICATION CLIENT, PROCESS", "*.*"},
+    {"siding_load", "SELECT, SHOW VIEW", "READ"},
+    {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
+    {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
+    {NULL, NULL, NULL},
+};
+
+static const Flavor flavors[] = {
+    [DB_MARIADB] =
+        {
+            .flavor = DB_MARIADB,
+            .name = "mariadb",
+            .min_major = 10,
+            .min_minor = 11,
+            .show_replica_status = "SHOW ALL SLAVES STATUS",
+            .start_sql = "START SLAVE SQL_THREAD",
+            .stop_sql = "STOP SLAVE SQL_THREAD",
+            .start_both = "START SLAVE",
+            .stop_both = "STOP SLAVE",
+            .position_sql = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
+                            " @@global.read_only AS read_only, @@global.server_id AS server_id",
+            .show_binlog_status = "SHOW MASTER STATUS",
+            .read_only_on = "SET GLOBAL read_only=1",
+            .read_only_off = "SET GLOBAL read_only=0",
+            .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_master_enabled=1",
+            .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
+            .settings_sql =
+                "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
+                "flush_log, @@global.slave_parallel_threads AS workers, @@global.slave_parallel_mode AS "
+                "parallel_mode",
+            .workers_var = "slave_parallel_threads",
+            .parallel_mode_var = "slave_parallel_mode",
+            .skip_start_sql = NULL,
+            .purges_on_start = true,
+            .col_io_running = "Slave_IO_Running",
+            .col_sql_running = "Slave_SQL_Running",
+            .col_source_host = "Master_Host",
+            .col_source_port = "Master_Port",
+            .col_exec_file = "Relay_Master_Log_File",
+            .col_exec_pos = "Exec_Master_Log_Pos",
+            .col_read_file = "Master_Log_File",
+            .col_read_pos = "Read_Master_Log_Pos",
+            .col_received = "Gtid_IO_Pos",
+            .col_io_errno = "Last_IO_Errno",
+            .col_io_error = "Last_IO_Error",
+            .col_sql_errno = "Last_SQL_Errno",
+            .col_sql_error = "Last_SQL_Error",
+            .col_relay_space = "Relay_Log_Space",
+            .col_delay = "SQL_Delay",
+            .col_gtid_mode = "Using_Gtid",
+            .gtid_mode_bad = "No",
+            .received_without_applied = false,
+            .start_sql_until = mariadb_until,
+            .wait_applied = mariadb_wait,
+            .grants = mariadb_grants,
+            .skip_start_option = "skip_slave_start",
+            .read_only_option = "read_only",
+        },
+    [DB_MYSQL] =
+        {
+            .flavor = DB_MYSQL,
+            .name = "mysql",
+            .min_major = 8,
+            .min_minor = 4,
+            .show_replica_status = "SHOW REPLICA STATUS",
+            .start_sql = "START REPLICA SQL_THREAD",
+            .stop_sql = "STOP REPLICA SQL_THREAD",
+            .start_both = "START REPLICA",
+            .stop_both = "STOP REPLICA",
+            .position_sql = "SELECT @@global.gtid_executed AS applied, @@global.gtid_executed AS binlog,"
+                            " @@global.super_read_only AS read_only, @@global.server_id AS server_id",
+            .show_binlog_status = "SHOW BINARY LOG STATUS",
+            .read_only_on = "SET GLOBAL super_read_only=1",
+            /* read_only alone would still stop the application's accounts. */
+            .read_only_off = "SET GLOBAL read_only=0",
+            .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_source_enabled=1",
+            .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
+            .settings_sql =
+                "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
+                "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode",
+            .workers_var = "replica_parallel_workers",
+            .parallel_mode_var = NULL,
+            .skip_start_sql = "SELECT @@global.skip_replica_start",
+            .purges_on_start = false,
+            .col_io_running = "Replica_IO_Running",
+            .col_sql_running = "Replica_SQL_Running",
+            .col_source_host = "Source_Host",
+            .col_source_port = "Source_Port",
+            .col_exec_file = "Relay_Source_Log_File",
+            .col_exec_pos = "Exec_Source_Log_Pos",
+            .col_read_file = "Source_Log_File",
+            .col_read_pos = "Read_Source_Log_Pos",
+            .col_received = "Retrieved_Gtid_Set",
+            .col_io_errno = "Last_IO_Errno",
+            .col_io_error = "Last_IO_Error",
+            .col_sql_errno = "Last_SQL_Errno",
+            .col_sql_error = "Last_SQL_Error",
+            .col_relay_space = "Relay_Log_Space",
+            .col_delay = "SQL_Delay",
+            .col_gtid_mode = "Auto_Position",
+            .gtid_mode_bad = "0",
+            .received_without_applied = true,
+            .start_sql_until = mysql_until,
+            .wait_applied = mysql_wait,
+            .grants = mysql_grants,
+            .skip_start_option = "skip_replica_start",
+            .read_only_option = "super_read_only",
+        },
+};
+
+const Flavor *flavor_of(DbFlavor f)
+{
+    return &flavors[f];
+}
+
+bool flavor_from_name(const char *name, DbFlavor *ret)
+{
+    for (size_t i = 0; i < COUNT(flavors); i++)
+        if (str_eq(flavors[i].name, name)) {
+            *ret = flavors[i].flavor;
+            return true;
+        }
+    return false;
+}
+
+bool flavor_check_version(const DbVersion *v, Err *err)
+{
+    const Flavor *f = flavor_of(v->flavor);
+    if (v->major > f->min_major || (v->major == f->min_major && v->minor >= f->min_minor))
+        return true;
+    return err_set(err, ERR_REFUSED, 0, "the server is %s %s, Siding needs %s %d.%d or newer", f->name,
+                   v->text, f->name, f->min_major, f->min_minor);
+}
