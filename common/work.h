@@ -16,9 +16,11 @@ typedef struct WorkJob {
     void *arg;
 } WorkJob;
 
-/* Each worker calls the database library's thread setup and teardown. */
+/* Each worker calls the database library's thread setup and teardown (db_thread_begin, db_thread_end), where
+ * the program has a database. */
 WorkPool *work_new(struct event_base *base, const char *name, int threads, int max_queued);
 /* ERR_CONFLICT "… is busy" when the queue is full; then `done` is not called and the caller keeps arg. */
 MUST_CHECK bool work_submit(WorkPool *pool, WorkJob job, Err *err);
-/* Waits for running jobs (their deadlines bound this), runs their `done`, drops nothing. */
+/* Does what is queued, waits for running jobs (their deadlines bound this), runs every `done`, drops nothing.
+ * A `done` may no longer submit. Not from a `done`. */
 void work_free(WorkPool *pool);

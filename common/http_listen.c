@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/bufferevent_ssl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "http_impl.h"
+
+enum { BACKLOG = 128 };
+
+bool http_host_is_loopback(const char *host)
+{
+    struct in_addr v4;
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
+}
+
+/* "host:port" or "[v6]:port"; the host without brackets. */
+static bool split_address(const char *listen, char **ret_host, const char **ret_port)
+{
+    const char *colon = strrchr(listen, ':');
+    long long port;
+    if (!colon || colon == listen || !str_to_i64(colon + 1, 0, 65535, &port))
+        return false;
+    size_t n = (size_t)(colon - listen);
+    bool bracketed = listen[0] == '[' && n > 2 && listen[n - 1] == ']';
+    if (!bracketed && memchr(listen, ':', n))
+        return false;
+    *ret_host = bracketed ? xstrndup(listen + 1, n - 2) : xstrndup(listen, n);
+    *ret_port = colon + 1;
+    return true;
+}
+
+bool http_address_is_local(const char *listen)
+{
+    AUTOFREE char *host = NULL;
+    const char *port;
+    if (str_starts(listen, "unix:"))
+        return true;
+    if (str_starts(listen, "tls:"))
+        listen += strlen("tls:");
+    return split_address(listen, &host, &port) && http_host_is_loopback(host);
+}
+
+static bool socket_is_alive(const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)a, sizeof *a) == 0 || errno == EAGAIN);
+    if (fd >= 0)
+        close(fd);
+    return alive;
+}
+
+static bool clear_stale_socket(const struct sockaddr_un *a, Err *err)
+{
+    struct stat st;
+    if (lstat(a->sun_path, &st) < 0)
+        return errno == ENOENT ? true : err_errno(err, errno, "look at %s", a->sun_path);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(err, ERR_CONFLICT, 0, "listen \"unix:%s\": the path exists and is no socket",
+                       a->sun_path);
+    if (socket_is_alive(a))
+        return err_set(err, ERR_CONFLICT, 0, "listen \"unix:%s\": another process serves this socket",
+                       a->sun_path);
+    if (unlink(a->sun_path) < 0 && errno != ENOENT)
+        return err_errno(err, errno, "remove the stale socket %s", a->sun_path);
+    return true;
+}
+
+static bool listen_unix(const char *path, int *ret, Err *err)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof a.sun_path)
+        return err_set(err, ERR_CONFIG, 0,
+                       "listen \"unix:%s\": the path has %zu bytes, a unix socket takes at most %zu", path,
+                       strlen(path), sizeof a.sun_path - 1);
+    strcpy(a.sun_path, path);
+    if (!clear_stale_socket(&a, err))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(err, errno, "create a socket");
+    /* The mode is on the socket before it has a name: nobody gets in between. */
+    if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || chmod(path, 0660) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        int e = errno;
+        close(fd);
+        return err_errno(err, e, "listen on unix:%s", path);
+    }
+    *ret = fd;
+    return true;
+}
+
+static int bind_tcp(const struct addrinfo *ai)
+{
+    int on = 1;
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int e = errno;
+    close(fd);
+    errno = e;
+    return -1;
+}
+
+static bool listen_tcp(const char *listen, const char *host, const char *port, int *ret, Err *err)
+{
+    struct addrinfo *found = NULL;
+    struct addrinfo hints = {.ai_family = strchr(host, ':') ? AF_INET6 : AF_INET,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    int e = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &found);
+    if (e)
+        return err_set(err, ERR_CONFIG, 0, "listen \"%s\": %s", listen, gai_strerror(e));
+    int fd = bind_tcp(found);
+    e = errno;
+    freeaddrinfo(found);
+    if (fd < 0 && e == EADDRINUSE)
+        return err_set(err, ERR_CONFLICT, e, "listen \"%s\": another process uses this port", listen);
+    if (fd < 0)
+        return err_errno(err, e, "listen on %s", listen);
+    *ret = fd;
+    return true;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+        return 0;
+    return a.ss_family == AF_INET    ? ntohs(((struct sockaddr_in *)&a)->sin_port)
+           : a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port)
+                                     : 0;
+}
+
+static bool check_plain_rule(HttpListener *l, const char *listen, const Tls *tls, Err *err)
+{
+    if (l->is_tls && !tls_is_set(tls))
+        return err_set(err, ERR_REFUSED, 0,
+                       "listen \"%s\" needs TLS: set tls.certificate_file, tls.key_file and tls.ca_file, or "
+                       "listen on a unix socket or a loopback address",
+                       listen);
+    return true;
+}
+
+static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int *ret, Err *err)
+{
+    if (str_starts(listen, "unix:/")) {
+        l->is_unix = l->is_local = true;
+        if (!listen_unix(listen + strlen("unix:"), ret, err))
+            return false;
+        l->path = xstrdup(listen + strlen("unix:"));
+        return true;
+    }
+    AUTOFREE char *host = NULL;
+    const char *port;
+    bool tls_named = str_starts(listen, "tls:");
+    if (!split_address(listen + (tls_named ? strlen("tls:") : 0), &host, &port))
+        return err_set(err, ERR_CONFIG, 0,
+                       "listen \"%s\" is no address: write \"unix:/path\", \"127.0.0.1:port\", "
+                       "\"[::1]:port\" or, with TLS, \"host:port\"",
+                       listen);
+    l->is_local = http_host_is_loopback(host);
+    l->is_tls = tls_named || !l->is_local;
+    return check_plain_rule(l, listen, tls, err) && listen_tcp(listen, host, port, ret, err);
+}
+
+static struct bufferevent *tls_bufferevent(struct event_base *base, void *arg)
+{
+    HttpServer *s = arg;
+    struct ssl_st *session = tls_session_new(s->tls);
+    return session ? bufferevent_openssl_socket_new(base, -1, session, BUFFEREVENT_SSL_ACCEPTING,
+                                                    BEV_OPT_CLOSE_ON_FREE)
+                   : NULL;
+}
+
+bool http_listen(HttpServer *s, HttpListener *l, const char *listen, const Tls *tls, Err *err)
+{
+    int fd = -1;
+    l->server = s;
+    if (!open_socket(l, listen, tls, &fd, err))
+        return false;
+    l->port = l->is_unix ? 0 : bound_port(fd);
+    if (l->is_tls && !s->tls && !tls_server_context(tls, &s->tls, err)) {
+        close(fd);
+        return false;
+    }
+    l->http = evhttp_new(s->base);
+    evhttp_set_max_body_size(l->http, HTTP_MAX_BODY_BYTES);
+    evhttp_set_max_headers_size(l->http, HTTP_MAX_HEADER_BYTES);
+    evhttp_set_flags(l->http, EVHTTP_SERVER_LINGERING_CLOSE); /* the client gets to read its 413 */
+    evhttp_set_timeout(l->http, HTTP_IDLE_S);
+    evhttp_set_default_content_type(l->http, NULL);
+    evhttp_set_allowed_methods(l->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                            EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    evhttp_set_gencb(l->http, http_dispatch, l);
+    if (l->is_tls)
+        evhttp_set_bevcb(l->http, tls_bufferevent, s);
+    if (evhttp_accept_socket(l->http, fd) < 0) {
+        close(fd);
+        return err_set(err, ERR_IO, 0, "cannot serve %s", listen);
+    }
+    return true;
+}
+
+void http_unlisten(HttpListener *l)
+{
+    if (l->http)
+        evhttp_free(l->http);
+    if (l->path)
+        unlink(l->path);
+    free(l->path);
+}
