@@ -30,20 +30,22 @@ typedef struct ConfOption {
     ConfType type;
     size_t offset; /* into the struct */
     bool required;
-    const char *fallback;           /* as it would stand in the file, without quotes; NULL: zero value */
-    int64_t min, max;               /* CONF_INT, CONF_DURATION (ms); both 0: no limits */
+    const char
+        *fallback;    /* as it would stand in the file, without quotes (an array: "a,b"); NULL: zero value */
+    int64_t min, max; /* CONF_INT, CONF_DURATION (ms); both 0: no limits */
     const char *choices;            /* CONF_STR: "text|json"; NULL: anything */
     const char *doc;                /* one sentence, for the reference page */
     const struct ConfOption *group; /* rows of a group or list element, ended by a row without a name */
     size_t size;                    /* CONF_LIST: size of one element */
 } ConfOption;
 
-/* Fills the zeroed struct `ret`. On failure `ret` is left freed and zeroed. */
+/* Fills the zeroed struct `ret`. On failure `ret` is left freed and zeroed. A group that is left out of the
+ * file gets its fallbacks, and nothing inside it is demanded. */
 MUST_CHECK bool conf_load(const char *path, const ConfOption *options, void *ret, Err *err);
 void conf_free(const ConfOption *options, void *s);
 
-/* The file and line an option came from ("sidingd.conf:12"), for checks made after loading; borrowed
- * from thread-local memory until the next call. `index` counts list elements, -1 for none. */
+/* For checks made after loading: sets ERR_CONFIG "file:line: option "x": …", the line being looked up in the
+ * file again. `option` may be a path: "server.port", "agents.[1].url". Returns false. */
 bool conf_error(Err *err, const char *path, const char *option, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* Reference page (Markdown table) and sample file, from the same rows. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gzip streams. A writer keeps counts and the SHA-256 of the compressed bytes, so that sealing needs
- * no second read. Levels: "gzip" or "zlib:1".."zlib:9"; "none" writes plain bytes.
+ * no second read. Codecs: "gzip" or "zlib:1".."zlib:9"; "none" writes plain bytes.
  */
 #pragma once
 
@@ -31,3 +31,6 @@ void gz_abandon(GzWriter *w);        /* closes and removes the file; NULL is fin
 MUST_CHECK bool gz_open(const char *path, GzReader **ret, Err *err);
 MUST_CHECK bool gz_read(GzReader *r, void *buffer, size_t n, size_t *ret_n, Err *err); /* 0 bytes: end */
 void gz_close(GzReader *r);
+
+/* zlib's CRC-32, continued from `crc` (0 at the start): what the servers' CRC32() gives. */
+uint32_t gz_crc32(uint32_t crc, const void *bytes, size_t n);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Order-independent checksum of a set of rows, computed alike in C and by both servers: the sum of
- * CRC32 (zlib's) over each row's columns. A column is its text form, NULL is "\N"; each is followed by
- * a comma and its length in bytes and a semicolon, so that moved borders change the sum. Floating
- * point columns are not text-stable across servers and are refused by the SQL side.
+ * Order-independent checksum of a set of rows, computed alike in C and by both servers. A column gives
+ * "CRC32(bytes),LENGTH(bytes);", NULL gives "N;"; a row is the CRC32 of its columns' texts in order; the set
+ * is "number of rows:sum of the rows' CRC32". The bytes are those of the column's text form as the protocol
+ * sends it when the result needs no character set conversion: text in the column's own character set (for
+ * utf8mb4 what db.h gives), binary, BIT and GEOMETRY raw, numbers and times as text, times in +00:00. FLOAT
+ * and DOUBLE have no text that is the same everywhere (FLOAT is rounded to six digits): pass them to
+ * rowsum_sql_exprs as `col * 1e0`, and compare within one flavour only. JSON is normalised text on MySQL and
+ * plain text on MariaDB. CRC32 finds accidents, not forgeries.
  */
 #pragma once
 
@@ -23,6 +27,8 @@ typedef struct RowSumField {
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n);
 /* "rows:sum" as the SQL below gives it, e.g. "1200:2576980377600". */
 char *rowsum_text(const RowSum *s);
-/* SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT(…))),0)) FROM table; names are quoted here.
- * `where` is trusted SQL or NULL. */
+/* A SELECT of one row with one column, that text. Names are quoted here; `where` is trusted SQL or NULL. */
 void rowsum_sql(Str *out, const char *database, const char *table, const StrList *columns, const char *where);
+/* The same over trusted SQL expressions instead of column names. */
+void rowsum_sql_exprs(Str *out, const char *database, const char *table, const StrList *exprs,
+                      const char *where);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rowsum.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "db.h"
+#include "gz.h"
+
+void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
+{
+    uint32_t row = 0;
+    for (size_t i = 0; i < n; i++) {
+        char text[48];
+        int len = fields[i].p ? snprintf(text, sizeof text, "%" PRIu32 ",%zu;",
+                                         gz_crc32(0, fields[i].p, fields[i].n), fields[i].n)
+                              : snprintf(text, sizeof text, "N;");
+        row = gz_crc32(row, text, (size_t)len);
+    }
+    s->rows++;
+    s->sum += row;
+}
+
+char *rowsum_text(const RowSum *s)
+{
+    return xasprintf("%" PRId64 ":%" PRIu64, s->rows, s->sum);
+}
+
+void rowsum_sql_exprs(Str *out, const char *database, const char *table, const StrList *exprs,
+                      const char *where)
+{
+    str_adds(out, "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT(''");
+    for (size_t i = 0; i < exprs->n; i++)
+        str_addf(out, ", COALESCE(CONCAT(CRC32(%s), ',', LENGTH(%s), ';'), 'N;')", exprs->v[i], exprs->v[i]);
+    str_adds(out, "))), 0)) FROM ");
+    db_quote_table(out, database, table);
+    if (where)
+        str_addf(out, " WHERE %s", where);
+}
+
+void rowsum_sql(Str *out, const char *database, const char *table, const StrList *columns, const char *where)
+{
+    StrList exprs = STRLIST_INIT;
+    for (size_t i = 0; i < columns->n; i++) {
+        AUTO(str_done) Str name = STR_INIT;
+        db_quote_id(&name, columns->v[i]);
+        strlist_add(&exprs, str_z(&name));
+    }
+    rowsum_sql_exprs(out, database, table, &exprs, where);
+    strlist_done(&exprs);
+}

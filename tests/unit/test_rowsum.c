@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Row checksums, C side, against values computed elsewhere (Python's zlib). The servers' side is tested on
+ * real servers in tests/integration.
+ */
+#include "test.h"
+
+#include "common/gz.h"
+#include "common/rowsum.h"
+
+static void sums_do_not_depend_on_order(void **state)
+{
+    (void)state;
+    const RowSumField one[] = {{"1", 1}, {"abc", 3}, {NULL, 0}};
+    const RowSumField two[] = {{"2", 1}, {"", 0}, {"\0\377", 2}};
+    RowSum a = {0}, b = {0};
+    rowsum_add(&a, one, 3);
+    rowsum_add(&a, two, 3);
+    rowsum_add(&b, two, 3);
+    rowsum_add(&b, one, 3);
+    AUTOFREE char *ta = rowsum_text(&a), *tb = rowsum_text(&b);
+    assert_string_equal(ta, "2:2800894913");
+    assert_string_equal(tb, ta);
+    RowSum none = {0};
+    AUTOFREE char *t0 = rowsum_text(&none);
+    assert_string_equal(t0, "0:0");
+}
+
+static void moved_borders_and_null_change_the_sum(void **state)
+{
+    (void)state;
+    static const RowSumField rows[][2] = {
+        {{"ab", 2}, {"c", 1}},  {{"a", 1}, {"bc", 2}},   {{"", 0}, {"abc", 3}},    {{NULL, 0}, {"abc", 3}},
+        {{"N", 1}, {"abc", 3}}, {{"abc", 3}, {NULL, 0}}, {{"\\N", 2}, {"abc", 3}},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t j = 0; j < i; j++) {
+            RowSum a = {0}, b = {0};
+            rowsum_add(&a, rows[i], 2);
+            rowsum_add(&b, rows[j], 2);
+            assert_true(a.sum != b.sum);
+        }
+    }
+}
+
+static void crc_is_the_usual_one(void **state)
+{
+    (void)state;
+    assert_int_equal(gz_crc32(0, "123456789", 9), 0xcbf43926);
+    assert_int_equal(gz_crc32(gz_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
+    assert_int_equal(gz_crc32(0, "", 0), 0);
+}
+
+static void sql_quotes_names(void **state)
+{
+    (void)state;
+    StrList columns = STRLIST_INIT;
+    strlist_add(&columns, "a`b");
+    AUTO(str_done) Str sql = STR_INIT;
+    rowsum_sql(&sql, "d", "t", &columns, "id > 5");
+    assert_string_equal(
+        sql.p,
+        "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT('', COALESCE(CONCAT(CRC32(`a``b`), ',', "
+        "LENGTH(`a``b`), ';'), 'N;')))), 0)) FROM `d`.`t` WHERE id > 5");
+    strlist_done(&columns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_do_not_depend_on_order),
+        cmocka_unit_test(moved_borders_and_null_change_the_sum),
+        cmocka_unit_test(crc_is_the_usual_one),
+        cmocka_unit_test(sql_quotes_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
