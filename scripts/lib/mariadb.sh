@@ -1,95 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-# MariaDB servers of a sandbox. Each function is a row of the flavour table in scripts/sandbox: NAME_what.
+# Flavour mariadb: the words in which the sandbox speaks to a MariaDB server.
+# mysql.sh answers the same names for MySQL.
 
-mariadb_require() {
-	local p
-	for p in mariadbd mariadb mariadb-install-db; do
-		PATH=$PATH:/usr/sbin command -v "$p" >/dev/null || die "$p is missing: run scripts/setup (packages mariadb-server-core, mariadb-client-core)"
+mariadb_find() {
+	CLIENT=(mariadb --no-defaults)
+	local program
+	for program in mariadbd mariadb mariadb-install-db my_print_defaults; do
+		PATH=$PATH:/usr/sbin command -v "$program" >/dev/null ||
+			die "$program is missing: scripts/setup installs it"
 	done
+	SERVER=$(PATH=$PATH:/usr/sbin command -v mariadbd)
 }
 
-mariadb_server() { PATH=$PATH:/usr/sbin command -v mariadbd; }
-
-# One data directory, made once for each server version and user; servers copy it.
+# Prints the path of a data directory to copy: made once for each server version and user.
 mariadb_template() {
-	local version user t
-	version=$("$(mariadb_server)" --no-defaults --version | sed 's/.*Ver \([^ ]*\).*/\1/')
+	local version template user
+	version=$("$SERVER" --no-defaults --version)
 	user=$(id -un)
-	t=$cache/template-$version-$user-1
-	if [ ! -e "$t/complete" ]; then
-		local tmp=$t.$$
-		rm -rf "$tmp"
-		mkdir -p "$tmp"
-		# root and the current user come in through the socket without a password.
-		mariadb-install-db --no-defaults --datadir="$tmp/data" --user="$user" --auth-root-authentication-method=socket --auth-root-socket-user="$user" \
-			--skip-test-db --skip-name-resolve --innodb-log-file-size=64M >"$tmp/log" 2>&1 || { tail -n 20 "$tmp/log" >&2; die "mariadb-install-db failed, see $tmp/log"; }
-		touch "$tmp/complete"
-		mv -T "$tmp" "$t" 2>/dev/null || rm -rf "$tmp"
+	template=$CACHE/mariadb-$(cksum <<<"3 $version $user" | cut -d' ' -f1)
+	if [[ ! -d $template ]]; then
+		say "preparing a data directory (once): $template"
+		mariadb_make_template "$template.new" "$user"
+		mv "$template.new" "$template"
 	fi
-	echo "$t/data"
+	printf '%s\n' "$template"
 }
 
-# mariadb_config DIR SOCKET PORT ID
-mariadb_config() {
+# The folder is 0700, so everybody who reaches the socket is its owner or root: both get in as either, without a password.
+mariadb_make_template() {
+	local data=$1 user=$2 log=$1.log
+	rm -rf "$data"
+	mkdir -p "$data"
+	{ mariadb-install-db --no-defaults --datadir="$data" --user="$user" --auth-root-authentication-method=socket \
+		--skip-test-db --innodb-log-file-size=64M &&
+		"$SERVER" --no-defaults --datadir="$data" --user="$user" --bootstrap --innodb-log-file-size=64M <<-E; } \
+			>"$log" 2>&1 || { tail -n 20 "$log" >&2; die "no data directory could be made (whole log: $log)"; }
+			FLUSH PRIVILEGES;
+			DELETE FROM mysql.global_priv WHERE (user, host) NOT IN (('root', 'localhost'), ('mariadb.sys', 'localhost'));
+			DELETE FROM mysql.proxies_priv WHERE host <> 'localhost';
+			FLUSH PRIVILEGES;
+			CREATE USER IF NOT EXISTS '$user'@'localhost' IDENTIFIED VIA unix_socket;
+			GRANT ALL ON *.* TO '$user'@'localhost' WITH GRANT OPTION;
+			ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING '';
+		E
+	rm -f "$log"
+}
+
+mariadb_options() {
 	cat <<-E
-		[mysqld]
-		user=$(id -un)
-		datadir=$1/data
-		socket=$2
-		pid_file=$1/pid
-		log_error=$1/error.log
-		bind_address=127.0.0.1
-		port=$3
-		server_id=$4
-		report_host=127.0.0.1
-		report_port=$3
-		skip_name_resolve=ON
-		read_only=ON
-		skip_slave_start
 		gtid_strict_mode=ON
-		log_bin=binlog
+		gtid_domain_id=0
+		read_only=ON
+		skip_slave_start=ON
 		log_slave_updates=ON
-		binlog_format=ROW
-		sync_binlog=1
-		innodb_flush_log_at_trx_commit=1
-		relay_log=relay
-		relay_log_recovery=OFF
-		slave_net_timeout=10
+		slave_net_timeout=4
 		rpl_semi_sync_slave_enabled=ON
 		rpl_semi_sync_master_wait_point=AFTER_SYNC
 		rpl_semi_sync_master_timeout=60000
-		performance_schema=OFF
-		innodb_buffer_pool_size=128M
-		innodb_log_file_size=64M
-		max_connections=200
-		max_allowed_packet=64M
+		rpl_semi_sync_master_wait_no_slave=$( ((REPLICAS)) && echo ON || echo OFF)
 		character_set_server=utf8mb4
-		local_infile=ON
+		innodb_log_file_size=64M
+		table_open_cache=1000
+		table_open_cache_instances=1
 	E
 }
 
-mariadb_client() { mariadb --no-defaults -u "$(id -un)" "$@"; }
-mariadb_sql() { mariadb_client -S "$1" -NBe "$2"; }
-
-# mariadb_connect SOCKET PRIMARY_PORT PASSWORD
-mariadb_connect() {
-	mariadb_sql "$1" "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$2, MASTER_USER='repl', MASTER_PASSWORD='$3',
-		MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5"
+mariadb_follow() { # I: SQL that makes node I follow db0
+	cat <<-E
+		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$(server_port 0), MASTER_USER='siding_repl',
+			MASTER_PASSWORD='$1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5;
+	E
 }
 
-mariadb_start_replication() { mariadb_sql "$1" "START SLAVE"; }
-# Not in the binary log: each server has its own account, made the same.
-mariadb_replication_account() {
-	mariadb_sql "$1" "SET sql_log_bin=0; CREATE USER IF NOT EXISTS repl@'127.0.0.1' IDENTIFIED BY '$2';
-		GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'"
+mariadb_user() { # NAME HOST PASSWORD: SQL that makes an account, or sets its password
+	echo "CREATE OR REPLACE USER '$1'@'$2' IDENTIFIED BY '$3';"
 }
-mariadb_open() { mariadb_sql "$1" "SET GLOBAL rpl_semi_sync_master_enabled=1; SET GLOBAL read_only=0"; }
-mariadb_position() { mariadb_sql "$1" "SELECT @@gtid_binlog_pos"; }
-mariadb_caught_up() { # SOCKET POSITION
-	[ "$(mariadb_sql "$1" "SELECT MASTER_GTID_WAIT('$2', 0.2)" 2>/dev/null)" = 0 ]
-}
-mariadb_is_read_only() { [ "$(mariadb_sql "$1" "SELECT @@read_only" 2>/dev/null)" = "$2" ]; }
-mariadb_kill_dump_threads() {
-	mariadb_sql "$1" "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'" 2>/dev/null |
-		while read -r k; do mariadb_sql "$1" "$k" 2>/dev/null || :; done
+
+mariadb_word() {
+	case $1 in
+	open) echo "SET GLOBAL read_only=OFF" ;;
+	semi_sync_source) echo "SET GLOBAL rpl_semi_sync_master_enabled=ON" ;;
+	read_only) echo "SELECT @@GLOBAL.read_only" ;;
+	written) echo "SELECT @@GLOBAL.gtid_binlog_pos" ;;
+	applied) echo "SELECT MASTER_GTID_WAIT('$2', 0.05)" ;;
+	esac
 }

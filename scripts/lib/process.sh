@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Processes started by the sandbox. A process is known by its pid file and a
+# word of its command line, so that a reused pid is never taken for ours.
+
+# alive PID: it exists and is no zombie.
+alive() {
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	[[ ${stat:0:1} != [ZX] ]]
+}
+
+all_gone() {
+	local pid
+	for pid; do
+		if alive "$pid"; then return 1; fi
+	done
+}
+
+# pid_of PIDFILE WORD: prints the pid if that process runs and has the argument WORD.
+pid_of() {
+	local pid
+	{ read -r pid <"$1"; } 2>/dev/null || return 1
+	[[ $pid =~ ^[0-9]+$ ]] && alive "$pid" || return 1
+	grep -qzxF -e "$2" "/proc/$pid/cmdline" 2>/dev/null || return 1
+	printf '%s\n' "$pid"
+}
+
+# launch PIDFILE LOG COMMAND…: a session of its own, so that it outlives us; the pid stays that of COMMAND.
+launch() {
+	local pidfile=$1 log=$2
+	shift 2
+	# shellcheck disable=SC2016 # expands in the inner shell
+	setsid bash -c 'echo $$ >"$0"; exec "$@"' "$pidfile" "$@" </dev/null >>"$log" 2>&1 9>&- &
+	disown
+}
+
+# descendants PID…: prints the pids of all their children, grandchildren ….
+descendants() {
+	local -A parent=()
+	local stat pid line
+	for stat in /proc/[0-9]*/stat; do
+		{ read -r line <"$stat"; } 2>/dev/null || continue
+		pid=${line%% *}
+		line=${line##*) }
+		line=${line#* }
+		parent[$pid]=${line%% *}
+	done
+	local -a queue=("$@")
+	while ((${#queue[@]})); do
+		for pid in "${!parent[@]}"; do
+			if [[ ${parent[$pid]} == "${queue[0]}" ]]; then
+				queue+=("$pid")
+				echo "$pid"
+			fi
+		done
+		queue=("${queue[@]:1}")
+	done
+}
+
+# end_processes SECONDS PID…: TERM, and KILL after the deadline; returns when all are gone.
+end_processes() {
+	local seconds=$1
+	shift
+	if (($# == 0)); then return; fi
+	kill -TERM "$@" 2>/dev/null || :
+	if wait_until "$seconds" all_gone "$@"; then return; fi
+	say "still there $seconds s after TERM, killing: $*"
+	kill -KILL "$@" 2>/dev/null || :
+	wait_until 10 all_gone "$@" || die "cannot be killed: $*"
+}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+# The database servers of a sandbox, in the words of its flavour: start, stop,
+# replication, positions. No server opens itself for writing.
+
+flavor() { # NAME [ARG…]: the flavour's function of that name
+	"${FLAVOR}_$1" "${@:2}"
+}
+
+client() { # I [ARG…]
+	"${CLIENT[@]}" -S "$(socket "$1")" --connect-timeout=5 "${@:2}" 9>&-
+}
+sql() { client "$1" -NB "${@:2}"; }
+
+server_pid() { pid_of "$(node_dir "$1")/pid" "--defaults-file=$(node_dir "$1")/my.cnf"; }
+
+write_my_cnf() {
+	local d
+	d=$(node_dir "$1")
+	cat >"$d/my.cnf" <<-E
+		[mysqld]
+		$( ((EUID)) || echo user=root)
+		datadir=$d/data
+		socket=$(socket "$1")
+		pid_file=$d/server.pid
+		log_error=$d/error.log
+		bind_address=127.0.0.1
+		port=$(server_port "$1")
+		server_id=$(($1 + 1))
+		report_host=127.0.0.1
+		report_port=$(server_port "$1")
+		skip_name_resolve=ON
+		log_bin=binlog
+		relay_log=relay
+		binlog_format=ROW
+		sync_binlog=1
+		innodb_flush_log_at_trx_commit=1
+		innodb_buffer_pool_size=128M
+		max_connections=200
+		max_allowed_packet=64M
+		local_infile=ON
+		performance_schema=OFF
+		relay_log_recovery=OFF
+		$(flavor options "$1")
+	E
+}
+
+# The data directory is renamed into place, so that a half copied one is never started.
+create_server() {
+	local d template=$2
+	d=$(node_dir "$1")
+	write_my_cnf "$1"
+	if [[ -d $d/data ]]; then return; fi
+	rm -rf "$d/data.new"
+	cp -a --reflink=auto --sparse=always "$template" "$d/data.new"
+	mv "$d/data.new" "$d/data"
+}
+
+start_server() {
+	local d
+	d=$(node_dir "$1")
+	if server_pid "$1" >/dev/null; then return; fi
+	mkdir -p "$SOCKETS/db$1"
+	launch "$d/pid" "$d/error.log" "$SERVER" "--defaults-file=$d/my.cnf"
+	STARTED+=("server $1")
+}
+
+server_answers() { sql "$1" -e "SELECT 1" >/dev/null 2>&1; }
+server_answers_or_gone() { server_answers "$1" || ! server_pid "$1" >/dev/null; }
+
+await_server() {
+	local log
+	log=$(node_dir "$1")/error.log
+	wait_until 5 server_pid "$1" >/dev/null && wait_until 60 server_answers_or_gone "$1" && server_answers "$1" && return
+	grep -aE 'ERROR' "$log" | tail -n 5 >&2
+	die "db$1 did not start: $log"
+}
+
+kill_dump_threads() {
+	local hasty=(timeout 5 "${CLIENT[@]}" -S "$(socket "$1")" --connect-timeout=2 -NB -f)
+	"${hasty[@]}" -e "SHOW PROCESSLIST" | awk -F'\t' '$5 ~ /^Binlog Dump/ { print "KILL " $1 ";" }' | "${hasty[@]}"
+} >/dev/null 2>&1 9>&-
+
+# Connected replicas keep a MySQL primary from stopping for 10 s, unless their dump threads are killed first.
+stop_servers() { # I…
+	local i pid pids=()
+	for i; do
+		pid=$(server_pid "$i") || continue
+		pids+=("$pid")
+		kill_dump_threads "$i" || :
+	done
+	end_processes 30 "${pids[@]}"
+}
+
+# ---------------------------------------------------------------- replication
+
+is_replica() {
+	local status
+	status=$(sql "$1" -e "SHOW REPLICA STATUS") || die "db$1 does not answer"
+	[[ -n $status ]]
+}
+is_read_only() { [[ $(sql "$1" -e "$(flavor word read_only)" 2>/dev/null) == 1 ]]; }
+is_writable() { [[ $(sql "$1" -e "$(flavor word read_only)" 2>/dev/null) == 0 ]]; }
+
+replica_runs() {
+	[[ $(client "$1" -e "SHOW REPLICA STATUS\G" 2>/dev/null |
+		grep -cE '(Slave|Replica)_(IO|SQL)_Running: Yes') == 2 ]]
+}
+
+replica_trouble() { client "$1" -e "SHOW REPLICA STATUS\G" 2>/dev/null | grep -E '(IO|SQL)_(Running|Error):' || :; }
+
+primary() { # prints the number of the node that follows nobody
+	local i
+	for i in $(nodes); do
+		if ! is_replica "$i"; then
+			echo "$i"
+			return
+		fi
+	done
+	die "every server is configured as a replica: which is the primary?"
+}
+
+# Accounts are made on db0 only and reach the replicas as the first transactions of the binlog.
+create_topology() {
+	local i host repl admin
+	repl=$(random_word)
+	admin=$(random_word)
+	{
+		flavor word open
+		echo ";"
+		for host in localhost 127.0.0.1; do
+			flavor user siding_repl "$host" "$repl"
+			echo "GRANT REPLICATION SLAVE ON *.* TO 'siding_repl'@'$host';"
+			flavor user siding_admin "$host" "$admin"
+			echo "GRANT ALL ON *.* TO 'siding_admin'@'$host' WITH GRANT OPTION;"
+		done
+	} | sql 0
+	write_client_cnf repl siding_repl "$repl" 0
+	write_client_cnf admin siding_admin "$admin" 0
+	for i in $(replicas); do
+		if ! is_replica "$i"; then flavor follow "$repl" | sql "$i"; fi
+	done
+}
+
+random_word() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
+write_client_cnf() { # NAME USER PASSWORD I
+	(
+		umask 077
+		cat >"$DIR/credentials/$1.cnf" <<-E
+			[client]
+			user=$2
+			password=$3
+			host=127.0.0.1
+			port=$(server_port "$4")
+		E
+	)
+}
+
+# What the agents do in a whole sandbox: replicas start, then the primary opens and waits for them.
+start_replication() { # I
+	if ! is_replica "$1"; then
+		sql "$1" -e "$(flavor word semi_sync_source); $(flavor word open)"
+	elif ! replica_runs "$1"; then
+		sql "$1" -e "START REPLICA"
+	fi
+}
+
+has_applied() { [[ $(sql "$1" -e "$(flavor word applied "$2")" 2>/dev/null) == 0 ]]; }
+
+await_replication() { # SECONDS
+	local p i position
+	p=$(primary)
+	wait_until "$1" is_writable "$p" || die "db$p, the primary, stays read-only"
+	position=$(sql "$p" -e "$(flavor word written)" | tr -d '\n')
+	for i in $(nodes); do
+		if [[ $i == "$p" ]]; then continue; fi
+		wait_until "$1" replica_runs "$i" || { replica_trouble "$i" >&2; die "replication does not run on db$i"; }
+		wait_until "$1" has_applied "$i" "$position" || { replica_trouble "$i" >&2; die "db$i does not catch up with db$p"; }
+		wait_until "$1" is_read_only "$i" || die "db$i, a replica, is writable"
+	done
+}
