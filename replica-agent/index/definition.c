@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/index/definition.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/db.h"
+#include "common/sha256.h"
+
+enum { MAX_FIELDS = 255 };
+
+static const ConfOption field_options[] = {
+    {"name", CONF_STR, offsetof(IndexField, name), .required = true,
+     .doc = "What the field holds, for people."},
+    {"query", CONF_STR, offsetof(IndexField, query), .required = true,
+     .doc = "A SELECT of an integer key and a text, in this order."},
+    {NULL},
+};
+
+static const ConfOption index_options[] = {
+    {"target", CONF_STR, offsetof(IndexDefinition, target), .required = true,
+     .doc = "The table that holds the index, as \"database.table\"."},
+    {"key", CONF_STR, offsetof(IndexDefinition, key), .fallback = "record",
+     .doc = "Name of the target's key column."},
+    {"fields", CONF_LIST, offsetof(IndexDefinition, fields), .required = true,
+     .doc = "What is indexed; the fields are numbered from 1 in this order.", .group = field_options,
+     .size = sizeof(IndexField)},
+    {"changed_since", CONF_STR, offsetof(IndexDefinition, changed_since),
+     .doc = "A SELECT of the keys changed or deleted at or after :frozen_at (UTC)."},
+    {"changed_margin", CONF_DURATION, offsetof(IndexDefinition, changed_margin_ms), .fallback = "60s",
+     .max = 86400000,
+     .doc =
+         "How much further back :frozen_at reaches: the longest writing transaction plus the difference of "
+         "clocks."},
+    {"on_change", CONF_STR, offsetof(IndexDefinition, on_change), .fallback = "refuse",
+     .choices = "refuse|delta|discard", .doc = "What a swap does about changes made since the freeze."},
+    {"language", CONF_STR, offsetof(IndexDefinition, language), .fallback = "none",
+     .doc = "Language of the stemmer, or \"none\"."},
+    {"min_length", CONF_INT, offsetof(IndexDefinition, min_length), .fallback = "1", .min = 1, .max = 64,
+     .doc = "Shorter words are left out."},
+    {"stop_words", CONF_STRS, offsetof(IndexDefinition, stop_words), .doc = "Words left out."},
+    {NULL},
+};
+
+const ConfOption job_file_options[] = {
+    {"name", CONF_STR, offsetof(JobFile, name), .required = true,
+     .doc = "What `siding submit` calls the job."},
+    {"kind", CONF_STR, offsetof(JobFile, kind), .required = true, .choices = "index|command",
+     .doc = "An index by siding-index, or a program."},
+    {"on", CONF_STR, offsetof(JobFile, on), .fallback = "replica", .choices = "replica|primary",
+     .doc = "Where it runs."},
+    {"program", CONF_PATH, offsetof(JobFile, program),
+     .doc = "The program of a command, run without a shell."},
+    {"args", CONF_STRS, offsetof(JobFile, args), .doc = "Its arguments."},
+    {"allow_args", CONF_STRS, offsetof(JobFile, allow_args),
+     .doc = "Regular expressions: each argument added by a submitter must match one."},
+    {"upload", CONF_STR, offsetof(JobFile, upload), .fallback = "none", .choices = "none|swap|append|replace",
+     .doc = "How the result is loaded into the primary."},
+    {"target", CONF_STR, offsetof(JobFile, target), .doc = "The table a command's result is loaded into."},
+    {"columns", CONF_STRS, offsetof(JobFile, columns),
+     .doc = "Columns of the result's rows; left out: those of the table."},
+    {"nice", CONF_INT, offsetof(JobFile, nice), .fallback = "10", .min = -20, .max = 19,
+     .doc = "Nice value."},
+    {"time_limit", CONF_DURATION, offsetof(JobFile, time_limit_ms),
+     .doc = "Longest run; left out: no limit."},
+    {"pause_limit", CONF_DURATION, offsetof(JobFile, pause_limit_ms),
+     .doc = "Longest pause of the replica; left out: the agent's."},
+    {"index", CONF_GROUP, offsetof(JobFile, index), .doc = "The index, for kind index.",
+     .group = index_options},
+    {NULL},
+};
+
+/* ---- rules beyond types -------------------------------------------------------------------------- */
+
+static bool is_select(const char *query)
+{
+    size_t blanks = strspn(query, " \t\r\n(");
+    return strncasecmp(query + blanks, "select", 6) == 0 || strncasecmp(query + blanks, "with", 4) == 0;
+}
+
+static bool check_query(const char *path, const char *option, const char *query, Err *err)
+{
+    if (!is_select(query))
+        return conf_error(err, path, option, "is not a SELECT");
+    if (query[strcspn(query, ";")])
+        return conf_error(err, path, option, "holds a semicolon: give one SELECT without it");
+    return true;
+}
+
+static bool check_fields(const char *path, const IndexDefinition *d, Err *err)
+{
+    if (d->fields.n == 0 || d->fields.n > MAX_FIELDS)
+        return conf_error(err, path, "index.fields", "wants 1 to %d fields, has %zu", MAX_FIELDS,
+                          d->fields.n);
+    for (size_t i = 0; i < d->fields.n; i++) {
+        AUTOFREE char *query = xasprintf("index.fields.[%zu].query", i);
+        if (!check_query(path, query, definition_field(d, i)->query, err))
+            return false;
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(definition_field(d, k)->name, definition_field(d, i)->name)) {
+                AUTOFREE char *name = xasprintf("index.fields.[%zu].name", i);
+                return conf_error(err, path, name, "\"%s\" is the name of field %zu too",
+                                  definition_field(d, i)->name, k + 1);
+            }
+    }
+    return true;
+}
+
+static bool check_target(const char *path, const IndexDefinition *d, Err *err)
+{
+    AUTOFREE char *db = NULL;
+    AUTOFREE char *table = NULL;
+    if (!db_split_table(d->target, &db, &table))
+        return conf_error(err, path, "index.target", "\"%s\" is not \"database.table\"", d->target);
+    if (strlen(table) > DEFINITION_TABLE_MAX)
+        return conf_error(err, path, "index.target",
+                          "the table's name has more than %d bytes: the name of "
+                          "the new table beside it would not fit",
+                          DEFINITION_TABLE_MAX);
+    static const char *const taken[] = {"term", "field", "frequency"};
+    for (size_t i = 0; i < COUNT(taken); i++)
+        if (strcasecmp(d->key, taken[i]) == 0)
+            return conf_error(err, path, "index.key", "\"%s\" is another column of the index", d->key);
+    return true;
+}
+
+static bool check_changes(const char *path, const IndexDefinition *d, Err *err)
+{
+    bool given = d->changed_since && *d->changed_since;
+    if (str_eq(d->on_change, "delta") && !given)
+        return conf_error(err, path, "index.on_change", "\"delta\" needs changed_since");
+    if (!given)
+        return true;
+    if (!check_query(path, "index.changed_since", d->changed_since, err))
+        return false;
+    if (!strstr(d->changed_since, ":frozen_at"))
+        return conf_error(err, path, "index.changed_since", "does not use :frozen_at");
+    return true;
+}
+
+static bool check_job(const char *path, const JobFile *f, Err *err)
+{
+    if (str_eq(f->kind, "command")) {
+        if (!f->program)
+            return conf_error(err, path, "program", "missing; a command needs one");
+        if (f->index.fields.n)
+            return conf_error(err, path, "index", "is for kind \"index\" only");
+        if (str_eq(f->upload, "swap"))
+            return conf_error(err, path, "upload", "\"swap\" is for kind \"index\" only");
+        if (!str_eq(f->upload, "none") && !f->target)
+            return conf_error(err, path, "target", "missing; upload \"%s\" needs one", f->upload);
+        return true;
+    }
+    if (!f->index.fields.n && !f->index.target)
+        return conf_error(err, path, "index", "missing; kind \"index\" needs one");
+    if (f->program)
+        return conf_error(err, path, "program", "is for kind \"command\" only");
+    return check_target(path, &f->index, err) && check_fields(path, &f->index, err) &&
+           check_changes(path, &f->index, err);
+}
+
+bool job_file_load(const char *path, JobFile *ret, Err *err)
+{
+    if (!conf_load(path, job_file_options, ret, err))
+        return false;
+    if (check_job(path, ret, err))
+        return true;
+    job_file_done(ret);
+    return false;
+}
+
+void job_file_done(JobFile *f)
+{
+    conf_free(job_file_options, f);
+}
+
+bool definition_load(const char *path, JobFile *ret, Err *err)
+{
+    if (!job_file_load(path, ret, err))
+        return false;
+    if (ret->index.fields.n)
+        return true;
+    conf_error(err, path, "kind", "\"%s\" where an index is wanted", ret->kind);
+    job_file_done(ret);
+    return false;
+}
+
+/* ---- what follows from it ------------------------------------------------------------------------ */
+
+char *definition_fingerprint(const IndexDefinition *d)
+{
+    AUTO(str_done) Str all = STR_INIT;
+    str_addf(&all, "%s\n%s\n%s\n%lld\n", d->target, d->key, d->language, (long long)d->min_length);
+    for (size_t i = 0; i < d->fields.n; i++)
+        str_addf(&all, "%zu %s\n", i + 1, definition_field(d, i)->query);
+    for (size_t i = 0; i < d->stop_words.n; i++)
+        str_addf(&all, "- %s\n", d->stop_words.v[i]);
+    char hex[65];
+    Sha256 *s = sha256_new();
+    sha256_add(s, str_z(&all), all.len);
+    sha256_finish(s, hex);
+    return xstrdup(hex);
+}
+
+/* "2026-11-23T20:37:00.123Z" as the servers write it. */
+static void add_time(Str *out, int64_t wall_ms)
+{
+    char text[CLOCK_TEXT];
+    clock_format(wall_ms, text);
+    text[10] = ' ';
+    str_addf(out, "'%.23s'", text);
+}
+
+void definition_changed_since(const IndexDefinition *d, int64_t since_wall_ms, Str *out)
+{
+    static const char word[] = ":frozen_at";
+    char quote = 0;
+    for (const char *p = d->changed_since; *p; p++) {
+        if (!quote && strncmp(p, word, sizeof word - 1) == 0) {
+            add_time(out, since_wall_ms);
+            p += sizeof word - 2;
+            continue;
+        }
+        if (quote && *p == '\\' && quote != '`' && p[1])
+            str_addc(out, *p++);
+        else if (quote)
+            quote = *p == quote ? 0 : quote;
+        else if (*p == '\'' || *p == '"' || *p == '`')
+            quote = *p;
+        str_addc(out, *p);
+    }
+}
+
+void definition_create_table(const IndexDefinition *d, Str *out)
+{
+    AUTOFREE char *db = NULL;
+    AUTOFREE char *table = NULL;
+    AUTO(str_done) Str key = STR_INIT;
+    AUTO(str_done) Str names = STR_INIT;
+    if (!db_split_table(d->target, &db, &table))
+        return;
+    db_quote_id(&key, d->key);
+    for (size_t i = 0; i < d->fields.n; i++)
+        str_addf(&names, "%s%zu %s", i ? ", " : "", i + 1, definition_field(d, i)->name);
+    str_adds(out, "CREATE TABLE ");
+    db_quote_table(out, db, table);
+    str_addf(out,
+             " (\n  `term` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,\n"
+             "  %s BIGINT NOT NULL,\n  `field` TINYINT UNSIGNED NOT NULL COMMENT ",
+             str_z(&key));
+    db_quote_str(out, str_z(&names), names.len < 1000 ? names.len : 0);
+    str_addf(out,
+             ",\n  `frequency` INT UNSIGNED NOT NULL,\n  PRIMARY KEY (`term`, %s, `field`),\n  KEY %s (%s)\n"
+             ") ENGINE=InnoDB",
+             str_z(&key), str_z(&key), str_z(&key));
+}
+
+void definition_columns(const IndexDefinition *d, StrList *ret)
+{
+    strlist_add(ret, "term");
+    strlist_add(ret, d->key);
+    strlist_add(ret, "field");
+    strlist_add(ret, "frequency");
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Job files: what stands in jobs_dir, and the index definition within. Read alike by the agent,
+ * siding-index and siding-load. Errors are ERR_CONFIG with file:line and option.
+ */
+#pragma once
+
+#include "common/conf.h"
+
+typedef struct IndexField {
+    char *name, *query; /* query: key, text */
+} IndexField;
+
+typedef struct IndexDefinition {
+    char *target, *key; /* "db.table", and the name of its key column */
+    ConfList fields;    /* IndexField; their numbers in the table count from 1 */
+    char *changed_since;
+    int64_t changed_margin_ms;
+    char *on_change; /* refuse, delta, discard */
+    char *language;
+    int64_t min_length;
+    StrList stop_words;
+} IndexDefinition;
+
+typedef struct JobFile {
+    char *name, *kind, *on; /* kind: index, command */
+    char *program;
+    StrList args, allow_args;
+    char *upload, *target;
+    StrList columns;
+    int64_t nice, time_limit_ms, pause_limit_ms; /* limits: 0 none */
+    IndexDefinition index;                       /* kind index only; fields.n is 0 otherwise */
+} JobFile;
+
+extern const ConfOption job_file_options[];
+
+enum {
+    DEFINITION_TABLE_MAX = 64 -
+                           sizeof "_"
+                                  "_siding_new" +
+                           1
+}; /* so that the shadow's name fits */
+
+/* Fills the zeroed `ret`; free with job_file_done. */
+MUST_CHECK bool job_file_load(const char *path, JobFile *ret, Err *err);
+void job_file_done(JobFile *f);
+
+/* The same for a job that must be an index. */
+MUST_CHECK bool definition_load(const char *path, JobFile *ret, Err *err);
+
+static inline const IndexField *definition_field(const IndexDefinition *d, size_t i)
+{
+    return (const IndexField *)d->fields.v + i;
+}
+
+/* SHA-256 over all that decides what the rows are: two definitions of one fingerprint make the same rows.
+ * Owned. */
+char *definition_fingerprint(const IndexDefinition *d);
+/* The keys query with each :frozen_at outside quotes replaced by the UTC time. */
+void definition_changed_since(const IndexDefinition *d, int64_t since_wall_ms, Str *out);
+/* The standard definition of the target, with the name quoted. */
+void definition_create_table(const IndexDefinition *d, Str *out);
+/* term, key, field, frequency. */
+void definition_columns(const IndexDefinition *d, StrList *ret);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/index/terms.h"
+
+#include <string.h>
+
+typedef struct Term {
+    uint32_t offset; /* into text */
+    uint32_t length;
+    uint32_t hash;
+    uint32_t last;  /* its latest posting, where the next occurrence most likely belongs */
+    uint32_t count; /* postings; after sorting: of its merged list */
+    uint32_t first; /* after sorting: into sorted */
+} Term;
+
+struct Terms {
+    size_t max_bytes;
+    Str text;
+    Term *terms;
+    uint32_t term_count, term_cap;
+    uint32_t *slots; /* term + 1; 0: free */
+    uint32_t slot_count;
+    Posting *postings, *sorted;
+    uint32_t posting_count, posting_cap;
+    uint32_t *order; /* terms in sorted order */
+};
+
+Terms *terms_new(size_t max_bytes)
+{
+    Terms *t = NEW(Terms);
+    t->max_bytes = max_bytes;
+    t->slot_count = 1 << 12;
+    t->slots = xcalloc(t->slot_count, sizeof *t->slots);
+    return t;
+}
+
+void terms_free(Terms *t)
+{
+    if (!t)
+        return;
+    str_done(&t->text);
+    free(t->terms);
+    free(t->slots);
+    free(t->postings);
+    free(t->sorted);
+    free(t->order);
+    free(t);
+}
+
+void terms_clear(Terms *t)
+{
+    str_clear(&t->text);
+    t->term_count = t->posting_count = 0;
+    memset(t->slots, 0, t->slot_count * sizeof *t->slots);
+}
+
+bool terms_are_empty(const Terms *t)
+{
+    return t->posting_count == 0;
+}
+
+bool terms_are_full(const Terms *t)
+{
+    /* Sorting doubles the postings, growing doubles any of the arrays. */
+    size_t bytes = t->text.len + t->slot_count * sizeof *t->slots + t->term_count * (sizeof *t->terms + 4) +
+                   (size_t)t->posting_count * 2 * sizeof *t->postings;
+    return bytes >= t->max_bytes || t->posting_count >= UINT32_MAX / 2 || t->text.len >= UINT32_MAX / 2;
+}
+
+static uint32_t hash_of(const char *p, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
+    return (uint32_t)(h ^ (h >> 32));
+}
+
+static void grow_slots(Terms *t)
+{
+    t->slot_count *= 2;
+    free(t->slots);
+    t->slots = xcalloc(t->slot_count, sizeof *t->slots);
+    for (uint32_t i = 0; i < t->term_count; i++) {
+        uint32_t slot = t->terms[i].hash & (t->slot_count - 1);
+        while (t->slots[slot])
+            slot = (slot + 1) & (t->slot_count - 1);
+        t->slots[slot] = i + 1;
+    }
+}
+
+static uint32_t new_term(Terms *t, const char *p, size_t n, uint32_t hash)
+{
+    if (t->term_count == t->term_cap) {
+        t->term_cap = t->term_cap ? t->term_cap * 2 : 1024;
+        t->terms = xrealloc(t->terms, t->term_cap * sizeof *t->terms);
+    }
+    Term term = {.offset = (uint32_t)t->text.len, .length = (uint32_t)n, .hash = hash};
+    str_add(&t->text, p, n);
+    t->terms[t->term_count] = term;
+    return t->term_count++;
+}
+
+static Term *find_or_add(Terms *t, const char *p, size_t n)
+{
+    uint32_t hash = hash_of(p, n), slot = hash & (t->slot_count - 1);
+    for (; t->slots[slot]; slot = (slot + 1) & (t->slot_count - 1)) {
+        Term *term = &t->terms[t->slots[slot] - 1];
+        if (term->hash == hash && term->length == n && !memcmp(t->text.p + term->offset, p, n))
+            return term;
+    }
+    uint32_t id = new_term(t, p, n, hash);
+    t->slots[slot] = id + 1;
+    if (t->term_count * 2 > t->slot_count)
+        grow_slots(t);
+    return &t->terms[id];
+}
+
+void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned field)
+{
+    Term *term = find_or_add(t, text, n);
+    if (term->count) {
+        Posting *last = &t->postings[term->last];
+        if (last->record == record && last->field == field) {
+            if (last->frequency < POSTING_MAX_FREQUENCY)
+                last->frequency++;
+            return;
+        }
+    }
+    if (t->posting_count == t->posting_cap) {
+        t->posting_cap = t->posting_cap ? t->posting_cap * 2 : 4096;
+        t->postings = xrealloc(t->postings, t->posting_cap * sizeof *t->postings);
+    }
+    Posting posting = {
+        .record = record, .term = (uint32_t)(term - t->terms), .frequency = 1, .field = field & 255};
+    term->last = t->posting_count;
+    term->count++;
+    t->postings[t->posting_count++] = posting;
+}
+
+/* ---- sorting ------------------------------------------------------------------------------------- */
+
+static int compare_terms(const void *a, const void *b, void *arg)
+{
+    const Terms *t = arg;
+    const Term *x = &t->terms[*(const uint32_t *)a], *y = &t->terms[*(const uint32_t *)b];
+    int c =
+        memcmp(t->text.p + x->offset, t->text.p + y->offset, x->length < y->length ? x->length : y->length);
+    return c ? c : (x->length > y->length) - (x->length < y->length);
+}
+
+static int compare_postings(const void *a, const void *b)
+{
+    const Posting *x = a, *y = b;
+    if (x->record != y->record)
+        return x->record < y->record ? -1 : 1;
+    return (x->field > y->field) - (x->field < y->field);
+}
+
+/* Records mostly come in order already: then this is one pass. Returns the count after equal ones are added
+ * up. */
+static uint32_t sort_list(Posting *p, uint32_t n)
+{
+    bool sorted = true, unique = true;
+    for (uint32_t i = 1; i < n && sorted; i++) {
+        int c = compare_postings(&p[i - 1], &p[i]);
+        sorted = c <= 0;
+        unique = unique && c < 0;
+    }
+    if (sorted && unique)
+        return n;
+    if (!sorted)
+        qsort(p, n, sizeof *p, compare_postings);
+    uint32_t kept = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        if (compare_postings(&p[kept], &p[i])) {
+            p[++kept] = p[i];
+            continue;
+        }
+        uint32_t sum = p[kept].frequency + p[i].frequency;
+        p[kept].frequency =
+            (sum < POSTING_MAX_FREQUENCY ? sum : POSTING_MAX_FREQUENCY) & POSTING_MAX_FREQUENCY;
+    }
+    return kept + 1;
+}
+
+void terms_sort(Terms *t)
+{
+    t->order = xrealloc(t->order, t->term_count * sizeof *t->order);
+    for (uint32_t i = 0; i < t->term_count; i++)
+        t->order[i] = i;
+    qsort_r(t->order, t->term_count, sizeof *t->order, compare_terms, t);
+
+    t->sorted = xrealloc(t->sorted, t->posting_count * sizeof *t->sorted);
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < t->term_count; i++) {
+        Term *term = &t->terms[t->order[i]];
+        term->first = term->last = first;
+        first += term->count;
+    }
+    for (uint32_t i = 0; i < t->posting_count; i++)
+        t->sorted[t->terms[t->postings[i].term].last++] = t->postings[i];
+    for (uint32_t i = 0; i < t->term_count; i++)
+        t->terms[i].count = sort_list(t->sorted + t->terms[i].first, t->terms[i].count);
+}
+
+size_t terms_count(const Terms *t)
+{
+    return t->term_count;
+}
+
+void terms_at(const Terms *t, size_t i, const char **ret_term, size_t *ret_n, const Posting **ret_postings,
+              size_t *ret_count)
+{
+    const Term *term = &t->terms[t->order[i]];
+    *ret_term = t->text.p + term->offset;
+    *ret_n = term->length;
+    *ret_postings = t->sorted + term->first;
+    *ret_count = term->count;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/index/tokenize.h"
+
+#include <libstemmer.h>
+#include <string.h>
+#include <unicode/ubrk.h>
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+#include <unicode/utext.h>
+#include <unicode/utf16.h>
+#include <unicode/utf8.h>
+
+#include "replica-agent/index/fold.h"
+
+/* A longer word is cut before it is folded: more than 64 characters remain in any script. */
+enum { WORD_MAX_BYTES = 400 };
+
+struct Tokenizer {
+    UBreakIterator *words;
+    UText utext;
+    Folder folder;
+    struct sb_stemmer *stemmer; /* NULL: none */
+    size_t min_length;
+    StrList stop_words; /* folded, sorted */
+    bool icu_only;
+    TokenSink sink; /* of the text being read */
+    void *arg;
+};
+
+/* ---- one word ---------------------------------------------------------------------------------- */
+
+static int compare_words(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_stop_word(const Tokenizer *t, const char *word)
+{
+    return t->stop_words.n && bsearch(&word, t->stop_words.v, t->stop_words.n, sizeof(char *), compare_words);
+}
+
+static size_t count_chars(const char *p, size_t n)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < n; i++)
+        chars += ((unsigned char)p[i] & 0xC0) != 0x80;
+    return chars;
+}
+
+static size_t cut_at_chars(const char *p, size_t n, size_t max)
+{
+    size_t i = 0;
+    for (size_t chars = 0; i < n; i++)
+        if (((unsigned char)p[i] & 0xC0) != 0x80 && chars++ == max)
+            break;
+    return i;
+}
+
+static void emit(Tokenizer *t, const char *term, size_t n)
+{
+    if (n > TERM_MAX_CHARS)
+        n = cut_at_chars(term, n, TERM_MAX_CHARS);
+    if (n)
+        t->sink(t->arg, term, n);
+}
+
+static void ascii_word(Tokenizer *t, const char *p, size_t n)
+{
+    char word[WORD_MAX_BYTES + 1];
+    if (n > WORD_MAX_BYTES)
+        n = WORD_MAX_BYTES;
+    for (size_t i = 0; i < n; i++)
+        word[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] + 32 : p[i]);
+    word[n] = '\0';
+    if (n < t->min_length || is_stop_word(t, word))
+        return;
+    if (!t->stemmer) {
+        emit(t, word, n);
+        return;
+    }
+    const sb_symbol *stem = sb_stemmer_stem(t->stemmer, (const sb_symbol *)word, (int)n);
+    emit(t, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
+}
+
+static void unicode_word(Tokenizer *t, const char *p, size_t n)
+{
+    if (n > WORD_MAX_BYTES)
+        n = cut_at_chars(p, n, WORD_MAX_BYTES / 4);
+    Folded folded;
+    if (!fold_case(&t->folder, p, n, &folded) || !fold_accents(&t->folder, &folded))
+        return;
+    if (count_chars(folded.text, folded.n) < t->min_length || is_stop_word(t, folded.text))
+        return;
+    if (t->stemmer) {
+        /* Stemmers know accents: they see the word before these are folded. */
+        if (!fold_case(&t->folder, p, n, &folded))
+            return;
+        const sb_symbol *stem = sb_stemmer_stem(t->stemmer, (const sb_symbol *)folded.text, (int)folded.n);
+        if (!stem)
+            return;
+        folded_set(&folded, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
+        if (!fold_accents(&t->folder, &folded))
+            return;
+    }
+    emit(t, folded.text, folded.n);
+}
+
+static bool is_ascii(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] & 0x80)
+            return false;
+    return true;
+}
+
+static void any_word(Tokenizer *t, const char *p, size_t n)
+{
+    if (is_ascii(p, n))
+        ascii_word(t, p, n);
+    else
+        unicode_word(t, p, n);
+}
+
+/* ---- boundaries -------------------------------------------------------------------------------- */
+
+static bool has_letter_or_digit(const char *p, size_t n)
+{
+    for (int32_t i = 0; i < (int32_t)n;) {
+        UChar32 c;
+        U8_NEXT((const uint8_t *)p, i, (int32_t)n, c);
+        if (c >= 0 && u_isalnum(c))
+            return true;
+    }
+    return false;
+}
+
+static void icu_words(Tokenizer *t, const char *p, size_t n)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    utext_openUTF8(&t->utext, p, (int64_t)n, &status);
+    ubrk_setUText(t->words, &t->utext, &status);
+    if (U_FAILURE(status))
+        return;
+    int32_t start = ubrk_first(t->words);
+    for (int32_t end = ubrk_next(t->words); end != UBRK_DONE; start = end, end = ubrk_next(t->words)) {
+        const char *word = p + start;
+        size_t length = (size_t)(end - start);
+        if (ubrk_getRuleStatus(t->words) >= UBRK_WORD_NONE_LIMIT && has_letter_or_digit(word, length))
+            any_word(t, word, length);
+    }
+}
+
+/* UAX #29 classes of ASCII as ICU has them (its root rules leave the colon out of MidLetter). */
+enum { OTHER, LETTER, DIGIT, EXTEND, MID_BOTH, MID_NUMBER };
+
+static int ascii_class(unsigned char c)
+{
+    if ((c | 32) >= 'a' && (c | 32) <= 'z')
+        return LETTER;
+    if (c >= '0' && c <= '9')
+        return DIGIT;
+    switch (c) {
+    case '_':
+        return EXTEND;
+    case '.':
+    case '\'':
+        return MID_BOTH;
+    case ',':
+    case ';':
+        return MID_NUMBER;
+    default:
+        return OTHER;
+    }
+}
+
+static bool is_joined(const char *p, size_t n, size_t i)
+{
+    int mid = ascii_class((unsigned char)p[i]);
+    if (mid < MID_BOTH || i + 1 >= n)
+        return false;
+    int before = ascii_class((unsigned char)p[i - 1]), after = ascii_class((unsigned char)p[i + 1]);
+    return before == after && ((before == LETTER && mid == MID_BOTH) || before == DIGIT);
+}
+
+static void ascii_words(Tokenizer *t, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        int class = ascii_class((unsigned char)p[i]);
+        if (class == OTHER || class >= MID_BOTH) {
+            i++;
+            continue;
+        }
+        size_t start = i;
+        bool word = false;
+        for (; i < n; i++) {
+            class = ascii_class((unsigned char)p[i]);
+            word = word || class == LETTER || class == DIGIT;
+            if (class == OTHER || (class >= MID_BOTH && !is_joined(p, n, i)))
+                break;
+        }
+        if (word)
+            ascii_word(t, p + start, i - start);
+    }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+/* The end of the run of blank-separated chunks that begins at `i` and is of one kind: all ASCII, or none. No
+ * word reaches over an ASCII blank, so each run may be cut on its own. */
+static size_t run_end(const char *p, size_t n, size_t i, bool *ret_ascii)
+{
+    size_t end = i;
+    for (bool first = true; i < n; first = false) {
+        size_t chunk = i;
+        while (chunk < n && is_blank(p[chunk]))
+            chunk++;
+        size_t chunk_end = chunk;
+        while (chunk_end < n && !is_blank(p[chunk_end]))
+            chunk_end++;
+        bool ascii = is_ascii(p + chunk, chunk_end - chunk);
+        if (first)
+            *ret_ascii = ascii;
+        else if (ascii != *ret_ascii)
+            break;
+        end = i = chunk_end;
+    }
+    return end;
+}
+
+static void piece_words(Tokenizer *t, const char *text, size_t n)
+{
+    if (t->icu_only) {
+        icu_words(t, text, n);
+        return;
+    }
+    for (size_t i = 0; i < n;) {
+        bool ascii = true;
+        size_t end = run_end(text, n, i, &ascii);
+        if (ascii)
+            ascii_words(t, text + i, end - i);
+        else
+            icu_words(t, text + i, end - i);
+        i = end;
+    }
+}
+
+/* ICU 72, alone of all versions, takes @ for a letter: it is kept from seeing one. */
+void tokenizer_run(Tokenizer *t, const char *text, size_t n, TokenSink sink, void *arg)
+{
+    t->sink = sink;
+    t->arg = arg;
+    for (const char *end = text + n; text < end;) {
+        const char *at = memchr(text, '@', (size_t)(end - text));
+        const char *stop = at ? at : end;
+        piece_words(t, text, (size_t)(stop - text));
+        text = at ? at + 1 : end;
+    }
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void add_stop_word(void *arg, const char *term, size_t n)
+{
+    AUTOFREE char *word = xstrndup(term, n);
+    strlist_add(arg, word);
+}
+
+/* Stop words go through the tokenizer itself, without stems: they are compared before stemming. */
+static void fold_stop_words(Tokenizer *t, const StrList *words)
+{
+    StrList folded = STRLIST_INIT;
+    struct sb_stemmer *stemmer = t->stemmer;
+    t->stemmer = NULL;
+    for (size_t i = 0; words && i < words->n; i++)
+        tokenizer_run(t, words->v[i], strlen(words->v[i]), add_stop_word, &folded);
+    t->stemmer = stemmer;
+    if (folded.n)
+        qsort(folded.v, folded.n, sizeof(char *), compare_words);
+    t->stop_words = folded;
+}
+
+static bool open_stemmer(const char *language, struct sb_stemmer **ret, Err *err)
+{
+    *ret = NULL;
+    if (str_eq(language, "none"))
+        return true;
+    *ret = sb_stemmer_new(language, "UTF_8");
+    if (*ret)
+        return true;
+    const char *nearest = str_nearest(language, (const char *const *)sb_stemmer_list());
+    return err_set(err, ERR_CONFIG, 0, "language \"%s\" is not known%s%s%s", language,
+                   nearest ? ", did you mean \"" : ": \"none\" or a Snowball language such as \"english",
+                   nearest ? nearest : "", "\"");
+}
+
+bool tokenizer_new(const char *language, int64_t min_length, const StrList *stop_words, Tokenizer **ret,
+                   Err *err)
+{
+    struct sb_stemmer *stemmer;
+    if (!open_stemmer(language, &stemmer, err))
+        return false;
+    UErrorCode status = U_ZERO_ERROR;
+    Tokenizer *t = NEW(Tokenizer);
+    UText empty = UTEXT_INITIALIZER;
+    t->utext = empty;
+    t->stemmer = stemmer;
+    t->words = ubrk_open(UBRK_WORD, "", NULL, 0, &status);
+    fold_open(&t->folder, &status);
+    if (U_FAILURE(status)) {
+        tokenizer_free(t);
+        return err_set(err, ERR_IO, 0, "cannot open ICU's word rules: %s", u_errorName(status));
+    }
+    t->min_length = 1;
+    fold_stop_words(t, stop_words);
+    t->min_length = min_length > 0 ? (size_t)min_length : 1;
+    *ret = t;
+    return true;
+}
+
+void tokenizer_free(Tokenizer *t)
+{
+    if (!t)
+        return;
+    if (t->words)
+        ubrk_close(t->words);
+    utext_close(&t->utext);
+    if (t->stemmer)
+        sb_stemmer_delete(t->stemmer);
+    strlist_done(&t->stop_words);
+    free(t);
+}
+
+void tokenizer_icu_only(Tokenizer *t)
+{
+    t->icu_only = true;
+}
+
+const char *tokenizer_version(void)
+{
+    return "icu " U_ICU_VERSION ", unicode " U_UNICODE_VERSION;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The term table and the external sort, against plain counting.
+ */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "replica-agent/index/runs.h"
+
+enum { TERMS = 37, RECORDS = 50, FIELDS = 3 };
+
+typedef struct Check {
+    uint32_t counts[TERMS][RECORDS][FIELDS];
+    char last[64];
+    Posting last_posting;
+    int64_t rows;
+} Check;
+
+static void term_text(unsigned t, char ret[64])
+{
+    /* Prefixes of each other and bytes above 127: order is that of unsigned bytes. */
+    static const char *const heads[] = {"a", "ab", "abc", "\u00e9", "z", "\u4e2d"};
+    snprintf(ret, 64, "%s%.*s", heads[t % 6], (int)(t / 6), "xyzxyzxyz");
+}
+
+static int64_t record_of(unsigned r)
+{
+    static const int64_t ends[] = {INT64_MIN, -7, INT64_MAX};
+    return r < 3 ? ends[r] : r;
+}
+
+static bool check_row(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+{
+    (void)err;
+    Check *c = arg;
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", (int)n, term);
+    int order = strcmp(c->last, text);
+    assert_true(order <= 0);
+    if (order == 0)
+        assert_true(p->record > c->last_posting.record ||
+                    (p->record == c->last_posting.record && p->field > c->last_posting.field));
+    memcpy(c->last, text, sizeof text);
+    c->last_posting = *p;
+    c->rows++;
+    for (unsigned t = 0; t < TERMS; t++) {
+        char known[64];
+        term_text(t, known);
+        for (unsigned r = 0; r < RECORDS; r++)
+            if (strcmp(known, text) == 0 && record_of(r) == p->record) {
+                assert_int_equal(c->counts[t][r][p->field - 1], p->frequency);
+                c->counts[t][r][p->field - 1] = 0;
+                return true;
+            }
+    }
+    fail_msg("a row that was never added: %s", text);
+    return false;
+}
+
+static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs)
+{
+    Err err;
+    char folder[] = "/tmp/siding-runs-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    Check *c = NEW(Check);
+    Terms *terms = terms_new(max_bytes);
+    StrList paths = STRLIST_INIT;
+    uint32_t seed = 7;
+    for (unsigned i = 0; i < tokens; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        unsigned t = (seed >> 8) % TERMS, r = (seed >> 14) % RECORDS, f = (seed >> 20) % FIELDS;
+        char text[64];
+        term_text(t, text);
+        terms_add(terms, text, strlen(text), record_of(r), f + 1);
+        c->counts[t][r][f]++;
+        if (i % 100 == 99 || i + 1 == tokens) {
+            strlist_addf(&paths, "%s/run-%05zu", folder, paths.n);
+            assert_ok(run_write(paths.v[paths.n - 1], terms, &err), err);
+            terms_clear(terms);
+        }
+    }
+    assert_true(paths.n >= at_least_runs);
+    assert_ok(runs_merge(folder, &paths, check_row, c, &err), err);
+    for (unsigned i = 0; i < TERMS * RECORDS * FIELDS; i++)
+        assert_int_equal((&c->counts[0][0][0])[i], 0);
+    StrList left = STRLIST_INIT;
+    assert_ok(fs_list(folder, &left, &err), err);
+    assert_int_equal(left.n, 0);
+    assert_int_equal(rmdir(folder), 0);
+    strlist_done(&left);
+    strlist_done(&paths);
+    terms_free(terms);
+    free(c);
+}
+
+static void few_runs(void **state)
+{
+    (void)state;
+    sort_adds_up(1 << 20, 500, 5);
+}
+
+static void more_runs_than_may_be_open(void **state)
+{
+    (void)state;
+    sort_adds_up(1 << 20, 30000, 300);
+}
+
+static void table_says_when_it_is_full(void **state)
+{
+    (void)state;
+    Terms *t = terms_new(200000);
+    assert_true(terms_are_empty(t));
+    char text[32];
+    unsigned i = 0;
+    for (; !terms_are_full(t); i++) {
+        snprintf(text, sizeof text, "term%u", i);
+        terms_add(t, text, strlen(text), i, 1);
+    }
+    assert_in_range(i, 500, 5000);
+    terms_clear(t);
+    assert_true(terms_are_empty(t));
+    terms_free(t);
+}
+
+static bool accept_row(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+{
+    (void)arg, (void)term, (void)n, (void)p, (void)err;
+    return true;
+}
+
+static void damaged_run_is_seen(void **state)
+{
+    (void)state;
+    Err err;
+    char folder[] = "/tmp/siding-runs-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTOFREE char *path = xasprintf("%s/run", folder);
+    Terms *t = terms_new(1 << 20);
+    for (unsigned i = 0; i < 100; i++)
+        terms_add(t, "word", 4, i, 1);
+    assert_ok(run_write(path, t, &err), err);
+    assert_int_equal(truncate(path, fs_size(path) - 5), 0);
+    StrList paths = STRLIST_INIT;
+    strlist_add(&paths, path);
+    terms_free(t);
+    assert_false(runs_merge(folder, &paths, accept_row, NULL, &err));
+    strlist_done(&paths);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_runs),
+        cmocka_unit_test(more_runs_than_may_be_open),
+        cmocka_unit_test(table_says_when_it_is_full),
+        cmocka_unit_test(damaged_run_is_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
