@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one file that knows the client library. Statements with parameters are prepared and their values
- * bound; the others use the text protocol.
+ * The one file that knows the client library. Text protocol throughout: values are written as literals by
+ * db_bind. (The library's prepared statements give no DOUBLE as text and their wait cannot be bounded in
+ * milliseconds.) A connection whose wait was given up answers nothing any more: what comes next could belong
+ * to the statement before.
  */
 #include "db.h"
 
 #include <errmsg.h>
+#include <errno.h>
 #include <mysql.h>
+#include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "fs.h"
-
-enum { MAX_PARAMS = 40 };
 
 struct Db {
     MYSQL *my;
     DbVersion version;
+    int64_t timeout_ms; /* of one statement, 0: none */
+    int64_t began_ms;   /* of the wait under way */
+    bool given_up;
 };
 
-/* Either a result of the text protocol, or rows copied from a prepared statement. */
 struct DbRows {
     Db *db;
     MYSQL_RES *res;
     bool streaming;
     size_t n_columns;
     MYSQL_FIELD *columns;
-    char ***cells; /* copied rows; a cell is NULL for SQL NULL */
-    size_t **lengths;
-    size_t n_rows, next;
     MYSQL_ROW row;
     unsigned long *row_lengths;
 };
@@ -107,13 +108,12 @@ static bool is_auth_error(unsigned code)
     return false;
 }
 
-static ErrKind kind_of(unsigned code, const char *text)
+static ErrKind kind_of(unsigned code)
 {
     switch (code) {
     case CR_SERVER_LOST:
-        /* A read timeout of the client library is told apart only by its text. */
-        return strstr(text, "timeout") || strstr(text, "timed out") ? ERR_TIMEOUT : ERR_LOST;
     case CR_SERVER_GONE_ERROR:
+    case CR_COMMANDS_OUT_OF_SYNC:
     case 1053: /* shutdown in progress */
     case 1927: /* connection was killed */
     case 4031: /* inactivity */
@@ -130,19 +130,14 @@ static ErrKind kind_of(unsigned code, const char *text)
     }
 }
 
-static bool server_error(Err *err, unsigned code, const char *text)
-{
-    return err_set(err, kind_of(code, text), (int)code, "%s (server error %u)", text, code);
-}
-
 static bool my_error(Db *db, Err *err)
 {
-    return server_error(err, mysql_errno(db->my), mysql_error(db->my));
-}
-
-static bool stmt_error(MYSQL_STMT *st, Err *err)
-{
-    return server_error(err, mysql_stmt_errno(st), mysql_stmt_error(st));
+    unsigned code = mysql_errno(db->my);
+    ErrKind kind = kind_of(code);
+    /* The library says the same of its own read timeout and of a dead peer. */
+    if (code == CR_SERVER_LOST && db->timeout_ms && clock_mono_ms() - db->began_ms >= db->timeout_ms)
+        kind = ERR_TIMEOUT;
+    return err_set(err, kind, (int)code, "%s (server error %u)", mysql_error(db->my), code);
 }
 
 /* ---- connecting ----------------------------------------------------------------------------------- */
@@ -203,6 +198,7 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
     db_library_begin();
     Db *db = NEW(Db);
     db->my = mysql_init(NULL);
+    db->timeout_ms = timeout_ms;
     bool ok =
         set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
     if (ok) {
@@ -251,14 +247,12 @@ pid_t db_server_pid(const Db *db)
 
 void db_set_timeout(Db *db, int64_t timeout_ms)
 {
-    unsigned s = (unsigned)((timeout_ms + 999) / 1000);
-    mysql_options(db->my, MYSQL_OPT_READ_TIMEOUT, &s);
-    mysql_options(db->my, MYSQL_OPT_WRITE_TIMEOUT, &s);
+    db->timeout_ms = timeout_ms;
 }
 
 bool db_ping(Db *db, Err *err)
 {
-    return mysql_ping(db->my) == 0 ? true : my_error(db, err);
+    return db_exec(db, err, "DO 1", "");
 }
 
 /* ---- statements ----------------------------------------------------------------------------------- */
@@ -278,74 +272,59 @@ static bool drain(Db *db, Err *err)
     }
 }
 
-static bool run_text(Db *db, const char *sql, Err *err)
+static bool wait_answer(Db *db, Err *err)
 {
-    return mysql_real_query(db->my, sql, strlen(sql)) == 0 ? true : my_error(db, err);
-}
-
-typedef struct Params {
-    MYSQL_BIND bind[MAX_PARAMS];
-    int64_t ints[MAX_PARAMS];
-    unsigned long lengths[MAX_PARAMS];
-    unsigned n;
-} Params;
-
-static void take_params(Params *p, const char *fmt, va_list ap)
-{
-    memset(p, 0, sizeof *p);
-    for (; *fmt && p->n < MAX_PARAMS; fmt++, p->n++) {
-        MYSQL_BIND *b = &p->bind[p->n];
-        if (*fmt == 'i') {
-            p->ints[p->n] = va_arg(ap, int64_t);
-            b->buffer_type = MYSQL_TYPE_LONGLONG;
-            b->buffer = &p->ints[p->n];
-            continue;
+    struct pollfd p = {.fd = (int)mysql_get_socket(db->my), .events = POLLIN};
+    int64_t end = db->began_ms + db->timeout_ms;
+    while (db->timeout_ms) {
+        int64_t left = end - clock_mono_ms();
+        int n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : left > 0 ? (int)left : 0);
+        if (n > 0 || (n < 0 && errno != EINTR))
+            break;
+        if (n == 0 && left <= 0) {
+            db->given_up = true;
+            return err_set(err, ERR_TIMEOUT, 0, "no answer from the server within %.1f s",
+                           (double)db->timeout_ms / 1000);
         }
-        const void *bytes = va_arg(ap, const void *);
-        size_t n = *fmt == 'b' ? va_arg(ap, size_t) : bytes ? strlen(bytes) : 0;
-        p->lengths[p->n] = n;
-        b->buffer_type = !bytes ? MYSQL_TYPE_NULL : *fmt == 'b' ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
-        b->buffer = (void *)bytes;
-        b->buffer_length = n;
-        b->length = &p->lengths[p->n];
     }
+    return true;
 }
 
-static MYSQL_STMT *run_prepared(Db *db, const char *sql, Params *p, Err *err)
+static bool run_n(Db *db, const char *sql, size_t n, Err *err)
 {
-    MYSQL_STMT *st = mysql_stmt_init(db->my);
-    if (mysql_stmt_prepare(st, sql, strlen(sql)) == 0 && mysql_stmt_param_count(st) != p->n)
-        err_set(err, ERR_DB, 0, "the statement takes %lu values, %u were given", mysql_stmt_param_count(st),
-                p->n);
-    else if (mysql_stmt_errno(st) == 0 && !mysql_stmt_bind_param(st, p->bind) && mysql_stmt_execute(st) == 0)
-        return st;
-    else
-        stmt_error(st, err);
-    mysql_stmt_close(st);
-    return NULL;
+    if (db->given_up)
+        return err_set(err, ERR_LOST, 0, "the connection was given up after a statement without answer");
+    db->began_ms = clock_mono_ms();
+    if (mysql_send_query(db->my, sql, (unsigned long)n))
+        return my_error(db, err);
+    if (!wait_answer(db, err))
+        return false;
+    return mysql_read_query_result(db->my) ? my_error(db, err) : true;
+}
+
+static bool run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
+{
+    if (!*fmt)
+        return run_n(db, sql, strlen(sql), err);
+    AUTO(str_done) Str bound = STR_INIT;
+    return db_bind(&bound, sql, fmt, ap, err) && run_n(db, bound.p, bound.len, err);
 }
 
 static bool exec_v(Db *db, int64_t *ret_rows, int64_t *ret_id, Err *err, const char *sql, const char *fmt,
                    va_list ap)
 {
-    if (!*fmt) {
-        if (!run_text(db, sql, err))
-            return false;
-        MYSQL_RES *res = mysql_store_result(db->my);
-        *ret_rows = (int64_t)mysql_affected_rows(db->my);
-        *ret_id = (int64_t)mysql_insert_id(db->my);
-        if (res)
-            mysql_free_result(res);
-        return drain(db, err);
-    }
-    Params p;
-    take_params(&p, fmt, ap);
-    MYSQL_STMT *st = run_prepared(db, sql, &p, err);
-    if (!st)
+    if (!run_v(db, err, sql, fmt, ap))
         return false;
-    *ret_rows = (int64_t)mysql_stmt_affected_rows(st);
-    *ret_id = (int64_t)mysql_stmt_insert_id(st);
-    mysql_stmt_close(st);
+    MYSQL_RES *res = mysql_store_result(db->my);
+    int64_t rows = (int64_t)mysql_affected_rows(db->my), id = (int64_t)mysql_insert_id(db->my);
+    if (!res && mysql_errno(db->my))
+        return my_error(db, err);
+    if (res)
+        mysql_free_result(res);
+    if (!drain(db, err))
+        return false;
+    *ret_rows = rows;
+    *ret_id = id;
     return true;
 }
 
@@ -387,107 +366,25 @@ static DbRows *rows_of(Db *db, MYSQL_RES *res, bool streaming)
     return r;
 }
 
-static bool copy_row(DbRows *r, MYSQL_STMT *st, MYSQL_BIND *bind, unsigned long *lengths, my_bool *nulls,
-                     Err *err)
+static bool take_rows(Db *db, bool streaming, DbRows **ret, Err *err, const char *sql)
 {
-    r->cells = xrealloc(r->cells, (r->n_rows + 1) * sizeof *r->cells);
-    r->lengths = xrealloc(r->lengths, (r->n_rows + 1) * sizeof *r->lengths);
-    char **cells = r->cells[r->n_rows] = xcalloc(r->n_columns, sizeof *cells);
-    size_t *sizes = r->lengths[r->n_rows] = xcalloc(r->n_columns, sizeof *sizes);
-    r->n_rows++;
-    for (unsigned i = 0; i < r->n_columns; i++) {
-        if (nulls[i])
-            continue;
-        sizes[i] = lengths[i];
-        cells[i] = xcalloc(sizes[i] + 1, 1);
-        bind[i].buffer = cells[i];
-        bind[i].buffer_length = sizes[i] + 1;
-        if (sizes[i] && mysql_stmt_fetch_column(st, &bind[i], i, 0))
-            return stmt_error(st, err);
-    }
-    return true;
-}
-
-/* Lengths come from a fetch into empty buffers, the bytes column by column afterwards. */
-static bool copy_rows(DbRows *r, MYSQL_STMT *st, Err *err)
-{
-    size_t n = r->n_columns;
-    AUTOFREE MYSQL_BIND *bind = xcalloc(n, sizeof *bind);
-    AUTOFREE unsigned long *lengths = xcalloc(n, sizeof *lengths);
-    AUTOFREE my_bool *nulls = xcalloc(n, sizeof *nulls);
-    for (size_t i = 0; i < n; i++) {
-        bind[i].buffer_type = MYSQL_TYPE_STRING;
-        bind[i].length = &lengths[i];
-        bind[i].is_null = &nulls[i];
-    }
-    if (mysql_stmt_bind_result(st, bind))
-        return stmt_error(st, err);
-    for (;;) {
-        for (size_t i = 0; i < n; i++) {
-            bind[i].buffer = NULL;
-            bind[i].buffer_length = 0;
-        }
-        if (mysql_stmt_bind_result(st, bind))
-            return stmt_error(st, err);
-        int rc = mysql_stmt_fetch(st);
-        if (rc == MYSQL_NO_DATA)
-            return true;
-        if (rc == 1)
-            return stmt_error(st, err);
-        if (!copy_row(r, st, bind, lengths, nulls, err))
-            return false;
-    }
-}
-
-static bool query_prepared(Db *db, DbRows **ret, Err *err, const char *sql, Params *p)
-{
-    MYSQL_STMT *st = run_prepared(db, sql, p, err);
-    if (!st)
-        return false;
-    MYSQL_RES *meta = mysql_stmt_result_metadata(st);
-    bool ok = meta ? true : err_set(err, ERR_DB, 0, "the statement gives no rows: %.200s", sql);
-    if (ok && mysql_stmt_store_result(st))
-        ok = stmt_error(st, err);
-    DbRows *r = ok ? rows_of(db, meta, false) : NULL;
-    if (ok)
-        ok = copy_rows(r, st, err);
-    else if (meta)
-        mysql_free_result(meta);
-    mysql_stmt_close(st);
-    if (!ok) {
-        db_rows_free(r);
-        return false;
-    }
-    if (!r->cells)
-        r->cells = xcalloc(1, sizeof *r->cells);
-    *ret = r;
-    return true;
-}
-
-static bool query_text(Db *db, bool streaming, DbRows **ret, Err *err, const char *sql)
-{
-    if (!run_text(db, sql, err))
-        return false;
     MYSQL_RES *res = streaming ? mysql_use_result(db->my) : mysql_store_result(db->my);
     if (!res && mysql_errno(db->my))
         return my_error(db, err);
     if (!res)
         return err_set(err, ERR_DB, 0, "the statement gives no rows: %.200s", sql);
-    *ret = rows_of(db, res, streaming);
+    DbRows *r = rows_of(db, res, streaming);
     if (!streaming && !drain(db, err)) {
-        db_rows_free(*ret);
+        db_rows_free(r);
         return false;
     }
+    *ret = r;
     return true;
 }
 
 static bool query_v(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, va_list ap)
 {
-    if (!*fmt)
-        return query_text(db, false, ret, err, sql);
-    Params p;
-    take_params(&p, fmt, ap);
-    return query_prepared(db, ret, err, sql, &p);
+    return run_v(db, err, sql, fmt, ap) && take_rows(db, false, ret, err, sql);
 }
 
 bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, ...)
@@ -501,16 +398,12 @@ bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, 
 
 bool db_stream(Db *db, DbRows **ret, Err *err, const char *sql)
 {
-    return query_text(db, true, ret, err, sql);
+    return run_n(db, sql, strlen(sql), err) && take_rows(db, true, ret, err, sql);
 }
 
 bool db_next(DbRows *r, bool *ret_more, Err *err)
 {
-    if (r->cells) {
-        *ret_more = r->next < r->n_rows;
-        r->next += *ret_more;
-        return true;
-    }
+    r->db->began_ms = r->streaming ? clock_mono_ms() : 0;
     r->row = mysql_fetch_row(r->res);
     if (!r->row && r->streaming && mysql_errno(r->db->my))
         return my_error(r->db, err);
@@ -557,11 +450,6 @@ bool db_column_is_bit(const DbRows *r, size_t i)
 
 const char *db_field(const DbRows *r, size_t i, size_t *ret_n)
 {
-    if (r->cells) {
-        if (ret_n)
-            *ret_n = r->lengths[r->next - 1][i];
-        return r->cells[r->next - 1][i];
-    }
     if (ret_n)
         *ret_n = r->row_lengths[i];
     return r->row[i];
@@ -583,20 +471,10 @@ void db_rows_free(DbRows *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < r->n_rows; i++) {
-        for (size_t c = 0; c < r->n_columns; c++)
-            free(r->cells[i][c]);
-        free(r->cells[i]);
-        free(r->lengths[i]);
-    }
-    free(r->cells);
-    free(r->lengths);
-    if (r->res)
-        mysql_free_result(r->res);
-    if (r->streaming) {
-        Err ignored;
+    Err ignored;
+    mysql_free_result(r->res);
+    if (r->streaming)
         (void)!drain(r->db, &ignored);
-    }
     free(r);
 }
 
@@ -693,12 +571,13 @@ bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_
 {
     Infile in = {.feed = feed, .arg = arg};
     mysql_set_local_infile_handler(db->my, infile_begin, infile_read, infile_end, infile_error, &in);
-    bool ok = mysql_real_query(db->my, sql, strlen(sql)) == 0;
+    db->began_ms = clock_mono_ms();
+    bool ok = db->given_up ? run_n(db, "", 0, err) : mysql_real_query(db->my, sql, strlen(sql)) == 0;
     if (!ok && in.failed)
         *err = in.err;
-    else if (!ok)
+    else if (!ok && !db->given_up)
         my_error(db, err);
-    else
+    else if (ok)
         *ret_rows = (int64_t)mysql_affected_rows(db->my);
     refuse_infile(db);
     return ok;

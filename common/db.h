@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,7 +44,9 @@ typedef struct DbVersion {
 enum { DB_CONNECT_TIMEOUT_MS = 5000 };
 
 /* Connects, detects the flavour, sets utf8mb4, SESSION sql_mode to a fixed strict value and time_zone +00:00.
- * `timeout_ms` bounds each later statement on the client side (0: none, only for job programs). */
+ * `timeout_ms` bounds the wait for each later statement's answer (0: none, only for job programs). It ends
+ * only our wait: after ERR_TIMEOUT the connection gives ERR_LOST for ever, and the statement goes on in the
+ * server until db_kill. */
 MUST_CHECK bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err);
 void db_close(Db *db);
 const DbVersion *db_version(const Db *db);
@@ -90,6 +93,8 @@ void db_quote_id(Str *out, const char *name);                     /* `a``b` */
 void db_quote_table(Str *out, const char *db, const char *table); /* `a`.`b` */
 void db_quote_str(Str *out, const char *bytes,
                   size_t n); /* 'it\'s', valid under every sql_mode Siding sets */
+/* The statement with its values as literals, as db_exec sends it. Pure. */
+MUST_CHECK bool db_bind(Str *out, const char *sql, const char *fmt, va_list ap, Err *err);
 /* Splits "db.table" at its first dot; both owned. False if there is no dot or a part is empty. */
 bool db_split_table(const char *name, char **ret_db, char **ret_table);
 /* Kills a connection by id from a second connection (a timed-out statement goes on in the server). */
