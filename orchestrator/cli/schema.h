@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Schema `siding` as forward migrations. Every statement can run twice: a bootstrap that was cut off is
+ * simply run again. The statements are the common subset of both servers.
+ */
+#pragma once
+
+#include <stddef.h>
+
+typedef struct SchemaStep {
+    int version; /* siding.meta schema_version once all steps of this number are done */
+    const char *sql;
+} SchemaStep;
+
+extern const SchemaStep schema_steps[];
+extern const size_t schema_steps_count;
+int schema_version_latest(void);
+
+/* Made anew by every bootstrap, with the coordinator's account as definer: %DEFINER% stands for it. */
+extern const char *const schema_routines[];
+extern const size_t schema_routines_count;
