@@ -206,6 +206,8 @@ typedef struct Task {
     int64_t sequence_id, sleeptime_ms, attempts, max_attempts, pause_limit_ms;
     int64_t parent_task; /* uploads */
     char *parent_run;
+    char *window, *unique;
+    bool fixed_time;
     char *error;
     char *why; /* while waiting: the reason, a sentence */
     char *request, *request_by;
