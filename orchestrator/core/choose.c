@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "choose.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/gtid.h"
+#include "topology.h"
+
+static const JobInfo *job_on(const Node *node, const char *job)
+{
+    const JobInfo *jobs = node->agent.jobs.v;
+    for (size_t i = 0; i < node->agent.jobs.n; i++)
+        if (str_eq(jobs[i].name, job))
+            return &jobs[i];
+    return NULL;
+}
+
+const JobInfo *choose_job(const Node *const *nodes, size_t n, const char *job)
+{
+    for (size_t i = 0; i < n; i++) {
+        const JobInfo *j = job_on(nodes[i], job);
+        if (j)
+            return j;
+    }
+    return NULL;
+}
+
+static void collect_jobs(const Node *const *nodes, size_t n, StrList *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        const JobInfo *jobs = nodes[i]->agent.jobs.v;
+        for (size_t k = 0; k < nodes[i]->agent.jobs.n; k++)
+            if (jobs[k].name && !strlist_has(ret, jobs[k].name))
+                strlist_add(ret, jobs[k].name);
+    }
+}
+
+bool choose_unknown_job(const Node *const *nodes, size_t n, const char *job, Err *err)
+{
+    AUTO(strlist_done) StrList known = STRLIST_INIT;
+    collect_jobs(nodes, n, &known);
+    if (!known.n)
+        return err_set(
+            err, ERR_REFUSED, 0,
+            "no agent has told its jobs yet, so that \"%s\" is not known: see \"siding replica list\"", job);
+    const char *near = str_nearest(job, (const char *const *)known.v);
+    AUTO(str_done) Str names = STR_INIT;
+    for (size_t i = 0; i < known.n; i++)
+        str_addf(&names, "%s%s", i ? ", " : "", known.v[i]);
+    return err_set(err, ERR_REFUSED, 0, "no agent knows a job \"%s\"%s%s%s; known: %s", job,
+                   near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", str_z(&names));
+}
+
+/* NULL: eligible. The sentence goes on behind the node's name. */
+static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRules *rules)
+{
+    const Node *node = c->node;
+    const char *state = topology_node_state(node, rules->primary);
+    if (c->taken_by)
+        return xasprintf("has run %s", c->taken_by);
+    if (node->agent.lease.owner)
+        return xasprintf("is %s (%s)", state,
+                         node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
+    if (!str_eq(state, "serving"))
+        return xasprintf("is %s", state);
+    if (!job_on(node, wish->job))
+        return xasprintf("has no job \"%s\"", wish->job);
+    if (node->lag_ms > rules->max_lag_ms) {
+        char lag[CLOCK_TEXT], limit[CLOCK_TEXT];
+        clock_format_duration(node->lag_ms, lag);
+        clock_format_duration(rules->max_lag_ms, limit);
+        return xasprintf("lags %s (limit %s)", lag, limit);
+    }
+    return NULL;
+}
+
+static bool is_replica(const ChooseNode *c, const ChooseRules *rules)
+{
+    return !str_eq(c->node->name, rules->primary);
+}
+
+static bool is_serving(const ChooseNode *c, const ChooseRules *rules)
+{
+    return is_replica(c, rules) && !c->taken_by &&
+           str_eq(topology_node_state(c->node, rules->primary), "serving");
+}
+
+static int better(const Node *a, const Node *b)
+{
+    if (a->lag_trx != b->lag_trx)
+        return a->lag_trx < b->lag_trx ? -1 : 1;
+    if (a->agent.spool_free_bytes != b->agent.spool_free_bytes)
+        return a->agent.spool_free_bytes > b->agent.spool_free_bytes ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static void sort_best_first(const Node **v, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0 && better(v[k], v[k - 1]) < 0; k--) {
+            const Node *t = v[k];
+            v[k] = v[k - 1];
+            v[k - 1] = t;
+        }
+}
+
+/* "10.11.19-MariaDB" → "10.11": snapshots of one run must come from one family. */
+static size_t family_length(const char *version)
+{
+    const char *dot = version ? strchr(version, '.') : NULL;
+    return dot ? (size_t)(dot - version) + 1 + strspn(dot + 1, "0123456789") : 0;
+}
+
+static bool same_family(const ServerState *a, const ServerState *b)
+{
+    size_t n = family_length(a->version);
+    return str_eq(a->flavor, b->flavor) && n == family_length(b->version) &&
+           (n == 0 || strncmp(a->version, b->version, n) == 0);
+}
+
+static bool same_source(const ServerState *a, const ServerState *b)
+{
+    return a->source_port == b->source_port && str_eq(a->source_host, b->source_host);
+}
+
+static bool one_domain(const ServerState *s)
+{
+    DbFlavor flavor;
+    Gtid *g = NULL;
+    Err err;
+    if (!flavor_from_name(s->flavor, &flavor) || flavor != DB_MARIADB)
+        return true;
+    if (!gtid_parse(flavor, s->applied ? s->applied : "", &g, &err))
+        return false;
+    bool one = gtid_domains(g) <= 1;
+    gtid_free(g);
+    return one;
+}
+
+/* Keeps of `v` those that can be stopped at one GTID with the best of them. */
+static size_t keep_alignable(const Node **v, size_t n, StrList *reasons)
+{
+    size_t kept = n ? 1 : 0;
+    for (size_t i = 1; i < n; i++) {
+        const ServerState *a = &v[0]->agent.server, *b = &v[i]->agent.server;
+        if (!same_source(a, b))
+            strlist_addf(reasons, "%s replicates from another server than %s", v[i]->name, v[0]->name);
+        else if (!same_family(a, b))
+            strlist_addf(reasons, "%s runs %s, %s runs %s", v[i]->name, b->version, v[0]->name, a->version);
+        else if (!one_domain(a) || !one_domain(b))
+            strlist_addf(reasons, "%s applies several GTID domains, which stop together only one by one",
+                         v[i]->name);
+        else
+            v[kept++] = v[i];
+    }
+    return kept;
+}
+
+static bool too_few(const StrList *reasons, size_t found, int64_t wanted, Err *err)
+{
+    AUTO(str_done) Str s = STR_INIT;
+    for (size_t i = 0; i < reasons->n; i++)
+        str_addf(&s, "%s%s", i ? "; " : "", reasons->v[i]);
+    if (wanted == 1)
+        return err_set(err, ERR_CONFLICT, 0, "no replica is free: %s", s.len ? str_z(&s) : "there is none");
+    return err_set(err, ERR_CONFLICT, 0, "%zu of %" PRId64 " replicas are free%s%s", found, wanted,
+                   s.len ? ": " : "", str_z(&s));
+}
+
+bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules,
+                     StrList *ret, Err *err)
+{
+    AUTOFREE const Node **free_nodes = xcalloc(n + 1, sizeof *free_nodes);
+    AUTO(strlist_done) StrList reasons = STRLIST_INIT;
+    size_t found = 0, serving = 0;
+    int64_t wanted = wish->replicas > 0 ? wish->replicas : 1;
+    if (!rules->primary)
+        return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
+    for (size_t i = 0; i < n; i++) {
+        serving += is_serving(&nodes[i], rules);
+        if (!is_replica(&nodes[i], rules) ||
+            (wish->only_node && !str_eq(wish->only_node, nodes[i].node->name)))
+            continue;
+        AUTOFREE char *why = refusal(&nodes[i], wish, rules);
+        if (why)
+            strlist_addf(&reasons, "%s %s", nodes[i].node->name, why);
+        else
+            free_nodes[found++] = nodes[i].node;
+    }
+    sort_best_first(free_nodes, found);
+    if (wanted > 1)
+        found = keep_alignable(free_nodes, found, &reasons);
+    if ((int64_t)found < wanted)
+        return too_few(&reasons, found, wanted, err);
+    if ((int64_t)serving - wanted < rules->min_serving)
+        return err_set(err, ERR_CONFLICT, 0,
+                       "%zu replicas serve and min_serving = %" PRId64 " of them must go on doing so",
+                       serving, rules->min_serving);
+    for (int64_t i = 0; i < wanted; i++)
+        strlist_add(ret, free_nodes[i]->name);
+    return true;
+}
+
+bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules,
+                    StrList *ret, Err *err)
+{
+    if (!rules->primary)
+        return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
+    for (size_t i = 0; i < n; i++) {
+        const Node *node = nodes[i].node;
+        if (!str_eq(node->name, rules->primary))
+            continue;
+        const char *state = topology_node_state(node, rules->primary);
+        if (!str_eq(state, "serving"))
+            return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name, state);
+        if (wish->job && !job_on(node, wish->job))
+            return err_set(err, ERR_CONFLICT, 0, "the primary %s has no job \"%s\"", node->name, wish->job);
+        strlist_add(ret, node->name);
+        return true;
+    }
+    return err_set(err, ERR_CONFLICT, 0, "the primary %s is not among the agents", rules->primary);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which replicas a run gets: healthy, caught up, free, knowing the job, leaving enough others serving. Pure.
+ */
+#pragma once
+
+#include "common/wire.h"
+
+typedef struct ChooseNode {
+    const Node *node;
+    const char *taken_by; /* run id that has a claim on it, NULL: none */
+} ChooseNode;
+
+typedef struct ChooseRules {
+    const char *primary; /* NULL: not known */
+    int64_t min_serving; /* replicas that must stay serving */
+    int64_t max_lag_ms;
+} ChooseRules;
+
+typedef struct ChooseWish {
+    const char *job;
+    const char *only_node; /* NULL: any */
+    int64_t replicas;
+} ChooseWish;
+
+/* Nodes for the run, best first; ERR_CONFLICT with a sentence that says of each replica why it is not
+ * possible now. `ret` is empty before. */
+MUST_CHECK bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish,
+                                const ChooseRules *rules, StrList *ret, Err *err);
+/* The primary, for runs on it; ERR_CONFLICT with the reason. */
+MUST_CHECK bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish,
+                               const ChooseRules *rules, StrList *ret, Err *err);
+/* The job as an agent describes it, from the first node that knows it; NULL: none does. */
+const JobInfo *choose_job(const Node *const *nodes, size_t n, const char *job);
+/* ERR_REFUSED: "there is no job …; known: …", with the nearest name. */
+bool choose_unknown_job(const Node *const *nodes, size_t n, const char *job, Err *err);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the agents report of one run, seen together: the event for the run machine, and what a barrier
+ * (several replicas at one GTID) wants next. Pure.
+ */
+#pragma once
+
+#include "common/wire.h"
+#include "run_machine.h"
+
+typedef struct RunView {
+    bool any;         /* some agent reported it */
+    bool complete;    /* every agent did */
+    bool over;        /* every agent has finished its part */
+    RunEvent event;   /* where the least advanced agent is; valid when complete and not over */
+    RunEvent end;     /* when over: OK, FAILED, KILLED or STOPPED, the worst of them */
+    size_t failed;    /* index of the part that failed first; n: none did */
+    bool sealed;      /* every part that is over well has sealed its result */
+    bool all_stopped; /* barrier: every part stands frozen */
+    bool all_aligned; /* barrier: every part says that it stands at the common GTID */
+} RunView;
+
+/* `parts`: one an agent of the run, NULL where that agent does not report it. */
+RunView run_view(const AgentRun *const *parts, size_t n);
+bool run_part_is_over(const AgentRun *part);

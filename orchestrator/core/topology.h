@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which server is the primary, and one word for the state of a node. The coordinator's journal decides once
+ * it has an answer; only at the first start it is read from the servers. Pure.
+ */
+#pragma once
+
+#include "common/wire.h"
+
+/* `nodes`: all that are configured, with the last state seen. ERR_CONFLICT names what is unclear;
+ * ERR_UNREACHABLE when a node that may change the answer has not been seen yet. */
+MUST_CHECK bool topology_primary(const Node *const *nodes, size_t n, const char **ret_name, Err *err);
+
+/* unknown, unreachable, down, errors, pausing, paused, catching_up, stopped, connecting, serving. */
+const char *topology_node_state(const Node *node, const char *primary);
+/* Sentences about a node that an operator should see, added to `ret`. */
+void topology_warnings(const Node *node, const char *primary, StrList *ret);
