@@ -3,7 +3,7 @@
 # mysql.sh answers the same names for MySQL.
 
 mariadb_find() {
-	CLIENT=(mariadb --no-defaults)
+	CLIENT=(mariadb --no-defaults --default-character-set=utf8mb4)
 	local program
 	for program in mariadbd mariadb mariadb-install-db my_print_defaults; do
 		PATH=$PATH:/usr/sbin command -v "$program" >/dev/null ||
@@ -50,6 +50,7 @@ mariadb_options() {
 	cat <<-E
 		gtid_strict_mode=ON
 		gtid_domain_id=0
+		binlog_format=ROW
 		read_only=ON
 		skip_slave_start=ON
 		log_slave_updates=ON
@@ -65,7 +66,7 @@ mariadb_options() {
 	E
 }
 
-mariadb_follow() { # I: SQL that makes node I follow db0
+mariadb_follow() { # PASSWORD: SQL that makes a node follow db0
 	cat <<-E
 		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$(server_port 0), MASTER_USER='siding_repl',
 			MASTER_PASSWORD='$1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5;

@@ -31,7 +31,6 @@ write_my_cnf() {
 		skip_name_resolve=ON
 		log_bin=binlog
 		relay_log=relay
-		binlog_format=ROW
 		sync_binlog=1
 		innodb_flush_log_at_trx_commit=1
 		innodb_buffer_pool_size=128M
