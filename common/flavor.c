@@ -118,6 +118,13 @@ static const Flavor flavors[] = {
             .start_sql_until = mariadb_until,
             .wait_applied = mariadb_wait,
             .grants = mariadb_grants,
+            .keyless_sql =
+                "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_SYS_TABLES t "
+                "JOIN"
+                " information_schema.INNODB_SYS_INDEXES i ON i.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
+                " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
+                " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' ORDER BY 1",
+            .use_gtid = "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE",
             .skip_start_option = "skip_slave_start",
             .read_only_option = "read_only",
         },
@@ -168,6 +175,12 @@ static const Flavor flavors[] = {
             .start_sql_until = mysql_until,
             .wait_applied = mysql_wait,
             .grants = mysql_grants,
+            .keyless_sql =
+                "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_TABLES t JOIN"
+                " information_schema.INNODB_INDEXES i ON i.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
+                " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
+                " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' ORDER BY 1",
+            .use_gtid = "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
             .skip_start_option = "skip_replica_start",
             .read_only_option = "super_read_only",
         },

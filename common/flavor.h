@@ -43,6 +43,9 @@ typedef struct Flavor {
 
     const FlavorGrant *grants; /* ended by a NULL account */
 
+    const char *keyless_sql; /* one column "db/table": tables without primary or unique key; wants PROCESS */
+    const char *use_gtid;    /* the statement that makes a replica position itself by GTID */
+
     /* Options that Siding demands, as `siding check` and the guide show them. */
     const char *skip_start_option, *read_only_option;
 } Flavor;

@@ -13,6 +13,7 @@
 #include "common/flavor.h"
 #include "common/gtid.h"
 #include "common/repl.h"
+#include "common/servercheck.h"
 
 static Db *primary, *replica;
 
@@ -386,6 +387,36 @@ static void read_only_and_semi_sync(void **state)
     run(primary, "INSERT INTO siding_x.r VALUES (100)");
 }
 
+static const char *complaints(const WireList *findings)
+{
+    static char text[2000];
+    const Finding *f = findings->v;
+    *text = 0;
+    for (size_t i = 0; i < findings->n; i++)
+        if (strcmp(f[i].level, "ok") != 0)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", f[i].name);
+    return text;
+}
+
+static void servers_are_checked(void **state)
+{
+    (void)state;
+    Err err;
+    run(primary, "CREATE TABLE siding_x.keyless (n INT, KEY (n))");
+    AUTOFREE char *all = written();
+    expect_applied(all, true);
+    ServerFacts f = {0};
+    WireList findings = {0};
+    assert_ok(servercheck_read(replica, &f, &err), err);
+    servercheck_judge(&f, "siding_agent", &findings);
+    assert_string_equal(complaints(&findings), "keyless_tables ");
+    assert_int_equal(f.keyless_count, 1);
+    assert_string_equal(f.keyless.v[0], "siding_x.keyless");
+    servercheck_free(&findings);
+    server_facts_done(&f);
+    run(primary, "DROP TABLE siding_x.keyless");
+}
+
 /* An abandoned STOP still stops: the applier is held by a lock of ours, the STOP runs into its deadline. */
 static void a_stop_beyond_its_deadline(void **state)
 {
@@ -465,6 +496,7 @@ int main(void)
         cmocka_unit_test(no_start_without_a_receiver),
         cmocka_unit_test(settings_boost_and_return),
         cmocka_unit_test(read_only_and_semi_sync),
+        cmocka_unit_test(servers_are_checked),
         cmocka_unit_test(a_stop_beyond_its_deadline),
     };
     return cmocka_run_group_tests(tests, begin, end);

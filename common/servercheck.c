@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "servercheck.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "flavor.h"
+#include "optionfile.h"
+
+/* Which servers a rule is about. */
+typedef enum Where { EVERY, REPLICA } Where;
+typedef enum Test { IS, AT_LEAST, ZERO_OR_AT_LEAST } Test;
+
+typedef struct Rule {
+    const char *name;
+    const char *mariadb, *mysql; /* the variable; NULL: the flavour needs none */
+    Where where;
+    Test test;
+    const char *want;
+    const char *level;
+    const char *why;
+    const char *mend; /* NULL: SET GLOBAL and a line in the option file; "file": the option file only */
+} Rule;
+
+static const Rule rules[] = {
+    {"binary_log", "log_bin", "log_bin", EVERY, IS, "ON", "error", "without a binary log nothing replicates",
+     "file"},
+    {"gtid", "gtid_strict_mode", "gtid_mode", EVERY, IS, "ON", "error",
+     "positions of jobs and promotions are GTIDs", NULL},
+    {"gtid_consistency", NULL, "enforce_gtid_consistency", EVERY, IS, "ON", "error",
+     "positions of jobs and promotions are GTIDs", NULL},
+    {"row_binlog", "binlog_format", "binlog_format", EVERY, IS, "ROW", "error",
+     "the queue locks rows with SKIP LOCKED, which statements cannot replicate", NULL},
+    {"log_updates", "log_slave_updates", "log_replica_updates", EVERY, IS, "ON", "error",
+     "a replica can be promoted or serve as donor only if it logs what it applies", "file"},
+    {"relay_log_recovery", "relay_log_recovery", "relay_log_recovery", EVERY, IS, "OFF", "error",
+     "ON throws the buffered transactions of a paused replica away when the server restarts", "file"},
+    {"relay_log_space_limit", "relay_log_space_limit", "relay_log_space_limit", EVERY, IS, "0", "error",
+     "a full limit blocks the receiver of a paused replica", "file"},
+    {"commit_order", NULL, "replica_preserve_commit_order", EVERY, IS, "ON", "error",
+     "a stop would leave gaps between applied transactions", NULL},
+    {"temporary_tables", "slave_open_temp_tables", "replica_open_temp_tables", REPLICA, IS, "0", "error",
+     "replicated temporary tables are lost by a stop of the applier",
+     "end the sessions on the primary that keep temporary tables, or use row events for them"},
+    {"sync_binlog", "sync_binlog", "sync_binlog", EVERY, IS, "1", "warning",
+     "acknowledged transactions can be lost with the machine", NULL},
+    {"flush_log", "innodb_flush_log_at_trx_commit", "innodb_flush_log_at_trx_commit", EVERY, IS, "1",
+     "warning", "acknowledged transactions can be lost with the machine", NULL},
+    {"semi_sync_point", "rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point", EVERY, IS,
+     "AFTER_SYNC", "warning", "others could see a transaction that a promotion loses", NULL},
+    {"semi_sync_timeout", "rpl_semi_sync_master_timeout", "rpl_semi_sync_source_timeout", EVERY, AT_LEAST,
+     "30000", "warning", "semi-sync would give up before a failover ends", NULL},
+    {"semi_sync_replica", "rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled", REPLICA, IS, "ON",
+     "warning", "the primary does not wait for this replica", NULL},
+    {"local_infile", "local_infile", "local_infile", EVERY, IS, "ON", "warning",
+     "results are loaded with LOAD DATA LOCAL", NULL},
+    {"binlog_expiry", "binlog_expire_logs_seconds", "binlog_expire_logs_seconds", EVERY, ZERO_OR_AT_LEAST,
+     "86400", "warning", "a replica that was away for a night would find its position purged", NULL},
+};
+
+void server_facts_done(ServerFacts *f)
+{
+    strlist_done(&f->names);
+    strlist_done(&f->values);
+    strlist_done(&f->filters);
+    strlist_done(&f->grants);
+    strlist_done(&f->keyless);
+    repl_status_done(&f->repl);
+    free(f->account);
+    *f = (ServerFacts){0};
+}
+
+/* ---- reading -------------------------------------------------------------------------------------- */
+
+static void add_value(ServerFacts *f, const char *name, const char *value)
+{
+    AUTOFREE char *lower = xstrdup(name);
+    for (char *p = lower; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    strlist_add(&f->names, lower);
+    strlist_add(&f->values, value);
+}
+
+static bool read_values(Db *db, const char *sql, ServerFacts *f, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
+        if (name)
+            add_value(f, name, value ? value : "");
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+static bool read_column(Db *db, const char *sql, StrList *ret, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more)
+        if (db_field(r, 0, NULL))
+            strlist_add(ret, db_field(r, 0, NULL));
+    db_rows_free(r);
+    return ok;
+}
+
+static bool read_filters(Db *db, StrList *ret, Err *err)
+{
+    static const char *const columns[] = {
+        "Replicate_Do_DB",        "Replicate_Ignore_DB",     "Replicate_Do_Table",
+        "Replicate_Ignore_Table", "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",
+    };
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, flavor_of(db_version(db)->flavor)->show_replica_status, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more)
+        for (size_t i = 0; i < COUNT(columns); i++)
+            if (*db_text(r, columns[i]))
+                strlist_addf(ret, "%s=%s", columns[i], db_text(r, columns[i]));
+    db_rows_free(r);
+    return ok;
+}
+
+/* InnoDB's own dictionary: shows tables that the account may not read, and exactly those that replay would
+ * have to scan. */
+static bool read_keyless(Db *db, ServerFacts *f, Err *err)
+{
+    enum { SHOWN = 10 };
+    const Flavor *flavor = flavor_of(db_version(db)->flavor);
+    AUTO(strlist_done) StrList all = STRLIST_INIT;
+    if (!read_column(db, flavor->keyless_sql, &all, err))
+        return false;
+    f->keyless_count = (int64_t)all.n;
+    for (size_t i = 0; i < all.n && i < SHOWN; i++) {
+        char *slash = strchr(all.v[i], '/');
+        if (slash)
+            *slash = '.';
+        strlist_add(&f->keyless, all.v[i]);
+    }
+    return true;
+}
+
+static void read_boot(Db *db, ServerFacts *f)
+{
+    Err ignored;
+    const Flavor *flavor = flavor_of(db_version(db)->flavor);
+    pid_t pid = db_server_pid(db);
+    f->boot_known = pid > 0 && repl_skips_start_at_boot(db, pid, &f->skips_start, &ignored) &&
+                    optionfile_server_has(pid, flavor->read_only_option, &f->read_only_in_options, &ignored);
+}
+
+static bool read_all(Db *db, ServerFacts *f, Err *err)
+{
+    f->version = *db_version(db);
+    read_boot(db, f);
+    return read_values(db, "SHOW GLOBAL VARIABLES", f, err) &&
+           read_values(db, "SHOW GLOBAL STATUS LIKE '%open_temp_tables'", f, err) &&
+           repl_read(db, &f->repl, err) && read_filters(db, &f->filters, err) &&
+           db_value(db, &f->account, err, "SELECT CURRENT_USER()", "") &&
+           read_column(db, "SHOW GRANTS", &f->grants, err) && read_keyless(db, f, err);
+}
+
+bool servercheck_read(Db *db, ServerFacts *ret, Err *err)
+{
+    ServerFacts f = {0};
+    if (!read_all(db, &f, err)) {
+        server_facts_done(&f);
+        return false;
+    }
+    server_facts_done(ret);
+    *ret = f;
+    return true;
+}
+
+/* ---- grants --------------------------------------------------------------------------------------- */
+
+/* The privileges of "GRANT a, b ON x TO y" where x is `on` or everything; NULL for other lines. */
+static char *privileges_in(const char *line, const char *on)
+{
+    const char *end = strstr(line, " ON ");
+    if (!str_starts(line, "GRANT ") || !end)
+        return NULL;
+    AUTO(str_done) Str scope = STR_INIT;
+    for (const char *p = end + 4; *p && *p != ' '; p++)
+        if (*p != '`' && *p != '\\')
+            str_addc(&scope, *p);
+    if (strcmp(str_z(&scope), on) != 0 && strcmp(str_z(&scope), "*.*") != 0)
+        return NULL;
+    return xstrndup(line + 6, (size_t)(end - line - 6));
+}
+
+static bool has_privilege(const char *list, const char *privilege)
+{
+    AUTO(strlist_done) StrList words = STRLIST_INIT;
+    strlist_split(&words, list, ',');
+    for (size_t i = 0; i < words.n; i++) {
+        const char *word = words.v[i] + strspn(words.v[i], " ");
+        if (strcasecmp(word, privilege) == 0 || strcasecmp(word, "ALL PRIVILEGES") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_granted(const StrList *grants, const char *privilege, const char *on)
+{
+    for (size_t i = 0; i < grants->n; i++) {
+        AUTOFREE char *list = privileges_in(grants->v[i], on);
+        if (list && has_privilege(list, privilege))
+            return true;
+    }
+    return false;
+}
+
+char *servercheck_missing(const StrList *grants, const char *wanted, const char *on)
+{
+    AUTO(strlist_done) StrList words = STRLIST_INIT;
+    Str missing = STR_INIT;
+    strlist_split(&words, wanted, ',');
+    for (size_t i = 0; i < words.n; i++) {
+        const char *word = words.v[i] + strspn(words.v[i], " ");
+        if (!is_granted(grants, word, on))
+            str_addf(&missing, "%s%s", missing.len ? ", " : "", word);
+    }
+    return missing.len ? str_take(&missing) : NULL;
+}
+
+/* ---- judging -------------------------------------------------------------------------------------- */
+
+static void find(WireList *out, const char *name, const char *level, char *text, char *mend)
+{
+    Finding *f = wire_list_add(out, sizeof(Finding));
+    *f = (Finding){.name = xstrdup(name), .level = xstrdup(level), .text = text, .mend = mend};
+}
+
+static const char *value_of(const ServerFacts *f, const char *name)
+{
+    for (size_t i = 0; i < f->names.n; i++)
+        if (strcmp(f->names.v[i], name) == 0)
+            return f->values.v[i];
+    return NULL;
+}
+
+static bool same_value(const char *value, const char *want)
+{
+    if (strcasecmp(value, want) == 0)
+        return true;
+    return (strcmp(want, "ON") == 0 && strcmp(value, "1") == 0) ||
+           (strcmp(want, "OFF") == 0 && strcmp(value, "0") == 0);
+}
+
+static bool passes(const Rule *r, const char *value)
+{
+    if (r->test == IS)
+        return same_value(value, r->want);
+    long long n = strtoll(value, NULL, 10);
+    return n >= strtoll(r->want, NULL, 10) || (r->test == ZERO_OR_AT_LEAST && n == 0);
+}
+
+static char *mend_of(const Rule *r, const char *variable)
+{
+    bool number = isdigit((unsigned char)*r->want);
+    const char *file = "in the server's option file";
+    if (r->mend && strcmp(r->mend, "file") != 0)
+        return xstrdup(r->mend);
+    if (r->mend)
+        return xasprintf("%s=%s %s, then restart the server", variable, r->want, file);
+    return xasprintf("SET GLOBAL %s=%s%s%s; and %s=%s %s", variable, number ? "" : "'", r->want,
+                     number ? "" : "'", variable, r->want, file);
+}
+
+static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
+{
+    const char *variable = f->version.flavor == DB_MARIADB ? r->mariadb : r->mysql;
+    if (!variable || (r->where == REPLICA && !f->repl.is_replica))
+        return;
+    const char *value = value_of(f, variable);
+    bool semi_sync = str_starts(variable, "rpl_semi_sync");
+    if (!value && !semi_sync) /* taken out of this version */
+        return;
+    if (!value)
+        find(out, r->name, r->level, xasprintf("there is no variable %s: %s", variable, r->why),
+             xstrdup("install the plugins semisync_source and semisync_replica"));
+    else if (passes(r, value))
+        find(out, r->name, "ok", xasprintf("%s=%s", variable, value), NULL);
+    else
+        find(out, r->name, r->level,
+             xasprintf("%s is %s, Siding needs %s%s: %s", variable, *value ? value : "empty",
+                       r->test == IS ? "" : "at least ", r->want, r->why),
+             mend_of(r, variable));
+}
+
+static void judge_version(const ServerFacts *f, WireList *out)
+{
+    Err err;
+    if (flavor_check_version(&f->version, &err))
+        find(out, "version", "ok", xstrdup(f->version.text), NULL);
+    else
+        find(out, "version", "error", xstrdup(err.text), xstrdup("upgrade the server"));
+}
+
+static void judge_boot(const ServerFacts *f, WireList *out)
+{
+    const Flavor *flavor = flavor_of(f->version.flavor);
+    const char *skip = flavor->skip_start_option, *closed = flavor->read_only_option;
+    if (!f->boot_known) {
+        find(out, "boot", "warning",
+             xasprintf("cannot tell from here whether %s and %s stand in the server's option files", skip,
+                       closed),
+             xstrdup("let the agent use the server's unix socket and read its option files"));
+        return;
+    }
+    if (f->skips_start)
+        find(out, "skip_start", "ok", xstrdup(skip), NULL);
+    else
+        find(out, "skip_start", f->repl.is_replica ? "error" : "warning",
+             xasprintf("%s is not set: after a restart the server would start replication by itself and "
+                       "change data that a job is reading",
+                       skip),
+             xasprintf("%s=ON in the server's option file, then restart the server", skip));
+    if (f->read_only_in_options)
+        find(out, "read_only_at_boot", "ok", xasprintf("%s in the option file", closed), NULL);
+    else
+        find(out, "read_only_at_boot", "warning",
+             xasprintf("%s is not in the server's option file: after a restart it would be writable before "
+                       "its role is known",
+                       closed),
+             xasprintf("%s=ON in the server's option file, the primary's too", closed));
+}
+
+static bool hides_siding(const char *filter)
+{
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    strlist_split(&names, strchr(filter, '=') + 1, ',');
+    if (str_starts(filter, "Replicate_Do_DB="))
+        return !strlist_has(&names, "siding");
+    return str_starts(filter, "Replicate_Ignore_DB=") && strlist_has(&names, "siding");
+}
+
+static void judge_filters(const ServerFacts *f, WireList *out)
+{
+    for (size_t i = 0; i < f->filters.n; i++) {
+        bool hidden = hides_siding(f->filters.v[i]);
+        find(out, "filters", hidden ? "error" : "warning",
+             xasprintf("the replica has the filter %s: %s", f->filters.v[i],
+                       hidden ? "the queue does not reach it" : "it does not hold everything"),
+             xstrdup("remove the filter and provision the replica anew"));
+    }
+}
+
+static void judge_replication(const ServerFacts *f, WireList *out)
+{
+    const ReplStatus *s = &f->repl;
+    if (!s->is_replica)
+        return;
+    if (s->channels > 1)
+        find(out, "channels", "error",
+             xasprintf("the server follows %lld sources, Siding can pause a replica of one only",
+                       (long long)s->channels),
+             xstrdup("RESET REPLICA ALL for the other channels"));
+    if (s->uses_gtid)
+        find(out, "gtid_positioning", "ok", xstrdup("the replica positions itself by GTID"), NULL);
+    else
+        find(out, "gtid_positioning", "error",
+             xstrdup("the replica positions itself by file and offset, not by GTID"),
+             xstrdup(flavor_of(f->version.flavor)->use_gtid));
+    if (s->delay_s > 0)
+        find(out, "delay", "error",
+             xasprintf("the replica is delayed by %lld s on purpose", (long long)s->delay_s),
+             xstrdup("leave it out of sidingd.conf, or set its delay to 0"));
+    if (!s->read_only)
+        find(out, "read_only", "error", xstrdup("the replica is writable"),
+             xstrdup(flavor_of(f->version.flavor)->read_only_on));
+    judge_filters(f, out);
+}
+
+static void judge_keyless(const ServerFacts *f, WireList *out)
+{
+    if (!f->keyless_count) {
+        find(out, "keyless_tables", "ok", xstrdup("every table has a primary or unique key"), NULL);
+        return;
+    }
+    AUTO(str_done) Str names = STR_INIT;
+    for (size_t i = 0; i < f->keyless.n; i++)
+        str_addf(&names, "%s%s", i ? ", " : "", f->keyless.v[i]);
+    find(out, "keyless_tables", "warning",
+         xasprintf(
+             "%lld tables have no primary or unique key (%s%s): each changed row is replayed by a scan of "
+             "the table, and catching up can take very long",
+             (long long)f->keyless_count, str_z(&names),
+             f->keyless_count > (int64_t)f->keyless.n ? ", …" : ""),
+         xstrdup("ALTER TABLE … ADD PRIMARY KEY"));
+}
+
+/* "siding_agent@10.1.%" → 'siding_agent'@'10.1.%' */
+static void quote_account(Str *out, const char *account)
+{
+    const char *at = strrchr(account, '@');
+    size_t n = at ? (size_t)(at - account) : strlen(account);
+    db_quote_str(out, account, n);
+    str_addc(out, '@');
+    db_quote_str(out, at ? at + 1 : "%", at ? strlen(at + 1) : 1);
+}
+
+/* Grants on everything only: which databases an account may read or write is told by the coordinator's
+ * configuration, not by the server's. */
+static void judge_grants(const ServerFacts *f, const char *account, WireList *out)
+{
+    bool complete = true;
+    for (const FlavorGrant *g = flavor_of(f->version.flavor)->grants; g->account; g++) {
+        if (strcmp(g->account, account) != 0 || strcmp(g->on, "*.*") != 0)
+            continue;
+        AUTOFREE char *missing = servercheck_missing(&f->grants, g->privileges, g->on);
+        if (!missing)
+            continue;
+        complete = false;
+        AUTO(str_done) Str mend = STR_INIT;
+        str_addf(&mend, "GRANT %s ON %s TO ", missing, g->on);
+        quote_account(&mend, f->account ? f->account : account);
+        find(out, "grants", "error",
+             xasprintf("the account %s lacks %s", f->account ? f->account : account, missing),
+             str_take(&mend));
+    }
+    if (complete)
+        find(out, "grants", "ok", xasprintf("the account %s has what it needs", f->account), NULL);
+}
+
+void servercheck_judge(const ServerFacts *f, const char *account, WireList *findings)
+{
+    judge_version(f, findings);
+    for (size_t i = 0; i < COUNT(rules); i++)
+        judge_variable(f, &rules[i], findings);
+    judge_boot(f, findings);
+    judge_replication(f, findings);
+    judge_keyless(f, findings);
+    if (account)
+        judge_grants(f, account, findings);
+}
+
+const Finding *servercheck_first_error(const WireList *findings)
+{
+    const Finding *f = findings->v;
+    for (size_t i = 0; i < findings->n; i++)
+        if (strcmp(f[i].level, "error") == 0)
+            return &f[i];
+    return NULL;
+}
+
+void servercheck_free(WireList *findings)
+{
+    Finding *f = findings->v;
+    for (size_t i = 0; i < findings->n; i++)
+        wire_free(finding_fields, &f[i]);
+    free(f);
+    *findings = (WireList){0};
+}
