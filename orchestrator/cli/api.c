@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/httpc.h"
+
+bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
+              json_t **ret, Err *err)
+{
+    HttpCall call = {.base_url = cli->url,
+                     .method = method,
+                     .path = path,
+                     .body = body,
+                     .timeout_ms = timeout_ms,
+                     .tls = &cli->config.tls};
+    if (httpc_call(&call, ret, err))
+        return true;
+    if (err->kind == ERR_UNREACHABLE)
+        err_set(err, err->kind, err->code, "%s. Is sidingd running? Start it with: sidingd --config %s",
+                err->text, cli->config_path);
+    return false;
+}
+
+bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err)
+{
+    return api_call(cli, "GET", path, NULL, API_TIMEOUT_MS, ret, err);
+}
+
+bool api_get_at(const Cli *cli, const char *path, const char *name, json_t **ret, Err *err)
+{
+    AUTO(str_done) Str whole = STR_INIT;
+    str_adds(&whole, path);
+    httpc_encode(&whole, name);
+    return api_get(cli, str_z(&whole), ret, err);
+}
+
+bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err)
+{
+    *ret = (WireList){NULL, 0};
+    if (!json_is_array(a))
+        return err_set(err, ERR_PROTOCOL, 0, "sidingd answered with something that is no list");
+    for (size_t i = 0; i < json_array_size(a); i++)
+        if (!wire_read(fields, json_array_get(a, i), wire_list_add(ret, size), err)) {
+            api_list_free(fields, size, ret);
+            return err_prefix(err, "answer of sidingd, element %zu", i);
+        }
+    return true;
+}
+
+void api_list_free(const WireField *fields, size_t size, WireList *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        wire_free(fields, (char *)l->v + i * size);
+    free(l->v);
+    *l = (WireList){NULL, 0};
+}
+
+bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err)
+{
+    AUTOFREE char *path = xasprintf("/v1/tasks/%lld", (long long)id);
+    AUTOJSON json_t *j = NULL;
+    if (!api_get(cli, path, &j, err))
+        return false;
+    memset(ret, 0, sizeof *ret);
+    if (!wire_read(task_fields, j, ret, err))
+        return err_prefix(err, "answer of sidingd");
+    if (ret_json)
+        *ret_json = STEAL(j);
+    return true;
+}
+
+char *cli_user(void)
+{
+    static const char *const names[] = {"SUDO_USER", "USER", "LOGNAME"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (getenv(names[i]) && *getenv(names[i]))
+            return xstrdup(getenv(names[i]));
+    struct passwd *p = getpwuid(getuid());
+    return p ? xstrdup(p->pw_name) : xasprintf("uid %u", (unsigned)getuid());
+}
+
+bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err)
+{
+    int64_t task, run;
+    if (!wire_run_id(word, &task, &run) || (run && !ret_run))
+        return err_set(err, ERR_USAGE, 0, "\"%s\" is no id of a %s; ids are numbers such as 12%s", word,
+                       ret_run ? "run" : "task", ret_run ? ", of runs 12.1" : "");
+    *ret_task = task;
+    if (ret_run)
+        *ret_run = run;
+    return true;
+}

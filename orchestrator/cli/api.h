@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calls of sidingd, with errors that tell how to start it, and what several commands share about them.
+ */
+#pragma once
+
+#include "cmd.h"
+
+enum { API_TIMEOUT_MS = 30000 };
+
+/* *ret is owned. ERR_UNREACHABLE says how sidingd is started. */
+MUST_CHECK bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body,
+                         int64_t timeout_ms, json_t **ret, Err *err);
+MUST_CHECK bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err);
+/* GET of a path that ends in one name or id, which is encoded: api_get_at(cli, "/v1/tasks/", "12", …). */
+MUST_CHECK bool api_get_at(const Cli *cli, const char *path, const char *name, json_t **ret, Err *err);
+/* An array of wire objects. The list is zeroed before; on failure it stays empty. */
+MUST_CHECK bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err);
+void api_list_free(const WireField *fields, size_t size, WireList *l);
+MUST_CHECK bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err);
+
+/* Who stands before the terminal: SUDO_USER, USER, the passwd entry. Owned. */
+char *cli_user(void);
+/* "12" or "12.1" → ids; ERR_USAGE otherwise. ret_run may be NULL: then only a task's id is taken. */
+MUST_CHECK bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err);

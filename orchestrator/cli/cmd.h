@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Commands of siding: one file cmd_<group>.c each, its option tables first, found through the one table in
+ * commands.c. Data goes to stdout, messages to stderr. A command returns false with `err` set to fail; with
+ * an empty err->text it has said all there is to say itself.
+ */
+#pragma once
+
+#include "common/coordconf.h"
+#include "common/json.h"
+#include "common/opts.h"
+#include "common/wire.h"
+
+/* First member of every command's option struct. */
+typedef struct CliCommon {
+    char *config;
+    bool json;
+} CliCommon;
+
+/* Last rows of every command's option table. */
+#define CLI_COMMON_OPTIONS                                                                                   \
+    {"config",                                                                                               \
+     'c',                                                                                                    \
+     OPT_STR,                                                                                                \
+     offsetof(CliCommon, config),                                                                            \
+     .arg = "FILE",                                                                                          \
+     .doc = "The coordinator's configuration file; else SIDING_CONFIG, else /etc/siding/sidingd.conf.",      \
+     .section = "Common options"},                                                                           \
+        {"json", 0, OPT_FLAG, offsetof(CliCommon, json), .doc = "Print JSON."},                              \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
+
+typedef struct Cli {
+    char *config_path;
+    SidingConfig config; /* loaded when the command `needs` it */
+    char *url;           /* of sidingd */
+    bool json;
+} Cli;
+
+#define CLI_RUN(name)                                                                                        \
+    bool name(Cli *cli, const void *options, const StrList *words, const StrList *rest, Err *err)
+
+typedef enum CliNeeds { CLI_NEEDS_CONFIG, CLI_NEEDS_PATH, CLI_NEEDS_NOTHING } CliNeeds;
+
+typedef struct CliCommand {
+    const char *group; /* "task"; NULL: the verb stands alone */
+    const char *name;
+    const char *args;    /* shown: "ID…" */
+    const char *summary; /* one line of siding --help */
+    const char *detail;  /* more for --help of the command; may be NULL */
+    const Opt *options;
+    size_t size; /* of the option struct */
+    size_t min_words, max_words;
+    bool takes_rest; /* words behind "--" */
+    CliNeeds needs;
+    bool (*run)(Cli *cli, const void *options, const StrList *words, const StrList *rest, Err *err);
+} CliCommand;
+
+/* Each stands in its group's file; cli_commands (commands.c) lists them, ended by NULL. */
+extern const CliCommand cmd_submit, cmd_task_list, cmd_task_show, cmd_task_why, cmd_task_log, cmd_task_err,
+    cmd_task_stop, cmd_task_kill, cmd_task_sleep, cmd_task_wake, cmd_task_retry, cmd_task_ack,
+    cmd_task_delete, cmd_result_list, cmd_result_show, cmd_result_path, cmd_result_verify, cmd_replica_list,
+    cmd_replica_pause, cmd_replica_resume, cmd_replica_check, cmd_cluster_status, cmd_cluster_primary,
+    cmd_status, cmd_check, cmd_bootstrap;
+extern const CliCommand *const cli_commands[];
+
+/* main.c's work, apart from the process: the exit status of the contract (0, 1 failure, 2 usage). */
+int cli_main(int argc, char **argv);
+/* Usage, options and text of one command; the verbs of a group, NULL: of all. */
+void cli_write_help(const CliCommand *c, Str *out);
+void cli_write_overview(const char *group, Str *out);
+/* "task list", owned. */
+char *cli_command_name(const CliCommand *c);
+
+/* For commands that take the common options only. */
+typedef struct CliPlain {
+    CliCommon common;
+} CliPlain;
+extern const Opt cli_plain_options[];

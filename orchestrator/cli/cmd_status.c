@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding status [--watch]: nodes, runs and queue on one screen, redrawn in place where the terminal can.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "common/clock.h"
+#include "view.h"
+
+typedef struct Status {
+    CliCommon common;
+    bool watch;
+    int64_t interval_ms, count;
+} Status;
+
+static const Opt status_options[] = {
+    {"watch", 'w', OPT_FLAG, offsetof(Status, watch), .doc = "Go on until interrupted."},
+    {"interval", 0, OPT_DURATION, offsetof(Status, interval_ms), .arg = "D", .fallback = "1s", .min = 100,
+     .max = 3600000, .doc = "With --watch: time between two looks."},
+    {"count", 0, OPT_INT, offsetof(Status, count), .arg = "N", .min = 1, .max = 1000000,
+     .doc = "With --watch: end after N looks."},
+    CLI_COMMON_OPTIONS,
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static bool fetch(const Cli *cli, json_t **ret, json_t **ret_events, Err *err)
+{
+    Err ignored;
+    if (!api_get(cli, "/v1/status", ret, err))
+        return false;
+    if (!api_get(cli, "/v1/events?limit=6", ret_events, &ignored))
+        *ret_events = NULL;
+    return true;
+}
+
+static bool look(const Cli *cli, size_t width, Str *out, Err *err)
+{
+    AUTOJSON json_t *status = NULL;
+    AUTOJSON json_t *events = NULL;
+    if (!fetch(cli, &status, &events, err))
+        return false;
+    if (!cli->json)
+        return view_status(status, events, clock_wall_ms(), width, out, err);
+    AUTOFREE char *line = json_dumps(status, JSON_COMPACT);
+    str_addf(out, "%s\n", line);
+    return true;
+}
+
+/* Each line is cleared behind its text and the rest of the screen below: no flicker. */
+static void draw(const Str *screen)
+{
+    fputs("\033[H", stdout);
+    for (const char *p = str_z(screen); *p;) {
+        size_t n = strcspn(p, "\n");
+        printf("%.*s\033[K\n", (int)n, p);
+        p += n + (p[n] == '\n');
+    }
+    fputs("\033[J", stdout);
+    fflush(stdout);
+}
+
+static void sleep_until_next(int64_t ms)
+{
+    for (int64_t end = clock_mono_ms() + ms; !interrupted && clock_mono_ms() < end;)
+        clock_sleep_ms(50);
+}
+
+static bool watch(const Cli *cli, const Status *s, bool in_place, Err *err)
+{
+    for (int64_t i = 0; !interrupted && (!s->count || i < s->count); i++) {
+        AUTO(str_done) Str screen = STR_INIT;
+        if (i)
+            sleep_until_next(s->interval_ms);
+        if (interrupted)
+            break;
+        if (!look(cli, out_width(STDOUT_FILENO), &screen, err)) {
+            if (!err_is_transient(err))
+                return false;
+            str_clear(&screen);
+            str_addf(&screen, "%s\n", err->text);
+        }
+        if (in_place) {
+            draw(&screen);
+        } else {
+            printf("%s%s", i && !cli->json ? "\n" : "", str_z(&screen));
+            if (fflush(stdout) != 0)
+                return true;
+        }
+    }
+    return true;
+}
+
+static bool watch_on_terminal(const Cli *cli, const Status *s, Err *err)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    bool in_place = out_is_smart(STDOUT_FILENO) && !cli->json;
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    if (in_place)
+        fputs("\033[?1049h\033[?25l\033[2J", stdout);
+    bool ok = watch(cli, s, in_place, err);
+    if (in_place)
+        fputs("\033[?25h\033[?1049l", stdout);
+    return ok;
+}
+
+static CLI_RUN(run)
+{
+    const Status *s = options;
+    AUTO(str_done) Str screen = STR_INIT;
+    (void)words;
+    (void)rest;
+    if (s->watch)
+        return watch_on_terminal(cli, s, err);
+    if (cli->json) {
+        AUTOJSON json_t *status = NULL;
+        if (!api_get(cli, "/v1/status", &status, err))
+            return false;
+        out_json(status);
+        return true;
+    }
+    if (!look(cli, out_width(STDOUT_FILENO), &screen, err))
+        return false;
+    out_text(str_z(&screen));
+    return true;
+}
+
+const CliCommand cmd_status = {
+    .name = "status",
+    .summary = "Show nodes, runs and queue; with --watch on a screen that is redrawn.",
+    .options = status_options,
+    .size = sizeof(Status),
+    .run = run,
+};

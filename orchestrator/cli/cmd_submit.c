@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding submit: from words and BibSched's options to a TaskSpec.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api.h"
+#include "common/clock.h"
+#include "out.h"
+#include "wait.h"
+#include "when.h"
+
+typedef struct Submit {
+    CliCommon common;
+    StrList databases;
+    char *job, *on;
+    int64_t priority, sequence, replicas, attempts, limit_ms, timeout_ms;
+    char *runtime, *sleeptime, *window, *name, *user, *unique;
+    bool fixed_time, wait, dry_run;
+} Submit;
+
+static const Opt submit_options[] = {
+    {"database", 0, OPT_STRS, offsetof(Submit, databases), .arg = "D",
+     .doc = "With dump: a database to dump; may be repeated.", .section = "What to run"},
+    {"job", 0, OPT_STR, offsetof(Submit, job), .arg = "NAME", .doc = "With index: the job's name."},
+    {"on", 0, OPT_STR, offsetof(Submit, on), .arg = "replica|primary", .doc = "With command: where it runs."},
+    {"replicas", 0, OPT_INT, offsetof(Submit, replicas), .arg = "N", .min = 1, .max = 64,
+     .doc = "Split the job over N replicas, all frozen at one GTID."},
+    {"limit", 0, OPT_DURATION, offsetof(Submit, limit_ms), .arg = "D",
+     .doc = "Longest pause of a replica; the configuration's pause_limit otherwise."},
+    {"priority", 'P', OPT_INT, offsetof(Submit, priority), .arg = "N", .min = -1000000, .max = 1000000,
+     .doc = "Larger goes first; below -10 never by itself.", .section = "When and in which order"},
+    {"runtime", 't', OPT_STR, offsetof(Submit, runtime), .arg = "TIME",
+     .doc = "Not before: +15s, 5m, 3h, 22:00 or \"2002-10-27 13:57:26\"."},
+    {"sleeptime", 's', OPT_STR, offsetof(Submit, sleeptime), .arg = "D",
+     .doc = "Run again so long after: 30m, 2h, 1d."},
+    {"fixed-time", 0, OPT_FLAG, offsetof(Submit, fixed_time),
+     .doc = "Count the sleep time from the planned time, not from the end."},
+    {"limit-window", 'L', OPT_STR, offsetof(Submit, window), .arg = "WINDOW",
+     .doc = "Start only inside: 22:00-03:00, \"Sunday 01:00-05:00\"."},
+    {"sequence-id", 'I', OPT_INT, offsetof(Submit, sequence), .arg = "N", .min = 1, .max = INT64_MAX,
+     .doc = "Wait for earlier tasks of the same sequence."},
+    {"name", 'N', OPT_STR, offsetof(Submit, name), .arg = "NAME",
+     .doc = "The task's name; two of one name do not run at once."},
+    {"unique", 0, OPT_STR, offsetof(Submit, unique), .arg = "NAME",
+     .doc = "Refuse while another task of this unique name has not ended."},
+    {"attempts", 0, OPT_INT, offsetof(Submit, attempts), .arg = "N", .min = 1, .max = 100,
+     .doc = "Try again after failures, N runs at most."},
+    {"user", 'u', OPT_STR, offsetof(Submit, user), .arg = "USER",
+     .doc = "In whose name; the one logged in otherwise."},
+    {"wait", 'w', OPT_FLAG, offsetof(Submit, wait),
+     .doc = "Wait for the end with a progress bar; exit status 0 only if the task is done.",
+     .section = "This command"},
+    {"timeout", 0, OPT_DURATION, offsetof(Submit, timeout_ms), .arg = "D",
+     .doc = "With --wait: no longer than this; the task goes on."},
+    {"dry-run", 'n', OPT_FLAG, offsetof(Submit, dry_run), .doc = "Only say what would run, where and when."},
+    CLI_COMMON_OPTIONS,
+};
+
+/* ---- which job ---------------------------------------------------------------------------------------- */
+
+static bool job_is_dump(const Submit *s, const StrList *words, json_t *body, Err *err)
+{
+    if (words->n > 1)
+        return err_set(err, ERR_USAGE, 0, "submit dump does not take \"%s\"; name databases by --database D",
+                       words->v[1]);
+    if (s->databases.n == 0)
+        return err_set(err, ERR_USAGE, 0, "submit dump needs --database D (it may be repeated)");
+    json_set_str(body, "job", "dump");
+    json_set_str(body, "kind", "dump");
+    json_t *o = json_object();
+    json_set_strs(o, "databases", &s->databases);
+    json_object_set_new(body, "options", o);
+    return true;
+}
+
+static bool job_is_index(const Submit *s, const StrList *words, json_t *body, Err *err)
+{
+    if (words->n > 1 || !s->job)
+        return err_set(err, ERR_USAGE, 0, "submit index needs --job NAME%s%s",
+                       words->n > 1 ? ": write submit index --job " : "", words->n > 1 ? words->v[1] : "");
+    json_set_str(body, "job", s->job);
+    json_set_str(body, "kind", "index");
+    return true;
+}
+
+static bool job_is_command(const Submit *s, const StrList *words, json_t *body, Err *err)
+{
+    if (words->n != 2 || !s->on)
+        return err_set(err, ERR_USAGE, 0,
+                       "submit command needs --on replica or --on primary, and the job's name");
+    if (!str_eq(s->on, "replica") && !str_eq(s->on, "primary"))
+        return err_set(err, ERR_USAGE, 0, "option --on: \"%s\" is neither replica nor primary", s->on);
+    json_set_str(body, "job", words->v[1]);
+    json_set_str(body, "kind", "command");
+    json_set_str(body, "on", s->on);
+    return true;
+}
+
+static bool job_is_named(const StrList *words, json_t *body, Err *err)
+{
+    if (words->n > 1)
+        return err_set(err, ERR_USAGE, 0,
+                       "submit takes one job, not also \"%s\"; arguments stand behind \"--\"", words->v[1]);
+    json_set_str(body, "job", words->v[0]);
+    return true;
+}
+
+static bool check_job_options(const Submit *s, const char *word, Err *err)
+{
+    static const struct {
+        const char *option, *word;
+    } rows[] = {{"database", "dump"}, {"job", "index"}, {"on", "command"}};
+    bool given[] = {s->databases.n > 0, s->job != NULL, s->on != NULL};
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (given[i] && !str_eq(word, rows[i].word))
+            return err_set(err, ERR_USAGE, 0, "option --%s goes with submit %s only", rows[i].option,
+                           rows[i].word);
+    return true;
+}
+
+static bool fill_job(const Submit *s, const StrList *words, json_t *body, Err *err)
+{
+    const char *word = words->v[0];
+    if (!check_job_options(s, word, err))
+        return false;
+    return str_eq(word, "dump")      ? job_is_dump(s, words, body, err)
+           : str_eq(word, "index")   ? job_is_index(s, words, body, err)
+           : str_eq(word, "command") ? job_is_command(s, words, body, err)
+                                     : job_is_named(words, body, err);
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------- */
+
+static void set_given_str(json_t *body, const char *key, const char *value)
+{
+    if (value)
+        json_set_str(body, key, value);
+}
+
+static void set_given_int(json_t *body, const char *key, int64_t value)
+{
+    if (value)
+        json_set_int(body, key, value);
+}
+
+static bool fill_times(const Submit *s, json_t *body, Err *err)
+{
+    int64_t ms;
+    if (s->runtime) {
+        if (!when_parse(s->runtime, clock_wall_ms(), &ms, err))
+            return err_prefix(err, "option --runtime");
+        json_set_time(body, "run_at", ms);
+    }
+    if (s->sleeptime) {
+        if (!when_parse_span(s->sleeptime, &ms, err))
+            return err_prefix(err, "option --sleeptime");
+        json_set_int(body, "sleeptime_ms", ms);
+    }
+    if (s->fixed_time && !s->sleeptime)
+        return err_set(err, ERR_USAGE, 0, "option --fixed-time goes with --sleeptime only");
+    if (s->fixed_time)
+        json_set_bool(body, "fixed_time", true);
+    return true;
+}
+
+static bool fill(const Submit *s, const StrList *words, const StrList *rest, json_t *body, Err *err)
+{
+    if (!fill_job(s, words, body, err) || !fill_times(s, body, err))
+        return false;
+    AUTOFREE char *user = s->user ? xstrdup(s->user) : cli_user();
+    json_set_str(body, "user", user);
+    if (rest->n)
+        json_set_strs(body, "args", rest);
+    set_given_int(body, "priority", s->priority);
+    set_given_int(body, "sequence_id", s->sequence);
+    set_given_int(body, "replicas", s->replicas);
+    set_given_int(body, "max_attempts", s->attempts);
+    set_given_int(body, "pause_limit_ms", s->limit_ms);
+    set_given_str(body, "window", s->window);
+    set_given_str(body, "name", s->name);
+    set_given_str(body, "unique", s->unique);
+    if (s->dry_run)
+        json_set_bool(body, "dry_run", true);
+    return true;
+}
+
+static void print_plan(const json_t *plan)
+{
+    AUTO(str_done) Str nodes = STR_INIT;
+    const json_t *list = json_object_get(plan, "nodes");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        str_addf(&nodes, "%s%s", i ? ", " : "", json_string_value(json_array_get(list, i)));
+    printf("job    %s (%s, on the %s)\n", json_str(plan, "job"), json_str(plan, "kind"),
+           json_str(plan, "on"));
+    printf("nodes  %s\n", nodes.len ? nodes.p : "-");
+    printf("starts %s%s%s\n", json_str(plan, "starts"), *json_str(plan, "why") ? ": " : "",
+           json_str(plan, "why"));
+}
+
+static bool wait_and_print(const Cli *cli, const Submit *s, int64_t id, Err *err)
+{
+    Task t = {0};
+    AUTOJSON json_t *j = NULL;
+    fprintf(stderr, "task %lld submitted\n", (long long)id);
+    if (!wait_for_task(cli, id, s->timeout_ms, &t, &j, err))
+        return false;
+    if (cli->json)
+        out_json(j);
+    else
+        printf("%lld\n", (long long)id);
+    bool ok = wait_outcome(&t, err);
+    wire_free(task_fields, &t);
+    return ok;
+}
+
+static CLI_RUN(run)
+{
+    const Submit *s = options;
+    AUTOJSON json_t *body = json_object();
+    AUTOJSON json_t *answer = NULL;
+    if (!fill(s, words, rest, body, err) ||
+        !api_call(cli, "POST", "/v1/tasks", body, API_TIMEOUT_MS, &answer, err))
+        return false;
+    if (!s->dry_run && json_int(answer, "id") <= 0)
+        return err_set(err, ERR_PROTOCOL, 0, "sidingd answered without a task's id");
+    if (s->wait && !s->dry_run)
+        return wait_and_print(cli, s, json_int(answer, "id"), err);
+    if (cli->json)
+        out_json(answer);
+    else if (s->dry_run)
+        print_plan(answer);
+    else
+        printf("%lld\n", (long long)json_int(answer, "id"));
+    return true;
+}
+
+const CliCommand cmd_submit = {
+    .name = "submit",
+    .args = "JOB | dump | index | command NAME",
+    .summary = "Put a task into the queue and print its id.",
+    .detail =
+        "JOB is a name in the agents' configuration. dump --database D… dumps databases, index --job NAME "
+        "builds an index, command --on replica|primary NAME runs a listed program. Words behind \"--\" are "
+        "arguments of the job.",
+    .options = submit_options,
+    .size = sizeof(Submit),
+    .min_words = 1,
+    .max_words = 2,
+    .takes_rest = true,
+    .run = run,
+};

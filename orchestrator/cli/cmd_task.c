@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding task …: what is in the queue, and requests to it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "common/clock.h"
+#include "common/httpc.h"
+#include "view.h"
+
+/* ---- list, show, why ------------------------------------------------------------------------------------
+ */
+
+typedef struct List {
+    CliCommon common;
+    StrList states;
+    int64_t limit;
+} List;
+
+static const Opt list_options[] = {
+    {"state", 's', OPT_STRS, offsetof(List, states), .arg = "STATE",
+     .doc = "Only tasks in this state (waiting, running, done, error, …); may be repeated."},
+    {"limit", 0, OPT_INT, offsetof(List, limit), .arg = "N", .fallback = "100", .min = 1, .max = 10000,
+     .doc = "The newest N."},
+    CLI_COMMON_OPTIONS,
+};
+
+static CLI_RUN(run_list)
+{
+    const List *l = options;
+    AUTOJSON json_t *j = NULL;
+    AUTO(str_done) Str path = STR_INIT;
+    WireList tasks;
+    (void)words;
+    (void)rest;
+    str_addf(&path, "/v1/tasks?limit=%lld", (long long)l->limit);
+    for (size_t i = 0; i < l->states.n; i++) {
+        str_adds(&path, i ? "," : "&state=");
+        httpc_encode(&path, l->states.v[i]);
+    }
+    if (!api_get(cli, str_z(&path), &j, err))
+        return false;
+    if (!api_read_list(j, task_fields, sizeof(Task), &tasks, err))
+        return false;
+    AUTO(str_done) Str text = STR_INIT;
+    view_tasks(&tasks, out_width(STDOUT_FILENO), &text);
+    if (cli->json)
+        out_json(j);
+    else
+        out_text(str_z(&text));
+    api_list_free(task_fields, sizeof(Task), &tasks);
+    return true;
+}
+
+const CliCommand cmd_task_list = {
+    .group = "task",
+    .name = "list",
+    .summary = "List tasks, the newest first.",
+    .options = list_options,
+    .size = sizeof(List),
+    .run = run_list,
+};
+
+static CLI_RUN(run_show)
+{
+    Task t;
+    int64_t id;
+    AUTOJSON json_t *j = NULL;
+    (void)options;
+    (void)rest;
+    if (!cli_task_id(words->v[0], &id, NULL, err) || !api_task(cli, id, &t, &j, err))
+        return false;
+    AUTO(str_done) Str text = STR_INIT;
+    view_task(&t, clock_wall_ms(), &text);
+    if (cli->json)
+        out_json(j);
+    else
+        out_text(str_z(&text));
+    wire_free(task_fields, &t);
+    return true;
+}
+
+const CliCommand cmd_task_show = {
+    .group = "task",
+    .name = "show",
+    .args = "ID",
+    .summary = "Show a task and its runs.",
+    .options = cli_plain_options,
+    .size = sizeof(CliPlain),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_show,
+};
+
+static CLI_RUN(run_why)
+{
+    int64_t id;
+    AUTOJSON json_t *j = NULL;
+    (void)options;
+    (void)rest;
+    if (!cli_task_id(words->v[0], &id, NULL, err))
+        return false;
+    AUTOFREE char *path = xasprintf("/v1/tasks/%lld/why", (long long)id);
+    if (!api_get(cli, path, &j, err))
+        return false;
+    if (cli->json)
+        out_json(j);
+    else
+        printf("%s: %s\n", json_str(j, "state"), json_str(j, "why"));
+    return true;
+}
+
+const CliCommand cmd_task_why = {
+    .group = "task",
+    .name = "why",
+    .args = "ID",
+    .summary = "Say what a task waits for, or does.",
+    .options = cli_plain_options,
+    .size = sizeof(CliPlain),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_why,
+};
+
+/* ---- log, err -------------------------------------------------------------------------------------------
+ */
+
+typedef struct Log {
+    CliCommon common;
+    bool follow;
+    char *node;
+} Log;
+
+static const Opt log_options[] = {
+    {"follow", 'f', OPT_FLAG, offsetof(Log, follow), .doc = "Go on until the task has ended."},
+    {"node", 0, OPT_STR, offsetof(Log, node), .arg = "NODE",
+     .doc = "Of a job on several replicas: which one's."},
+    CLI_COMMON_OPTIONS,
+};
+
+typedef struct Copy {
+    int64_t bytes;
+    Str *keep; /* NULL: to stdout at once */
+} Copy;
+
+static bool copy_out(void *arg, const char *bytes, size_t n)
+{
+    Copy *c = arg;
+    c->bytes += (int64_t)n;
+    if (c->keep)
+        str_add(c->keep, bytes, n);
+    return c->keep || fwrite(bytes, 1, n, stdout) == n;
+}
+
+typedef struct LogSource {
+    const Cli *cli;
+    const char *stream, *node;
+    int64_t task, run, offset;
+} LogSource;
+
+static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
+{
+    Copy c = {0, keep};
+    AUTO(str_done) Str path = STR_INIT;
+    str_addf(&path, "/v1/tasks/%lld/log?stream=%s&offset=%lld", (long long)s->task, s->stream,
+             (long long)s->offset);
+    if (s->run)
+        str_addf(&path, "&run=%lld", (long long)s->run);
+    if (s->node) {
+        str_adds(&path, "&node=");
+        httpc_encode(&path, s->node);
+    }
+    HttpCall call = {
+        .base_url = s->cli->url, .method = "GET", .path = str_z(&path), .tls = &s->cli->config.tls};
+    if (!httpc_download(&call, NULL, NULL, copy_out, &c, err))
+        return false;
+    s->offset += c.bytes;
+    *ret_bytes = c.bytes;
+    return true;
+}
+
+static bool copy_rest(LogSource *s, Str *keep, Err *err)
+{
+    int64_t n;
+    do
+        if (!copy_part(s, keep, &n, err))
+            return false;
+    while (n);
+    fflush(stdout);
+    return true;
+}
+
+static bool follow(LogSource *s, Err *err)
+{
+    for (bool ended = false; !ended; clock_sleep_ms(ended ? 0 : 500)) {
+        Task t;
+        if (!api_task(s->cli, s->task, &t, NULL, err))
+            return false;
+        ended = task_state_is_final(t.state); /* asked before the last copy, so that nothing is missed */
+        wire_free(task_fields, &t);
+        if (!copy_rest(s, NULL, err) && err->kind != ERR_NOT_FOUND)
+            return false;
+    }
+    return true;
+}
+
+static bool print_log(const Cli *cli, const Log *l, const char *word, const char *stream, Err *err)
+{
+    LogSource s = {.cli = cli, .stream = stream, .node = l->node};
+    if (!cli_task_id(word, &s.task, &s.run, err))
+        return false;
+    if (l->follow)
+        return follow(&s, err);
+    if (!cli->json)
+        return copy_rest(&s, NULL, err);
+    AUTO(str_done) Str text = STR_INIT;
+    AUTOJSON json_t *j = json_object();
+    if (!copy_rest(&s, &text, err))
+        return false;
+    json_set_int(j, "task", s.task);
+    json_set_str(j, "stream", stream);
+    json_set_str(j, "text", str_z(&text));
+    out_json(j);
+    return true;
+}
+
+static CLI_RUN(run_log)
+{
+    (void)rest;
+    return print_log(cli, options, words->v[0], "log", err);
+}
+
+static CLI_RUN(run_err)
+{
+    (void)rest;
+    return print_log(cli, options, words->v[0], "err", err);
+}
+
+const CliCommand cmd_task_log = {
+    .group = "task",
+    .name = "log",
+    .args = "ID",
+    .summary = "Print what the job wrote to stdout.",
+    .detail = "ID is a task's, meaning its last run, or a run's (12.1).",
+    .options = log_options,
+    .size = sizeof(Log),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_log,
+};
+
+const CliCommand cmd_task_err = {
+    .group = "task",
+    .name = "err",
+    .args = "ID",
+    .summary = "Print what the job wrote to stderr.",
+    .detail = "ID is a task's, meaning its last run, or a run's (12.1).",
+    .options = log_options,
+    .size = sizeof(Log),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_err,
+};
+
+/* ---- requests ---------------------------------------------------------------------------------------------
+ */
+
+static bool request(const Cli *cli, const char *word, const char *action, json_t **ret, Err *err)
+{
+    int64_t id;
+    AUTOJSON json_t *body = json_object();
+    AUTOFREE char *user = cli_user();
+    if (!cli_task_id(word, &id, NULL, err))
+        return false;
+    json_set_str(body, "action", action);
+    json_set_str(body, "by", user);
+    AUTOFREE char *path = xasprintf("/v1/tasks/%lld/request", (long long)id);
+    return api_call(cli, "POST", path, body, API_TIMEOUT_MS, ret, err);
+}
+
+/* All are tried; the first failure decides the exit status, each is told. */
+static bool request_all(const Cli *cli, const StrList *words, const char *action, Err *err)
+{
+    bool ok = true;
+    AUTOJSON json_t *all = json_array();
+    for (size_t i = 0; i < words->n; i++) {
+        Err one;
+        json_t *answer = NULL;
+        if (!request(cli, words->v[i], action, &answer, &one)) {
+            if (ok)
+                *err = one;
+            else
+                fprintf(stderr, "siding: %s\n", one.text);
+            ok = false;
+            continue;
+        }
+        if (!cli->json)
+            fprintf(stderr, "task %s: %s asked for, state %s\n", words->v[i], action,
+                    json_str(answer, "state"));
+        json_array_append_new(all, answer);
+    }
+    if (cli->json && json_array_size(all))
+        out_json(words->n == 1 ? json_array_get(all, 0) : all);
+    return ok;
+}
+
+/* clang-format off */
+#define REQUEST(verb, text)                                                                                  \
+    static CLI_RUN(run_##verb)                                                                               \
+    {                                                                                                        \
+        (void)options;                                                                                       \
+        (void)rest;                                                                                          \
+        return request_all(cli, words, #verb, err);                                                          \
+    }                                                                                                        \
+    const CliCommand cmd_task_##verb = {                                                                     \
+        .group = "task", .name = #verb, .args = "ID…", .summary = text, .options = cli_plain_options,        \
+        .size = sizeof(CliPlain), .min_words = 1, .max_words = 1000, .run = run_##verb,                      \
+    };
+/* clang-format on */
+REQUEST(stop, "Ask tasks to stop at a safe point; after a deadline they are made to.")
+REQUEST(kill, "End tasks at once; the replica resumes.")
+REQUEST(sleep, "Ask tasks to sleep; a sleeping job keeps its replica frozen.")
+REQUEST(wake, "Wake sleeping tasks.")
+REQUEST(retry, "Run ended tasks once more.")
+REQUEST(ack, "Acknowledge failed tasks.")
+REQUEST(delete, "Take tasks out of the queue.")

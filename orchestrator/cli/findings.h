@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Findings of checks, gathered from several places and told all at once, each with what mends it.
+ */
+#pragma once
+
+#include "common/wire.h"
+
+typedef struct Findings {
+    WireList list; /* Finding */
+} Findings;
+#define FINDINGS_INIT                                                                                        \
+    {                                                                                                        \
+        {                                                                                                    \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
+void findings_done(Findings *f);
+
+/* `level`: ok, warning, error. NULL texts are fine. */
+void findings_add(Findings *f, const char *node, const char *name, const char *level, const char *text,
+                  const char *mend);
+/* An array of findings as sidingd or an agent answers; `node` stands in where an element names none; only
+ * those of node `only` unless NULL. */
+MUST_CHECK bool findings_add_json(Findings *f, const json_t *a, const char *node, const char *only, Err *err);
+/* To stdout. Fails, with an empty err->text, if one is an error. */
+MUST_CHECK bool findings_print(const Findings *f, bool as_json, Err *err);
+void findings_view(const Findings *f, Str *out); /* pure */

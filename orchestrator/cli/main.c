@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding: finds the command, reads its options and the configuration, runs it.
+ */
+#include "cmd.h"
+
+int main(int argc, char **argv)
+{
+    return cli_main(argc, argv);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/httpc.h"
+#include "common/json.h"
+#include "common/sha256.h"
+#include "out.h"
+
+enum { SUMS_MAX_BYTES = 64 << 20 };
+
+typedef struct Source {
+    const char *dir; /* NULL: by HTTP */
+    const char *url, *run;
+    const Tls *tls;
+    bool bar;
+    int64_t done, total;
+} Source;
+
+bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err)
+{
+    for (int line = 1; *text; line++) {
+        size_t n = strcspn(text, "\n");
+        size_t hex = strspn(text, "0123456789abcdef");
+        if (hex != 64 || n < 67 || text[64] != ' ' || (text[65] != ' ' && text[65] != '*') ||
+            memchr(text + 66, '/', n - 66))
+            return err_set(err, ERR_CORRUPT, 0, "SHA256SUMS line %d is no checksum and plain file name",
+                           line);
+        AUTOFREE char *sum = xstrndup(text, 64);
+        AUTOFREE char *name = xstrndup(text + 66, n - 66);
+        strlist_add(ret_sums, sum);
+        strlist_add(ret_names, name);
+        text += n + (text[n] == '\n');
+    }
+    return true;
+}
+
+static void show_bar(Source *s, int64_t more)
+{
+    AUTO(str_done) Str line = STR_INIT;
+    s->done += more;
+    if (!s->bar)
+        return;
+    out_bar(s->done, s->total, 30, &line);
+    fprintf(stderr, "\r\033[K%s", str_z(&line));
+}
+
+typedef struct Sum {
+    Source *source;
+    Sha256 *sha;
+    Str *text; /* instead of a sum: the bytes */
+    bool too_big;
+} Sum;
+
+static bool add_bytes(void *arg, const char *bytes, size_t n)
+{
+    Sum *s = arg;
+    if (s->text && s->text->len + n > SUMS_MAX_BYTES)
+        return false;
+    if (s->text)
+        str_add(s->text, bytes, n);
+    else {
+        sha256_add(s->sha, bytes, n);
+        show_bar(s->source, (int64_t)n);
+    }
+    return true;
+}
+
+static bool fetch(const Source *s, const char *name, Sum *sum, Err *err)
+{
+    AUTO(str_done) Str path = STR_INIT;
+    str_adds(&path, "/v1/results/");
+    httpc_encode(&path, s->run);
+    str_addc(&path, '/');
+    httpc_encode(&path, name);
+    HttpCall call = {.base_url = s->url, .method = "GET", .path = str_z(&path), .tls = s->tls};
+    return httpc_download(&call, NULL, NULL, add_bytes, sum, err);
+}
+
+static bool read_sums(const Source *s, Str *ret, Err *err)
+{
+    AUTOFREE char *path = s->dir ? xasprintf("%s/SHA256SUMS", s->dir) : NULL;
+    Sum sum = {.text = ret};
+    return s->dir ? fs_read(path, SUMS_MAX_BYTES, ret, err) : fetch(s, "SHA256SUMS", &sum, err);
+}
+
+static bool sum_of(Source *s, const char *name, char ret[65], Err *err)
+{
+    if (s->dir) {
+        AUTOFREE char *path = xasprintf("%s/%s", s->dir, name);
+        bool ok = sha256_file(path, ret, err);
+        int64_t size = fs_size(path);
+        show_bar(s, size > 0 ? size : 0);
+        return ok;
+    }
+    Sum sum = {.source = s, .sha = sha256_new()};
+    bool ok = fetch(s, name, &sum, err);
+    if (ok)
+        sha256_finish(sum.sha, ret);
+    else
+        sha256_free(sum.sha);
+    return ok;
+}
+
+static const char *manifest_sum(const json_t *manifest, const char *name)
+{
+    const json_t *files = json_object_get(manifest, "files");
+    for (size_t i = 0; i < json_array_size(files); i++)
+        if (str_eq(json_str(json_array_get(files, i), "name"), name))
+            return json_str(json_array_get(files, i), "sha256");
+    return NULL;
+}
+
+static bool check_file(Source *s, const char *name, const char *want, const char *manifest_says, Err *err)
+{
+    char is[65];
+    if (!want)
+        return err_set(err, ERR_CORRUPT, 0, "stands in manifest.json and not in SHA256SUMS");
+    if (manifest_says && *manifest_says && !str_eq(manifest_says, want))
+        return err_set(err, ERR_CORRUPT, 0, "manifest.json says %s, SHA256SUMS %s", manifest_says, want);
+    if (!sum_of(s, name, is, err))
+        return false;
+    if (!str_eq(is, want))
+        return err_set(err, ERR_CORRUPT, 0, "checksum is %s, should be %s", is, want);
+    return true;
+}
+
+static void report(json_t *files, const char *name, bool ok, const Err *err, bool *all_ok)
+{
+    json_t *f = json_object();
+    json_set_str(f, "name", name);
+    json_set_bool(f, "ok", ok);
+    json_set_str(f, "error", ok ? NULL : err->text);
+    json_array_append_new(files, f);
+    *all_ok = *all_ok && ok;
+}
+
+static bool check_all(Source *s, const json_t *manifest, json_t *files, Err *err)
+{
+    bool all_ok = true;
+    AUTO(str_done) Str text = STR_INIT;
+    AUTO(strlist_done) StrList sums = STRLIST_INIT;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!read_sums(s, &text, err) || !verify_parse_sums(str_z(&text), &sums, &names, err))
+        return false;
+    for (size_t i = 0; i < names.n; i++) {
+        Err one;
+        bool ok = check_file(s, names.v[i], sums.v[i], manifest_sum(manifest, names.v[i]), &one);
+        report(files, names.v[i], ok, &one, &all_ok);
+    }
+    const json_t *listed = json_object_get(manifest, "files");
+    for (size_t i = 0; i < json_array_size(listed); i++) {
+        Err one;
+        const char *name = json_str(json_array_get(listed, i), "name");
+        if (!strlist_has(&names, name))
+            report(files, name, check_file(s, name, NULL, NULL, &one), &one, &all_ok);
+    }
+    return all_ok;
+}
+
+/* The same folder on this host: another host's could have the same name, so its manifest must be the same. */
+static bool is_here(const char *dir, const json_t *manifest)
+{
+    Err ignored;
+    AUTOJSON json_t *here = NULL;
+    AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
+    return *dir && json_read_file(path, &here, &ignored) &&
+           str_eq(json_str(here, "run"), json_str(manifest, "run")) &&
+           str_eq(json_str(here, "gtid"), json_str(manifest, "gtid")) &&
+           str_eq(json_str(here, "finished_at"), json_str(manifest, "finished_at"));
+}
+
+static int64_t total_bytes(const json_t *manifest)
+{
+    int64_t n = 0;
+    const json_t *files = json_object_get(manifest, "files");
+    for (size_t i = 0; i < json_array_size(files); i++)
+        n += json_int(json_array_get(files, i), "compressed_bytes");
+    return n;
+}
+
+bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
+{
+    const json_t *manifest = json_object_get(result, "manifest");
+    Source s = {.url = json_str(result, "url"),
+                .run = json_str(result, "run"),
+                .tls = tls,
+                .bar = out_is_smart(STDERR_FILENO),
+                .total = total_bytes(manifest)};
+    if (is_here(json_str(result, "path"), manifest))
+        s.dir = json_str(result, "path");
+    AUTOJSON json_t *files = json_array();
+    Err why = {0};
+    bool ok = check_all(&s, manifest, files, &why);
+    if (s.bar)
+        fputs("\r\033[K", stderr);
+    if (!ok && why.kind != ERR_NONE) {
+        *err = why;
+        return false;
+    }
+    json_t *r = json_object();
+    json_set_str(r, "run", s.run);
+    json_set_str(r, "node", json_str(result, "node"));
+    json_set_str(r, "from", s.dir ? s.dir : s.url);
+    json_set_bool(r, "ok", ok);
+    json_object_set(r, "files", files);
+    *ret = r;
+    return true;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A sealed result against its SHA256SUMS and its manifest, read in place or from the node's agent.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "common/err.h"
+#include "common/str.h"
+#include "common/tls.h"
+
+/* `result` is the answer of /v1/results/RUN. *ret: {"run", "node", "from", "ok", "files": [{"name", "ok",
+ * "error"}]}. Fails only where nothing can be said (node unreachable, no SHA256SUMS). */
+MUST_CHECK bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err);
+
+/* Lines "<64 hex>  <name>" of sha256sum; names with a slash are refused. Pure. */
+MUST_CHECK bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+enum { BAR_WIDTH = 24 };
+
+static const char *or_dash(const char *s)
+{
+    return s && *s ? s : "-";
+}
+
+static char *joined(const StrList *l)
+{
+    Str s = STR_INIT;
+    for (size_t i = 0; i < l->n; i++)
+        str_addf(&s, "%s%s", i ? "," : "", l->v[i]);
+    return str_take(&s);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------- */
+
+const Run *view_last_run(const Task *t)
+{
+    return t->runs.n ? (const Run *)t->runs.v + t->runs.n - 1 : NULL;
+}
+
+bool view_run_is_final(const char *state)
+{
+    static const char *const final[] = {"done", "error", "killed", "stopped"};
+    for (size_t i = 0; i < COUNT(final); i++)
+        if (str_eq(state, final[i]))
+            return true;
+    return false;
+}
+
+static void view_replay(const Replay *r, Str *out)
+{
+    char backlog[OUT_TEXT], rate[OUT_TEXT], eta[CLOCK_TEXT];
+    out_count(r->backlog_trx, backlog);
+    out_count((int64_t)r->rate, rate);
+    clock_format_duration((int64_t)(r->eta_s * 1000), eta);
+    str_addf(out, "%s transactions to replay", backlog);
+    if (r->rate > 0)
+        str_addf(out, ", %s/s, ETA %s", rate, eta);
+}
+
+static void view_done(const WireProgress *p, int64_t elapsed_ms, Str *out)
+{
+    char done[OUT_TEXT], total[OUT_TEXT], speed[OUT_TEXT], eta[CLOCK_TEXT];
+    bool is_bytes = str_eq(p->unit, "bytes");
+    void (*show)(int64_t, char *) = is_bytes ? out_size : out_count;
+    const char *unit = is_bytes ? "" : p->unit ? p->unit : "";
+    show(p->done, done);
+    show(p->total, total);
+    out_bar(p->done, p->total, BAR_WIDTH, out);
+    str_addf(out, "  %s", done);
+    if (p->total > 0)
+        str_addf(out, " of %s", total);
+    str_addf(out, "%s%s", *unit ? " " : "", unit);
+    if (elapsed_ms < 500 || p->done <= 0)
+        return;
+    double rate = (double)p->done * 1000 / (double)elapsed_ms;
+    show((int64_t)rate, speed);
+    str_addf(out, ", %s/s", speed);
+    if (p->total > p->done) {
+        clock_format_duration((int64_t)((double)(p->total - p->done) / rate * 1000), eta);
+        str_addf(out, ", ETA %s", eta);
+    }
+}
+
+void view_progress(const Run *r, int64_t now_ms, Str *out)
+{
+    size_t before = out->len;
+    bool works = str_eq(r->state, "running") || str_eq(r->state, "sleeping") || str_eq(r->state, "sealing") ||
+                 str_eq(r->state, "uploading");
+    int64_t since = r->frozen_at ? r->frozen_at : r->started_at;
+    if (str_eq(r->state, "resuming"))
+        view_replay(&r->replay, out);
+    else if (works && (r->progress.done || r->progress.total))
+        view_done(&r->progress, since ? now_ms - since : 0, out);
+    const char *note = r->note && *r->note ? r->note : works ? r->progress.note : NULL;
+    if (note && *note)
+        str_addf(out, "%s%s", out->len > before ? "  " : "", note);
+}
+
+static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *out)
+{
+    static const char *const head[] = {"RUN", "JOB", "STATE", "ON", "PROGRESS", NULL};
+    AUTO(table_done) Table t = TABLE_INIT;
+    table_head(&t, "", head);
+    for (size_t i = 0; i < tasks->n; i++) {
+        const Task *task = (const Task *)tasks->v + i;
+        const Run *r = view_last_run(task);
+        if (!r || view_run_is_final(r->state))
+            continue;
+        AUTO(str_done) Str progress = STR_INIT;
+        AUTOFREE char *nodes = joined(&r->nodes);
+        view_progress(r, now_ms, &progress);
+        table_row(&t, (const char *[]){or_dash(r->id), or_dash(task->name), or_dash(r->state), or_dash(nodes),
+                                       str_z(&progress), NULL});
+    }
+    if (!table_rows(&t))
+        return;
+    str_adds(out, "\n");
+    table_write(&t, width, out);
+}
+
+/* ---- tasks -------------------------------------------------------------------------------------------- */
+
+static const char *task_remark(const Task *t)
+{
+    return t->error && *t->error ? t->error : t->why && *t->why ? t->why : "";
+}
+
+void view_tasks(const WireList *tasks, size_t width, Str *out)
+{
+    static const char *const head[] = {"ID",      "NAME",  "KIND",   "PRI", "USER",
+                                       "RUNTIME", "STATE", "REMARK", NULL};
+    AUTO(table_done) Table t = TABLE_INIT;
+    table_head(&t, "rllr", head);
+    for (size_t i = 0; i < tasks->n; i++) {
+        const Task *k = (const Task *)tasks->v + i;
+        char id[24], priority[24], at[OUT_TEXT];
+        snprintf(id, sizeof id, "%lld", (long long)k->id);
+        snprintf(priority, sizeof priority, "%lld", (long long)k->priority);
+        out_time(k->run_at ? k->run_at : k->submitted_at, at);
+        table_row(&t, (const char *[]){id, or_dash(k->name), or_dash(k->kind), priority, or_dash(k->user), at,
+                                       or_dash(k->state), task_remark(k), NULL});
+    }
+    table_write(&t, width, out);
+}
+
+static void pair(Table *t, const char *name, const char *value)
+{
+    if (value && *value)
+        table_row(t, (const char *[]){name, value, NULL});
+}
+
+static void pair_int(Table *t, const char *name, int64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    if (n)
+        pair(t, name, text);
+}
+
+static void pair_time(Table *t, const char *name, int64_t wall_ms)
+{
+    char text[OUT_TEXT];
+    out_time(wall_ms, text);
+    pair(t, name, text);
+}
+
+static void pair_replay(Table *t, const Replay *r)
+{
+    if (r->seconds <= 0)
+        return;
+    char rate[OUT_TEXT], spent[CLOCK_TEXT];
+    out_count((int64_t)r->rate, rate);
+    clock_format_duration((int64_t)(r->seconds * 1000), spent);
+    AUTOFREE char *text =
+        xasprintf("%lld transactions buffered, replayed in %s, %s/s; settings %s", (long long)r->buffered_trx,
+                  spent, rate, r->settings_restored ? "are back" : "are NOT back");
+    pair(t, "  replay", text);
+}
+
+static void pair_run(Table *t, const Run *r, int64_t now_ms)
+{
+    AUTO(str_done) Str progress = STR_INIT;
+    AUTOFREE char *nodes = joined(&r->nodes);
+    AUTOFREE char *name = xasprintf("run %s", r->id);
+    view_progress(r, now_ms, &progress);
+    AUTOFREE char *state = xasprintf("%s%s%s", or_dash(r->state), *nodes ? " on " : "", nodes);
+    pair(t, name, state);
+    pair(t, "  gtid", r->gtid);
+    pair(t, "  progress", str_z(&progress));
+    pair_time(t, "  frozen", r->frozen_at);
+    pair_time(t, "  resumed", r->resumed_at);
+    pair_time(t, "  caught up", r->caught_up_at);
+    pair_replay(t, &r->replay);
+    pair_time(t, "  finished", r->finished_at);
+    pair_int(t, "  upload task", r->upload_task);
+    pair(t, "  result", r->result_dir);
+    pair(t, "  error", r->error);
+}
+
+void view_task(const Task *k, int64_t now_ms, Str *out)
+{
+    AUTO(table_done) Table t = TABLE_INIT;
+    AUTOFREE char *args = joined(&k->args);
+    pair_int(&t, "task", k->id);
+    pair(&t, "name", k->name);
+    pair(&t, "kind", k->kind);
+    pair(&t, "job", k->job);
+    pair(&t, "arguments", args);
+    pair(&t, "state", k->state);
+    pair(&t, "why", k->why);
+    pair(&t, "request", k->request);
+    pair(&t, "error", k->error);
+    pair_int(&t, "priority", k->priority);
+    pair(&t, "user", k->user);
+    pair_int(&t, "sequence", k->sequence_id);
+    pair(&t, "upload of run", k->parent_run);
+    pair_time(&t, "submitted", k->submitted_at);
+    pair_time(&t, "runtime", k->run_at);
+    pair_time(&t, "finished", k->finished_at);
+    for (size_t i = 0; i < k->runs.n; i++)
+        pair_run(&t, (const Run *)k->runs.v + i, now_ms);
+    table_write(&t, 0, out);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------------- */
+
+static void lag_text(const Node *n, char ret[OUT_TEXT])
+{
+    char ms[CLOCK_TEXT], trx[OUT_TEXT];
+    ret[0] = 0;
+    if (str_eq(n->role, "primary"))
+        return;
+    out_count(n->lag_trx, trx);
+    clock_format_duration(n->lag_ms, ms);
+    if (n->lag_trx < 0)
+        snprintf(ret, OUT_TEXT, "?");
+    else if (n->lag_ms < 0)
+        snprintf(ret, OUT_TEXT, "%.20s trx", trx);
+    else
+        snprintf(ret, OUT_TEXT, "%.20s trx, %.20s", trx, ms);
+}
+
+static char *lease_text(const LeaseState *l, int64_t now_ms)
+{
+    char left[CLOCK_TEXT] = "";
+    if (!l->owner)
+        return xstrdup("");
+    if (l->expires_at > now_ms)
+        clock_format_duration(l->expires_at - now_ms, left);
+    bool by_hand = str_eq(l->owner, "manual");
+    return xasprintf("%s%s%s %s%s%s%s%s%s%s", by_hand ? "by hand" : l->owner, by_hand && l->by ? ", " : "",
+                     by_hand && l->by ? l->by : "", l->phase ? l->phase : "", left[0] ? ", " : "", left,
+                     left[0] ? " left" : "", l->hold ? ", held" : "", by_hand && l->reason ? ": " : "",
+                     by_hand && l->reason ? l->reason : "");
+}
+
+void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
+{
+    static const char *const head[] = {"NODE", "ROLE", "STATE", "LAG", "POSITION", "LEASE", NULL};
+    AUTO(table_done) Table t = TABLE_INIT;
+    table_head(&t, "", head);
+    for (size_t i = 0; i < nodes->n; i++) {
+        const Node *n = (const Node *)nodes->v + i;
+        const ServerState *s = &n->agent.server;
+        char lag[OUT_TEXT];
+        lag_text(n, lag);
+        AUTOFREE char *lease = lease_text(&n->agent.lease, now_ms);
+        const char *remark = *lease                              ? lease
+                             : n->agent_error && *n->agent_error ? n->agent_error
+                             : s->error && *s->error             ? s->error
+                                                                 : "";
+        const char *position = s->is_replica && s->applied && *s->applied ? s->applied : s->binlog;
+        table_row(&t, (const char *[]){or_dash(n->name), or_dash(n->role), or_dash(n->state), lag,
+                                       or_dash(position), remark, NULL});
+    }
+    table_write(&t, width, out);
+}
+
+/* ---- the screen ---------------------------------------------------------------------------------------- */
+
+static void view_head(const json_t *status, int64_t now_ms, Str *out)
+{
+    int64_t started = 0;
+    char up[CLOCK_TEXT] = "?";
+    const json_t *database = json_object_get(status, "database");
+    if (clock_parse(json_str(status, "started_at"), &started))
+        clock_format_duration(now_ms - started, up);
+    str_addf(out, "cluster %s, term %lld, primary %s; sidingd %s up %s",
+             or_dash(json_str(status, "cluster_name")), (long long)json_int(status, "term"),
+             or_dash(json_str(status, "primary")), json_str(status, "version"), up);
+    if (json_is_object(database) && !json_bool(database, "ok"))
+        str_addf(out, "\nDATABASE: %s", or_dash(json_str(database, "error")));
+    str_adds(out, "\n");
+    const json_t *warnings = json_object_get(status, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const char *text = json_string_value(json_array_get(warnings, i));
+        if (text)
+            str_addf(out, "warning: %s\n", text);
+    }
+}
+
+static void view_node_warnings(const WireList *nodes, Str *out)
+{
+    for (size_t i = 0; i < nodes->n; i++) {
+        const Node *n = (const Node *)nodes->v + i;
+        for (size_t j = 0; j < n->agent.warnings.n; j++)
+            str_addf(out, "warning: %s: %s\n", or_dash(n->name), n->agent.warnings.v[j]);
+    }
+}
+
+static void view_queue(const WireList *tasks, size_t width, Str *out)
+{
+    WireList waiting = {xcalloc(tasks->n, sizeof(Task)), 0};
+    for (size_t i = 0; i < tasks->n; i++) {
+        const Task *t = (const Task *)tasks->v + i;
+        const Run *r = view_last_run(t);
+        if (!r || view_run_is_final(r->state)) /* borrowed: shown, not freed */
+            ((Task *)waiting.v)[waiting.n++] = *t;
+    }
+    str_adds(out, "\n");
+    if (waiting.n)
+        view_tasks(&waiting, width, out);
+    else
+        str_adds(out, "Nothing waits.\n");
+    free(waiting.v);
+}
+
+static void view_events(const json_t *events, size_t width, Str *out)
+{
+    AUTO(table_done) Table t = TABLE_INIT;
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *e = json_array_get(events, i);
+        int64_t at = 0;
+        char time[OUT_TEXT] = "";
+        if (clock_parse(json_str(e, "time"), &at))
+            out_time(at, time);
+        table_row(&t, (const char *[]){time, json_str(e, "text"), NULL});
+    }
+    if (!table_rows(&t))
+        return;
+    str_adds(out, "\n");
+    table_write(&t, width, out);
+}
+
+static bool read_lists(const json_t *status, WireList *nodes, WireList *tasks, Err *err)
+{
+    const json_t *v;
+    size_t i;
+    json_array_foreach(json_object_get(status, "nodes"), i, v)
+    {
+        if (!wire_read(node_fields, v, wire_list_add(nodes, sizeof(Node)), err))
+            return err_prefix(err, "answer of sidingd, nodes[%zu]", i);
+    }
+    json_array_foreach(json_object_get(status, "tasks"), i, v)
+    {
+        if (!wire_read(task_fields, v, wire_list_add(tasks, sizeof(Task)), err))
+            return err_prefix(err, "answer of sidingd, tasks[%zu]", i);
+    }
+    return true;
+}
+
+bool view_status(const json_t *status, const json_t *events, int64_t now_ms, size_t width, Str *out, Err *err)
+{
+    WireList nodes = {NULL, 0}, tasks = {NULL, 0};
+    bool ok = read_lists(status, &nodes, &tasks, err);
+    if (ok) {
+        view_head(status, now_ms, out);
+        view_node_warnings(&nodes, out);
+        str_adds(out, "\n");
+        view_nodes(&nodes, now_ms, width, out);
+        view_runs(&tasks, now_ms, width, out);
+        view_queue(&tasks, width, out);
+        view_events(events, width, out);
+    }
+    for (size_t i = 0; i < nodes.n; i++)
+        wire_free(node_fields, (Node *)nodes.v + i);
+    for (size_t i = 0; i < tasks.n; i++)
+        wire_free(task_fields, (Task *)tasks.v + i);
+    free(nodes.v);
+    free(tasks.v);
+    return ok;
+}
