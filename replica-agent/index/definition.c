@@ -238,23 +238,17 @@ void definition_create_table(const IndexDefinition *d, Str *out)
     AUTOFREE char *db = NULL;
     AUTOFREE char *table = NULL;
     AUTO(str_done) Str key = STR_INIT;
-    AUTO(str_done) Str names = STR_INIT;
     if (!db_split_table(d->target, &db, &table))
         return;
     db_quote_id(&key, d->key);
-    for (size_t i = 0; i < d->fields.n; i++)
-        str_addf(&names, "%s%zu %s", i ? ", " : "", i + 1, definition_field(d, i)->name);
     str_adds(out, "CREATE TABLE ");
     db_quote_table(out, db, table);
     str_addf(out,
              " (\n  `term` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,\n"
-             "  %s BIGINT NOT NULL,\n  `field` TINYINT UNSIGNED NOT NULL COMMENT ",
-             str_z(&key));
-    db_quote_str(out, str_z(&names), names.len < 1000 ? names.len : 0);
-    str_addf(out,
-             ",\n  `frequency` INT UNSIGNED NOT NULL,\n  PRIMARY KEY (`term`, %s, `field`),\n  KEY %s (%s)\n"
-             ") ENGINE=InnoDB",
-             str_z(&key), str_z(&key), str_z(&key));
+             "  %s BIGINT NOT NULL,\n  `field` TINYINT UNSIGNED NOT NULL,\n"
+             "  `frequency` INT UNSIGNED NOT NULL,\n  PRIMARY KEY (`term`, %s, `field`),\n"
+             "  KEY %s (%s)\n) ENGINE=InnoDB",
+             str_z(&key), str_z(&key), str_z(&key), str_z(&key));
 }
 
 void definition_columns(const IndexDefinition *d, StrList *ret)

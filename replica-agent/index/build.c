@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Worker threads take ranges until none is left. A worker that fails, or a signal to stop, ends the others at
+ * their next row. Asked to sleep, workers gather between ranges, where no result is open, and the last to
+ * come stops the process.
+ */
+#include "replica-agent/index/build.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "common/fs.h"
+#include "common/progress.h"
+#include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/rows.h"
+#include "replica-agent/index/runs.h"
+#include "replica-agent/index/source.h"
+#include "replica-agent/index/tokenize.h"
+
+enum { MAX_THREADS = 64, MIN_MEMORY = 1 << 20 };
+
+typedef struct Build {
+    const BuildOptions *o;
+    Source source;
+    SourceBounds bounds;
+    char *runs_folder;
+
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    size_t next; /* range */
+    int64_t ranges_done, ranges;
+    int working, asleep;
+    int64_t text_bytes;
+    StrList runs;
+    bool failed;
+    Err err;
+} Build;
+
+typedef struct Worker {
+    Build *build;
+    pthread_t thread;
+    Db *db;
+    Tokenizer *tokenizer;
+    Terms *terms;
+    int64_t record, text_bytes;
+    unsigned field;
+} Worker;
+
+/* ---- shared state -------------------------------------------------------------------------------- */
+
+static void fail(Build *b, const Err *err)
+{
+    pthread_mutex_lock(&b->lock);
+    if (!b->failed) {
+        b->failed = true;
+        b->err = *err;
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void wait_a_little(Build *b)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 200000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&b->moved, &b->lock, &until);
+}
+
+static void sleep_together(Build *b)
+{
+    b->asleep++;
+    while (jobctl_sleep_asked() && !jobctl_stop_asked() && !b->failed) {
+        if (b->asleep == b->working) {
+            jobctl_sleep();
+            pthread_cond_broadcast(&b->moved);
+        } else {
+            wait_a_little(b);
+        }
+    }
+    b->asleep--;
+}
+
+static bool take_range(Build *b, size_t *ret)
+{
+    pthread_mutex_lock(&b->lock);
+    sleep_together(b);
+    bool some = !b->failed && !jobctl_stop_asked() && b->next <= b->bounds.n;
+    if (some) {
+        *ret = b->next;
+        b->next += (size_t)b->o->shards;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return some;
+}
+
+static void range_done(Build *b, Worker *w)
+{
+    pthread_mutex_lock(&b->lock);
+    b->ranges_done++;
+    b->text_bytes += w->text_bytes;
+    w->text_bytes = 0;
+    int64_t total = b->bounds.rows / b->o->shards;
+    progress_set(b->ranges ? total * b->ranges_done / b->ranges : 0, total, "reading");
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* ---- a worker ------------------------------------------------------------------------------------ */
+
+static void add_term(void *arg, const char *term, size_t n)
+{
+    Worker *w = arg;
+    terms_add(w->terms, term, n, w->record, w->field);
+}
+
+static bool spill(Worker *w, Err *err)
+{
+    Build *b = w->build;
+    if (terms_are_empty(w->terms))
+        return true;
+    pthread_mutex_lock(&b->lock);
+    strlist_addf(&b->runs, "%s/run-%06zu", b->runs_folder, b->runs.n);
+    AUTOFREE char *path = xstrdup(b->runs.v[b->runs.n - 1]);
+    pthread_mutex_unlock(&b->lock);
+    bool ok = run_write(path, w->terms, err);
+    terms_clear(w->terms);
+    return ok;
+}
+
+static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
+{
+    Worker *w = arg;
+    if (jobctl_stop_asked() || w->build->failed)
+        return err_set(err, ERR_CANCELLED, 0, "asked to stop");
+    w->record = record;
+    w->field = field;
+    w->text_bytes += (int64_t)n;
+    tokenizer_run(w->tokenizer, text, n, add_term, w);
+    return !terms_are_full(w->terms) || spill(w, err);
+}
+
+static bool worker_open(Worker *w, Err *err)
+{
+    const BuildOptions *o = w->build->o;
+    const IndexDefinition *d = o->definition;
+    size_t memory = (size_t)(o->memory_bytes / o->threads);
+    w->terms = terms_new(memory > MIN_MEMORY ? memory : MIN_MEMORY);
+    /* A sleeping or sorting job leaves its connections idle, or its results unread, for long. */
+    return tokenizer_new(d->language, d->min_length, &d->stop_words, &w->tokenizer, err) &&
+           db_connect(&o->target, 0, &w->db, err) &&
+           db_exec(w->db, err, "SET SESSION wait_timeout=2147483, net_write_timeout=3600", "");
+}
+
+static bool work(Worker *w, Err *err)
+{
+    size_t range;
+    while (take_range(w->build, &range)) {
+        if (!source_read_range(w->db, &w->build->source, &w->build->bounds, range, add_text, w, err))
+            return false;
+        range_done(w->build, w);
+    }
+    return spill(w, err);
+}
+
+static void *worker_main(void *arg)
+{
+    Worker *w = arg;
+    Err err;
+    db_thread_begin();
+    if (!worker_open(w, &err) || !work(w, &err))
+        fail(w->build, &err);
+    tokenizer_free(w->tokenizer);
+    terms_free(w->terms);
+    db_close(w->db);
+    db_thread_end();
+    pthread_mutex_lock(&w->build->lock);
+    w->build->working--;
+    pthread_cond_broadcast(&w->build->moved);
+    pthread_mutex_unlock(&w->build->lock);
+    return NULL;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------- */
+
+static bool read_all(Build *b, Err *err)
+{
+    Worker workers[MAX_THREADS] = {0};
+    int threads = (int)(b->o->threads < MAX_THREADS ? b->o->threads : MAX_THREADS);
+    b->working = threads;
+    jobctl_block();
+    int started = 0;
+    for (; started < threads; started++) {
+        workers[started].build = b;
+        if (pthread_create(&workers[started].thread, NULL, worker_main, &workers[started])) {
+            err_set(err, ERR_IO, 0, "cannot start a thread");
+            fail(b, err);
+            break;
+        }
+    }
+    jobctl_unblock();
+    pthread_mutex_lock(&b->lock);
+    b->working -= threads - started;
+    pthread_mutex_unlock(&b->lock);
+    for (int i = 0; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+    if (jobctl_stop_asked())
+        return err_set(err, ERR_CANCELLED, 0, "asked to stop");
+    if (b->failed)
+        *err = b->err;
+    return !b->failed;
+}
+
+typedef struct Output {
+    RowsOut *rows;
+    int64_t count, records;
+} Output;
+
+static bool put_row(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+{
+    Output *out = arg;
+    if (++out->count % 4096 == 0) {
+        if (!jobctl_check(err))
+            return false;
+        progress_set(out->records, out->records, "writing rows");
+    }
+    return rows_put(out->rows, term, n, p, err);
+}
+
+static bool write_all(Build *b, BuildResult *ret, Err *err)
+{
+    const BuildOptions *o = b->o;
+    Output out = {.rows = rows_new(o->folder, o->definition->target, o->codec, o->rows_per_file),
+                  .records = b->bounds.rows / o->shards};
+    bool ok = runs_merge(b->runs_folder, &b->runs, put_row, &out, err) &&
+              rows_finish(out.rows, &ret->files, &ret->sum, err);
+    rows_free(out.rows);
+    return ok;
+}
+
+static bool prepare(Build *b, Err *err)
+{
+    const BuildOptions *o = b->o;
+    Db *db = NULL;
+    bool ok = fs_remove_tree(b->runs_folder, err) && fs_mkdirs(b->runs_folder, 0700, err) &&
+              db_connect(&o->target, 0, &db, err) && source_open(db, o->definition, &b->source, err) &&
+              source_bounds(db, &b->source, o->range_rows, &b->bounds, err);
+    db_close(db);
+    int64_t ranges = (int64_t)b->bounds.n + 1;
+    b->ranges = (ranges - o->shard + o->shards - 1) / o->shards;
+    b->next = (size_t)o->shard;
+    return ok;
+}
+
+bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
+{
+    Build b = {.o = o, .lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+    b.runs_folder = xasprintf("%s/.runs", o->folder);
+    BuildResult result = {0};
+    bool ok = prepare(&b, err) && read_all(&b, err) && write_all(&b, &result, err);
+    Err ignored;
+    if (!fs_remove_tree(b.runs_folder, ok ? err : &ignored) && ok) {
+        json_decref(result.files);
+        ok = false;
+    }
+    if (ok) {
+        result.records = b.bounds.rows;
+        result.text_bytes = b.text_bytes;
+        *ret = result;
+    }
+    source_close(&b.source);
+    source_bounds_done(&b.bounds);
+    strlist_done(&b.runs);
+    free(b.runs_folder);
+    return ok;
+}

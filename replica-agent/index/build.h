@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Builds the index: reads ranges of records in parallel, sorts outside memory, writes the rows. With shards,
+ * takes every n-th range. Leaves no file behind when it fails.
+ */
+#pragma once
+
+#include "common/db.h"
+#include "common/json.h"
+#include "common/rowsum.h"
+#include "replica-agent/index/definition.h"
+
+typedef struct BuildOptions {
+    DbTarget target;
+    const IndexDefinition *definition;
+    const char *folder, *codec;
+    int64_t threads, memory_bytes, range_rows, rows_per_file;
+    int64_t shard, shards;
+} BuildOptions;
+
+typedef struct BuildResult {
+    json_t *files; /* as in files.json */
+    RowSum sum;
+    int64_t records; /* read, of the first field */
+    int64_t text_bytes;
+} BuildResult;
+
+MUST_CHECK bool build_index(const BuildOptions *o, BuildResult *ret, Err *err);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/index/rows.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/gz.h"
+
+enum { BLOCK = 64 * 1024 };
+
+struct RowsOut {
+    char *folder, *stem, *codec;
+    int64_t rows_per_file;
+    GzWriter *w;
+    char *name;
+    int64_t rows; /* of the open file */
+    StrList names;
+    json_t *files;
+    RowSum sum;
+    Str block;
+    bool finished;
+};
+
+/* A file name from any table's name; the true one stands in the manifest. */
+static char *file_stem(const char *target)
+{
+    char *stem = xstrdup(target);
+    for (char *p = stem; *p; p++)
+        if ((unsigned char)*p < 0x80 && !isalnum((unsigned char)*p) && !strchr("._-$", *p))
+            *p = '_';
+    if (*stem == '.')
+        *stem = '_';
+    return stem;
+}
+
+RowsOut *rows_new(const char *folder, const char *target, const char *codec, int64_t rows_per_file)
+{
+    RowsOut *r = NEW(RowsOut);
+    r->folder = xstrdup(folder);
+    r->stem = file_stem(target);
+    r->codec = xstrdup(codec);
+    r->rows_per_file = rows_per_file;
+    r->files = json_array();
+    return r;
+}
+
+static bool open_file(RowsOut *r, Err *err)
+{
+    free(r->name);
+    r->name = xasprintf("%s.%05zu.tsv%s", r->stem, r->names.n, gz_codec_suffix(r->codec));
+    AUTOFREE char *path = xasprintf("%s/%s", r->folder, r->name);
+    strlist_add(&r->names, path);
+    r->rows = 0;
+    return gz_create(path, r->codec, &r->w, err);
+}
+
+static bool write_block(RowsOut *r, Err *err)
+{
+    bool ok = gz_write(r->w, str_z(&r->block), r->block.len, err);
+    str_clear(&r->block);
+    return ok;
+}
+
+static bool close_file(RowsOut *r, Err *err)
+{
+    GzTotals totals;
+    if (!write_block(r, err))
+        return false;
+    GzWriter *w = STEAL(r->w);
+    if (!gz_finish(w, &totals, err))
+        return false;
+    json_t *file = json_object();
+    json_set_str(file, "name", r->name);
+    json_set_int(file, "rows", r->rows);
+    json_set_int(file, "bytes", totals.bytes);
+    json_set_int(file, "compressed_bytes", totals.compressed_bytes);
+    json_set_str(file, "sha256", totals.sha256);
+    json_array_append_new(r->files, file);
+    return true;
+}
+
+static size_t format_i64(int64_t v, char ret[24])
+{
+    char digits[24];
+    size_t n = 0, len = 0;
+    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+    do
+        digits[n++] = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0)
+        ret[len++] = '-';
+    while (n)
+        ret[len++] = digits[--n];
+    return len;
+}
+
+bool rows_put(RowsOut *r, const char *term, size_t n, const Posting *p, Err *err)
+{
+    if (r->w && r->rows >= r->rows_per_file && !close_file(r, err))
+        return false;
+    if (!r->w && !open_file(r, err))
+        return false;
+    char record[24], field[24], frequency[24];
+    RowSumField columns[] = {{term, n},
+                             {record, format_i64(p->record, record)},
+                             {field, format_i64(p->field, field)},
+                             {frequency, format_i64(p->frequency, frequency)}};
+    rowsum_add(&r->sum, columns, COUNT(columns));
+    for (size_t i = 0; i < COUNT(columns); i++) {
+        str_add(&r->block, columns[i].p, columns[i].n); /* terms hold nothing that wants escaping */
+        str_addc(&r->block, i + 1 < COUNT(columns) ? '\t' : '\n');
+    }
+    r->rows++;
+    return r->block.len < BLOCK || write_block(r, err);
+}
+
+bool rows_finish(RowsOut *r, json_t **ret_files, RowSum *ret_sum, Err *err)
+{
+    if ((!r->w && !r->names.n && !open_file(r, err)) || (r->w && !close_file(r, err)))
+        return false;
+    r->finished = true;
+    *ret_files = json_incref(r->files);
+    *ret_sum = r->sum;
+    return true;
+}
+
+void rows_free(RowsOut *r)
+{
+    if (!r)
+        return;
+    gz_abandon(r->w);
+    for (size_t i = 0; !r->finished && i < r->names.n; i++)
+        unlink(r->names.v[i]);
+    free(r->folder);
+    free(r->stem);
+    free(r->codec);
+    free(r->name);
+    strlist_done(&r->names);
+    json_decref(r->files);
+    str_done(&r->block);
+    free(r);
+}
