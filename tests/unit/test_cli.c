@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The program siding, run as a process against a few scripted answers: what it sends, prints and exits with.
+ * Integration tests run it against the real sidingd.
+ */
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/fs.h"
+#include "common/http.h"
+#include "common/json.h"
+#include "common/sha256.h"
+#include "loop.h"
+
+extern char **environ;
+
+typedef struct Fixture {
+    struct event_base *base;
+    HttpServer *server;
+    char dir[40], config[80], program[300];
+    json_t *got; /* body of the last POST */
+    char *got_path;
+    int asked; /* times the task was looked at */
+} Fixture;
+
+static Fixture f;
+
+/* ---- scripted answers ------------------------------------------------------------------------------------
+ */
+
+static void keep(HttpRequest *req, const char *path)
+{
+    json_t *body;
+    Err err;
+    json_decref(f.got);
+    f.got = http_body(req, &body, &err) ? json_incref(body) : NULL;
+    free(f.got_path);
+    f.got_path = xstrdup(path);
+}
+
+static json_t *task(const char *state)
+{
+    return json_pack("{s:i,s:s,s:s,s:s,s:s,s:n,s:[{s:s,s:s,s:[s]}]}", "id", 12, "name", "catalogue", "kind",
+                     "index", "state", state, "submitted_at", "2026-11-23T20:30:00Z", "run_at", "runs", "id",
+                     "12.1", "state", strcmp(state, "done") == 0 ? "done" : "running", "nodes", "db1");
+}
+
+static void on_submit(HttpRequest *req, void *context)
+{
+    Err err;
+    (void)context;
+    keep(req, "submit");
+    if (str_eq(json_str(f.got, "job"), "nosuch")) {
+        err_set(&err, ERR_NOT_FOUND, 0, "no agent has a job \"nosuch\"");
+        http_reply_error(req, &err);
+    } else {
+        http_reply_json(req, 201, task("waiting"));
+    }
+}
+
+static void on_task(HttpRequest *req, void *context)
+{
+    (void)context;
+    const char *id = http_param(req, "id");
+    bool fails = str_eq(id, "13");
+    json_t *t = task(f.asked++ < 2 ? "running" : fails ? "error" : "done");
+    if (fails)
+        json_set_str(t, "error", "the disk is full");
+    http_reply_json(req, 200, t);
+}
+
+static void on_tasks(HttpRequest *req, void *context)
+{
+    (void)context;
+    keep(req, http_query(req, "state") ? http_query(req, "state") : "all");
+    http_reply_json(req, 200, json_pack("[o]", task("running")));
+}
+
+static void on_request(HttpRequest *req, void *context)
+{
+    (void)context;
+    keep(req, http_param(req, "id"));
+    http_reply_json(req, 200, task("stopping"));
+}
+
+static void on_log(HttpRequest *req, void *context)
+{
+    Err err;
+    int64_t offset;
+    static const char text[] = "first line\nsecond line\n";
+    (void)context;
+    if (!http_query_int(req, "offset", 0, 1000, 0, &offset, &err)) {
+        http_reply_error(req, &err);
+        return;
+    }
+    size_t n = strlen(text) - (size_t)offset;
+    http_reply_text(req, 200, "text/plain", text + offset, n < 12 ? n : 12);
+}
+
+static void on_pause(HttpRequest *req, void *context)
+{
+    (void)context;
+    keep(req, http_param(req, "name"));
+    http_reply_json(req, 200, json_pack("{s:s,s:s}", "gtid", "0-1-270", "phase", "frozen"));
+}
+
+static void on_check(HttpRequest *req, void *context)
+{
+    (void)context;
+    http_reply_json(req, 200,
+                    json_pack("[{s:s,s:s,s:s,s:s,s:s}]", "node", "db1", "name", "skip_slave_start", "level",
+                              "error", "text", "is OFF", "mend", "write skip_slave_start into my.cnf"));
+}
+
+static void on_result(HttpRequest *req, void *context)
+{
+    Err err;
+    AUTOFREE char *path = xasprintf("%s/result", f.dir);
+    AUTOFREE char *manifest = xasprintf("%s/manifest.json", path);
+    json_t *m = NULL;
+    (void)context;
+    (void)req;
+    assert_ok(json_read_file(manifest, &m, &err), err);
+    http_reply_json(req, 200,
+                    json_pack("{s:s,s:s,s:s,s:s,s:o}", "run", "12.1", "node", "db1", "url",
+                              "http://127.0.0.1:1", "path", path, "manifest", m));
+}
+
+static const HttpRoute routes[] = {
+    {"POST", "/v1/tasks", on_submit},
+    {"GET", "/v1/tasks", on_tasks},
+    {"GET", "/v1/tasks/{id}", on_task},
+    {"GET", "/v1/tasks/{id}/log", on_log},
+    {"POST", "/v1/tasks/{id}/request", on_request},
+    {"POST", "/v1/nodes/{name}/pause", on_pause},
+    {"GET", "/v1/check", on_check},
+    {"GET", "/v1/results/{run}", on_result},
+    {NULL, NULL, NULL},
+};
+
+/* ---- running siding
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct Ran {
+    const char *line;
+    int status;
+    Str out, err;
+} Ran;
+
+static void run_aside(void *arg)
+{
+    Ran *r = arg;
+    Err ignored;
+    pid_t pid;
+    int status = -1;
+    AUTO(strlist_done) StrList words = STRLIST_INIT;
+    AUTOFREE char *out = xasprintf("%s/out", f.dir);
+    AUTOFREE char *err = xasprintf("%s/err", f.dir);
+    posix_spawn_file_actions_t files;
+    strlist_add(&words, "siding");
+    strlist_split(&words, r->line, ' ');
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&files, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (posix_spawn(&pid, f.program, &files, NULL, words.v, environ) == 0)
+        waitpid(pid, &status, 0);
+    r->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    posix_spawn_file_actions_destroy(&files);
+    if (!fs_read(out, 1 << 20, &r->out, &ignored) || !fs_read(err, 1 << 20, &r->err, &ignored))
+        r->status = -2;
+}
+
+/* Exit status, the whole of stdout (NULL: anything) and a part of stderr. */
+static void expect(const char *line, int status, const char *out, const char *err)
+{
+    Ran r = {.line = line};
+    with_loop(f.base, run_aside, &r);
+    if (r.status != status || (out && strcmp(str_z(&r.out), out) != 0) || !strstr(str_z(&r.err), err))
+        fail_msg("siding %s: status %d, stdout \"%s\", stderr \"%s\"", line, r.status, str_z(&r.out),
+                 str_z(&r.err));
+    str_done(&r.out);
+    str_done(&r.err);
+}
+
+static void expect_sent(const char *want)
+{
+    AUTOFREE char *got = json_dumps(f.got, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(got, want);
+}
+
+static void submits(void **state)
+{
+    (void)state;
+    expect("submit dump --database a --database b -P 5", 0, "12\n", "");
+    expect_sent(
+        "{\"job\":\"dump\",\"kind\":\"dump\",\"options\":{\"databases\":[\"a\",\"b\"]},\"priority\":5,"
+        "\"user\":\"ann\"}");
+    expect("submit index --job catalogue -N night -I 7 -L 22:00-03:00 -s 1d --fixed-time", 0, "12\n", "");
+    expect_sent(
+        "{\"fixed_time\":true,\"job\":\"catalogue\",\"kind\":\"index\",\"name\":\"night\",\"sequence_id\":7,"
+        "\"sleeptime_ms\":86400000,\"user\":\"ann\",\"window\":\"22:00-03:00\"}");
+    expect("submit command --on primary row-counts -- --fast x", 0, "12\n", "");
+    expect_sent("{\"args\":[\"--fast\",\"x\"],\"job\":\"row-counts\",\"kind\":\"command\",\"on\":\"primary\","
+                "\"user\":\"ann\"}");
+    expect("submit catalogue --replicas 2 -u bob -t 2002-10-27T13:57:26Z", 0, "12\n", "");
+    expect_sent(
+        "{\"job\":\"catalogue\",\"replicas\":2,\"run_at\":\"2002-10-27T13:57:26.000Z\",\"user\":\"bob\"}");
+    expect("--json submit catalogue", 0, NULL, "");
+}
+
+static void wrong_usage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *err;
+    } rows[] = {
+        {"", "no command; siding --help lists them"},
+        {"taks list", "unknown command \"taks\"; did you mean \"task\"?"},
+        {"task lst", "unknown command \"task lst\"; did you mean \"task list\"?"},
+        {"task", "siding task needs a verb: list, show"},
+        {"frobnicate", "unknown command \"frobnicate\"; there are: submit, task"},
+        {"submit", "siding submit needs JOB"},
+        {"submit dump", "submit dump needs --database D"},
+        {"submit dump a", "name databases by --database D"},
+        {"submit index catalogue", "write submit index --job catalogue"},
+        {"submit command x", "needs --on replica or --on primary"},
+        {"submit command --on moon x", "\"moon\" is neither replica nor primary"},
+        {"submit catalogue --on replica", "option --on goes with submit command only"},
+        {"submit a b", "takes one job, not also \"b\""},
+        {"submit a -t soonish", "option --runtime: \"soonish\" is no time"},
+        {"submit a -s never", "option --sleeptime: \"never\" is no duration"},
+        {"submit a --fixed-time", "option --fixed-time goes with --sleeptime only"},
+        {"submit a --priorty 5", "unknown option --priorty; did you mean --priority?"},
+        {"submit a -P high", "option --priority: \"high\" is not a whole number"},
+        {"submit a --replicas 0", "outside 1 to 64"},
+        {"task show", "siding task show needs ID"},
+        {"task show x", "\"x\" is no id of a task"},
+        {"task show 12.1", "\"12.1\" is no id of a task"},
+        {"task log 12.x", "is no id of a run"},
+        {"task show 1 2", "does not take \"2\""},
+        {"replica pause db1", "needs --for D and --reason TEXT"},
+        {"replica pause db1 --for soon --reason x", "\"soon\" is not a duration"},
+        {"cluster status now", "does not take \"now\""},
+        {"result path ..", "\"..\" is no id of a run"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        expect(rows[i].line, 2, "", rows[i].err);
+}
+
+static void failures(void **state)
+{
+    (void)state;
+    expect("submit nosuch", 1, "", "siding: no agent has a job \"nosuch\"\n");
+    expect("task why 5", 1, "", "no such path");
+    expect("--config /nonexistent task list", 1, "", "cannot read configuration file /nonexistent");
+}
+
+static void waits(void **state)
+{
+    (void)state;
+    f.asked = 0;
+    expect("submit catalogue --wait", 0, "12\n", "task 12 running, run 12.1 running\ntask 12 done");
+    f.asked = -1000;
+    expect("submit catalogue --wait --timeout 1s", 1, "", "has not ended in time; it goes on");
+}
+
+static void requests(void **state)
+{
+    (void)state;
+    expect("task stop 12", 0, "", "task 12: stop asked for, state stopping");
+    assert_string_equal(f.got_path, "12");
+    expect_sent("{\"action\":\"stop\",\"by\":\"ann\"}");
+    expect("task delete 3 4", 0, "", "task 4: delete asked for");
+    expect("replica pause db1 --for 5m --reason look --hold", 0, "0-1-270\n", "");
+    expect_sent("{\"by\":\"ann\",\"for_s\":300,\"hold\":true,\"reason\":\"look\"}");
+}
+
+static void lists_and_logs(void **state)
+{
+    (void)state;
+    expect("task list -s running -s waiting", 0,
+           "ID  NAME       KIND   PRI  USER  RUNTIME              STATE    REMARK\n"
+           "12  catalogue  index    0  -     2026-11-23 20:30:00  running\n",
+           "");
+    assert_string_equal(f.got_path, "running,waiting");
+    expect("task log 12", 0, "first line\nsecond line\n", "");
+    f.asked = 0;
+    expect("task err 12.1 --follow", 0, "first line\nsecond line\n", "");
+}
+
+static void checks(void **state)
+{
+    (void)state;
+    expect("replica check", 1,
+           "error    db1: skip_slave_start: is OFF\n"
+           "         mend: write skip_slave_start into my.cnf\n"
+           "1 checks: 0 ok, 0 warnings, 1 errors\n",
+           "");
+    expect("check", 1, NULL, "");
+    expect("--config /nonexistent check", 1, NULL, "");
+}
+
+static void write_result(const char *name, const char *text, const char *sum_of)
+{
+    Err err;
+    char sum[65];
+    AUTOFREE char *path = xasprintf("%s/result/%s", f.dir, name);
+    AUTOFREE char *sums = xasprintf("%s/result/SHA256SUMS", f.dir);
+    AUTOFREE char *manifest = xasprintf("%s/result/manifest.json", f.dir);
+    assert_ok(fs_replace(path, sum_of, strlen(sum_of), 0600, &err), err);
+    assert_ok(sha256_file(path, sum, &err), err);
+    AUTOFREE char *line = xasprintf("%s  %s\n", sum, name);
+    AUTOJSON json_t *m = json_pack("{s:s,s:s,s:[{s:s,s:i,s:s}]}", "run", "12.1", "gtid", "0-1-7", "files",
+                                   "name", name, "compressed_bytes", 5, "sha256", sum);
+    assert_ok(fs_replace(sums, line, strlen(line), 0600, &err), err);
+    assert_ok(json_replace_file(manifest, m, 0600, &err), err);
+    assert_ok(fs_replace(path, text, strlen(text), 0600, &err), err);
+}
+
+static void verifies(void **state)
+{
+    (void)state;
+    write_result("a.gz", "good", "good");
+    expect("result verify 12 --node db1", 0, "a.gz: OK\n", "");
+    AUTOFREE char *path = xasprintf("%s/result\n", f.dir);
+    expect("result path 12", 0, path, "");
+    write_result("a.gz", "bad!", "good");
+    expect("result verify 12 --node db1", 1, NULL, "the result of run 12.1 is damaged");
+}
+
+static int set_up(void **state)
+{
+    Err err;
+    AUTO(strlist_done) StrList l = STRLIST_INIT;
+    AUTOFREE char *here = fs_program_dir();
+    (void)state;
+    strcpy(f.dir, "/tmp/siding-cli-XXXXXX");
+    assert_non_null(mkdtemp(f.dir));
+    snprintf(f.config, sizeof f.config, "%s/sidingd.conf", f.dir);
+    snprintf(f.program, sizeof f.program, "%s/../../siding", here);
+    AUTOFREE char *result = xasprintf("%s/result", f.dir);
+    AUTOFREE char *text =
+        xasprintf("cluster_name = \"test\"; state_dir = \"%s\"; listen = [ \"unix:%s/s\" ];\n"
+                  "database_defaults_file = \"%s/coordinator.cnf\";\n"
+                  "agents = ( { name = \"db1\"; url = \"http://127.0.0.1:1\"; } );\n",
+                  f.dir, f.dir, f.dir);
+    assert_ok(fs_replace(f.config, text, strlen(text), 0600, &err), err);
+    assert_ok(fs_mkdirs(result, 0700, &err), err);
+    setenv("SIDING_CONFIG", f.config, 1);
+    setenv("SUDO_USER", "ann", 1);
+    setenv("TZ", "UTC", 1);
+    f.base = event_base_new();
+    strlist_addf(&l, "unix:%s/s", f.dir);
+    assert_ok(http_serve(f.base, &l, NULL, routes, NULL, &f.server, &err), err);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    Err err;
+    (void)state;
+    http_server_free(f.server);
+    event_base_free(f.base);
+    json_decref(f.got);
+    free(f.got_path);
+    assert_ok(fs_remove_tree(f.dir, &err), err);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(submits), cmocka_unit_test(wrong_usage), cmocka_unit_test(failures),
+        cmocka_unit_test(waits),   cmocka_unit_test(requests),    cmocka_unit_test(lists_and_logs),
+        cmocka_unit_test(checks),  cmocka_unit_test(verifies),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

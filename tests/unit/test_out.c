@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What people read: tables, sizes, bars, findings, the status screen.
+ */
+#include "test.h"
+
+#include <time.h>
+
+#include "common/json.h"
+#include "orchestrator/cli/findings.h"
+#include "orchestrator/cli/out.h"
+#include "orchestrator/cli/verify.h"
+#include "orchestrator/cli/view.h"
+
+static const int64_t now = 1795466220000; /* 2026-11-23T20:37:00Z */
+
+static void tables_are_aligned(void **state)
+{
+    (void)state;
+    static const char *const head[] = {"NAME", "SIZE", "REMARK", NULL};
+    AUTO(table_done) Table t = TABLE_INIT;
+    AUTO(str_done) Str out = STR_INIT;
+    table_head(&t, "lr", head);
+    table_row(&t, (const char *[]){"é", "1", "a\nb\033[2J", NULL});
+    table_row(&t, (const char *[]){"longer", "1234567", NULL});
+    assert_int_equal(table_rows(&t), 2);
+    table_write(&t, 0, &out);
+    assert_string_equal(out.p, "NAME       SIZE  REMARK\n"
+                               "é             1  a b [2J\n"
+                               "longer  1234567\n");
+}
+
+static void the_last_column_is_cut_to_the_width(void **state)
+{
+    (void)state;
+    AUTO(table_done) Table t = TABLE_INIT;
+    AUTO(str_done) Str out = STR_INIT;
+    table_row(&t, (const char *[]){"12", "éàü waits for db1", NULL});
+    table_write(&t, 10, &out);
+    assert_string_equal(out.p, "12  éàü w…\n");
+    AUTO(table_done) Table empty = TABLE_INIT;
+    str_clear(&out);
+    table_write(&empty, 10, &out);
+    assert_string_equal(str_z(&out), "");
+}
+
+static void sizes_and_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n;
+        const char *size, *count;
+    } rows[] = {
+        {0, "0 B", "0"},
+        {734, "734 B", "734"},
+        {1023, "1023 B", "1023"},
+        {1536, "1.5 KiB", "1536"},
+        {123456, "120.6 KiB", "123.5 k"},
+        {1LL << 40, "1.0 TiB", "1099.5 G"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[OUT_TEXT];
+        out_size(rows[i].n, text);
+        assert_string_equal(text, rows[i].size);
+        out_count(rows[i].n, text);
+        assert_string_equal(text, rows[i].count);
+    }
+}
+
+static void bars(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t done, total;
+        const char *text;
+    } rows[] = {
+        {0, 10, "[..........]   0%"},  {5, 10, "[#####.....]  50%"},  {10, 10, "[##########] 100%"},
+        {15, 10, "[##########] 100%"}, {-1, 10, "[..........]   0%"}, {13, 0, "[...#......]    ?"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(str_done) Str out = STR_INIT;
+        out_bar(rows[i].done, rows[i].total, 10, &out);
+        assert_string_equal(out.p, rows[i].text);
+    }
+}
+
+static void progress_of(const char *state, const char *note, const char *want)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    Run r = {.state = (char *)state,
+             .note = (char *)note,
+             .frozen_at = now - 10000,
+             .progress = {.done = 250000, .total = 1000000, .unit = (char *)"rows"},
+             .replay = {.backlog_trx = 12000, .rate = 4000, .eta_s = 3}};
+    view_progress(&r, now, &out);
+    assert_string_equal(str_z(&out), want);
+}
+
+static void progress_has_rate_and_eta(void **state)
+{
+    (void)state;
+    progress_of("running", NULL,
+                "[######..................]  25%  250.0 k of 1.0 M rows, 25.0 k/s, ETA 30.0 s");
+    progress_of("resuming", NULL, "12.0 k transactions to replay, 4000/s, ETA 3.0 s");
+    progress_of("pausing", NULL, "");
+    progress_of("pausing", "waits for the applier", "waits for the applier");
+    progress_of("done", NULL, "");
+}
+
+static const char status_text[] =
+    "{\"version\":\"0.1.0\",\"cluster_name\":\"sandbox\",\"term\":1,\"primary\":\"db0\","
+    "\"started_at\":\"2026-11-23T20:36:00Z\",\"database\":{\"ok\":false,\"error\":\"no route\"},"
+    "\"warnings\":[\"semi-sync has one acknowledger\"],\"nodes\":["
+    "{\"name\":\"db0\",\"role\":\"primary\",\"state\":\"serving\",\"lag_trx\":0,\"lag_ms\":0,\"agent\":"
+    "{\"node\":\"db0\",\"server\":{\"is_replica\":false,\"binlog\":\"0-1-9\"}}},"
+    "{\"name\":\"db1\",\"role\":\"replica\",\"state\":\"paused\",\"lag_trx\":12,\"lag_ms\":850,\"agent\":"
+    "{\"node\":\"db1\",\"server\":{\"is_replica\":true,\"applied\":\"0-1-7\"},\"lease\":{\"owner\":\"12.1\","
+    "\"phase\":\"frozen\",\"expires_at\":\"2026-11-23T21:37:00Z\"},\"warnings\":[\"disk is at 90%\"]}},"
+    "{\"name\":\"db2\",\"role\":\"replica\",\"state\":\"unreachable\",\"lag_trx\":-1,\"lag_ms\":-1,"
+    "\"agent_error\":\"cannot reach http://127.0.0.1:1: Connection refused\"}],"
+    "\"tasks\":[{\"id\":12,\"name\":\"catalogue\",\"kind\":\"index\",\"state\":\"running\",\"priority\":0,"
+    "\"runs\":[{\"id\":\"12.1\",\"state\":\"running\",\"nodes\":[\"db1\"],\"progress\":{\"done\":0,\"total\":"
+    "0}}]},"
+    "{\"id\":13,\"name\":\"dump\",\"kind\":\"dump\",\"state\":\"waiting\",\"priority\":5,\"user\":\"ann\","
+    "\"run_at\":\"2026-11-23T20:30:00Z\",\"why\":\"no replica is free: db1 is paused\",\"runs\":[]}]}";
+
+static void the_status_screen(void **state)
+{
+    (void)state;
+    Err err;
+    AUTOJSON json_t *j = NULL;
+    AUTO(str_done) Str out = STR_INIT;
+    assert_ok(json_parse(status_text, strlen(status_text), &j, &err), err);
+    assert_ok(view_status(j, NULL, now, 100, &out, &err), err);
+    assert_string_equal(
+        out.p,
+        "cluster sandbox, term 1, primary db0; sidingd 0.1.0 up 60.0 s\n"
+        "DATABASE: no route\n"
+        "warning: semi-sync has one acknowledger\n"
+        "warning: db1: disk is at 90%\n"
+        "\n"
+        "NODE  ROLE     STATE        LAG             POSITION  LEASE\n"
+        "db0   primary  serving                      0-1-9\n"
+        "db1   replica  paused       12 trx, 850 ms  0-1-7     12.1 frozen, 60 min 00 s left\n"
+        "db2   replica  unreachable  ?               -         cannot reach http://127.0.0.1:1: Connection "
+        "r…\n"
+        "\n"
+        "RUN   JOB        STATE    ON   PROGRESS\n"
+        "12.1  catalogue  running  db1\n"
+        "\n"
+        "ID  NAME  KIND  PRI  USER  RUNTIME              STATE    REMARK\n"
+        "13  dump  dump    5  ann   2026-11-23 20:30:00  waiting  no replica is free: db1 is paused\n");
+}
+
+static void findings(void **state)
+{
+    (void)state;
+    Err err;
+    AUTOJSON json_t *j = NULL;
+    AUTO(findings_done) Findings f = FINDINGS_INIT;
+    AUTO(str_done) Str out = STR_INIT;
+    const char *agents =
+        "[{\"ok\":false,\"name\":\"gtid_strict_mode\",\"text\":\"is OFF\","
+        "\"mend\":\"SET GLOBAL gtid_strict_mode=ON\"},{\"ok\":true,\"name\":\"binlog_format\","
+        "\"text\":\"ROW\"},{\"level\":\"warning\",\"node\":\"db2\",\"name\":\"lag\",\"text\":\"3 s\"}]";
+    findings_add(&f, NULL, "configuration", "ok", "/etc/x", "nothing");
+    assert_ok(json_parse(agents, strlen(agents), &j, &err), err);
+    assert_ok(findings_add_json(&f, j, "db1", NULL, &err), err);
+    findings_view(&f, &out);
+    assert_string_equal(out.p, "ok       configuration: /etc/x\n"
+                               "ok       db1: binlog_format: ROW\n"
+                               "warning  db2: lag: 3 s\n"
+                               "error    db1: gtid_strict_mode: is OFF\n"
+                               "         mend: SET GLOBAL gtid_strict_mode=ON\n"
+                               "4 checks: 2 ok, 1 warnings, 1 errors\n");
+}
+
+static void checksum_lists(void **state)
+{
+    (void)state;
+#define SUM "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    static const char *const bad[] = {SUM " x\n",  SUM "  a/b\n", SUM "  ../x\n",
+                                      "e3b0  x\n", SUM "  \n",    "\n"};
+    Err err;
+    AUTO(strlist_done) StrList sums = STRLIST_INIT;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    assert_ok(verify_parse_sums(SUM "  a.tsv.gz\n" SUM " *b\n", &sums, &names, &err), err);
+    assert_int_equal(names.n, 2);
+    assert_string_equal(names.v[0], "a.tsv.gz");
+    assert_string_equal(names.v[1], "b");
+    assert_string_equal(sums.v[1], SUM);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(verify_parse_sums(bad[i], &sums, &names, &err));
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_aligned),
+        cmocka_unit_test(the_last_column_is_cut_to_the_width),
+        cmocka_unit_test(sizes_and_counts),
+        cmocka_unit_test(bars),
+        cmocka_unit_test(progress_has_rate_and_eta),
+        cmocka_unit_test(the_status_screen),
+        cmocka_unit_test(findings),
+        cmocka_unit_test(checksum_lists),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
