@@ -16,8 +16,11 @@ bool api_call(const Cli *cli, const char *method, const char *path, const json_t
                      .body = body,
                      .timeout_ms = timeout_ms,
                      .tls = &cli->config.tls};
-    if (httpc_call(&call, ret, err))
-        return true;
+    return httpc_call(&call, ret, err) || api_explain(cli, err);
+}
+
+bool api_explain(const Cli *cli, Err *err)
+{
     if (err->kind == ERR_UNREACHABLE)
         err_set(err, err->kind, err->code, "%s. Is sidingd running? Start it with: sidingd --config %s",
                 err->text, cli->config_path);

@@ -10,6 +10,8 @@ enum { API_TIMEOUT_MS = 30000 };
 /* *ret is owned. ERR_UNREACHABLE says how sidingd is started. */
 MUST_CHECK bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body,
                          int64_t timeout_ms, json_t **ret, Err *err);
+/* Adds to an error of an HTTP call to sidingd how to start it. Returns false. */
+bool api_explain(const Cli *cli, Err *err);
 MUST_CHECK bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err);
 /* GET of a path that ends in one name or id, which is encoded: api_get_at(cli, "/v1/tasks/", "12", …). */
 MUST_CHECK bool api_get_at(const Cli *cli, const char *path, const char *name, json_t **ret, Err *err);

@@ -175,7 +175,7 @@ static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
     HttpCall call = {
         .base_url = s->cli->url, .method = "GET", .path = str_z(&path), .tls = &s->cli->config.tls};
     if (!httpc_download(&call, NULL, NULL, copy_out, &c, err))
-        return false;
+        return api_explain(s->cli, err);
     s->offset += c.bytes;
     *ret_bytes = c.bytes;
     return true;
