@@ -2,13 +2,13 @@
 #include "bootstrap.h"
 
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "common/db.h"
 #include "common/flavor.h"
 #include "common/fs.h"
 #include "common/repl.h"
+#include "common/servercheck.h"
 #include "schema.h"
 
 enum { STATEMENT_TIMEOUT_MS = 60000, PASSWORD_BYTES = 24 };
@@ -44,33 +44,33 @@ static bool run(Bootstrap *b, const char *sql, const char *shown, Err *err)
 
 /* ---- the server ----------------------------------------------------------------------------------- */
 
-static bool demand(Bootstrap *b, const char *query, const char *wanted, const char *mend, Err *err)
+static void tell_all(const WireList *findings, Str *out)
 {
-    AUTOFREE char *value = NULL;
-    if (!db_value(b->db, &value, err, query, ""))
+    const Finding *f = findings->v;
+    for (size_t i = 0; i < findings->n; i++)
+        if (strcmp(f[i].level, "error") == 0)
+            str_addf(out, "\n  %s\n    mend: %s", f[i].text, f[i].mend);
+}
+
+/* Refuses with everything that is wrong at once. */
+static bool check_settings(Bootstrap *b, Err *err)
+{
+    ServerFacts facts = {0};
+    WireList findings = {0};
+    AUTO(str_done) Str text = STR_INIT;
+    if (!servercheck_read(b->db, &facts, err))
         return false;
-    if (value && strcasecmp(value, wanted) == 0)
-        return true;
-    return err_set(err, ERR_REFUSED, 0, "%s gives %s, Siding needs %s: %s", query, value ? value : "NULL",
-                   wanted, mend);
+    servercheck_judge(&facts, NULL, &findings);
+    tell_all(&findings, &text);
+    servercheck_free(&findings);
+    server_facts_done(&facts);
+    return !text.len || err_set(err, ERR_REFUSED, 0, "this server is not ready for Siding:%s", text.p);
 }
 
 static bool check_server(Bootstrap *b, Err *err)
 {
-    if (!flavor_check_version(db_version(b->db), err) ||
-        !demand(b, "SELECT @@global.log_bin", "1", "set log_bin in the option file and restart the server",
-                err) ||
-        !demand(b, "SELECT @@global.binlog_format", "ROW",
-                "SET GLOBAL binlog_format=ROW, and in the option file", err))
-        return false;
-    bool mariadb = b->flavor->purges_on_start;
-    if (mariadb ? !demand(b, "SELECT @@global.gtid_strict_mode", "1",
-                          "SET GLOBAL gtid_strict_mode=ON, and in the option file", err)
-                : !demand(b, "SELECT @@global.gtid_mode", "ON",
-                          "set gtid_mode=ON and enforce_gtid_consistency=ON", err))
-        return false;
     ReplStatus s = {0};
-    if (!repl_read(b->db, &s, err))
+    if (!flavor_check_version(db_version(b->db), err) || !repl_read(b->db, &s, err))
         return false;
     bool ok = !s.is_replica;
     if (!ok)
@@ -79,7 +79,7 @@ static bool check_server(Bootstrap *b, Err *err)
                 "names it)",
                 s.source_host, (long long)s.source_port);
     repl_status_done(&s);
-    return ok;
+    return ok && check_settings(b, err);
 }
 
 /* ---- accounts ------------------------------------------------------------------------------------- */
@@ -142,6 +142,8 @@ static bool credentials(Bootstrap *b, const char *account, const char *file, cha
 static void quote_account(Str *out, const char *account, const char *host)
 {
     db_quote_str(out, account, strlen(account));
+    if (!*host) /* a role */
+        return;
     str_addc(out, '@');
     db_quote_str(out, host, strlen(host));
 }
@@ -251,7 +253,12 @@ static bool read_meta(Bootstrap *b, const char *name, char **ret, Err *err)
 
 static bool write_meta(Bootstrap *b, const char *name, const char *value, Err *err)
 {
+    AUTOFREE char *have = NULL;
     AUTO(str_done) Str sql = STR_INIT;
+    if (!read_meta(b, name, &have, err))
+        return false;
+    if (str_eq(have, value))
+        return true;
     str_adds(&sql, "REPLACE INTO siding.meta (name, value) VALUES (");
     db_quote_str(&sql, name, strlen(name));
     str_adds(&sql, ", ");
@@ -297,27 +304,79 @@ static bool migrate(Bootstrap *b, Err *err)
     if (!b->dry_run)
         str_addf(b->out, "schema siding: version %d%s\n", schema_version_latest(),
                  have == schema_version_latest() ? " (as before)" : "");
-    return text || write_meta(b, "term", "0", err) ? write_meta(b, "cluster_name", b->cfg->cluster_name, err)
-                                                   : false;
+    AUTOFREE char *term = NULL;
+    return read_meta(b, "term", &term, err) && (term || write_meta(b, "term", "0", err)) &&
+           write_meta(b, "cluster_name", b->cfg->cluster_name, err);
+}
+
+/* Dropping the procedure takes away who may call it: remembered before, granted again after. */
+static bool read_callers(Bootstrap *b, StrList *ret, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(b->db, &r, err,
+                  "SELECT User, Host FROM mysql.procs_priv WHERE Db='siding' AND Routine_name='submit'", ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        AUTO(str_done) Str sql = STR_INIT;
+        str_adds(&sql, "GRANT EXECUTE ON PROCEDURE siding.submit TO ");
+        quote_account(&sql, db_text(r, "User"), db_text(r, "Host"));
+        strlist_add(ret, sql.p);
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+static bool routines_are_current(Bootstrap *b, const char *hash, bool *ret, Err *err)
+{
+    AUTOFREE char *have = NULL;
+    int64_t n;
+    if (!read_meta(b, "routines", &have, err) ||
+        !db_value_int(b->db, &n, err,
+                      "SELECT (SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema='siding'"
+                      " AND routine_name='submit') + (SELECT COUNT(*) FROM information_schema.views WHERE"
+                      " table_schema='siding' AND table_name='schTASK')",
+                      ""))
+        return false;
+    *ret = n == 2 && str_eq(have, hash);
+    return true;
+}
+
+static bool run_routine(Bootstrap *b, const char *text, const char *definer, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    const char *mark = strstr(text, "%DEFINER%");
+    if (mark) {
+        str_add(&sql, text, (size_t)(mark - text));
+        str_adds(&sql, definer);
+        text = mark + strlen("%DEFINER%");
+    }
+    str_adds(&sql, text);
+    return run(b, sql.p, NULL, err);
 }
 
 static bool make_routines(Bootstrap *b, Err *err)
 {
     AUTO(str_done) Str definer = STR_INIT;
+    AUTO(strlist_done) StrList callers = STRLIST_INIT;
+    bool current;
     quote_account(&definer, accounts[0].account, b->cfg->grants.hosts.v[0]);
-    for (size_t i = 0; i < schema_routines_count; i++) {
-        AUTO(str_done) Str sql = STR_INIT;
-        const char *from = schema_routines[i], *mark = strstr(from, "%DEFINER%");
-        if (mark) {
-            str_add(&sql, from, (size_t)(mark - from));
-            str_adds(&sql, definer.p);
-            from = mark + strlen("%DEFINER%");
-        }
-        str_adds(&sql, from);
-        if (!run(b, sql.p, NULL, err))
+    AUTOFREE char *hash = schema_routines_hash(definer.p);
+    if (!routines_are_current(b, hash, &current, err))
+        return false;
+    if (current)
+        return true;
+    if (!read_callers(b, &callers, err))
+        return false;
+    for (size_t i = 0; i < schema_routines_count; i++)
+        if (!run_routine(b, schema_routines[i], definer.p, err))
             return false;
-    }
-    return true;
+    for (size_t i = 0; i < callers.n; i++)
+        if (!run(b, callers.v[i], NULL, err))
+            return false;
+    if (!b->dry_run)
+        str_adds(b->out, "made procedure siding.submit and view siding.schTASK\n");
+    return write_meta(b, "routines", hash, err);
 }
 
 /* ---- all ------------------------------------------------------------------------------------------ */

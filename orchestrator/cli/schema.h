@@ -15,6 +15,8 @@ extern const SchemaStep schema_steps[];
 extern const size_t schema_steps_count;
 int schema_version_latest(void);
 
-/* Made anew by every bootstrap, with the coordinator's account as definer: %DEFINER% stands for it. */
+/* Procedures and views, made anew where their hash differs from siding.meta's `routines`. The coordinator's
+ * account is the definer: %DEFINER% stands for it. */
 extern const char *const schema_routines[];
 extern const size_t schema_routines_count;
+char *schema_routines_hash(const char *definer); /* owned */
