@@ -21,7 +21,9 @@ bool api_call(const Cli *cli, const char *method, const char *path, const json_t
 
 bool api_explain(const Cli *cli, Err *err)
 {
-    if (err->kind == ERR_UNREACHABLE)
+    /* sidingd may itself tell of an agent or server that it cannot reach. */
+    AUTOFREE char *own = xasprintf("cannot reach %s:", cli->url);
+    if (err->kind == ERR_UNREACHABLE && str_starts(err->text, own))
         err_set(err, err->kind, err->code, "%s. Is sidingd running? Start it with: sidingd --config %s",
                 err->text, cli->config_path);
     return false;
