@@ -70,6 +70,10 @@ static const FlavorGrant mysql_grants[] = {
     {NULL, NULL, NULL},
 };
 
+static const char *const mariadb_hold[] = {"BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT", NULL};
+/* Never written to the binary log, unlike FLUSH TABLES. */
+static const char *const mysql_hold[] = {"FLUSH TABLES WITH READ LOCK", NULL};
+
 static const Flavor flavors[] = {
     [DB_MARIADB] =
         {
@@ -117,6 +121,14 @@ static const Flavor flavors[] = {
             .received_without_applied = false,
             .start_sql_until = mariadb_until,
             .wait_applied = mariadb_wait,
+            .hold_commits = mariadb_hold,
+            .release_commits = "BACKUP STAGE END",
+            .hold_commits_name = "BACKUP STAGE BLOCK_COMMIT",
+            .hold_commits_privilege = "RELOAD",
+            .snapshot_position_sql = "SHOW STATUS LIKE 'binlog_snapshot_%'",
+            .reader_session = "SET SESSION max_statement_time=0",
+            .executes_text = true,
+            .load_session = "SET SESSION check_constraint_checks=0",
             .grants = mariadb_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_SYS_TABLES t "
@@ -174,6 +186,14 @@ static const Flavor flavors[] = {
             .received_without_applied = true,
             .start_sql_until = mysql_until,
             .wait_applied = mysql_wait,
+            .hold_commits = mysql_hold,
+            .release_commits = "UNLOCK TABLES",
+            .hold_commits_name = "FLUSH TABLES WITH READ LOCK",
+            .hold_commits_privilege = "RELOAD",
+            .snapshot_position_sql = NULL,
+            .reader_session = "SET SESSION max_execution_time=0, information_schema_stats_expiry=0",
+            .executes_text = false,
+            .load_session = NULL,
             .grants = mysql_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_TABLES t JOIN"

@@ -41,6 +41,18 @@ typedef struct Flavor {
     void (*start_sql_until)(Str *out, const char *gtid, const char *source_file, int64_t source_pos);
     void (*wait_applied)(Str *out, const char *gtid, double seconds); /* SELECT: 0 reached */
 
+    /* Reading everything at one moment. */
+    const char *const *hold_commits; /* statements, ended by NULL: no commit ends between the last of them and
+                                        release_commits */
+    const char *release_commits;
+    const char *hold_commits_name, *hold_commits_privilege; /* for people */
+    const char *snapshot_position_sql; /* binlog file and position of the session's snapshot, as rows of name
+                                          and value; NULL: not told */
+    const char *reader_session;        /* statement: no limit on a statement's time, fresh estimates */
+    bool executes_text;                /* EXECUTE IMMEDIATE of any statement */
+    const char *load_session; /* statement that lets a load take every row that a table holds; NULL: none
+                                 needed */
+
     const FlavorGrant *grants; /* ended by a NULL account */
 
     const char *keyless_sql; /* one column "db/table": tables without primary or unique key; wants PROCESS */

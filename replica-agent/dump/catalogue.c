@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalogue.h"
+
+#include <string.h>
+
+#include "names.h"
+
+static const char *const system_databases[] = {"mysql", "information_schema", "performance_schema", "sys"};
+
+static bool in_words(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (str_eq(word, *words))
+            return true;
+    return false;
+}
+
+ValueKind catalogue_value_kind(const char *type)
+{
+    static const char *const numbers[] = {"tinyint", "smallint", "mediumint", "int",     "bigint",
+                                          "decimal", "numeric",  "year",      "integer", NULL};
+    static const char *const reals[] = {"float", "double", "real", NULL};
+    static const char *const binaries[] = {"bit",
+                                           "binary",
+                                           "varbinary",
+                                           "tinyblob",
+                                           "blob",
+                                           "mediumblob",
+                                           "longblob",
+                                           "geometry",
+                                           "point",
+                                           "linestring",
+                                           "polygon",
+                                           "multipoint",
+                                           "multilinestring",
+                                           "multipolygon",
+                                           "geometrycollection",
+                                           "geomcollection",
+                                           "vector",
+                                           NULL};
+    if (in_words(type, numbers))
+        return VALUE_NUMBER;
+    if (in_words(type, reals))
+        return VALUE_REAL;
+    if (in_words(type, binaries))
+        return VALUE_HEX;
+    return str_eq(type, "json") ? VALUE_JSON : VALUE_TEXT;
+}
+
+bool catalogue_can_bound(const Column *c)
+{
+    static const char *const types[] = {"tinyint", "smallint", "mediumint", "int",    "bigint",
+                                        "decimal", "char",     "varchar",   "binary", "varbinary",
+                                        "date",    "datetime", "timestamp", "time",   "uuid",
+                                        "inet4",   "inet6",    "year",      NULL};
+    return !c->nullable && !c->generated && in_words(c->type, types);
+}
+
+static char *lower(const char *s)
+{
+    char *l = xstrdup(s);
+    for (char *p = l; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 'a' - 'A');
+    return l;
+}
+
+#define GROW(array, n) ((array) = xrealloc((array), ((n) + 1) * sizeof *(array)))
+
+/* ---- databases ------------------------------------------------------------------------------------ */
+
+static bool no_such_database(const char *name, const StrList *all, Err *err)
+{
+    static const char *const none[] = {NULL};
+    const char *near = str_nearest(name, all->v ? (const char *const *)all->v : none);
+    return err_set(err, ERR_NOT_FOUND, 0,
+                   "database \"%s\" does not exist, or the account may not see it%s%s%s", name,
+                   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+static bool list_databases(Db *db, const StrList *wanted, StrList *ret, Err *err)
+{
+    DbRows *r;
+    if (!db_query(db, &r, err, "SELECT schema_name FROM information_schema.schemata ORDER BY 1", ""))
+        return false;
+    StrList all = STRLIST_INIT;
+    bool more, ok;
+    while ((ok = db_next(r, &more, err)) && more)
+        strlist_add(&all, db_field(r, 0, NULL));
+    db_rows_free(r);
+    for (size_t i = 0; ok && i < wanted->n; i++) {
+        if (!strlist_has(&all, wanted->v[i]))
+            ok = no_such_database(wanted->v[i], &all, err);
+        else if (!strlist_has(ret, wanted->v[i]))
+            strlist_add(ret, wanted->v[i]);
+    }
+    for (size_t i = 0; ok && !wanted->n && i < all.n; i++) {
+        bool own = false;
+        for (size_t s = 0; s < COUNT(system_databases); s++)
+            own = own || str_eq(all.v[i], system_databases[s]);
+        if (!own)
+            strlist_add(ret, all.v[i]);
+    }
+    strlist_done(&all);
+    return ok;
+}
+
+/* ---- tables --------------------------------------------------------------------------------------- */
+
+/* Answers come sorted by table: the search goes on where the last one ended. */
+static Table *find_table(Database *d, const char *name, size_t *cursor)
+{
+    for (size_t i = 0; i < d->n_tables; i++) {
+        size_t at = (*cursor + i) % d->n_tables;
+        if (!str_eq(d->tables[at].name, name))
+            continue;
+        *cursor = at;
+        return &d->tables[at];
+    }
+    return NULL;
+}
+
+static bool read_tables(Db *db, Database *d, Err *err)
+{
+    DbRows *r;
+    if (!db_query(db, &r, err,
+                  "SELECT table_name AS name, table_type AS type, COALESCE(engine, '') AS engine,"
+                  " COALESCE(table_rows, 0) AS n, COALESCE(data_length, 0) AS bytes"
+                  " FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name",
+                  "s", d->name))
+        return false;
+    StrList taken = STRLIST_INIT;
+    bool more, ok;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *type = db_text(r, "type");
+        if (str_eq(type, "SYSTEM VIEW") || str_starts(type, "TEMPORARY"))
+            continue;
+        GROW(d->tables, d->n_tables);
+        AUTOFREE char *file = names_for_file(db_text(r, "name"), &taken);
+        d->tables[d->n_tables++] = (Table){
+            .database = xstrdup(d->name),
+            .name = xstrdup(db_text(r, "name")),
+            .prefix = xasprintf("%s.%s", d->prefix, file),
+            .kind = str_eq(type, "VIEW")       ? TABLE_VIEW
+                    : str_eq(type, "SEQUENCE") ? TABLE_SEQUENCE
+                                               : TABLE_BASE,
+            .engine = xstrdup(db_text(r, "engine")),
+            .rows_estimate = db_int(r, "n"),
+            .bytes_estimate = db_int(r, "bytes"),
+        };
+    }
+    strlist_done(&taken);
+    db_rows_free(r);
+    return ok;
+}
+
+static bool read_columns(Db *db, Database *d, Err *err)
+{
+    DbRows *r;
+    if (!db_query(
+            db, &r, err,
+            "SELECT table_name AS tbl, column_name AS name, data_type AS type, character_set_name AS cs,"
+            " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') <> '' AS is_computed"
+            " FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position",
+            "s", d->name))
+        return false;
+    bool more, ok;
+    size_t cursor = 0;
+    while ((ok = db_next(r, &more, err)) && more) {
+        Table *t = find_table(d, db_text(r, "tbl"), &cursor);
+        if (!t)
+            continue;
+        const char *cs = db_text(r, "cs");
+        Column c = {
+            .name = xstrdup(db_text(r, "name")),
+            .type = lower(db_text(r, "type")),
+            .charset = *cs ? xstrdup(cs) : NULL,
+            .nullable = db_int(r, "nullable"),
+            .generated = db_int(r, "is_computed"),
+        };
+        c.kind = catalogue_value_kind(c.type);
+        GROW(t->columns, t->n_columns);
+        t->columns[t->n_columns++] = c;
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+/* ---- keys ----------------------------------------------------------------------------------------- */
+
+static void key_done(Key *k)
+{
+    free(k->name);
+    free(k->parts);
+    *k = (Key){0};
+}
+
+/* The primary key wins over other unique keys, fewer parts over more. */
+static void offer_key(Table *t, Key *k, bool usable)
+{
+    bool better = usable && k->n_parts &&
+                  (!t->key.n_parts || (!str_eq(t->key.name, "PRIMARY") &&
+                                       (str_eq(k->name, "PRIMARY") || k->n_parts < t->key.n_parts)));
+    if (better) {
+        key_done(&t->key);
+        t->key = *k;
+        *k = (Key){0};
+    } else {
+        key_done(k);
+    }
+}
+
+static bool take_part(const Table *t, const DbRows *r, Key *k)
+{
+    /* Some servers have no such columns; by name they are then "". */
+    if (str_eq(db_text(r, "is_visible"), "NO") || str_eq(db_text(r, "ignored"), "YES") ||
+        *db_text(r, "sub_part"))
+        return false;
+    const char *name = db_text(r, "column_name");
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (!str_eq(t->columns[i].name, name))
+            continue;
+        GROW(k->parts, k->n_parts);
+        k->parts[k->n_parts++] = (KeyPart){i, str_eq(db_text(r, "collation"), "D")};
+        return catalogue_can_bound(&t->columns[i]);
+    }
+    return false;
+}
+
+static bool read_keys(Db *db, Database *d, Err *err)
+{
+    DbRows *r;
+    if (!db_query(db, &r, err,
+                  "SELECT * FROM information_schema.statistics WHERE table_schema = ? AND non_unique = 0"
+                  " AND index_type = 'BTREE' ORDER BY table_name, index_name, seq_in_index",
+                  "s", d->name))
+        return false;
+    bool more, ok, usable = false;
+    size_t cursor = 0;
+    Table *t = NULL;
+    Key k = {0};
+    while ((ok = db_next(r, &more, err)) && more) {
+        if (db_int(r, "seq_in_index") == 1) {
+            if (t)
+                offer_key(t, &k, usable);
+            t = find_table(d, db_text(r, "table_name"), &cursor);
+            k = (Key){.name = xstrdup(db_text(r, "index_name"))};
+            usable = t != NULL;
+        }
+        usable = usable && take_part(t, r, &k);
+    }
+    if (t)
+        offer_key(t, &k, usable);
+    else
+        key_done(&k);
+    db_rows_free(r);
+    return ok;
+}
+
+/* ---- triggers, routines, events ------------------------------------------------------------------- */
+
+static const struct {
+    ObjectKind kind;
+    const char *sql; /* name, table or NULL */
+} object_queries[] = {
+    {OBJECT_TRIGGER,
+     "SELECT trigger_name, event_object_table FROM information_schema.triggers"
+     " WHERE trigger_schema = ? ORDER BY event_object_table, action_timing, event_manipulation,"
+     " action_order"},
+    {OBJECT_FUNCTION, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+                      " AND routine_type = 'FUNCTION' ORDER BY 1"},
+    {OBJECT_PROCEDURE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+                       " AND routine_type = 'PROCEDURE' ORDER BY 1"},
+    {OBJECT_PACKAGE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+                     " AND routine_type = 'PACKAGE' ORDER BY 1"},
+    {OBJECT_PACKAGE_BODY,
+     "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+     " AND routine_type = 'PACKAGE BODY' ORDER BY 1"},
+    {OBJECT_EVENT,
+     "SELECT event_name, NULL FROM information_schema.events WHERE event_schema = ? ORDER BY 1"},
+};
+
+static bool read_objects(Db *db, Database *d, Err *err)
+{
+    for (size_t q = 0; q < COUNT(object_queries); q++) {
+        DbRows *r;
+        if (!db_query(db, &r, err, object_queries[q].sql, "s", d->name))
+            return false;
+        bool more, ok;
+        while ((ok = db_next(r, &more, err)) && more) {
+            GROW(d->objects, d->n_objects);
+            d->objects[d->n_objects++] = (Object){object_queries[q].kind, xstrdup(db_field(r, 0, NULL)),
+                                                  xstrdup(db_field(r, 1, NULL))};
+        }
+        db_rows_free(r);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------ */
+
+bool catalogue_read(Db *db, const StrList *wanted, Catalogue *ret, Err *err)
+{
+    Catalogue c = {0};
+    StrList names = STRLIST_INIT, taken = STRLIST_INIT;
+    bool ok = list_databases(db, wanted, &names, err);
+    for (size_t i = 0; ok && i < names.n; i++) {
+        GROW(c.databases, c.n_databases);
+        Database *d = &c.databases[c.n_databases++];
+        *d = (Database){.name = xstrdup(names.v[i]), .prefix = names_for_file(names.v[i], &taken)};
+        ok = read_tables(db, d, err) && read_columns(db, d, err) && read_keys(db, d, err) &&
+             read_objects(db, d, err);
+    }
+    strlist_done(&names);
+    strlist_done(&taken);
+    if (!ok) {
+        catalogue_done(&c);
+        return err_prefix(err, "cannot read what there is to dump");
+    }
+    *ret = c;
+    return true;
+}
+
+static void table_done(Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        free(t->columns[i].name);
+        free(t->columns[i].type);
+        free(t->columns[i].charset);
+    }
+    free(t->columns);
+    key_done(&t->key);
+    free(t->database);
+    free(t->name);
+    free(t->prefix);
+    free(t->engine);
+}
+
+void catalogue_done(Catalogue *c)
+{
+    for (size_t i = 0; i < c->n_databases; i++) {
+        Database *d = &c->databases[i];
+        for (size_t t = 0; t < d->n_tables; t++)
+            table_done(&d->tables[t]);
+        for (size_t o = 0; o < d->n_objects; o++) {
+            free(d->objects[o].name);
+            free(d->objects[o].table);
+        }
+        free(d->tables);
+        free(d->objects);
+        free(d->name);
+        free(d->prefix);
+    }
+    free(c->databases);
+    *c = (Catalogue){0};
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What there is to dump: databases, tables with their columns and the key they are cut by, views, sequences,
+ * triggers, routines, events. Read from information_schema, one query a kind and database.
+ */
+#pragma once
+
+#include "common/db.h"
+
+typedef enum ValueKind {
+    VALUE_NUMBER, /* exact numbers: bare */
+    VALUE_REAL,   /* FLOAT, DOUBLE: read as `col * 1e0`, the shortest text that comes back bit for bit */
+    VALUE_TEXT,   /* quoted and escaped, bytes as stored */
+    VALUE_JSON,   /* MySQL's JSON: quoted, with a character set of its own */
+    VALUE_HEX,    /* binary strings, BLOB, BIT, GEOMETRY: 0x… */
+} ValueKind;
+
+typedef struct Column {
+    char *name;
+    char *type;    /* data_type, lower case */
+    char *charset; /* NULL where the type has none */
+    bool nullable, generated;
+    ValueKind kind;
+} Column;
+
+typedef struct KeyPart {
+    size_t column; /* index into Table.columns */
+    bool descending;
+} KeyPart;
+
+/* A key whose parts are NOT NULL, whole, and of types with exact literals: it can bound chunks. */
+typedef struct Key {
+    char *name;
+    KeyPart *parts;
+    size_t n_parts;
+} Key;
+
+typedef enum TableKind { TABLE_BASE, TABLE_VIEW, TABLE_SEQUENCE } TableKind;
+
+typedef struct Table {
+    char *database, *name;
+    char *prefix; /* of its files: "db.table" with safe names */
+    TableKind kind;
+    char *engine;
+    int64_t rows_estimate, bytes_estimate;
+    Column *columns;
+    size_t n_columns;
+    Key key; /* n_parts 0: none is usable */
+} Table;
+
+typedef enum ObjectKind {
+    OBJECT_TRIGGER,
+    OBJECT_PROCEDURE,
+    OBJECT_FUNCTION,
+    OBJECT_PACKAGE,
+    OBJECT_PACKAGE_BODY,
+    OBJECT_EVENT
+} ObjectKind;
+
+typedef struct Object {
+    ObjectKind kind;
+    char *name;
+    char *table; /* triggers only */
+} Object;
+
+typedef struct Database {
+    char *name;
+    char *prefix; /* of its files */
+    Table *tables;
+    size_t n_tables;
+    Object *objects; /* in the order they must be created in */
+    size_t n_objects;
+} Database;
+
+typedef struct Catalogue {
+    Database *databases;
+    size_t n_databases;
+} Catalogue;
+
+/* `wanted` empty: every database but the server's own. An absent one is ERR_NOT_FOUND. */
+MUST_CHECK bool catalogue_read(Db *db, const StrList *wanted, Catalogue *ret, Err *err);
+void catalogue_done(Catalogue *c);
+
+ValueKind catalogue_value_kind(const char *data_type);
+/* Whether a key on such a column can bound chunks: its values have exact literals that sort as the key does.
+ */
+bool catalogue_can_bound(const Column *c);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "output.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/sha256.h"
+
+struct Output {
+    char *dir, *codec;
+    pthread_mutex_t lock;
+    size_t temps, n_files;
+    int64_t bytes, compressed_bytes;
+    json_t *files;
+};
+
+static bool check_empty(const char *dir, Err *err)
+{
+    StrList names = STRLIST_INIT;
+    if (!fs_list(dir, &names, err))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < names.n; i++)
+        if (!str_eq(names.v[i], "lost+found"))
+            ok = err_set(err, ERR_REFUSED, 0,
+                         "the output folder %s is not empty (it holds %s): give a new one, or empty it", dir,
+                         names.v[i]);
+    strlist_done(&names);
+    return ok;
+}
+
+bool output_open(const char *dir, const char *codec, Output **ret, Err *err)
+{
+    if (!gz_codec_known(codec))
+        return err_set(err, ERR_USAGE, 0, "unknown codec \"%s\"; known: gzip, zlib:1 to zlib:9, none", codec);
+    if (!fs_mkdirs(dir, 0750, err) || !check_empty(dir, err))
+        return false;
+    if (access(dir, W_OK | X_OK) < 0)
+        return err_errno(err, errno, "write into %s", dir);
+    Output *o = NEW(Output);
+    o->dir = xstrdup(dir);
+    o->codec = xstrdup(codec);
+    o->files = json_array();
+    pthread_mutex_init(&o->lock, NULL);
+    *ret = o;
+    return true;
+}
+
+void output_free(Output *o)
+{
+    if (!o)
+        return;
+    pthread_mutex_destroy(&o->lock);
+    json_decref(o->files);
+    free(o->dir);
+    free(o->codec);
+    free(o);
+}
+
+bool output_begin(Output *o, OutFile *ret, Err *err)
+{
+    pthread_mutex_lock(&o->lock);
+    size_t n = o->temps++;
+    pthread_mutex_unlock(&o->lock);
+    OutFile f = {.temp = xasprintf("%s/.part-%zu", o->dir, n)};
+    if (!gz_create(f.temp, o->codec, &f.gz, err)) {
+        free(f.temp);
+        return false;
+    }
+    *ret = f;
+    return true;
+}
+
+void output_drop(OutFile *f)
+{
+    gz_abandon(f->gz);
+    free(f->temp);
+    *f = (OutFile){0};
+}
+
+static void record(Output *o, const char *name, int64_t rows, const GzTotals *t)
+{
+    json_t *j = json_object();
+    json_set_str(j, "name", name);
+    json_set_int(j, "rows", rows);
+    json_set_int(j, "bytes", t->bytes);
+    json_set_int(j, "compressed_bytes", t->compressed_bytes);
+    json_set_str(j, "sha256", t->sha256);
+    pthread_mutex_lock(&o->lock);
+    json_array_append_new(o->files, j);
+    o->n_files++;
+    o->bytes += t->bytes;
+    o->compressed_bytes += t->compressed_bytes;
+    pthread_mutex_unlock(&o->lock);
+}
+
+bool output_commit(Output *o, OutFile *f, const char *name, int64_t rows, Err *err)
+{
+    GzTotals totals;
+    AUTOFREE char *file = xasprintf("%s%s", name, gz_codec_suffix(o->codec));
+    AUTOFREE char *path = xasprintf("%s/%s", o->dir, file);
+    AUTOFREE char *temp = STEAL(f->temp);
+    bool ok = gz_finish(STEAL(f->gz), &totals, err);
+    if (ok && rename(temp, path) < 0)
+        ok = err_errno(err, errno, "rename %s to %s", temp, path);
+    if (!ok) {
+        unlink(temp);
+        return false;
+    }
+    record(o, file, rows, &totals);
+    return true;
+}
+
+bool output_text(Output *o, const char *name, const Str *text, Err *err)
+{
+    OutFile f;
+    if (!output_begin(o, &f, err))
+        return false;
+    if (!gz_write(f.gz, text->p, text->len, err)) {
+        output_drop(&f);
+        return false;
+    }
+    return output_commit(o, &f, name, 0, err);
+}
+
+static bool replace_in(Output *o, const char *name, const char *bytes, size_t n, Err *err)
+{
+    AUTOFREE char *path = xasprintf("%s/%s", o->dir, name);
+    return fs_replace(path, bytes, n, 0640, err);
+}
+
+bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err)
+{
+    GzTotals t = {.bytes = (int64_t)metadata->len, .compressed_bytes = (int64_t)metadata->len};
+    Sha256 *s = sha256_new();
+    sha256_add(s, metadata->p, metadata->len);
+    sha256_finish(s, t.sha256);
+    record(o, "metadata", 0, &t);
+    AUTOJSON json_t *all = json_object();
+    json_object_set(all, "files", o->files);
+    json_object_update(all, more);
+    json_decref(more);
+    AUTOFREE char *path = xasprintf("%s/files.json", o->dir);
+    return json_replace_file(path, all, 0640, err) && replace_in(o, ".siding-sealed", "", 0, err) &&
+           replace_in(o, "metadata", metadata->p, metadata->len, err) && fs_sync_dir(o->dir, err);
+}
+
+void output_totals(Output *o, size_t *ret_files, int64_t *ret_bytes, int64_t *ret_compressed)
+{
+    pthread_mutex_lock(&o->lock);
+    *ret_files = o->n_files;
+    *ret_bytes = o->bytes;
+    *ret_compressed = o->compressed_bytes;
+    pthread_mutex_unlock(&o->lock);
+}

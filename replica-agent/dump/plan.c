@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+
+#include <string.h>
+
+#include "common/rowsum.h"
+#include "format.h"
+
+enum { LEAST_ROWS = 1000, MOST_ROWS = 5000000 };
+
+int64_t plan_chunk_rows(const Table *t, int64_t chunk_bytes)
+{
+    int64_t row = t->rows_estimate > 0 ? t->bytes_estimate / t->rows_estimate : 0;
+    int64_t rows = chunk_bytes / (row > 0 ? row : 100);
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
+}
+
+bool plan_is_cut(const Table *t)
+{
+    return t->key.n_parts > 0;
+}
+
+static bool is_exact_number(const Column *c)
+{
+    return c->kind == VALUE_NUMBER;
+}
+
+void plan_literal(Str *out, const Column *c, const char *p, size_t n)
+{
+    if (is_exact_number(c)) {
+        str_add(out, p, n);
+    } else if (c->kind == VALUE_HEX || c->charset) {
+        /* Bytes with their own character set: the connection's plays no part, the column's collation wins. */
+        str_addf(out, "_%s X'", c->kind == VALUE_HEX ? "binary" : c->charset);
+        for (size_t i = 0; i < n; i++)
+            str_addf(out, "%02X", (unsigned char)p[i]);
+        str_addc(out, '\'');
+    } else {
+        db_quote_str(out, p, n);
+    }
+}
+
+static void add_part(Str *out, const Table *t, size_t part, const char *op, const char *literal)
+{
+    db_quote_id(out, t->columns[t->key.parts[part].column].name);
+    str_addf(out, " %s %s", op, literal);
+}
+
+/* Rows beyond (or up to and with) a bound, in index order, written out so that the range optimiser sees it:
+ * (a > 1 OR (a = 1 AND (b > 2 OR (b = 2 AND c > 3)))) */
+static void add_side(Str *out, const Table *t, const Bound *b, bool beyond)
+{
+    size_t n = t->key.n_parts;
+    for (size_t i = 0; i < n; i++) {
+        bool up = beyond != t->key.parts[i].descending;
+        bool last = i + 1 == n;
+        str_addc(out, '(');
+        add_part(out, t, i, last && !beyond ? (up ? ">=" : "<=") : (up ? ">" : "<"), b->v[i]);
+        if (!last) {
+            str_adds(out, " OR (");
+            add_part(out, t, i, "=", b->v[i]);
+            str_adds(out, " AND ");
+        }
+    }
+    str_addc(out, ')');
+    for (size_t i = 1; i < n; i++)
+        str_adds(out, "))");
+}
+
+void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto)
+{
+    if (after->n)
+        add_side(out, t, after, true);
+    if (after->n && upto->n)
+        str_adds(out, " AND ");
+    if (upto->n)
+        add_side(out, t, upto, false);
+}
+
+static void add_from(Str *out, const Table *t, bool by_key)
+{
+    str_adds(out, " FROM ");
+    db_quote_table(out, t->database, t->name);
+    if (by_key) {
+        str_adds(out, " FORCE INDEX (");
+        db_quote_id(out, t->key.name);
+        str_addc(out, ')');
+    }
+}
+
+static void add_where(Str *out, const Table *t, const Bound *after, const Bound *upto)
+{
+    if (!after->n && !upto->n)
+        return;
+    str_adds(out, " WHERE ");
+    plan_where(out, t, after, upto);
+}
+
+void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows)
+{
+    str_adds(out, "SELECT ");
+    for (size_t i = 0; i < t->key.n_parts; i++) {
+        str_adds(out, i ? "," : "");
+        db_quote_id(out, t->columns[t->key.parts[i].column].name);
+    }
+    add_from(out, t, true);
+    add_where(out, t, after, &(Bound)STRLIST_INIT);
+    str_adds(out, " ORDER BY ");
+    for (size_t i = 0; i < t->key.n_parts; i++) {
+        str_adds(out, i ? "," : "");
+        db_quote_id(out, t->columns[t->key.parts[i].column].name);
+        str_adds(out, t->key.parts[i].descending ? " DESC" : "");
+    }
+    str_addf(out, " LIMIT 1 OFFSET %lld", (long long)(chunk_rows - 1));
+}
+
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto)
+{
+    const char *sep = "SELECT ";
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->columns[i].generated)
+            continue;
+        str_adds(out, sep);
+        format_column_expr(out, &t->columns[i]);
+        sep = ",";
+    }
+    add_from(out, t, after->n || upto->n);
+    add_where(out, t, after, upto);
+}
+
+void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto)
+{
+    StrList exprs = STRLIST_INIT;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->columns[i].generated)
+            continue;
+        AUTO(str_done) Str e = STR_INIT;
+        format_column_expr(&e, &t->columns[i]);
+        strlist_add(&exprs, str_z(&e));
+    }
+    AUTO(str_done) Str where = STR_INIT;
+    plan_where(&where, t, after, upto);
+    rowsum_sql_exprs(out, t->database, t->name, &exprs, where.len ? where.p : NULL);
+    strlist_done(&exprs);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const Table *x = *(Table *const *)a, *y = *(Table *const *)b;
+    if (x->bytes_estimate != y->bytes_estimate)
+        return x->bytes_estimate < y->bytes_estimate ? 1 : -1;
+    int c = strcmp(x->database, y->database);
+    return c ? c : strcmp(x->name, y->name);
+}
+
+Table **plan_order(Catalogue *c, size_t *ret_n)
+{
+    size_t n = 0;
+    for (size_t d = 0; d < c->n_databases; d++)
+        n += c->databases[d].n_tables;
+    Table **order = xcalloc(n, sizeof(Table *));
+    n = 0;
+    for (size_t d = 0; d < c->n_databases; d++)
+        for (size_t i = 0; i < c->databases[d].n_tables; i++)
+            if (c->databases[d].tables[i].kind == TABLE_BASE)
+                order[n++] = &c->databases[d].tables[i];
+    qsort(order, n, sizeof(Table *), by_size);
+    *ret_n = n;
+    return order;
+}

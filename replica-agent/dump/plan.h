@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Cutting tables into chunks. A chunk is a range of a key, its bounds found by walking the index N rows at a
+ * time: no arithmetic on values, so gaps, skew and types do not matter, and every row is in exactly one
+ * chunk. Pure: text in, text out.
+ */
+#pragma once
+
+#include "catalogue.h"
+
+/* Values of the key's parts in the last row of a chunk, as literals; empty: before the first or after the
+ * last row. */
+typedef StrList Bound;
+
+/* Rows of a chunk, so that it holds about `chunk_bytes`. */
+int64_t plan_chunk_rows(const Table *t, int64_t chunk_bytes);
+/* False: the table is read in one piece. No estimate decides it: they may be far off. */
+bool plan_is_cut(const Table *t);
+
+/* A value of a key part as a literal that compares as the key does. */
+void plan_literal(Str *out, const Column *c, const char *p, size_t n);
+/* SELECT of the key of the row `chunk_rows` behind `after`, i.e. the next chunk's last row. */
+void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows);
+/* "(… > after) AND (… <= upto)"; nothing where both are empty. */
+void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto);
+/* SELECT of all stored columns of a chunk. */
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto);
+/* SELECT of the checksum (common/rowsum.h) of a chunk. */
+void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto);
+
+/* Pointers to the base tables in the order in which they are begun: the biggest first. Owned array. */
+Table **plan_order(Catalogue *c, size_t *ret_n);

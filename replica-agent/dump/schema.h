@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Definitions: one file a database, table, view, sequence, a table's triggers, a database's routines and
+ * events. Texts are read and written as utf8mb4 with the sql_mode, character set and time zone they were made
+ * under.
+ */
+#pragma once
+
+#include "catalogue.h"
+#include "output.h"
+
+/* Writes all definition files. Problems that lose nothing are told on stderr. */
+MUST_CHECK bool schema_write(Db *db, const Catalogue *c, Output *out, Err *err);
+
+/* A placeholder for a view: views are created in any order over such tables. Pure. */
+void schema_placeholder(Str *out, const Table *view);
+/* A statement whose body may hold semicolons, so that both a client and a loader that ends statements at
+ * ";\n" run it whole. `executes_text`: by EXECUTE IMMEDIATE, else by DELIMITER. Pure. */
+void schema_add_body(Str *out, const char *sql, bool executes_text);
