@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """siding without a coordinator: bad configuration and a coordinator that does not run each give one clear
 sentence and the right exit status, and `siding check` tells all of it at once."""
+import contextlib
 import json
 import os
+import pty
 import shutil
 import socket
 import stat
@@ -153,6 +155,30 @@ def watch_waits_for_the_coordinator():
         assert done.returncode == 0 and done.stdout.count("Is sidingd running?") == 2, done
 
 
+def on_a_terminal(place, term, *words):
+    """What siding writes to a terminal of this kind."""
+    master, slave = pty.openpty()
+    env = dict(os.environ, SIDING_CONFIG=place.conf, TERM=term)
+    child = subprocess.Popen([SIDING, *words], env=env, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    text = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(master, 65536):
+            text += part
+    os.close(master)
+    assert child.wait(timeout=60) == 0, text
+    return text.decode()
+
+
+def watch_redraws_only_where_it_can():
+    with Place() as place:
+        words = ("status", "--watch", "--count", "2", "--interval", "100ms")
+        smart = on_a_terminal(place, "xterm", *words)
+        assert smart.count("\033[H") == 2 and smart.endswith("\033[?25h\033[?1049l"), smart
+        dumb = on_a_terminal(place, "dumb", *words)
+        assert "\033" not in dumb and dumb.count("Is sidingd running?") == 2, dumb
+
+
 def output_that_nobody_reads():
     with Place() as place:
         with open("/dev/full", "w", encoding="utf-8") as full:
@@ -168,4 +194,5 @@ def output_that_nobody_reads():
 if __name__ == "__main__":
     run_tap([(f.__name__, f) for f in (bad_configuration, no_configuration, coordinator_does_not_run,
                                        a_server_that_is_no_coordinator, check_tells_all_at_once,
-                                       watch_waits_for_the_coordinator, output_that_nobody_reads)])
+                                       watch_waits_for_the_coordinator, watch_redraws_only_where_it_can,
+                                       output_that_nobody_reads)])
