@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The reference pages say what the option tables say. SIDING_WRITE_REFERENCE=1 writes them anew.
+ */
+#include "test.h"
+
+#include "common/coordconf.h"
+#include "common/fs.h"
+#include "orchestrator/cli/cmd.h"
+
+static void compare(const char *page, const Str *want)
+{
+    Err err;
+    AUTO(str_done) Str have = STR_INIT;
+    AUTOFREE char *path = xasprintf("%s/docs/reference/%s", getenv("SIDING_SOURCE_DIR"), page);
+    if (getenv("SIDING_WRITE_REFERENCE"))
+        assert_ok(fs_replace(path, want->p, want->len, 0644, &err), err);
+    assert_ok(fs_read(path, 1 << 20, &have, &err), err);
+    if (strcmp(str_z(&have), str_z(want)) != 0)
+        fail_msg("docs/reference/%s is not what the tables say: run this test with SIDING_WRITE_REFERENCE=1",
+                 page);
+}
+
+static void siding_page(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str page = STR_INIT;
+    str_adds(&page, "# siding\n\nGenerated from the tables of `orchestrator/cli/`; do not edit.\n\n```\n");
+    cli_write_overview(NULL, &page);
+    str_adds(&page, "```\n");
+    for (const CliCommand *const *c = cli_commands; *c; c++) {
+        AUTOFREE char *name = cli_command_name(*c);
+        str_addf(&page, "\n## siding %s\n\n```\n", name);
+        cli_write_help(*c, &page);
+        str_adds(&page, "```\n");
+    }
+    compare("siding.md", &page);
+}
+
+static void sidingd_conf_page(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str page = STR_INIT;
+    str_adds(&page,
+             "# sidingd.conf\n\nGenerated from the table in `common/coordconf.c`; do not edit. The syntax is "
+             "libconfig's. `siding` reads\nthe same file.\n\n");
+    conf_write_reference(coordconf_options, &page);
+    compare("sidingd.conf.md", &page);
+}
+
+static void every_option_has_its_text(void **state)
+{
+    (void)state;
+    for (const CliCommand *const *c = cli_commands; *c; c++) {
+        assert_non_null((*c)->summary);
+        assert_true(str_ends((*c)->summary, "."));
+        for (const Opt *o = (*c)->options; o->name; o++)
+            if (!o->doc || !str_ends(o->doc, "."))
+                fail_msg("siding %s --%s has no sentence", (*c)->name, o->name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(siding_page),
+        cmocka_unit_test(sidingd_conf_page),
+        cmocka_unit_test(every_option_has_its_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
