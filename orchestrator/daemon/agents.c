@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agents.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/log.h"
+#include "events.h"
+#include "orchestrator/core/topology.h"
+
+enum {
+    POLL_WAIT_MS = 5000,
+    POLL_TIMEOUT_MS = 12000,
+    RETRY_LEAST_MS = 100,
+    RETRY_MOST_MS = 2000,
+    TELL_AFTER = 2
+};
+
+static void agent_free(Agent *a)
+{
+    wire_free(node_fields, &a->node);
+    free(a->name);
+    free(a->url);
+    free(a);
+}
+
+static const Tls *tls_of(const Coord *c)
+{
+    return tls_is_set(&c->conf.tls) ? &c->conf.tls : NULL;
+}
+
+static void came_back(Agent *a)
+{
+    if (a->told)
+        events_add(a->c, "info", "node", 0, NULL, a->name, "the agent of %s is back", a->name);
+    a->told = false;
+    a->failures = 0;
+    a->fresh = true;
+    retry_reset(&a->poll_retry);
+    free(a->node.agent_error);
+    a->node.agent_error = NULL;
+}
+
+static void cannot_reach(Agent *a, const Err *err)
+{
+    a->failures++;
+    retry_failed(a->c, &a->poll_retry, RETRY_LEAST_MS, RETRY_MOST_MS);
+    if (a->failures < TELL_AFTER && a->node.agent.node)
+        return;
+    a->fresh = false;
+    free(a->node.agent_error);
+    a->node.agent_error = xstrdup(err->text);
+    if (!a->told)
+        events_add(a->c, "warn", "node", 0, NULL, a->name, "the agent of %s cannot be reached: %s", a->name,
+                   err->text);
+    a->told = true;
+}
+
+static bool is_ours(const Agent *a, const NodeState *s, Err *err)
+{
+    if (!str_eq(s->node, a->name))
+        return err_set(err, ERR_CONFIG, 0, "at %s answers the agent of \"%s\", not of \"%s\"", a->url,
+                       s->node ? s->node : "?", a->name);
+    if (s->cluster_name && !str_eq(s->cluster_name, a->c->conf.cluster_name))
+        return err_set(err, ERR_CONFIG, 0, "the agent of %s belongs to cluster \"%s\", not to \"%s\"",
+                       a->name, s->cluster_name, a->c->conf.cluster_name);
+    return true;
+}
+
+static bool take_state(Agent *a, const json_t *body, Err *err)
+{
+    NodeState s = {0};
+    if (!wire_read(node_state_fields, body, &s, err))
+        return false;
+    if (!is_ours(a, &s, err)) {
+        wire_free(node_state_fields, &s);
+        return false;
+    }
+    wire_free(node_state_fields, &a->node.agent);
+    a->node.agent = s;
+    return true;
+}
+
+static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
+{
+    Agent *a = arg;
+    Coord *c = a->c;
+    a->poll = 0;
+    if (a->dropped) {
+        agent_free(a);
+        return;
+    }
+    if (!ok && err->kind == ERR_CANCELLED)
+        return;
+    Err why = ok ? (Err){0} : *err;
+    if (ok && take_state(a, body, &why)) {
+        a->polls_seen = a->polls_sent;
+        came_back(a);
+    } else {
+        cannot_reach(a, &why);
+    }
+    c->count.polls++;
+    coord_step_soon(c);
+}
+
+static void start_poll(Agent *a)
+{
+    /* After an outage the answer must not wait for the next change. */
+    int64_t wait_ms = a->fresh ? POLL_WAIT_MS : 0;
+    int64_t seq = a->fresh ? a->node.agent.seq : 0;
+    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64, seq,
+                                    wait_ms, a->c->journal.term);
+    a->polls_sent++;
+    a->poll = httpc_start(a->c->http,
+                          &(HttpCall){.base_url = a->url,
+                                      .method = "GET",
+                                      .path = path,
+                                      .timeout_ms = POLL_TIMEOUT_MS,
+                                      .tls = tls_of(a->c)},
+                          poll_done, a);
+}
+
+static void add_agent(Coord *c, const AgentAddress *address)
+{
+    Agent *a = NEW(Agent);
+    a->c = c;
+    a->name = xstrdup(address->name);
+    a->url = xstrdup(address->url);
+    a->node.name = xstrdup(address->name);
+    a->node.url = xstrdup(address->url);
+    a->node.lag_trx = a->node.lag_ms = -1;
+    c->agents = xrealloc(c->agents, (c->n_agents + 1) * sizeof *c->agents);
+    c->agents[c->n_agents++] = a;
+}
+
+static void drop_agent(Agent *a)
+{
+    if (!a->poll) {
+        agent_free(a);
+        return;
+    }
+    a->dropped = true; /* freed by poll_done */
+    httpc_cancel(a->c->http, a->poll);
+}
+
+static bool is_configured(const Coord *c, const Agent *a)
+{
+    for (size_t i = 0; i < coordconf_agents(&c->conf); i++) {
+        const AgentAddress *x = coordconf_agent(&c->conf, i);
+        if (str_eq(x->name, a->name) && str_eq(x->url, a->url))
+            return true;
+    }
+    return false;
+}
+
+void agents_configure(Coord *c)
+{
+    size_t kept = 0, n = c->n_agents;
+    for (size_t i = 0; i < n; i++) {
+        if (is_configured(c, c->agents[i]))
+            c->agents[kept++] = c->agents[i];
+        else
+            drop_agent(c->agents[i]);
+    }
+    c->n_agents = kept;
+    for (size_t i = 0; i < coordconf_agents(&c->conf); i++)
+        if (!state_agent(c, coordconf_agent(&c->conf, i)->name))
+            add_agent(c, coordconf_agent(&c->conf, i));
+    coord_step_soon(c);
+}
+
+void agents_free(Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++)
+        drop_agent(c->agents[i]);
+    free(c->agents);
+    c->agents = NULL;
+    c->n_agents = 0;
+}
+
+static void measure_lag(Coord *c)
+{
+    DbFlavor flavor;
+    Agent *primary = state_primary_agent(c);
+    if (!primary || !state_primary_flavor(c, &flavor))
+        return;
+    const ServerState *p = &primary->node.agent.server;
+    lag_add(&c->samples, p->read_at ? p->read_at : clock_wall_ms(), p->binlog);
+    for (size_t i = 0; i < c->n_agents; i++) {
+        Agent *a = c->agents[i];
+        Lag lag = {0, 0};
+        if (a != primary)
+            lag = a->node.agent.server.up
+                      ? lag_of(&c->samples, flavor, a->node.agent.server.applied, clock_wall_ms())
+                      : (Lag){-1, -1};
+        a->node.lag_trx = lag.trx;
+        a->node.lag_ms = lag.ms;
+    }
+}
+
+static void set_word(char **to, const char *word)
+{
+    if (str_eq(*to, word))
+        return;
+    free(*to);
+    *to = xstrdup(word);
+}
+
+static void name_states(Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++) {
+        Node *node = &c->agents[i]->node;
+        set_word(&node->state, topology_node_state(node, c->journal.primary));
+        set_word(&node->role, !c->journal.primary                      ? NULL
+                              : str_eq(node->name, c->journal.primary) ? "primary"
+                                                                       : "replica");
+    }
+}
+
+void agents_step(Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++)
+        if (!c->agents[i]->poll && retry_due(&c->agents[i]->poll_retry))
+            start_poll(c->agents[i]);
+    measure_lag(c);
+    name_states(c);
+}
+
+static void call_done(void *arg, bool ok, json_t *body, const Err *err)
+{
+    CallRef *ref = arg;
+    Coord *c = ref->c;
+    ref->done(ref, ok, body, err);
+    free(ref);
+    coord_step_soon(c);
+}
+
+void agents_call(Agent *a, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
+                 const CallRef *ref)
+{
+    CallRef *copy = NEW(CallRef);
+    *copy = *ref;
+    copy->c = a->c;
+    httpc_start(a->c->http,
+                &(HttpCall){.base_url = a->url,
+                            .method = method,
+                            .path = path,
+                            .body = body,
+                            .timeout_ms = timeout_ms,
+                            .tls = tls_of(a->c)},
+                call_done, copy);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "events.h"
+#include "journal.h"
+#include "orchestrator/core/topology.h"
+
+enum { CALL_TIMEOUT_MS = 10000, RETRY_LEAST_MS = 250, RETRY_MOST_MS = 5000 };
+
+static void topology_failed(Coord *c, const Err *err)
+{
+    if (str_eq(c->topology_error, err->text))
+        return;
+    /* At the start the agents come one by one: that is no news. */
+    if (err->kind != ERR_UNREACHABLE)
+        events_add(c, "warn", "cluster", 0, NULL, NULL, "the primary is not known: %s", err->text);
+    free(c->topology_error);
+    c->topology_error = xstrdup(err->text);
+}
+
+static void set_primary(Coord *c, const Node *node)
+{
+    const ServerState *s = &node->agent.server;
+    Err err;
+    if (!journal_set_primary(c, node->name, s->address, s->port, &err)) {
+        topology_failed(c, &err);
+        return;
+    }
+    free(c->topology_error);
+    c->topology_error = NULL;
+    events_add(c, "info", "cluster", 0, NULL, node->name, "the primary is %s (%s:%" PRId64 "), term %" PRId64,
+               node->name, s->address, s->port, c->journal.term);
+}
+
+static void find_primary(Coord *c)
+{
+    const char *name = NULL;
+    Err err;
+    AUTOFREE const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
+    for (size_t i = 0; i < c->n_agents; i++)
+        nodes[i] = &c->agents[i]->node;
+    if (!topology_primary(nodes, c->n_agents, &name, &err))
+        topology_failed(c, &err);
+    else
+        set_primary(c, &state_agent(c, name)->node);
+}
+
+static void follow_address(Coord *c)
+{
+    Agent *a = state_primary_agent(c);
+    if (!a) {
+        Err err;
+        err_set(&err, ERR_CONFIG, 0, "the journal names %s as the primary, which is not among \"agents\"",
+                c->journal.primary);
+        topology_failed(c, &err);
+        return;
+    }
+    const ServerState *s = &a->node.agent.server;
+    if (s->address && *s->address && s->port &&
+        (!str_eq(s->address, c->journal.address) || s->port != c->journal.port))
+        set_primary(c, &a->node);
+}
+
+/* An agent that has seen a later term: before the queue is read our own journal was lost, and the next term
+ * is above it; after that another coordinator is at work, and this one stands back. */
+static void meet_term(Coord *c, const Agent *a)
+{
+    Err err;
+    if (a->node.agent.term <= c->journal.term || c->fenced)
+        return;
+    if (!c->loaded) {
+        if (!journal_set_term(c, a->node.agent.term + 1, &err))
+            log_error("%s", err.text);
+        return;
+    }
+    c->fenced = true;
+    events_add(c, "error", "cluster", 0, NULL, a->name,
+               "%s has seen term %" PRId64 ", this coordinator has %" PRId64
+               ": another one has taken over. This one starts nothing any more",
+               a->name, a->node.agent.term, c->journal.term);
+}
+
+static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    (void)body;
+    Agent *a = state_agent(ref->c, ref->node);
+    if (!a)
+        return;
+    a->role_busy = false;
+    /* The agent's next state shows the effect. */
+    retry_failed(ref->c, &a->role_retry, RETRY_LEAST_MS, RETRY_MOST_MS);
+    if (!ok && err->kind != ERR_CANCELLED)
+        log_warn("%s does not take the role %s: %s", ref->node, ref->word, err->text);
+}
+
+static void tell_role(Coord *c, Agent *a)
+{
+    const char *role = str_eq(a->name, c->journal.primary) ? "primary" : "replica";
+    if (!a->fresh)
+        return;
+    if (str_eq(a->node.agent.role, role) && a->node.agent.term == c->journal.term) {
+        retry_reset(&a->role_retry);
+        return;
+    }
+    if (a->role_busy || !retry_due(&a->role_retry))
+        return;
+    AUTOJSON json_t *body = json_object();
+    json_set_str(body, "role", role);
+    json_set_int(body, "term", c->journal.term);
+    json_set_str(body, "cluster_name", c->conf.cluster_name);
+    CallRef ref = {.done = role_told};
+    snprintf(ref.node, sizeof ref.node, "%s", a->name);
+    snprintf(ref.word, sizeof ref.word, "%s", role);
+    a->role_busy = true;
+    agents_call(a, "POST", "/v1/role", body, CALL_TIMEOUT_MS, &ref);
+}
+
+void cluster_step(Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++)
+        meet_term(c, c->agents[i]);
+    if (!c->journal.primary)
+        find_primary(c);
+    else
+        follow_address(c);
+    if (!c->journal.primary || c->fenced)
+        return;
+    for (size_t i = 0; i < c->n_agents; i++)
+        tell_role(c, c->agents[i]);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Who is primary, under which term, and that every agent has been told its role.
+ */
+#pragma once
+
+#include "state.h"
+
+void cluster_step(Coord *c);

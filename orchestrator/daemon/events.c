@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "events.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum { RING = 2048, MAX_WAIT_MS = 60000, MAX_WAITERS = 256 };
+
+typedef struct Waiter {
+    Coord *c;
+    HttpRequest *req;
+    int64_t after, limit;
+    struct event *timer;
+    struct Waiter *next;
+} Waiter;
+
+struct Events {
+    EventRow ring[RING];
+    int64_t first, last; /* seq of the oldest kept, and of the newest; last < first: none */
+    int64_t saved;
+    Waiter *waiters;
+    int n_waiters;
+};
+
+#define ROW(f, type)                                                                                         \
+    {                                                                                                        \
+#f, type, offsetof(EventRow, f), NULL, 0                                                             \
+    }
+const WireField event_row_fields[] = {
+    ROW(seq, WIRE_INT),  ROW(time, WIRE_TIME), ROW(level, WIRE_STR),
+    ROW(kind, WIRE_STR), ROW(task, WIRE_INT),  ROW(run, WIRE_STR),
+    ROW(node, WIRE_STR), ROW(text, WIRE_STR),  {NULL, WIRE_STR, 0, NULL, 0},
+};
+
+Events *events_new(void)
+{
+    Events *ev = NEW(Events);
+    ev->first = clock_wall_ms();
+    ev->saved = ev->last = ev->first - 1;
+    return ev;
+}
+
+static EventRow *row_at(Events *ev, int64_t seq)
+{
+    return &ev->ring[seq % RING];
+}
+
+static void drop_waiter(Events *ev, Waiter *w)
+{
+    for (Waiter **p = &ev->waiters; *p; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
+            break;
+        }
+    ev->n_waiters--;
+    event_free(w->timer);
+    free(w);
+}
+
+void events_free(Events *ev)
+{
+    while (ev->waiters)
+        drop_waiter(ev, ev->waiters);
+    for (size_t i = 0; i < RING; i++)
+        wire_free(event_row_fields, &ev->ring[i]);
+    free(ev);
+}
+
+static void answer(Coord *c, HttpRequest *req, int64_t after, int64_t limit)
+{
+    Events *ev = c->events;
+    int64_t from = after < 0 ? ev->last - limit + 1 : after + 1;
+    if (from < ev->first)
+        from = ev->first;
+    json_t *a = json_array();
+    for (int64_t seq = from; seq <= ev->last && seq < from + limit; seq++)
+        json_array_append_new(a, wire_write(event_row_fields, row_at(ev, seq)));
+    http_reply_json(req, 200, a);
+}
+
+static void answer_waiter(Waiter *w)
+{
+    Coord *c = w->c;
+    HttpRequest *req = w->req;
+    int64_t after = w->after, limit = w->limit;
+    drop_waiter(c->events, w);
+    answer(c, req, after, limit);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    answer_waiter(arg);
+}
+
+static void on_closed(HttpRequest *req, void *arg)
+{
+    Coord *c = arg;
+    for (Waiter *w = c->events->waiters; w; w = w->next)
+        if (w->req == req) {
+            drop_waiter(c->events, w);
+            return;
+        }
+}
+
+/* Waiters are answered from the loop, not from inside the change that made the event. */
+static void wake_waiters(Coord *c)
+{
+    struct timeval now = {0, 0};
+    for (Waiter *w = c->events->waiters; w; w = w->next)
+        event_add(w->timer, &now);
+}
+
+static LogLevel level_of(const char *name)
+{
+    LogLevel level = LOG_LEVEL_INFO;
+    (void)log_level_from_name(name, &level);
+    return level;
+}
+
+void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
+                const char *node, const char *fmt, ...)
+{
+    Events *ev = c->events;
+    AUTO(str_done) Str text = STR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    AUTOFREE char *made = NULL;
+    if (vasprintf(&made, fmt, ap) < 0)
+        abort();
+    va_end(ap);
+    if (run)
+        log_line(level_of(level), "run %s: %s", run, made);
+    else if (task)
+        log_line(level_of(level), "task %lld: %s", (long long)task, made);
+    else
+        log_line(level_of(level), "%s", made);
+    EventRow *row = row_at(ev, ++ev->last);
+    wire_free(event_row_fields, row);
+    *row = (EventRow){ev->last, clock_wall_ms(), xstrdup(level), xstrdup(kind),
+                      task,     xstrdup(run),    xstrdup(node),  STEAL(made)};
+    if (ev->last - ev->first >= RING)
+        ev->first = ev->last - RING + 1;
+    wake_waiters(c);
+}
+
+WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last)
+{
+    Events *ev = c->events;
+    WireList list = {NULL, 0};
+    int64_t seq = ev->saved + 1 < ev->first ? ev->first : ev->saved + 1;
+    for (; seq <= ev->last && list.n < max; seq++)
+        wire_copy(event_row_fields, wire_list_add(&list, sizeof(EventRow)), row_at(ev, seq));
+    *ret_last = seq - 1;
+    return list;
+}
+
+void events_saved(Coord *c, int64_t last)
+{
+    if (last > c->events->saved)
+        c->events->saved = last;
+}
+
+static bool read_query(HttpRequest *req, int64_t *after, int64_t *wait_ms, int64_t *limit, Err *err)
+{
+    return http_query_int(req, "after", 0, INT64_MAX, -1, after, err) &&
+           http_query_int(req, "wait_ms", 0, MAX_WAIT_MS, 0, wait_ms, err) &&
+           http_query_int(req, "limit", 1, RING, 500, limit, err);
+}
+
+void events_handle_get(HttpRequest *req, void *context)
+{
+    Coord *c = context;
+    Events *ev = c->events;
+    int64_t after, wait_ms, limit;
+    Err err;
+    if (!read_query(req, &after, &wait_ms, &limit, &err)) {
+        http_reply_error(req, &err);
+        return;
+    }
+    if (!wait_ms || after < ev->last || ev->n_waiters >= MAX_WAITERS) {
+        answer(c, req, after, limit);
+        return;
+    }
+    Waiter *w = NEW(Waiter);
+    *w = (Waiter){c, req, after, limit, NULL, ev->waiters};
+    w->timer = evtimer_new(c->base, on_timeout, w);
+    struct timeval tv = {wait_ms / 1000, wait_ms % 1000 * 1000};
+    event_add(w->timer, &tv);
+    ev->waiters = w;
+    ev->n_waiters++;
+    http_on_close(req, on_closed, c);
+}

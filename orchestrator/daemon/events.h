@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What happened, for people and programs: a ring in memory that answers GET /v1/events, and rows of
+ * siding.event, written behind. Numbers grow for ever, over restarts too (they start from the clock).
+ */
+#pragma once
+
+#include "common/http.h"
+#include "state.h"
+
+typedef struct EventRow {
+    int64_t seq, time;
+    char *level; /* info, warn, error */
+    char *kind;  /* task, run, node, cluster, database */
+    int64_t task;
+    char *run, *node, *text;
+} EventRow;
+extern const WireField event_row_fields[];
+
+Events *events_new(void);
+void events_free(Events *ev);
+/* Logs the text too. `run`, `node` may be NULL, `task` 0. */
+void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
+                const char *node, const char *fmt, ...) PRINTF_LIKE(7, 8);
+/* Rows not yet in the database, at most `max`, as a list of EventRow; they stay until events_saved. */
+WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last);
+void events_saved(Coord *c, int64_t last);
+void events_handle_get(HttpRequest *req, void *context);

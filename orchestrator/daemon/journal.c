@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/json.h"
+
+static char *path_of(const Coord *c, const char *file)
+{
+    return xasprintf("%s/%s", c->conf.state_dir, file);
+}
+
+bool journal_lock(Coord *c, Err *err)
+{
+    if (!fs_mkdirs(c->conf.state_dir, 0750, err))
+        return false;
+    AUTOFREE char *path = path_of(c, "sidingd.lock");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return err_errno(err, errno, "open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        char pid[32] = "";
+        ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = 0;
+        close(fd);
+        return err_set(
+            err, ERR_CONFLICT, 0,
+            "another sidingd (process %s) uses state_dir %s: one coordinator a folder and a cluster", pid,
+            c->conf.state_dir);
+    }
+    AUTOFREE char *text = xasprintf("%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0) {
+        err_errno(err, errno, "write %s", path);
+        close(fd);
+        return false;
+    }
+    c->lock_fd = fd;
+    return true;
+}
+
+static bool save(Coord *c, const Journal *j, Err *err)
+{
+    AUTOJSON json_t *o = json_object();
+    json_set_str(o, "cluster_name", c->conf.cluster_name);
+    json_set_int(o, "term", j->term);
+    json_set_str(o, "primary", j->primary);
+    json_set_str(o, "address", j->address);
+    json_set_int(o, "port", j->port);
+    AUTOFREE char *path = path_of(c, "cluster.json");
+    return json_replace_file(path, o, 0640, err);
+}
+
+bool journal_open(Coord *c, Err *err)
+{
+    AUTOFREE char *path = path_of(c, "cluster.json");
+    AUTOJSON json_t *o = NULL;
+    if (!json_read_file(path, &o, err)) {
+        if (err->kind != ERR_NOT_FOUND)
+            return err_prefix(err, "the cluster journal cannot be read; move it away to start afresh");
+    } else {
+        const char *name = json_str(o, "cluster_name");
+        if (*name && !str_eq(name, c->conf.cluster_name))
+            return err_set(err, ERR_CONFIG, 0, "%s belongs to cluster \"%s\", the configuration says \"%s\"",
+                           path, name, c->conf.cluster_name);
+        c->journal.term = json_int(o, "term");
+        c->journal.primary = *json_str(o, "primary") ? xstrdup(json_str(o, "primary")) : NULL;
+        c->journal.address = *json_str(o, "address") ? xstrdup(json_str(o, "address")) : NULL;
+        c->journal.port = json_int(o, "port");
+    }
+    return journal_set_term(c, c->journal.term + 1, err);
+}
+
+bool journal_set_term(Coord *c, int64_t term, Err *err)
+{
+    Journal j = c->journal;
+    j.term = term;
+    if (!save(c, &j, err))
+        return false;
+    c->journal.term = term;
+    return true;
+}
+
+bool journal_set_primary(Coord *c, const char *name, const char *address, int64_t port, Err *err)
+{
+    Journal j = {c->journal.term, (char *)name, (char *)address, port};
+    if (!save(c, &j, err))
+        return false;
+    j.primary = xstrdup(name);
+    j.address = xstrdup(address);
+    journal_close(c);
+    c->journal = j;
+    return true;
+}
+
+void journal_close(Coord *c)
+{
+    free(c->journal.primary);
+    free(c->journal.address);
+    c->journal.primary = c->journal.address = NULL;
+}

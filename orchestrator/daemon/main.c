@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sidingd: reads its configuration, takes its folder, opens the listeners and turns the loop. The loop's body
+ * is a list of named steps, each of which may be done again at any time.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents.h"
+#include "api.h"
+#include "cluster.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/opts.h"
+#include "events.h"
+#include "journal.h"
+#include "queue.h"
+#include "runs.h"
+#include "store.h"
+#include "uploads.h"
+
+enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
+
+typedef struct Options {
+    char *config;
+    bool print_machine, check_config;
+} Options;
+
+static const Opt options[] = {
+    {"config", 'c', OPT_STR, offsetof(Options, config), "FILE", NULL, 0, 0,
+     "Configuration file; SIDING_CONFIG otherwise.", NULL},
+    {"check-config", 0, OPT_FLAG, offsetof(Options, check_config), NULL, NULL, 0, 0,
+     "Read the configuration, say whether it is right, and end.", NULL},
+    {"print-machine", 0, OPT_FLAG, offsetof(Options, print_machine), NULL, NULL, 0, 0,
+     "Print the state machine of a run as a Mermaid diagram and end.", NULL},
+    {0},
+};
+
+static void step(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    Coord *c = arg;
+    c->wake_ms = 0;
+    c->count.steps++;
+    agents_step(c);
+    cluster_step(c);
+    queue_step(c);
+    runs_step(c);
+    uploads_step(c);
+    queue_plan(c);
+    runs_step(c);
+    queue_save(c);
+}
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    coord_step_soon(arg);
+}
+
+static void apply_log(const Coord *c)
+{
+    LogFormat format = LOG_FORMAT_TEXT;
+    LogLevel level = LOG_LEVEL_INFO;
+    (void)log_format_from_name(c->conf.log_format, &format);
+    (void)log_level_from_name(c->conf.log_level, &level);
+    log_setup("sidingd", format, level);
+}
+
+/* Addresses, folder and cluster stay: they need a restart. */
+static void reload(Coord *c)
+{
+    SidingConfig fresh;
+    Err err;
+    if (!coordconf_load(c->config_path, &fresh, &err)) {
+        log_error("the configuration is not taken over: %s", err.text);
+        return;
+    }
+    SidingConfig old = c->conf;
+    c->conf = fresh;
+    if (!str_eq(old.cluster_name, fresh.cluster_name) || !str_eq(old.state_dir, fresh.state_dir))
+        log_warn("cluster_name and state_dir need a restart");
+    SidingConfig *now = &c->conf;
+    char *name = now->cluster_name, *dir = now->state_dir;
+    now->cluster_name = old.cluster_name;
+    now->state_dir = old.state_dir;
+    old.cluster_name = name;
+    old.state_dir = dir;
+    coordconf_free(&old);
+    apply_log(c);
+    agents_configure(c);
+    log_info("configuration read again");
+}
+
+static void on_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+    (void)what;
+    Coord *c = arg;
+    if (signal_number == SIGHUP) {
+        reload(c);
+        return;
+    }
+    log_info("stopping on signal %d; jobs go on under their agents", (int)signal_number);
+    event_base_loopbreak(c->base);
+}
+
+static void watch_signals(Coord *c)
+{
+    static const int signals[] = {SIGHUP, SIGTERM, SIGINT};
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        c->signals[i] = evsignal_new(c->base, signals[i], on_signal, c);
+        event_add(c->signals[i], NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static bool open_all(Coord *c, Err *err)
+{
+    if (!journal_lock(c, err) || !journal_open(c, err))
+        return false;
+    c->base = event_base_new();
+    c->step = event_new(c->base, -1, 0, step, c);
+    c->tick = event_new(c->base, -1, EV_PERSIST, tick, c);
+    c->events = events_new();
+    c->http = httpc_new(c->base);
+    c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
+    c->store = store_new(c);
+    if (!api_open(c, err))
+        return false;
+    watch_signals(c);
+    struct timeval tv = {0, TICK_MS * 1000};
+    event_add(c->tick, &tv);
+    agents_configure(c);
+    log_info("sidingd %s: cluster \"%s\", term %lld, %zu agents", SIDING_VERSION, c->conf.cluster_name,
+             (long long)c->journal.term, c->n_agents);
+    return true;
+}
+
+/* Whoever still waits for an answer gets one; what is queued for the database is tried once more. */
+static void close_all(Coord *c)
+{
+    if (c->server)
+        http_server_free(c->server);
+    if (c->store) {
+        queue_save(c);
+        store_free(c->store);
+    }
+    if (c->files)
+        work_free(c->files);
+    if (c->base) {
+        agents_free(c);
+        httpc_free(c->http);
+        events_free(c->events);
+        for (size_t i = 0; i < COUNT(c->signals); i++)
+            if (c->signals[i])
+                event_free(c->signals[i]);
+        event_free(c->step);
+        event_free(c->tick);
+        event_base_free(c->base);
+    }
+    state_free_entries(c);
+    lag_done(&c->samples);
+    journal_close(c);
+    free(c->topology_error);
+    free(c->queue.load_error);
+    coordconf_free(&c->conf);
+    free(c->config_path);
+}
+
+static int fail(const Err *err)
+{
+    log_error("%s", err->text);
+    return err_exit_status(err);
+}
+
+static int serve(Coord *c)
+{
+    Err err;
+    apply_log(c);
+    c->started_at = clock_wall_ms();
+    if (!open_all(c, &err)) {
+        int status = fail(&err);
+        close_all(c);
+        return status;
+    }
+    event_base_dispatch(c->base);
+    close_all(c);
+    return 0;
+}
+
+static int run(const Options *o)
+{
+    static Coord c;
+    Err err;
+    if (o->print_machine) {
+        AUTO(str_done) Str out = STR_INIT;
+        run_machine_diagram(&out);
+        return fputs(str_z(&out), stdout) < 0;
+    }
+    const char *path = o->config ? o->config : getenv("SIDING_CONFIG");
+    if (!path)
+        return err_set(&err, ERR_USAGE, 0, "no configuration: give --config FILE or set SIDING_CONFIG"),
+               fail(&err);
+    if (!coordconf_load(path, &c.conf, &err))
+        return fail(&err);
+    if (o->check_config) {
+        printf("%s is right: cluster \"%s\", %zu agents\n", path, c.conf.cluster_name,
+               coordconf_agents(&c.conf));
+        coordconf_free(&c.conf);
+        return 0;
+    }
+    c.config_path = xstrdup(path);
+    return serve(&c);
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {0};
+    AUTO(strlist_done) StrList words = STRLIST_INIT;
+    OptSpecial special;
+    Err err;
+    log_setup("sidingd", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    if (!opts_parse(options, argc, argv, false, &o, &words, NULL, &special, &err))
+        return fail(&err);
+    int status = 0;
+    if (special == OPT_HELP) {
+        AUTO(str_done) Str out = STR_INIT;
+        opts_write_help(
+            options, "sidingd [--config FILE]",
+            "The coordinator of a Siding cluster. It runs in the foreground; SIGHUP reads the configuration "
+            "again, SIGTERM ends it and no job.",
+            &out);
+        fputs(str_z(&out), stdout);
+    } else if (special == OPT_VERSION) {
+        printf("sidingd %s\n", SIDING_VERSION);
+    } else if (words.n) {
+        err_set(&err, ERR_USAGE, 0, "unexpected word \"%s\"", words.v[0]);
+        status = fail(&err);
+    } else {
+        status = run(&o);
+    }
+    opts_free(options, &o);
+    return status;
+}

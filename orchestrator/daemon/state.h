@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * All state of the coordinator, owned by the loop's thread. Workers get copies and ids; what comes back is
+ * looked up again, so that a stale answer finds nothing and is dropped.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "common/coordconf.h"
+#include "common/http.h"
+#include "common/httpc.h"
+#include "common/wire.h"
+#include "common/work.h"
+#include "orchestrator/core/lag.h"
+#include "orchestrator/core/run_machine.h"
+
+typedef struct Coord Coord;
+typedef struct Store Store;
+typedef struct Events Events;
+
+/* Grows from least to most while the same thing fails; monotonic clock. */
+typedef struct Retry {
+    int64_t next_ms, delay_ms;
+} Retry;
+
+typedef struct Agent {
+    Coord *c;
+    char *name, *url;
+    Node node;    /* what clients see; node.agent is the last state the agent told */
+    bool fresh;   /* told since this coordinator started, and not unreachable now */
+    bool dropped; /* no longer configured: freed once its call is back */
+    bool told;    /* its absence has been logged */
+    int64_t failures;
+    uint64_t poll;                  /* call under way, 0: none */
+    int64_t polls_sent, polls_seen; /* number of the newest poll sent, and of the newest answered */
+    int64_t tidied_poll;            /* newest answer whose ended runs were looked at */
+    Retry poll_retry, role_retry;
+    bool role_busy;
+} Agent;
+
+/* One agent's share of a run. */
+typedef struct Part {
+    char *node;
+    bool busy;             /* a call about it is under way */
+    bool accepted;         /* the agent has taken it */
+    int64_t accepted_poll; /* polls sent later than this must show it */
+    Err refused;           /* kind ERR_NONE: not refused */
+    char *request_sent;    /* the request the agent has confirmed */
+    Retry retry;
+} Part;
+
+typedef struct Entry {
+    Task t;             /* t.runs holds its runs, the last one may be under way */
+    bool busy;          /* claim, retry or deletion is being written */
+    bool sealing;       /* its upload task is being written */
+    RunState state;     /* of the last run; RUN_WAITING where there is none */
+    char *after_gtid;   /* what the job must see applied */
+    int64_t claimed_ms; /* monotonic */
+    Part *parts;
+    size_t n_parts;
+    int64_t rev, saved_rev; /* memory and database */
+    char *saved_request;    /* the database's request column, as last read or written */
+    bool saving;
+    Retry save_retry;
+} Entry;
+
+typedef struct Journal {
+    int64_t term;
+    char *primary, *address; /* where the primary's server was last seen */
+    int64_t port;
+} Journal;
+
+struct Coord {
+    struct event_base *base;
+    struct event *step, *tick, *signals[3];
+    char *config_path;
+    SidingConfig conf;
+    int lock_fd;
+    int64_t started_at;
+    Journal journal;
+    HttpClient *http;
+    WorkPool *files; /* blocking downloads for answers: logs */
+    Store *store;
+    Events *events;
+    HttpServer *server;
+    struct {
+        bool loading, polling, saving_events;
+        int64_t polled_ms; /* monotonic */
+        Retry load_retry;
+        int64_t looking_up; /* id of a task being fetched, 0: none */
+        int64_t not_found;  /* the last that was not there */
+        char *load_error;
+    } queue;
+    Agent **agents;
+    size_t n_agents;
+    LagSamples samples; /* of the primary's position */
+    Entry **entries;    /* ascending by task id */
+    size_t n_entries, cap_entries;
+    bool loaded; /* the queue has been read since the start */
+    bool fenced; /* another coordinator has raised the term */
+    char *topology_error;
+    int64_t wake_ms; /* monotonic time of the next step wanted; 0: only the tick's */
+    struct {
+        int64_t submitted, started, done, failed, polls, steps;
+    } count;
+};
+
+/* ---- state.c ------------------------------------------------------------------------------------ */
+
+Entry *state_find(const Coord *c, int64_t task);
+/* Takes `t` (zeroed afterwards); an entry of that id keeps its place and is replaced only if nothing of ours
+ * is under way on it. */
+Entry *state_adopt(Coord *c, Task *t);
+void state_remove(Coord *c, Entry *e);
+void state_free_entries(Coord *c);
+Agent *state_agent(const Coord *c, const char *name);
+Agent *state_primary_agent(const Coord *c);
+bool state_primary_flavor(const Coord *c, DbFlavor *ret);
+/* Drops the oldest ended tasks beyond what is kept in memory. */
+void state_trim(Coord *c);
+
+Run *entry_run(const Entry *e); /* the last, NULL if none */
+char *entry_run_id(const Entry *e);
+bool entry_is_active(const Entry *e); /* its last run is not ended */
+bool entry_is_saved(const Entry *e);
+void entry_touch(Entry *e); /* changed in memory: to be written */
+void entry_set_parts(Entry *e, const StrList *nodes);
+AgentRun *state_agent_run(const Agent *a, const char *run);
+
+/* A step soon (once, however often it is asked for), or at a monotonic time. */
+void coord_step_soon(Coord *c);
+void coord_wake_at(Coord *c, int64_t mono_ms);
+
+bool retry_due(const Retry *r);
+void retry_failed(Coord *c, Retry *r, int64_t least_ms, int64_t most_ms);
+void retry_reset(Retry *r);
