@@ -5,7 +5,7 @@
 
 #include "cmd.h"
 
-enum { API_TIMEOUT_MS = 30000 };
+enum { API_TIMEOUT_MS = 30000, API_CHECK_MS = 60000 }; /* a check asks all agents */
 
 /* *ret is owned. ERR_UNREACHABLE says how sidingd is started. */
 MUST_CHECK bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body,

@@ -56,10 +56,11 @@ static void check_files(Findings *f, const SidingConfig *c)
         check_folder(f, "credentials_dir", c->credentials_dir);
 }
 
-static bool call(const Cli *cli, const char *url, const char *path, json_t **ret, Err *err)
+static bool call(const Cli *cli, const char *url, const char *path, int64_t timeout_ms, json_t **ret,
+                 Err *err)
 {
     HttpCall c = {
-        .base_url = url, .method = "GET", .path = path, .timeout_ms = PROBE_MS, .tls = &cli->config.tls};
+        .base_url = url, .method = "GET", .path = path, .timeout_ms = timeout_ms, .tls = &cli->config.tls};
     return httpc_call(&c, ret, err);
 }
 
@@ -69,7 +70,7 @@ static void check_agent(const Cli *cli, Findings *f, const AgentAddress *a)
     AUTOJSON json_t *j = NULL;
     AUTOFREE char *mend =
         xasprintf("start siding-agent on that host, or mend agents of %s", cli->config_path);
-    if (!call(cli, a->url, "/v1/preflight", &j, &err))
+    if (!call(cli, a->url, "/v1/preflight", PROBE_MS, &j, &err))
         findings_add(f, a->name, "agent", "error", err.text, err_is_transient(&err) ? mend : NULL);
     else if (!findings_add_json(f, j, a->name, NULL, &err))
         findings_add(f, a->name, "agent", "error", err.text, NULL);
@@ -101,7 +102,7 @@ static CLI_RUN(run)
     cli->url = coordconf_url(&cli->config);
     findings_add(&f, NULL, "configuration", "ok", cli->config_path, NULL);
     check_files(&f, &cli->config);
-    if (!call(cli, cli->url, "/v1/check", &j, &why)) {
+    if (!call(cli, cli->url, "/v1/check", API_CHECK_MS, &j, &why)) {
         check_without_sidingd(cli, &f, &why);
     } else {
         findings_add(&f, NULL, "sidingd", "ok", cli->url, NULL);

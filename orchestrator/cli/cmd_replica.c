@@ -163,7 +163,7 @@ static CLI_RUN(run_check)
     AUTO(findings_done) Findings f = FINDINGS_INIT;
     (void)options;
     (void)rest;
-    if (!api_get(cli, "/v1/check", &j, err) ||
+    if (!api_call(cli, "GET", "/v1/check", NULL, API_CHECK_MS, &j, err) ||
         !findings_add_json(&f, j, NULL, words->n ? words->v[0] : NULL, err))
         return false;
     if (words->n && f.list.n == 0)

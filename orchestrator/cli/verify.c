@@ -168,10 +168,7 @@ static bool is_here(const char *dir, const json_t *manifest)
     Err ignored;
     AUTOJSON json_t *here = NULL;
     AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
-    return *dir && json_read_file(path, &here, &ignored) &&
-           str_eq(json_str(here, "run"), json_str(manifest, "run")) &&
-           str_eq(json_str(here, "gtid"), json_str(manifest, "gtid")) &&
-           str_eq(json_str(here, "finished_at"), json_str(manifest, "finished_at"));
+    return *dir && json_read_file(path, &here, &ignored) && json_equal(here, manifest);
 }
 
 static int64_t total_bytes(const json_t *manifest)

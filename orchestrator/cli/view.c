@@ -279,23 +279,13 @@ static void view_head(const json_t *status, int64_t now_ms, Str *out)
     str_addf(out, "cluster %s, term %lld, primary %s; sidingd %s up %s",
              or_dash(json_str(status, "cluster_name")), (long long)json_int(status, "term"),
              or_dash(json_str(status, "primary")), json_str(status, "version"), up);
-    if (json_is_object(database) && !json_bool(database, "ok"))
-        str_addf(out, "\nDATABASE: %s", or_dash(json_str(database, "error")));
+    str_adds(out, json_is_object(database) && !json_bool(database, "ok") ? ", database NOT usable" : "");
     str_adds(out, "\n");
     const json_t *warnings = json_object_get(status, "warnings");
     for (size_t i = 0; i < json_array_size(warnings); i++) {
         const char *text = json_string_value(json_array_get(warnings, i));
         if (text)
             str_addf(out, "warning: %s\n", text);
-    }
-}
-
-static void view_node_warnings(const WireList *nodes, Str *out)
-{
-    for (size_t i = 0; i < nodes->n; i++) {
-        const Node *n = (const Node *)nodes->v + i;
-        for (size_t j = 0; j < n->agent.warnings.n; j++)
-            str_addf(out, "warning: %s: %s\n", or_dash(n->name), n->agent.warnings.v[j]);
     }
 }
 
@@ -356,7 +346,6 @@ bool view_status(const json_t *status, const json_t *events, int64_t now_ms, siz
     bool ok = read_lists(status, &nodes, &tasks, err);
     if (ok) {
         view_head(status, now_ms, out);
-        view_node_warnings(&nodes, out);
         str_adds(out, "\n");
         view_nodes(&nodes, now_ms, width, out);
         view_runs(&tasks, now_ms, width, out);

@@ -133,10 +133,8 @@ static void the_status_screen(void **state)
     assert_ok(view_status(j, NULL, now, 100, &out, &err), err);
     assert_string_equal(
         out.p,
-        "cluster sandbox, term 1, primary db0; sidingd 0.1.0 up 60.0 s\n"
-        "DATABASE: no route\n"
+        "cluster sandbox, term 1, primary db0; sidingd 0.1.0 up 60.0 s, database NOT usable\n"
         "warning: semi-sync has one acknowledger\n"
-        "warning: db1: disk is at 90%\n"
         "\n"
         "NODE  ROLE     STATE        LAG             POSITION  LEASE\n"
         "db0   primary  serving                      0-1-9\n"
