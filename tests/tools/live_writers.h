@@ -5,6 +5,8 @@
 
 #include "common/db.h"
 
+enum { RESERVED_RECORDS = 10 }; /* ids up to this are not touched */
+
 typedef enum TrxKind { TRX_EDIT, TRX_TAG, TRX_INSERT, TRX_DELETE, TRX_PUSH, TRX_TAKE } TrxKind;
 
 typedef struct Counts {

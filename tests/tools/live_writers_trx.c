@@ -25,7 +25,8 @@ void counts_add(Counts *to, const Counts *more)
 
 bool bounds_read(Db *db, Bounds *ret, Err *err)
 {
-    return db_value_int(db, &ret->records, err, "SELECT COALESCE(MAX(id),1) FROM record", "") &&
+    return db_value_int(db, &ret->records, err, "SELECT GREATEST(COALESCE(MAX(id), 0), ?) FROM record", "i",
+                        (int64_t)RESERVED_RECORDS + 1) &&
            db_value_int(db, &ret->people, err, "SELECT COALESCE(MAX(id),1) FROM person", "") &&
            db_value_int(db, &ret->keywords, err, "SELECT COALESCE(MAX(id),1) FROM keyword", "");
 }
@@ -49,6 +50,12 @@ uint64_t work_random(Work *w)
 static int64_t pick(Work *w, int64_t highest)
 {
     return 1 + (int64_t)(work_random(w) % (uint64_t)highest);
+}
+
+/* The first records are left alone, for whoever runs the load. */
+static int64_t pick_record(Work *w)
+{
+    return RESERVED_RECORDS + pick(w, w->bounds.records - RESERVED_RECORDS);
 }
 
 static const struct {
@@ -84,7 +91,7 @@ static bool edit(Db *db, Work *w, Counts *counts, Err *err)
             db, &changed, &unused, err,
             "UPDATE record SET summary = CONCAT(LEFT(SUBSTRING_INDEX(summary, ' [', 1), 400), ' [', "
             "?, ']') WHERE id = ?",
-            "si", note, pick(w, w->bounds.records)))
+            "si", note, pick_record(w)))
         return false;
     counts->updated += changed;
     return true;
@@ -92,8 +99,7 @@ static bool edit(Db *db, Work *w, Counts *counts, Err *err)
 
 static bool tag(Db *db, Work *w, Counts *counts, Err *err)
 {
-    int64_t record = pick(w, w->bounds.records), keyword = pick(w, w->bounds.keywords), changed = 0,
-            unused = 0;
+    int64_t record = pick_record(w), keyword = pick(w, w->bounds.keywords), changed = 0, unused = 0;
     if (!db_exec_affected(db, &changed, &unused, err,
                           "UPDATE record SET changed_at = CURRENT_TIMESTAMP(3) WHERE id = ?", "i", record))
         return false;
@@ -126,12 +132,12 @@ static bool insert(Db *db, Work *w, Counts *counts, Err *err)
     return db_exec(db, err,
                    "INSERT INTO link (record_id, kind, target_id) SELECT ?, 'suggests', id FROM record WHERE "
                    "id = ?",
-                   "ii", id, pick(w, w->bounds.records));
+                   "ii", id, pick_record(w));
 }
 
 static bool delete (Db *db, Work *w, Counts *counts, Err *err)
 {
-    int64_t id = pick(w, w->bounds.records), changed = 0, unused = 0;
+    int64_t id = pick_record(w), changed = 0, unused = 0;
     AUTOFREE char *there = NULL;
     if (!db_value(db, &there, err, "SELECT MAX(id) FROM record WHERE id = ? FOR UPDATE", "i", id))
         return false;
@@ -151,7 +157,7 @@ static bool push(Db *db, Work *w, Counts *counts, Err *err)
 {
     counts->queued++;
     return db_exec(db, err, "INSERT INTO work_queue (kind, record_id) VALUES ('display', ?)", "i",
-                   pick(w, w->bounds.records));
+                   pick_record(w));
 }
 
 static bool take(Db *db, Counts *counts, Err *err)
