@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# An independent witness: asks the replicas themselves ten times a second where they stand, and tells
+# afterwards how long each was paused, at which GTID, what was buffered and how fast it was replayed.
+import threading
+import time
+
+from servers import Session
+
+EVERY_S = 0.1
+SETTINGS = ("innodb_flush_log_at_trx_commit", "sync_binlog", "slave_parallel_threads", "slave_parallel_mode")
+POSITIONS = {"gtid_binlog_pos", "gtid_binlog_state", "gtid_current_pos", "gtid_slave_pos", "timestamp", "last_gtid", "gtid_seq_no",
+             "rand_seed1", "rand_seed2", "pseudo_thread_id", "last_insert_id", "insert_id", "identity", "error_count",
+             "warning_count", "in_transaction"}
+
+
+def sequence(gtid):
+    """The sequence number of a position of one domain; quickstart's cluster has one."""
+    return int(gtid.split(",")[0].split("-")[2]) if gtid else 0
+
+
+class Sample:
+    def __init__(self, session):
+        self.at = time.time()
+        values = session.rows("SELECT @@global.gtid_slave_pos, " + ", ".join("@@global." + s for s in SETTINGS))[0]
+        status = session.row("SHOW SLAVE STATUS")
+        self.applied, self.settings = values[0], tuple(values[1:])
+        self.received = status["Gtid_IO_Pos"]
+        self.sql, self.io = status["Slave_SQL_Running"] == "Yes", status["Slave_IO_Running"]
+        self.error = status["Last_SQL_Error"] or status["Last_IO_Error"]
+
+
+class Witness(threading.Thread):
+    def __init__(self, env, nodes):
+        super().__init__(daemon=True)
+        self.env, self.nodes = env, nodes
+        self.samples = {node: [] for node in nodes}
+        self.ending, self.error = threading.Event(), None
+
+    def run(self):
+        try:
+            sessions = {node: Session(node, self.env[node.upper() + "_SOCKET"], timeout=30) for node in self.nodes}
+            while not self.ending.is_set():
+                for node, session in sessions.items():
+                    self.samples[node].append(Sample(session))
+                self.ending.wait(EVERY_S)
+            for session in sessions.values():
+                session.close()
+        except Exception as e:
+            self.error = e
+
+    def end(self):
+        self.ending.set()
+        self.join(60)
+        if self.error:
+            raise self.error
+
+    def is_paused(self, node):
+        samples = self.samples[node]
+        return bool(samples) and not samples[-1].sql
+
+
+def pauses(samples):
+    """Each stretch of samples with the SQL thread stopped, told as a dict; the last may lack its resume."""
+    found, i = [], 0
+    while i < len(samples):
+        if samples[i].sql:
+            i += 1
+            continue
+        j = i
+        while j < len(samples) and not samples[j].sql:
+            j += 1
+        found.append(describe(samples, i, j))
+        i = j
+    return merge_adjacent(found)
+
+
+def merge_adjacent(found):
+    """Settings are changed with the SQL thread stopped for a moment: such a blink during replay is no pause of its own."""
+    merged = []
+    for pause in found:
+        if merged and pause["seconds"] < 0.5 and merged[-1].get("caught_up_at", 0) > pause["from"]:
+            continue
+        merged.append(pause)
+    return merged
+
+
+def describe(samples, i, j):
+    stood, last = samples[i], samples[j - 1]
+    frozen = {s.applied for s in samples[i + 1:j]} or {stood.applied}
+    end = samples[j] if j < len(samples) else None
+    result = {"from": stood.at, "to": end.at if end else None, "seconds": (end or last).at - stood.at, "gtids": frozen,
+              "gtid": last.applied, "samples": j - i, "buffered": sequence(last.received) - sequence(last.applied),
+              "receiving": all(s.io == "Yes" for s in samples[i:j]),
+              "write_rate": (sequence(last.received) - sequence(stood.received)) / max(0.1, last.at - stood.at)}
+    for k in range(j, len(samples)):
+        s = samples[k]
+        if s.sql and sequence(samples[k - 1].received) <= sequence(s.applied):
+            seconds = max(0.1, s.at - last.at)
+            result.update(caught_up_at=s.at, replay_seconds=seconds,
+                          replay_rate=(sequence(s.applied) - sequence(last.applied)) / seconds,
+                          replay_settings=sorted({x.settings for x in samples[j:k + 1]}))
+            break
+    return result
+
+
+def variables(socket, node):
+    """Every global variable that is a setting, not a position."""
+    session = Session(node, socket)
+    found = {name: value for name, value in session.rows("SHOW GLOBAL VARIABLES") if name.lower() not in POSITIONS}
+    session.close()
+    return found
