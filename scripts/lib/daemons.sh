@@ -110,7 +110,7 @@ agent_up_or_gone() { accepts "$(agent_port "$1")" || ! agent_pid "$1" >/dev/null
 await_agent() {
 	local log
 	log=$(node_dir "$1")/agent.log
-	wait_until 5 agent_pid "$1" >/dev/null && wait_until 30 agent_up_or_gone "$1" && agent_pid "$1" >/dev/null && return
+	wait_until 30 agent_up_or_gone "$1" && agent_pid "$1" >/dev/null && return
 	tail -n 5 "$log" >&2
 	die "the agent of db$1 did not start: $log"
 }
@@ -120,7 +120,7 @@ coordinator_answers_or_gone() { coordinator_answers || ! coordinator_pid >/dev/n
 
 await_coordinator() {
 	local log=$DIR/coordinator/sidingd.log
-	wait_until 5 coordinator_pid >/dev/null && wait_until 30 coordinator_answers_or_gone && coordinator_answers && return
+	wait_until 30 coordinator_answers_or_gone && coordinator_answers && return
 	tail -n 5 "$log" >&2
 	die "the coordinator did not start or does not answer: $log"
 }

@@ -76,7 +76,7 @@ mysql_word() {
 	open) echo "SET GLOBAL super_read_only=OFF; SET GLOBAL read_only=OFF" ;;
 	semi_sync_source) echo "SET GLOBAL rpl_semi_sync_source_enabled=ON" ;;
 	read_only) echo "SELECT IF(@@GLOBAL.super_read_only, 1, IF(@@GLOBAL.read_only, 'half', 0))" ;;
-	written) echo "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')" ;;
+	written) printf '%s\n' "SELECT REPLACE(@@GLOBAL.gtid_executed, '\\n', '')" ;;
 	applied) echo "SELECT NOT GTID_SUBSET('$2', @@GLOBAL.gtid_executed)" ;;
 	esac
 }

@@ -27,12 +27,15 @@ pid_of() {
 }
 
 # launch PIDFILE LOG COMMAND…: a session of its own, so that it outlives us; the pid stays that of COMMAND.
+# When it returns, the pid file is there.
 launch() {
 	local pidfile=$1 log=$2
 	shift 2
+	rm -f "$pidfile"
 	# shellcheck disable=SC2016 # expands in the inner shell
 	setsid bash -c 'echo $$ >"$0"; exec "$@"' "$pidfile" "$@" </dev/null >>"$log" 2>&1 9>&- &
 	disown
+	wait_until 10 test -s "$pidfile" || die "cannot start $1"
 }
 
 # descendants PID…: prints the pids of all their children, grandchildren ….

@@ -59,6 +59,8 @@ start_server() {
 	d=$(node_dir "$1")
 	if server_pid "$1" >/dev/null; then return; fi
 	mkdir -p "$SOCKETS/db$1"
+	# MySQL takes the lock file of a killed server for a living one as long as nobody has reaped it.
+	rm -f "$(socket "$1")" "$(socket "$1").lock"
 	launch "$d/pid" "$d/error.log" "$SERVER" "--defaults-file=$d/my.cnf"
 	STARTED+=("server $1")
 }
@@ -69,7 +71,7 @@ server_answers_or_gone() { server_answers "$1" || ! server_pid "$1" >/dev/null; 
 await_server() {
 	local log
 	log=$(node_dir "$1")/error.log
-	wait_until 5 server_pid "$1" >/dev/null && wait_until 60 server_answers_or_gone "$1" && server_answers "$1" && return
+	wait_until 60 server_answers_or_gone "$1" && server_answers "$1" && return
 	grep -aE 'ERROR' "$log" | tail -n 5 >&2
 	die "db$1 did not start: $log"
 }

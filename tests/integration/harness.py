@@ -1,0 +1,579 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios on real clusters: what an operator does, and what must be seen then, each with a deadline.
+
+A test program holds subclasses of ClusterTest and ends with harness.main(), which prints TAP. Each Cluster has a
+folder and ports of its own and is down at the end, whatever happens; when a test fails, its logs are shown.
+"""
+import contextlib
+import fcntl
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SIDING_BUILD", os.path.join(ROOT, "build"))
+SANDBOX = os.path.join(ROOT, "scripts", "sandbox")
+SYSTEM_SCHEMAS = ("mysql", "information_schema", "performance_schema", "sys")
+TASK_ENDS = ("done", "done_with_errors", "error", "killed", "stopped", "acknowledged")
+
+clusters = []  # those that stand, for the logs shown after a failure
+
+
+class Failed(AssertionError):
+    pass
+
+
+def wait_until(condition, within_s, what):
+    """Returns the first true value of condition(); Failed, naming `what`, after within_s seconds."""
+    deadline = time.monotonic() + within_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed("not within %g s: %s" % (within_s, what() if callable(what) else what))
+        time.sleep(0.05)
+
+
+def call(*command, within_s=120, env=None):
+    """Runs a command to its end: (exit status, stdout, stderr). Output goes through files, so that a server
+    started on the way cannot hold a pipe open."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=within_s,
+                                env=dict(os.environ, **(env or {})), check=False).returncode
+        texts = []
+        for f in (out, err):
+            f.seek(0)
+            texts.append(f.read().decode("utf-8", "replace"))
+    return (status, *texts)
+
+
+# ------------------------------------------------------------------ ports
+
+PORTS = 32  # a sandbox's share
+
+
+def listening_ports():
+    ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(table, encoding="ascii") as f:
+            for line in list(f)[1:]:
+                fields = line.split()
+                if fields[3] == "0A":
+                    ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return ports
+
+
+class PortRange:
+    """32 ports that nobody listens on, held by a file lock against other test programs."""
+
+    def __init__(self):
+        folder = os.path.join(tempfile.gettempdir(), "siding-test-ports-%d" % os.getuid())
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        taken = listening_ports()
+        for base in range(int(os.environ.get("SIDING_TEST_PORT", "15000")), 32000, PORTS):
+            if taken & set(range(base, base + PORTS)):
+                continue
+            self.lock = open(os.path.join(folder, str(base)), "w", encoding="ascii")
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.base = base
+                return
+            except OSError:
+                self.lock.close()
+        raise Failed("no 32 free ports below 32000")
+
+    def release(self):
+        self.lock.close()
+
+
+# -------------------------------------------------------------------- SQL
+
+ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+
+
+def field(text):
+    """One field of the client's batch output."""
+    if text == "NULL":
+        return None
+    if "\\" not in text:
+        return text
+    out, parts = [], iter(text)
+    for c in parts:
+        if c == "\\":
+            c = next(parts, "")
+            c = ESCAPES.get(c, c)
+        out.append(c)
+    return "".join(out)
+
+
+def rows_of(output):
+    return [tuple(field(f) for f in line.split("\t")) for line in output.split("\n")[:-1]]
+
+
+class Session:
+    """One lasting client connection, for what hangs on it: locks, transactions, session settings."""
+
+    def __init__(self, socket):
+        self.client = subprocess.Popen(["mariadb", "--no-defaults", "--batch", "--unbuffered", "--skip-column-names",
+                                        "--default-character-set=utf8mb4", "-S", socket], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.sent = 0
+
+    def sql(self, statement, within_s=60):
+        self.sent += 1
+        mark = "-- end of answer %d --" % self.sent
+        watchdog = threading.Timer(within_s, self.client.kill)
+        watchdog.start()
+        try:
+            self.client.stdin.write("%s;\nSELECT '%s';\n" % (statement, mark))
+            self.client.stdin.flush()
+            lines = []
+            for line in self.client.stdout:
+                if line == mark + "\n":
+                    return rows_of("".join(lines))
+                lines.append(line)
+        except BrokenPipeError:
+            pass
+        finally:
+            watchdog.cancel()
+        raise Failed("%s: %s" % (statement, self.client.stderr.read().strip() or "no answer in time"))
+
+    def close(self):
+        self.client.kill()
+        self.client.communicate()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# ---------------------------------------------------------------- cluster
+
+
+class Cluster:
+    """A sandbox. Nodes are named as in it: "db0", "db1" …; processes "server1", "agent1", "sidingd"."""
+
+    def __init__(self, replicas=2, flavor="mariadb", servers_only=False):
+        self.replicas, self.flavor, self.servers_only = replicas, flavor, servers_only
+        self.nodes = ["db%d" % i for i in range(replicas + 1)]
+        self.folder = tempfile.mkdtemp(prefix="sdt", dir="/tmp")
+        self.ports = PortRange()
+        self.env = {}
+        registry = os.environ.get("SIDING_TEST_REGISTRY")  # so that the runner finds what a killed test left
+        if registry:
+            os.symlink(self.folder, os.path.join(registry, os.path.basename(self.folder)))
+
+    def __enter__(self):
+        clusters.append(self)
+        try:
+            self.up()
+        except BaseException:
+            self.show_logs()
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    def sandbox(self, *args, within_s=300):
+        """scripts/sandbox VERB FOLDER …: (exit status, stdout, stderr)."""
+        return call(SANDBOX, args[0], self.folder, *args[1:], within_s=within_s,
+                    env={"SANDBOX_SERVERS_ONLY": "1" if self.servers_only else "0"})
+
+    def must_sandbox(self, *args, **keywords):
+        status, out, err = self.sandbox(*args, **keywords)
+        if status:
+            raise Failed("scripts/sandbox %s: exit %d\n%s%s" % (" ".join(args), status, out, err))
+        self.read_env()
+
+    def up(self):
+        options = []
+        if not os.path.exists(os.path.join(self.folder, "sandbox.conf")):
+            options = ["--replicas", str(self.replicas), "--flavor", self.flavor, "--base-port", str(self.ports.base)]
+        self.must_sandbox("up", *options)
+
+    def down(self):
+        """Stops and removes everything; called again it does nothing."""
+        if self in clusters:
+            clusters.remove(self)
+        if os.path.exists(os.path.join(self.folder, "sandbox.conf")):
+            status, _, err = self.sandbox("down", "--purge", within_s=120)
+            if status:
+                print("# down of %s: %s" % (self.folder, err), flush=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.ports.release()
+
+    def read_env(self):
+        if not os.path.exists(os.path.join(self.folder, "env")):
+            return
+        out = subprocess.run(["bash", "-c", '. "$1/env" && env -0', "-", self.folder], stdout=subprocess.PIPE,
+                             check=True).stdout.decode()
+        self.env = dict(entry.split("=", 1) for entry in out.split("\0") if "=" in entry)
+
+    # -- nodes and processes
+
+    def start(self, node):
+        self.must_sandbox("start", node)
+
+    def stop(self, node):
+        self.must_sandbox("stop", node)
+
+    def kill(self, what):
+        """kill -9 of a whole node ("db1") or of one process ("server1", "agent1", "sidingd")."""
+        if what.startswith("db"):
+            self.must_sandbox("kill", what)
+        else:
+            self.kill_pid(self.pid(what))
+
+    def pid(self, process):
+        name = {"server": "DB%s_PID", "agent": "AGENT%s_PID"}.get(process.rstrip("0123456789"), "SIDINGD_PID")
+        self.read_env()
+        key = name % process.lstrip("abcdefghijklmnopqrstuvwxyz") if "%" in name else name
+        if key not in self.env:
+            raise Failed("%s does not run" % process)
+        return int(self.env[key])
+
+    @staticmethod
+    def kill_pid(pid, signal_=signal.SIGKILL):
+        os.kill(pid, signal_)
+        if signal_ == signal.SIGKILL:
+            wait_until(lambda: not running(pid), 10, "end of process %d" % pid)
+
+    # -- SQL
+
+    def socket(self, node):
+        return self.env["DB%s_SOCKET" % node[2:]]
+
+    def sql(self, node, statement, database=None, within_s=60):
+        """Rows of text fields (None for NULL) of statements run as root."""
+        client = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
+                  "--local-infile=1", "--connect-timeout=10", "-S", self.socket(node)]
+        done = subprocess.run(client + ([database] if database else []), input=statement.encode(), timeout=within_s,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise Failed("%s: %s\nin: %s" % (node, done.stderr.decode().strip(), statement[:500]))
+        return rows_of(done.stdout.decode("utf-8", "replace"))
+
+    def value(self, node, statement, **keywords):
+        rows = self.sql(node, statement, **keywords)
+        return rows[0][0] if rows else None
+
+    def session(self, node):
+        return Session(self.socket(node))
+
+    def replication(self, node):
+        """SHOW REPLICA STATUS as a dict, with the neutral keys io, sql, source_port added; {} on a primary."""
+        status, out, err = call("mariadb", "--no-defaults", "-S", self.socket(node), "-e", "SHOW REPLICA STATUS\\G")
+        if status:
+            raise Failed("%s: %s" % (node, err))
+        row = {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in out.splitlines())
+               if colon}
+        for key in list(row):
+            for old, new in (("_IO_Running", "io"), ("_SQL_Running", "sql"), ("_Port", "source_port")):
+                if key.endswith(old):
+                    row[new] = row[key]
+        return row
+
+    def position(self, node):
+        """Everything applied on the node, its own writes included: a GTID position or set."""
+        if self.flavor == "mysql":
+            return self.value(node, "SELECT @@GLOBAL.gtid_executed").replace("\n", "")
+        return self.value(node, "SELECT @@GLOBAL.gtid_binlog_pos")
+
+    def has_applied(self, node, position):
+        if self.flavor == "mysql":
+            return self.value(node, "SELECT GTID_SUBSET('%s', @@GLOBAL.gtid_executed)" % position) == "1"
+        return self.value(node, "SELECT MASTER_GTID_WAIT('%s', 0.05)" % position) == "0"
+
+    def primary(self):
+        return next(n for n in self.nodes if not self.replication(n))
+
+    def expect_caught_up(self, within_s=60):
+        position = self.position(self.primary())
+        for node in self.nodes:
+            if self.replication(node):
+                wait_until(lambda n=node: self.has_applied(n, position), within_s,
+                           lambda n=node: "%s has applied %s: %s" % (n, position, self.replication(n)))
+
+    def expect_replicating(self, node, within_s=30):
+        wait_until(lambda: (self.replication(node).get("io"), self.replication(node).get("sql")) == ("Yes", "Yes"),
+                   within_s, lambda: "replication on %s: %s" % (node, self.replication(node)))
+
+    def expect_equal(self, nodes=None, within_s=60):
+        """Every table on these nodes (default: all) has the same definition and checksum as on the primary, all
+        read at one position: commits on the primary wait meanwhile."""
+        nodes, primary = nodes or self.nodes, self.primary()
+        with self.session(primary) as session:
+            session.sql("FLUSH TABLES WITH READ LOCK")
+            position = self.position(primary)
+            for node in nodes:
+                if node != primary:
+                    wait_until(lambda n=node: self.has_applied(n, position), within_s, "%s at %s" % (node, position))
+            states = in_parallel([lambda n=node: self.table_state(n) for node in nodes])
+            session.sql("UNLOCK TABLES")
+        for node, state in zip(nodes, states):
+            if state != states[0]:
+                different = [t for t in sorted(set(state) | set(states[0])) if state.get(t) != states[0].get(t)]
+                raise Failed("%s and %s differ at %s: %s" % (nodes[0], node, position, ", ".join(different)))
+
+    def table_state(self, node, schemas=None):
+        """{table: (definition, checksum)} of all tables that are not the server's own."""
+        names = self.sql(node, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "
+                         "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN (%s) ORDER BY 1"
+                         % ", ".join("'%s'" % s for s in SYSTEM_SCHEMAS))
+        names = [n for (n,) in names if schemas is None or n.split("`")[1] in schemas]
+        if not names:
+            return {}
+        checksums = self.sql(node, "CHECKSUM TABLE " + ", ".join(names), within_s=300)
+        definitions = self.sql(node, "".join("SHOW CREATE TABLE %s;\n" % n for n in names))
+        return {n: (d[1].split(" AUTO_INCREMENT=")[0], c[1]) for n, d, c in zip(names, definitions, checksums)}
+
+    # -- siding
+
+    def siding(self, *args, within_s=60, status=0):
+        """Runs siding ARGS --json and returns the parsed answer; the exit status must be the one expected. With a
+        status other than 0 it returns stderr."""
+        verb = 1 if len(args) < 2 or args[1].startswith("-") else 2
+        found, out, err = call(os.path.join(BUILD, "siding"), *args[:verb], "--json", *args[verb:], within_s=within_s,
+                               env=self.env)
+        if found != status:
+            raise Failed("siding %s: exit %d, not %d\n%s%s" % (" ".join(args), found, status, out, err))
+        if status:
+            return err
+        try:
+            return json.loads(out) if out.strip() else None
+        except ValueError:
+            raise Failed("siding %s: no JSON: %s" % (" ".join(args), out)) from None
+
+    def submit(self, *args):
+        """siding submit ARGS: the task's id, as text."""
+        return str(self.siding("submit", *args)["id"])
+
+    def task(self, task):
+        return self.siding("task", "show", task)
+
+    def last_run(self, task):
+        runs = self.task(task).get("runs") or []
+        return runs[-1] if runs else {}
+
+    def describe(self, task):
+        t = self.task(task)
+        return "task %s is %s: %s" % (task, t.get("state"), json.dumps(t.get("runs")))
+
+    def expect_state(self, task, state, within_s=60):
+        """The task reaches this state; fails at once when it ends in another."""
+        def reached():
+            now = self.task(task)["state"]
+            if now != state and now in TASK_ENDS:
+                raise Failed("%s, not %s" % (self.describe(task), state))
+            return now == state
+        wait_until(reached, within_s, lambda: "%s, not %s" % (self.describe(task), state))
+        return self.task(task)
+
+    def expect_run_state(self, task, state, within_s=60):
+        """The task's last run is seen in this state."""
+        wait_until(lambda: self.last_run(task).get("state") == state, within_s,
+                   lambda: "%s, its run was not seen %s" % (self.describe(task), state))
+        return self.last_run(task)
+
+    def job(self, name, text):
+        """Writes DIR/jobs/NAME.conf and lets the agents read it."""
+        path = os.path.join(self.folder, "jobs", name + ".conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        for i in range(self.replicas + 1):
+            with contextlib.suppress(Failed, ProcessLookupError):
+                os.kill(self.pid("agent%d" % i), signal.SIGHUP)
+        return path
+
+    # -- data and load
+
+    def load_catalogue(self, records=3000):
+        """The catalogue of scripts/lib/quickstart, from the sample in the repository; waits for the replicas."""
+        files = os.path.join(self.folder, "catalogue")
+        os.makedirs(files)
+        code = ("import sys; sys.path.insert(0, sys.argv[1]); import catalogue, load; "
+                "print(load.load(sys.argv[4], catalogue.write(sys.argv[2], int(sys.argv[3]), True)[1]))")
+        status, _, err = call(sys.executable, "-c", code, os.path.join(ROOT, "scripts", "lib", "quickstart"), files,
+                              str(records), self.socket(self.primary()))
+        if status:
+            raise Failed("no catalogue: " + err)
+        shutil.rmtree(files)
+        self.expect_caught_up()
+
+    @contextlib.contextmanager
+    def writers(self, rate=200, threads=4):
+        """A steady load of short transactions on the catalogue. The object given has stop(), which returns the
+        counts; at the end of the block they are stopped and must have had no error."""
+        writers = Writers(self, rate, threads)
+        try:
+            yield writers
+            writers.stop()
+        finally:
+            writers.abandon()
+
+    # -- logs
+
+    def show_logs(self, lines=25):
+        for pattern in ("coordinator/sidingd.log", "coordinator/bootstrap.log", "db*/agent.log", "db*/error.log"):
+            for path in sorted(glob.glob(os.path.join(self.folder, pattern))):
+                with open(path, encoding="utf-8", errors="replace") as f:
+                    tail = [line.rstrip("\n") for line in f if "error.log" not in path or "[ERROR]" in line][-lines:]
+                if tail:
+                    print("# ---- %s" % path, *("# " + line for line in tail), sep="\n", flush=True)
+
+
+class Writers:
+    def __init__(self, cluster, rate, threads):
+        self.latencies = os.path.join(cluster.folder, "latencies.%d" % time.monotonic_ns())
+        self.process = subprocess.Popen(
+            [os.path.join(BUILD, "tests", "tools", "live_writers"), "--socket", cluster.socket(cluster.primary()),
+             "--out", self.latencies, "--rate", str(rate), "--threads", str(threads)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.counts = None
+        wait_until(lambda: self.process.poll() is not None or self.transactions() > 0, 20, "first live transaction")
+
+    def transactions(self):
+        """How many have ended so far."""
+        if not os.path.exists(self.latencies):
+            return 0
+        with open(self.latencies, "rb") as f:
+            return sum(block.count(b"\n") for block in iter(lambda: f.read(1 << 20), b""))
+
+    def stop(self):
+        if self.counts is None:
+            self.process.terminate()
+            out, err = self.process.communicate(timeout=60)
+            if self.process.returncode:
+                raise Failed("live_writers: exit %d: %s" % (self.process.returncode, err))
+            self.counts = json.loads(out)
+            if self.counts.get("errors"):
+                raise Failed("live transactions failed: %s" % self.counts)
+        return self.counts
+
+    def abandon(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def running(pid):
+    """The process exists and is no zombie."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+            return f.read().rsplit(") ", 1)[1][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def in_parallel(functions):
+    """Runs the functions at once; their results in order, or the first exception."""
+    results, errors = [None] * len(functions), []
+
+    def run(i, function):
+        try:
+            results[i] = function()
+        except BaseException as e:
+            errors.append(e)
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+# ------------------------------------------------------------------ tests
+
+
+class ClusterTest(unittest.TestCase):
+    """One cluster for all tests of a class."""
+    replicas, flavor, servers_only = 2, "mariadb", False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = cls.enterClassContext(Cluster(cls.replicas, cls.flavor, cls.servers_only))
+
+
+class TapResult(unittest.TestResult):
+    number = 0
+
+    def report(self, ok, name, trace=None):
+        self.number += 1
+        seconds = time.monotonic() - self.started
+        print("%sok %d - %s (%.1f s)" % ("" if ok else "not ", self.number, name.removeprefix("__main__."), seconds),
+              flush=True)
+        if trace:
+            print(*("# " + line for line in trace.splitlines()), sep="\n", flush=True)
+            for cluster in clusters:
+                cluster.show_logs()
+
+    started = time.monotonic()
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.report(True, test.id())
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.report(False, test.id(), self.errors[-1][1])
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.report(False, test.id(), self.failures[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.report(False, subtest.id(), "".join(unittest.result.traceback.format_exception(*err)))
+
+
+class InFileOrder(unittest.TestLoader):
+    """A class tells a story: its tests run as they stand in the file, not by name."""
+
+    def loadTestsFromModule(self, module, **_):
+        classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, unittest.TestCase)]
+        return self.suiteClass([self.loadTestsFromTestCase(c) for c in classes if c.__module__ == module.__name__])
+
+    def getTestCaseNames(self, testCaseClass):
+        names = {n: None for c in reversed(testCaseClass.__mro__) for n in vars(c)}
+        return [n for n in names if n.startswith(self.testMethodPrefix) and callable(getattr(testCaseClass, n))]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    """Runs the tests of the calling program (or those named in its arguments) and prints TAP."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    loader = InFileOrder()
+    module = sys.modules["__main__"]
+    suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
+    result = TapResult()
+    try:
+        suite.run(result)
+    finally:
+        for cluster in list(clusters):
+            cluster.down()
+    print("1..%d" % result.number, flush=True)
+    sys.exit(0 if result.wasSuccessful() and result.number else 1)
