@@ -36,6 +36,49 @@ struct DbRows {
     unsigned long *row_lengths;
 };
 
+/* ---- what MariaDB's and Oracle's client libraries do differently ------------------------------------ */
+
+static int socket_of(MYSQL *my)
+{
+#ifdef MARIADB_BASE_VERSION
+    return (int)mysql_get_socket(my);
+#else
+    return my->net.fd;
+#endif
+}
+
+/* With a CA the connection is encrypted and the server's certificate and name are verified, or there is none.
+ */
+static void demand_tls(MYSQL *my, const DbTarget *t)
+{
+    mysql_options(my, MYSQL_OPT_SSL_CA, t->tls_ca);
+    if (t->tls_cert) {
+        mysql_options(my, MYSQL_OPT_SSL_CERT, t->tls_cert);
+        mysql_options(my, MYSQL_OPT_SSL_KEY, t->tls_key);
+    }
+#ifdef MARIADB_BASE_VERSION
+    my_bool on = 1;
+    mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#else
+    unsigned mode = SSL_MODE_VERIFY_IDENTITY;
+    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
+#endif
+}
+
+/* caching_sha2_password over plain loopback TCP asks the server for its key. */
+static void allow_key_request(MYSQL *my)
+{
+#ifdef MARIADB_BASE_VERSION
+    (void)my; /* always does */
+#else
+    bool on = true;
+    unsigned mode = SSL_MODE_PREFERRED;
+    mysql_options(my, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &on);
+    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
+#endif
+}
+
 /* ---- library and threads -------------------------------------------------------------------------- */
 
 static void library_init(void)
@@ -101,7 +144,7 @@ static void describe_target(const DbTarget *t, char *ret, size_t n)
 
 static bool is_auth_error(unsigned code)
 {
-    static const unsigned codes[] = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 2059, 2061};
+    static const unsigned codes[] = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 2026, 2059, 2061};
     for (size_t i = 0; i < COUNT(codes); i++)
         if (codes[i] == code)
             return true;
@@ -176,7 +219,9 @@ static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
         mysql_options(db->my, MYSQL_READ_DEFAULT_GROUP, "client");
     }
     if (t->tls_ca)
-        mysql_ssl_set(db->my, t->tls_key, t->tls_cert, t->tls_ca, NULL, NULL);
+        demand_tls(db->my, t);
+    else
+        allow_key_request(db->my);
     return true;
 }
 
@@ -239,10 +284,15 @@ pid_t db_server_pid(const Db *db)
 {
     struct ucred cred;
     socklen_t n = sizeof cred;
-    int fd = (int)mysql_get_socket(db->my);
+    int fd = socket_of(db->my);
     if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
         return 0;
     return cred.pid > 0 ? cred.pid : 0;
+}
+
+int64_t db_timeout(const Db *db)
+{
+    return db->timeout_ms;
 }
 
 void db_set_timeout(Db *db, int64_t timeout_ms)
@@ -274,7 +324,7 @@ static bool drain(Db *db, Err *err)
 
 static bool wait_answer(Db *db, Err *err)
 {
-    struct pollfd p = {.fd = (int)mysql_get_socket(db->my), .events = POLLIN};
+    struct pollfd p = {.fd = socket_of(db->my), .events = POLLIN};
     int64_t end = db->began_ms + db->timeout_ms;
     while (db->timeout_ms) {
         int64_t left = end - clock_mono_ms();

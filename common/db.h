@@ -53,6 +53,7 @@ const DbVersion *db_version(const Db *db);
 uint64_t db_connection_id(const Db *db);
 /* The server's process at the other end of a unix socket (SO_PEERCRED), 0 over TCP. */
 pid_t db_server_pid(const Db *db);
+int64_t db_timeout(const Db *db);
 void db_set_timeout(Db *db, int64_t timeout_ms);
 MUST_CHECK bool db_ping(Db *db, Err *err);
 

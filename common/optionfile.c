@@ -24,22 +24,30 @@ static bool same_option(const char *a, size_t n, const char *option)
 
 static OptionValue flag_of(const char *assignment, const char *option)
 {
+    if (strncasecmp(assignment, "loose", 5) == 0 && (assignment[5] == '_' || assignment[5] == '-'))
+        assignment += 6;
     size_t n = strcspn(assignment, "= \t");
     if (!same_option(assignment, n, option))
         return OPTION_ABSENT;
-    const char *value = assignment + n + strspn(assignment + n, "= \t");
-    if (strcmp(value, "0") == 0 || strcasecmp(value, "OFF") == 0 || strcasecmp(value, "FALSE") == 0)
-        return OPTION_OFF;
+    const char *value = assignment + n + strspn(assignment + n, "= \t\"'");
+    size_t length = strcspn(value, "\"'# \t");
+    static const char *const off[] = {"0", "OFF", "FALSE"};
+    for (size_t i = 0; i < COUNT(off); i++)
+        if (strlen(off[i]) == length && strncasecmp(value, off[i], length) == 0)
+            return OPTION_OFF;
     return OPTION_ON;
 }
 
+/* [mysqld], [mariadb-10.11] …, but not [mariadb-dump]. */
 static bool server_group(const char *line)
 {
-    static const char *const groups[] = {"[server]", "[mysqld]",  "[mariadb]",  "[mariadbd]",
-                                         "[mysqld-", "[mariadb-", "[mariadbd-", "[client-server]"};
-    for (size_t i = 0; i < COUNT(groups); i++)
-        if (str_starts(line, groups[i]))
+    static const char *const groups[] = {"[server", "[mysqld", "[mariadb", "[mariadbd", "[client-server"};
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        const char *rest = line + strlen(groups[i]);
+        if (str_starts(line, groups[i]) &&
+            (*rest == ']' || (*rest == '-' && isdigit((unsigned char)rest[1]))))
             return true;
+    }
     return false;
 }
 

@@ -213,8 +213,18 @@ static bool make_account(Bootstrap *b, const char *account, const char *host, co
     return true;
 }
 
+/* Every database is the server's own as well, with the passwords in it. */
+static void warn_of_everything(Bootstrap *b)
+{
+    if (!b->dry_run && (strlist_has(&b->cfg->grants.load, "*") || strlist_has(&b->cfg->grants.read, "*")))
+        str_adds(b->out,
+                 "note: grants of \"*\" reach the server's own databases too; name yours in grants.read and "
+                 "grants.load where this is no sandbox\n");
+}
+
 static bool make_accounts(Bootstrap *b, Err *err)
 {
+    warn_of_everything(b);
     for (size_t i = 0; i < COUNT(accounts); i++) {
         AUTOFREE char *password = NULL;
         if (!credentials(b, accounts[i].account, accounts[i].file, &password, err))

@@ -18,6 +18,12 @@ static void files(void **state)
         {"[mariadb-10.11]\n  skip_slave_start = 1  \n", OPTION_ON},
         {"[mysqld]\nskip_slave_start=OFF\n", OPTION_OFF},
         {"[mysqld]\nskip_slave_start=1\n[server]\nskip-slave-start=0\n", OPTION_OFF},
+        {"[mysqld]\nskip_slave_start = \"OFF\"\n", OPTION_OFF},
+        {"[mysqld]\nskip_slave_start = 1 # for siding\n", OPTION_ON},
+        {"[mysqld]\nskip_slave_start = 0 # for siding\n", OPTION_OFF},
+        {"[mysqld]\nloose-skip_slave_start\n", OPTION_ON},
+        {"[mariadb-dump]\nskip_slave_start\n", OPTION_ABSENT},
+        {"[mysqld_safe]\nskip_slave_start\n", OPTION_ABSENT},
         {"[client]\nskip_slave_start\n", OPTION_ABSENT},
         {"[mysqld]\n#skip_slave_start\n;skip_slave_start\nskip_slave_started=1\n", OPTION_ABSENT},
     };
