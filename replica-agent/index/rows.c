@@ -23,8 +23,7 @@ struct RowsOut {
     bool finished;
 };
 
-/* A file name from any table's name; the true one stands in the manifest. */
-static char *file_stem(const char *target)
+char *rows_file_stem(const char *target)
 {
     char *stem = xstrdup(target);
     for (char *p = stem; *p; p++)
@@ -39,7 +38,7 @@ RowsOut *rows_new(const char *folder, const char *target, const char *codec, int
 {
     RowsOut *r = NEW(RowsOut);
     r->folder = xstrdup(folder);
-    r->stem = file_stem(target);
+    r->stem = rows_file_stem(target);
     r->codec = xstrdup(codec);
     r->rows_per_file = rows_per_file;
     r->files = json_array();

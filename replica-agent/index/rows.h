@@ -8,6 +8,9 @@
 #include "common/rowsum.h"
 #include "replica-agent/index/terms.h"
 
+/* What the names of a target's files begin with: "db.table" with odd characters replaced. Owned. */
+char *rows_file_stem(const char *target);
+
 typedef struct RowsOut RowsOut;
 
 RowsOut *rows_new(const char *folder, const char *target, const char *codec, int64_t rows_per_file);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/load/bundle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/progress.h"
+#include "common/sha256.h"
+#include "replica-agent/index/rows.h"
+#include "replica-agent/load/tsv.h"
+
+static const char *const papers[] = {"manifest.json", "SHA256SUMS", "files.json", ".siding-sealed"};
+
+static bool is_paper(const char *name)
+{
+    for (size_t i = 0; i < COUNT(papers); i++)
+        if (str_eq(papers[i], name))
+            return true;
+    return false;
+}
+
+/* ---- manifest ------------------------------------------------------------------------------------ */
+
+static bool is_plain_name(const char *name)
+{
+    return *name && *name != '.' && !strchr(name, '/') && strlen(name) < 256;
+}
+
+static bool is_sha256(const char *s)
+{
+    return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+static bool read_file(const json_t *j, BundleFile *f, Err *err)
+{
+    const char *name, *sum;
+    if (!json_req_str(j, "name", &name, err) || !json_opt_int(j, "rows", 0, INT64_MAX, 0, &f->rows, err) ||
+        !json_req_int(j, "bytes", 0, INT64_MAX, &f->bytes, err) ||
+        !json_req_int(j, "compressed_bytes", 0, INT64_MAX, &f->compressed_bytes, err) ||
+        !json_req_str(j, "sha256", &sum, err))
+        return false;
+    if (!is_plain_name(name))
+        return err_set(err, ERR_CORRUPT, 0, "\"%s\" is no file name", name);
+    if (!is_sha256(sum))
+        return err_set(err, ERR_CORRUPT, 0, "%s: its sha256 is none", name);
+    f->name = xstrdup(name);
+    f->sha256 = xstrdup(sum);
+    return true;
+}
+
+static bool is_data(const char *name, const char *stem)
+{
+    size_t n = strlen(stem);
+    return strncmp(name, stem, n) == 0 && name[n] == '.' &&
+           (str_ends(name, ".tsv") || str_ends(name, ".tsv.gz"));
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    return strcmp(((const BundleFile *)a)->name, ((const BundleFile *)b)->name);
+}
+
+static bool read_files(Bundle *b, Err *err)
+{
+    const json_t *files = json_object_get(b->json, "files");
+    if (!json_is_array(files))
+        return err_set(err, ERR_CORRUPT, 0, "it lists no files");
+    AUTOFREE char *stem = rows_file_stem(b->target);
+    b->files = xcalloc(json_array_size(files), sizeof *b->files);
+    for (; b->file_count < json_array_size(files); b->file_count++) {
+        BundleFile *f = &b->files[b->file_count];
+        if (!read_file(json_array_get(files, b->file_count), f, err)) {
+            b->file_count++;
+            return false;
+        }
+        f->data = *stem && is_data(f->name, stem);
+        b->rows += f->data ? f->rows : 0;
+    }
+    if (b->file_count)
+        qsort(b->files, b->file_count, sizeof *b->files, compare_files);
+    for (size_t i = 1; i < b->file_count; i++)
+        if (str_eq(b->files[i - 1].name, b->files[i].name))
+            return err_set(err, ERR_CORRUPT, 0, "it lists %s twice", b->files[i].name);
+    return true;
+}
+
+/* The earlier of what the agent and the program say: too early does no harm to a delta. */
+static int64_t frozen_at(const Bundle *b, const json_t *upload)
+{
+    int64_t sealed = 0, told = 0;
+    bool has_sealed = clock_parse(json_str(b->json, "frozen_at"), &sealed);
+    bool has_told = clock_parse(json_str(upload, "frozen_at"), &told);
+    if (has_sealed && has_told)
+        return sealed < told ? sealed : told;
+    return has_sealed ? sealed : has_told ? told : 0;
+}
+
+static bool read_manifest(Bundle *b, Err *err)
+{
+    const json_t *upload = json_object_get(b->json, "upload");
+    if (!json_is_object(upload))
+        return err_set(err, ERR_REFUSED, 0,
+                       "it says nothing about an upload: this result is not for loading");
+    b->gtid = json_str(b->json, "gtid");
+    b->mode = json_str(upload, "mode");
+    b->target = json_str(upload, "target");
+    b->create = json_str(upload, "create");
+    b->checksum = json_str(upload, "checksum");
+    b->target_checksum = json_str(upload, "target_checksum");
+    b->on_change = json_str(upload, "on_change");
+    b->definition = json_str(upload, "definition");
+    b->tokenizer = json_str(upload, "tokenizer");
+    b->frozen_at = frozen_at(b, upload);
+    b->lag_ms = json_int(b->json, "lag_ms");
+    int64_t rows;
+    if (!json_opt_strs(upload, "columns", &b->columns, err) || !read_files(b, err) ||
+        !json_opt_int(upload, "rows", 0, INT64_MAX, b->rows, &rows, err))
+        return false;
+    if (rows != b->rows)
+        return err_set(err, ERR_CORRUPT, 0, "it promises %lld rows and its files of %s hold %lld",
+                       (long long)rows, b->target, (long long)b->rows);
+    return true;
+}
+
+bool bundle_open(const char *folder, Bundle *ret, Err *err)
+{
+    Bundle b = {.folder = xstrdup(folder)};
+    AUTOFREE char *path = xasprintf("%s/manifest.json", folder);
+    bool ok = json_read_file(path, &b.json, err);
+    if (ok && !read_manifest(&b, err)) {
+        ok = err_prefix(err, "%s", path);
+        err->kind = err->kind == ERR_USAGE ? ERR_CORRUPT : err->kind;
+    }
+    if (!ok) {
+        bundle_done(&b);
+        return false;
+    }
+    *ret = b;
+    return true;
+}
+
+void bundle_done(Bundle *b)
+{
+    for (size_t i = 0; i < b->file_count; i++) {
+        free(b->files[i].name);
+        free(b->files[i].sha256);
+    }
+    free(b->files);
+    free(b->folder);
+    strlist_done(&b->columns);
+    json_decref(b->json);
+    *b = (Bundle){0};
+}
+
+/* ---- verifying ----------------------------------------------------------------------------------- */
+
+enum { TOLD_PROBLEMS = 8 };
+
+typedef struct Problems {
+    Str text;
+    int n;
+} Problems;
+
+static void problem(Problems *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void problem(Problems *p, const char *fmt, ...)
+{
+    if (p->n++ >= TOLD_PROBLEMS)
+        return;
+    char text[500];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    str_addf(&p->text, "%s%s", p->text.len ? "; " : "", text);
+}
+
+static const BundleFile *find_file(const Bundle *b, const char *name)
+{
+    for (size_t i = 0; i < b->file_count; i++)
+        if (str_eq(b->files[i].name, name))
+            return &b->files[i];
+    return NULL;
+}
+
+static void check_surplus(const Bundle *b, const StrList *names, Problems *p)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (!is_paper(names->v[i]) && !find_file(b, names->v[i]))
+            problem(p, "%s is surplus, the manifest does not list it", names->v[i]);
+}
+
+static void check_sum_line(const Bundle *b, char *line, StrList *seen, Problems *p)
+{
+    char *name = line + 66;
+    if (strlen(line) < 67 || line[64] != ' ') {
+        problem(p, "SHA256SUMS is damaged");
+        return;
+    }
+    line[64] = '\0';
+    const BundleFile *f = find_file(b, name);
+    strlist_add(seen, name);
+    if (f && !str_eq(f->sha256, line))
+        problem(p, "%s has another checksum in SHA256SUMS than in the manifest", name);
+    else if (!f && !is_paper(name))
+        problem(p, "SHA256SUMS names %s, which the manifest does not list", name);
+}
+
+static void check_sums(const Bundle *b, Problems *p)
+{
+    Str text = STR_INIT;
+    Err err;
+    StrList seen = STRLIST_INIT, lines = STRLIST_INIT;
+    AUTOFREE char *path = xasprintf("%s/SHA256SUMS", b->folder);
+    if (!fs_read(path, 64 << 20, &text, &err)) {
+        problem(p, "SHA256SUMS is missing");
+        return;
+    }
+    strlist_split(&lines, str_z(&text), '\n');
+    for (size_t i = 0; i < lines.n; i++)
+        check_sum_line(b, lines.v[i], &seen, p);
+    for (size_t i = 0; i < b->file_count; i++)
+        if (!strlist_has(&seen, b->files[i].name))
+            problem(p, "SHA256SUMS does not name %s", b->files[i].name);
+    strlist_done(&seen);
+    strlist_done(&lines);
+    str_done(&text);
+}
+
+static bool check_bytes(const Bundle *b, const BundleFile *f, const char *path, Problems *p)
+{
+    int64_t size = fs_size(path);
+    char sum[65];
+    Err err;
+    if (size < 0)
+        problem(p, "%s is missing", f->name);
+    else if (size < f->compressed_bytes)
+        problem(p, "%s is truncated: %lld of %lld bytes", f->name, (long long)size,
+                (long long)f->compressed_bytes);
+    else if (size > f->compressed_bytes)
+        problem(p, "%s is too long: %lld bytes instead of %lld", f->name, (long long)size,
+                (long long)f->compressed_bytes);
+    else if (!sha256_file(path, sum, &err))
+        problem(p, "%s: %s", f->name, err.text);
+    else if (!str_eq(sum, f->sha256))
+        problem(p, "%s is corrupted: its SHA-256 is not that of the manifest", f->name);
+    else
+        return true;
+    (void)b;
+    return false;
+}
+
+static void check_rows(const BundleFile *f, const char *path, RowSum *sum, Problems *p)
+{
+    int64_t rows = 0, bytes = 0;
+    Err err;
+    if (!tsv_check(path, sum, &rows, &bytes, &err))
+        problem(p, "%s: %s", f->name, err.text);
+    else if (rows != f->rows || bytes != f->bytes)
+        problem(p, "%s holds %lld rows in %lld bytes, the manifest says %lld in %lld", f->name,
+                (long long)rows, (long long)bytes, (long long)f->rows, (long long)f->bytes);
+}
+
+bool bundle_verify(const Bundle *b, Err *err)
+{
+    Problems p = {STR_INIT, 0};
+    StrList names = STRLIST_INIT;
+    RowSum sum = {0, 0};
+    if (!fs_list(b->folder, &names, err))
+        return false;
+    check_surplus(b, &names, &p);
+    check_sums(b, &p);
+    for (size_t i = 0; i < b->file_count; i++) {
+        const BundleFile *f = &b->files[i];
+        AUTOFREE char *path = xasprintf("%s/%s", b->folder, f->name);
+        progress_set(0, b->rows, "verifying the files");
+        if (check_bytes(b, f, path, &p) && f->data)
+            check_rows(f, path, &sum, &p);
+    }
+    AUTOFREE char *checksum = rowsum_text(&sum);
+    if (!p.n && *b->checksum && !str_eq(checksum, b->checksum))
+        problem(&p, "the rows have the checksum %s, the manifest says %s", checksum, b->checksum);
+    if (p.n)
+        err_set(err, ERR_CORRUPT, 0, "nothing is loaded from %s: %s%s", b->folder, str_z(&p.text),
+                p.n > TOLD_PROBLEMS ? "; and more" : "");
+    strlist_done(&names);
+    str_done(&p.text);
+    return p.n == 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/load/load.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/progress.h"
+#include "replica-agent/index/jobctl.h"
+#include "replica-agent/load/ledger.h"
+
+/* ---- connection ---------------------------------------------------------------------------------- */
+
+/* One loader a target, ever: a killed one may leave a statement running in the server, and its lock is freed
+ * only when that has ended. */
+static bool take_lock(Load *l, Err *err)
+{
+    int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
+    for (;;) {
+        int64_t got;
+        if (!db_value_int(l->db, &got, err,
+                          "SELECT COALESCE(GET_LOCK(CONCAT('siding_load_', SHA1(?)), 1), 0)", "s",
+                          l->bundle->target))
+            return false;
+        if (got)
+            return true;
+        if (!jobctl_check(err))
+            return false;
+        if (clock_mono_ms() > deadline)
+            return err_set(
+                err, ERR_CONFLICT, 0,
+                "another siding-load works on %s, or the server still runs a statement of a killed one",
+                l->bundle->target);
+        progress_set(0, l->bundle->rows, "waiting: another load works on the target");
+    }
+}
+
+static bool check_local_infile(Load *l, Err *err)
+{
+    int64_t on;
+    if (!db_value_int(l->db, &on, err, "SELECT @@global.local_infile", ""))
+        return false;
+    return on ||
+           err_set(err, ERR_REFUSED, 0,
+                   "the primary refuses LOAD DATA LOCAL: SET GLOBAL local_infile=ON and put it into its "
+                   "option file");
+}
+
+static bool connect(Load *l, Err *err)
+{
+    db_close(l->db);
+    l->db = NULL;
+    l->txn_rows = 0;
+    return db_connect(&l->o->target, 0, &l->db, err) && check_local_infile(l, err) &&
+           db_exec(l->db, err, "SET SESSION lock_wait_timeout=60, wait_timeout=2147483", "") &&
+           take_lock(l, err);
+}
+
+/* ---- facts --------------------------------------------------------------------------------------- */
+
+static bool read_facts(Load *l, LoadFacts *f, Err *err)
+{
+    Ledger ledger;
+    if (!ledger_read(l->db, l->o->run, &ledger, err))
+        return false;
+    *f = (LoadFacts){.swap = l->swap,
+                     .finished = ledger.finished,
+                     .rows_loaded = ledger.rows,
+                     .rows_total = l->bundle->rows,
+                     .verified = ledger.verified};
+    l->chunks = ledger.chunks;
+    return tables_read(l->db, &l->tables, f, &l->target_exists, err);
+}
+
+/* ---- steps --------------------------------------------------------------------------------------- */
+
+static bool begin(Load *l, Err *err)
+{
+    return tables_check_target(l->db, &l->tables, err) && ledger_clear(l->db, l->o->run, err) &&
+           tables_begin(l->db, &l->tables, l->bundle->create, err);
+}
+
+static bool verify(Load *l, Err *err)
+{
+    const Bundle *b = l->bundle;
+    AUTOFREE char *sum = NULL;
+    progress_set(b->rows, b->rows, "verifying the new table");
+    if (!tables_checksum(l->db, l->tables.schema, l->tables.fresh, &b->columns, true, &sum, err))
+        return false;
+    if (sum && str_eq(sum, b->checksum))
+        return ledger_set_verified(l->db, l->o->run, b->rows, err);
+    Err dropping;
+    if (!tables_abandon(l->db, &l->tables, &dropping) || !ledger_clear(l->db, l->o->run, &dropping))
+        log_warn("%s", dropping.text);
+    return err_set(
+        err, ERR_CORRUPT, 0,
+        "the new table of %s does not hold what was loaded (checksum %s, the manifest says %s): nothing "
+        "was swapped, the new table is dropped",
+        b->target, sum ? sum : "none", b->checksum);
+}
+
+static bool finish(Load *l, Err *err)
+{
+    l->outcome.rows = l->bundle->rows;
+    if (l->swap && !load_finish_swap(l, err))
+        return false;
+    return ledger_finish(l->db, l->o->run, l->bundle->rows, err);
+}
+
+static bool do_step(Load *l, LoadStep step, const LoadFacts *facts, const char *reason, Err *err)
+{
+    switch (step) {
+    case LOAD_REFUSE:
+        return err_set(err, ERR_REFUSED, 0, "%s: %s", l->bundle->target, reason);
+    case LOAD_BEGIN:
+        return begin(l, err);
+    case LOAD_ROWS:
+        return load_rows(l, facts->rows_loaded, err);
+    case LOAD_VERIFY:
+        return verify(l, err);
+    case LOAD_SWAP:
+        return load_swap(l, err);
+    case LOAD_FINISH:
+        return finish(l, err);
+    case LOAD_NOTHING:
+        break;
+    }
+    return true;
+}
+
+static const char *step_name(LoadStep step)
+{
+    static const char *const names[] = {"nothing to do", "refuse", "begin", "load rows",
+                                        "verify",        "swap",   "finish"};
+    return names[step];
+}
+
+static bool next(Load *l, bool *ret_done, Err *err)
+{
+    LoadFacts facts;
+    const char *reason;
+    if (!jobctl_check(err) || (!l->db && !connect(l, err)) || !read_facts(l, &facts, err))
+        return false;
+    LoadStep step = load_next_step(&facts, &reason);
+    log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));
+    if (!do_step(l, step, &facts, reason, err))
+        return false;
+    *ret_done = step == LOAD_NOTHING || step == LOAD_FINISH;
+    if (step == LOAD_NOTHING)
+        l->outcome = (LoadOutcome){.rows = facts.rows_total, .swapped = l->swap};
+    return true;
+}
+
+/* What a lost connection has left is found out by looking again. */
+static bool try_again(Load *l, const Err *err)
+{
+    if (!err_is_transient(err) || clock_mono_ms() - l->progress_ms > l->o->retry_ms)
+        return false;
+    log_warn("%s; looking again", err->text);
+    progress_set(0, l->bundle->rows, err->text);
+    db_close(l->db);
+    l->db = NULL;
+    clock_sleep_ms(1000);
+    return true;
+}
+
+bool load_run(Load *l, Err *err)
+{
+    bool done = false, ok = true;
+    l->progress_ms = clock_mono_ms();
+    while (ok && !done) {
+        if (next(l, &done, err))
+            l->progress_ms = clock_mono_ms();
+        else
+            ok = try_again(l, err);
+    }
+    db_close(l->db);
+    l->db = NULL;
+    return ok;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One load, from what is found in the server to its end: asks the plan, does the step, asks again. Started
+ * again after any crash it goes on where the last one stopped.
+ */
+#pragma once
+
+#include "common/db.h"
+#include "replica-agent/index/definition.h"
+#include "replica-agent/load/bundle.h"
+#include "replica-agent/load/delta.h"
+#include "replica-agent/load/tables.h"
+#include "replica-agent/load/throttle.h"
+
+typedef struct LoadOptions {
+    DbTarget target;
+    const char *run;
+    bool replace, drop_old;
+    int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms;
+    ThrottleLimits throttle;
+    int64_t throttle_limit_ms; /* longest wait without a row */
+    int64_t rename_wait_ms, lock_wait_ms, retry_ms;
+} LoadOptions;
+
+typedef struct LoadOutcome {
+    int64_t rows, delta_keys, longest_txn_ms;
+    bool swapped, stale_swap;
+} LoadOutcome;
+
+typedef struct Load {
+    const LoadOptions *o;
+    const Bundle *bundle;
+    const IndexDefinition *definition; /* NULL: no delta */
+    bool swap;
+    LoadTables tables;
+    StrList paths; /* of the data files, in order */
+    Db *db;
+    bool target_exists;
+    int64_t chunks, throttled_ms, last_status_ms, running, txn_rows;
+    int64_t second_round_from; /* the primary's clock at the first round, 0: not known */
+    DeltaKeys first_round;
+    int64_t progress_ms; /* when something last succeeded */
+    LoadOutcome outcome;
+} Load;
+
+MUST_CHECK bool load_run(Load *l, Err *err);
+
+/* Steps in files of their own. */
+MUST_CHECK bool load_rows(Load *l, int64_t loaded, Err *err);
+MUST_CHECK bool load_swap(Load *l, Err *err);
+MUST_CHECK bool load_finish_swap(Load *l, Err *err);

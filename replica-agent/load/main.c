@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding-load: loads a verified result folder into the primary, each row exactly once.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/progress.h"
+#include "replica-agent/index/connopts.h"
+#include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/tokenize.h"
+#include "replica-agent/load/load.h"
+
+typedef struct Options {
+    DbTarget target;
+    StrList databases;
+    char *manifest, *definition, *run, *work, *mode;
+    bool json, drop_old;
+    int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms;
+    int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
+} Options;
+
+static const Opt option_table[] = {
+    {"manifest", 'm', OPT_STR, offsetof(Options, manifest), "DIR",
+     .doc = "The result folder, with manifest.json. Required.", .section = "What"},
+    {"run", 'r', OPT_STR, offsetof(Options, run), "ID",
+     .doc = "Name of this load in siding.ledger: the same name goes on where it stopped; default: "
+            "$SIDING_RUN_ID."},
+    {"definition", 'f', OPT_STR, offsetof(Options, definition), "FILE",
+     .doc = "The job's file; an index with on_change = \"delta\" needs it."},
+    {"mode", 0, OPT_STR, offsetof(Options, mode), "MODE",
+     .doc = "swap, append or replace; default: what the manifest says."},
+    {"work", 'w', OPT_STR, offsetof(Options, work), "DIR", .doc = "Write outcome.json there."},
+    {"json", 0, OPT_FLAG, offsetof(Options, json), .doc = "Print the outcome on stdout."},
+    {"drop-old", 0, OPT_FLAG, offsetof(Options, drop_old), .doc = "Drop the old table after a swap."},
+
+    {"rows-per-transaction", 0, OPT_INT, offsetof(Options, rows_per_transaction), "N", "20000", 1, 10000000,
+     "Most rows of one transaction.", "How gently"},
+    {"bytes-per-transaction", 0, OPT_SIZE, offsetof(Options, bytes_per_transaction), "SIZE", "4M", 1, 1 << 30,
+     "Most bytes of one transaction; one row may be larger."},
+    {"max-txn-ms", 0, OPT_INT, offsetof(Options, max_txn_ms), "MS", "100", 1, 3600000,
+     "Transactions become smaller while they take longer."},
+    {"max-running", 0, OPT_INT, offsetof(Options, max_running), "N", "64", 0, 1000000,
+     "Wait while more threads run in the server; 0: never."},
+    {"max-commit-ms", 0, OPT_INT, offsetof(Options, max_commit_ms), "MS", "1000", 0, 3600000,
+     "Wait after a transaction that took longer; 0: never."},
+    {"throttle-limit", 0, OPT_DURATION, offsetof(Options, throttle_limit_ms), "TIME", "30m", 0, INT64_MAX,
+     "Give up after waiting this long for a busy server."},
+    {"rename-wait", 0, OPT_DURATION, offsetof(Options, rename_wait_ms), "TIME", "10m", 0, INT64_MAX,
+     "Give up the swap when the target was in use this long."},
+    {"lock-wait", 0, OPT_DURATION, offsetof(Options, lock_wait_ms), "TIME", "5m", 0, INT64_MAX,
+     "Wait this long for another load of the same target."},
+    {"retry", 0, OPT_DURATION, offsetof(Options, retry_ms), "TIME", "2m", 0, INT64_MAX,
+     "Connect again this long when the primary goes away."},
+    CONNECTION_OPTIONS(Options),
+    {NULL},
+};
+
+static const char usage[] = "siding-load --manifest DIR --run ID [options]";
+static const char intro[] = "Verifies a result folder and loads it into the primary.";
+
+static bool from_environment(Options *o, Err *err)
+{
+    if (!o->run)
+        o->run = xstrdup(getenv("SIDING_RUN_ID"));
+    if (!o->manifest)
+        return err_set(err, ERR_USAGE, 0, "option --manifest is missing: the result folder");
+    if (!o->run || !*o->run)
+        return err_set(err, ERR_USAGE, 0, "option --run is missing: a name for this load");
+    if (strlen(o->run) > 40 ||
+        o->run[strspn(o->run, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
+        return err_set(err, ERR_USAGE, 0, "option --run: \"%s\" is no run: 1 to 40 letters, digits, . _ -",
+                       o->run);
+    if (!o->target.defaults_file)
+        o->target.defaults_file = xstrdup(getenv("SIDING_DEFAULTS_FILE"));
+    if (o->databases.n)
+        o->target.database = xstrdup(o->databases.v[0]);
+    return true;
+}
+
+/* ---- what may be loaded how ---------------------------------------------------------------------- */
+
+static bool check_mode(const Options *o, const Bundle *b, const char **ret, Err *err)
+{
+    const char *mode = o->mode ? o->mode : b->mode;
+    static const char *const known[] = {"swap", "append", "replace"};
+    for (size_t i = 0; i < COUNT(known); i++)
+        if (str_eq(known[i], mode)) {
+            *ret = known[i];
+            return true;
+        }
+    return err_set(err, ERR_USAGE, 0, "mode \"%s\" is none of swap, append, replace", mode);
+}
+
+static bool check_swap(const Bundle *b, Err *err)
+{
+    if (!*b->create)
+        return err_set(err, ERR_REFUSED, 0,
+                       "the manifest has no create statement: this result is not for a swap");
+    if (!*b->checksum || !b->columns.n)
+        return err_set(err, ERR_REFUSED, 0,
+                       "the manifest has no checksum of the rows: this result is not for a swap");
+    return true;
+}
+
+static bool check_definition(const Options *o, const Bundle *b, JobFile *job, Err *err)
+{
+    if (!str_eq(b->on_change, "delta"))
+        return true;
+    if (!o->definition)
+        return err_set(err, ERR_USAGE, 0, "option --definition is missing: on_change is \"delta\"");
+    if (!b->frozen_at)
+        return err_set(err, ERR_CORRUPT, 0, "the manifest does not say when the state was frozen");
+    if (!definition_load(o->definition, job, err))
+        return false;
+    AUTOFREE char *fingerprint = definition_fingerprint(&job->index);
+    if (!str_eq(fingerprint, b->definition))
+        return err_set(err, ERR_REFUSED, 0,
+                       "%s is not the definition this result was made with: run the job again",
+                       o->definition);
+    if (!str_eq(b->tokenizer, tokenizer_version()))
+        log_warn("the result was made with %s, changed records are indexed with %s", b->tokenizer,
+                 tokenizer_version());
+    return true;
+}
+
+/* ---- outcome ------------------------------------------------------------------------------------- */
+
+static bool write_outcome(const Options *o, const Bundle *b, const char *mode, const LoadOutcome *out,
+                          double seconds, Err *err)
+{
+    AUTOJSON json_t *j = json_object();
+    json_set_str(j, "mode", mode);
+    json_set_str(j, "target", b->target);
+    json_set_int(j, "rows", out->rows);
+    json_set_bool(j, "swapped", out->swapped);
+    json_set_int(j, "delta_keys", out->delta_keys);
+    json_set_bool(j, "stale_swap", out->stale_swap);
+    json_set_int(j, "longest_transaction_ms", out->longest_txn_ms);
+    json_set_num(j, "seconds", seconds);
+    if (o->json) {
+        AUTOFREE char *text = json_text(j);
+        puts(text);
+    }
+    if (!o->work)
+        return true;
+    AUTOFREE char *path = xasprintf("%s/outcome.json", o->work);
+    return fs_mkdirs(o->work, 0700, err) && json_replace_file(path, j, 0600, err);
+}
+
+static void take_paths(const Bundle *b, StrList *ret)
+{
+    for (size_t i = 0; i < b->file_count; i++)
+        if (b->files[i].data)
+            strlist_addf(ret, "%s/%s", b->folder, b->files[i].name);
+}
+
+static bool load(const Options *o, const Bundle *b, const JobFile *job, const char *mode, LoadOutcome *ret,
+                 Err *err)
+{
+    LoadOptions lo = {.target = o->target,
+                      .run = o->run,
+                      .replace = str_eq(mode, "replace"),
+                      .drop_old = o->drop_old,
+                      .rows_per_transaction = o->rows_per_transaction,
+                      .bytes_per_transaction = o->bytes_per_transaction,
+                      .max_txn_ms = o->max_txn_ms,
+                      .throttle = {.running = o->max_running, .commit_ms = o->max_commit_ms},
+                      .throttle_limit_ms = o->throttle_limit_ms,
+                      .rename_wait_ms = o->rename_wait_ms,
+                      .lock_wait_ms = o->lock_wait_ms,
+                      .retry_ms = o->retry_ms};
+    Load l = {.o = &lo,
+              .bundle = b,
+              .definition = job->index.fields.n ? &job->index : NULL,
+              .swap = str_eq(mode, "swap")};
+    take_paths(b, &l.paths);
+    bool ok = tables_open(b->target, o->run, b->frozen_at, &l.tables, err) && load_run(&l, err);
+    tables_close(&l.tables);
+    strlist_done(&l.paths);
+    delta_keys_done(&l.first_round);
+    *ret = l.outcome;
+    return ok;
+}
+
+static bool run(const Options *o, Err *err)
+{
+    Bundle b = {0};
+    JobFile job = {0};
+    const char *mode = NULL;
+    LoadOutcome outcome = {0};
+    int64_t begun = clock_mono_ms();
+    progress_start("rows");
+    if (!bundle_open(o->manifest, &b, err))
+        return false;
+    bool ok = check_mode(o, &b, &mode, err) && (!str_eq(mode, "swap") || check_swap(&b, err)) &&
+              (!str_eq(mode, "swap") || check_definition(o, &b, &job, err)) && bundle_verify(&b, err) &&
+              load(o, &b, &job, mode, &outcome, err);
+    if (ok)
+        progress_set(outcome.rows, outcome.rows, "done");
+    progress_end();
+    ok = ok && write_outcome(o, &b, mode, &outcome, (double)(clock_mono_ms() - begun) / 1e3, err);
+    if (ok)
+        log_info("%s: %lld rows, %s, in %.1f s", b.target, (long long)outcome.rows,
+                 outcome.swapped ? "swapped" : "loaded", (double)(clock_mono_ms() - begun) / 1e3);
+    job_file_done(&job);
+    bundle_done(&b);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {0};
+    Err err;
+    OptSpecial special = OPT_RUN;
+    StrList words = STRLIST_INIT;
+    log_setup("siding-load", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    jobctl_start();
+    bool ok = opts_parse(option_table, argc, argv, false, &o, &words, NULL, &special, &err);
+    if (ok && special == OPT_HELP) {
+        AUTO(str_done) Str help = STR_INIT;
+        opts_write_help(option_table, usage, intro, &help);
+        fputs(str_z(&help), stdout);
+    } else if (ok && special == OPT_VERSION) {
+        puts("siding-load " SIDING_VERSION);
+    } else if (ok) {
+        if (words.n)
+            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is no option", words.v[0]);
+        ok = ok && from_environment(&o, &err) && run(&o, &err);
+    }
+    if (!ok)
+        log_error("%s", err.text);
+    strlist_done(&words);
+    opts_free(option_table, &o);
+    free(o.target.database);
+    return ok ? 0 : err_exit_status(&err);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The swap and what stands around it: changes since the freeze, the RENAME, changes during it.
+ */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/progress.h"
+#include "replica-agent/index/jobctl.h"
+#include "replica-agent/load/ledger.h"
+#include "replica-agent/load/load.h"
+
+enum { LONGEST_PAUSE_MS = 5000 };
+
+static bool is_delta(const Load *l)
+{
+    return str_eq(l->bundle->on_change, "delta");
+}
+
+/* ---- changes ------------------------------------------------------------------------------------- */
+
+/* The primary's time of the frozen position: the replica's lag counts, the clocks' difference is in the
+ * margin. */
+static int64_t freeze_of(const Load *l)
+{
+    return l->bundle->frozen_at - l->bundle->lag_ms;
+}
+
+static bool first_round(Load *l, Err *err)
+{
+    DeltaKeys keys = {NULL, 0};
+    int64_t begun;
+    bool ok = delta_now(l->db, &begun, err) && delta_find(l->db, l->definition, freeze_of(l), &keys, err) &&
+              delta_apply(l->db, l->definition, l->tables.schema, l->tables.fresh, DELTA_SHADOW, &keys, err);
+    if (ok) {
+        log_info("%s: %zu records changed since the freeze are indexed in the new table", l->bundle->target,
+                 keys.n);
+        l->second_round_from = begun;
+        delta_keys_done(&l->first_round);
+        l->first_round = keys;
+        return true;
+    }
+    delta_keys_done(&keys);
+    return false;
+}
+
+static bool second_round(Load *l, Err *err)
+{
+    DeltaKeys keys = {NULL, 0};
+    /* After a crash the first round's time is not known: going back to the freeze is right too. */
+    int64_t from = l->second_round_from ? l->second_round_from : freeze_of(l);
+    bool ok = delta_find(l->db, l->definition, from, &keys, err) &&
+              delta_apply(l->db, l->definition, l->tables.schema, l->tables.target, DELTA_LIVE, &keys, err);
+    if (ok) {
+        log_info("%s: %zu records changed since are indexed in the live table", l->bundle->target, keys.n);
+        l->outcome.delta_keys = (int64_t)delta_keys_union(&l->first_round, &keys);
+    }
+    delta_keys_done(&keys);
+    return ok;
+}
+
+/* ---- refuse, discard ----------------------------------------------------------------------------- */
+
+static const char *shown(const char *checksum)
+{
+    return checksum && *checksum ? checksum : "no table";
+}
+
+static bool is_as_frozen(const Load *l, const char *checksum)
+{
+    return str_eq(checksum ? checksum : "", l->bundle->target_checksum);
+}
+
+static bool refuse_changed(Load *l, Err *err)
+{
+    AUTOFREE char *live = NULL;
+    progress_set(l->bundle->rows, l->bundle->rows, "comparing the live table with the frozen one");
+    if (!tables_checksum(l->db, l->tables.schema, l->tables.target, &l->bundle->columns, false, &live, err))
+        return false;
+    if (is_as_frozen(l, live))
+        return true;
+    if (!tables_abandon(l->db, &l->tables, err) || !ledger_clear(l->db, l->o->run, err))
+        return false;
+    return err_set(
+        err, ERR_REFUSED, 0,
+        "%s has changed since it was frozen at GTID %s (then %s, now %s) and a swap would undo that: "
+        "nothing was swapped. Declare on_change = \"delta\" or \"discard\" in the job",
+        l->bundle->target, *l->bundle->gtid ? l->bundle->gtid : "unknown", shown(l->bundle->target_checksum),
+        shown(live));
+}
+
+/* The old table stands still now: did it hold changes that the new one does not? */
+static bool note_stale(Load *l, Err *err)
+{
+    AUTOFREE char *old = NULL;
+    progress_set(l->bundle->rows, l->bundle->rows, "comparing the old table with the frozen one");
+    if (!tables_checksum(l->db, l->tables.schema, l->tables.old, &l->bundle->columns, true, &old, err))
+        return false;
+    l->outcome.stale_swap = !is_as_frozen(l, old);
+    if (l->outcome.stale_swap)
+        log_warn(
+            "%s had changed since it was frozen (then %s, at the swap %s); the changes are in %s.%s only",
+            l->bundle->target, shown(l->bundle->target_checksum), shown(old), l->tables.schema,
+            l->tables.old);
+    return true;
+}
+
+/* ---- the RENAME ---------------------------------------------------------------------------------- */
+
+static void tell_who_blocks(Load *l, int try)
+{
+    AUTOFREE char *who = NULL;
+    AUTOFREE char *reason = NULL;
+    Err ignored;
+    if (!db_value(l->db, &who, &ignored,
+                  "SELECT CONCAT('connection ', ID, ' of ', USER, ' (', TIME, ' s)') FROM"
+                  " information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER <> 'system user' AND "
+                  "COMMAND"
+                  " NOT IN ('Daemon', 'Binlog Dump') ORDER BY COMMAND = 'Sleep', TIME DESC LIMIT 1",
+                  ""))
+        who = NULL;
+    reason = xasprintf("waiting to rename, try %d: %s is in use; perhaps by %s", try, l->bundle->target,
+                       who ? who : "a transaction");
+    progress_set(l->bundle->rows, l->bundle->rows, reason);
+    log_info("%s", reason);
+}
+
+static bool rename_patiently(Load *l, Err *err)
+{
+    int64_t deadline = clock_mono_ms() + l->o->rename_wait_ms, pause_ms = 500;
+    for (int try = 1; !tables_rename(l->db, &l->tables, l->target_exists, err); try++) {
+        if (err->code != 1205)
+            return false;
+        tell_who_blocks(l, try);
+        if (clock_mono_ms() > deadline)
+            return err_set(
+                err, ERR_REFUSED, 0,
+                "%s was in use without a pause for %lld s, so it was not swapped; the new table is "
+                "ready: the same run tries again",
+                l->bundle->target, (long long)l->o->rename_wait_ms / 1000);
+        if (!jobctl_check(err))
+            return false;
+        clock_sleep_ms(pause_ms);
+        pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
+    }
+    return true;
+}
+
+bool load_swap(Load *l, Err *err)
+{
+    bool ready = is_delta(l)                               ? first_round(l, err)
+                 : str_eq(l->bundle->on_change, "discard") ? true
+                                                           : refuse_changed(l, err);
+    return ready && tables_check_target(l->db, &l->tables, err) &&
+           tables_prepare_rename(l->db, &l->tables, err) && rename_patiently(l, err);
+}
+
+bool load_finish_swap(Load *l, Err *err)
+{
+    l->outcome.swapped = true;
+    if (!(is_delta(l) ? second_round(l, err) : note_stale(l, err)))
+        return false;
+    return !l->o->drop_old || tables_drop_old(l->db, &l->tables, err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The tables around a swap: the target T, the new table _T_siding_new, the old one _T_siding_old, and the
+ * marker _T_siding_todo, which the RENAME turns into _T_siding_done. The marker's comment names the run and
+ * when it was frozen; as the marker moves in the same statement as the tables, a crash before the RENAME and
+ * one after it are told apart.
+ */
+#pragma once
+
+#include "common/db.h"
+#include "replica-agent/load/plan.h"
+
+typedef struct LoadTables {
+    char *schema, *target, *fresh, *old, *todo, *done;
+    const char *run;
+    int64_t frozen_at;
+} LoadTables;
+
+MUST_CHECK bool tables_open(const char *target, const char *run, int64_t frozen_at, LoadTables *ret,
+                            Err *err);
+void tables_close(LoadTables *t);
+
+/* Fills marker, marker_ours, marker_newer, shadow; *ret_target: the target exists. */
+MUST_CHECK bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err);
+/* ERR_REFUSED with the reason: a view, triggers, foreign keys, an engine without transactions. */
+MUST_CHECK bool tables_check_target(Db *db, const LoadTables *t, Err *err);
+
+/* Drops what an earlier run left and makes shadow table and marker, the marker last. `create` is the
+ * manifest's statement; its table name is replaced. */
+MUST_CHECK bool tables_begin(Db *db, const LoadTables *t, const char *create, Err *err);
+/* Drops shadow table and marker. */
+MUST_CHECK bool tables_abandon(Db *db, const LoadTables *t, Err *err);
+/* Makes room for the names that a RENAME gives. */
+MUST_CHECK bool tables_prepare_rename(Db *db, const LoadTables *t, Err *err);
+/* One try, waiting a second for the tables; ERR_TIMEOUT with code 1205: somebody uses the target. */
+MUST_CHECK bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err);
+MUST_CHECK bool tables_drop_old(Db *db, const LoadTables *t, Err *err);
+MUST_CHECK bool tables_exists(Db *db, const char *schema, const char *table, bool *ret, Err *err);
+/* The checksum of all rows; NULL where the table does not exist. `alone`: nobody else writes to it, so that
+ * no read view is held (a long one would slow down the primary's queues). */
+MUST_CHECK bool tables_checksum(Db *db, const char *schema, const char *table, const StrList *columns,
+                                bool alone, char **ret, Err *err);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/load/throttle.h"
+
+#include <stdio.h>
+
+enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000 };
+
+int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n)
+{
+    if (limits->running && in->running > limits->running) {
+        snprintf(reason, n, "waiting: %lld threads run on the primary, the limit is %lld",
+                 (long long)in->running, (long long)limits->running);
+        return LOOK_AGAIN_MS;
+    }
+    if (limits->commit_ms && in->commit_ms > limits->commit_ms) {
+        snprintf(reason, n, "waiting: the last commit took %lld ms, the limit is %lld ms",
+                 (long long)in->commit_ms, (long long)limits->commit_ms);
+        return in->commit_ms < LONGEST_MS ? in->commit_ms : LONGEST_MS;
+    }
+    if (n)
+        *reason = '\0';
+    return 0;
+}
+
+int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most)
+{
+    if (took_ms > max_ms)
+        rows = rows / 2;
+    else if (took_ms < max_ms / 2)
+        rows = rows + rows / 2 + 1;
+    if (rows > most)
+        rows = most;
+    return rows < 1 ? 1 : rows;
+}
