@@ -14,6 +14,7 @@ import time
 import catalogue
 import changes
 import compare
+import hosts
 import latency
 import load
 import proof
@@ -112,6 +113,7 @@ def window(run, name, seconds=None, function=None):
 def baseline(run, stage):
     tool = os.path.join(run.build, "tests", "tools", "live_writers")
     run.writers = latency.Writers(tool, run.env["DB0_SOCKET"], run.work, RATE)
+    run.primary_cpus = hosts.apart(run.env)
     time.sleep(1.5)  # connections, caches
     window(run, "writers alone", BASELINE_S)
     stage.text = "%d short transactions a second on the primary" % RATE
@@ -126,7 +128,8 @@ def on_primary(run, stage):
             start, out = time.monotonic(), os.path.join(run.work, "on-primary")
             shutil.rmtree(out, ignore_errors=True)
             done = subprocess.run(["siding-index", "--socket", run.env["DB0_SOCKET"], "--definition", run.definition(), "--output", out],
-                                  env=run.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=180)
+                                  env=run.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=180,
+                                  preexec_fn=lambda: os.sched_setaffinity(0, run.primary_cpus))
             if done.returncode:
                 raise RuntimeError("siding-index on the primary: " + done.stderr.decode("utf-8", "replace").strip())
             times.append(time.monotonic() - start)
@@ -168,6 +171,7 @@ def jobs_on_replicas(run, stage):
 def afterwards(run, stage):
     window(run, "afterwards", AFTER_S)
     counts = run.writers.stop()
+    hosts.together(run.env)
     run.samples = latency.read(run.writers.path)
     stage.text = "%s live transactions in all, %d failed" % (number(counts["transactions"]), counts["errors"])
 

@@ -98,6 +98,7 @@ def dump_restored(run):
 def index_in_sql(run):
     gtid = last_run(run.index)["gtid"]
     restore.forward(run.scratch, gtid)
+    words.collect_texts(run.scratch)
     chosen, rows, total, wrong = words.check_sample(run.scratch, run.siding.result_path(run.index["id"]), gtid)
     run.postings = total
     return "%d words (%s, …): %s rows equal to SQL on the texts at %s" % (len(chosen), ", ".join(chosen[:3]), number(rows), gtid), wrong

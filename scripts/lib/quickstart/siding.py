@@ -23,7 +23,7 @@ class Siding:
         return done.stdout.decode()
 
     def json(self, *words):
-        return json.loads(self.call(*words, "--json"))
+        return json.loads(self.call("--json", *words))
 
     def submit(self, *words):
         return self.call("submit", *words).split()[-1].strip("#")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The summary: what happened, in figures a database administrator can check, and the proofs.
+import hosts
 import latency
 from screen import number, size, table
 from siding import epoch, last_run
@@ -25,7 +26,7 @@ def latencies(run):
         w = latency.window(run.samples, start, end)
         if w:
             rows.append((name, "%.1f ms" % w["p50"], "%.1f ms" % w["p99"], "%.0f ms" % w["worst"], number(w["count"]), str(w["errors"])))
-    return table(rows)
+    return table(rows) + [hosts.told()]
 
 
 def results(run):

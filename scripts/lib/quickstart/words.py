@@ -127,8 +127,7 @@ def count_in_server(scratch, words):
 
 
 def check_sample(scratch, folder, seed, count=24):
-    """(words, rows compared, postings in the whole index, differences)"""
-    collect_texts(scratch)
+    """(words, rows compared, postings in the whole index, differences); after collect_texts."""
     words, total = choose(folder, scratch, seed, count)
     expected = {}
     for part in together([lambda k=k: count_in_server(scratch, words[k::2]) for k in range(2)]):

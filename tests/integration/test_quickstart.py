@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Quickstart's proofs can fail: each is given something wrong and must name it. Then the whole, from a clean start
+to nothing left behind."""
+import gzip
+import os
+import sys
+import tempfile
+import unittest
+from collections import Counter
+
+from harness import ROOT, Cluster, ClusterTest, call, main
+
+sys.path.insert(0, os.path.join(ROOT, "scripts", "lib", "quickstart"))
+import catalogue  # noqa: E402
+import compare  # noqa: E402
+import latency  # noqa: E402
+import restore  # noqa: E402
+import witness  # noqa: E402
+import words  # noqa: E402
+from servers import Session, SqlError  # noqa: E402
+
+
+class Look:
+    """A witness's sample."""
+
+    def __init__(self, at, applied, received, sql, settings=("1", "1")):
+        self.at, self.applied, self.received = at, "0-1-%d" % applied, "0-1-%d" % received
+        self.sql, self.io, self.settings, self.error = sql, "Yes", settings, ""
+
+
+class Pure(unittest.TestCase):
+    def test_a_record_of_the_package_index(self):
+        (s,) = catalogue.stanzas("Package: a\nVersion: 1\nDescription: one\n more of it\nMaintainer: A B <a@b>\n"
+                                 "Depends: cc (>= 1) | dd, cc (<= 2), ee:any\nTag: x::{y,z}, w\nSection: non-free/net\n\n")
+        self.assertEqual(s["Description"], "one\nmore of it")
+        self.assertEqual(catalogue.links(s, {"cc": 1, "dd": 2}), {("depends", 1): [">= 1", "<= 2"], ("depends", 2): [""]})
+        self.assertEqual(catalogue.keywords(s), ["net", "w", "x::y", "x::z"])
+        self.assertEqual(catalogue.people("A B <a@b>"), [("A B", "a@b")])
+
+    def test_a_pause_with_its_buffer_and_replay(self):
+        looks = [Look(0, 10, 10, True), Look(1, 12, 12, False), Look(2, 12, 40, False), Look(3, 12, 72, False),
+                 Look(3.1, 12, 75, True, ("2", "0")), Look(3.2, 60, 78, False), Look(3.3, 60, 80, True),
+                 Look(4, 95, 95, True), Look(5, 100, 100, True)]
+        (pause,) = witness.pauses(looks)
+        self.assertEqual((pause["gtids"], pause["buffered"]), ({"0-1-12"}, 60))
+        self.assertAlmostEqual(pause["seconds"], 2.1)
+        self.assertAlmostEqual(pause["write_rate"], 30)
+        self.assertEqual(pause["caught_up_at"], 4)
+
+    def test_latencies_by_window(self):
+        samples = [(t, 1000 * (t % 100 + 1), "edit", t != 150) for t in range(200)]
+        w = latency.window(samples, 100, 200)
+        self.assertEqual((w["count"], w["p50"], w["p99"], w["worst"], w["errors"]), (100, 51, 100, 100, 1))
+        self.assertIsNone(latency.window(samples, 300, 400))
+
+    def test_words_of_a_text(self):
+        self.assertEqual(words.tokens("LibBoost-filesystem1.74.0 (>= 1.5), it's a_b 3,4 x.y _ a.1"),
+                         ["libboost", "filesystem1.74.0", "1.5", "it's", "a_b", "3,4", "x.y", "a", "1"])
+
+    def test_files_of_a_dump_in_order(self):
+        steps = restore.plan(["d.t.00000.sql.gz", "d.t-schema.sql", "d-schema-create.sql", "d.t-schema-triggers.sql", "metadata"])
+        self.assertEqual([s for s in steps if s], [["d-schema-create.sql"], ["d.t-schema.sql"], ["d.t.00000.sql.gz"],
+                                                   ["d.t-schema-triggers.sql"]])
+        with self.assertRaises(SqlError):
+            restore.plan(["stray.sql"])
+
+
+class Proofs(ClusterTest):
+    """The catalogue on servers without agents."""
+    servers_only = True
+
+    def sample(self, node="db1"):
+        class Server:
+            socket = self.cluster.socket(node)
+        return Server
+
+    def test_1_a_row_that_differs_is_named(self):
+        c = self.cluster
+        c.load_catalogue(2000)
+        others = {node: c.socket(node) for node in ("db1", "db2")}
+        _, tables, rows, wrong = compare.equal_servers(c.socket("db0"), others, ["catalogue"])
+        self.assertEqual((tables, wrong), (8, {"db1": [], "db2": []}))
+        self.assertGreater(rows, 4000)
+        c.sql("db2", "SET sql_log_bin=0; UPDATE catalogue.record SET size = size + 1 WHERE id = 7")
+        _, _, _, wrong = compare.equal_servers(c.socket("db0"), others, ["catalogue"])
+        self.assertEqual(wrong["db1"], [])
+        self.assertIn("catalogue.record differs", wrong["db2"][0])
+
+    def test_2_an_index_that_differs_is_named(self):
+        c, folder = self.cluster, tempfile.mkdtemp(dir=self.cluster.folder)
+        c.sql("db0", "INSERT INTO catalogue.record (name, version, section, summary) VALUES ('x', '1', 's', "
+              "'Émigré ﬁne straße, node.js o’clock Øre don''t 1.5 fine_x fine.')")
+        c.expect_caught_up()
+        session = Session("db1", c.socket("db1"))
+        words.collect_texts(self.sample())
+        postings = Counter((t, int(r), int(f)) for r, f, text in session.rows("SELECT record, field, text FROM words.texts")
+                           if text.isascii() for t in words.tokens(text))
+        expected = {"emigre": 1, "fine": 2, "strasse": 1, "node.js": 1, "ore": 1, "node": 0, "js": 0, "fine_x": 1, "1.5": 1}
+        last = int(session.value("SELECT MAX(record) FROM words.texts"))
+        for word, n in expected.items():
+            found = words.count_in_server(self.sample(), [word]).get((word, last, 2), 0)
+            self.assertEqual(found, n, word)
+        session.close()
+        self.write(folder, postings)
+        c.sql("db1", "DELETE FROM words.texts WHERE odd")
+        chosen, rows, total, wrong = words.check_sample(self.sample(), folder, "seed", 24)
+        self.assertEqual((wrong, total), ([], len(postings)))
+        word = chosen[5]
+        key = next(k for k in postings if k[0] == word)
+        self.write(folder, {k: n + (k == key) for k, n in postings.items()})
+        self.assertIn("%s in record %d" % key[:2], words.check_sample(self.sample(), folder, "seed", 24)[3][0])
+        self.write(folder, {k: n for k, n in postings.items() if k != key})
+        self.assertIn("%s in record %d" % key[:2], words.check_sample(self.sample(), folder, "seed", 24)[3][0])
+
+    @staticmethod
+    def write(folder, postings):
+        with gzip.open(os.path.join(folder, "catalogue.word_index.00000.tsv.gz"), "wt", encoding="utf-8") as f:
+            f.writelines("%s\t%d\t%d\t%d\n" % (*key, n) for key, n in sorted(postings.items()))
+
+
+if __name__ == "__main__":
+    main()
