@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Building with meson into a folder of the source tree.
 
-# build FOLDER [MESON-OPTION…]: sets FOLDER up once, then compiles what has changed. CC chooses the compiler.
+# build FOLDER [MESON-OPTION…]: sets FOLDER up once, then compiles what has changed. CC chooses the compiler,
+# TARGET what to make (default: all).
 build() {
 	local folder=$ROOT/$1
 	shift
@@ -13,9 +14,9 @@ build() {
 		quietly "$folder/setup.out" meson setup "$folder" "$ROOT" "$@"
 	fi
 	if [[ -t 2 ]]; then
-		ninja -C "$folder" >&2 || die "the build failed in $folder"
+		ninja -C "$folder" "${TARGET:-all}" >&2 || die "the build failed in $folder"
 	else
-		quietly "$folder/ninja.out" ninja -C "$folder"
+		quietly "$folder/ninja.out" ninja -C "$folder" "${TARGET:-all}"
 	fi
 }
 
