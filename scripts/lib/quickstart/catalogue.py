@@ -17,6 +17,7 @@ ESCAPED = re.compile(r"[\\\t\n\0\r]")
 TOLD = ("Source", "Provides", *LINK_KINDS, "Enhances")  # fields told in the description, as a reader sees them
 WANTED = ("Package", "Version", "Section", "Maintainer", "Uploaders", "Description", "Homepage", "Size", "Tag", *TOLD)
 FIELD = re.compile(r"^(%s): *(.*(?:\n .*)*)" % "|".join(WANTED), re.M)
+TAG = re.compile(r"([^\s,{]+)(?:\{([^}]*)\})?")
 LINKED = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9]+)?(?: *\(([^)]*)\))?[^,|]*(?:[,|] *|$)")
 
 
@@ -55,12 +56,10 @@ def people(text):
 
 
 def keywords(fields):
+    """The section and the tags; "x::{y,z}" is x::y and x::z."""
     words = {fields.get("Section", "misc").split("/")[-1]}
-    for tag in re.split(r"[,\s]+", fields.get("Tag", "")):
-        stem, brace, inner = tag.partition("{")
-        for part in inner.rstrip("}").split(",") if brace else [""]:
-            if stem + part:
-                words.add(stem + part)
+    for stem, inner in TAG.findall(fields.get("Tag", "")):
+        words.update(stem + part for part in inner.split(","))
     return sorted(words)
 
 
