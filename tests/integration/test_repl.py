@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""common/db.c, repl.c and servercheck.c on a real pair: runs exercise_db and passes its TAP on.
-usage: test_repl.py [mariadb|mysql]"""
+"""common/db.c, repl.c and servercheck.c on a real pair of servers: runs the program exercise_db."""
 import os
-import subprocess
-import sys
 
-from servers import BUILD, servers
-
-PORT = int(os.environ.get("SIDING_TEST_PORT", "14400"))
+from harness import BUILD, ClusterTest, call, main
 
 
-def main():
-    flavor = sys.argv[1] if len(sys.argv) > 1 else "mariadb"
-    with servers(PORT, flavor) as s:
+class OnServers:
+    replicas, servers_only = 1, True
+
+    def test_statements_and_replication(self):
         program = os.path.join(BUILD, "tests", "integration", "exercise_db")
-        env = dict(s.env, CMOCKA_MESSAGE_OUTPUT="TAP")
-        return subprocess.run([program], env=env, timeout=240, check=False).returncode
+        status, out, err = call(program, within_s=240, env={**self.cluster.env, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+        self.assertEqual(status, 0, out + err)
+        self.assertGreater(out.count("\nok "), 10)
+
+
+class MariaDB(OnServers, ClusterTest):
+    pass
+
+
+class MySQL(OnServers, ClusterTest):
+    flavor = "mysql"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
