@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/http.h"
+#include "replica-agent/core/joblist.h"
+
+#define FIELD(name) offsetof(AgentConfig, name)
+#define IN(group, name) (FIELD(group.name) - FIELD(group))
+
+enum { DAY_MS = 86400000 };
+
+static const ConfOption server_options[] = {
+    {"socket", CONF_PATH, IN(server, socket),
+     .doc = "The server's unix socket; the agent then also knows the server's process, which proves over a "
+            "pause that it is the same one."},
+    {"address", CONF_STR, IN(server, address), .fallback = "127.0.0.1",
+     .doc = "The server's address as other hosts reach it."},
+    {"port", CONF_INT, IN(server, port), .fallback = "3306", .min = 1, .max = 65535, .doc = "Its port."},
+    {"defaults_file", CONF_PATH, IN(server, defaults_file), .required = true,
+     .doc = "Option file with user and password of the agent's account (siding_agent), mode 0600."},
+    {0},
+};
+
+static const ConfOption tls_options[] = {
+    {"certificate_file", CONF_PATH, offsetof(Tls, certificate_file),
+     .doc = "Certificate (PEM, with its chain)."},
+    {"key_file", CONF_PATH, offsetof(Tls, key_file), .doc = "Its key (PEM, mode 0600)."},
+    {"ca_file", CONF_PATH, offsetof(Tls, ca_file), .doc = "Certificates of the CA that signs every peer."},
+    {0},
+};
+
+const ConfOption agent_config_options[] = {
+    {"node", CONF_STR, FIELD(node), .required = true, .doc = "This host's name in the cluster."},
+    {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true,
+     .doc = "Name of the cluster; a coordinator of another cluster is refused."},
+    {"listen", CONF_STRS, FIELD(listen), .required = true,
+     .doc = "Addresses of the API: \"127.0.0.1:7310\", \"unix:/run/siding/agent.sock\". Any address that is "
+            "neither a unix socket nor loopback needs tls."},
+    {"advertise_url", CONF_STR, FIELD(advertise_url), .required = true,
+     .doc = "Where other agents fetch results from: \"http://127.0.0.1:7310\" on loopback, else "
+            "\"https://host:7310\"."},
+    {"state_dir", CONF_PATH, FIELD(state_dir), .required = true,
+     .doc = "Folder of the lease and the journals: a few kilobytes that must survive. One agent per folder."},
+    {"spool_dir", CONF_PATH, FIELD(spool_dir), .required = true, .doc = "Folder of results."},
+    {"jobs_dir", CONF_PATH, FIELD(jobs_dir),
+     .doc = "Folder of job files (*.conf); without it only dumps can run."},
+    {"server", CONF_GROUP, FIELD(server), .required = true, .group = server_options,
+     .doc = "The server of this host."},
+    {"job_defaults_file", CONF_PATH, FIELD(job_defaults_file),
+     .doc = "Option file with user and password that jobs read with (siding_job), mode 0600."},
+    {"load_defaults_file", CONF_PATH, FIELD(load_defaults_file),
+     .doc = "Option file with user and password that results are loaded with (siding_load), mode 0600."},
+    {"log_format", CONF_STR, FIELD(log_format), .fallback = "text", .choices = "text|json",
+     .doc = "Form of the log lines on stderr."},
+    {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",
+     .doc = "Least level that is logged."},
+    {"min_free_bytes", CONF_INT, FIELD(min_free_bytes), .fallback = "104857600", .min = 0, .max = INT64_MAX,
+     .doc = "A job ends, and none begins, when the spool or state folder has less free space than this."},
+    {"allow_dump", CONF_BOOL, FIELD(allow_dump), .fallback = "true", .doc = "Whether dumps may run here."},
+    {"boost", CONF_BOOL, FIELD(boost), .fallback = "true",
+     .doc = "Whether durability is relaxed and parallel apply raised while a replica catches up. The "
+            "originals are written down first and put back."},
+    {"boost_workers", CONF_INT, FIELD(boost_workers), .fallback = "4", .min = 0, .max = 256,
+     .doc = "Parallel apply threads while catching up; never fewer than the server has."},
+    {"probe_interval", CONF_DURATION, FIELD(probe_interval_ms), .fallback = "200ms", .min = 20, .max = 10000,
+     .doc = "Time between two looks at the server."},
+    {"statement_timeout", CONF_DURATION, FIELD(statement_timeout_ms), .fallback = "5s", .min = 1000,
+     .max = 60000, .doc = "Longest wait for an ordinary statement."},
+    {"stop_timeout", CONF_DURATION, FIELD(stop_timeout_ms), .fallback = "30s", .min = 1000, .max = 600000,
+     .doc = "Longest wait for the applier to stop (it ends its transaction or DDL first) before a pause is "
+            "given up."},
+    {"applied_timeout", CONF_DURATION, FIELD(applied_timeout_ms), .fallback = "10m", .min = 1000,
+     .max = DAY_MS, .doc = "Longest wait for a run's own submission to be applied here."},
+    {"barrier_timeout", CONF_DURATION, FIELD(barrier_timeout_ms), .fallback = "60s", .min = 1000,
+     .max = 3600000,
+     .doc = "A frozen replica that waits for the others resumes when it has not heard from the coordinator "
+            "for this long."},
+    {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 1000,
+     .max = 14 * (int64_t)DAY_MS, .doc = "Longest pause, whatever a run asks for."},
+    {"stop_grace", CONF_DURATION, FIELD(stop_grace_ms), .fallback = "15s", .min = 100, .max = 3600000,
+     .doc = "Time between asking a job to end (SIGTERM) and ending it (SIGKILL to its whole group)."},
+    {"sleep_grace", CONF_DURATION, FIELD(sleep_grace_ms), .fallback = "5s", .min = 100, .max = 3600000,
+     .doc = "Time a job has to put itself to sleep (SIGTSTP) before it is stopped where it is (SIGSTOP)."},
+    {"tls", CONF_GROUP, FIELD(tls), .group = tls_options,
+     .doc = "Certificates for this program as a server and towards other agents."},
+    {0},
+};
+
+static bool check_names(const char *path, const AgentConfig *c, Err *err)
+{
+    if (!*c->node || strspn(c->node, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
+                         strlen(c->node))
+        return conf_error(err, path, "node", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
+                          c->node);
+    return true;
+}
+
+static bool check_listen(const char *path, const AgentConfig *c, Err *err)
+{
+    if (c->listen.n == 0)
+        return conf_error(err, path, "listen", "no address; write for instance [ \"127.0.0.1:7310\" ]");
+    for (size_t i = 0; i < c->listen.n; i++)
+        if (!http_address_is_local(c->listen.v[i]) && !tls_is_set(&c->tls))
+            return conf_error(err, path, "listen",
+                              "\"%s\" is neither a unix socket nor loopback: it needs tls with "
+                              "certificate_file, key_file and ca_file",
+                              c->listen.v[i]);
+    return true;
+}
+
+bool agent_config_load(const char *path, AgentConfig *ret, Err *err)
+{
+    AgentConfig c = {0};
+    if (!conf_load(path, agent_config_options, &c, err))
+        return false;
+    if (!check_names(path, &c, err) || !check_listen(path, &c, err) || !tls_check(&c.tls, err)) {
+        agent_config_free(&c);
+        return false;
+    }
+    *ret = c;
+    return true;
+}
+
+void agent_config_free(AgentConfig *c)
+{
+    conf_free(agent_config_options, c);
+}
+
+DbTarget agent_config_target(const AgentConfig *c)
+{
+    return (DbTarget){
+        .defaults_file = c->server.defaults_file,
+        .socket = c->server.socket,
+        .host = c->server.socket ? NULL : c->server.address,
+        .port = c->server.port,
+    };
+}
+
+/* ---- job files ------------------------------------------------------------------------------------ */
+
+#define JOB(name) offsetof(JobConfig, name)
+#define INDEX(name) (JOB(index.name) - JOB(index))
+
+typedef struct JobField {
+    char *name, *query;
+} JobField;
+
+static const ConfOption field_options[] = {
+    {"name", CONF_STR, offsetof(JobField, name), .required = true,
+     .doc = "What the field holds, for people."},
+    {"query", CONF_STR, offsetof(JobField, query), .required = true,
+     .doc = "SELECT key, text; several rows a key are allowed."},
+    {0},
+};
+
+static const ConfOption index_options[] = {
+    {"target", CONF_STR, INDEX(target), .required = true, .doc = "The result table, \"database.table\"."},
+    {"key", CONF_STR, INDEX(key), .fallback = "record", .doc = "Name of its key column."},
+    {"fields", CONF_LIST, INDEX(fields), .required = true, .group = field_options, .size = sizeof(JobField),
+     .doc = "What is indexed."},
+    {"changed_since", CONF_STR, INDEX(changed_since),
+     .doc = "SELECT of the keys changed or deleted since :frozen_at, for on_change = \"delta\"."},
+    {"changed_margin", CONF_DURATION, INDEX(changed_margin_ms), .fallback = "60s", .max = DAY_MS,
+     .doc = "How much further back changed_since looks."},
+    {"on_change", CONF_STR, INDEX(on_change), .fallback = "refuse", .choices = "refuse|delta|discard",
+     .doc = "What a swap does when the target was changed during the run."},
+    {"language", CONF_STR, INDEX(language), .fallback = "none",
+     .doc = "Stemmer (any Snowball language), or none."},
+    {"min_length", CONF_INT, INDEX(min_length), .fallback = "1", .min = 1, .max = 64,
+     .doc = "Shortest word."},
+    {"stop_words", CONF_STRS, INDEX(stop_words), .doc = "Words left out."},
+    {0},
+};
+
+const ConfOption job_config_options[] = {
+    {"name", CONF_STR, JOB(name), .required = true, .doc = "What `siding submit` calls the job."},
+    {"kind", CONF_STR, JOB(kind), .required = true, .choices = "index|command",
+     .doc = "An index, or any program."},
+    {"on", CONF_STR, JOB(on), .fallback = "replica", .choices = "replica|primary", .doc = "Where it runs."},
+    {"program", CONF_PATH, JOB(program), .doc = "The program of a command, run without a shell."},
+    {"args", CONF_STRS, JOB(args), .doc = "Its arguments."},
+    {"allow_args", CONF_STRS, JOB(allow_args),
+     .doc = "Patterns; each argument that a submitter adds must match one as a whole."},
+    {"upload", CONF_STR, JOB(upload), .fallback = "none", .choices = "none|swap|append|replace",
+     .doc = "How the result is loaded into the primary."},
+    {"target", CONF_STR, JOB(target), .doc = "The table a command's result is loaded into."},
+    {"columns", CONF_STRS, JOB(columns), .doc = "Its columns, in the order of the result; left out: all."},
+    {"nice", CONF_INT, JOB(nice), .fallback = "10", .min = -20, .max = 19, .doc = "Nice value."},
+    {"time_limit", CONF_DURATION, JOB(time_limit_ms), .doc = "Longest run; left out: no limit."},
+    {"pause_limit", CONF_DURATION, JOB(pause_limit_ms),
+     .doc = "Longest pause for this job; left out: the agent's."},
+    {"memory_limit_bytes", CONF_INT, JOB(memory_limit_bytes), .min = 0, .max = INT64_MAX,
+     .doc = "Most address space of a command's process; left out: no limit."},
+    {"user", CONF_STR, JOB(user),
+     .doc = "Operating system user of a command; left out: the agent's. Needs an agent that runs as root."},
+    {"index", CONF_GROUP, JOB(index), .group = index_options, .doc = "The index, for kind index."},
+    {0},
+};
+
+static bool check_job(const char *path, const JobConfig *j, Err *err)
+{
+    bool index = str_eq(j->kind, "index");
+    if (!*j->name || strspn(j->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
+                         strlen(j->name))
+        return conf_error(err, path, "name", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
+                          j->name);
+    if (str_eq(j->name, "dump"))
+        return conf_error(err, path, "name", "\"dump\" is built in");
+    if (index && !j->index.target)
+        return conf_error(err, path, "index", "a job of kind \"index\" needs the group index");
+    if (!index && !j->program)
+        return conf_error(err, path, "program", "a job of kind \"command\" needs a program");
+    if ((str_eq(j->upload, "append") || str_eq(j->upload, "replace")) && !index && !j->target)
+        return conf_error(err, path, "target", "upload = \"%s\" needs a target, \"database.table\"",
+                          j->upload);
+    for (size_t i = 0; i < j->allow_args.n; i++) {
+        Err why;
+        if (!joblist_check_pattern(j->allow_args.v[i], &why))
+            return conf_error(err, path, "allow_args", "%s", why.text);
+    }
+    return true;
+}
+
+static void job_done(JobConfig *j)
+{
+    free(STEAL(j->path));
+    conf_free(job_config_options, j);
+}
+
+static bool load_job(const char *path, const JobList *known, JobConfig *ret, Err *err)
+{
+    JobConfig j = {0};
+    if (!conf_load(path, job_config_options, &j, err))
+        return false;
+    bool ok = check_job(path, &j, err);
+    const JobConfig *other = ok ? job_list_find(known, j.name) : NULL;
+    if (other)
+        ok = conf_error(err, path, "name", "\"%s\" is already defined in %s", j.name, other->path);
+    if (!ok) {
+        job_done(&j);
+        return false;
+    }
+    j.path = xstrdup(path);
+    *ret = j;
+    return true;
+}
+
+static JobConfig *add_job(JobList *l)
+{
+    l->v = xrealloc(l->v, (l->n + 1) * sizeof *l->v);
+    memset(&l->v[l->n], 0, sizeof *l->v);
+    return &l->v[l->n++];
+}
+
+static void add_dump(JobList *l)
+{
+    JobConfig *j = add_job(l);
+    j->name = xstrdup("dump");
+    j->kind = xstrdup("dump");
+    j->on = xstrdup("replica");
+    j->upload = xstrdup("none");
+    j->nice = 10;
+    static const char *const allow[] = {"--threads=[0-9]+", "--compress=[a-z]+(:[0-9]+)?", "--database=[^/]+",
+                                        "--table=.+",       "--rows-per-chunk=[0-9]+",     "--no-[a-z-]+"};
+    for (size_t i = 0; i < COUNT(allow); i++)
+        strlist_add(&j->allow_args, allow[i]);
+}
+
+static void load_dir(const char *dir, JobList *l)
+{
+    Err err;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!fs_list(dir, &names, &err)) {
+        if (err.kind != ERR_NOT_FOUND)
+            strlist_addf(&l->warnings, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < names.n; i++) {
+        if (!str_ends(names.v[i], ".conf") || names.v[i][0] == '.')
+            continue;
+        AUTOFREE char *path = xasprintf("%s/%s", dir, names.v[i]);
+        JobConfig j;
+        if (load_job(path, l, &j, &err))
+            *add_job(l) = j;
+        else
+            strlist_addf(&l->warnings, "job file left out: %s", err.text);
+    }
+}
+
+void job_list_load(const AgentConfig *c, JobList *ret)
+{
+    job_list_done(ret);
+    if (c->allow_dump)
+        add_dump(ret);
+    if (c->jobs_dir)
+        load_dir(c->jobs_dir, ret);
+}
+
+void job_list_done(JobList *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        job_done(&l->v[i]);
+    free(l->v);
+    strlist_done(&l->warnings);
+    *l = (JobList){0};
+}
+
+const JobConfig *job_list_find(const JobList *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (str_eq(l->v[i].name, name))
+            return &l->v[i];
+    return NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * agent.conf and the job files of jobs_dir. A broken job file is a warning, never the agent's end: the
+ * replica it may have paused matters more.
+ */
+#pragma once
+
+#include "common/conf.h"
+#include "common/db.h"
+#include "common/tls.h"
+#include "common/wire.h"
+
+typedef struct AgentConfig {
+    char *node, *cluster_name;
+    StrList listen;
+    char *advertise_url, *state_dir, *spool_dir, *jobs_dir;
+    struct {
+        char *socket, *address, *defaults_file;
+        int64_t port;
+    } server;
+    char *job_defaults_file, *load_defaults_file;
+    char *log_format, *log_level;
+    int64_t min_free_bytes;
+    bool allow_dump, boost;
+    int64_t boost_workers;
+    int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms;
+    int64_t pause_limit_ms, stop_grace_ms, sleep_grace_ms;
+    Tls tls;
+} AgentConfig;
+
+extern const ConfOption agent_config_options[];
+
+MUST_CHECK bool agent_config_load(const char *path, AgentConfig *ret, Err *err); /* `ret` zeroed before */
+void agent_config_free(AgentConfig *c);
+/* Where the agent's own account connects; strings are borrowed from `c`. */
+DbTarget agent_config_target(const AgentConfig *c);
+
+typedef struct JobConfig {
+    char *name, *kind, *on;
+    char *program;
+    StrList args, allow_args;
+    char *upload, *target;
+    StrList columns;
+    int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes;
+    char *user;
+    struct JobIndex { /* read by siding-index; here only checked */
+        char *target, *key, *changed_since, *on_change, *language;
+        ConfList fields;
+        int64_t min_length, changed_margin_ms;
+        StrList stop_words;
+    } index;
+    char *path; /* the file it came from; NULL: built in */
+} JobConfig;
+
+extern const ConfOption job_config_options[];
+
+typedef struct JobList {
+    JobConfig *v;
+    size_t n;
+    StrList warnings; /* broken files, one sentence each */
+} JobList;
+
+void job_list_load(const AgentConfig *c, JobList *ret); /* frees what `ret` held */
+void job_list_done(JobList *l);
+const JobConfig *job_list_find(const JobList *l, const char *name);

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding-agent: the daemon, and the small programs inside it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "store.h"
+#include "supervise.h"
+#include "tools.h"
+
+enum { TICK_MS = 200, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
+
+typedef struct MainArgs {
+    char *config;
+    bool check, print_machine, print_config, print_sample;
+} MainArgs;
+
+#define FIELD(name) offsetof(MainArgs, name)
+static const Opt options[] = {
+    {"config", 'c', OPT_STR, FIELD(config), .arg = "FILE", .doc = "The configuration, agent.conf."},
+    {"check", 0, OPT_FLAG, FIELD(check),
+     .doc = "Reads configuration and job files, says what is wrong with them, and ends."},
+    {"print-machine", 0, OPT_FLAG, FIELD(print_machine),
+     .doc = "Prints the state machines as Mermaid diagrams.", .section = "For the documentation"},
+    {"print-config", 0, OPT_FLAG, FIELD(print_config),
+     .doc = "Prints the reference of agent.conf and of job files."},
+    {"print-sample", 0, OPT_FLAG, FIELD(print_sample), .doc = "Prints a sample agent.conf."},
+    {0},
+};
+
+/* ---- news ------------------------------------------------------------------------------------------ */
+
+static void schedule_news(Agent *a, int64_t ms)
+{
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    evtimer_add(a->news, &tv);
+}
+
+void agent_changed(Agent *a)
+{
+    a->seq++;
+    schedule_news(a, 0);
+}
+
+void agent_changed_slightly(Agent *a)
+{
+    if (a->slight)
+        return;
+    a->slight = true;
+    int64_t wait = a->told_ms + SLIGHT_MS - clock_mono_ms();
+    if (!evtimer_pending(a->news, NULL))
+        schedule_news(a, wait > 0 ? wait : 0);
+}
+
+static void on_news(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    Agent *a = arg;
+    a->seq += a->slight;
+    a->slight = false;
+    a->told_ms = clock_mono_ms();
+    api_news(a);
+}
+
+/* ---- loop ------------------------------------------------------------------------------------------ */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    Agent *a = arg;
+    pause_tick(a);
+    run_tick(a);
+    meet_tick(a);
+    role_tick(a);
+    api_tick(a);
+    store_keep_reserve(a);
+}
+
+static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    probe_begin(arg);
+}
+
+static void on_stop(evutil_socket_t signo, short what, void *arg)
+{
+    (void)signo;
+    (void)what;
+    Agent *a = arg;
+    size_t under_way = 0;
+    for (size_t i = 0; i < a->n_runs; i++)
+        under_way += a->runs[i]->program != NULL;
+    log_info("ending; %zu program(s) go on below their supervisors%s", under_way,
+             a->pause.state == PAUSE_NONE ? ""
+                                          : ", the pause stays in force until an agent takes it up again");
+    event_base_loopbreak(a->base);
+}
+
+static void apply_log(const AgentConfig *c)
+{
+    LogFormat format = LOG_FORMAT_TEXT;
+    LogLevel level = LOG_LEVEL_INFO;
+    if (!log_format_from_name(c->log_format, &format) || !log_level_from_name(c->log_level, &level))
+        log_warn("log_format and log_level stay as they are");
+    log_setup("siding-agent", format, level);
+}
+
+static void on_hangup(evutil_socket_t signo, short what, void *arg)
+{
+    (void)signo;
+    (void)what;
+    Agent *a = arg;
+    Err err;
+    AgentConfig fresh = {0};
+    if (agent_config_load(a->config_path, &fresh, &err))
+        apply_log(&fresh);
+    else
+        log_error("%s", err.text);
+    agent_config_free(&fresh);
+    job_list_load(&a->conf, &a->jobs);
+    log_info("job files read again: %zu jobs, %zu left out", a->jobs.n, a->jobs.warnings.n);
+    agent_changed(a);
+}
+
+static bool lock_state(Agent *a, Err *err)
+{
+    AUTOFREE char *path = store_path(a, "lock");
+    a->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (a->lock_fd < 0)
+        return err_errno(err, errno, "open %s", path);
+    if (flock(a->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, ERR_CONFLICT, 0, "another agent works with %s", a->conf.state_dir);
+    return true;
+}
+
+static bool make_folders(Agent *a, Err *err)
+{
+    AUTOFREE char *runs = store_path(a, "runs");
+    return fs_mkdirs(a->conf.state_dir, 0700, err) && fs_mkdirs(runs, 0700, err) &&
+           fs_mkdirs(a->conf.spool_dir, 0700, err);
+}
+
+static void add_signal(Agent *a, int signo, event_callback_fn f)
+{
+    event_add(evsignal_new(a->base, signo, f, a), NULL);
+}
+
+static bool set_up(Agent *a, Err *err)
+{
+    umask(077);
+    if (!make_folders(a, err) || !lock_state(a, err))
+        return false;
+    db_library_begin();
+    a->base = event_base_new();
+    a->probes = work_new(a->base, "probe", 1, 2);
+    a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
+    a->seq = clock_wall_ms();
+    a->spool_free = a->state_free = -1;
+    lag_done(&a->lag);
+    a->news = evtimer_new(a->base, on_news, a);
+    a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
+    a->probe_timer = evtimer_new(a->base, on_probe_timer, a);
+    job_list_load(&a->conf, &a->jobs);
+    for (size_t i = 0; i < a->jobs.warnings.n; i++)
+        log_warn("%s", a->jobs.warnings.v[i]);
+    store_keep_reserve(a);
+    role_load(a);
+    pause_load(a);
+    run_load_all(a);
+    return api_open(a, err);
+}
+
+static void run_loop(Agent *a)
+{
+    struct timeval tick = {0, TICK_MS * 1000};
+    add_signal(a, SIGTERM, on_stop);
+    add_signal(a, SIGINT, on_stop);
+    add_signal(a, SIGHUP, on_hangup);
+    event_add(a->tick, &tick);
+    probe_begin(a);
+    log_info("siding-agent " SIDING_VERSION " of %s in cluster %s, %zu jobs", a->conf.node,
+             a->conf.cluster_name, a->jobs.n);
+    event_base_dispatch(a->base);
+    a->stopping = true;
+}
+
+static void tear_down(Agent *a)
+{
+    if (a->http)
+        api_close(a);
+    if (a->probes)
+        work_free(a->probes);
+    if (a->work)
+        work_free(a->work);
+    probe_close(a);
+    pause_close(a);
+    run_close_all(a);
+    lag_done(&a->lag);
+    job_list_done(&a->jobs);
+    repl_status_done(&a->server.status);
+    wire_free(lease_server_fields, &a->server.id);
+    wire_free(lease_server_fields, &a->known);
+    free(a->role.role);
+    free(a->start_trouble);
+}
+
+static int daemon_main(const char *config, bool check)
+{
+    Err err;
+    Agent a = {.config_path = config, .lock_fd = -1};
+    if (!agent_config_load(config, &a.conf, &err)) {
+        fprintf(stderr, "siding-agent: %s\n", err.text);
+        return 1;
+    }
+    if (check) {
+        job_list_load(&a.conf, &a.jobs);
+        for (size_t i = 0; i < a.jobs.warnings.n; i++)
+            fprintf(stderr, "siding-agent: %s\n", a.jobs.warnings.v[i]);
+        bool fine = a.jobs.warnings.n == 0;
+        job_list_done(&a.jobs);
+        agent_config_free(&a.conf);
+        return fine ? 0 : 1;
+    }
+    apply_log(&a.conf);
+    bool ok = set_up(&a, &err);
+    if (ok)
+        run_loop(&a);
+    else
+        log_error("%s", err.text);
+    tear_down(&a);
+    agent_config_free(&a.conf);
+    return ok ? 0 : 1;
+}
+
+/* ---- command line ---------------------------------------------------------------------------------- */
+
+static void print_machines(Str *out)
+{
+    str_adds(out, "A run on a replica:\n\n```mermaid\n");
+    run_machine_draw(RUN_ON_REPLICA, out);
+    str_adds(out, "```\n\nA run on the primary:\n\n```mermaid\n");
+    run_machine_draw(RUN_ON_PRIMARY, out);
+    str_adds(out, "```\n\nThe pause lease:\n\n```mermaid\n");
+    pause_machine_draw(out);
+    str_adds(out, "```\n");
+}
+
+static int print(const MainArgs *args)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    if (args->print_machine)
+        print_machines(&out);
+    if (args->print_config) {
+        str_adds(&out, "## agent.conf\n\n");
+        conf_write_reference(agent_config_options, &out);
+        str_adds(&out, "\n## Job files\n\n");
+        conf_write_reference(job_config_options, &out);
+    }
+    if (args->print_sample)
+        conf_write_sample(agent_config_options, &out);
+    fputs(str_z(&out), stdout);
+    return 0;
+}
+
+static int main_with_options(int argc, char **argv)
+{
+    Err err;
+    MainArgs args = {0};
+    OptSpecial special;
+    AUTO(strlist_done) StrList words = STRLIST_INIT;
+    if (!opts_parse(options, argc, argv, false, &args, &words, NULL, &special, &err)) {
+        fprintf(stderr, "siding-agent: %s\n", err.text);
+        return err_exit_status(&err);
+    }
+    int status;
+    if (special != OPT_RUN) {
+        status = tool_help(
+            options, "siding-agent --config FILE",
+            "Watches and steers the server of this host, runs jobs on it, keeps and serves their results.",
+            special);
+    } else if (args.print_machine || args.print_config || args.print_sample) {
+        status = print(&args);
+    } else if (!args.config || words.n) {
+        fprintf(stderr, "siding-agent: --config FILE is needed%s; try --help\n",
+                words.n ? ", and no other words" : "");
+        status = 2;
+    } else {
+        status = daemon_main(args.config, args.check);
+    }
+    opts_free(options, &args);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *tool = argc > 1 ? argv[1] : "";
+    if (str_eq(tool, "supervise") && argc == 3)
+        return supervise_main(argv[2]);
+    if (str_eq(tool, "seal"))
+        return seal_main(argc - 1, argv + 1);
+    if (str_eq(tool, "fetch"))
+        return fetch_main(argc - 1, argv + 1);
+    return main_with_options(argc, argv);
+}

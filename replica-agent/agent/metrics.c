@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Prometheus text: one row a metric, with the text that describes it.
+ */
+#include <string.h>
+
+#include "agent.h"
+#include "common/clock.h"
+
+static double server_up(const Agent *a)
+{
+    return a->server.up;
+}
+
+static double sql_running(const Agent *a)
+{
+    return a->server.up && a->server.status.sql_running;
+}
+
+static double io_running(const Agent *a)
+{
+    return a->server.up && a->server.status.io == REPL_IO_YES;
+}
+
+static double is_replica(const Agent *a)
+{
+    return a->server.up && a->server.status.is_replica;
+}
+
+static double read_only(const Agent *a)
+{
+    return a->server.up && a->server.status.read_only;
+}
+
+static double lag_trx(const Agent *a)
+{
+    return (double)node_lag_trx(a);
+}
+
+static double lag_s(const Agent *a)
+{
+    return a->lag.lag_ms < 0 ? -1 : (double)a->lag.lag_ms / 1000;
+}
+
+static double relay_bytes(const Agent *a)
+{
+    return (double)a->server.status.relay_bytes;
+}
+
+static double paused(const Agent *a)
+{
+    return a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
+}
+
+static double catching_up(const Agent *a)
+{
+    return a->pause.state >= PAUSE_RESUMING;
+}
+
+static double pause_seconds(const Agent *a)
+{
+    return a->pause.state == PAUSE_NONE ? 0 : (double)(clock_wall_ms() - a->pause.lease.taken_at) / 1000;
+}
+
+static double pause_left(const Agent *a)
+{
+    return a->pause.state == PAUSE_NONE ? 0 : (double)pause_left_ms(a) / 1000;
+}
+
+static double replay_rate(const Agent *a)
+{
+    return a->pause.state == PAUSE_CATCHING_UP ? a->pause.lease.replay.rate : 0;
+}
+
+static double trouble(const Agent *a)
+{
+    AUTO(strlist_done) StrList l = STRLIST_INIT;
+    node_warnings(a, &l);
+    return (double)l.n;
+}
+
+static double runs(const Agent *a)
+{
+    double n = 0;
+    for (size_t i = 0; i < a->n_runs; i++)
+        n += run_is_under_way(a->runs[i]);
+    return n;
+}
+
+static double spool_free(const Agent *a)
+{
+    return (double)a->spool_free;
+}
+
+static double state_free(const Agent *a)
+{
+    return (double)a->state_free;
+}
+
+static double term(const Agent *a)
+{
+    return (double)a->role.seen_term;
+}
+
+static double coordinator_age(const Agent *a)
+{
+    return a->coordinator_ms ? (double)(clock_mono_ms() - a->coordinator_ms) / 1000 : -1;
+}
+
+static const struct {
+    const char *name, *help;
+    double (*value)(const Agent *a);
+} rows[] = {
+    {"siding_server_up", "1 while the server answers.", server_up},
+    {"siding_server_replica", "1 if the server replicates from another.", is_replica},
+    {"siding_server_read_only", "1 while the server is read-only.", read_only},
+    {"siding_applier_running", "1 while the applier (SQL thread) runs.", sql_running},
+    {"siding_receiver_running", "1 while the receiver (IO thread) is connected.", io_running},
+    {"siding_lag_transactions", "Transactions received and not applied; -1: not known.", lag_trx},
+    {"siding_lag_seconds", "Age of the oldest received position that is not applied; -1: not known.", lag_s},
+    {"siding_relay_log_bytes", "Size of the relay logs.", relay_bytes},
+    {"siding_paused", "1 from the beginning of a pause until replication is started again.", paused},
+    {"siding_catching_up", "1 from then until it has caught up and its settings are back.", catching_up},
+    {"siding_pause_seconds", "Age of the present pause.", pause_seconds},
+    {"siding_pause_left_seconds", "What is left of its limit.", pause_left},
+    {"siding_replay_rate", "Transactions applied per second while catching up.", replay_rate},
+    {"siding_runs", "Runs under way.", runs},
+    {"siding_warnings", "Things that are wrong on this node now.", trouble},
+    {"siding_spool_free_bytes", "Free space of the spool folder.", spool_free},
+    {"siding_state_free_bytes", "Free space of the state folder.", state_free},
+    {"siding_term", "Greatest term heard of.", term},
+    {"siding_coordinator_silence_seconds", "Time since the coordinator was heard; -1: never.",
+     coordinator_age},
+};
+
+char *metrics_text(const Agent *a)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        str_addf(&out, "# HELP %s %s\n# TYPE %s gauge\n%s{node=\"%s\"} %.15g\n", rows[i].name, rows[i].help,
+                 rows[i].name, rows[i].name, a->conf.node, rows[i].value(a));
+    return str_take(&out);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent as others see it: NodeState, and the sentences that say what is wrong here now.
+ */
+#include <string.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/gtid.h"
+
+/* The structs built here borrow their strings; they are written out at once and never freed. */
+#define BORROW(s) ((char *)(s))
+
+static const char *io_name(ReplIo io)
+{
+    static const char *const names[] = {
+        [REPL_IO_NO] = "no", [REPL_IO_CONNECTING] = "connecting", [REPL_IO_YES] = "yes"};
+    return names[io];
+}
+
+static ServerState server_state(const Agent *a)
+{
+    const ServerView *v = &a->server;
+    const ReplStatus *s = &v->status;
+    ServerState out = {.up = v->up,
+                       .error = v->up ? NULL : BORROW(*v->error.text ? v->error.text : "not seen yet"),
+                       .address = a->conf.server.address,
+                       .port = a->conf.server.port};
+    if (!v->ever)
+        return out;
+    out.flavor = BORROW(flavor_of(v->version.flavor)->name);
+    out.version = BORROW(v->version.text);
+    out.server_id = s->server_id;
+    out.uptime_s = s->uptime_s;
+    out.is_replica = s->is_replica;
+    out.uses_gtid = s->uses_gtid;
+    out.sql_running = s->sql_running;
+    out.read_only = s->read_only;
+    out.io = s->is_replica ? BORROW(io_name(s->io)) : NULL;
+    out.source_host = s->source_host;
+    out.source_port = s->source_port;
+    out.source_file = s->exec_file;
+    out.source_pos = s->exec_pos;
+    out.applied = s->applied;
+    out.binlog = s->binlog;
+    out.received = s->received;
+    out.relay_bytes = s->relay_bytes;
+    out.io_error = s->io_error;
+    out.sql_error = s->sql_error;
+    out.read_at = v->read_at;
+    return out;
+}
+
+static LeaseState lease_state(const Agent *a)
+{
+    const Lease *l = &a->pause.lease;
+    if (a->pause.state == PAUSE_NONE)
+        return (LeaseState){0};
+    return (LeaseState){.owner = l->owner,
+                        .reason = l->reason,
+                        .by = l->by,
+                        .gtid = l->gtid,
+                        .phase = BORROW(pause_state_phase(a->pause.state)),
+                        .taken_at = l->taken_at,
+                        .expires_at = l->taken_at + l->limit_ms,
+                        .hold = l->hold};
+}
+
+json_t *node_lease_json(const Agent *a)
+{
+    LeaseState l = lease_state(a);
+    json_t *j = wire_write(lease_state_fields, &l);
+    json_set_str(j, "node", a->conf.node);
+    return j;
+}
+
+/* A run's replay figures are in the lease until it is released. */
+json_t *node_run_json(const Agent *a, const Runner *r)
+{
+    json_t *j = wire_write(agent_run_fields, &r->j.run);
+    if (a->pause.state >= PAUSE_RESUMING && str_eq(a->pause.lease.owner, r->j.run.spec.run)) {
+        json_object_set_new(j, "replay", wire_write(replay_fields, &a->pause.lease.replay));
+        json_set_time(j, "resumed_at", a->pause.lease.resumed_at);
+        if (a->pause.trouble)
+            json_set_str(j, "note", a->pause.trouble);
+    }
+    return j;
+}
+
+int64_t node_lag_trx(const Agent *a)
+{
+    const ReplStatus *s = &a->server.status;
+    if (!a->server.up || !s->is_replica || !s->received || !*s->received)
+        return -1;
+    return gtid_behind_text(a->server.version.flavor, s->applied, s->received);
+}
+
+/* ---- warnings ------------------------------------------------------------------------------------- */
+
+static void warn_threads(const Agent *a, StrList *ret)
+{
+    const ReplStatus *s = &a->server.status;
+    const Flavor *f = flavor_of(a->server.version.flavor);
+    bool ours = a->pause.state != PAUSE_NONE || a->start_due;
+    if (!s->sql_running && !ours)
+        strlist_addf(ret,
+                     "the applier is stopped and no pause of Siding is in force: somebody stopped it%s%s; if "
+                     "that is not wanted: %s",
+                     s->sql_error && *s->sql_error ? ", or it failed: " : "",
+                     s->sql_error ? s->sql_error : "", f->start_sql);
+    if (s->io == REPL_IO_NO && !a->start_due)
+        strlist_addf(ret, "the receiver is stopped%s%s: new transactions do not reach this replica%s",
+                     s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "",
+                     s->sql_running || a->pause.state == PAUSE_NONE
+                         ? ""
+                         : "; it stays frozen, starting it now would throw its buffer away");
+    if (s->is_replica && !s->uses_gtid)
+        strlist_add(ret, "replication does not use GTIDs: this replica cannot be paused");
+}
+
+static void warn_disk(const Agent *a, StrList *ret)
+{
+    if (a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes)
+        strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld): no job can run",
+                     a->conf.spool_dir, (long long)a->spool_free, (long long)a->conf.min_free_bytes);
+    if (a->state_free >= 0 && a->state_free < a->conf.min_free_bytes)
+        strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld)", a->conf.state_dir,
+                     (long long)a->state_free, (long long)a->conf.min_free_bytes);
+}
+
+static void warn_role(const Agent *a, StrList *ret)
+{
+    const ReplStatus *s = &a->server.status;
+    if (str_eq(a->role.role, "primary") && s->is_replica)
+        strlist_add(ret, "its role is primary, but it replicates from another server");
+    if (str_eq(a->role.role, "primary") && s->read_only && !a->role.confirmed)
+        strlist_add(ret, "the primary is read-only until the coordinator repeats its role");
+    if (str_eq(a->role.role, "replica") && !s->is_replica)
+        strlist_add(ret, "its role is replica, but it replicates from nowhere");
+}
+
+void node_warnings(const Agent *a, StrList *ret)
+{
+    if (!a->server.up)
+        strlist_addf(ret, "the server does not answer: %s",
+                     *a->server.error.text ? a->server.error.text : "not seen yet");
+    if (a->pause.trouble)
+        strlist_add(ret, a->pause.trouble);
+    if (a->pause.dirty)
+        strlist_add(ret, "the lease on disk is behind: it cannot be written");
+    if (a->start_trouble)
+        strlist_add(ret, a->start_trouble);
+    if (a->server.up && a->server.status.is_replica)
+        warn_threads(a, ret);
+    if (a->server.up)
+        warn_role(a, ret);
+    warn_disk(a, ret);
+    for (size_t i = 0; i < a->jobs.warnings.n; i++)
+        strlist_add(ret, a->jobs.warnings.v[i]);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+static json_t *runs_json(const Agent *a)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->n_runs; i++)
+        json_array_append_new(list, node_run_json(a, a->runs[i]));
+    return list;
+}
+
+static void list_jobs(const Agent *a, WireList *ret)
+{
+    for (size_t i = 0; i < a->jobs.n; i++) {
+        const JobConfig *j = &a->jobs.v[i];
+        JobInfo *info = wire_list_add(ret, sizeof *info);
+        *info = (JobInfo){j->name, j->kind, j->on, j->upload};
+    }
+}
+
+json_t *node_state_json(Agent *a)
+{
+    AUTO(strlist_done) StrList warnings = STRLIST_INIT;
+    node_warnings(a, &warnings);
+    NodeState s = {.node = a->conf.node,
+                   .cluster_name = a->conf.cluster_name,
+                   .version = BORROW(SIDING_VERSION),
+                   .boot_id = BORROW(clock_boot_id()),
+                   .seq = a->seq,
+                   .term = a->role.seen_term,
+                   .role = a->role.role,
+                   .now = clock_wall_ms(),
+                   .server = server_state(a),
+                   .lease = lease_state(a),
+                   .spool_free_bytes = a->spool_free,
+                   .warnings = warnings};
+    list_jobs(a, &s.jobs);
+    json_t *j = wire_write(node_state_fields, &s);
+    json_object_set_new(j, "runs", runs_json(a));
+    free(s.jobs.v);
+    return j;
+}

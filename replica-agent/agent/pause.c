@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pause.h"
+
+#include <string.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/log.h"
+#include "replica-agent/core/preflight.h"
+#include "store.h"
+
+enum { RETRY_MS = 1000, LOUD_EVERY_MS = 30000, OVERDUE_MS = 60000 };
+
+static void act(Agent *a, PauseAction action);
+
+static void tell(Agent *a, PauseNews news, const Err *err)
+{
+    /* The owner may start or release something: it gets a name of its own. */
+    AUTOFREE char *owner = xstrdup(a->pause.lease.owner);
+    api_pause_news(a, owner, news, err);
+    if (!str_eq(owner, LEASE_MANUAL))
+        run_pause_news(a, owner, news, err);
+}
+
+static void set_trouble(Agent *a, const char *text)
+{
+    Pause *p = &a->pause;
+    int64_t now = clock_mono_ms();
+    if (text && (!str_eq(text, p->trouble) || now - p->loud_ms > LOUD_EVERY_MS)) {
+        log_error("%s", text);
+        p->loud_ms = now;
+    }
+    if (str_eq(text, p->trouble))
+        return;
+    free(p->trouble);
+    p->trouble = xstrdup(text);
+    agent_changed(a);
+}
+
+static bool save(Agent *a, Err *err)
+{
+    Pause *p = &a->pause;
+    free(p->lease.state);
+    p->lease.state = xstrdup(pause_state_name(p->state));
+    p->dirty = !store_write(a, "lease.json", lease_fields, &p->lease, err);
+    if (p->dirty)
+        log_error("the lease cannot be written: %s", err->text);
+    return !p->dirty;
+}
+
+static bool drop(Agent *a)
+{
+    Pause *p = &a->pause;
+    Err err;
+    if (!store_remove(a, "lease.json", &err)) {
+        log_error("%s", err.text);
+        p->state = PAUSE_RESTORING;
+        p->retry_ms = clock_mono_ms() + RETRY_MS;
+        return false;
+    }
+    if (p->held)
+        db_close(STEAL(p->held));
+    catchup_done(&p->catchup);
+    set_trouble(a, NULL);
+    tell(a, PAUSE_NEWS_RELEASED, NULL);
+    wire_free(lease_fields, &p->lease);
+    p->dirty = false;
+    return true;
+}
+
+/* The one setter. False if the event has no place here, or nothing could be written before a STOP. */
+static bool apply(Agent *a, PauseEvent ev)
+{
+    Pause *p = &a->pause;
+    Err err;
+    const PauseRow *row = pause_machine_find(p->state, ev);
+    if (!row) {
+        log_error("pause of %s: \"%s\" does not belong to state %s",
+                  p->lease.owner ? p->lease.owner : "nobody", pause_event_name(ev),
+                  pause_state_name(p->state));
+        return false;
+    }
+    if (row->from != row->to)
+        log_info("pause of %s: %s -> %s (%s)", p->lease.owner, pause_state_name(row->from),
+                 pause_state_name(row->to), row->reason);
+    PauseState before = p->state;
+    p->state = row->to;
+    p->since_ms = clock_mono_ms();
+    agent_changed(a);
+    if (row->to != PAUSE_NONE && !save(a, &err) && before == PAUSE_NONE) {
+        p->state = PAUSE_NONE;
+        return false;
+    }
+    act(a, row->action);
+    return true;
+}
+
+void pause_event(Agent *a, PauseEvent ev)
+{
+    apply(a, ev);
+}
+
+/* ---- steps ---------------------------------------------------------------------------------------- */
+
+static void on_step(Agent *a, Step *s);
+
+static void start_step(Agent *a, Step *s)
+{
+    Pause *p = &a->pause;
+    Err err;
+    wire_copy(lease_fields, &s->lease, &p->lease);
+    s->held = STEAL(p->held);
+    uint64_t id = s->id;
+    if (step_submit(s, &err)) {
+        p->step = id;
+    } else {
+        log_warn("%s", err.text);
+        p->retry_ms = clock_mono_ms() + RETRY_MS;
+    }
+}
+
+static void start_start(Agent *a)
+{
+    Pause *p = &a->pause;
+    Err err;
+    Step *s = step_new(a, STEP_START, on_step);
+    s->fresh_server = p->lease.restarted;
+    s->boost = a->conf.boost && a->server.ever && p->lease.original.flush_log;
+    if (s->boost) {
+        boost_settings(flavor_of(a->server.version.flavor), &p->lease.original, a->conf.boost_workers,
+                       &s->boosted);
+        p->lease.boosted = true;
+        /* The originals are in the lease already; that they may not be in force must be there too. */
+        s->boost = save(a, &err);
+    }
+    start_step(a, s);
+}
+
+static void start_align(Agent *a)
+{
+    Step *s = step_new(a, STEP_ALIGN, on_step);
+    s->gtid = xstrdup(a->pause.align_gtid);
+    s->file = xstrdup(a->pause.align_file);
+    s->pos = a->pause.align_pos;
+    start_step(a, s);
+}
+
+static void act(Agent *a, PauseAction action)
+{
+    Pause *p = &a->pause;
+    p->retry_ms = 0;
+    if (p->step) {
+        p->due = action != PAUSE_ACT_NONE;
+        return;
+    }
+    switch (action) {
+    case PAUSE_ACT_NONE:
+    case PAUSE_ACT_WATCH:
+        break;
+    case PAUSE_ACT_STOP:
+    case PAUSE_ACT_AWAIT_STOP:
+        start_step(a, step_new(a, STEP_STOP, on_step));
+        break;
+    case PAUSE_ACT_ALIGN:
+        start_align(a);
+        break;
+    case PAUSE_ACT_START:
+        start_start(a);
+        break;
+    case PAUSE_ACT_RESTORE:
+        if (p->lease.boosted)
+            start_step(a, step_new(a, STEP_RESTORE, on_step));
+        else
+            apply(a, PAUSE_EV_RESTORED);
+        break;
+    case PAUSE_ACT_DROP:
+        drop(a);
+        break;
+    }
+}
+
+void pause_again(Agent *a)
+{
+    act(a, pause_machine_again(a->pause.state));
+}
+
+/* The state stays, its action is tried again a little later. */
+static void again_later(Agent *a, const char *why)
+{
+    set_trouble(a, why);
+    a->pause.retry_ms = clock_mono_ms() + RETRY_MS;
+}
+
+static void take_position(Lease *l, const Step *s)
+{
+    free(l->gtid);
+    free(l->binlog_gtid);
+    free(l->source_host);
+    free(l->source_file);
+    l->gtid = xstrdup(s->status.applied);
+    l->binlog_gtid = xstrdup(s->status.binlog);
+    l->source_host = xstrdup(s->status.source_host);
+    l->source_port = s->status.source_port;
+    l->source_file = xstrdup(s->status.exec_file);
+    l->source_pos = s->status.exec_pos;
+    if (!l->frozen_at)
+        l->frozen_at = clock_wall_ms();
+}
+
+static void frozen(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    if (lease_server_compare(&p->lease.server, &s->server) == SERVER_OTHER) {
+        wire_free(lease_server_fields, &p->lease.server);
+        wire_copy(lease_server_fields, &p->lease.server, &s->server);
+        p->lease.restarted = true;
+        pause_void(a, PAUSE_EV_RESTARTED, "the server restarted while it was being paused");
+        return;
+    }
+    take_position(&p->lease, s);
+    apply(a, PAUSE_EV_STOPPED);
+    set_trouble(a, NULL);
+    if (p->dirty) {
+        Err err;
+        err_set(&err, ERR_NO_SPACE, 0, "the GTID of the pause cannot be written down in %s",
+                a->conf.state_dir);
+        tell(a, PAUSE_NEWS_FAILED, &err);
+        pause_release(a, p->lease.owner);
+        return;
+    }
+    log_info("%s stands at %s", a->conf.node, p->lease.gtid);
+    tell(a, PAUSE_NEWS_FROZEN, NULL);
+}
+
+static void after_stop(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    bool wanted = p->state == PAUSE_PAUSING || p->state == PAUSE_ALIGNING;
+    if (!wanted && p->state != PAUSE_ABANDONED)
+        return;
+    if (s->result == STEP_OK && wanted) {
+        frozen(a, s);
+        return;
+    }
+    if (wanted) {
+        log_error("pause of %s: %s", p->lease.owner, s->err.text);
+        tell(a, PAUSE_NEWS_FAILED, &s->err);
+    }
+    /* The owner may have released it when it was told. */
+    if (s->result == STEP_UNKNOWN) {
+        bool first = p->state != PAUSE_ABANDONED;
+        if (first)
+            apply(a, PAUSE_EV_STOP_UNKNOWN);
+        else
+            again_later(a, "a STOP of the applier has not been answered: it is awaited, then the applier is "
+                           "started again");
+        return;
+    }
+    apply(a, s->result == STEP_OK ? PAUSE_EV_STOPPED : PAUSE_EV_STOP_FAILED);
+}
+
+static void measure_buffer(Agent *a, const Step *s)
+{
+    Lease *l = &a->pause.lease;
+    if (l->resumed_at || !l->gtid || !s->status.received || !*s->status.received)
+        return;
+    int64_t n = gtid_behind_text(s->version.flavor, l->gtid, s->status.received);
+    double seconds = (double)(clock_wall_ms() - (l->frozen_at ? l->frozen_at : l->taken_at)) / 1000;
+    l->replay.buffered_trx = n > 0 ? n : 0;
+    l->replay.write_rate = seconds > 0 ? (double)l->replay.buffered_trx / seconds : 0;
+}
+
+static void after_start(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_RESUMING)
+        return;
+    if (s->result != STEP_OK) {
+        apply(a, PAUSE_EV_START_FAILED);
+        again_later(a, s->err.text);
+        p->due = false;
+        return;
+    }
+    measure_buffer(a, s);
+    set_trouble(a, NULL);
+    if (!p->lease.resumed_at)
+        p->lease.resumed_at = clock_wall_ms();
+    p->started_ms = clock_mono_ms();
+    catchup_start(&p->catchup, s->version.flavor, p->lease.gtid ? p->lease.gtid : s->status.applied,
+                  p->started_ms);
+    apply(a, PAUSE_EV_STARTED);
+    tell(a, PAUSE_NEWS_RESUMED, NULL);
+}
+
+static void after_restore(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_RESTORING)
+        return;
+    if (s->result == STEP_OK) {
+        p->lease.replay.settings_restored = true;
+        apply(a, PAUSE_EV_RESTORED);
+        return;
+    }
+    p->due = false;
+    again_later(a, s->err.text);
+}
+
+static void on_step(Agent *a, Step *s)
+{
+    Pause *p = &a->pause;
+    p->step = 0;
+    p->held = STEAL(s->held);
+    bool due = p->due;
+    PauseState before = p->state;
+    p->due = false;
+    if (s->kind == STEP_START)
+        after_start(a, s);
+    else if (s->kind == STEP_RESTORE)
+        after_restore(a, s);
+    else
+        after_stop(a, s);
+    /* The result came too late for its state: what the new state asks for has not been done. */
+    if (due && p->state == before && p->state != PAUSE_NONE && !p->step && !p->retry_ms)
+        pause_again(a);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------ */
+
+bool pause_conflict(const Agent *a, Err *err)
+{
+    const Pause *p = &a->pause;
+    char since[CLOCK_TEXT];
+    clock_format(p->lease.taken_at, since);
+    bool manual = str_eq(p->lease.owner, LEASE_MANUAL);
+    return err_set(err, ERR_CONFLICT, 0,
+                   "%s is paused already, %s%s%s%s since %s%s%s; wait for its end, or end it first",
+                   a->conf.node, manual ? "by hand" : "by run ", manual ? "" : p->lease.owner,
+                   manual && p->lease.by ? " by " : "", manual && p->lease.by ? p->lease.by : "", since,
+                   p->lease.reason ? ": " : "", p->lease.reason ? p->lease.reason : "");
+}
+
+static void fill_lease(Agent *a, const Step *s)
+{
+    Lease *l = &a->pause.lease;
+    wire_copy(lease_server_fields, &l->server, &s->server);
+    wire_copy(lease_settings_fields, &l->original, &s->settings);
+    l->boot_id = xstrdup(clock_boot_id());
+    l->taken_mono_ms = clock_mono_ms();
+    l->taken_at = clock_wall_ms();
+}
+
+static void cannot_begin(Agent *a, const Err *err)
+{
+    log_warn("pause for %s: %s", a->pause.lease.owner, err->text);
+    tell(a, PAUSE_NEWS_FAILED, err);
+    if (a->pause.state == PAUSE_NONE)
+        wire_free(lease_fields, &a->pause.lease);
+}
+
+static void on_survey(Agent *a, Step *s)
+{
+    Err err = s->err;
+    Pause *p = &a->pause;
+    p->beginning = false;
+    if (p->unwanted) {
+        p->unwanted = false;
+        wire_free(lease_fields, &p->lease);
+        return;
+    }
+    bool ok = s->result == STEP_OK;
+    if (ok && !s->status.is_replica)
+        ok = err_set(&err, ERR_REFUSED, 0, "%s is no replica: it cannot be paused", a->conf.node);
+    ok = ok && preflight_allows(&s->findings, &err);
+    if (ok) {
+        fill_lease(a, s);
+        ok = apply(a, PAUSE_EV_TAKE)
+                 ? true
+                 : err_set(&err, ERR_NO_SPACE, 0, "the lease cannot be written in %s: nothing was stopped",
+                           a->conf.state_dir);
+    }
+    if (!ok)
+        cannot_begin(a, &err);
+}
+
+bool pause_begin(Agent *a, const PauseWish *wish, Err *err)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_NONE || p->beginning)
+        return pause_conflict(a, err);
+    Step *s = step_new(a, STEP_SURVEY, on_survey);
+    if (!step_submit(s, err))
+        return false;
+    p->beginning = true;
+    p->lease =
+        (Lease){.owner = xstrdup(wish->owner),
+                .reason = xstrdup(wish->reason),
+                .by = xstrdup(wish->by),
+                .term = wish->term,
+                .limit_ms = wish->limit_ms < a->conf.pause_limit_ms ? wish->limit_ms : a->conf.pause_limit_ms,
+                .hold = wish->hold,
+                .taken_at = clock_wall_ms()};
+    return true;
+}
+
+bool pause_align(Agent *a, const char *owner, const char *gtid, const char *file, int64_t pos, Err *err)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_FROZEN || !str_eq(p->lease.owner, owner))
+        return err_set(err, ERR_CONFLICT, 0, "%s does not stand frozen for run %s", a->conf.node, owner);
+    free(p->align_gtid);
+    free(p->align_file);
+    p->align_gtid = xstrdup(gtid);
+    p->align_file = xstrdup(file);
+    p->align_pos = pos;
+    return apply(a, PAUSE_EV_ALIGN);
+}
+
+bool pause_is_held_by(const Agent *a, const char *owner)
+{
+    return (a->pause.state != PAUSE_NONE || a->pause.beginning) && str_eq(a->pause.lease.owner, owner);
+}
+
+bool pause_release(Agent *a, const char *owner)
+{
+    Pause *p = &a->pause;
+    if (!pause_is_held_by(a, owner))
+        return false;
+    if (p->beginning) {
+        p->unwanted = true; /* nothing is stopped yet, and will not be */
+        return false;
+    }
+    apply(a, PAUSE_EV_RELEASE);
+    return true;
+}
+
+void pause_void(Agent *a, PauseEvent ev, const char *why)
+{
+    Err err;
+    err_set(&err, ERR_CORRUPT, 0, "%s", why);
+    log_error("pause of %s: %s", a->pause.lease.owner, why);
+    bool told =
+        a->pause.state == PAUSE_FROZEN || a->pause.state == PAUSE_PAUSING || a->pause.state == PAUSE_ALIGNING;
+    apply(a, ev);
+    if (told)
+        tell(a, PAUSE_NEWS_VOID, &err);
+}
+
+/* ---- time and readings ---------------------------------------------------------------------------- */
+
+int64_t pause_left_ms(const Agent *a)
+{
+    return lease_left_ms(&a->pause.lease, clock_boot_id(), clock_mono_ms(), clock_wall_ms());
+}
+
+static void check_frozen(Agent *a)
+{
+    const ReplStatus *st = &a->server.status;
+    const Lease *l = &a->pause.lease;
+    if (st->sql_running)
+        pause_void(a, PAUSE_EV_MOVED,
+                   "the applier was started by somebody else during the pause: the frozen state is lost");
+    else if (l->gtid && gtid_compare_text(a->server.version.flavor, st->applied, l->gtid) != GTID_EQUAL)
+        pause_void(a, PAUSE_EV_MOVED, "the replica moved on during the pause: the frozen state is lost");
+}
+
+static void show_replay(Agent *a)
+{
+    Pause *p = &a->pause;
+    Replay *r = &p->lease.replay;
+    r->backlog_trx = p->catchup.backlog > 0 ? p->catchup.backlog : 0;
+    r->applied_trx = p->catchup.applied;
+    r->rate = p->catchup.rate;
+    r->eta_s = p->catchup.eta_s;
+    r->seconds = (double)(clock_wall_ms() - p->lease.resumed_at) / 1000;
+    agent_changed_slightly(a);
+}
+
+static void check_catching_up(Agent *a)
+{
+    Pause *p = &a->pause;
+    const ReplStatus *st = &a->server.status;
+    Replay *r = &p->lease.replay;
+    if (!p->catchup.start_applied) /* the agent restarted meanwhile */
+        catchup_start(&p->catchup, a->server.version.flavor, p->lease.gtid ? p->lease.gtid : st->applied,
+                      clock_mono_ms());
+    if (!st->sql_running) {
+        free(r->error);
+        r->error = st->sql_errno ? xasprintf("the applier stopped while catching up: %s", st->sql_error)
+                                 : xstrdup("somebody stopped the applier while it was catching up");
+        set_trouble(a, r->error);
+        return;
+    }
+    free(STEAL(r->error));
+    set_trouble(a, NULL);
+    bool equal = str_eq(st->exec_file, st->read_file) && st->exec_pos == st->read_pos;
+    bool done =
+        catchup_sample(&p->catchup, st->applied, st->received ? st->received : "", equal, clock_mono_ms());
+    show_replay(a);
+    if (!done)
+        return;
+    r->backlog_trx = 0;
+    r->eta_s = 0;
+    r->rate = r->seconds > 0 ? (double)r->applied_trx / r->seconds : 0;
+    apply(a, PAUSE_EV_CAUGHT_UP);
+}
+
+void pause_probe(Agent *a)
+{
+    Pause *p = &a->pause;
+    /* A reading that began before the last change of state tells of the time before it. */
+    if (p->step || a->server.begun_ms <= p->since_ms)
+        return;
+    if (p->state == PAUSE_FROZEN && !p->lease.restarted)
+        check_frozen(a);
+    else if (p->state == PAUSE_CATCHING_UP)
+        check_catching_up(a);
+}
+
+static void check_limit(Agent *a)
+{
+    Pause *p = &a->pause;
+    bool standing = p->state == PAUSE_PAUSING || p->state == PAUSE_FROZEN || p->state == PAUSE_ALIGNING;
+    if (!standing || pause_left_ms(a) > 0)
+        return;
+    /* A job that cannot even be killed does not keep the replica. */
+    bool overdue = pause_left_ms(a) < -(a->conf.stop_grace_ms + OVERDUE_MS);
+    if (overdue || str_eq(p->lease.owner, LEASE_MANUAL))
+        apply(a, PAUSE_EV_RELEASE);
+    else
+        tell(a, PAUSE_NEWS_LIMIT, NULL);
+}
+
+void pause_tick(Agent *a)
+{
+    Pause *p = &a->pause;
+    Err err;
+    if (p->state == PAUSE_NONE)
+        return;
+    if (p->dirty)
+        (void)!save(a, &err);
+    check_limit(a);
+    if (p->retry_ms && clock_mono_ms() >= p->retry_ms && !p->step)
+        pause_again(a);
+}
+
+void pause_load(Agent *a)
+{
+    Pause *p = &a->pause;
+    Err err;
+    if (!store_read(a, "lease.json", lease_fields, &p->lease, &err)) {
+        if (err.kind == ERR_NOT_FOUND)
+            return;
+        log_error("the lease cannot be read, the replica will be released: %s", err.text);
+        p->lease.owner = xstrdup(LEASE_MANUAL);
+        p->lease.reason = xstrdup("a lease that could not be read");
+        p->lease.taken_at = clock_wall_ms();
+    }
+    if (!pause_state_from_name(p->lease.state, &p->state))
+        p->state = PAUSE_ABANDONED;
+    p->since_ms = clock_mono_ms();
+    log_info("found the pause of %s, %s", p->lease.owner, pause_state_name(p->state));
+}
+
+void pause_close(Agent *a)
+{
+    Pause *p = &a->pause;
+    if (p->held)
+        db_close(STEAL(p->held));
+    catchup_done(&p->catchup);
+    wire_free(lease_fields, &p->lease);
+    free(STEAL(p->trouble));
+    free(STEAL(p->align_gtid));
+    free(STEAL(p->align_file));
+}

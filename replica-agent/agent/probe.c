@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Looks at the server every probe_interval from a worker and a connection of its own, with a deadline: a
+ * statement that is stuck elsewhere, or here, never blinds the agent for longer than that.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+enum { PROBE_TIMEOUT_MS = 3000 };
+
+typedef struct Probe {
+    Agent *a;
+    DbTarget target;
+    char *spool_dir, *state_dir;
+    Db *db; /* kept from probe to probe */
+    bool ok;
+    Err err;
+    DbVersion version;
+    ReplStatus status;
+    LeaseServer id;
+    int64_t begun_ms, spool_free, state_free;
+} Probe;
+
+static void read_disk(Probe *p)
+{
+    Err ignored;
+    p->spool_free = p->state_free = -1;
+    if (!fs_free_bytes(p->spool_dir, &p->spool_free, &ignored) ||
+        !fs_free_bytes(p->state_dir, &p->state_free, &ignored))
+        log_debug("%s", ignored.text);
+}
+
+static void in_worker(void *arg)
+{
+    Probe *p = arg;
+    p->begun_ms = clock_mono_ms();
+    read_disk(p);
+    p->ok = (p->db || db_connect(&p->target, PROBE_TIMEOUT_MS, &p->db, &p->err)) &&
+            repl_read(p->db, &p->status, &p->err);
+    if (p->ok) {
+        p->version = *db_version(p->db);
+        server_identify(p->db, &p->status, &p->id);
+    } else if (p->db) {
+        db_close(STEAL(p->db));
+    }
+}
+
+/* What a peer wants to hear of at once, against what only moves on. */
+static bool differs(const ServerView *v, const Probe *p)
+{
+    const ReplStatus *a = &v->status, *b = &p->status;
+    return !v->up || a->is_replica != b->is_replica || a->io != b->io || a->sql_running != b->sql_running ||
+           a->read_only != b->read_only || !str_eq(a->source_host, b->source_host) ||
+           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno;
+}
+
+static void take_good(Agent *a, Probe *p)
+{
+    ServerView *v = &a->server;
+    if (!v->up)
+        log_info("the server answers: %s, process %lld", p->version.text, (long long)p->id.pid);
+    if (differs(v, p))
+        agent_changed(a);
+    else if (!str_eq(v->status.applied, p->status.applied) ||
+             !str_eq(v->status.received, p->status.received) || !str_eq(v->status.binlog, p->status.binlog))
+        agent_changed_slightly(a);
+    if (v->ever && lease_server_compare(&v->id, &p->id) == SERVER_OTHER)
+        a->met = false;
+    repl_status_done(&v->status);
+    wire_free(lease_server_fields, &v->id);
+    v->status = p->status;
+    v->id = p->id;
+    p->status = (ReplStatus){0};
+    p->id = (LeaseServer){0};
+    v->version = p->version;
+    v->ever = v->up = true;
+    v->begun_ms = p->begun_ms;
+    v->read_at = clock_wall_ms();
+    lag_sample(&a->lag, v->version.flavor, v->status.applied, v->status.received, p->begun_ms,
+               clock_mono_ms());
+    if (!a->met)
+        meet_server(a);
+    pause_probe(a);
+}
+
+static void take_bad(Agent *a, const Probe *p)
+{
+    ServerView *v = &a->server;
+    if (v->up || !str_eq(v->error.text, p->err.text)) {
+        log_warn("%s", p->err.text);
+        agent_changed(a);
+    }
+    v->up = false;
+    v->error = p->err;
+    v->begun_ms = p->begun_ms;
+}
+
+static void probe_free(Probe *p)
+{
+    if (p->db)
+        db_close(p->db);
+    db_target_done(&p->target);
+    repl_status_done(&p->status);
+    wire_free(lease_server_fields, &p->id);
+    free(p->spool_dir);
+    free(p->state_dir);
+    free(p);
+}
+
+static void arm(Agent *a, int64_t ms)
+{
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+    event_add(a->probe_timer, &tv);
+}
+
+static void in_loop(void *arg)
+{
+    Probe *p = arg;
+    Agent *a = p->a;
+    if (a->stopping) {
+        probe_free(p);
+        return;
+    }
+    a->spool_free = p->spool_free;
+    a->state_free = p->state_free;
+    if (p->ok)
+        take_good(a, p);
+    else
+        take_bad(a, p);
+    a->probe = p;
+    arm(a, a->conf.probe_interval_ms);
+}
+
+void probe_begin(Agent *a)
+{
+    Err err;
+    Probe *p = STEAL(a->probe);
+    if (!p) {
+        p = NEW(Probe);
+        p->a = a;
+        DbTarget t = agent_config_target(&a->conf);
+        db_target_copy(&p->target, &t);
+        p->spool_dir = xstrdup(a->conf.spool_dir);
+        p->state_dir = xstrdup(a->conf.state_dir);
+    }
+    if (work_submit(a->probes, (WorkJob){in_worker, in_loop, p}, &err))
+        return;
+    log_warn("%s", err.text);
+    a->probe = p;
+    arm(a, a->conf.probe_interval_ms);
+}
+
+void probe_close(Agent *a)
+{
+    if (a->probe)
+        probe_free(STEAL(a->probe));
+}

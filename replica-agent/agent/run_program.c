@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the stages of a run execute: program, arguments, environment, limits. Only programs of our own and
+ * those the configuration names; the environment is the contract's, nothing is inherited.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "proc.h"
+#include "replica-agent/core/joblist.h"
+
+static const char *const upload_stages[] = {"fetch", "load", NULL};
+
+static const AgentRun *wire_of(const Runner *r)
+{
+    return &r->j.run;
+}
+
+static bool is_upload(const Runner *r)
+{
+    return str_eq(wire_of(r)->spec.kind, "upload");
+}
+
+static bool is_local_source(Agent *a, const Runner *r)
+{
+    return str_eq(wire_of(r)->spec.source.node, a->conf.node);
+}
+
+const char *run_program_first(Agent *a, const Runner *r)
+{
+    if (!is_upload(r))
+        return "job";
+    return is_local_source(a, r) ? "load" : "fetch";
+}
+
+const char *run_program_after(const Runner *r, const char *name)
+{
+    return is_upload(r) && str_eq(name, upload_stages[0]) ? upload_stages[1] : NULL;
+}
+
+char *run_program_dir(const Agent *a, const Runner *r, const char *name)
+{
+    return xasprintf("%s/runs/%s/%s", a->conf.state_dir, wire_of(r)->spec.run, name);
+}
+
+/* Where an upload's files are, or come to. */
+static char *upload_files(Agent *a, const Runner *r)
+{
+    if (is_local_source(a, r))
+        return run_results(a, wire_of(r)->spec.source.run);
+    return xasprintf("%s/.incoming-%s", a->conf.spool_dir, wire_of(r)->spec.run);
+}
+
+static char *sibling(const char *name)
+{
+    AUTOFREE char *dir = fs_program_dir();
+    return xasprintf("%s/%s", dir, name);
+}
+
+/* ---- credentials ---------------------------------------------------------------------------------- */
+
+static bool read_account(const char *option, const char *path, ClientCnf *ret, Err *err)
+{
+    AUTO(str_done) Str text = STR_INIT;
+    if (!path)
+        return err_set(err, ERR_CONFIG, 0,
+                       "%s is not set in agent.conf: the job has no account to connect with", option);
+    if (!fs_check_private(path, err) || !fs_read(path, 1 << 20, &text, err))
+        return err_prefix(err, "%s", option);
+    client_cnf_parse(str_z(&text), ret);
+    return true;
+}
+
+static void point_to_server(const AgentConfig *c, ClientCnf *cnf)
+{
+    char *const old[] = {cnf->socket, cnf->host, cnf->port};
+    for (size_t i = 0; i < COUNT(old); i++)
+        free(old[i]);
+    cnf->socket = xstrdup(c->server.socket);
+    cnf->host = c->server.socket ? NULL : xstrdup(c->server.address);
+    cnf->port = c->server.socket ? NULL : xasprintf("%lld", (long long)c->server.port);
+}
+
+static char *cnf_path(Agent *a, const Runner *r)
+{
+    return xasprintf("%s/runs/%s/client.cnf", a->conf.state_dir, wire_of(r)->spec.run);
+}
+
+static bool write_account(Agent *a, const Runner *r, Err *err)
+{
+    ClientCnf cnf = {0};
+    AUTO(str_done) Str text = STR_INIT;
+    AUTOFREE char *path = cnf_path(a, r);
+    bool load = is_upload(r);
+    if (!read_account(load ? "load_defaults_file" : "job_defaults_file",
+                      load ? a->conf.load_defaults_file : a->conf.job_defaults_file, &cnf, err))
+        return false;
+    point_to_server(&a->conf, &cnf);
+    client_cnf_write(&text, &cnf);
+    client_cnf_done(&cnf);
+    return fs_replace(path, text.p, text.len, 0600, err);
+}
+
+/* ---- environment ---------------------------------------------------------------------------------- */
+
+static void set_environment(Agent *a, const Runner *r, const char *result_dir, StrList *env)
+{
+    const AgentRun *w = wire_of(r);
+    AUTOFREE char *cnf = cnf_path(a, r), *bin = fs_program_dir();
+    char frozen[CLOCK_TEXT] = "";
+    if (w->frozen_at)
+        clock_format(w->frozen_at, frozen);
+    strlist_addf(env, "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin);
+    strlist_add(env, "LANG=C.UTF-8");
+    strlist_addf(env, "HOME=%s", result_dir);
+    strlist_addf(env, "SIDING_RUN_ID=%s", w->spec.run);
+    strlist_addf(env, "SIDING_JOB=%s", w->spec.job);
+    strlist_addf(env, "SIDING_GTID=%s", w->gtid ? w->gtid : "");
+    strlist_addf(env, "SIDING_FROZEN_AT=%s", frozen);
+    strlist_addf(env, "SIDING_SHARD=%lld", (long long)w->spec.shard);
+    strlist_addf(env, "SIDING_SHARDS=%lld", (long long)(w->spec.shards > 0 ? w->spec.shards : 1));
+    strlist_addf(env, "SIDING_RESULT_DIR=%s", result_dir);
+    strlist_addf(env, "SIDING_DEFAULTS_FILE=%s", cnf);
+}
+
+static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
+{
+    ret->stop_grace_ms = a->conf.stop_grace_ms;
+    ret->sleep_grace_ms = a->conf.sleep_grace_ms;
+    ret->nice = j ? j->nice : 10;
+    ret->time_limit_ms = j ? j->time_limit_ms : 0;
+    ret->memory_limit_bytes = j ? j->memory_limit_bytes : 0;
+    ret->user = j ? xstrdup(j->user) : NULL;
+}
+
+/* ---- stages --------------------------------------------------------------------------------------- */
+
+static void add_all(StrList *to, const StrList *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        strlist_add(to, from->v[i]);
+}
+
+static bool add_databases(const json_t *options, StrList *args, Err *err)
+{
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!json_is_object(options))
+        return true;
+    if (!json_opt_strs(options, "databases", &names, err))
+        return err_prefix(err, "options");
+    for (size_t i = 0; i < names.n; i++) {
+        strlist_add(args, "--database");
+        strlist_add(args, names.v[i]);
+    }
+    return true;
+}
+
+static bool own_program(Agent *a, const Runner *r, const JobConfig *j, const char *out, ProgramSpec *ret,
+                        Err *err)
+{
+    const AgentRun *w = wire_of(r);
+    (void)a;
+    if (str_eq(j->kind, "command")) {
+        ret->program = xstrdup(j->program);
+        add_all(&ret->args, &j->args);
+    } else {
+        ret->program = sibling(str_eq(j->kind, "dump") ? "siding-dump" : "siding-index");
+        if (str_eq(j->kind, "index")) {
+            strlist_add(&ret->args, "--definition");
+            strlist_add(&ret->args, j->path);
+        }
+        strlist_add(&ret->args, "--output");
+        strlist_add(&ret->args, out);
+        if (!add_databases(w->spec.options, &ret->args, err))
+            return false;
+    }
+    add_all(&ret->args, &w->spec.args);
+    return true;
+}
+
+static bool give_folder(const char *dir, const JobConfig *j, const char *cnf, Err *err)
+{
+    /* What a killed run of the same id left is not part of this result. */
+    if (!fs_remove_tree(dir, err) || !fs_mkdirs(dir, 0700, err))
+        return false;
+    return j->user ? proc_give_to(j->user, dir, cnf, err) : true;
+}
+
+static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+{
+    const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
+    AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_program_dir(a, r, "job"),
+                  *cnf = cnf_path(a, r);
+    AUTOFREE char *spec = xasprintf("%s/spec.json", dir);
+    if (fs_exists(spec)) /* it runs already, or has run: found again by its folder */
+        return true;
+    if (!j)
+        return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is not in the configuration any more",
+                       wire_of(r)->spec.job);
+    if (!write_account(a, r, err) || !give_folder(out, j, cnf, err))
+        return false;
+    limits_of(a, j, ret);
+    set_environment(a, r, out, &ret->env);
+    ret->cwd = xstrdup(out);
+    return own_program(a, r, j, out, ret, err);
+}
+
+static bool fetch_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+{
+    const RunSource *s = &wire_of(r)->spec.source;
+    AUTOFREE char *to = upload_files(a, r);
+    if (!fs_mkdirs(to, 0700, err))
+        return false;
+    limits_of(a, NULL, ret);
+    ret->program = sibling("siding-agent");
+    const char *const args[] = {"fetch", "--config", a->config_path, "--url", s->url,
+                                "--run", s->run,     "--to",         to};
+    for (size_t i = 0; i < COUNT(args); i++)
+        strlist_add(&ret->args, args[i]);
+    strlist_add(&ret->env, "LANG=C.UTF-8");
+    return true;
+}
+
+static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+{
+    const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
+    AUTOFREE char *files = upload_files(a, r), *work = run_program_dir(a, r, "load");
+    if (!write_account(a, r, err))
+        return false;
+    limits_of(a, NULL, ret);
+    ret->program = sibling("siding-load");
+    set_environment(a, r, files, &ret->env);
+    const char *const args[] = {"--manifest", files, "--run", wire_of(r)->spec.run, "--work", work, "--json"};
+    for (size_t i = 0; i < COUNT(args); i++)
+        strlist_add(&ret->args, args[i]);
+    if (j && str_eq(j->kind, "index")) {
+        strlist_add(&ret->args, "--definition");
+        strlist_add(&ret->args, j->path);
+    }
+    return true;
+}
+
+/* ---- sealing -------------------------------------------------------------------------------------- */
+
+static json_t *upload_of(const JobConfig *j)
+{
+    if (!j || str_eq(j->upload, "none") || !str_eq(j->kind, "command"))
+        return json_null();
+    json_t *o = json_object();
+    json_set_str(o, "mode", j->upload);
+    json_set_str(o, "target", j->target);
+    json_set_str(o, "job", j->name);
+    if (j->columns.n)
+        json_set_strs(o, "columns", &j->columns);
+    return o;
+}
+
+static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
+{
+    const AgentRun *w = wire_of(r);
+    json_t *m = json_object();
+    json_set_str(m, "run", w->spec.run);
+    json_set_str(m, "job", w->spec.job);
+    json_set_str(m, "kind", w->spec.kind);
+    json_set_str(m, "node", a->conf.node);
+    json_set_str(m, "cluster_name", a->conf.cluster_name);
+    json_set_str(m, "gtid", w->gtid);
+    json_set_time(m, "frozen_at", w->frozen_at);
+    json_set_str(m, "flavor", a->server.ever ? flavor_of(a->server.version.flavor)->name : NULL);
+    json_set_str(m, "server_version", a->server.ever ? a->server.version.text : NULL);
+    json_set_int(m, "shard", w->spec.shard);
+    json_set_int(m, "shards", w->spec.shards > 0 ? w->spec.shards : 1);
+    json_set_time(m, "started_at", w->started_at);
+    json_set_time(m, "finished_at", w->job_ended_at);
+    json_object_set_new(m, "upload", upload_of(j));
+    return m;
+}
+
+static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+{
+    const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
+    AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_dir(a, wire_of(r)->spec.run);
+    AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
+    AUTOJSON json_t *m = manifest_of(a, r, j);
+    if (!json_replace_file(path, m, 0600, err))
+        return false;
+    limits_of(a, NULL, ret);
+    ret->program = sibling("siding-agent");
+    const char *const args[] = {"seal", "--manifest", path, "--dir", out};
+    for (size_t i = 0; i < COUNT(args); i++)
+        strlist_add(&ret->args, args[i]);
+    if (j && str_eq(j->upload, "none"))
+        strlist_add(&ret->args, "--no-upload");
+    strlist_add(&ret->env, "LANG=C.UTF-8");
+    return true;
+}
+
+bool run_program_spec(Agent *a, const Runner *r, const char *name, ProgramSpec *ret, Err *err)
+{
+    static const struct {
+        const char *name;
+        bool (*make)(Agent *, const Runner *, ProgramSpec *, Err *);
+    } stages[] = {{"job", job_spec}, {"fetch", fetch_spec}, {"load", load_spec}, {"seal", seal_spec}};
+    for (size_t i = 0; i < COUNT(stages); i++)
+        if (str_eq(stages[i].name, name)) {
+            if (stages[i].make(a, r, ret, err))
+                return true;
+            wire_free(program_spec_fields, ret);
+            return false;
+        }
+    return err_set(err, ERR_PROTOCOL, 0, "no such stage: %s", name ? name : "(none)");
+}
+
+/* ---- ends ----------------------------------------------------------------------------------------- */
+
+void run_program_clean(Agent *a, const Runner *r)
+{
+    Err err;
+    const char *id = wire_of(r)->spec.run;
+    AUTOFREE char *cnf = cnf_path(a, r), *out = run_results(a, id);
+    AUTOFREE char *incoming = xasprintf("%s/.incoming-%s", a->conf.spool_dir, id);
+    if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err))
+        log_warn("run %s: %s", id, err.text);
+    if (!wire_of(r)->sealed && !fs_remove_tree(out, &err))
+        log_warn("run %s: its partial result is left behind: %s", id, err.text);
+}
+
+char *run_program_failure(Agent *a, const Runner *r, const ProgramExit *e)
+{
+    AUTOFREE char *dir = run_program_dir(a, r, r->j.program);
+    AUTOFREE char *tail = program_log_tail(dir, "err", 600);
+    AUTO(str_done) Str s = STR_INIT;
+    if (a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes)
+        str_addf(&s, "the disk is full (%s has %lld bytes free): ", a->conf.spool_dir,
+                 (long long)a->spool_free);
+    else if (!a->server.up && a->server.ever && !is_upload(r))
+        str_adds(&s, "the database server went away: ");
+    str_addf(&s, "%s ", r->j.program);
+    if (!e)
+        str_adds(&s, "was lost: its supervisor was killed");
+    else if (!e->started)
+        str_addf(&s, "could not be started: %s", e->error ? e->error : "");
+    else if (e->ended_by)
+        str_addf(&s, "was ended (%s)", e->ended_by);
+    else if (e->signal)
+        str_addf(&s, "was killed by signal %lld", (long long)e->signal);
+    else
+        str_addf(&s, "ended with status %lld", (long long)e->exit_code);
+    if (*tail)
+        str_addf(&s, ": %s", tail);
+    return str_take(&s);
+}

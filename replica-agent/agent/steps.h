@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The blocking steps: each runs in a worker thread with copies of all it needs and its own connection, ends
+ * by a deadline, and comes back to the loop with what it saw. Nothing here decides; each states a result.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "common/repl.h"
+#include "common/wire.h"
+#include "replica-agent/core/boot.h"
+#include "replica-agent/core/lease.h"
+
+typedef enum StepKind {
+    STEP_SURVEY,        /* what the server is and has; findings */
+    STEP_AWAIT_APPLIED, /* until `gtid` is applied */
+    STEP_STOP,          /* stop the applier, read where it stands */
+    STEP_ALIGN,         /* move the stopped applier on to `gtid` exactly */
+    STEP_VERIFY,        /* does it still stand as the lease says */
+    STEP_START,         /* start what may be started */
+    STEP_RESTORE,       /* the lease's settings back, the applier running */
+    STEP_ROLE,          /* read_only and semi-sync */
+} StepKind;
+
+typedef enum StepResult {
+    STEP_OK,
+    STEP_FAILED,  /* refused, or not reached: err says why, nothing of it is left in the server */
+    STEP_UNKNOWN, /* no answer in time: it may still take effect */
+    STEP_WAITING, /* STEP_START: may not be started now (way says why) */
+    STEP_MOVED,   /* STEP_VERIFY: the frozen state has changed */
+} StepResult;
+
+struct Agent;
+
+typedef struct Step {
+    StepKind kind;
+    uint64_t id;
+    struct Agent *agent;
+    void (*done)(struct Agent *agent, struct Step *s); /* loop thread; the step is freed after it */
+    void *arg;
+
+    /* in */
+    DbTarget target;
+    Lease lease;
+    char *gtid, *file, *run;
+    int64_t pos, timeout_ms, statement_ms;
+    bool fresh_server, boost, open;
+    LeaseSettings boosted;
+    Db *held; /* the connection kept since the pause; in and out */
+    atomic_bool cancel;
+
+    /* out */
+    StepResult result;
+    Err err;
+    StartWay way;
+    DbVersion version;
+    ReplStatus status;
+    LeaseServer server;
+    LeaseSettings settings;
+    bool skips_start;
+    WireList findings; /* Finding */
+} Step;
+
+Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step *));
+/* Takes `s`; on failure (the pool is full) it is freed and its held connection closed. */
+MUST_CHECK bool step_submit(Step *s, Err *err);
+void step_free(Step *s);
+
+/* Which process answers on `db`. */
+void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The child's side of a supervised program: its own session, user, limits and nothing inherited but
+ * /dev/null, two pipes for its output and file descriptor 3 for its progress. The child waits until it is
+ * released.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "supervise.h"
+
+typedef struct ChildPipes {
+    int out, err, progress; /* read ends, non-blocking */
+    int gate;               /* write end: the child goes on once it is closed after a byte */
+    int trouble;            /* read end: why exec failed */
+} ChildPipes;
+
+MUST_CHECK bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *err);
+/* Lets the child exec; an exec that fails is the error. Closes gate and trouble. */
+MUST_CHECK bool child_release(ChildPipes *pipes, const char *program, Err *err);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The programs inside siding-agent that are run below a supervisor, and what they share.
+ */
+#pragma once
+
+#include "common/opts.h"
+
+int seal_main(int argc, char **argv);
+int fetch_main(int argc, char **argv);
+
+/* Says the error on stderr and gives the exit status. */
+int tool_failed(const char *what, const Err *err);
+int tool_help(const Opt *table, const char *usage, const char *intro, OptSpecial special);

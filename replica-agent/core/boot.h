@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an agent does about replication when it meets a server: at its own start, and whenever the server
+ * comes back as another process. The agent owns START at boot; it never takes "not running" as a wish of
+ * anybody, and never issues a START that could throw a buffer away without being able to fetch it again.
+ * Pure.
+ */
+#pragma once
+
+#include "common/repl.h"
+#include "lease.h"
+#include "pause_machine.h"
+
+typedef enum BootServer {
+    BOOT_SAME,  /* the process this agent has dealt with before */
+    BOOT_OTHER, /* another one: it restarted, or the agent sees it for the first time */
+} BootServer;
+
+typedef enum BootThreads { BOOT_BOTH_STOPPED, BOOT_SQL_STOPPED, BOOT_SQL_RUNNING } BootThreads;
+
+typedef enum BootOwner {
+    BOOT_OWNER_GONE,   /* the lease's run is not known, or has ended */
+    BOOT_OWNER_ALIVE,  /* a run under way, or a person's pause within its limit */
+    BOOT_OWNER_ENDING, /* the run has journalled its end and wants the replica to resume */
+} BootOwner;
+
+typedef enum BootAction {
+    BOOT_NOTHING,
+    BOOT_LEAVE_ALONE,    /* somebody stopped it: say so */
+    BOOT_START,          /* no lease: replication is ours to start */
+    BOOT_CONTINUE,       /* repeat the action of the lease's state */
+    BOOT_RELEASE,        /* end the lease */
+    BOOT_MOVED,          /* fail the owner: the applier ran */
+    BOOT_RESTARTED,      /* fail the owner: the server restarted under it */
+    BOOT_RESTARTED_HELD, /* stays frozen */
+} BootAction;
+
+typedef struct BootRow {
+    int lease;   /* PauseState; BOOT_ANY */
+    int server;  /* BootServer; BOOT_ANY */
+    int threads; /* BootThreads; BOOT_ANY */
+    int owner;   /* BootOwner; BOOT_ANY */
+    int hold;    /* 0, 1; BOOT_ANY */
+    BootAction action;
+    const char *reason;
+} BootRow;
+
+/* The first row that fits; there is always one. */
+const BootRow *boot_decide(PauseState lease, BootServer server, BootThreads threads, BootOwner owner,
+                           bool hold);
+BootThreads boot_threads(ReplIo io, bool sql_running);
+
+/* How the applier may be started. */
+typedef enum StartWay {
+    START_NOT_NEEDED,  /* it runs */
+    START_SQL,         /* the receiver runs or is connecting */
+    START_BOTH,        /* both stand still and nothing can be lost */
+    START_WAIT_SOURCE, /* the buffer would be thrown away and the source does not answer: wait */
+    START_RESCUE,      /* the receiver died under the pause: only a rescue from the relay files is safe */
+} StartWay;
+
+typedef struct StartInput {
+    bool sql_running;
+    ReplIo io;
+    bool purges;       /* flavour: START with both threads stopped deletes the relay logs */
+    bool fresh_server; /* the process has not replicated since it started */
+    bool source_answers;
+    bool nothing_buffered; /* applied is known to be all that was received */
+} StartInput;
+StartWay start_decide(const StartInput *in);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "joblist.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <string.h>
+
+static bool compile(const char *pattern, regex_t *ret, Err *err)
+{
+    AUTOFREE char *whole = xasprintf("^(%s)$", pattern);
+    int rc = regcomp(ret, whole, REG_EXTENDED | REG_NOSUB);
+    if (rc == 0)
+        return true;
+    char why[200];
+    regerror(rc, ret, why, sizeof why);
+    return err_set(err, ERR_CONFIG, 0, "the pattern \"%s\" is not a regular expression: %s", pattern, why);
+}
+
+bool joblist_check_pattern(const char *pattern, Err *err)
+{
+    regex_t re;
+    if (!compile(pattern, &re, err))
+        return false;
+    regfree(&re);
+    return true;
+}
+
+static bool matches_one(const char *arg, const StrList *allow)
+{
+    for (size_t i = 0; i < allow->n; i++) {
+        regex_t re;
+        Err ignored;
+        if (!compile(allow->v[i], &re, &ignored))
+            continue;
+        /* A newline would let REG_EXTENDED's $ match early on some libcs. */
+        bool ok = !strchr(arg, '\n') && regexec(&re, arg, 0, NULL, 0) == 0;
+        regfree(&re);
+        if (ok)
+            return true;
+    }
+    return false;
+}
+
+static void describe(const StrList *allow, Str *out)
+{
+    if (!allow->n) {
+        str_adds(out, "it takes none (its allow_args is empty)");
+        return;
+    }
+    str_adds(out, "allowed are");
+    for (size_t i = 0; i < allow->n; i++)
+        str_addf(out, "%s %s", i ? "," : "", allow->v[i]);
+}
+
+bool joblist_check_args(const char *job, const StrList *args, const StrList *allow, Err *err)
+{
+    for (size_t i = 0; i < args->n; i++)
+        if (!matches_one(args->v[i], allow)) {
+            AUTO(str_done) Str what = STR_INIT;
+            describe(allow, &what);
+            return err_set(err, ERR_REFUSED, 0, "job \"%s\" may not be given the argument \"%.100s\": %s",
+                           job, args->v[i], str_z(&what));
+        }
+    return true;
+}
+
+/* ---- option files --------------------------------------------------------------------------------- */
+
+void client_cnf_done(ClientCnf *c)
+{
+    char *const owned[] = {c->user, c->password, c->host, c->socket, c->port};
+    for (size_t i = 0; i < COUNT(owned); i++)
+        free(owned[i]);
+    *c = (ClientCnf){0};
+}
+
+static char *value_of(const char *line, const char *key)
+{
+    size_t n = strlen(key);
+    if (strncmp(line, key, n) != 0)
+        return NULL;
+    line += n;
+    while (isspace((unsigned char)*line))
+        line++;
+    if (*line++ != '=')
+        return NULL;
+    while (isspace((unsigned char)*line))
+        line++;
+    size_t len = strlen(line);
+    while (len && isspace((unsigned char)line[len - 1]))
+        len--;
+    if (len >= 2 && (*line == '"' || *line == '\'') && line[len - 1] == *line)
+        return xstrndup(line + 1, len - 2);
+    return xstrndup(line, len);
+}
+
+static void take_line(const char *line, ClientCnf *c)
+{
+    const struct {
+        const char *key;
+        char **to;
+    } keys[] = {{"user", &c->user},
+                {"password", &c->password},
+                {"host", &c->host},
+                {"socket", &c->socket},
+                {"port", &c->port}};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        char *v = value_of(line, keys[i].key);
+        if (!v)
+            continue;
+        free(*keys[i].to);
+        *keys[i].to = v;
+    }
+}
+
+void client_cnf_parse(const char *text, ClientCnf *ret)
+{
+    AUTO(strlist_done) StrList lines = STRLIST_INIT;
+    strlist_split(&lines, text, '\n');
+    bool ours = false;
+    for (size_t i = 0; i < lines.n; i++) {
+        const char *line = lines.v[i] + strspn(lines.v[i], " \t");
+        if (*line == '[')
+            ours = str_starts(line, "[client]");
+        else if (ours && *line != '#' && *line != ';')
+            take_line(line, ret);
+    }
+}
+
+static void add_value(Str *out, const char *key, const char *value)
+{
+    if (!value || !*value)
+        return;
+    str_addf(out, "%s=\"", key);
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            str_addc(out, '\\');
+        str_addc(out, *value);
+    }
+    str_adds(out, "\"\n");
+}
+
+void client_cnf_write(Str *out, const ClientCnf *c)
+{
+    str_adds(out, "[client]\n");
+    add_value(out, "user", c->user);
+    add_value(out, "password", c->password);
+    add_value(out, "socket", c->socket);
+    add_value(out, "host", c->host);
+    add_value(out, "port", c->port);
+}

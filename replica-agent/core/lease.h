@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The pause lease as it stands on disk, and its clock. It is written before replication is touched and
+ * removed when the settings are back. Within one boot only CLOCK_BOOTTIME counts, so that a stepped wall
+ * clock neither ends nor prolongs a pause; after a reboot only the wall clock is left. Pure.
+ */
+#pragma once
+
+#include "common/wire.h"
+
+/* One server process. pid 0: reached over TCP, then only started_at tells two processes apart (seconds). */
+typedef struct LeaseServer {
+    int64_t pid, pid_start; /* /proc start time in clock ticks */
+    int64_t started_at;     /* time, from the server's uptime */
+    char *boot_id;
+} LeaseServer;
+extern const WireField lease_server_fields[];
+
+typedef struct LeaseSettings {
+    char *sync_binlog, *flush_log, *workers, *parallel_mode;
+} LeaseSettings;
+extern const WireField lease_settings_fields[];
+
+typedef struct Lease {
+    char *owner; /* run id, or "manual" */
+    char *reason, *by, *state;
+    int64_t term;
+    bool hold, boosted;
+    bool restarted; /* the server is another process than the one that was frozen */
+    char *gtid, *binlog_gtid, *source_host, *source_file, *received;
+    int64_t source_port, source_pos;
+    LeaseSettings original;
+    LeaseServer server;
+    char *boot_id;
+    int64_t taken_mono_ms, limit_ms;
+    int64_t taken_at, frozen_at, resumed_at; /* times */
+    Replay replay;
+} Lease;
+extern const WireField lease_fields[];
+
+#define LEASE_MANUAL "manual"
+
+/* What is left of the pause's limit; 0 or less: it has passed. */
+int64_t lease_left_ms(const Lease *l, const char *boot_id, int64_t mono_ms, int64_t wall_ms);
+
+typedef enum ServerSame { SERVER_SAME, SERVER_OTHER, SERVER_UNKNOWN } ServerSame;
+ServerSame lease_server_compare(const LeaseServer *a, const LeaseServer *b);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
+                   ...)
+{
+    Finding *f = wire_list_add(findings, sizeof *f);
+    f->name = xstrdup(name);
+    f->level = xstrdup(level);
+    f->mend = xstrdup(mend);
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&f->text, fmt, ap) < 0)
+        abort();
+    va_end(ap);
+}
+
+static void threads(const Flavor *f, const ReplStatus *s, WireList *ret)
+{
+    if (!s->sql_running)
+        preflight_add(ret, "applier_stopped", "error", f->start_sql,
+                      "the applier is stopped and Siding did not stop it%s%s",
+                      s->sql_error && *s->sql_error ? ": " : "", s->sql_error ? s->sql_error : "");
+    if (s->io == REPL_IO_NO)
+        preflight_add(ret, "receiver_stopped", "error", f->start_both,
+                      "the receiver is stopped%s%s: nothing would be buffered",
+                      s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "");
+    else if (s->io == REPL_IO_CONNECTING)
+        preflight_add(ret, "receiver_connecting", "warning", "look at the source and the network",
+                      "the receiver is not connected to %s:%lld%s%s", s->source_host,
+                      (long long)s->source_port, s->io_error && *s->io_error ? ": " : "",
+                      s->io_error ? s->io_error : "");
+}
+
+void preflight_findings(const Flavor *f, const ReplStatus *s, bool skips_start, WireList *ret)
+{
+    if (!s->is_replica)
+        return;
+    threads(f, s, ret);
+    if (!s->uses_gtid)
+        preflight_add(
+            ret, "gtid", "error",
+            f->flavor == DB_MARIADB
+                ? "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE"
+                : "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
+            "replication does not use GTIDs");
+    if (s->channels > 1)
+        preflight_add(ret, "channels", "error", "keep one source on a replica that Siding pauses",
+                      "it replicates from %lld sources", (long long)s->channels);
+    if (s->delay_s > 0)
+        preflight_add(ret, "delay", "error", "run jobs on a replica without a delay",
+                      "it is delayed by %lld s on purpose", (long long)s->delay_s);
+    if (!skips_start) {
+        AUTOFREE char *mend = xasprintf("put %s into the server's option file", f->skip_start_option);
+        preflight_add(ret, "skip_start", "error", mend,
+                      "the server would start replication by itself at boot and so destroy a frozen state");
+    }
+    if (!s->read_only)
+        preflight_add(ret, "read_only", "warning", f->read_only_on, "the replica is writable");
+}
+
+bool preflight_allows(const WireList *findings, Err *err)
+{
+    const Finding *v = findings->v;
+    for (size_t i = 0; i < findings->n; i++)
+        if (str_eq(v[i].level, "error"))
+            return err_set(err, ERR_REFUSED, 0, "%s; %s", v[i].text, v[i].mend ? v[i].mend : "");
+    return true;
+}
+
+void preflight_free(WireList *findings)
+{
+    for (size_t i = 0; i < findings->n; i++)
+        wire_free(finding_fields, (Finding *)findings->v + i);
+    free(findings->v);
+    *findings = (WireList){NULL, 0};
+}
+
+/* ---- boost ---------------------------------------------------------------------------------------- */
+
+static long long number(const char *text)
+{
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, LeaseSettings *ret)
+{
+    wire_free(lease_settings_fields, ret);
+    bool relaxed = number(own->flush_log) == 2 || number(own->flush_log) == 0;
+    ret->sync_binlog = xstrdup("0");
+    ret->flush_log = xstrdup(relaxed ? own->flush_log : "2");
+    bool more = number(own->workers) < workers;
+    ret->workers = more ? xasprintf("%lld", (long long)workers) : xstrdup(own->workers);
+    bool has_mode = f->parallel_mode_var && own->parallel_mode && *own->parallel_mode;
+    bool better =
+        has_mode && (str_eq(own->parallel_mode, "aggressive") || str_eq(own->parallel_mode, "optimistic"));
+    ret->parallel_mode = xstrdup(!has_mode || better ? own->parallel_mode : "optimistic");
+}
