@@ -14,6 +14,7 @@
 #include "common/flavor.h"
 #include "common/gtid.h"
 #include "common/log.h"
+#include "common/servercheck.h"
 #include "proc.h"
 #include "replica-agent/core/preflight.h"
 
@@ -80,16 +81,28 @@ static ReplSettings settings_view(const LeaseSettings *l)
 
 /* ---- survey, waiting for a position --------------------------------------------------------------- */
 
+static bool check_server(Step *s, Db *db)
+{
+    ServerFacts facts = {0};
+    if (!servercheck_read(db, &facts, &s->err))
+        return failed(s, STEP_FAILED);
+    servercheck_judge(&facts, "siding_agent", &s->findings);
+    server_facts_done(&facts);
+    return true;
+}
+
 static void survey(Step *s)
 {
     AUTODB Db *db = NULL;
     Err ignored;
-    if (!open_db(s, s->statement_ms, &db) || !look(s, db) || !read_settings(s, db, &s->settings))
+    if (!open_db(s, s->statement_ms, &db) || !check_server(s, db))
         return;
-    if (!repl_skips_start_at_boot(db, (pid_t)s->server.pid, &s->skips_start, &ignored))
-        s->skips_start = true; /* not to be known from here: no finding */
-    preflight_findings(flavor_of(s->version.flavor), &s->status, s->skips_start, &s->findings);
-    s->result = STEP_OK;
+    if (look(s, db) && read_settings(s, db, &s->settings)) {
+        preflight_findings(flavor_of(s->version.flavor), &s->status, &s->findings);
+        s->result = STEP_OK;
+    } else if (s->err.kind == ERR_AUTH && !preflight_allows(&s->findings, &ignored)) {
+        s->err = ignored; /* the same with the grant that mends it */
+    }
 }
 
 static void await_applied(Step *s)

@@ -57,7 +57,6 @@ typedef struct Step {
     ReplStatus status;
     LeaseServer server;
     LeaseSettings settings;
-    bool skips_start;
     WireList findings; /* Finding */
 } Step;
 

@@ -36,31 +36,10 @@ static void threads(const Flavor *f, const ReplStatus *s, WireList *ret)
                       s->io_error ? s->io_error : "");
 }
 
-void preflight_findings(const Flavor *f, const ReplStatus *s, bool skips_start, WireList *ret)
+void preflight_findings(const Flavor *f, const ReplStatus *s, WireList *ret)
 {
-    if (!s->is_replica)
-        return;
-    threads(f, s, ret);
-    if (!s->uses_gtid)
-        preflight_add(
-            ret, "gtid", "error",
-            f->flavor == DB_MARIADB
-                ? "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE"
-                : "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
-            "replication does not use GTIDs");
-    if (s->channels > 1)
-        preflight_add(ret, "channels", "error", "keep one source on a replica that Siding pauses",
-                      "it replicates from %lld sources", (long long)s->channels);
-    if (s->delay_s > 0)
-        preflight_add(ret, "delay", "error", "run jobs on a replica without a delay",
-                      "it is delayed by %lld s on purpose", (long long)s->delay_s);
-    if (!skips_start) {
-        AUTOFREE char *mend = xasprintf("put %s into the server's option file", f->skip_start_option);
-        preflight_add(ret, "skip_start", "error", mend,
-                      "the server would start replication by itself at boot and so destroy a frozen state");
-    }
-    if (!s->read_only)
-        preflight_add(ret, "read_only", "warning", f->read_only_on, "the replica is writable");
+    if (s->is_replica)
+        threads(f, s, ret);
 }
 
 bool preflight_allows(const WireList *findings, Err *err)

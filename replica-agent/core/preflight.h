@@ -9,8 +9,9 @@
 #include "common/wire.h"
 #include "lease.h"
 
-/* Appends to `ret` (Finding, without node). A server that is no replica gets no findings of replication. */
-void preflight_findings(const Flavor *f, const ReplStatus *s, bool skips_start, WireList *ret);
+/* What the threads of a replica say; the rest is common/servercheck.h. Appends to `ret` (Finding, without
+ * node). */
+void preflight_findings(const Flavor *f, const ReplStatus *s, WireList *ret);
 /* The first error as ERR_REFUSED "text; mend"; true if there is none. */
 MUST_CHECK bool preflight_allows(const WireList *findings, Err *err);
 void preflight_free(WireList *findings);

@@ -417,6 +417,38 @@ static void servers_are_checked(void **state)
     run(primary, "DROP TABLE siding_x.keyless");
 }
 
+/* An account without rights is told the grant, instead of the first statement that fails. */
+static void a_missing_grant_is_told(void **state)
+{
+    (void)state;
+    Err err;
+    run(primary, "CREATE USER siding_agent@localhost IDENTIFIED BY 'x'");
+    DbTarget t = target_of(0);
+    t.user = (char *)"siding_agent";
+    t.password = (char *)"x";
+    Db *db = NULL;
+    ServerFacts f = {0};
+    WireList findings = {0};
+    assert_ok(db_connect(&t, 20000, &db, &err), err);
+    assert_ok(servercheck_read(db, &f, &err), err);
+    servercheck_judge(&f, "siding_agent", &findings);
+    const Finding *bad = servercheck_first_error(&findings);
+    assert_non_null(bad);
+    assert_string_equal(bad->name, "grants");
+    run(primary, bad->mend);
+    servercheck_free(&findings);
+    server_facts_done(&f);
+    db_close(db);
+    assert_ok(db_connect(&t, 20000, &db, &err), err);
+    assert_ok(servercheck_read(db, &f, &err), err);
+    servercheck_judge(&f, "siding_agent", &findings);
+    assert_null(servercheck_first_error(&findings));
+    servercheck_free(&findings);
+    server_facts_done(&f);
+    db_close(db);
+    run(primary, "DROP USER siding_agent@localhost");
+}
+
 /* An abandoned STOP still stops: the applier is held by a lock of ours, the STOP runs into its deadline. */
 static void a_stop_beyond_its_deadline(void **state)
 {
@@ -497,6 +529,7 @@ int main(void)
         cmocka_unit_test(settings_boost_and_return),
         cmocka_unit_test(read_only_and_semi_sync),
         cmocka_unit_test(servers_are_checked),
+        cmocka_unit_test(a_missing_grant_is_told),
         cmocka_unit_test(a_stop_beyond_its_deadline),
     };
     return cmocka_run_group_tests(tests, begin, end);
