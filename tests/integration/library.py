@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small library to index, and siding-index and siding-load run as a user would from a shell."""
+import gzip
+import json
+import os
+import subprocess
+
+from harness import BUILD, Failed
+
+WORDS = "river stone cloud forest engine harbor winter copper signal garden".split()
+SCHEMA = """
+CREATE DATABASE lib CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE TABLE lib.record (id INT UNSIGNED PRIMARY KEY AUTO_INCREMENT, title VARCHAR(200) NOT NULL, body TEXT,
+  changed_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), KEY changed_at (changed_at));
+CREATE TABLE lib.deleted_record (id INT UNSIGNED PRIMARY KEY, deleted_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3));
+CREATE TRIGGER lib.record_deleted AFTER DELETE ON lib.record FOR EACH ROW INSERT INTO lib.deleted_record (id) VALUES (OLD.id);
+CREATE DATABASE IF NOT EXISTS siding;
+CREATE TABLE IF NOT EXISTS siding.ledger (run_id VARCHAR(40) NOT NULL, chunk VARCHAR(200) NOT NULL, row_count BIGINT NOT NULL,
+  at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk)) ENGINE=InnoDB;
+"""
+DEFINITION = """
+name = "lib"; kind = "index"; upload = "swap";
+index = { target = "lib.word_index"; key = "record";
+  fields = ( { name = "title"; query = "SELECT id, title FROM lib.record"; },
+             { name = "body"; query = "SELECT id, body FROM lib.record"; } );
+  %s
+};
+"""
+CHANGED = ('changed_since = "SELECT id FROM lib.record WHERE changed_at >= :frozen_at UNION SELECT id FROM '
+           'lib.deleted_record WHERE deleted_at >= :frozen_at"; changed_margin = "%s"; on_change = "delta";')
+
+
+def title(i):
+    return "Title%d %s %s" % (i, WORDS[i % 10].capitalize(), WORDS[i // 10 % 10])
+
+
+def fill(cluster, records):
+    cluster.sql("db0", SCHEMA)
+    values = ",".join("(%d, '%s', '%s and %s d''%s caf\u00e9')" % (
+        i, title(i), WORDS[i * 7 % 10], WORDS[i * 3 % 10], WORDS[i % 7]) for i in range(1, records + 1))
+    cluster.sql("db0", "INSERT INTO lib.record (id, title, body) VALUES " + values)
+    cluster.expect_caught_up()
+
+
+def definition(cluster, name="lib.conf", on_change=CHANGED % "1s", text=None):
+    path = os.path.join(cluster.folder, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text or DEFINITION % on_change)
+    return path
+
+
+def at(cluster, node):
+    return ["--socket", cluster.socket(node), "--user", "root"]
+
+
+def start(program, *args, env=None, **keywords):
+    return subprocess.Popen([os.path.join(BUILD, program), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})), **keywords)
+
+
+def run(program, *args, status=0, env=None, within_s=120):
+    """Runs it to its end: stdout, or stderr where a failure is expected."""
+    process = start(program, *args, env=env)
+    out, err = process.communicate(timeout=within_s)
+    if process.returncode != status:
+        raise Failed("%s %s: exit %d, not %d\n%s%s" % (program, " ".join(args), process.returncode, status, out, err))
+    return err if status else out
+
+
+def index(cluster, node, output, conf, *options, status=0, env=None):
+    return run("siding-index", "--definition", conf, "--output", output, *at(cluster, node), *options, status=status,
+               env=env)
+
+
+def load(cluster, folder, run_id, *options, status=0):
+    return run("siding-load", "--manifest", folder, "--run", run_id, "--json", *at(cluster, "db0"), *options,
+               status=status)
+
+
+def manifest(folder):
+    with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def rows(folder):
+    """All rows of a result, as tuples (term, record, field, frequency)."""
+    found = []
+    for name in sorted(n for n in os.listdir(folder) if n.endswith(".tsv.gz")):
+        with gzip.open(os.path.join(folder, name), "rt", encoding="utf-8") as f:
+            for line in f:
+                term, record, field, frequency = line.rstrip("\n").split("\t")
+                found.append((term, int(record), int(field), int(frequency)))
+    return found
+
+
+def records_with(cluster, term, node="db0"):
+    return {int(r[0]) for r in cluster.sql(node, "SELECT record FROM lib.word_index WHERE term = '%s'" % term)}

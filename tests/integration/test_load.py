@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""siding-load on a real primary: swap, changes since the freeze, exactly once over kills, damaged results."""
+import gzip
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import tempfile
+import time
+
+import library
+from harness import ClusterTest, main, wait_until
+
+RECORDS = 3000
+ON_CHANGE = {"refuse": 'on_change = "refuse";', "discard": 'on_change = "discard";', "delta": library.CHANGED % "1s"}
+
+
+class Load(ClusterTest):
+    replicas, servers_only = 1, True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        library.fill(cls.cluster, RECORDS)
+        cls.conf = {mode: library.definition(cls.cluster, mode + ".conf", text) for mode, text in ON_CHANGE.items()}
+        cls.runs = 0
+
+    def folder(self):
+        return tempfile.mkdtemp(dir=self.cluster.folder)
+
+    def next_run(self):
+        type(self).runs += 1
+        return "%d.1" % self.runs
+
+    def index(self, mode="delta", node="db1"):
+        """A result from the frozen replica, which goes on replicating afterwards."""
+        c, folder = self.cluster, self.folder()
+        c.expect_caught_up()
+        c.sql("db1", "STOP SLAVE SQL_THREAD")
+        library.index(c, node, folder, self.conf[mode])
+        return folder
+
+    def thaw(self):
+        self.cluster.sql("db1", "START SLAVE SQL_THREAD")
+
+    def tearDown(self):
+        self.thaw()
+
+    def load(self, folder, *options, run=None, mode="delta", status=0):
+        out = library.load(self.cluster, folder, run or self.next_run(), "--definition", self.conf[mode], *options,
+                           status=status)
+        return out if status else json.loads(out)
+
+    def expect_index_of_now(self):
+        """The live index equals one made from the primary now."""
+        folder = self.folder()
+        library.index(self.cluster, "db0", folder, self.conf["discard"])
+        live = self.cluster.sql("db0", "SELECT term, record, field, frequency FROM lib.word_index")
+        now = set(library.rows(folder))
+        live = {(t, int(r), int(f), int(n)) for t, r, f, n in live}
+        self.assertEqual(live - now, set())
+        self.assertEqual(now - live, set())
+
+    def tables(self):
+        return {r[0] for r in self.cluster.sql("db0", "SHOW TABLES FROM lib")}
+
+    # -- swap
+
+    def test_1_swap_makes_a_target_that_is_not_there(self):
+        folder = self.index("refuse")
+        outcome = self.load(folder, mode="refuse")
+        self.assertEqual((outcome["swapped"], outcome["stale_swap"], outcome["rows"]),
+                         (True, False, library.manifest(folder)["upload"]["rows"]))
+        self.expect_index_of_now()
+        self.assertNotIn("_word_index_siding_new", self.tables())
+        self.assertNotIn("_word_index_siding_old", self.tables())
+
+    def test_2_swap_again_keeps_the_old_table_and_its_definition(self):
+        self.cluster.sql("db0", "ALTER TABLE lib.word_index ADD KEY by_field (field, term)")
+        folder = self.index("refuse")
+        run = self.next_run()
+        self.load(folder, run=run, mode="refuse")
+        self.assertIn("_word_index_siding_old", self.tables())
+        self.assertTrue(self.cluster.sql("db0", "SHOW INDEX FROM lib.word_index WHERE Key_name = 'by_field'"))
+        # The same run again does nothing; an older result must not come over a newer one.
+        self.assertEqual(self.load(folder, run=run, mode="refuse")["rows"], library.manifest(folder)["upload"]["rows"])
+        self.thaw()
+        self.load(self.index("refuse"), "--drop-old", mode="refuse")
+        self.assertNotIn("_word_index_siding_old", self.tables())
+        self.assertIn("this result is older", self.load(folder, mode="refuse", status=1))
+
+    def test_delta_finds_records_as_they_are_now(self):
+        c = self.cluster
+        folder = self.index("delta")
+        time.sleep(1.1)
+        c.sql("db0", "UPDATE lib.record SET title = 'Zebra crossing' WHERE id = 7; DELETE FROM lib.record WHERE id = 8;"
+              "INSERT INTO lib.record (title, body) VALUES ('Newcomer', 'zebra')")
+        outcome = self.load(folder)
+        self.assertGreaterEqual(outcome["delta_keys"], 3)
+        self.assertEqual(library.records_with(c, "crossing"), {7})
+        self.assertEqual(library.records_with(c, "title8"), set())
+        self.assertEqual(library.records_with(c, "title7"), set())
+        self.assertEqual(len(library.records_with(c, "zebra")), 2)
+        self.expect_index_of_now()
+
+    def test_delta_under_a_live_indexer_loses_nothing(self):
+        """Records change all the time, each with its index in one transaction, before, during and after the swap."""
+        c = self.cluster
+        folder = self.index("delta")
+        with c.session("db0") as writer:
+            load = library.start("siding-load", "--manifest", folder, "--run", self.next_run(), "--definition",
+                                 self.conf["delta"], "--rows-per-transaction", "500", *library.at(c, "db0"))
+            n = 0
+            while load.poll() is None:
+                n += 1
+                i = random.randint(20, 60)
+                try:
+                    writer.sql("START TRANSACTION; UPDATE lib.record SET title = 'wave%d' WHERE id = %d;"
+                               "DELETE FROM lib.word_index WHERE record = %d AND field = 1;"
+                               "INSERT IGNORE INTO lib.word_index SELECT 'wave%d', id, 1, 1 FROM lib.record WHERE id = %d; COMMIT" %
+                               (n, i, i, n, i))
+                except Exception:  # a deadlock makes the client leave: the application would try again
+                    writer.close()
+                    writer = self.enterContext(c.session("db0"))
+            self.assertEqual(load.wait(), 0, load.stderr.read())
+        self.assertGreater(n, 20)
+        self.expect_index_of_now()
+
+    def test_changed_target_is_refused_or_told(self):
+        c = self.cluster
+        folder = self.index("refuse")
+        c.sql("db0", "INSERT INTO lib.word_index VALUES ('byhand', 1, 1, 1)")
+        err = self.load(folder, mode="refuse", status=1)
+        self.assertIn("has changed since it was frozen", err)
+        self.assertEqual(library.records_with(c, "byhand"), {1})
+        self.assertNotIn("_word_index_siding_new", self.tables())
+        self.thaw()
+        folder = self.index("discard")
+        c.sql("db0", "INSERT INTO lib.word_index VALUES ('byhand', 2, 1, 1)")
+        self.assertTrue(self.load(folder, mode="discard")["stale_swap"])
+        self.assertEqual(library.records_with(c, "byhand"), set())
+        self.thaw()
+        self.assertFalse(self.load(self.index("discard"), mode="discard")["stale_swap"])
+
+    def test_rename_waits_for_a_reader_and_says_so(self):
+        c = self.cluster
+        folder = self.index("delta")
+        with c.session("db0") as reader:
+            reader.sql("START TRANSACTION; SELECT COUNT(*) FROM lib.word_index")
+            err = self.load(folder, "--rename-wait", "2s", run="blocked.1", status=1)
+            self.assertIn("was in use without a pause", err)
+            self.assertRegex(err, "waiting to rename, try 2: lib.word_index is in use; perhaps by connection [0-9]+ of root")
+            before = time.monotonic()
+            self.assertTrue(c.value("db0", "SELECT COUNT(*) FROM lib.word_index"))
+            self.assertLess(time.monotonic() - before, 2)
+            load = library.start("siding-load", "--manifest", folder, "--run", "blocked.1", "--definition",
+                                 self.conf["delta"], *library.at(c, "db0"))
+            time.sleep(2.5)
+            self.assertIsNone(load.poll())
+            reader.sql("COMMIT")
+            _, err = load.communicate(timeout=30)
+            self.assertEqual(load.returncode, 0, err)
+            self.assertIn("the new table is verified", err)  # not loaded a second time
+
+    def test_triggers_and_foreign_keys_are_refused(self):
+        c = self.cluster
+        folder = self.index("delta")
+        c.sql("db0", "CREATE TRIGGER lib.t BEFORE DELETE ON lib.word_index FOR EACH ROW SET @x = 1")
+        self.assertIn("has triggers", self.load(folder, status=1))
+        c.sql("db0", "DROP TRIGGER lib.t")
+        self.load(folder)
+
+    def test_another_definition_is_refused(self):
+        folder = self.index("delta")
+        other = library.definition(self.cluster, "other.conf", library.CHANGED % "1s" + ' min_length = 3;')
+        err = library.load(self.cluster, folder, self.next_run(), "--definition", other, status=1)
+        self.assertIn("is not the definition this result was made with", err)
+        self.assertIn("--definition is missing", library.load(self.cluster, folder, self.next_run(), status=2))
+
+    # -- kills
+
+    def kill_until_loaded(self, folder, run, *options):
+        """Kills siding-load at random moments twenty times, then lets it end."""
+        kills = 0
+        while True:
+            load = library.start("siding-load", "--manifest", folder, "--run", run, "--definition", self.conf["delta"],
+                                 "--rows-per-transaction", "20", *options, *library.at(self.cluster, "db0"))
+            if kills < 20:
+                time.sleep(random.uniform(0.01, 0.15))
+                if load.poll() is None:
+                    load.send_signal(signal.SIGKILL)
+                    kills += 1
+            _, err = load.communicate(timeout=120)
+            if load.returncode != -signal.SIGKILL:
+                self.assertEqual(load.returncode, 0, err)
+                return kills
+
+    def test_killed_swap_ends_with_each_row_once(self):
+        folder = self.index("delta")
+        kills = self.kill_until_loaded(folder, self.next_run())
+        self.assertGreaterEqual(kills, 15)
+        self.expect_index_of_now()
+
+    def plain_result(self, rows, mode="append", columns=("id", "word"), text=None):
+        """A result as a command job would leave it."""
+        folder = self.folder()
+        files, sums, per = [], "", 1000
+        lines = text or ["%d\tline\\n%d\\\\\n" % (i, i) for i in range(rows)]
+        for part in range(0, len(lines), per):
+            name = "lib.plain.%05d.tsv.gz" % (part // per)
+            raw = "".join(lines[part:part + per]).encode()
+            packed = gzip.compress(raw)
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(packed)
+            sha = hashlib.sha256(packed).hexdigest()
+            sums += "%s  %s\n" % (sha, name)
+            files.append({"name": name, "rows": len(lines[part:part + per]), "bytes": len(raw), "compressed_bytes": len(packed),
+                          "sha256": sha})
+        upload = {"mode": mode, "target": "lib.plain", "columns": list(columns)}
+        with open(os.path.join(folder, "manifest.json"), "w", encoding="utf-8") as f:
+            json.dump({"run": "9.1", "files": files, "upload": upload}, f)
+        with open(os.path.join(folder, "SHA256SUMS"), "w", encoding="utf-8") as f:
+            f.write(sums)
+        self.cluster.sql("db0", "DROP TABLE IF EXISTS lib.plain; CREATE TABLE lib.plain (id INT, word VARCHAR(40), KEY (id))")
+        return folder
+
+    def test_killed_append_has_each_row_once(self):
+        folder = self.plain_result(12000)
+        kills = self.kill_until_loaded(folder, self.next_run())
+        self.assertGreaterEqual(kills, 15)
+        self.assertEqual(self.cluster.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id), MIN(word) FROM lib.plain"),
+                         [("12000", "12000", "line\n0\\")])
+        self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM siding.ledger WHERE chunk LIKE 'rows-%'"), "0")
+
+    def test_append_refuses_a_row_that_is_there_and_replace_replaces_it(self):
+        c, folder = self.cluster, self.plain_result(3000)
+        c.sql("db0", "ALTER TABLE lib.plain ADD UNIQUE KEY only (id); INSERT INTO lib.plain VALUES (2500, 'mine')")
+        run = self.next_run()
+        err = self.load(folder, "--rows-per-transaction", "100", run=run, status=1)
+        self.assertIn("Duplicate entry '2500'", err)
+        self.assertEqual(c.value("db0", "SELECT word FROM lib.plain WHERE id = 2500"), "mine")
+        self.assertEqual(c.value("db0", "SELECT COUNT(*) FROM lib.plain"), "2501")
+        c.sql("db0", "DELETE FROM lib.plain WHERE id = 2500")
+        self.assertEqual(self.load(folder, run=run)["rows"], 3000)
+        self.assertEqual(c.value("db0", "SELECT COUNT(*) FROM lib.plain"), "3000")
+        folder = self.plain_result(100, mode="replace")
+        c.sql("db0", "ALTER TABLE lib.plain ADD UNIQUE KEY only (id); INSERT INTO lib.plain VALUES (50, 'mine')")
+        self.load(folder)
+        self.assertEqual(c.sql("db0", "SELECT COUNT(*), MAX(IF(id = 50, word, '')) FROM lib.plain"), [("100", "line\n50\\")])
+
+    def test_a_bad_value_is_an_error_not_a_warning(self):
+        for line in ("x\ty\n", "1\n", "1\ta\tb\n", "1\t%s\n" % ("y" * 41)):
+            folder = self.plain_result(1, text=[line])
+            self.load(folder, status=1)
+            self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM lib.plain"), "0")
+
+    # -- damage
+
+    def test_damaged_results_are_named_and_nothing_is_loaded(self):
+        whole = self.plain_result(3000)
+        name = "lib.plain.00001.tsv.gz"
+
+        def damage(change, words):
+            folder = self.folder()
+            shutil.copytree(whole, folder, dirs_exist_ok=True)
+            change(folder)
+            err = self.load(folder, status=1)
+            self.assertIn(words, err)
+            self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM lib.plain"), "0")
+
+        def flip(folder):
+            with open(os.path.join(folder, name), "r+b") as f:
+                f.seek(500)
+                byte = f.read(1)
+                f.seek(500)
+                f.write(bytes([byte[0] ^ 1]))
+
+        def edit(file, pattern, by):
+            def change(folder):
+                path = os.path.join(folder, file)
+                with open(path, encoding="utf-8") as f:
+                    text = f.read()
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(re.sub(pattern, by, text, count=1))
+            return change
+        damage(flip, name + " is corrupted")
+        damage(lambda f: os.truncate(os.path.join(f, name), 700), name + " is truncated: 700 of ")
+        damage(lambda f: os.remove(os.path.join(f, name)), name + " is missing")
+        damage(lambda f: shutil.copy(os.path.join(f, name), os.path.join(f, "lib.plain.00009.tsv.gz")), "lib.plain.00009.tsv.gz is surplus")
+        damage(edit("SHA256SUMS", "[0-9a-f]{64}", "0" * 64), "has another checksum in SHA256SUMS")
+        damage(lambda f: os.remove(os.path.join(f, "SHA256SUMS")), "SHA256SUMS is missing")
+        damage(edit("manifest.json", '"rows": 1000', '"rows": 999'), "holds 1000 rows")
+        damage(edit("manifest.json", r'\{"name"', '{"nmae"'), 'field "name"')
+        damage(edit("manifest.json", "lib.plain.00000", "../lib.plain.00000"), "is no file name")
+        damage(edit("manifest.json", "^.", ""), "manifest.json")
+
+    def test_what_is_missing_on_the_primary_is_told(self):
+        c, folder = self.cluster, self.plain_result(10)
+        c.sql("db0", "RENAME TABLE siding.ledger TO siding.away")
+        try:
+            self.assertIn('run "siding bootstrap"', self.load(folder, status=1))
+        finally:
+            c.sql("db0", "RENAME TABLE siding.away TO siding.ledger")
+        c.sql("db0", "DROP TABLE lib.plain")
+        self.assertIn("lib.plain", self.load(folder, status=1))
+        self.assertIn("no such file", self.load(self.folder(), status=1).lower())
+
+    def test_waits_while_the_primary_is_busy_and_gives_up(self):
+        c, folder = self.cluster, self.plain_result(10)
+        with c.session("db0") as a:
+            a.client.stdin.write("SELECT SLEEP(4);\n")
+            a.client.stdin.flush()
+            time.sleep(0.3)
+            err = self.load(folder, "--max-running", "1", "--throttle-limit", "1s", status=1)
+            self.assertRegex(err, "gave up after 1 s of waiting; waiting: [0-9]+ threads run on the primary, the limit is 1")
+
+
+if __name__ == "__main__":
+    main()

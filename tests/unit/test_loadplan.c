@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the loader does next from what it finds, how it throttles, and how it cuts rows into portions.
+ */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/gz.h"
+#include "replica-agent/load/delta.h"
+#include "replica-agent/load/plan.h"
+#include "replica-agent/load/throttle.h"
+#include "replica-agent/load/tsv.h"
+
+/* ---- plan ---------------------------------------------------------------------------------------- */
+
+static void next_step_by_facts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        LoadFacts f;
+        LoadStep step;
+    } cases[] = {
+        {"nothing there yet", {.swap = true, .rows_total = 9}, LOAD_BEGIN},
+        {"killed between shadow table and marker",
+         {.swap = true, .shadow = true, .rows_total = 9},
+         LOAD_BEGIN},
+        {"another run's leftovers",
+         {.swap = true, .shadow = true, .marker = MARKER_TODO, .rows_total = 9},
+         LOAD_BEGIN},
+        {"another run's, and our ledger",
+         {.swap = true, .shadow = true, .marker = MARKER_TODO, .rows_loaded = 5, .rows_total = 9},
+         LOAD_BEGIN},
+        {"an earlier swap of another run",
+         {.swap = true, .marker = MARKER_DONE, .rows_total = 9},
+         LOAD_BEGIN},
+        {"a later one",
+         {.swap = true, .marker = MARKER_DONE, .marker_newer = true, .rows_total = 9},
+         LOAD_REFUSE},
+        {"no row yet",
+         {.swap = true, .shadow = true, .marker = MARKER_TODO, .marker_ours = true, .rows_total = 9},
+         LOAD_ROWS},
+        {"killed while loading",
+         {.swap = true,
+          .shadow = true,
+          .marker = MARKER_TODO,
+          .marker_ours = true,
+          .rows_loaded = 8,
+          .rows_total = 9},
+         LOAD_ROWS},
+        {"all rows",
+         {.swap = true,
+          .shadow = true,
+          .marker = MARKER_TODO,
+          .marker_ours = true,
+          .rows_loaded = 9,
+          .rows_total = 9},
+         LOAD_VERIFY},
+        {"an empty index",
+         {.swap = true, .shadow = true, .marker = MARKER_TODO, .marker_ours = true},
+         LOAD_VERIFY},
+        {"more rows than there are",
+         {.swap = true,
+          .shadow = true,
+          .marker = MARKER_TODO,
+          .marker_ours = true,
+          .rows_loaded = 10,
+          .rows_total = 9},
+         LOAD_BEGIN},
+        {"verified",
+         {.swap = true,
+          .shadow = true,
+          .marker = MARKER_TODO,
+          .marker_ours = true,
+          .rows_loaded = 9,
+          .rows_total = 9,
+          .verified = true},
+         LOAD_SWAP},
+        {"somebody dropped the shadow table",
+         {.swap = true,
+          .marker = MARKER_TODO,
+          .marker_ours = true,
+          .rows_loaded = 9,
+          .rows_total = 9,
+          .verified = true},
+         LOAD_BEGIN},
+        {"killed right after the RENAME",
+         {.swap = true,
+          .marker = MARKER_DONE,
+          .marker_ours = true,
+          .rows_loaded = 9,
+          .rows_total = 9,
+          .verified = true},
+         LOAD_FINISH},
+        {"finished",
+         {.swap = true, .marker = MARKER_DONE, .marker_ours = true, .finished = true},
+         LOAD_NOTHING},
+        {"finished, and swapped over since",
+         {.swap = true, .finished = true, .marker = MARKER_DONE},
+         LOAD_NOTHING},
+        {"append", {.rows_total = 9}, LOAD_ROWS},
+        {"append, killed", {.rows_loaded = 3, .rows_total = 9}, LOAD_ROWS},
+        {"append, all rows", {.rows_loaded = 9, .rows_total = 9}, LOAD_FINISH},
+        {"append of another result", {.rows_loaded = 10, .rows_total = 9}, LOAD_REFUSE},
+        {"append, finished", {.finished = true, .rows_loaded = 9, .rows_total = 9}, LOAD_NOTHING},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *reason = NULL;
+        LoadStep step = load_next_step(&cases[i].f, &reason);
+        if (step != cases[i].step)
+            fail_msg("%s: step %d (%s), expected %d", cases[i].name, (int)step, reason, (int)cases[i].step);
+        assert_non_null(reason);
+    }
+}
+
+/* Every combination has a row, and what is swapped or finished is never loaded again. */
+static void every_case_is_decided(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 64; bits++)
+        for (int marker = MARKER_NONE; marker <= MARKER_DONE; marker++)
+            for (int64_t loaded = 0; loaded < 3; loaded++) {
+                LoadFacts f = {.swap = bits & 1,
+                               .finished = bits & 2,
+                               .marker = (LoadMarker)marker,
+                               .marker_ours = bits & 4,
+                               .marker_newer = bits & 8,
+                               .shadow = bits & 16,
+                               .rows_loaded = loaded,
+                               .rows_total = 1,
+                               .verified = bits & 32};
+                const char *reason = NULL;
+                LoadStep step = load_next_step(&f, &reason);
+                assert_in_range(step, LOAD_NOTHING, LOAD_FINISH);
+                if (f.finished)
+                    assert_int_equal(step, LOAD_NOTHING);
+                else if (f.swap && f.marker == MARKER_DONE && f.marker_ours)
+                    assert_int_equal(step, LOAD_FINISH);
+                if (step == LOAD_SWAP)
+                    assert_true(f.verified && f.shadow && f.marker_ours && loaded == 1);
+            }
+}
+
+/* ---- throttle ------------------------------------------------------------------------------------ */
+
+static void waits_with_a_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        ThrottleInputs in;
+        ThrottleLimits limits;
+        bool waits;
+        const char *words;
+    } cases[] = {
+        {{10, 5}, {64, 1000}, false, ""},
+        {{64, 1000}, {64, 1000}, false, ""},
+        {{65, 5}, {64, 1000}, true, "65 threads run on the primary, the limit is 64"},
+        {{1, 1001}, {64, 1000}, true, "the last commit took 1001 ms"},
+        {{-1, 0}, {64, 1000}, false, ""},
+        {{999, 99999}, {0, 0}, false, ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char reason[160] = "?";
+        int64_t ms = throttle_wait_ms(&cases[i].in, &cases[i].limits, reason, sizeof reason);
+        assert_int_equal(ms > 0, cases[i].waits);
+        assert_true(ms <= 2000);
+        assert_non_null(strstr(reason, cases[i].words));
+    }
+}
+
+static void transactions_find_their_size(void **state)
+{
+    (void)state;
+    assert_int_equal(throttle_next_rows(1000, 200, 100, 5000), 500);
+    assert_int_equal(throttle_next_rows(1, 200, 100, 5000), 1);
+    assert_int_equal(throttle_next_rows(1000, 80, 100, 5000), 1000);
+    assert_int_equal(throttle_next_rows(1000, 10, 100, 5000), 1501);
+    assert_int_equal(throttle_next_rows(4000, 10, 100, 5000), 5000);
+    int64_t rows = 5000; /* a server of 50 rows/ms: settles with commits of 50 to 100 ms */
+    for (int i = 0; i < 50; i++)
+        rows = throttle_next_rows(rows, rows / 50, 100, 1000000);
+    assert_in_range(rows / 50, 50, 100);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------- */
+
+static const char *write_part(const char *folder, int number, const char *codec, const char *text,
+                              StrList *paths)
+{
+    Err err;
+    GzWriter *w;
+    strlist_addf(paths, "%s/%d", folder, number);
+    const char *path = paths->v[paths->n - 1];
+    assert_ok(gz_create(path, codec, &w, &err), err);
+    assert_ok(gz_write(w, text, strlen(text), &err), err);
+    GzTotals totals;
+    assert_ok(gz_finish(w, &totals, &err), err);
+    return path;
+}
+
+static void read_portion(TsvStream *s, int64_t rows, int64_t bytes, size_t step, Str *out)
+{
+    char buffer[64];
+    Err err;
+    ssize_t n;
+    str_clear(out);
+    tsv_portion(s, rows, bytes);
+    while ((n = tsv_feed(s, buffer, step, &err)) > 0)
+        str_add(out, buffer, (size_t)n);
+    assert_int_equal(n, 0);
+}
+
+static void portions_end_at_rows(void **state)
+{
+    (void)state;
+    Err err;
+    char folder[] = "/tmp/siding-tsv-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    StrList paths = STRLIST_INIT;
+    write_part(folder, 0, "gzip", "one\t1\ntwo\t2\nthree\\\n", &paths);
+    write_part(folder, 1, "none", "", &paths);
+    write_part(folder, 2, "none", "four\nfive\n", &paths);
+    for (size_t step = 1; step < 40; step++) {
+        AUTO(str_done) Str out = STR_INIT;
+        TsvStream *s;
+        assert_ok(tsv_open(&paths, 1, &s, &err), err);
+        read_portion(s, 1, 1000, step, &out);
+        assert_string_equal(str_z(&out), "two\t2\n");
+        read_portion(s, 100, 1, step, &out);
+        assert_string_equal(str_z(&out), "three\\\n");
+        assert_int_equal(tsv_rows_fed(s), 1);
+        read_portion(s, 100, 1000, step, &out);
+        assert_string_equal(str_z(&out), "four\nfive\n");
+        assert_int_equal(tsv_rows_fed(s), 2);
+        read_portion(s, 100, 1000, step, &out);
+        assert_int_equal(out.len, 0);
+        tsv_close(s);
+    }
+    TsvStream *s;
+    assert_false(tsv_open(&paths, 6, &s, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_ok(fs_remove_tree(folder, &err), err);
+    strlist_done(&paths);
+}
+
+static void rows_are_checked_unescaped(void **state)
+{
+    (void)state;
+    Err err;
+    char folder[] = "/tmp/siding-tsv-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    StrList paths = STRLIST_INIT;
+    const char *path = write_part(folder, 0, "gzip", "a\\tb\\n\\\\c\t\\N\t\\0\\Z\\x\n\t\t\n", &paths);
+    RowSum sum = {0, 0}, expected = {0, 0};
+    int64_t rows, bytes;
+    assert_ok(tsv_check(path, &sum, &rows, &bytes, &err), err);
+    rowsum_add(&expected, (RowSumField[]){{"a\tb\n\\c", 6}, {NULL, 0}, {"\0\032x", 3}}, 3);
+    rowsum_add(&expected, (RowSumField[]){{"", 0}, {"", 0}, {"", 0}}, 3);
+    assert_int_equal(rows, 2);
+    assert_int_equal(sum.sum, expected.sum);
+    path = write_part(folder, 1, "none", "cut off", &paths);
+    assert_false(tsv_check(path, &sum, &rows, &bytes, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_ok(fs_remove_tree(folder, &err), err);
+    strlist_done(&paths);
+}
+
+static void changed_records_are_counted_once(void **state)
+{
+    (void)state;
+    int64_t a[] = {-5, 1, 2, 9}, b[] = {1, 3, 9, 10};
+    DeltaKeys none = {NULL, 0}, first = {a, 4}, second = {b, 4};
+    assert_int_equal(delta_keys_union(&none, &none), 0);
+    assert_int_equal(delta_keys_union(&first, &none), 4);
+    assert_int_equal(delta_keys_union(&first, &second), 6);
+    assert_int_equal(delta_keys_union(&first, &first), 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(next_step_by_facts),
+        cmocka_unit_test(every_case_is_decided),
+        cmocka_unit_test(waits_with_a_reason),
+        cmocka_unit_test(transactions_find_their_size),
+        cmocka_unit_test(portions_end_at_rows),
+        cmocka_unit_test(rows_are_checked_unescaped),
+        cmocka_unit_test(changed_records_are_counted_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
