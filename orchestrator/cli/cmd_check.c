@@ -72,7 +72,9 @@ static void check_agent(const Cli *cli, Findings *f, const AgentAddress *a)
         xasprintf("start siding-agent on that host, or mend agents of %s", cli->config_path);
     if (!call(cli, a->url, "/v1/preflight", PROBE_MS, &j, &err))
         findings_add(f, a->name, "agent", "error", err.text, err_is_transient(&err) ? mend : NULL);
-    else if (!findings_add_json(f, j, a->name, NULL, &err))
+    else
+        findings_add(f, a->name, "agent", "ok", a->url, NULL);
+    if (j && !findings_add_json(f, j, a->name, NULL, &err))
         findings_add(f, a->name, "agent", "error", err.text, NULL);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""siding without a coordinator: bad configuration and a coordinator that does not run each give one clear
-sentence and the right exit status, and `siding check` tells all of it at once."""
+"""siding: bad configuration, a coordinator that does not run and bad requests each give one clear sentence and the
+right exit status, and `siding check` tells all of it at once; good requests are answered for people and programs."""
 import contextlib
 import json
 import os
@@ -11,11 +11,14 @@ import socket
 import stat
 import subprocess
 import tempfile
+import unittest
+import urllib.error
+import urllib.request
 
-from servers import BUILD, run_tap
+from harness import BUILD, ClusterTest, call, main
 
 SIDING = os.path.join(BUILD, "siding")
-PORT = int(os.environ.get("SIDING_TEST_PORT", "14380"))
+PORT = 1  # nobody may listen there
 
 GOOD = """cluster_name = "test";
 state_dir = "{dir}/state";
@@ -72,89 +75,6 @@ def expect(done, status, *parts):
     assert done.stdout == "", done.stdout
 
 
-def bad_configuration():
-    rows = [
-        ("cluster_name", "cluster_nam", [":1: option \"cluster_nam\"", "did you mean \"cluster_name\"?"]),
-        ("state_dir = \"", "state_dir = \"x", [":2: option \"state_dir\"", "is not an absolute path"]),
-        ("listen = [ \"unix:", "listen = [ \"0.0.0.0:1\", \"unix:",
-         [":3: option \"listen\": \"0.0.0.0:1\" is neither a unix socket nor loopback", "tls"]),
-        ("name = \"db1\"", "name = \"db0\"", [":5: option \"agents.[1].name\": \"db0\" is named twice"]),
-        ("\"db1\"; url = \"http://127.0.0.1", "\"db1\"; url = \"http://db1.example",
-         [":5: option \"agents.[1].url\"", "use https:// and tls"]),
-        ("agents = (", "agents = ; (", [":4: syntax error"]),
-        ("cluster_name = \"test\";", "", ["option \"cluster_name\": missing; it is required"]),
-        ("cluster_name = \"test\"", "tls = { key_file = \"/nonexistent\"; }; cluster_name = \"test\"",
-         [":1: option \"tls\": tls.certificate_file is missing"]),
-        ("cluster_name = \"test\"", "min_serving = -1; cluster_name = \"test\"",
-         [":1: option \"min_serving\": -1 is outside 0 to 1000"]),
-    ]
-    with Place() as place:
-        for old, new, parts in rows:
-            assert old in place.good(), old
-            place.write(place.good().replace(old, new, 1))
-            expect(place.siding("task", "list"), 1, place.conf, *parts)
-
-
-def no_configuration():
-    with Place() as place:
-        expect(place.siding("task", "list", config=False), 2, "give --config FILE or set SIDING_CONFIG")
-        expect(place.siding("--config", "/nonexistent/x", "task", "list"), 1,
-               "cannot read configuration file /nonexistent/x: No such file or directory")
-        done = place.siding("--config", place.conf, "task", "list", config=False)
-        expect(done, 1, "Is sidingd running?")
-
-
-def coordinator_does_not_run():
-    with Place() as place:
-        for words in (["task", "list"], ["submit", "dump", "--database", "a"], ["status"], ["cluster", "primary"],
-                      ["replica", "pause", "db1", "--for", "1m", "--reason", "x"], ["result", "list"],
-                      ["task", "log", "1"], ["--json", "replica", "list"], ["submit", "x", "--wait"]):
-            expect(place.siding(*words), 1, f"cannot reach unix:{place.dir}/s: ",
-                   f"Start it with: sidingd --config {place.conf}")
-
-
-def a_server_that_is_no_coordinator():
-    with Place() as place, socket.socket(socket.AF_UNIX) as deaf:
-        deaf.bind(os.path.join(place.dir, "s"))
-        deaf.listen(1)
-        child = subprocess.Popen([SIDING, "--config", place.conf, "cluster", "primary"], stderr=subprocess.PIPE, text=True)
-        connection, _ = deaf.accept()
-        connection.recv(1000)
-        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
-        connection.close()
-        _, text = child.communicate(timeout=60)
-        assert child.returncode == 1, text
-        assert f"unix:{place.dir}/s" in text, text
-
-
-def check_tells_all_at_once():
-    with Place() as place:
-        place.write(place.good() + f'admin_defaults_file = "{place.dir}/admin.cnf";\n'
-                    f'credentials_dir = "{place.dir}/credentials";\n')
-        place.secret("coordinator.cnf", 0o644)
-        os.rmdir(os.path.join(place.dir, "state"))
-        done = place.siding("check")
-        assert done.returncode == 1 and done.stderr == "", done
-        for part in ("ok       configuration: " + place.conf,
-                     "error    state_dir: ", "mend: mkdir -p " + place.dir + "/state",
-                     "error    database_defaults_file: ", "run chmod 600 " + place.dir + "/coordinator.cnf",
-                     "error    admin_defaults_file: ", "error    credentials_dir: ",
-                     "error    sidingd: is not running", "mend: sidingd --config " + place.conf,
-                     "error    db0: agent: cannot reach http://127.0.0.1:", "error    db1: agent: cannot reach"):
-            assert part in done.stdout, (part, done.stdout)
-        found = json.loads(place.siding("check", "--json").stdout)
-        assert {f["name"] for f in found if f["level"] == "error"} >= {"sidingd", "agent", "state_dir"}, found
-        place.write("cluster_name = ;")
-        done = place.siding("check")
-        assert done.returncode == 1 and f"error    configuration: {place.conf}:1: syntax error" in done.stdout, done
-
-
-def watch_waits_for_the_coordinator():
-    with Place() as place:
-        done = place.siding("status", "--watch", "--count", "2", "--interval", "100ms")
-        assert done.returncode == 0 and done.stdout.count("Is sidingd running?") == 2, done
-
-
 def on_a_terminal(place, term, *words):
     """What siding writes to a terminal of this kind."""
     master, slave = pty.openpty()
@@ -170,29 +90,234 @@ def on_a_terminal(place, term, *words):
     return text.decode()
 
 
-def watch_redraws_only_where_it_can():
-    with Place() as place:
-        words = ("status", "--watch", "--count", "2", "--interval", "100ms")
-        smart = on_a_terminal(place, "xterm", *words)
-        assert smart.count("\033[H") == 2 and smart.endswith("\033[?25h\033[?1049l"), smart
-        dumb = on_a_terminal(place, "dumb", *words)
-        assert "\033" not in dumb and dumb.count("Is sidingd running?") == 2, dumb
+class WithoutCoordinator(unittest.TestCase):
+    def test_bad_configuration(self):
+        rows = [
+            ("cluster_name", "cluster_nam", [":1: option \"cluster_nam\"", "did you mean \"cluster_name\"?"]),
+            ("state_dir = \"", "state_dir = \"x", [":2: option \"state_dir\"", "is not an absolute path"]),
+            ("listen = [ \"unix:", "listen = [ \"0.0.0.0:1\", \"unix:",
+             [":3: option \"listen\": \"0.0.0.0:1\" is neither a unix socket nor loopback", "tls"]),
+            ("name = \"db1\"", "name = \"db0\"", [":5: option \"agents.[1].name\": \"db0\" is named twice"]),
+            ("\"db1\"; url = \"http://127.0.0.1", "\"db1\"; url = \"http://db1.example",
+             [":5: option \"agents.[1].url\"", "use https:// and tls"]),
+            ("agents = (", "agents = ; (", [":4: syntax error"]),
+            ("cluster_name = \"test\";", "", ["option \"cluster_name\": missing; it is required"]),
+            ("cluster_name = \"test\"", "tls = { key_file = \"/nonexistent\"; }; cluster_name = \"test\"",
+             [":1: option \"tls\": tls.certificate_file is missing"]),
+            ("cluster_name = \"test\"", "min_serving = -1; cluster_name = \"test\"",
+             [":1: option \"min_serving\": -1 is outside 0 to 1000"]),
+        ]
+        with Place() as place:
+            for old, new, parts in rows:
+                assert old in place.good(), old
+                place.write(place.good().replace(old, new, 1))
+                expect(place.siding("task", "list"), 1, place.conf, *parts)
+
+    def test_no_configuration(self):
+        with Place() as place:
+            expect(place.siding("task", "list", config=False), 2, "give --config FILE or set SIDING_CONFIG")
+            expect(place.siding("--config", "/nonexistent/x", "task", "list"), 1,
+                   "cannot read configuration file /nonexistent/x: No such file or directory")
+            done = place.siding("--config", place.conf, "task", "list", config=False)
+            expect(done, 1, "Is sidingd running?")
+
+    def test_coordinator_does_not_run(self):
+        with Place() as place:
+            for words in (["task", "list"], ["submit", "dump", "--database", "a"], ["status"], ["cluster", "primary"],
+                          ["replica", "pause", "db1", "--for", "1m", "--reason", "x"], ["result", "list"],
+                          ["task", "log", "1"], ["--json", "replica", "list"], ["submit", "x", "--wait"]):
+                expect(place.siding(*words), 1, f"cannot reach unix:{place.dir}/s: ",
+                       f"Start it with: sidingd --config {place.conf}")
+
+    def test_a_server_that_is_no_coordinator(self):
+        with Place() as place, socket.socket(socket.AF_UNIX) as deaf:
+            deaf.bind(os.path.join(place.dir, "s"))
+            deaf.listen(1)
+            child = subprocess.Popen([SIDING, "--config", place.conf, "cluster", "primary"], stderr=subprocess.PIPE,
+                                     text=True)
+            connection, _ = deaf.accept()
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            connection.close()
+            _, text = child.communicate(timeout=60)
+            assert child.returncode == 1, text
+            assert f"unix:{place.dir}/s" in text, text
+
+    def test_check_tells_all_at_once(self):
+        with Place() as place:
+            place.write(place.good() + f'admin_defaults_file = "{place.dir}/admin.cnf";\n'
+                        f'credentials_dir = "{place.dir}/credentials";\n')
+            place.secret("coordinator.cnf", 0o644)
+            os.rmdir(os.path.join(place.dir, "state"))
+            done = place.siding("check")
+            assert done.returncode == 1 and done.stderr == "", done
+            for part in ("ok       configuration: " + place.conf,
+                         "error    state_dir: ", "mend: mkdir -p " + place.dir + "/state",
+                         "error    database_defaults_file: ", "run chmod 600 " + place.dir + "/coordinator.cnf",
+                         "error    admin_defaults_file: ", "error    credentials_dir: ",
+                         "error    sidingd: is not running", "mend: sidingd --config " + place.conf,
+                         "error    db0: agent: cannot reach http://127.0.0.1:", "error    db1: agent: cannot reach"):
+                assert part in done.stdout, (part, done.stdout)
+            found = json.loads(place.siding("check", "--json").stdout)
+            assert {f["name"] for f in found if f["level"] == "error"} >= {"sidingd", "agent", "state_dir"}, found
+            place.write("cluster_name = ;")
+            done = place.siding("check")
+            assert done.returncode == 1 and f"error    configuration: {place.conf}:1: syntax error" in done.stdout, done
+
+    def test_watch_waits_for_the_coordinator(self):
+        with Place() as place:
+            done = place.siding("status", "--watch", "--count", "2", "--interval", "100ms")
+            assert done.returncode == 0 and done.stdout.count("Is sidingd running?") == 2, done
+
+    def test_watch_redraws_only_where_it_can(self):
+        with Place() as place:
+            words = ("status", "--watch", "--count", "2", "--interval", "100ms")
+            smart = on_a_terminal(place, "xterm", *words)
+            assert smart.count("\033[H") == 2 and smart.endswith("\033[?25h\033[?1049l"), smart
+            dumb = on_a_terminal(place, "dumb", *words)
+            assert "\033" not in dumb and dumb.count("Is sidingd running?") == 2, dumb
+
+    def test_output_that_nobody_reads(self):
+        with Place() as place:
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                assert stat.S_ISCHR(os.fstat(full.fileno()).st_mode)
+                done = subprocess.run([SIDING, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                      check=False)
+            assert done.returncode == 1 and "cannot write the output" in done.stderr, done
+            for verb in ("submit", "task list", "task log", "result verify", "replica pause", "status", "check",
+                         "bootstrap"):
+                done = place.siding(*verb.split(), "--help", config=False)
+                assert done.returncode == 0 and done.stdout.startswith(f"Usage: siding {verb} "), done
+                assert "--config" in done.stdout and "--json" in done.stdout, done.stdout
 
 
-def output_that_nobody_reads():
-    with Place() as place:
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            assert stat.S_ISCHR(os.fstat(full.fileno()).st_mode)
-            done = subprocess.run([SIDING, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-        assert done.returncode == 1 and "cannot write the output" in done.stderr, done
-        for verb in ("submit", "task list", "task log", "result verify", "replica pause", "status", "check", "bootstrap"):
-            done = place.siding(*verb.split(), "--help", config=False)
-            assert done.returncode == 0 and done.stdout.startswith(f"Usage: siding {verb} "), done
-            assert "--config" in done.stdout and "--json" in done.stdout, done.stdout
+class Requests(ClusterTest):
+    """One cluster whose coordinator and agents answer."""
+    replicas = 1
+
+    def siding(self, *words, status=0):
+        found, out, err = call(SIDING, *words, env=self.cluster.env)
+        self.assertEqual(found, status, (words, out, err))
+        return out, err
+
+    def refuse(self, *words, says, status=1):
+        out, err = self.siding(*words, status=status)
+        self.assertEqual(out, "", words)
+        for part in [says] if isinstance(says, str) else says:
+            self.assertIn(part, err, words)
+        self.assertEqual(err.count("\n"), 1, err)
+
+    def test_unknown_things_are_named(self):
+        self.refuse("submit", "nosuch", says="nosuch")
+        self.refuse("submit", "index", "--job", "nosuch", says="nosuch")
+        self.refuse("submit", "command", "--on", "replica", "nosuch", says="nosuch")
+        self.refuse("task", "show", "999", says="there is no task 999")
+        self.refuse("task", "stop", "999", says="999")
+        self.refuse("task", "log", "999", says="there is no task 999")
+        self.refuse("result", "path", "999", says="there is no run 999")
+        self.refuse("result", "verify", "7.1", says="there is no run 7.1")
+        self.refuse("replica", "resume", "db9", says="there is no node \"db9\"")
+        self.refuse("replica", "pause", "db9", "--for", "1m", "--reason", "x", says="there is no node \"db9\"")
+        out, err = self.siding("submit", "dump", "--database", "nosuch_database", "--wait", "--timeout", "60s", status=1)
+        self.assertRegex(out, r"^\d+\n$")
+        self.assertIn('database "nosuch_database" does not exist', err)
+        self.refuse("submit", "dump", "--database", "x", "-L", "Someday 25:00", says="Someday 25:00")
+
+    def test_only_replicas_are_paused_and_only_once(self):
+        self.refuse("replica", "pause", "db0", "--for", "1m", "--reason", "x", says="db0 is the primary")
+        self.refuse("replica", "resume", "db1", says="db1")
+        out, _ = self.siding("replica", "pause", "db1", "--for", "5m", "--reason", "a look")
+        self.assertRegex(out, r"^0-\d+-\d+\n$")
+        self.refuse("replica", "pause", "db1", "--for", "5m", "--reason", "again", says="db1")
+        out, _ = self.siding("replica", "list")
+        self.assertIn("by hand, ", out)
+        self.assertIn("a look", out)
+        self.siding("replica", "resume", "db1")
+        self.cluster.expect_caught_up()
+
+    def test_status_and_lists_for_people_and_programs(self):
+        out, _ = self.siding("status")
+        for part in ("cluster sandbox, term ", "primary db0", "NODE", "db1"):
+            self.assertIn(part, out)
+        self.assertEqual(self.siding("cluster", "primary")[0], "db0\n")
+        for words in (("task", "list"), ("result", "list"), ("replica", "list"), ("replica", "check")):
+            self.assertIsInstance(self.cluster.siding(*words), list, words)
+        self.assertEqual([n["name"] for n in self.cluster.siding("replica", "list")], ["db1"])
+        self.assertEqual(self.cluster.siding("cluster", "status")["primary"], "db0")
+        out, _ = self.siding("check")
+        self.assertIn("ok       sidingd: unix:", out)
+        self.assertIn(" 0 errors\n", out)
+
+    def test_a_dump_from_submission_to_verification(self):
+        c = self.cluster
+        c.sql("db0", "CREATE DATABASE shop; CREATE TABLE shop.t (a INT PRIMARY KEY); "
+              "INSERT INTO shop.t VALUES (1), (2)")
+        before = c.siding("task", "list")
+        plan = c.siding("submit", "dump", "--database", "shop", "--dry-run")
+        self.assertEqual((plan["job"], plan["nodes"]), ("dump", ["db1"]))
+        self.assertEqual(c.siding("task", "list"), before)
+        out, err = self.siding("submit", "dump", "--database", "shop", "--wait", "--timeout", "60s")
+        task = out.strip()
+        self.assertRegex(out, r"^\d+\n$")
+        self.assertIn("task %s done" % task, err)
+        out, _ = self.siding("result", "verify", task)
+        self.assertTrue(out and all(line.endswith(": OK") for line in out.splitlines()), out)
+        path = self.siding("result", "path", task)[0].rstrip("\n")
+        self.assertTrue(os.path.exists(os.path.join(path, "manifest.json")), path)
+        self.assertIn("gtid", self.siding("result", "show", task)[0])
+        self.assertIn("has ended: done", self.siding("task", "why", task)[0])
+        victim = next(f for f in sorted(os.listdir(path)) if f.endswith(".gz"))
+        with open(os.path.join(path, victim), "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last[0] ^ 1]))
+        out, err = self.siding("result", "verify", task, status=1)
+        self.assertIn(victim + ": FAILED: checksum is ", out)
+        self.assertIn("is damaged", err)
+        self.refuse("task", "wake", task, says="task %s" % task)
+
+    def request(self, path, body=None, **headers):
+        """(status, error) of a request as some other program might send it."""
+        url = self.cluster.env["SIDINGD_URL"] + path
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:
+                return answer.status, None
+        except urllib.error.HTTPError as e:
+            return e.code, json.load(e)["error"]["text"]
+
+    def test_requests_that_no_client_of_ours_sends(self):
+        json_type = {"Content-Type": "application/json"}
+        rows = [
+            (("/v1/nodes",), {"Host": "evil.example"}, 422, "Host \"evil.example\" is no loopback name"),
+            (("/v1/tasks", b'{"job": "dump"}'), {"Content-Type": "text/plain"}, 415, "application/json"),
+            (("/v1/tasks", b'{"job": "dump", "prioritty": 3}'), json_type, 400, "did you mean \"priority\"?"),
+            (("/v1/tasks", b'{"job": 7}'), json_type, 400, "field \"job\""),
+            (("/v1/tasks", b'{"job": '), json_type, 400, "not valid JSON: line 1"),
+            (("/v1/tasks", b'[]'), json_type, 400, "must be a JSON object"),
+            (("/v1/tasks/1/request", b'{"action": "explode"}'), json_type, 400, "no action \"explode\""),
+            (("/v1/tasks/999/request", b'{"action": "stop"}'), json_type, 404, "there is no task 999"),
+            (("/v1/tasks?limit=0",), {}, 400, "parameter \"limit\" is \"0\""),
+            (("/v1/tasks/x",), {}, 400, "\"x\" is no task id"),
+            (("/v1/nothing",), {}, 404, "no such path: /v1/nothing"),
+            (("/v1/nodes/..%2fdb1/pause", b'{}'), json_type, 404, "no such path"),
+            (("/v1/nodes", b'{}'), json_type, 405, "it takes GET"),
+        ]
+        for arguments, headers, status, says in rows:
+            found, text = self.request(*arguments, **headers)
+            self.assertEqual(found, status, (arguments, text))
+            self.assertIn(says, text, arguments)
+        self.assertEqual(self.request("/healthz")[0], 200)
+
+    def test_sidingd_gone_and_back(self):
+        self.cluster.kill("sidingd")
+        self.refuse("task", "list", says="Start it with: sidingd --config ")
+        out, _ = self.siding("check", status=1)
+        self.assertIn("error    sidingd: is not running", out)
+        self.assertIn("ok       db1: agent: http://127.0.0.1:", out)
+        self.cluster.up()
+        self.assertEqual(self.siding("cluster", "primary")[0], "db0\n")
 
 
 if __name__ == "__main__":
-    run_tap([(f.__name__, f) for f in (bad_configuration, no_configuration, coordinator_does_not_run,
-                                       a_server_that_is_no_coordinator, check_tells_all_at_once,
-                                       watch_waits_for_the_coordinator, watch_redraws_only_where_it_can,
-                                       output_that_nobody_reads)])
+    main()
