@@ -53,7 +53,7 @@ make_layout() {
 	mkdir -p "$DIR/coordinator" "$DIR/credentials" "$DIR/jobs" "$SOCKETS/coordinator"
 	local i
 	for i in $(nodes); do
-		mkdir -p "$(node_dir "$i")/agent" "$(node_dir "$i")/spool" "$SOCKETS/db$i"
+		mkdir -p "$(node_dir "$i")/agent" "$(node_dir "$i")/spool" "$(node_dir "$i")/tmp" "$SOCKETS/db$i"
 	done
 }
 

@@ -28,12 +28,12 @@ mariadb_template() {
 
 # The folder is 0700, so everybody who reaches the socket is its owner or root: both get in as either, without a password.
 mariadb_make_template() {
-	local data=$1 user=$2 log=$1.log
+	local data=$1 user=$2 log=$1.log tmp=$1.tmp
 	rm -rf "$data"
-	mkdir -p "$data"
-	{ mariadb-install-db --no-defaults --datadir="$data" --user="$user" --auth-root-authentication-method=socket \
+	mkdir -p "$data" "$tmp"
+	{ mariadb-install-db --no-defaults --datadir="$data" --tmpdir="$tmp" --user="$user" --auth-root-authentication-method=socket \
 		--skip-test-db --innodb-log-file-size=64M &&
-		"$SERVER" --no-defaults --datadir="$data" --user="$user" --bootstrap --innodb-log-file-size=64M <<-E; } \
+		"$SERVER" --no-defaults --datadir="$data" --tmpdir="$tmp" --user="$user" --bootstrap --innodb-log-file-size=64M <<-E; } \
 			>"$log" 2>&1 || { tail -n 20 "$log" >&2; die "no data directory could be made (whole log: $log)"; }
 			FLUSH PRIVILEGES;
 			DELETE FROM mysql.global_priv WHERE (user, host) NOT IN (('root', 'localhost'), ('mariadb.sys', 'localhost'));
@@ -43,7 +43,7 @@ mariadb_make_template() {
 			GRANT ALL ON *.* TO '$user'@'localhost' WITH GRANT OPTION;
 			ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING '';
 		E
-	rm -f "$log"
+	rm -rf "$log" "$tmp"
 }
 
 mariadb_options() {

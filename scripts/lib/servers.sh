@@ -13,6 +13,7 @@ sql() { client "$1" -NB "${@:2}"; }
 
 server_pid() { pid_of "$(node_dir "$1")/pid" "--defaults-file=$(node_dir "$1")/my.cnf"; }
 
+# A server that starts removes every #sql… file in its tmpdir: each has one of its own.
 write_my_cnf() {
 	local d
 	d=$(node_dir "$1")
@@ -20,6 +21,7 @@ write_my_cnf() {
 		[mysqld]
 		$( ((EUID)) || echo user=root)
 		datadir=$d/data
+		tmpdir=$d/tmp
 		socket=$(socket "$1")
 		pid_file=$d/server.pid
 		log_error=$d/error.log
