@@ -134,12 +134,14 @@ class Scratch:
         self.log = os.path.join(directory, "error.log")
 
     def common(self):
-        return ["--no-defaults", "--datadir=" + os.path.join(self.directory, "data")] + (
+        # A server that starts removes every #sql… file in its tmpdir: never share one.
+        return ["--no-defaults", "--datadir=" + os.path.join(self.directory, "data"),
+                "--tmpdir=" + os.path.join(self.directory, "tmp")] + (
             ["--user=root"] if os.geteuid() == 0 else [])
 
     def prepare(self):
         shutil.rmtree(self.directory, ignore_errors=True)
-        os.makedirs(self.directory)
+        os.makedirs(os.path.join(self.directory, "tmp"))
         with open(os.path.join(self.directory, "install.log"), "wb") as log:
             subprocess.run(["mariadb-install-db", *self.common(), "--auth-root-authentication-method=socket",
                             "--auth-root-socket-user=" + pwd.getpwuid(os.geteuid()).pw_name, "--skip-test-db"],
