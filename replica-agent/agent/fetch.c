@@ -120,6 +120,13 @@ static bool fetch_all(Fetch *f, const json_t *manifest, Err *err)
     return true;
 }
 
+/* Small, and compared with the manifest by whoever reads it: always taken anew. */
+static bool fetch_sums(Fetch *f, Err *err)
+{
+    AUTOFREE char *path = xasprintf("%s/SHA256SUMS", f->args->to);
+    return fs_remove(path, err) && download(f, "SHA256SUMS", "", path, err);
+}
+
 static bool fetch(Fetch *f, Err *err)
 {
     AUTOJSON json_t *manifest = NULL;
@@ -132,7 +139,7 @@ static bool fetch(Fetch *f, Err *err)
     if (!str_eq(json_str(manifest, "run"), f->args->run))
         return err_set(err, ERR_PROTOCOL, 0, "%s answered with the manifest of run \"%s\", not of %s",
                        f->args->url, json_str(manifest, "run"), f->args->run);
-    return fetch_all(f, manifest, err) && fs_sync_dir(f->args->to, err) &&
+    return fetch_all(f, manifest, err) && fetch_sums(f, err) && fs_sync_dir(f->args->to, err) &&
            json_replace_file(path, manifest, 0600, err);
 }
 
