@@ -27,8 +27,9 @@ typedef struct JobFile {
     StrList args, allow_args;
     char *upload, *target;
     StrList columns;
-    int64_t nice, time_limit_ms, pause_limit_ms; /* limits: 0 none */
-    IndexDefinition index;                       /* kind index only; fields.n is 0 otherwise */
+    int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes; /* limits: 0 none */
+    char *user;
+    IndexDefinition index; /* kind index only; fields.n is 0 otherwise */
 } JobFile;
 
 extern const ConfOption job_file_options[];

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "common/fs.h"
@@ -24,9 +25,15 @@ static bool is_paper(const char *name)
 
 /* ---- manifest ------------------------------------------------------------------------------------ */
 
-static bool is_plain_name(const char *name)
+/* Relative, and not out of the folder. */
+static bool is_safe_name(const char *name)
 {
-    return *name && *name != '.' && !strchr(name, '/') && strlen(name) < 256;
+    StrList parts = STRLIST_INIT;
+    strlist_split(&parts, name, '/');
+    bool safe = parts.n && *name != '/' && strlen(name) < 1024;
+    safe = safe && !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
+    strlist_done(&parts);
+    return safe;
 }
 
 static bool is_sha256(const char *s)
@@ -42,7 +49,7 @@ static bool read_file(const json_t *j, BundleFile *f, Err *err)
         !json_req_int(j, "compressed_bytes", 0, INT64_MAX, &f->compressed_bytes, err) ||
         !json_req_str(j, "sha256", &sum, err))
         return false;
-    if (!is_plain_name(name))
+    if (!is_safe_name(name))
         return err_set(err, ERR_CORRUPT, 0, "\"%s\" is no file name", name);
     if (!is_sha256(sum))
         return err_set(err, ERR_CORRUPT, 0, "%s: its sha256 is none", name);
@@ -185,11 +192,22 @@ static const BundleFile *find_file(const Bundle *b, const char *name)
     return NULL;
 }
 
-static void check_surplus(const Bundle *b, const StrList *names, Problems *p)
+static bool check_surplus(const Bundle *b, const char *below, Problems *p, Err *err)
 {
-    for (size_t i = 0; i < names->n; i++)
-        if (!is_paper(names->v[i]) && !find_file(b, names->v[i]))
-            problem(p, "%s is surplus, the manifest does not list it", names->v[i]);
+    AUTOFREE char *dir = xasprintf("%s/%s", b->folder, below);
+    StrList names = STRLIST_INIT;
+    bool ok = fs_list(dir, &names, err);
+    for (size_t i = 0; ok && i < names.n; i++) {
+        AUTOFREE char *name = xasprintf("%s%s%s", below, *below ? "/" : "", names.v[i]);
+        AUTOFREE char *path = xasprintf("%s/%s", b->folder, name);
+        struct stat st;
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            ok = check_surplus(b, name, p, err);
+        else if (!is_paper(name) && !find_file(b, name))
+            problem(p, "%s is surplus, the manifest does not list it", name);
+    }
+    strlist_done(&names);
+    return ok;
 }
 
 static void check_sum_line(const Bundle *b, char *line, StrList *seen, Problems *p)
@@ -208,14 +226,17 @@ static void check_sum_line(const Bundle *b, char *line, StrList *seen, Problems 
         problem(p, "SHA256SUMS names %s, which the manifest does not list", name);
 }
 
+/* The manifest has the same sums: a folder fetched by it needs no second list. */
 static void check_sums(const Bundle *b, Problems *p)
 {
     Str text = STR_INIT;
     Err err;
     StrList seen = STRLIST_INIT, lines = STRLIST_INIT;
     AUTOFREE char *path = xasprintf("%s/SHA256SUMS", b->folder);
+    if (!fs_exists(path))
+        return;
     if (!fs_read(path, 64 << 20, &text, &err)) {
-        problem(p, "SHA256SUMS is missing");
+        problem(p, "%s", err.text);
         return;
     }
     strlist_split(&lines, str_z(&text), '\n');
@@ -266,11 +287,9 @@ static void check_rows(const BundleFile *f, const char *path, RowSum *sum, Probl
 bool bundle_verify(const Bundle *b, Err *err)
 {
     Problems p = {STR_INIT, 0};
-    StrList names = STRLIST_INIT;
     RowSum sum = {0, 0};
-    if (!fs_list(b->folder, &names, err))
+    if (!check_surplus(b, "", &p, err))
         return false;
-    check_surplus(b, &names, &p);
     check_sums(b, &p);
     for (size_t i = 0; i < b->file_count; i++) {
         const BundleFile *f = &b->files[i];
@@ -285,7 +304,6 @@ bool bundle_verify(const Bundle *b, Err *err)
     if (p.n)
         err_set(err, ERR_CORRUPT, 0, "nothing is loaded from %s: %s%s", b->folder, str_z(&p.text),
                 p.n > TOLD_PROBLEMS ? "; and more" : "");
-    strlist_done(&names);
     str_done(&p.text);
     return p.n == 0;
 }

@@ -151,10 +151,17 @@ static bool next(Load *l, bool *ret_done, Err *err)
     return true;
 }
 
+/* A primary that has just started is read-only until its agent opens it. */
+static bool may_pass(const Err *err)
+{
+    enum { READ_ONLY = 1290, DEADLOCK = 1213 };
+    return err_is_transient(err) || err->code == READ_ONLY || err->code == DEADLOCK;
+}
+
 /* What a lost connection has left is found out by looking again. */
 static bool try_again(Load *l, const Err *err)
 {
-    if (!err_is_transient(err) || clock_mono_ms() - l->progress_ms > l->o->retry_ms)
+    if (!may_pass(err) || clock_mono_ms() - l->progress_ms > l->o->retry_ms)
         return false;
     log_warn("%s; looking again", err->text);
     progress_set(0, l->bundle->rows, err->text);

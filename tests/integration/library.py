@@ -18,6 +18,16 @@ CREATE DATABASE IF NOT EXISTS siding;
 CREATE TABLE IF NOT EXISTS siding.ledger (run_id VARCHAR(40) NOT NULL, chunk VARCHAR(200) NOT NULL, row_count BIGINT NOT NULL,
   at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk)) ENGINE=InnoDB;
 """
+# What siding bootstrap grants.
+ACCOUNTS = """
+CREATE USER siding_load@localhost IDENTIFIED BY 'load'; CREATE USER siding_job@localhost IDENTIFIED BY 'job';
+GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO siding_load@localhost;
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER ON lib.* TO siding_load@localhost;
+GRANT SELECT, INSERT, UPDATE, DELETE ON siding.ledger TO siding_load@localhost;
+GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO siding_job@localhost;
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON lib.* TO siding_job@localhost;
+GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON catalogue.* TO siding_job@localhost;
+"""
 DEFINITION = """
 name = "lib"; kind = "index"; upload = "swap";
 index = { target = "lib.word_index"; key = "record";
@@ -35,7 +45,7 @@ def title(i):
 
 
 def fill(cluster, records):
-    cluster.sql("db0", SCHEMA)
+    cluster.sql("db0", SCHEMA + ACCOUNTS)
     values = ",".join("(%d, '%s', '%s and %s d''%s caf\u00e9')" % (
         i, title(i), WORDS[i * 7 % 10], WORDS[i * 3 % 10], WORDS[i % 7]) for i in range(1, records + 1))
     cluster.sql("db0", "INSERT INTO lib.record (id, title, body) VALUES " + values)
@@ -49,8 +59,13 @@ def definition(cluster, name="lib.conf", on_change=CHANGED % "1s", text=None):
     return path
 
 
-def at(cluster, node):
-    return ["--socket", cluster.socket(node), "--user", "root"]
+def at(cluster, node, account):
+    """Options that connect as one of Siding's accounts."""
+    path = os.path.join(cluster.folder, account + ".cnf")
+    if not os.path.exists(path):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
+            f.write("[client]\nuser=siding_%s\npassword=%s\n" % (account, account))
+    return ["--defaults-file", path, "--socket", cluster.socket(node)]
 
 
 def start(program, *args, env=None, **keywords):
@@ -68,12 +83,12 @@ def run(program, *args, status=0, env=None, within_s=120):
 
 
 def index(cluster, node, output, conf, *options, status=0, env=None):
-    return run("siding-index", "--definition", conf, "--output", output, *at(cluster, node), *options, status=status,
+    return run("siding-index", "--definition", conf, "--output", output, *at(cluster, node, "job"), *options, status=status,
                env=env)
 
 
 def load(cluster, folder, run_id, *options, status=0):
-    return run("siding-load", "--manifest", folder, "--run", run_id, "--json", *at(cluster, "db0"), *options,
+    return run("siding-load", "--manifest", folder, "--run", run_id, "--json", *at(cluster, "db0", "load"), *options,
                status=status)
 
 

@@ -96,7 +96,7 @@ class Index(ClusterTest):
         folder, log = self.folder(), os.path.join(self.cluster.folder, "progress")
         with open(log, "w", encoding="utf-8") as f:
             command = " ".join([os.path.join(os.environ.get("SIDING_BUILD", library.BUILD), "siding-index"), "-f", self.conf, "-o", folder,
-                                *library.at(self.cluster, "db1")])
+                                *library.at(self.cluster, "db1", "job")])
             subprocess.run(["bash", "-c", command + " 3>" + f.name], check=True, env=dict(os.environ, **self.frozen),
                            stderr=subprocess.DEVNULL)
         with open(log, encoding="utf-8") as f:
@@ -137,7 +137,7 @@ class Index(ClusterTest):
 
     def test_stops_when_asked_and_leaves_nothing(self):
         folder = self.folder()
-        job = library.start("siding-index", "-f", self.slow(), "-o", folder, "--range", "10", *library.at(self.cluster, "db1"))
+        job = library.start("siding-index", "-f", self.slow(), "-o", folder, "--range", "10", *library.at(self.cluster, "db1", "job"))
         wait_until(lambda: os.path.isdir(os.path.join(folder, ".runs")), 10, "start")
         time.sleep(0.2)
         job.send_signal(signal.SIGTERM)
@@ -148,7 +148,7 @@ class Index(ClusterTest):
 
     def test_sleeps_between_ranges_and_wakes(self):
         folder = self.folder()
-        job = library.start("siding-index", "-f", self.slow(), "-o", folder, "--range", "10", *library.at(self.cluster, "db1"))
+        job = library.start("siding-index", "-f", self.slow(), "-o", folder, "--range", "10", *library.at(self.cluster, "db1", "job"))
         wait_until(lambda: os.path.isdir(os.path.join(folder, ".runs")), 10, "start")
         job.send_signal(signal.SIGTSTP)
 

@@ -113,7 +113,7 @@ class Load(ClusterTest):
         folder = self.index("delta")
         with c.session("db0") as writer:
             load = library.start("siding-load", "--manifest", folder, "--run", self.next_run(), "--definition",
-                                 self.conf["delta"], "--rows-per-transaction", "500", *library.at(c, "db0"))
+                                 self.conf["delta"], "--rows-per-transaction", "500", *library.at(c, "db0", "load"))
             n = 0
             while load.poll() is None:
                 n += 1
@@ -158,7 +158,7 @@ class Load(ClusterTest):
             self.assertTrue(c.value("db0", "SELECT COUNT(*) FROM lib.word_index"))
             self.assertLess(time.monotonic() - before, 2)
             load = library.start("siding-load", "--manifest", folder, "--run", "blocked.1", "--definition",
-                                 self.conf["delta"], *library.at(c, "db0"))
+                                 self.conf["delta"], *library.at(c, "db0", "load"))
             time.sleep(2.5)
             self.assertIsNone(load.poll())
             reader.sql("COMMIT")
@@ -188,7 +188,7 @@ class Load(ClusterTest):
         kills = 0
         while True:
             load = library.start("siding-load", "--manifest", folder, "--run", run, "--definition", self.conf["delta"],
-                                 "--rows-per-transaction", "20", *options, *library.at(self.cluster, "db0"))
+                                 "--rows-per-transaction", "20", *options, *library.at(self.cluster, "db0", "load"))
             if kills < 20:
                 time.sleep(random.uniform(0.01, 0.15))
                 if load.poll() is None:
@@ -204,6 +204,20 @@ class Load(ClusterTest):
         kills = self.kill_until_loaded(folder, self.next_run())
         self.assertGreaterEqual(kills, 15)
         self.expect_index_of_now()
+
+    def test_primary_killed_in_mid_load_is_waited_for(self):
+        c, folder = self.cluster, self.plain_result(12000)
+        load = library.start("siding-load", "--manifest", folder, "--run", self.next_run(), "--rows-per-transaction", "20",
+                             *library.at(c, "db0", "load"))
+        wait_until(lambda: int(c.value("db0", "SELECT COUNT(*) FROM lib.plain")) > 500, 20, "rows")
+        c.kill("db0")
+        time.sleep(0.5)
+        c.start("db0")
+        c.sql("db0", "SET GLOBAL read_only = 0")
+        _, err = load.communicate(timeout=60)
+        self.assertEqual(load.returncode, 0, err)
+        self.assertIn("looking again", err)
+        self.assertEqual(c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id) FROM lib.plain"), [("12000", "12000")])
 
     def plain_result(self, rows, mode="append", columns=("id", "word"), text=None):
         """A result as a command job would leave it."""
@@ -292,7 +306,7 @@ class Load(ClusterTest):
         damage(lambda f: os.remove(os.path.join(f, name)), name + " is missing")
         damage(lambda f: shutil.copy(os.path.join(f, name), os.path.join(f, "lib.plain.00009.tsv.gz")), "lib.plain.00009.tsv.gz is surplus")
         damage(edit("SHA256SUMS", "[0-9a-f]{64}", "0" * 64), "has another checksum in SHA256SUMS")
-        damage(lambda f: os.remove(os.path.join(f, "SHA256SUMS")), "SHA256SUMS is missing")
+        damage(edit("SHA256SUMS", ".*\n", ""), "SHA256SUMS does not name lib.plain.00000.tsv.gz")
         damage(edit("manifest.json", '"rows": 1000', '"rows": 999'), "holds 1000 rows")
         damage(edit("manifest.json", r'\{"name"', '{"nmae"'), 'field "name"')
         damage(edit("manifest.json", "lib.plain.00000", "../lib.plain.00000"), "is no file name")
