@@ -8,7 +8,6 @@
 
 #include "agent.h"
 #include "common/clock.h"
-#include "common/flavor.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "replica-agent/core/preflight.h"
@@ -175,7 +174,7 @@ static void on_preflight(Agent *a, Step *s)
     a->accepting = false;
     if (x->req)
         http_on_close(x->req, NULL, NULL);
-    bool ok = s->result == STEP_OK && flavor_check_version(&s->version, &err);
+    bool ok = s->result == STEP_OK;
     if (ok && !s->status.is_replica)
         ok = err_set(&err, ERR_REFUSED, 0, "%s is no replica: the run would have to pause it", a->conf.node);
     ok = ok && preflight_allows(&s->findings, &err) && not_paused(a, &err);
@@ -195,6 +194,7 @@ static void accept_on_replica(Agent *a, Accept *x)
                      a->conf.node);
     if (ok) {
         s = step_new(a, STEP_SURVEY, on_preflight);
+        s->thorough = true;
         s->arg = x;
         ok = step_submit(s, &err);
     }
@@ -641,11 +641,10 @@ static void add_local_findings(Agent *a, const Step *s, WireList *findings)
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     if (s->result != STEP_OK)
         preflight_add(findings, "server", "error", "see server in agent.conf", "%s", s->err.text);
-    else if (!flavor_check_version(&s->version, &err))
-        preflight_add(findings, "version", "error", "upgrade the server", "%s", err.text);
     if (!has_space(a, &err))
         preflight_add(findings, "disk", "error", "make room, or lower min_free_bytes", "%s", err.text);
-    if (a->pause.state != PAUSE_NONE && !pause_conflict(a, &err))
+    bool paused = a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
+    if (paused && !pause_conflict(a, &err))
         preflight_add(findings, "paused", "warning", "siding replica resume", "%s", err.text);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         preflight_add(findings, "jobs", "warning", "mend the file and send the agent SIGHUP", "%s",
@@ -668,6 +667,7 @@ static void get_preflight(HttpRequest *req, void *context)
     Agent *a = context;
     Err err;
     Step *s = step_new(a, STEP_SURVEY, on_findings);
+    s->thorough = true;
     PreflightWaiter *w = NEW(PreflightWaiter);
     w->req = req;
     s->arg = w;

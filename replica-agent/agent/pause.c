@@ -390,6 +390,7 @@ bool pause_begin(Agent *a, const PauseWish *wish, Err *err)
     if (p->state != PAUSE_NONE || p->beginning)
         return pause_conflict(a, err);
     Step *s = step_new(a, STEP_SURVEY, on_survey);
+    s->thorough = str_eq(wish->owner, LEASE_MANUAL); /* a run was looked at when it was accepted */
     if (!step_submit(s, err))
         return false;
     p->beginning = true;

@@ -177,6 +177,10 @@ static void read_manifest(Agent *a, Runner *r)
         json_object_del(m, "files");
     json_decref(w->manifest);
     w->manifest = m;
+    json_decref(w->outcome_detail);
+    w->outcome_detail = json_object();
+    json_set_int(w->outcome_detail, "result_bytes", w->result_bytes);
+    json_set_int(w->outcome_detail, "result_compressed_bytes", w->result_compressed_bytes);
     w->sealed = true;
     put(&w->result_dir, dir);
 }

@@ -94,14 +94,14 @@ static bool check_server(Step *s, Db *db)
 static void survey(Step *s)
 {
     AUTODB Db *db = NULL;
-    Err ignored;
-    if (!open_db(s, s->statement_ms, &db) || !check_server(s, db))
+    Err why;
+    if (!open_db(s, s->statement_ms, &db) || (s->thorough && !check_server(s, db)))
         return;
     if (look(s, db) && read_settings(s, db, &s->settings)) {
-        preflight_findings(flavor_of(s->version.flavor), &s->status, &s->findings);
+        preflight_threads(flavor_of(s->version.flavor), &s->status, &s->findings);
         s->result = STEP_OK;
-    } else if (s->err.kind == ERR_AUTH && !preflight_allows(&s->findings, &ignored)) {
-        s->err = ignored; /* the same with the grant that mends it */
+    } else if (s->err.kind == ERR_AUTH && !preflight_allows(&s->findings, &why)) {
+        s->err = why; /* the same with the grant that mends it */
     }
 }
 
@@ -474,9 +474,7 @@ void step_free(Step *s)
     wire_free(lease_settings_fields, &s->settings);
     wire_free(lease_server_fields, &s->server);
     repl_status_done(&s->status);
-    for (size_t i = 0; i < s->findings.n; i++)
-        wire_free(finding_fields, (Finding *)s->findings.v + i);
-    free(s->findings.v);
+    servercheck_free(&s->findings);
     free(s->gtid);
     free(s->file);
     free(s->run);

@@ -44,6 +44,7 @@ typedef struct Step {
     Lease lease;
     char *gtid, *file, *run;
     int64_t pos, timeout_ms, statement_ms;
+    bool thorough; /* STEP_SURVEY: settings and grants too */
     bool fresh_server, boost, open;
     LeaseSettings boosted;
     Db *held; /* the connection kept since the pause; in and out */

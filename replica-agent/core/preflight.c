@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/servercheck.h"
+
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
                    ...)
 {
@@ -19,8 +21,10 @@ void preflight_add(WireList *findings, const char *name, const char *level, cons
     va_end(ap);
 }
 
-static void threads(const Flavor *f, const ReplStatus *s, WireList *ret)
+void preflight_threads(const Flavor *f, const ReplStatus *s, WireList *ret)
 {
+    if (!s->is_replica)
+        return;
     if (!s->sql_running)
         preflight_add(ret, "applier_stopped", "error", f->start_sql,
                       "the applier is stopped and Siding did not stop it%s%s",
@@ -36,27 +40,13 @@ static void threads(const Flavor *f, const ReplStatus *s, WireList *ret)
                       s->io_error ? s->io_error : "");
 }
 
-void preflight_findings(const Flavor *f, const ReplStatus *s, WireList *ret)
-{
-    if (s->is_replica)
-        threads(f, s, ret);
-}
-
 bool preflight_allows(const WireList *findings, Err *err)
 {
-    const Finding *v = findings->v;
-    for (size_t i = 0; i < findings->n; i++)
-        if (str_eq(v[i].level, "error"))
-            return err_set(err, ERR_REFUSED, 0, "%s; %s", v[i].text, v[i].mend ? v[i].mend : "");
-    return true;
-}
-
-void preflight_free(WireList *findings)
-{
-    for (size_t i = 0; i < findings->n; i++)
-        wire_free(finding_fields, (Finding *)findings->v + i);
-    free(findings->v);
-    *findings = (WireList){NULL, 0};
+    const Finding *f = servercheck_first_error(findings);
+    if (!f)
+        return true;
+    return err_set(err, ERR_REFUSED, 0, "%s; to mend it: %s", f->text,
+                   f->mend ? f->mend : "see siding check");
 }
 
 /* ---- boost ---------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What speaks against pausing this replica, each with the statement or line that mends it. An "error"
- * refuses the pause, a "warning" is told. Pure.
+ * What speaks against pausing this replica just now, beside what common/servercheck finds in its settings;
+ * each with the statement or line that mends it. An "error" refuses the pause, a "warning" is told. Pure.
  */
 #pragma once
 
@@ -9,12 +9,10 @@
 #include "common/wire.h"
 #include "lease.h"
 
-/* What the threads of a replica say; the rest is common/servercheck.h. Appends to `ret` (Finding, without
- * node). */
-void preflight_findings(const Flavor *f, const ReplStatus *s, WireList *ret);
+/* Appends to `ret` (Finding, without node). A server that is no replica gets none. */
+void preflight_threads(const Flavor *f, const ReplStatus *s, WireList *ret);
 /* The first error as ERR_REFUSED "text; mend"; true if there is none. */
 MUST_CHECK bool preflight_allows(const WireList *findings, Err *err);
-void preflight_free(WireList *findings);
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
                    ...) PRINTF_LIKE(5, 6);
 

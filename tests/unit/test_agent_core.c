@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent's other decisions: lease clock, what a boot does, how replication may be started, catching up,
+ * preflight, boost, arguments of jobs.
+ */
+#include "test.h"
+
+#include "replica-agent/core/boot.h"
+#include "replica-agent/core/catchup.h"
+#include "replica-agent/core/joblist.h"
+#include "replica-agent/core/preflight.h"
+
+/* ---- lease ---------------------------------------------------------------------------------------- */
+
+static void lease_clock(void **state)
+{
+    (void)state;
+    enum { HOUR = 3600000 };
+    static const struct {
+        const char *boot;
+        int64_t mono, wall, left;
+    } cases[] = {
+        {"a", 1000, 5000, 600000},           /* just taken */
+        {"a", 301000, 5000, 300000},         /* half of it */
+        {"a", 301000, 5000 + HOUR, 300000},  /* the wall clock was set forward: nothing changes */
+        {"a", 301000, 5000 - HOUR, 300000},  /* or back */
+        {"b", 77, 5000 + 400000, 200000},    /* rebooted: the wall clock is what is left */
+        {"b", 77, 5000 + 700000, -100000},   /* rebooted and over */
+        {"", 301000, 5000 + 100000, 500000}, /* boot ids unknown */
+    };
+    Lease l = {.limit_ms = 600000, .taken_mono_ms = 1000, .taken_at = 5000, .boot_id = (char *)"a"};
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(lease_left_ms(&l, cases[i].boot, cases[i].mono, cases[i].wall), cases[i].left);
+}
+
+static void server_identity(void **state)
+{
+    (void)state;
+    char *a = (char *)"a", *b = (char *)"b";
+    static const int64_t t = 1000000;
+    const struct {
+        LeaseServer x, y;
+        ServerSame same;
+    } cases[] = {
+        {{10, 500, t, a}, {10, 500, t, a}, SERVER_SAME},
+        {{10, 500, t, a}, {10, 501, t, a}, SERVER_OTHER}, /* the pid was used again */
+        {{10, 500, t, a}, {11, 500, t, a}, SERVER_OTHER},
+        {{10, 500, t, a}, {10, 500, t, b}, SERVER_OTHER}, /* another boot */
+        {{0, 0, t, a}, {0, 0, t + 1000, a}, SERVER_SAME}, /* uptime's grain */
+        {{0, 0, t, a}, {0, 0, t + 9000, a}, SERVER_OTHER},
+        {{0, 0, 0, a}, {0, 0, t, a}, SERVER_UNKNOWN},
+        {{10, 500, t, a}, {0, 0, t, a}, SERVER_SAME},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(lease_server_compare(&cases[i].x, &cases[i].y), cases[i].same);
+}
+
+static void a_lease_reads_back(void **state)
+{
+    (void)state;
+    Err err;
+    Lease l = {.owner = (char *)"12.1",
+               .state = (char *)"frozen",
+               .gtid = (char *)"0-1-7",
+               .boosted = true,
+               .limit_ms = 5};
+    l.original.workers = (char *)"4";
+    l.replay.buffered_trx = 9;
+    AUTOJSON json_t *j = wire_write(lease_fields, &l);
+    Lease back = {0};
+    assert_ok(wire_read(lease_fields, j, &back, &err), err);
+    assert_string_equal(back.owner, "12.1");
+    assert_string_equal(back.original.workers, "4");
+    assert_true(back.boosted);
+    assert_int_equal(back.replay.buffered_trx, 9);
+    wire_free(lease_fields, &back);
+}
+
+/* ---- boot ----------------------------------------------------------------------------------------- */
+
+static void boot(void **state)
+{
+    (void)state;
+    static const struct {
+        PauseState lease;
+        BootServer server;
+        BootThreads threads;
+        BootOwner owner;
+        bool hold;
+        BootAction action;
+    } cases[] = {
+        /* no pause */
+        {PAUSE_NONE, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_GONE, false, BOOT_START},
+        {PAUSE_NONE, BOOT_SAME, BOOT_BOTH_STOPPED, BOOT_OWNER_GONE, false, BOOT_LEAVE_ALONE},
+        {PAUSE_NONE, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_LEAVE_ALONE},
+        {PAUSE_NONE, BOOT_OTHER, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_LEAVE_ALONE},
+        {PAUSE_NONE, BOOT_OTHER, BOOT_SQL_RUNNING, BOOT_OWNER_GONE, false, BOOT_NOTHING},
+        {PAUSE_NONE, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_GONE, false, BOOT_NOTHING},
+        /* frozen, the same server */
+        {PAUSE_FROZEN, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_ALIVE, false, BOOT_CONTINUE},
+        {PAUSE_FROZEN, BOOT_SAME, BOOT_BOTH_STOPPED, BOOT_OWNER_ALIVE, false, BOOT_CONTINUE},
+        {PAUSE_FROZEN, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_MOVED},
+        {PAUSE_FROZEN, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_RELEASE},
+        {PAUSE_FROZEN, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_ENDING, false, BOOT_RELEASE},
+        /* the server restarted */
+        {PAUSE_FROZEN, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ALIVE, false, BOOT_RESTARTED},
+        {PAUSE_FROZEN, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ALIVE, true, BOOT_RESTARTED_HELD},
+        {PAUSE_FROZEN, BOOT_OTHER, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, true, BOOT_RESTARTED},
+        {PAUSE_FROZEN, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_GONE, true, BOOT_RESTARTED},
+        {PAUSE_PAUSING, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ALIVE, false, BOOT_RESTARTED},
+        {PAUSE_CATCHING_UP, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ENDING, false, BOOT_RESTARTED},
+        {PAUSE_RESTORING, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ENDING, false, BOOT_RESTARTED},
+        /* the agent restarted on the way */
+        {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_CONTINUE},
+        {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_RELEASE},
+        {PAUSE_ALIGNING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_RELEASE},
+        {PAUSE_ABANDONED, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_GONE, false, BOOT_CONTINUE},
+        {PAUSE_RESUMING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_ENDING, false, BOOT_CONTINUE},
+        {PAUSE_CATCHING_UP, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ENDING, false, BOOT_CONTINUE},
+        {PAUSE_RESTORING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_ENDING, false, BOOT_CONTINUE},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const BootRow *r =
+            boot_decide(cases[i].lease, cases[i].server, cases[i].threads, cases[i].owner, cases[i].hold);
+        if (r->action != cases[i].action)
+            fail_msg("case %zu: action %d (%s)", i, (int)r->action, r->reason);
+    }
+}
+
+/* A pause that exists is never answered with a START that knows nothing of it. */
+static void boot_never_starts_over_a_lease(void **state)
+{
+    (void)state;
+    for (int lease = PAUSE_PAUSING; lease < PAUSE_STATES; lease++)
+        for (int n = 0; n < 2 * 3 * 3 * 2; n++) {
+            const BootRow *r = boot_decide((PauseState)lease, (BootServer)(n % 2), (BootThreads)(n / 2 % 3),
+                                           (BootOwner)(n / 6 % 3), n / 18);
+            assert_int_not_equal(r->action, BOOT_START);
+            assert_int_not_equal(r->action, BOOT_LEAVE_ALONE);
+        }
+}
+
+static void start_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        StartInput in;
+        StartWay way;
+    } cases[] = {
+        {{.sql_running = true, .io = REPL_IO_NO, .purges = true}, START_NOT_NEEDED},
+        {{.io = REPL_IO_YES, .purges = true}, START_SQL},
+        {{.io = REPL_IO_CONNECTING, .purges = true}, START_SQL},
+        {{.io = REPL_IO_NO, .purges = false}, START_BOTH},
+        {{.io = REPL_IO_NO, .purges = true}, START_RESCUE},
+        {{.io = REPL_IO_NO, .purges = true, .source_answers = true}, START_RESCUE},
+        {{.io = REPL_IO_NO, .purges = true, .fresh_server = true}, START_WAIT_SOURCE},
+        {{.io = REPL_IO_NO, .purges = true, .fresh_server = true, .source_answers = true}, START_BOTH},
+        {{.io = REPL_IO_NO, .purges = true, .nothing_buffered = true}, START_BOTH},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(start_decide(&cases[i].in), cases[i].way);
+}
+
+/* ---- catching up ---------------------------------------------------------------------------------- */
+
+static void catching_up(void **state)
+{
+    (void)state;
+    Catchup c = {0};
+    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
+    assert_false(catchup_sample(&c, "0-1-100", "0-1-1100", false, 0));
+    assert_false(catchup_sample(&c, "0-1-300", "0-1-1100", false, 1000));
+    assert_int_equal(c.backlog, 800);
+    assert_int_equal(c.applied, 200);
+    assert_true(c.rate > 199 && c.rate < 201);
+    assert_true(c.eta_s > 3.9 && c.eta_s < 4.1);
+    /* The first target is reached long after it was set: a new one is set, and it is met in time. */
+    assert_false(catchup_sample(&c, "0-1-1100", "0-1-1150", false, 5000));
+    assert_false(catchup_sample(&c, "0-1-1149", "0-1-1200", false, 5100));
+    assert_true(catchup_sample(&c, "0-1-1160", "0-1-1220", false, 5200));
+    catchup_done(&c);
+}
+
+static void an_idle_replica_is_caught_up_at_once(void **state)
+{
+    (void)state;
+    Catchup c = {0};
+    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
+    assert_true(catchup_sample(&c, "0-1-100", "0-1-100", true, 10));
+    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
+    assert_false(catchup_sample(&c, "0-1-100", "", false, 10)); /* received is not known after a restart */
+    assert_true(catchup_sample(&c, "0-1-100", "", true, 20));
+    catchup_done(&c);
+}
+
+static void eta_counts_what_arrives_meanwhile(void **state)
+{
+    (void)state;
+    Catchup c = {0};
+    catchup_start(&c, DB_MARIADB, "0-1-0", 0);
+    (void)!catchup_sample(&c, "0-1-0", "0-1-1000", false, 0);
+    (void)!catchup_sample(&c, "0-1-200", "0-1-1100", false, 1000); /* 200/s applied, 100/s arrive */
+    assert_true(c.eta_s > 8.9 && c.eta_s < 9.1);
+    (void)!catchup_sample(&c, "0-1-250", "0-1-1400", false, 2000); /* it falls behind: no end in sight */
+    assert_true(c.eta_s < 0);
+    catchup_done(&c);
+}
+
+static void lag(void **state)
+{
+    (void)state;
+    Lag l = {.lag_ms = -1};
+    lag_sample(&l, DB_MARIADB, "0-1-5", "0-1-5", 0, 0);
+    assert_int_equal(l.lag_ms, 0);
+    lag_sample(&l, DB_MARIADB, "0-1-5", "0-1-9", 200, 200);
+    lag_sample(&l, DB_MARIADB, "0-1-6", "0-1-12", 400, 400);
+    lag_sample(&l, DB_MARIADB, "0-1-6", "0-1-20", 3400, 3400);
+    assert_int_equal(l.lag_ms, 3200);
+    lag_sample(&l, DB_MARIADB, "0-1-20", "0-1-20", 3600, 3600);
+    assert_int_equal(l.lag_ms, 0);
+    lag_sample(&l, DB_MARIADB, "0-1-20", "", 3800, 3800);
+    assert_int_equal(l.lag_ms, -1);
+    lag_done(&l);
+}
+
+/* ---- preflight and boost -------------------------------------------------------------------------- */
+
+static void preflight(void **state)
+{
+    (void)state;
+    static const struct {
+        ReplStatus s;
+        const char *error; /* part of the refusal; NULL: allowed */
+    } cases[] = {
+        {{.is_replica = true, .io = REPL_IO_YES, .sql_running = true}, NULL},
+        {{.is_replica = true, .io = REPL_IO_CONNECTING, .sql_running = true, .source_host = (char *)"p"},
+         NULL},
+        {{.is_replica = true, .io = REPL_IO_YES}, "the applier is stopped and Siding did not stop it"},
+        {{.is_replica = true, .io = REPL_IO_NO, .sql_running = true}, "the receiver is stopped"},
+        {{.is_replica = false}, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        WireList findings = {0};
+        preflight_threads(flavor_of(DB_MARIADB), &cases[i].s, &findings);
+        bool allowed = preflight_allows(&findings, &err);
+        assert_int_equal(allowed, !cases[i].error);
+        if (!allowed)
+            assert_non_null(strstr(err.text, cases[i].error));
+        for (size_t k = 0; k < findings.n; k++)
+            wire_free(finding_fields, (Finding *)findings.v + k);
+        free(findings.v);
+    }
+}
+
+static void boost(void **state)
+{
+    (void)state;
+    static const struct {
+        DbFlavor flavor;
+        const char *own[4], *want[4]; /* sync_binlog, flush_log, workers, parallel_mode */
+    } cases[] = {
+        {DB_MARIADB, {"1", "1", "0", "optimistic"}, {"0", "2", "4", "optimistic"}},
+        {DB_MARIADB, {"1", "1", "0", "conservative"}, {"0", "2", "4", "optimistic"}},
+        {DB_MARIADB,
+         {"1", "1", "16", "aggressive"},
+         {"0", "2", "16", "aggressive"}}, /* never fewer than its own */
+        {DB_MARIADB, {"0", "0", "0", "optimistic"}, {"0", "0", "4", "optimistic"}}, /* 0 is never set by us */
+        {DB_MYSQL, {"1", "1", "4", ""}, {"0", "2", "4", ""}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *const *o = cases[i].own, *const *w = cases[i].want;
+        LeaseSettings own = {(char *)o[0], (char *)o[1], (char *)o[2], (char *)o[3]}, got = {0};
+        boost_settings(flavor_of(cases[i].flavor), &own, 4, &got);
+        assert_string_equal(got.sync_binlog, w[0]);
+        assert_string_equal(got.flush_log, w[1]);
+        assert_string_equal(got.workers, w[2]);
+        assert_string_equal(got.parallel_mode, w[3]);
+        wire_free(lease_settings_fields, &got);
+    }
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------------- */
+
+static void arguments(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg;
+        bool allowed;
+    } cases[] = {
+        {"abc", true},       {"--limit=10", true}, {"", false},    {"abc; rm -rf /", false}, {"xabc1", false},
+        {"--limit=", false}, {"abc\n", false},     {"a|b", false}, {"--limit=10x", false},
+    };
+    AUTO(strlist_done) StrList allow = STRLIST_INIT;
+    strlist_add(&allow, "^[a-z]+$");
+    strlist_add(&allow, "--limit=[0-9]+");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        AUTO(strlist_done) StrList args = STRLIST_INIT;
+        strlist_add(&args, cases[i].arg);
+        assert_int_equal(joblist_check_args("counts", &args, &allow, &err), cases[i].allowed);
+        if (!cases[i].allowed) {
+            assert_int_equal(err.kind, ERR_REFUSED);
+            assert_non_null(strstr(err.text, "job \"counts\" may not be given the argument"));
+        }
+    }
+}
+
+static void no_pattern_no_argument(void **state)
+{
+    (void)state;
+    Err err;
+    StrList none = STRLIST_INIT;
+    AUTO(strlist_done) StrList args = STRLIST_INIT;
+    assert_ok(joblist_check_args("j", &none, &none, &err), err);
+    strlist_add(&args, "a");
+    assert_false(joblist_check_args("j", &args, &none, &err));
+    assert_false(joblist_check_pattern("([a-z", &err));
+    assert_true(joblist_check_pattern("^(a|b)$", &err));
+}
+
+static void option_files(void **state)
+{
+    (void)state;
+    ClientCnf c = {0};
+    client_cnf_parse("[mysqld]\nuser=mysql\n[client]\n# password=no\nuser = "
+                     "siding_job\npassword=\"s#c\"\n[dump]\nuser=x\n",
+                     &c);
+    assert_string_equal(c.user, "siding_job");
+    assert_string_equal(c.password, "s#c");
+    assert_null(c.socket);
+    c.socket = xstrdup("/run/s");
+    AUTO(str_done) Str out = STR_INIT;
+    client_cnf_write(&out, &c);
+    assert_string_equal(str_z(&out), "[client]\nuser=\"siding_job\"\npassword=\"s#c\"\nsocket=\"/run/s\"\n");
+    client_cnf_done(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lease_clock),
+        cmocka_unit_test(server_identity),
+        cmocka_unit_test(a_lease_reads_back),
+        cmocka_unit_test(boot),
+        cmocka_unit_test(boot_never_starts_over_a_lease),
+        cmocka_unit_test(start_ways),
+        cmocka_unit_test(catching_up),
+        cmocka_unit_test(an_idle_replica_is_caught_up_at_once),
+        cmocka_unit_test(eta_counts_what_arrives_meanwhile),
+        cmocka_unit_test(lag),
+        cmocka_unit_test(preflight),
+        cmocka_unit_test(boost),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(no_pattern_no_argument),
+        cmocka_unit_test(option_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

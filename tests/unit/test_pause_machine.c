@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The lease's table: it ends only once the settings are back, a release and a restart are possible from
+ * every state, and a STOP without an answer is never forgotten.
+ */
+#include "test.h"
+
+#include "replica-agent/core/pause_machine.h"
+
+static PauseState walk(PauseState s, const PauseEvent *events, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const PauseRow *row = pause_machine_find(s, events[i]);
+        assert_non_null(row);
+        s = row->to;
+    }
+    return s;
+}
+
+static void a_whole_pause(void **state)
+{
+    (void)state;
+    static const PauseEvent events[] = {PAUSE_EV_TAKE,    PAUSE_EV_STOPPED,   PAUSE_EV_ALIGN,
+                                        PAUSE_EV_STOPPED, PAUSE_EV_RELEASE,   PAUSE_EV_START_FAILED,
+                                        PAUSE_EV_STARTED, PAUSE_EV_CAUGHT_UP, PAUSE_EV_RESTORE_FAILED,
+                                        PAUSE_EV_RESTORED};
+    assert_int_equal(walk(PAUSE_NONE, events, COUNT(events)), PAUSE_NONE);
+}
+
+static void an_unanswered_stop_is_awaited_then_started(void **state)
+{
+    (void)state;
+    static const PauseEvent events[] = {PAUSE_EV_TAKE, PAUSE_EV_STOP_UNKNOWN, PAUSE_EV_RELEASE,
+                                        PAUSE_EV_STOP_UNKNOWN, PAUSE_EV_STOPPED};
+    assert_int_equal(walk(PAUSE_NONE, events, COUNT(events)), PAUSE_RESUMING);
+    assert_int_equal(pause_machine_again(PAUSE_ABANDONED), PAUSE_ACT_AWAIT_STOP);
+}
+
+static void released_while_stopping(void **state)
+{
+    (void)state;
+    static const PauseEvent events[] = {PAUSE_EV_TAKE, PAUSE_EV_RELEASE, PAUSE_EV_STOPPED};
+    assert_int_equal(walk(PAUSE_NONE, events, COUNT(events)), PAUSE_RESUMING);
+}
+
+static void only_restored_settings_end_it(void **state)
+{
+    (void)state;
+    for (int s = 0; s < PAUSE_STATES; s++)
+        for (int e = 0; e < PAUSE_EVENTS; e++) {
+            const PauseRow *row = pause_machine_find((PauseState)s, (PauseEvent)e);
+            if (!row || row->to != PAUSE_NONE)
+                continue;
+            assert_int_equal(s, PAUSE_RESTORING);
+            assert_int_equal(e, PAUSE_EV_RESTORED);
+        }
+}
+
+static void every_state_takes_a_release_and_a_restart(void **state)
+{
+    (void)state;
+    static const PauseEvent events[] = {PAUSE_EV_RELEASE, PAUSE_EV_RESTARTED, PAUSE_EV_RESTARTED_HELD};
+    for (int s = PAUSE_PAUSING; s < PAUSE_STATES; s++)
+        for (size_t i = 0; i < COUNT(events); i++) {
+            const PauseRow *row = pause_machine_find((PauseState)s, events[i]);
+            assert_non_null(row);
+            assert_int_not_equal(row->to, PAUSE_NONE);
+        }
+}
+
+static void held_over_a_restart_only_when_frozen(void **state)
+{
+    (void)state;
+    for (int s = PAUSE_PAUSING; s < PAUSE_STATES; s++) {
+        const PauseRow *row = pause_machine_find((PauseState)s, PAUSE_EV_RESTARTED_HELD);
+        assert_int_equal(row->to, s == PAUSE_FROZEN ? PAUSE_FROZEN : PAUSE_RESUMING);
+    }
+}
+
+static void names(void **state)
+{
+    (void)state;
+    for (int s = 0; s < PAUSE_STATES; s++) {
+        PauseState back;
+        assert_true(pause_state_from_name(pause_state_name((PauseState)s), &back));
+        assert_int_equal(back, s);
+        if (s != PAUSE_NONE)
+            assert_non_null(pause_state_phase((PauseState)s));
+    }
+    for (int e = 0; e < PAUSE_EVENTS; e++)
+        assert_non_null(pause_event_name((PauseEvent)e));
+    AUTO(str_done) Str out = STR_INIT;
+    pause_machine_draw(&out);
+    assert_non_null(strstr(str_z(&out), "restoring --> none"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_pause),
+        cmocka_unit_test(an_unanswered_stop_is_awaited_then_started),
+        cmocka_unit_test(released_while_stopping),
+        cmocka_unit_test(only_restored_settings_end_it),
+        cmocka_unit_test(every_state_takes_a_release_and_a_restart),
+        cmocka_unit_test(held_over_a_restart_only_when_frozen),
+        cmocka_unit_test(names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
