@@ -47,7 +47,8 @@ static void see_part(RunView *v, const AgentRun *part, size_t i, size_t n, int *
     size_t row = state_row(part);
     if (states[row].rank < *least) {
         *least = states[row].rank;
-        v->event = states[row].event;
+        bool unseen = str_eq(part->state, "accepted") && !str_eq(part->spec.on, "replica");
+        v->event = unseen ? RUN_EVENTS : states[row].event;
     }
     v->over = v->over && states[row].rank == 5;
     v->sealed = v->sealed && part->sealed;

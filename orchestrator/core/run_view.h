@@ -11,7 +11,8 @@ typedef struct RunView {
     bool any;         /* some agent reported it */
     bool complete;    /* every agent did */
     bool over;        /* every agent has finished its part */
-    RunEvent event;   /* where the least advanced agent is; valid when complete and not over */
+    RunEvent event;   /* where the least advanced agent is; valid when complete and not over;
+                            RUN_EVENTS: nothing to tell yet */
     RunEvent end;     /* when over: OK, FAILED, KILLED or STOPPED, the worst of them */
     size_t failed;    /* index of the part that failed first; n: none did */
     bool sealed;      /* every part that is over well has sealed its result */

@@ -21,6 +21,7 @@ enum {
 static void agent_free(Agent *a)
 {
     wire_free(node_fields, &a->node);
+    strlist_done(&a->forgetting);
     free(a->name);
     free(a->url);
     free(a);
@@ -95,8 +96,14 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
     if (!ok && err->kind == ERR_CANCELLED)
         return;
     Err why = ok ? (Err){0} : *err;
+    if (!ok && err->kind == ERR_STALE_TERM && !a->refused_term) {
+        a->refused_term = true;
+        coord_step_soon(c);
+        return;
+    }
     if (ok && take_state(a, body, &why)) {
         a->polls_seen = a->polls_sent;
+        a->refused_term = a->node.agent.term > c->journal.term;
         came_back(a);
     } else {
         cannot_reach(a, &why);
@@ -110,8 +117,9 @@ static void start_poll(Agent *a)
     /* After an outage the answer must not wait for the next change. */
     int64_t wait_ms = a->fresh ? POLL_WAIT_MS : 0;
     int64_t seq = a->fresh ? a->node.agent.seq : 0;
+    /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
     AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64, seq,
-                                    wait_ms, a->c->journal.term);
+                                    wait_ms, a->refused_term ? 0 : a->c->journal.term);
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,

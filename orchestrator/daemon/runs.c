@@ -83,8 +83,11 @@ bool runs_event(Coord *c, Entry *e, RunEvent event, const char *detail)
     const RunRow *row = run_machine_find(e->state, event);
     Run *r = entry_run(e);
     if (!row) {
-        log_error("run %s: event \"%s\" has no place in state %s", r->id, run_event_name(event),
-                  run_state_name(e->state));
+        if (e->odd_state != e->state || e->odd_event != event)
+            log_error("run %s: event \"%s\" has no place in state %s", r->id, run_event_name(event),
+                      run_state_name(e->state));
+        e->odd_state = e->state;
+        e->odd_event = event;
         return false;
     }
     bool was_final = run_state_is_final(e->state);
@@ -155,6 +158,26 @@ static void copy_progress(Run *r, const AgentRun *const *parts, size_t n)
     }
 }
 
+/* An upload tells what the loader said; a sealed run how large its result is. */
+static void take_detail(Entry *e, const AgentRun *a)
+{
+    Run *r = entry_run(e);
+    if (a->outcome_detail && !json_equal(a->outcome_detail, r->detail)) {
+        json_decref(r->detail);
+        r->detail = json_deep_copy(a->outcome_detail);
+        entry_touch(e);
+    }
+    if (!a->sealed || a->outcome_detail || json_object_get(r->detail, "result_bytes"))
+        return;
+    if (!json_is_object(r->detail)) {
+        json_decref(r->detail);
+        r->detail = json_object();
+    }
+    json_set_int(r->detail, "result_bytes", a->result_bytes);
+    json_set_int(r->detail, "result_compressed_bytes", a->result_compressed_bytes);
+    entry_touch(e);
+}
+
 /* Facts are written down with the next transition; progress and replay figures only then, too. */
 static void copy_facts(Entry *e, const AgentRun *const *parts, size_t n)
 {
@@ -175,11 +198,7 @@ static void copy_facts(Entry *e, const AgentRun *const *parts, size_t n)
             wire_free(replay_fields, &r->replay);
             wire_copy(replay_fields, &r->replay, &a->replay);
         }
-        if (a->outcome_detail && !json_equal(a->outcome_detail, r->detail)) {
-            json_decref(r->detail);
-            r->detail = json_deep_copy(a->outcome_detail);
-            entry_touch(e);
-        }
+        take_detail(e, a);
     }
     copy_progress(r, parts, n);
 }
@@ -339,9 +358,10 @@ static void steer(Coord *c, Entry *e, Part *p, const char *word, const json_t *b
     CallRef ref = ref_to(e, p, steered);
     snprintf(ref.word, sizeof ref.word, "%s", word);
     AUTOFREE char *path = xasprintf("/v1/runs/%s/%s", ref.run, word);
-    AUTOJSON json_t *empty = json_object();
+    AUTOJSON json_t *with_term = body ? json_deep_copy(body) : json_object();
+    json_set_int(with_term, "term", c->journal.term);
     p->busy = true;
-    agents_call(a, "POST", path, body ? body : empty, CALL_TIMEOUT_MS, &ref);
+    agents_call(a, "POST", path, with_term, CALL_TIMEOUT_MS, &ref);
 }
 
 static void align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunView *v)
@@ -402,6 +422,7 @@ static void ask(Coord *c, Entry *e, Part *p, const char *action, const char *by)
     AUTOJSON json_t *body = json_object();
     json_set_str(body, "action", action);
     json_set_str(body, "by", by);
+    json_set_int(body, "term", c->journal.term);
     p->busy = true;
     agents_call(a, "POST", path, body, CALL_TIMEOUT_MS, &ref);
 }
@@ -546,7 +567,7 @@ static void walk(Coord *c, Entry *e)
 static void forgotten(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
-    if (!ok && err->kind != ERR_CANCELLED)
+    if (!ok && err->kind != ERR_CANCELLED && err->kind != ERR_NOT_FOUND)
         log_info("run %s: %s does not forget it yet: %s", ref->run, ref->node, err->text);
 }
 
@@ -555,17 +576,16 @@ static void forgotten(CallRef *ref, bool ok, json_t *body, const Err *err)
 static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
 {
     int64_t task, no;
-    if (!ar->spec.run || !wire_run_id(ar->spec.run, &task, &no) || !no)
+    if (!run_part_is_over(ar) || !ar->spec.run || !wire_run_id(ar->spec.run, &task, &no) || !no ||
+        strlist_has(&a->forgetting, ar->spec.run))
         return;
     Entry *e = state_find(c, task);
     if (!e) {
         queue_look_up(c, task);
         return;
     }
-    if (!run_part_is_over(ar) || !entry_is_saved(e))
-        return;
     const Run *runs = e->t.runs.v;
-    for (size_t i = 0; i < e->t.runs.n; i++) {
+    for (size_t i = 0; entry_is_saved(e) && i < e->t.runs.n; i++) {
         RunState s;
         if (!str_eq(runs[i].id, ar->spec.run) || !run_state_from_name(runs[i].state, &s) ||
             !run_state_is_final(s))
@@ -573,7 +593,8 @@ static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
         CallRef ref = {.task = task, .done = forgotten};
         snprintf(ref.run, sizeof ref.run, "%s", ar->spec.run);
         snprintf(ref.node, sizeof ref.node, "%s", a->name);
-        AUTOFREE char *path = xasprintf("/v1/runs/%s", ref.run);
+        AUTOFREE char *path = xasprintf("/v1/runs/%s?term=%" PRId64, ref.run, c->journal.term);
+        strlist_add(&a->forgetting, ref.run);
         agents_call(a, "DELETE", path, NULL, CALL_TIMEOUT_MS, &ref);
     }
 }
@@ -582,9 +603,11 @@ static void tidy_agents(Coord *c)
 {
     for (size_t i = 0; i < c->n_agents; i++) {
         Agent *a = c->agents[i];
-        /* Once an answer: what was asked before shows in the next one. */
-        if (!a->fresh || a->tidied_poll == a->polls_seen)
+        if (!a->fresh)
             continue;
+        /* Asked once an answer: what was asked before shows in the next one. */
+        if (a->tidied_poll != a->polls_seen)
+            strlist_done(&a->forgetting);
         a->tidied_poll = a->polls_seen;
         const AgentRun *runs = a->node.agent.runs.v;
         for (size_t k = 0; k < a->node.agent.runs.n; k++)

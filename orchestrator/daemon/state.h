@@ -26,14 +26,16 @@ typedef struct Retry {
 typedef struct Agent {
     Coord *c;
     char *name, *url;
-    Node node;    /* what clients see; node.agent is the last state the agent told */
-    bool fresh;   /* told since this coordinator started, and not unreachable now */
-    bool dropped; /* no longer configured: freed once its call is back */
-    bool told;    /* its absence has been logged */
+    Node node;         /* what clients see; node.agent is the last state the agent told */
+    bool fresh;        /* told since this coordinator started, and not unreachable now */
+    bool dropped;      /* no longer configured: freed once its call is back */
+    bool refused_term; /* it has seen a later term than ours */
+    bool told;         /* its absence has been logged */
     int64_t failures;
     uint64_t poll;                  /* call under way, 0: none */
     int64_t polls_sent, polls_seen; /* number of the newest poll sent, and of the newest answered */
-    int64_t tidied_poll;            /* newest answer whose ended runs were looked at */
+    int64_t tidied_poll;            /* newest answer that `forgetting` belongs to */
+    StrList forgetting;             /* ended runs it was asked to forget since */
     Retry poll_retry, role_retry;
     bool role_busy;
 } Agent;
@@ -54,6 +56,8 @@ typedef struct Entry {
     bool busy;          /* claim, retry or deletion is being written */
     bool sealing;       /* its upload task is being written */
     RunState state;     /* of the last run; RUN_WAITING where there is none */
+    RunState odd_state; /* last event that had no place: logged once */
+    RunEvent odd_event;
     char *after_gtid;   /* what the job must see applied */
     int64_t claimed_ms; /* monotonic */
     Part *parts;

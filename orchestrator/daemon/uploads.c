@@ -117,8 +117,11 @@ void uploads_settle(Coord *c, Entry *e, const AgentRun *seen)
     if (e->state != RUN_UPLOADING && !runs_event(c, e, RUN_EV_UPLOAD, NULL))
         return;
     Run *ur = entry_run(up);
-    if (ur && ur->detail && !r->detail)
-        r->detail = json_deep_copy(ur->detail);
+    if (ur && ur->detail && json_is_object(r->detail) &&
+        !json_equal(json_object_get(r->detail, "upload"), ur->detail)) {
+        json_object_set_new(r->detail, "upload", json_deep_copy(ur->detail));
+        entry_touch(e);
+    }
     if (!task_state_is_final(up->t.state))
         return;
     if (str_eq(up->t.state, "done")) {

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents that only talk: the wire API of siding-agent without a server behind it, steered by a test. A run walks its
+states by itself and stops before a state that is gated, so that a test can look (or kill) in each of them."""
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+REPLICA_PATH = ["accepted", "pausing", "running", "sealing", "resuming", "caught_up"]
+BARRIER_PATH = ["accepted", "pausing", "frozen", "running", "sealing", "resuming", "caught_up"]
+PRIMARY_PATH = ["accepted", "running", "ended"]
+STEP_S = 0.02
+
+
+def now():
+    t = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t)) + ".%03dZ" % (t * 1000 % 1000)
+
+
+class Agent:
+    def __init__(self, name, port, server, jobs):
+        self.name, self.port, self.jobs = name, port, jobs
+        self.server = server
+        self.changed = threading.Condition()
+        self.seq = int(time.time() * 1000)
+        self.role, self.term = None, 0
+        self.runs, self.calls = {}, []
+        self.gates = set()       # states not entered while they are in here
+        self.refuse = None       # (kind, status, text) for POST /v1/runs
+        self.fail = {}           # state at whose end a run fails -> text
+        self.deaf = False        # hangs up on everybody
+        self.mode = None         # upload mode of sealed results
+        self.httpd = None
+        self.stopping = False
+
+    # ---- the agent's own life ----------------------------------------------------------------------------------
+
+    def start(self):
+        agent = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def handle_any(self):
+                agent.handle(self)
+
+            do_GET = do_POST = do_DELETE = handle_any
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 64
+
+        self.httpd = Server(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.httpd.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.live, daemon=True).start()
+
+    def stop(self):
+        self.stopping = True
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+    def bump(self):
+        self.seq += 1
+        self.changed.notify_all()
+
+    def live(self):
+        while not self.stopping:
+            time.sleep(STEP_S)
+            with self.changed:
+                for run in self.runs.values():
+                    self.move(run)
+
+    def path_of(self, run):
+        if run["spec"]["on"] != "replica":
+            return PRIMARY_PATH
+        return BARRIER_PATH if run["spec"]["barrier"] else REPLICA_PATH
+
+    def move(self, run):
+        path, state = self.path_of(run), run["state"]
+        if state in ("caught_up", "ended", "sleeping"):
+            return
+        following = path[path.index(state) + 1]
+        if run.get("killed") and state in ("running", "frozen", "pausing", "accepted"):
+            run["outcome"], run["error"] = run["killed"], None
+            following = "resuming" if path is not PRIMARY_PATH else "ended"
+        elif state in self.fail and not run["outcome"]:
+            run["outcome"], run["error"] = "error", self.fail[state]
+            following = "resuming" if path is not PRIMARY_PATH else "ended"
+        elif state == "frozen" and not run.get("gone"):
+            return
+        if following in self.gates:
+            return
+        run["state"] = following
+        if following in ("frozen", "running") and run["spec"]["on"] == "replica" and not run["gtid"]:
+            run["gtid"], run["frozen_at"] = self.server["applied"], now()
+            run["source_file"], run["source_pos"] = self.server["source_file"], self.server["source_pos"]
+        if following == "running":
+            run["started_at"] = now()
+            run["progress"] = {"done": 1, "total": 2, "unit": "rows", "note": None}
+        if following == "resuming":
+            run["resumed_at"] = now()
+            if not run["outcome"]:
+                run["outcome"] = "ok"
+                run["sealed"], run["result_dir"] = True, f"/spool/{run['spec']['run']}"
+                run["manifest"] = {"run": run["spec"]["run"], "upload": {"mode": self.mode} if self.mode else None}
+        if following in ("caught_up", "ended"):
+            run["caught_up_at"] = run["finished_at"] = now()
+            run["outcome"] = run["outcome"] or "ok"
+        self.bump()
+
+    # ---- the wire ---------------------------------------------------------------------------------------------------
+
+    def state(self):
+        return {"node": self.name, "cluster_name": "sandbox", "version": "fake", "boot_id": "b", "seq": self.seq,
+                "term": self.term, "role": self.role, "now": now(), "server": dict(self.server, read_at=now()),
+                "lease": {}, "runs": list(self.runs.values()), "jobs": self.jobs, "spool_free_bytes": 1 << 40,
+                "warnings": []}
+
+    def new_run(self, spec):
+        return {"spec": spec, "state": "accepted", "outcome": None, "error": None, "gtid": None, "aligned": False,
+                "accepted_at": now(), "sealed": False, "manifest": None, "result_dir": None, "source_file": None,
+                "source_pos": 0}
+
+    def answer(self, method, path, query, body):
+        parts = path.strip("/").split("/")
+        if path == "/v1/state":
+            return self.poll(query)
+        with self.changed:
+            self.calls.append((method, path, body))
+            if path == "/v1/role":
+                self.role, self.term = body["role"], body["term"]
+                self.bump()
+                return 200, {"role": self.role, "term": self.term}
+            if path == "/v1/runs":
+                return self.take(body)
+            if path == "/v1/preflight":
+                return 200, [{"ok": True, "name": "fake", "text": "all is well", "mend": None}]
+            if path in ("/v1/pause", "/v1/resume"):
+                return 200, {"gtid": self.server["applied"]}
+            run = self.runs.get(parts[2]) if len(parts) > 2 and parts[1] == "runs" else None
+            if parts[1] == "results":
+                return 200, {"run": parts[2], "files": []}
+            if parts[-1] == "log":
+                return 200, f"{query['stream'][0]} of {parts[2]} on {self.name}\n"
+            if not run:
+                return 404, {"error": {"kind": "not_found", "text": "no such run", "code": 0}}
+            if method == "DELETE":
+                self.runs.pop(parts[2], None)
+            elif parts[3] == "align":
+                run["gtid"], run["aligned"] = body["gtid"], True
+            elif parts[3] == "go":
+                run["gone"] = True
+            elif parts[3] == "request":
+                self.request(run, body["action"])
+            self.bump()
+            return 200, {}
+
+    def request(self, run, action):
+        if action == "sleep" and run["state"] == "running":
+            run["state"] = "sleeping"
+        elif action == "wake" and run["state"] == "sleeping":
+            run["state"] = "running"
+        elif action in ("kill", "stop"):
+            run["killed"] = {"kill": "killed", "stop": "stopped"}[action]
+            if run["state"] == "sleeping":
+                run["state"] = "running"
+
+    def take(self, spec):
+        if self.refuse:
+            kind, status, text = self.refuse
+            return status, {"error": {"kind": kind, "text": text, "code": 0}}
+        if spec["run"] not in self.runs:
+            self.runs[spec["run"]] = self.new_run(spec)
+            self.bump()
+        return 200, self.runs[spec["run"]]
+
+    def poll(self, query):
+        after, wait_ms = int(query["after"][0]), int(query["wait_ms"][0])
+        deadline = time.time() + wait_ms / 1000
+        with self.changed:
+            term = int(query.get("term", ["0"])[0])
+            if term and term < self.term:
+                return 412, {"error": {"kind": "stale_term", "text": f"term {self.term} was seen", "code": 0}}
+            while self.seq <= after and time.time() < deadline and not self.stopping:
+                self.changed.wait(max(0.01, deadline - time.time()))
+            return 200, self.state()
+
+    def handle(self, http):
+        url = urlsplit(http.path)
+        length = int(http.headers.get("Content-Length") or 0)
+        body = json.loads(http.rfile.read(length)) if length else None
+        if self.deaf or self.stopping:
+            http.close_connection = True
+            return
+        status, answer = self.answer(http.command, url.path, parse_qs(url.query), body)
+        data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        try:
+            http.send_response(status)
+            http.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
+            http.send_header("Content-Length", str(len(data)))
+            http.end_headers()
+            http.wfile.write(data)
+        except OSError:
+            pass
+
+    # ---- for tests ----------------------------------------------------------------------------------------------------
+
+    def count(self, method, path):
+        with self.changed:
+            return sum(1 for m, p, _ in self.calls if m == method and p == path)
+
+    def set(self, **values):
+        with self.changed:
+            for key, value in values.items():
+                setattr(self, key, value)
+            self.bump()
+
+
+def make_agents(port, replicas, server_port, jobs):
+    """db0 is the primary, whose server is real and listens on server_port; the replicas are made up."""
+    base = {"up": True, "flavor": "mariadb", "version": "10.11.1", "uses_gtid": True, "server_id": 1, "uptime_s": 10,
+            "address": "127.0.0.1", "applied": "0-1-100", "binlog": "0-1-100", "source_file": "b.000001",
+            "source_pos": 400}
+    agents = [Agent("db0", port, dict(base, port=server_port, is_replica=False, read_only=False), jobs)]
+    for i in range(1, replicas + 1):
+        agents.append(Agent(f"db{i}", port + i,
+                            dict(base, port=server_port + i, is_replica=True, sql_running=True, io="yes",
+                                 read_only=True, source_host="127.0.0.1", source_port=server_port), jobs))
+    return agents

@@ -1,0 +1,499 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""sidingd against a real primary and agents that only talk: the way of a run in every turn, kill -9 in each of its
+states, tasks from SQL, several replicas, a database that goes away, bad requests."""
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from fake_agents import make_agents
+from harness import BUILD, ClusterTest, Failed, call, main, wait_until
+
+JOBS = [{"name": "dump", "kind": "dump", "on": "replica", "upload": "none"},
+        {"name": "words", "kind": "index", "on": "replica", "upload": "swap"},
+        {"name": "count", "kind": "command", "on": "replica", "upload": "none"},
+        {"name": "tidy", "kind": "command", "on": "primary", "upload": "none"}]
+
+CONFIG = """
+cluster_name = "sandbox";
+state_dir = "{folder}/sidingd";
+listen = [ "127.0.0.1:{api}" ];
+agents = ( {agents} );
+database_defaults_file = "{folder}/credentials/coordinator.cnf";
+admin_defaults_file = "{folder}/credentials/admin.cnf";
+credentials_dir = "{folder}/credentials";
+"""
+
+
+class ApiError(Exception):
+    def __init__(self, status, error):
+        super().__init__(f"{status} {error}")
+        self.status, self.error = status, error
+
+
+class Sidingd(ClusterTest):
+    replicas, servers_only = 0, True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder, base = cls.cluster.folder, cls.cluster.ports.base
+        cls.api, cls.config, cls.daemon = base + 20, os.path.join(folder, "test.conf"), None
+        cls.agents = make_agents(base + 10, 3, base, JOBS)
+        with open(cls.config, "w", encoding="utf-8") as f:
+            f.write(CONFIG.format(folder=folder, api=cls.api, agents=", ".join(
+                f'{{ name = "{a.name}"; url = "http://127.0.0.1:{a.port}"; }}' for a in cls.agents)))
+        status, _, err = call(os.path.join(BUILD, "siding"), "--config", cls.config, "bootstrap")
+        if status:
+            raise Failed(err)
+        os.makedirs(os.path.join(folder, "coordinator"), exist_ok=True)
+        cls.log = open(os.path.join(folder, "coordinator", "sidingd.log"), "a", encoding="utf-8")
+        cls.addClassCleanup(cls.end)
+        for a in cls.agents:
+            a.start()
+        cls.start()
+
+    @classmethod
+    def end(cls):
+        if cls.daemon and cls.daemon.poll() is None:
+            cls.kill()
+        cls.log.close()
+        for a in cls.agents:
+            a.stop()
+
+    def tearDown(self):
+        for a in self.agents:
+            a.set(gates=set(), refuse=None, fail={}, deaf=False, mode=None)
+
+    # ---- tools --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def start(cls):
+        cls.daemon = subprocess.Popen([os.path.join(BUILD, "sidingd"), "--config", cls.config], stderr=cls.log)
+        wait_until(cls.is_ready, 15, "the queue is read")
+
+    @classmethod
+    def is_ready(cls):
+        try:
+            return cls.get("/v1/status")["database"]["ok"]
+        except OSError:
+            return False
+
+    @classmethod
+    def kill(cls):
+        cls.daemon.kill()
+        cls.daemon.wait()
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    @classmethod
+    def call(cls, method, path, body=None, timeout=15):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{cls.api}{path}", data, {"Content-Type": "application/json"},
+                                         method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                text = answer.read()
+                return json.loads(text) if "json" in answer.headers["Content-Type"] else text.decode()
+        except urllib.error.HTTPError as e:
+            raise ApiError(e.code, json.loads(e.read())["error"]) from None
+
+    @classmethod
+    def get(cls, path):
+        return cls.call("GET", path)
+
+    def sql(self, statements):
+        return self.cluster.sql("db0", statements)
+
+    def value(self, statements):
+        return self.cluster.value("db0", statements)
+
+    def within(self, seconds, condition, what):
+        def holds():
+            try:
+                return condition()
+            except (OSError, ApiError):
+                return False
+        wait_until(holds, seconds, what)
+
+    def submit(self, job, **fields):
+        return self.call("POST", "/v1/tasks", dict(fields, job=job, user="tester"))["id"]
+
+    def task(self, task):
+        return self.get(f"/v1/tasks/{task}")
+
+    def ends(self, task, state="done", seconds=15):
+        def over():
+            return self.task(task)["state"] in ("done", "error", "killed", "stopped", "acknowledged")
+        self.within(seconds, over, f"task {task} ends")
+        t = self.task(task)
+        assert t["state"] == state, t
+        return t
+
+    def run_state(self, task):
+        runs = self.task(task)["runs"]
+        return runs[-1]["state"] if runs else None
+
+    def refuses(self, status, words, method, path, body=None):
+        try:
+            got = self.call(method, path, body)
+        except ApiError as e:
+            assert e.status == status, e
+            assert words in e.error["text"], e
+            return
+        raise AssertionError(f"{path} was not refused: {got}")
+
+    def gate(self, *states):
+        for a in self.agents:
+            a.set(gates=set(states))
+
+    def everything_forgotten(self):
+        self.within(5, lambda: not any(a.runs for a in self.agents), "agents forget ended runs")
+
+    def saved_state(self, task):
+        return self.sql(f"SELECT t.state, r.state, r.upload_task FROM siding.task t JOIN siding.run r ON "
+                                 f"r.task_id = t.id WHERE t.id = {task} ORDER BY r.no DESC LIMIT 1")[0]
+
+    # ---- tests ------------------------------------------------------------------------------------------------------
+
+    def test_a_job_runs_on_a_replica(self):
+        task = self.submit("count")
+        t = self.ends(task)
+        run = t["runs"][0]
+        assert run["id"] == f"{task}.1" and run["state"] == "done" and run["gtid"] == "0-1-100", run
+        assert run["nodes"] == ["db1"] and run["result_dir"], run
+        self.within(3, lambda: self.saved_state(task)[:2] == ("done", "done"), "the end is on record")
+        self.everything_forgotten()
+        assert self.agents[0].role == "primary" and self.agents[1].role == "replica"
+
+    def test_submit_to_start_takes_milliseconds(self):
+        times = []
+        for _ in range(5):
+            begun = time.time()
+            task = self.submit("count")
+            self.within(5, lambda: any(f"{task}.1" in a.runs for a in self.agents) or
+                        self.task(task)["state"] == "done", "an agent has it")
+            times.append(time.time() - begun)
+            self.ends(task)
+        assert sorted(times)[2] < 0.2, times
+
+    def test_the_job_sees_its_submission(self):
+        task = self.submit("count")
+        self.ends(task)
+        spec = [b for a in self.agents for m, p, b in a.calls if p == "/v1/runs" and b["run"] == f"{task}.1"][0]
+        seq = int(spec["after_gtid"].split("-")[2])
+        assert seq > 1, spec
+        assert spec["term"] == self.get("/v1/status")["term"] and spec["shards"] == 1, spec
+
+    def test_tasks_from_sql_are_found_within_a_second(self):
+        begun = time.time()
+        task = int(self.value("CALL siding.submit('count', '[\"a\"]', NULL, @id); SELECT @id"))
+        self.within(3, lambda: self.task(task)["state"] != "waiting", "it is found")
+        assert time.time() - begun < 1.2
+        t = self.ends(task)
+        assert t["kind"] == "command" and t["args"] == ["a"], t
+        self.sql("START TRANSACTION; CALL siding.submit('count', NULL, NULL, @id); ROLLBACK")
+        count = len(self.get("/v1/tasks"))
+        time.sleep(1.2)
+        assert len(self.get("/v1/tasks")) == count
+        gone = int(self.value("CALL siding.submit('nonsense', NULL, NULL, @id); SELECT @id"))
+        self.within(3, lambda: "nonsense" in self.get(f"/v1/tasks/{gone}/why")["why"], "it says why it waits")
+        self.sql(f"DELETE FROM siding.task WHERE id = {gone}")
+        self.within(3, lambda: gone not in [t["id"] for t in self.get("/v1/tasks")], "it is gone")
+
+    def test_a_result_is_uploaded_once_and_in_order(self):
+        for a in self.agents:
+            a.set(mode="swap")
+        self.agents[0].set(gates={"running"})
+        first, second = self.submit("words", name="a"), self.submit("words", name="b")
+        for task in (first, second):
+            self.within(10, lambda t=task: self.run_state(t) == "uploading", f"{task} is uploading")
+        uploads = [t for t in self.get("/v1/tasks") if t["kind"] == "upload"]
+        assert len(uploads) == 2 and sorted(u["parent_task"] for u in uploads) == [first, second], uploads
+        later = max(uploads, key=lambda u: u["id"])
+        assert "order of their creation" in self.get(f"/v1/tasks/{later['id']}/why")["why"]
+        assert self.task(first)["state"] == "running"
+        self.agents[0].set(gates=set())
+        assert self.ends(first)["runs"][0]["upload_task"] == uploads[-1]["id"]
+        self.ends(second)
+        spec = [b for m, p, b in self.agents[0].calls if p == "/v1/runs" and b["kind"] == "upload"][0]
+        assert spec["source"]["run"] == f"{first}.1" and spec["source"]["url"].startswith("http://127.0.0.1:"), spec
+        assert spec["job"] == "words"
+        for a in self.agents:
+            a.set(mode=None)
+
+    def test_kill_9_in_each_state_leads_on(self):
+        for a in self.agents:
+            a.set(mode="append")
+        for gate in ("pausing", "running", "sealing", "resuming", "caught_up"):
+            self.gate(gate)
+            task = self.submit("words")
+            before = {"pausing": "claimed", "running": "pausing", "sealing": "running", "resuming": "sealing",
+                      "caught_up": "resuming"}[gate]
+            if gate == "pausing":
+                self.within(5, lambda: any(a.runs for a in self.agents), "an agent has it")
+            else:
+                self.within(5, lambda: self.run_state(task) == before, f"{task} is {before}")
+            self.kill()
+            self.gate()
+            time.sleep(0.1)
+            self.start()
+            t = self.ends(task)
+            assert len(t["runs"]) == 1, t
+            uploads = int(self.value(f"SELECT COUNT(*) FROM siding.task WHERE parent_task = {task}"))
+            assert uploads == 1, uploads
+            posts = sum(a.count("POST", "/v1/runs") for a in self.agents)
+            assert posts, gate
+        self.everything_forgotten()
+        self.agents[0].set(gates={"running"})
+        task = self.submit("words")
+        self.within(5, lambda: self.run_state(task) == "uploading" and self.agents[0].runs, "uploading")
+        self.restart()
+        self.agents[0].set(gates=set())
+        self.ends(task)
+        assert int(self.value(f"SELECT COUNT(*) FROM siding.run r JOIN siding.task t ON t.id = r.task_id WHERE "
+                                   f"t.parent_task = {task}")) == 1
+        for a in self.agents:
+            a.set(mode=None)
+
+    def test_a_claim_whose_post_was_lost_is_posted_again(self):
+        for a in self.agents:
+            a.set(refuse=("unreachable", 503, "not now"))
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "claimed", "claimed")
+        self.kill()
+        for a in self.agents:
+            a.set(refuse=None)
+        self.start()
+        t = self.ends(task)
+        assert len(t["runs"]) == 1
+
+    def test_a_run_its_agent_lost_fails(self):
+        self.gate("sealing")
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "running")
+        self.within(3, lambda: self.saved_state(task)[1] == "running", "on record")
+        self.kill()
+        for a in self.agents:
+            with a.changed:
+                a.runs.clear()
+        self.gate()
+        self.start()
+        t = self.ends(task, "error")
+        assert "knows nothing of it" in t["error"], t
+        assert "ack" and self.call("POST", f"/v1/tasks/{task}/request", {"action": "ack", "by": "me"})["state"] == \
+            "acknowledged"
+
+    def test_a_refusal_is_told(self):
+        for a in self.agents:
+            a.set(refuse=("refused", 422, "skip_slave_start is off: set it"))
+        task = self.submit("count")
+        t = self.ends(task, "error")
+        assert "skip_slave_start is off" in t["error"], t
+        for a in self.agents:
+            a.set(refuse=None)
+        assert self.call("POST", f"/v1/tasks/{task}/request", {"action": "retry"})["state"] in ("waiting", "running")
+        t = self.ends(task)
+        assert [r["id"] for r in t["runs"]] == [f"{task}.1", f"{task}.2"], t
+
+    def test_a_failed_job_and_its_reason(self):
+        for a in self.agents:
+            a.set(fail={"running": "exit status 3"})
+        task = self.submit("count", max_attempts=1)
+        t = self.ends(task, "error")
+        assert t["error"] == "exit status 3" and t["runs"][0]["caught_up_at"], t
+        for a in self.agents:
+            a.set(fail={})
+
+    def test_a_failed_upload_is_tried_again(self):
+        for a in self.agents:
+            a.set(mode="append")
+        self.agents[0].set(fail={"running": "table is gone"})
+        task = self.submit("words")
+        t = self.ends(task, "error")
+        assert "table is gone" in t["error"] and f"task {t['runs'][0]['upload_task']}" in t["error"], t
+        self.agents[0].set(fail={})
+        self.call("POST", f"/v1/tasks/{task}/request", {"action": "retry"})
+        t = self.ends(task)
+        assert len(t["runs"]) == 1 and t["runs"][0]["state"] == "done", t
+        for a in self.agents:
+            a.set(mode=None)
+
+    def test_requests_reach_the_agent(self):
+        self.gate("sealing")
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "running")
+        ask = lambda action: self.call("POST", f"/v1/tasks/{task}/request", {"action": action, "by": "me"})
+        ask("sleep")
+        self.within(5, lambda: self.task(task)["state"] == "sleeping", "sleeping")
+        self.refuses(409, "nothing to put to sleep", "POST", f"/v1/tasks/{task}/request", {"action": "sleep"})
+        ask("wake")
+        self.within(5, lambda: self.task(task)["state"] == "running", "running again")
+        self.refuses(409, "first stop or kill it", "POST", f"/v1/tasks/{task}/request", {"action": "delete"})
+        assert ask("kill")["state"] == "stopping"
+        self.refuses(409, "has been asked to kill", "POST", f"/v1/tasks/{task}/request", {"action": "stop"})
+        t = self.ends(task, "killed")
+        assert t["runs"][0]["state"] == "killed" and t["request"] is None, t
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "running")
+        self.sql(f"UPDATE siding.task SET request = 'stop', request_by = 'sql' WHERE id = {task}")
+        self.ends(task, "stopped")
+        self.gate()
+
+    def test_waiting_tasks_say_why(self):
+        self.gate("sealing")
+        first = self.submit("count", name="x")
+        self.within(5, lambda: self.run_state(first) == "running", "running")
+        same = self.submit("count", name="x")
+        later = self.submit("count", name="y", run_at="2099-01-01T00:00:00Z")
+        low = self.submit("count", name="z", priority=-11)
+        why = lambda t: self.get(f"/v1/tasks/{t}/why")["why"]
+        self.within(2, lambda: "same name" in why(same), "same name")
+        assert "due at 2099" in why(later) and "priority" in why(low)
+        for n in range(2):
+            self.submit("count", name=f"f{n}")
+        last = self.submit("count", name="last")
+        self.within(2, lambda: "no replica is free: db1 has run" in why(last), "no replica")
+        assert self.call("POST", f"/v1/tasks/{later}/request", {"action": "kill"})["state"] == "killed"
+        assert self.call("POST", f"/v1/tasks/{low}/request", {"action": "stop"})["state"] == "stopped"
+        self.call("POST", f"/v1/tasks/{low}/request", {"action": "delete"})
+        self.refuses(404, "there is no task", "GET", f"/v1/tasks/{low}")
+        self.gate()
+        self.ends(last)
+        self.ends(same)
+
+    def test_several_replicas_stand_at_one_gtid(self):
+        for a, gtid in zip(self.agents[1:], ("0-1-98", "0-1-101", "0-1-100")):
+            a.set(server=dict(a.server, applied=gtid, source_pos=int(gtid[4:])))
+        task = self.submit("count", replicas=3)
+        t = self.ends(task)
+        run = t["runs"][0]
+        assert sorted(run["nodes"]) == ["db1", "db2", "db3"] and run["gtid"] == "0-1-101", run
+        for a in self.agents[1:]:
+            assert a.count("POST", f"/v1/runs/{task}.1/go") >= 1
+            aligned = [b for m, p, b in a.calls if p == f"/v1/runs/{task}.1/align"]
+            assert aligned[0]["gtid"] == "0-1-101" and aligned[0]["source_pos"] == 101, aligned
+        shards = sorted(b["shard"] for a in self.agents[1:] for m, p, b in a.calls
+                        if p == "/v1/runs" and b["run"] == f"{task}.1")
+        assert sorted(set(shards)) == [0, 1, 2], shards
+
+    def test_one_of_several_refuses_and_all_resume(self):
+        self.agents[2].set(refuse=("refused", 422, "no space"))
+        task = self.submit("count", replicas=3)
+        t = self.ends(task, "error")
+        assert "db2: no space" in t["error"], t
+        self.agents[2].set(refuse=None)
+        self.everything_forgotten()
+        self.agents[3].set(server=dict(self.agents[3].server, applied="1-9-5"))
+        task = self.submit("count", replicas=3)
+        t = self.ends(task, "error")
+        assert "diverged" in t["error"], t
+        for a in self.agents[1:]:
+            a.set(server=dict(a.server, applied="0-1-100"))
+        b=time.time()
+        self.within(5, lambda: all(n["lag_trx"] == 0 for n in self.get("/v1/nodes")), "the replicas are equal again")
+        print("# took", time.time()-b)
+        self.everything_forgotten()
+
+    def test_bad_requests_get_a_sentence(self):
+        self.refuses(422, 'did you mean "count"', "POST", "/v1/tasks", {"job": "cuont"})
+        self.refuses(400, "job", "POST", "/v1/tasks", {"jbo": "count"})
+        self.refuses(400, '"job" is missing', "POST", "/v1/tasks", {})
+        self.refuses(400, '"priority"', "POST", "/v1/tasks", {"job": "count", "priority": "high"})
+        self.refuses(400, "is of kind", "POST", "/v1/tasks", {"job": "count", "kind": "dump"})
+        self.refuses(422, "the cluster has 3", "POST", "/v1/tasks", {"job": "count", "replicas": 9})
+        self.refuses(422, "not supported yet", "POST", "/v1/tasks", {"job": "dump", "replicas": 2})
+        self.refuses(404, "no task 99999", "GET", "/v1/tasks/99999")
+        self.refuses(400, "no task id", "GET", "/v1/tasks/abc")
+        self.refuses(404, "no node", "POST", "/v1/nodes/db9/pause", {})
+        self.refuses(422, "is the primary", "POST", "/v1/nodes/db0/pause", {})
+        self.refuses(400, "no action", "POST", f"/v1/tasks/{self.submit('tidy')}/request", {"action": "explode"})
+        plan = self.call("POST", "/v1/tasks", {"job": "count", "dry_run": True})
+
+        assert len(plan["nodes"]) == 1 and plan["starts"] == "now", (plan, [
+            (n["name"], n["state"], n["lag_trx"]) for n in self.get("/v1/nodes")])
+        task = self.submit("count", unique="u", run_at="2099-01-01T00:00:00Z")
+        self.refuses(409, "is not ended", "POST", "/v1/tasks", {"job": "count", "unique": "u"})
+        self.call("POST", f"/v1/tasks/{task}/request", {"action": "kill"})
+
+    def test_a_recurring_task_comes_again(self):
+        task = self.submit("count", sleeptime_ms=3600000)
+        self.within(5, lambda: self.task(task)["runs"] and self.task(task)["runs"][-1]["state"] == "done", "ran once")
+        self.within(5, lambda: "due at" in self.get(f"/v1/tasks/{task}/why")["why"], "waits for the next time")
+        self.call("POST", f"/v1/tasks/{task}/request", {"action": "kill"})
+
+    def test_the_rest_of_the_api_answers(self):
+        task = self.submit("count")
+        self.ends(task)
+        results = self.get("/v1/results")
+        assert results[0]["run"] == f"{task}.1" and results[0]["path"], results[0]
+        assert self.get(f"/v1/results/{task}")["manifest"]["run"] == f"{task}.1"
+        node = self.task(task)["runs"][0]["nodes"][0]
+        assert self.get(f"/v1/tasks/{task}/log?stream=err") == f"err of {task}.1 on {node}\n"
+        assert self.call("POST", "/v1/nodes/db1/pause", {"for_s": 5, "by": "me"})["gtid"] == "0-1-100"
+        assert {f["name"] for f in self.get("/v1/check")} >= {"primary", "queue", "fake", "agent"}
+        assert [n["state"] for n in self.get("/v1/nodes")] == ["serving"] * 4
+        assert "siding_tasks{state=\"waiting\"}" in self.get("/metrics")
+        events = self.get("/v1/events?limit=5")
+        last = events[-1]["seq"]
+        begun = time.time()
+        assert self.get(f"/v1/events?after={last}&wait_ms=300") == [] and time.time() - begun > 0.25
+        self.within(5, lambda: int(self.value("SELECT COUNT(*) FROM siding.event")) > 50, "events are stored")
+
+    def test_an_agent_goes_and_comes_back(self):
+        self.agents[1].set(deaf=True)
+        self.within(15, lambda: self.get("/v1/nodes")[1]["state"] == "unreachable", "unreachable")
+        task = self.submit("count")
+        assert self.ends(task)["runs"][0]["nodes"] == ["db2"]
+        self.agents[1].set(deaf=False)
+        self.within(10, lambda: self.get("/v1/nodes")[1]["state"] == "serving", "back")
+        texts = [e["text"] for e in self.get("/v1/events?limit=1000")]
+        assert sum("agent of db1 cannot be reached" in t for t in texts) == 1, texts
+        assert sum("agent of db1 is back" in t for t in texts) == 1
+
+    def test_the_database_goes_and_comes_back(self):
+        self.gate("sealing")
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "running")
+        os.kill(int(self.cluster.env["DB0_PID"]), signal.SIGSTOP)
+        try:
+            self.gate()
+            self.within(15, lambda: self.run_state(task) == "done", "the run ends without its database")
+            begun = time.time()
+            self.get("/v1/status")
+            assert time.time() - begun < 1
+            self.within(30, lambda: not self.get("/v1/status")["database"]["ok"], "it is told")
+            assert any(a.runs for a in self.agents), "forgotten before the end was on record"
+        finally:
+            os.kill(int(self.cluster.env["DB0_PID"]), signal.SIGCONT)
+        self.within(30, lambda: self.get("/v1/status")["database"]["ok"], "it is back")
+        self.within(10, lambda: self.saved_state(task)[:2] == ("done", "done"), "the end is on record")
+        self.everything_forgotten()
+
+    def test_a_second_sidingd_is_refused(self):
+        done = subprocess.run([os.path.join(BUILD, "sidingd"), "--config", self.config], capture_output=True, text=True,
+                              timeout=10, check=False)
+        assert done.returncode == 1 and "another sidingd" in done.stderr, done
+
+    def test_a_newer_coordinator_fences_this_one(self):
+        term = self.get("/v1/status")["term"]
+        self.sql(f"UPDATE siding.meta SET value = {term + 5} WHERE name = 'term'")
+        self.submit("count")
+        self.within(5, lambda: any("another coordinator" in w for w in self.get("/v1/status")["warnings"]), "fenced")
+        self.restart()
+        assert self.get("/v1/status")["term"] > term + 5
+        self.within(10, lambda: not [t for t in self.get("/v1/tasks?state=waiting,running")], "it leads on")
+
+    def test_sigterm_ends_it(self):
+        self.daemon.send_signal(signal.SIGTERM)
+        assert self.daemon.wait(10) == 0
+
+
+if __name__ == "__main__":
+    main()
