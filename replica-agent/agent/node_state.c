@@ -188,7 +188,8 @@ json_t *node_state_json(Agent *a)
                    .boot_id = BORROW(clock_boot_id()),
                    .seq = a->seq,
                    .term = a->role.seen_term,
-                   .role = a->role.role,
+                   /* a role of an earlier term is none: the coordinator repeats it */
+                   .role = a->role.term == a->role.seen_term ? a->role.role : NULL,
                    .now = clock_wall_ms(),
                    .server = server_state(a),
                    .lease = lease_state(a),
