@@ -7,7 +7,7 @@ import stat
 import tempfile
 import unittest
 
-from harness import SANDBOX, Cluster, ClusterTest, Failed, call, listening_ports, main, running
+from harness import SANDBOX, Cluster, ClusterTest, Failed, call, listening_ports, main, running, wait_until
 
 TABLE = "CREATE DATABASE t; CREATE TABLE t.x (a INT PRIMARY KEY, b INT); INSERT INTO t.x VALUES (1, 1)"
 
@@ -98,6 +98,78 @@ class Standing(ClusterTest):
         self.assertFalse([p for p in pids if running(p)])
         c.up()
         self.assertEqual(c.value("db0", "SELECT COUNT(*) FROM t.x"), "2")
+        c.expect_equal()
+
+
+JOB = """
+name = "sleeper"; kind = "command"; on = "replica"; upload = "none";
+program = "/bin/bash"; args = [ "-c", "setsid sleep 1000 & exec sleep 1000" ];
+"""
+
+
+class Whole(ClusterTest):
+    """One life of a cluster with coordinator and agents."""
+
+    def processes(self):
+        return [self.cluster.pid(p) for p in ("server0", "server1", "server2", "agent0", "agent1", "agent2", "sidingd")]
+
+    def sleepers(self):
+        """Processes of the job, also those that left its session."""
+        return [int(p) for p in os.listdir("/proc") if p.isdigit() and running(int(p)) and self.belongs(p)]
+
+    def belongs(self, pid):
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as f:
+                return b"SIDING_RESULT_DIR=" + self.cluster.folder.encode() in f.read()
+        except OSError:
+            return False
+
+    def test_up_returns_with_a_whole_cluster(self):
+        c = self.cluster
+        self.assertEqual(len(set(self.processes())), 7)
+        status = c.siding("cluster", "status")
+        self.assertEqual(status["primary"], "db0")
+        self.assertEqual([n["state"] for n in status["nodes"]], ["serving"] * 3)
+        c.expect_equal()
+
+    def test_up_again_starts_what_is_missing_and_only_that(self):
+        c = self.cluster
+        before = self.processes()
+        for what in ("sidingd", "agent1", "server2"):
+            c.kill(what)
+        c.up()
+        after = self.processes()
+        self.assertEqual([a == b for a, b in zip(before, after)], [True, True, False, True, False, True, False])
+        c.expect_equal()
+
+    def test_kill_ends_the_jobs_too(self):
+        c = self.cluster
+        c.job("sleeper", JOB)
+        task = wait_until(lambda: self.submitted(), 10, "the agents know the job")
+        run = c.expect_run_state(task, "running")
+        node = run["nodes"][0]
+        wait_until(lambda: len(self.sleepers()) >= 2, 10, "both processes of the job")
+        c.kill(node)
+        self.assertEqual(self.sleepers(), [])
+        c.start(node)
+        c.expect_replicating(node)
+        wait_until(lambda: c.task(task)["state"] in ("error", "waiting"), 60, lambda: c.describe(task))
+
+    def submitted(self):
+        try:
+            return self.cluster.submit("command", "--on", "replica", "sleeper")
+        except Failed:
+            return None
+
+    def test_down_ends_everything_and_up_brings_it_back(self):
+        c = self.cluster
+        pids = self.processes()
+        c.must_sandbox("down")
+        self.assertFalse([p for p in pids if running(p)])
+        self.assertEqual(self.sleepers(), [])
+        self.assertNotIn("SIDINGD_PID", c.env)
+        c.up()
+        self.assertEqual(c.value("db0", "SELECT @@GLOBAL.read_only"), "0")
         c.expect_equal()
 
 
