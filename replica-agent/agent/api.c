@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "logs.h"
 #include "replica-agent/core/preflight.h"
 
 enum {
@@ -383,16 +384,24 @@ static int64_t read_log(const char *dir, const char *stream, int64_t offset, Str
     return start + (size > 0 ? size : 0);
 }
 
+/* Of a run under way or forgotten; NULL: answered. */
+static char *log_dir(HttpRequest *req, Agent *a)
+{
+    int64_t task, no;
+    const char *id = http_param(req, "id");
+    const Runner *known = run_find(a, id);
+    char *kept = !known && wire_run_id(id, &task, &no) ? logs_find(a->conf.state_dir, id) : NULL;
+    const Runner *r = kept ? NULL : run_of(req, a);
+    return r ? run_log_dir(a, r) : kept;
+}
+
 static void get_log(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
     int64_t offset;
-    const Runner *r = run_of(req, a);
     const char *stream = http_query(req, "stream");
     stream = stream ? stream : "log";
-    if (!r)
-        return;
     bool ok = http_query_int(req, "offset", 0, INT64_MAX, 0, &offset, &err);
     if (ok && !str_eq(stream, "log") && !str_eq(stream, "err"))
         ok = err_set(&err, ERR_USAGE, 0, "stream must be log or err");
@@ -400,8 +409,9 @@ static void get_log(HttpRequest *req, void *context)
         http_reply_error(req, &err);
         return;
     }
-    const char *program = r->j.program && !str_eq(r->j.program, "seal") ? r->j.program : "job";
-    AUTOFREE char *dir = run_program_dir(a, r, program);
+    AUTOFREE char *dir = log_dir(req, a);
+    if (!dir)
+        return;
     AUTO(str_done) Str text = STR_INIT;
     int64_t size = read_log(dir, stream, offset, &text);
     char header[32];

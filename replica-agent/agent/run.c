@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "logs.h"
 #include "replica-agent/core/joblist.h"
 #include "store.h"
 
@@ -746,12 +747,18 @@ bool run_request(Agent *a, Runner *r, const char *action, const char *by, Err *e
     return true;
 }
 
+/* People ask for what the run itself did, not for its sealing. */
+char *run_log_dir(const Agent *a, const Runner *r)
+{
+    return run_program_dir(a, r, r->j.program && !str_eq(r->j.program, "seal") ? r->j.program : "job");
+}
+
 bool run_forget(Agent *a, Runner *r, Err *err)
 {
     if (run_is_under_way(r))
         return wrong_state(r, "be forgotten", err);
-    AUTOFREE char *dir = run_dir(a, id_of(r));
-    if (!fs_remove_tree(dir, err))
+    AUTOFREE char *dir = run_dir(a, id_of(r)), *program = run_log_dir(a, r);
+    if (!logs_keep(a->conf.state_dir, id_of(r), program, err) || !fs_remove_tree(dir, err))
         return false;
     discard(a, r);
     agent_changed(a);

@@ -47,6 +47,7 @@ MUST_CHECK bool run_check(struct Agent *a, const RunSpec *spec, Err *err); /* jo
 MUST_CHECK bool run_align(struct Agent *a, Runner *r, const RunAlign *to, Err *err);
 MUST_CHECK bool run_go(struct Agent *a, Runner *r, Err *err);
 MUST_CHECK bool run_request(struct Agent *a, Runner *r, const char *action, const char *by, Err *err);
+char *run_log_dir(const struct Agent *a, const Runner *r); /* of the program whose log is asked for. Owned */
 MUST_CHECK bool run_forget(struct Agent *a, Runner *r, Err *err);
 void run_cut(struct Agent *a, Runner *r, const RunEnd *end);
 bool run_is_under_way(const Runner *r);
