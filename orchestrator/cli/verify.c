@@ -21,17 +21,27 @@ typedef struct Source {
     int64_t done, total;
 } Source;
 
+/* Relative, within the folder. */
+static bool is_plain_path(const char *name)
+{
+    StrList parts = STRLIST_INIT;
+    strlist_split(&parts, name, '/');
+    bool ok = parts.n && name[0] != '/' && !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
+    strlist_done(&parts);
+    return ok;
+}
+
 bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err)
 {
     for (int line = 1; *text; line++) {
         size_t n = strcspn(text, "\n");
         size_t hex = strspn(text, "0123456789abcdef");
-        if (hex != 64 || n < 67 || text[64] != ' ' || (text[65] != ' ' && text[65] != '*') ||
-            memchr(text + 66, '/', n - 66))
+        bool formed = hex == 64 && n >= 67 && text[64] == ' ' && (text[65] == ' ' || text[65] == '*');
+        AUTOFREE char *sum = xstrndup(text, formed ? 64 : 0);
+        AUTOFREE char *name = formed ? xstrndup(text + 66, n - 66) : xstrdup("");
+        if (!is_plain_path(name))
             return err_set(err, ERR_CORRUPT, 0, "SHA256SUMS line %d is no checksum and plain file name",
                            line);
-        AUTOFREE char *sum = xstrndup(text, 64);
-        AUTOFREE char *name = xstrndup(text + 66, n - 66);
         strlist_add(ret_sums, sum);
         strlist_add(ret_names, name);
         text += n + (text[n] == '\n');
@@ -75,8 +85,12 @@ static bool fetch(const Source *s, const char *name, Sum *sum, Err *err)
     AUTO(str_done) Str path = STR_INIT;
     str_adds(&path, "/v1/results/");
     httpc_encode(&path, s->run);
-    str_addc(&path, '/');
-    httpc_encode(&path, name);
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, name, '/');
+    for (size_t i = 0; i < parts.n; i++) {
+        str_addc(&path, '/');
+        httpc_encode(&path, parts.v[i]);
+    }
     HttpCall call = {.base_url = s->url, .method = "GET", .path = str_z(&path), .tls = s->tls};
     return httpc_download(&call, NULL, NULL, add_bytes, sum, err);
 }

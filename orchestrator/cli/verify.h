@@ -13,5 +13,5 @@
  * "error"}]}. Fails only where nothing can be said (node unreachable, no SHA256SUMS). */
 MUST_CHECK bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err);
 
-/* Lines "<64 hex>  <name>" of sha256sum; names with a slash are refused. Pure. */
+/* Lines "<64 hex>  <name>" of sha256sum; paths out of the folder are refused. Pure. */
 MUST_CHECK bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err);

@@ -173,7 +173,8 @@ static void pair_run(Table *t, const Run *r, int64_t now_ms)
     AUTO(str_done) Str progress = STR_INIT;
     AUTOFREE char *nodes = joined(&r->nodes);
     AUTOFREE char *name = xasprintf("run %s", r->id);
-    view_progress(r, now_ms, &progress);
+    if (!view_run_is_final(r->state))
+        view_progress(r, now_ms, &progress);
     AUTOFREE char *state = xasprintf("%s%s%s", or_dash(r->state), *nodes ? " on " : "", nodes);
     pair(t, name, state);
     pair(t, "  gtid", r->gtid);
@@ -315,7 +316,11 @@ static void view_events(const json_t *events, size_t width, Str *out)
         char time[OUT_TEXT] = "";
         if (clock_parse(json_str(e, "time"), &at))
             out_time(at, time);
-        table_row(&t, (const char *[]){time, json_str(e, "text"), NULL});
+        const char *run = json_str(e, "run"), *node = json_str(e, "node");
+        char task[24] = "";
+        if (json_int(e, "task") > 0)
+            snprintf(task, sizeof task, "%lld", (long long)json_int(e, "task"));
+        table_row(&t, (const char *[]){time, *run ? run : *task ? task : node, json_str(e, "text"), NULL});
     }
     if (!table_rows(&t))
         return;

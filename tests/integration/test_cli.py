@@ -266,6 +266,8 @@ class Requests(ClusterTest):
         self.assertTrue(os.path.exists(os.path.join(path, "manifest.json")), path)
         self.assertIn("gtid", self.siding("result", "show", task)[0])
         self.assertIn("has ended: done", self.siding("task", "why", task)[0])
+        self.siding("task", "err", task)
+        self.assertEqual(c.siding("task", "log", task)["task"], int(task))
         victim = next(f for f in sorted(os.listdir(path)) if f.endswith(".gz"))
         with open(os.path.join(path, victim), "r+b") as file:
             file.seek(-1, os.SEEK_END)

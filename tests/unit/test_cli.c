@@ -120,11 +120,19 @@ static void on_result(HttpRequest *req, void *context)
     AUTOFREE char *manifest = xasprintf("%s/manifest.json", path);
     json_t *m = NULL;
     (void)context;
-    (void)req;
     assert_ok(json_read_file(manifest, &m, &err), err);
+    bool far = str_eq(http_query(req, "node"), "far");
+    AUTOFREE char *url = xasprintf("unix:%s/s", f.dir);
     http_reply_json(req, 200,
-                    json_pack("{s:s,s:s,s:s,s:s,s:o}", "run", "12.1", "node", "db1", "url",
-                              "http://127.0.0.1:1", "path", path, "manifest", m));
+                    json_pack("{s:s,s:s,s:s,s:s,s:o}", "run", "12.1", "node", "db1", "url", url, "path",
+                              far ? "/nonexistent" : path, "manifest", m));
+}
+
+static void on_result_file(HttpRequest *req, void *context)
+{
+    (void)context;
+    AUTOFREE char *path = xasprintf("%s/result/%s", f.dir, http_param(req, "file"));
+    http_reply_file(req, path, "application/octet-stream", NULL);
 }
 
 static const HttpRoute routes[] = {
@@ -136,6 +144,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/nodes/{name}/pause", on_pause},
     {"GET", "/v1/check", on_check},
     {"GET", "/v1/results/{run}", on_result},
+    {"GET", "/v1/results/{run}/{file...}", on_result_file},
     {NULL, NULL, NULL},
 };
 
@@ -321,12 +330,14 @@ static void write_result(const char *name, const char *text, const char *sum_of)
 static void verifies(void **state)
 {
     (void)state;
-    write_result("a.gz", "good", "good");
-    expect("result verify 12 --node db1", 0, "a.gz: OK\n", "");
     AUTOFREE char *path = xasprintf("%s/result\n", f.dir);
+    write_result("sub/c%d.gz", "good", "good");
     expect("result path 12", 0, path, "");
-    write_result("a.gz", "bad!", "good");
+    expect("result verify 12 --node db1", 0, "sub/c%d.gz: OK\n", "");
+    expect("result verify 12 --node far", 0, "sub/c%d.gz: OK\n", "");
+    write_result("sub/c%d.gz", "bad!", "good");
     expect("result verify 12 --node db1", 1, NULL, "the result of run 12.1 is damaged");
+    expect("result verify 12 --node far", 1, NULL, "the result of run 12.1 is damaged");
 }
 
 static int set_up(void **state)
@@ -339,7 +350,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(f.dir));
     snprintf(f.config, sizeof f.config, "%s/sidingd.conf", f.dir);
     snprintf(f.program, sizeof f.program, "%s/../../siding", here);
-    AUTOFREE char *result = xasprintf("%s/result", f.dir);
+    AUTOFREE char *result = xasprintf("%s/result/sub", f.dir);
     AUTOFREE char *text =
         xasprintf("cluster_name = \"test\"; state_dir = \"%s\"; listen = [ \"unix:%s/s\" ];\n"
                   "database_defaults_file = \"%s/coordinator.cnf\";\n"
