@@ -72,12 +72,16 @@ static void view_done(const WireProgress *p, int64_t elapsed_ms, Str *out)
     }
 }
 
+/* A rate is of the job: sealing and uploading go on at their own. */
 void view_progress(const Run *r, int64_t now_ms, Str *out)
 {
     size_t before = out->len;
-    bool works = str_eq(r->state, "running") || str_eq(r->state, "sleeping") || str_eq(r->state, "sealing") ||
-                 str_eq(r->state, "uploading");
+    bool works = str_eq(r->state, "running") || str_eq(r->state, "sleeping");
     int64_t since = r->frozen_at ? r->frozen_at : r->started_at;
+    if (str_eq(r->state, "uploading") && r->upload_task) {
+        str_addf(out, "by task %lld", (long long)r->upload_task);
+        return;
+    }
     if (str_eq(r->state, "resuming"))
         view_replay(&r->replay, out);
     else if (works && (r->progress.done || r->progress.total))
@@ -232,18 +236,28 @@ static void lag_text(const Node *n, char ret[OUT_TEXT])
         snprintf(ret, OUT_TEXT, "%.20s trx, %.20s", trx, ms);
 }
 
+/* "12.1 frozen, 3 min 02 s left", "by hand (ann) frozen, 9 min 59 s left: a look" */
 static char *lease_text(const LeaseState *l, int64_t now_ms)
 {
-    char left[CLOCK_TEXT] = "";
+    char left[CLOCK_TEXT];
+    Str s = STR_INIT;
+    bool by_hand = str_eq(l->owner, "manual");
     if (!l->owner)
         return xstrdup("");
-    if (l->expires_at > now_ms)
+    str_adds(&s, by_hand ? "by hand" : l->owner);
+    if (by_hand && l->by)
+        str_addf(&s, " (%s)", l->by);
+    if (l->phase)
+        str_addf(&s, " %s", l->phase);
+    if (l->expires_at > now_ms) {
         clock_format_duration(l->expires_at - now_ms, left);
-    bool by_hand = str_eq(l->owner, "manual");
-    return xasprintf("%s%s%s %s%s%s%s%s%s%s", by_hand ? "by hand" : l->owner, by_hand && l->by ? ", " : "",
-                     by_hand && l->by ? l->by : "", l->phase ? l->phase : "", left[0] ? ", " : "", left,
-                     left[0] ? " left" : "", l->hold ? ", held" : "", by_hand && l->reason ? ": " : "",
-                     by_hand && l->reason ? l->reason : "");
+        str_addf(&s, ", %s left", left);
+    }
+    if (l->hold)
+        str_adds(&s, ", held");
+    if (by_hand && l->reason)
+        str_addf(&s, ": %s", l->reason);
+    return str_take(&s);
 }
 
 void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)

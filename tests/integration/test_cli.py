@@ -230,7 +230,7 @@ class Requests(ClusterTest):
         self.assertRegex(out, r"^0-\d+-\d+\n$")
         self.refuse("replica", "pause", "db1", "--for", "5m", "--reason", "again", says="db1")
         out, _ = self.siding("replica", "list")
-        self.assertIn("by hand, ", out)
+        self.assertIn("by hand (", out)
         self.assertIn("a look", out)
         self.siding("replica", "resume", "db1")
         self.cluster.expect_caught_up()
