@@ -128,6 +128,8 @@ static const Flavor flavors[] = {
             .snapshot_position_sql = "SHOW STATUS LIKE 'binlog_snapshot_%'",
             .reader_session = "SET SESSION max_statement_time=0",
             .executes_text = true,
+            .real_text_before = "CONCAT(",
+            .real_text_after = " * 1e0)",
             .load_session = "SET SESSION check_constraint_checks=0",
             .grants = mariadb_grants,
             .keyless_sql =
@@ -193,6 +195,8 @@ static const Flavor flavors[] = {
             .snapshot_position_sql = NULL,
             .reader_session = "SET SESSION max_execution_time=0, information_schema_stats_expiry=0",
             .executes_text = false,
+            .real_text_before = "CAST(",
+            .real_text_after = " * 1e0 AS JSON)",
             .load_session = NULL,
             .grants = mysql_grants,
             .keyless_sql =

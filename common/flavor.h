@@ -50,6 +50,9 @@ typedef struct Flavor {
                                           and value; NULL: not told */
     const char *reader_session;        /* statement: no limit on a statement's time, fresh estimates */
     bool executes_text;                /* EXECUTE IMMEDIATE of any statement */
+    /* Around a FLOAT or DOUBLE: its shortest exact text, the same in a result and as a function's argument
+     * (where MySQL cuts a plain number at 22 characters). */
+    const char *real_text_before, *real_text_after;
     const char *load_session; /* statement that lets a load take every row that a table holds; NULL: none
                                  needed */
 

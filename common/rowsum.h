@@ -5,8 +5,8 @@
  * sends it when the result needs no character set conversion: text in the column's own character set (for
  * utf8mb4 what db.h gives), binary, BIT and GEOMETRY raw, numbers and times as text, times in +00:00. FLOAT
  * and DOUBLE have no text that is the same everywhere (FLOAT is rounded to six digits): pass them to
- * rowsum_sql_exprs as `col * 1e0`, and compare within one flavour only. JSON is normalised text on MySQL and
- * plain text on MariaDB. CRC32 finds accidents, not forgeries.
+ * rowsum_sql_exprs between Flavor's real_text_before and _after, and compare within one flavour only.
+ * JSON is normalised text on MySQL and plain text on MariaDB. CRC32 finds accidents, not forgeries.
  */
 #pragma once
 

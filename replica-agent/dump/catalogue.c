@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/flavor.h"
 #include "names.h"
 
 static const char *const system_databases[] = {"mysql", "information_schema", "performance_schema", "sys"};
@@ -20,6 +21,7 @@ ValueKind catalogue_value_kind(const char *type)
     static const char *const numbers[] = {"tinyint", "smallint", "mediumint", "int",     "bigint",
                                           "decimal", "numeric",  "year",      "integer", NULL};
     static const char *const reals[] = {"float", "double", "real", NULL};
+    static const char *const words[] = {"json", "uuid", "inet4", "inet6", NULL};
     static const char *const binaries[] = {"bit",
                                            "binary",
                                            "varbinary",
@@ -44,7 +46,7 @@ ValueKind catalogue_value_kind(const char *type)
         return VALUE_REAL;
     if (in_words(type, binaries))
         return VALUE_HEX;
-    return str_eq(type, "json") ? VALUE_JSON : VALUE_TEXT;
+    return in_words(type, words) ? VALUE_WORDS : VALUE_TEXT;
 }
 
 bool catalogue_can_bound(const Column *c)
@@ -156,6 +158,7 @@ static bool read_tables(Db *db, Database *d, Err *err)
 
 static bool read_columns(Db *db, Database *d, Err *err)
 {
+    const Flavor *f = flavor_of(db_version(db)->flavor);
     DbRows *r;
     if (!db_query(
             db, &r, err,
@@ -179,6 +182,10 @@ static bool read_columns(Db *db, Database *d, Err *err)
             .generated = db_int(r, "is_computed"),
         };
         c.kind = catalogue_value_kind(c.type);
+        if (c.kind == VALUE_REAL) {
+            c.read_before = f->real_text_before;
+            c.read_after = f->real_text_after;
+        }
         GROW(t->columns, t->n_columns);
         t->columns[t->n_columns++] = c;
     }

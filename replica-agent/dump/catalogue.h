@@ -8,9 +8,9 @@
 
 typedef enum ValueKind {
     VALUE_NUMBER, /* exact numbers: bare */
-    VALUE_REAL,   /* FLOAT, DOUBLE: read as `col * 1e0`, the shortest text that comes back bit for bit */
+    VALUE_REAL,   /* FLOAT, DOUBLE: read as the shortest text that comes back bit for bit */
     VALUE_TEXT,   /* quoted and escaped, bytes as stored */
-    VALUE_JSON,   /* MySQL's JSON: quoted, with a character set of its own */
+    VALUE_WORDS,  /* text that a binary string is not taken for: MySQL's JSON, UUID, INET; named utf8mb4 */
     VALUE_HEX,    /* binary strings, BLOB, BIT, GEOMETRY: 0x… */
 } ValueKind;
 
@@ -20,6 +20,7 @@ typedef struct Column {
     char *charset; /* NULL where the type has none */
     bool nullable, generated;
     ValueKind kind;
+    const char *read_before, *read_after; /* SQL around the name when it is read; NULL: nothing */
 } Column;
 
 typedef struct KeyPart {

@@ -157,11 +157,22 @@ static void report(Worker *w, TableWork *t, bool now)
     w->unreported = 0;
 }
 
-static void file_head(Str *out, const Flavor *f)
+static bool has_type(const Table *t, const char *type)
 {
-    str_adds(out, "/*!40101 SET NAMES binary*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
-                  "/*!40014 SET UNIQUE_CHECKS=0*/;\n/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO'*/;\n"
-                  "/*!40103 SET TIME_ZONE='+00:00'*/;\n");
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (str_eq(t->columns[i].type, type))
+            return true;
+    return false;
+}
+
+/* Strict, so that a load can lose nothing in silence; but an ENUM's index 0 comes back only without. */
+static void file_head(Str *out, const Table *t, const Flavor *f)
+{
+    str_addf(out,
+             "/*!40101 SET NAMES binary*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
+             "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES%s'*/;\n"
+             "/*!40103 SET TIME_ZONE='+00:00'*/;\n",
+             has_type(t, "enum") ? "" : ",STRICT_ALL_TABLES");
     if (f->load_session)
         str_addf(out, "%s;\n", f->load_session);
 }
@@ -194,7 +205,7 @@ static void take_row(Worker *w, const DbRows *r, const TableWork *t, RowSum *sum
 static bool write_rows(Worker *w, DbRows *r, TableWork *t, OutFile *f, RowSum *sum, Err *err)
 {
     bool more;
-    file_head(&w->statement, flavor_of(db_version(w->db)->flavor));
+    file_head(&w->statement, t->table, flavor_of(db_version(w->db)->flavor));
     bool ok = gz_write(f->gz, w->statement.p, w->statement.len, err);
     str_clear(&w->statement);
     while (ok && (ok = db_next(r, &more, err)) && more) {

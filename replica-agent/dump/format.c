@@ -29,10 +29,10 @@ void format_value(Str *out, ValueKind kind, const char *p, size_t n)
         break;
     case VALUE_REAL:
         str_add(out, p, n);
-        if (n == 2 && memcmp(p, "-0", 2) == 0)
-            str_add(out, "e0", 2); /* as an integer it would lose its sign */
+        if ((n == 2 && memcmp(p, "-0", 2) == 0) || (n == 4 && memcmp(p, "-0.0", 4) == 0))
+            str_add(out, "e0", 2); /* as an exact number it would lose its sign */
         break;
-    case VALUE_JSON:
+    case VALUE_WORDS:
         str_adds(out, "_utf8mb4");
         db_quote_str(out, p, n);
         break;
@@ -76,9 +76,9 @@ void format_insert_head(Str *out, const Table *t)
 
 void format_column_expr(Str *out, const Column *c)
 {
+    str_adds(out, c->read_before ? c->read_before : "");
     db_quote_id(out, c->name);
-    if (c->kind == VALUE_REAL)
-        str_adds(out, " * 1e0");
+    str_adds(out, c->read_after ? c->read_after : "");
 }
 
 size_t format_stored_columns(const Table *t)

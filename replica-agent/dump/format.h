@@ -15,7 +15,7 @@ void format_value(Str *out, ValueKind kind, const char *p, size_t n);
 void format_row(Str *out, const ValueKind *kinds, const Value *values, size_t n);
 /* "INSERT INTO `t` (`a`,`b`) VALUES\n"; generated columns are left out. */
 void format_insert_head(Str *out, const Table *t);
-/* What is read of a column: `a`, or `a` * 1e0 for VALUE_REAL. */
+/* What is read of a column: its name, for VALUE_REAL what makes its text exact. */
 void format_column_expr(Str *out, const Column *c);
 /* Columns that are read and inserted. */
 size_t format_stored_columns(const Table *t);

@@ -21,10 +21,11 @@ static void values_by_kind(void **state)
         {VALUE_NUMBER, "0007", 4, "0007"},
         {VALUE_REAL, "1.5e300", 7, "1.5e300"},
         {VALUE_REAL, "-0", 2, "-0e0"},
+        {VALUE_REAL, "-0.0", 4, "-0.0e0"},
         {VALUE_TEXT, "", 0, "''"},
         {VALUE_TEXT, "a'b\"c\\d\ne\rf\0g\x1ah;\n", 17, "'a\\'b\\\"c\\\\d\\ne\\rf\\0g\\Zh;\\n'"},
         {VALUE_TEXT, "\x81\xe9\xff", 3, "'\x81\xe9\xff'"},
-        {VALUE_JSON, "{\"a\": 1}", 8, "_utf8mb4'{\\\"a\\\": 1}'"},
+        {VALUE_WORDS, "{\"a\": 1}", 8, "_utf8mb4'{\\\"a\\\": 1}'"},
         {VALUE_HEX, "\0\xff;\n", 4, "0x00FF3B0A"},
         {VALUE_HEX, "", 0, "''"}, /* a bare 0x would be an error */
         {VALUE_TEXT, NULL, 0, "NULL"},
@@ -63,8 +64,8 @@ static void types_have_kinds(void **state)
         ValueKind kind;
     } cases[] = {{"int", VALUE_NUMBER},    {"decimal", VALUE_NUMBER}, {"year", VALUE_NUMBER},
                  {"float", VALUE_REAL},    {"double", VALUE_REAL},    {"varchar", VALUE_TEXT},
-                 {"enum", VALUE_TEXT},     {"datetime", VALUE_TEXT},  {"uuid", VALUE_TEXT},
-                 {"inet6", VALUE_TEXT},    {"json", VALUE_JSON},      {"bit", VALUE_HEX},
+                 {"enum", VALUE_TEXT},     {"datetime", VALUE_TEXT},  {"uuid", VALUE_WORDS},
+                 {"inet6", VALUE_WORDS},   {"json", VALUE_WORDS},     {"bit", VALUE_HEX},
                  {"varbinary", VALUE_HEX}, {"longblob", VALUE_HEX},   {"geometry", VALUE_HEX},
                  {"polygon", VALUE_HEX}};
     for (size_t i = 0; i < COUNT(cases); i++)

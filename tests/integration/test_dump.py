@@ -1,0 +1,480 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""siding-dump on real servers: everything comes back value by value by plain `zcat FILE | mariadb`, at one moment,
+also under writers; every failure is one sentence and no dump.
+usage: test_dump.py [mariadb|mysql [TEST…]]"""
+import contextlib
+import glob
+import gzip
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from servers import BUILD, run_tap, servers
+
+PORT = int(os.environ.get("SIDING_TEST_PORT", "14200"))
+FLAVOR = sys.argv[1] if len(sys.argv) > 1 else "mariadb"
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROWS = 60000  # of the bigger tables
+
+STATE = {}
+
+
+# ---- helpers ----------------------------------------------------------------------------------------------------
+
+def option_file(node, user="root", password=None):
+    path = os.path.join(STATE["work"], f"{user}-{node}.cnf")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+        f.write(f"[client]\nsocket={STATE['servers'].socket(node)}\nuser={user}\n")
+        if password:
+            f.write(f"password={password}\n")
+    return path
+
+
+def command(*options, node=0, defaults=None):
+    return [os.path.join(BUILD, "siding-dump"), "--defaults-file", defaults or option_file(node), *options]
+
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SIDING_")}
+    return dict(env, **more)
+
+
+def dump(*options, node=0, defaults=None, env=None, limits=None, status=0):
+    done = subprocess.run(command(*options, node=node, defaults=defaults), env=clean_env(**(env or {})), text=True,
+                          capture_output=True, timeout=120, preexec_fn=limits, check=False)
+    assert done.returncode == status, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
+    return done
+
+
+@contextlib.contextmanager
+def folder():
+    path = tempfile.mkdtemp(dir=STATE["work"])
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def sql(statements, *options, node=0):
+    return STATE["servers"].mariadb(node, statements, "--default-character-set=utf8mb4", *options)
+
+
+def value(statement, node=0):
+    return sql(statement, node=node)[0][0]
+
+
+def checksums(database, node=0):
+    out = json.loads(dump("--checksum", "--database", database, node=node).stdout)
+    return {t["table"]: t["checksum"] for t in out["tables"]}
+
+
+def load_file(path, database, node=0):
+    """zcat FILE | mariadb DATABASE, with nothing of ours."""
+    if path.endswith(".gz"):
+        with gzip.open(path) as f:
+            text = f.read()
+    else:
+        with open(path, "rb") as f:
+            text = f.read()
+    argv = ["mariadb", "--no-defaults", "-S", STATE["servers"].socket(node), database]
+    done = subprocess.run(argv, input=text, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{path}: {done.stderr.decode(errors='replace')}"
+
+
+def restore(path, source, database):
+    collation = value(f"SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = '{source}'")
+    sql(f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} COLLATE {collation};")
+    names = sorted(glob.glob(os.path.join(path, source + "*.sql*")))
+    kinds = ["-schema-sequence.", "-schema.", "", "-schema-view.", "-schema-triggers.", "-schema-post."]
+    for kind in kinds:
+        for name in names:
+            base = os.path.basename(name)
+            if (kind and kind in base) or (not kind and "-schema" not in base):
+                load_file(name, database)
+
+
+def files_of(path):
+    with open(os.path.join(path, "files.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def wait_for(what, seconds, function):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if function():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+# ---- data -------------------------------------------------------------------------------------------------------
+
+def make_data():
+    with open(os.path.join(HERE, f"dump_types_{FLAVOR}.sql"), encoding="utf-8") as f:
+        sql(f.read())
+    sql(f"""CREATE DATABASE big; USE big;
+        CREATE TABLE digits (n INT PRIMARY KEY); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);
+        CREATE TABLE numbers (n INT PRIMARY KEY);
+        INSERT INTO numbers SELECT a.n+10*b.n+100*c.n+1000*d.n+10000*e.n FROM digits a, digits b, digits c, digits d,
+            digits e WHERE a.n+10*b.n+100*c.n+1000*d.n+10000*e.n < {ROWS};
+        CREATE TABLE words (id INT PRIMARY KEY, w VARCHAR(300) NOT NULL, d DOUBLE, f FLOAT);
+        INSERT INTO words SELECT n*n, REPEAT(SHA2(n, 256), n % 4 + 1), RAND(n)*1e6, RAND(n) FROM numbers
+            WHERE n < 46000;
+        CREATE TABLE strings (k VARCHAR(40) CHARACTER SET latin1 NOT NULL, v INT, PRIMARY KEY (k));
+        INSERT INTO strings SELECT CONCAT(LEFT(SHA2(n, 256), 38), n % 7), n FROM numbers;
+        CREATE TABLE composite (a INT NOT NULL, b VARCHAR(10) NOT NULL, c DATE NOT NULL, v TEXT, PRIMARY KEY (a,b,c));
+        INSERT INTO composite SELECT n % 3, n % 50, DATE'2020-01-01' + INTERVAL n DAY, n FROM numbers;
+        CREATE TABLE binaries (k BINARY(16) NOT NULL, v INT, UNIQUE KEY u (k));
+        INSERT INTO binaries SELECT UNHEX(LEFT(SHA2(n, 256), 32)), n FROM numbers;
+        CREATE TABLE keyless (a INT, b VARCHAR(20)); INSERT INTO keyless SELECT n % 9, n % 5 FROM numbers;
+        CREATE TABLE nullable (a INT, UNIQUE KEY (a)); INSERT INTO nullable SELECT n FROM numbers WHERE n < 50;
+        INSERT INTO nullable VALUES (NULL), (NULL);""")
+
+
+# ---- tests ------------------------------------------------------------------------------------------------------
+
+def quoted(name):
+    return "`" + name.replace("`", "``") + "`"
+
+
+def dumped_value(database, table):
+    """All columns as the client prints them, in bytes; FLOAT and DOUBLE exactly."""
+    columns = sql(f"SELECT column_name, data_type FROM information_schema.columns WHERE table_schema='{database}'"
+                  f" AND table_name='{table}' ORDER BY ordinal_position")
+    exprs = ", ".join(f"{quoted(n)} * 1e0" if t in ("float", "double") else f"HEX({quoted(n)}), {quoted(n)}"
+                      for n, t in columns)
+    argv = ["mariadb", "--no-defaults", "--default-character-set=binary", "-S", STATE["servers"].socket(0), "-NB", "-e",
+            f"SET time_zone='+00:00'; SELECT {exprs} FROM {database}.{quoted(table)} ORDER BY 1"]
+    return subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout
+
+
+def definitions(database):
+    out = {}
+    for name, kind in sql(f"SELECT table_name, table_type FROM information_schema.tables WHERE table_schema='{database}'"):
+        what = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}.get(kind, "TABLE")
+        out[name] = sql(f"SHOW CREATE {what} {quoted(name)}", database)
+    for name, kind in sql(f"SELECT routine_name, routine_type FROM information_schema.routines"
+                          f" WHERE routine_schema='{database}'"):
+        out[kind + name] = sql(f"SHOW CREATE {kind} `{name}`", database)
+    for (name,) in sql(f"SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema='{database}'"):
+        out["trigger" + name] = sql(f"SHOW CREATE TRIGGER `{name}`", database)[0][:5]
+    for (name,) in sql(f"SELECT event_name FROM information_schema.events WHERE event_schema='{database}'"):
+        out["event" + name] = sql(f"SHOW CREATE EVENT `{name}`", database)
+    return json.loads(json.dumps(out).replace(database, "DATABASE").replace(" CHARACTER SET utf8mb4", ""))
+
+
+def every_type_and_object_comes_back():
+    with folder() as out:
+        dump("--database", "types", "--output", out, "--verify")
+        restore(out, "types", "types_back")
+    assert checksums("types") == checksums("types_back")
+    tables = [t for (t,) in sql("SELECT table_name FROM information_schema.tables WHERE table_schema='types'"
+                                " AND table_type='BASE TABLE'")]
+    assert len(tables) > 5
+    for table in tables:
+        before, after = dumped_value("types", table), dumped_value("types_back", table)
+        for one, other in zip(before.splitlines(), after.splitlines(), strict=True):
+            assert one == other, f"{table}: {one[:2000]!r}\n{other[:2000]!r}"
+    before, after = definitions("types"), definitions("types_back")
+    assert before.keys() == after.keys()
+    for name, text in before.items():
+        assert text == after[name], f"{name}:\n{text}\n{after[name]}"
+
+
+def chunks_of_every_key_hold_every_row_once():
+    for codec, threads in (("gzip", "2"), ("zlib:6", "4"), ("none", "1")):
+        with folder() as out:
+            dump("--database", "big", "--output", out, "--verify", "--threads", threads, "--chunk-size", "512K",
+                 "--statement-size", "64K", "--compress", codec)
+            listed = files_of(out)
+            parts = {t["table"]: len(glob.glob(f"{out}/big.{t['table']}.0*")) for t in listed["tables"]}
+            for table in ("words", "strings", "composite", "binaries"):
+                assert parts[table] > 2, f"{table}: {parts}"
+            assert parts["keyless"] == parts["nullable"] == 1
+            restore(out, "big", "big_back")
+            assert {t["table"]: t["checksum"] for t in listed["tables"]} == checksums("big_back")
+            assert checksums("big") == checksums("big_back")
+
+
+def files_are_as_listed():
+    with folder() as out:
+        dump("--database", "big", "--output", out)
+        listed = files_of(out)
+        names = {f["name"] for f in listed["files"]}
+        assert names | {"files.json", ".siding-sealed"} == set(os.listdir(out)), names ^ set(os.listdir(out))
+        rows = 0
+        for f in listed["files"]:
+            with open(os.path.join(out, f["name"]), "rb") as g:
+                data = g.read()
+            assert hashlib.sha256(data).hexdigest() == f["sha256"]
+            assert len(data) == f["compressed_bytes"]
+            assert len(gzip.decompress(data) if f["name"].endswith(".gz") else data) == f["bytes"]
+            rows += f["rows"]
+        assert rows == sum(t["rows"] for t in listed["tables"]) == sum(
+            int(value(f"SELECT COUNT(*) FROM big.`{t['table']}`")) for t in listed["tables"])
+        with open(os.path.join(out, "metadata"), encoding="utf-8") as f:
+            assert f.read().startswith("Started dump at: ")
+
+
+@contextlib.contextmanager
+def transfers():
+    """A writer that moves amounts between two tables: only their sum stays."""
+    sql("""DROP DATABASE IF EXISTS moving; CREATE DATABASE moving; USE moving;
+        CREATE TABLE a (id INT PRIMARY KEY, n BIGINT); CREATE TABLE b LIKE a;
+        INSERT INTO a SELECT n, 1000 FROM big.numbers; INSERT INTO b SELECT n, 1000 FROM big.numbers;""")
+    statement = ("BEGIN; SET @k = FLOOR(RAND()*60000), @v = FLOOR(RAND()*100);"
+                 "UPDATE moving.a SET n = n - @v WHERE id = @k; UPDATE moving.b SET n = n + @v WHERE id = @k; COMMIT;\n")
+    argv = ["mariadb", "--no-defaults", "-S", STATE["servers"].socket(0)]
+    writers = [subprocess.Popen(argv, stdin=subprocess.PIPE, text=True) for _ in range(2)]
+    for w in writers:
+        os.set_blocking(w.stdin.fileno(), True)
+    feeders = []
+    for w in writers:
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+                for _ in range(100000):
+                    os.write(w.stdin.fileno(), statement.encode())
+            os._exit(0)
+        feeders.append(pid)
+    try:
+        yield
+    finally:
+        for pid in feeders:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        for w in writers:
+            with contextlib.suppress(BrokenPipeError):
+                w.stdin.close()
+            w.kill()
+            w.wait()
+
+
+def sum_after_restore(out):
+    restore(out, "moving", "moved")
+    return int(value("SELECT (SELECT SUM(n) FROM moved.a) + (SELECT SUM(n) FROM moved.b)"))
+
+
+def a_live_server_is_read_at_one_moment():
+    sql("CREATE USER IF NOT EXISTS reader@localhost IDENTIFIED BY 'reader-secret';"
+        "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON *.* TO reader@localhost;")
+    reader = option_file(0, "reader", "reader-secret")
+    with transfers():
+        begin = value("SELECT SUM(n) FROM moving.a")
+        wait_for("writers at work", 10, lambda: value("SELECT SUM(n) FROM moving.a") != begin)
+        with folder() as out:
+            text = dump("--database", "moving", "--output", out, "--threads", "4", "--chunk-size", "256K").stdout
+            assert "commits were held for" in text, text
+            assert sum_after_restore(out) == 2 * 1000 * ROWS
+        with folder() as out:
+            if FLAVOR == "mariadb":
+                text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader).stdout
+                assert "at one binary log position" in text, text
+                assert sum_after_restore(out) == 2 * 1000 * ROWS
+            else:
+                text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader, status=1).stderr
+                assert "grant RELOAD" in text and "--threads 1" in text, text
+        with folder() as out:
+            dump("--database", "moving", "--output", out, "--threads", "1", defaults=reader)
+            assert sum_after_restore(out) == 2 * 1000 * ROWS
+
+
+def one_sentence(done, *words):
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("siding-dump: note: ")]
+    assert len(lines) == 1 and lines[0].startswith("siding-dump: "), done.stderr
+    for word in words:
+        assert word in lines[0], f"no {word!r} in {lines[0]!r}"
+
+
+def no_dump(out):
+    left = os.listdir(out) if os.path.isdir(out) else []
+    assert "metadata" not in left and "files.json" not in left, left
+
+
+def bad_input_is_told():
+    with folder() as out:
+        one_sentence(dump("--database", "bgi", "--output", out, status=1), "bgi", 'did you mean "big"?')
+        no_dump(out)
+        one_sentence(dump("--output", out, defaults=option_file(0, "root", "wrong") if FLAVOR == "mysql" else
+                          option_file(0, "nobody", "wrong"), status=1), "Access denied")
+        one_sentence(dump("--output", out, "--socket", "/nonexistent/sock", status=1), "/nonexistent/sock")
+        one_sentence(dump("--output", out, defaults="/nonexistent.cnf", status=1), "/nonexistent.cnf")
+        one_sentence(dump("--output", out, "--compress", "lzma", status=2), "lzma", "known: gzip")
+        one_sentence(dump("--outptu", out, status=2), "did you mean --output?")
+        one_sentence(dump("--database", "big", status=2), "--output is missing")
+        one_sentence(dump("--output", out, env={"SIDING_SHARDS": "2", "SIDING_SHARD": "0"}, status=1), "2 shards")
+        with open(os.path.join(out, "something"), "w", encoding="utf-8"):
+            pass
+        one_sentence(dump("--database", "big", "--output", out, status=1), out, "not empty", "something")
+        assert os.listdir(out) == ["something"]
+
+
+def a_grant_that_is_missing_is_told():
+    sql("CREATE USER IF NOT EXISTS little@localhost IDENTIFIED BY 'little-secret';"
+        "GRANT SELECT ON types.* TO little@localhost;")
+    with folder() as out:
+        done = dump("--database", "types", "--output", out, "--threads", "1",
+                    defaults=option_file(0, "little", "little-secret"), status=1)
+        one_sentence(done, "types.")
+        no_dump(out)
+
+
+def limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+
+
+def a_full_disk_ends_it():
+    with folder() as out:
+        one_sentence(dump("--database", "big", "--output", out, limits=limit_files, status=1), "cannot write", out)
+        no_dump(out)
+    with folder() as out:
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", out], check=False,
+                                               capture_output=True).returncode:
+            print("# no tmpfs here: tried with a file size limit only")
+            return
+        try:
+            done = dump("--database", "big", "--output", out, status=1)
+            one_sentence(done, "No space left on device")
+            no_dump(out)
+        finally:
+            subprocess.run(["umount", out], check=True)
+
+
+@contextlib.contextmanager
+def started(out, *options, node=0, env=None):
+    """A dump in mid-run: the first data file is there."""
+    argv = command("--database", "big", "--output", out, "--threads", "2", "--chunk-size", "64K", "--compress", "zlib:9",
+                   *options, node=node)
+    run = subprocess.Popen(argv, env=clean_env(**(env or {})), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for("a first file of data", 20, lambda: glob.glob(f"{out}/big.*.0*") or run.poll() is not None)
+        yield run
+    finally:
+        if run.poll() is None:
+            run.kill()
+        run.communicate()
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
+def a_stopped_or_killed_dump_is_none():
+    with folder() as out, started(out) as run:
+        run.send_signal(signal.SIGTERM)
+        err = run.communicate(timeout=10)[1]
+        assert run.returncode == 1 and "stopped by a signal" in err, (run.returncode, err)
+        no_dump(out)
+    with folder() as out, started(out) as run:
+        run.kill()
+        run.wait()
+        no_dump(out)
+    wait_for("its connections are gone", 10, lambda: value(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '%FROM `big`%'")
+        == "0")
+
+
+def it_sleeps_at_a_safe_point_and_goes_on():
+    with folder() as out, started(out) as run:
+        run.send_signal(signal.SIGTSTP)
+        wait_for("asleep", 10, lambda: state_of(run.pid) == "T")
+        count = len(os.listdir(out))
+        time.sleep(0.3)
+        assert len(os.listdir(out)) == count
+        run.send_signal(signal.SIGCONT)
+        err = run.communicate(timeout=60)[1]
+        assert run.returncode == 0, err
+        assert {t["table"]: t["checksum"] for t in files_of(out)["tables"]} == checksums("big")
+
+
+def replica_sql(stopped):
+    word = "REPLICA" if FLAVOR == "mysql" else "SLAVE"
+    sql(f"{'STOP' if stopped else 'START'} {word} SQL_THREAD", node=1)
+
+
+def position(node):
+    return value("SELECT @@global.gtid_executed" if FLAVOR == "mysql" else
+                 "SELECT @@global.gtid_slave_pos" if node else "SELECT @@global.gtid_binlog_pos", node=node)
+
+
+def a_frozen_replica_is_dumped_as_a_job():
+    wait_for("the replica has caught up", 60, lambda: position(1) == position(0))
+    replica_sql(True)
+    try:
+        sums, gtid = checksums("big", 1), position(1)
+        sql("UPDATE big.words SET w = 'moved on'; CREATE TABLE big.later (a INT)")
+        with folder() as out:
+            env = {"SIDING_GTID": gtid, "SIDING_RESULT_DIR": out, "SIDING_DEFAULTS_FILE": option_file(1),
+                   "SIDING_RUN_ID": "1.1", "SIDING_SHARD": "0", "SIDING_SHARDS": "1"}
+            read, write = os.pipe()
+            shell = 'exec 3>&"$1"; shift; exec "$@"'
+            done = subprocess.run(["bash", "-c", shell, "-", str(write), os.path.join(BUILD, "siding-dump"), "--database",
+                                   "big"], env=clean_env(**env), pass_fds=[write], capture_output=True, text=True,
+                                  timeout=60, check=False)
+            os.close(write)
+            with os.fdopen(read, encoding="utf-8") as f:
+                lines = [json.loads(line) for line in f]
+            assert done.returncode == 0, done.stderr
+            assert "frozen" in done.stdout and "verified" in done.stdout, done.stdout
+            assert lines[-1]["done"] == lines[-1]["total"] == sum(t["rows"] for t in files_of(out)["tables"]), lines
+            assert lines[-1]["unit"] == "rows"
+            assert {t["table"]: t["checksum"] for t in files_of(out)["tables"]} == sums
+            assert files_of(out)["snapshot"]["applied"] == gtid
+            with open(os.path.join(out, "metadata"), encoding="utf-8") as f:
+                text = f.read()
+            assert "SHOW SLAVE STATUS:\n\tHost: 127.0.0.1\n" in text and f"GTID:{gtid}\n" in text, text
+        with folder() as out:
+            one_sentence(dump("--database", "big", "--output", out, node=1, env={"SIDING_GTID": position(0)}, status=1),
+                         "not frozen at the start", gtid)
+            no_dump(out)
+        with folder() as out, started(out, node=1, env={"SIDING_GTID": gtid}) as run:
+            replica_sql(False)
+            wait_for("the replica moves", 20, lambda: position(1) != gtid)
+            err = run.communicate(timeout=60)[1]
+            assert run.returncode == 1 and "not frozen any more" in err, (run.returncode, err)
+            no_dump(out)
+    finally:
+        with contextlib.suppress(AssertionError):
+            replica_sql(False)
+
+
+def nothing_was_written_to_the_binary_log():
+    """A dump of a replica must leave no transaction of its own there."""
+    wait_for("the replica has caught up", 60, lambda: position(1) == position(0))
+    before = value("SELECT @@global.gtid_executed" if FLAVOR == "mysql" else "SELECT @@global.gtid_binlog_pos", node=1)
+    with folder() as out:
+        text = dump("--database", "big", "--output", out, "--threads", "2", node=1).stdout
+        assert "commits were held" in text, text
+    assert before == value("SELECT @@global.gtid_executed" if FLAVOR == "mysql" else "SELECT @@global.gtid_binlog_pos",
+                           node=1)
+
+
+TESTS = [every_type_and_object_comes_back, chunks_of_every_key_hold_every_row_once, files_are_as_listed,
+         a_live_server_is_read_at_one_moment, bad_input_is_told, a_grant_that_is_missing_is_told, a_full_disk_ends_it,
+         a_stopped_or_killed_dump_is_none, it_sleeps_at_a_safe_point_and_goes_on, nothing_was_written_to_the_binary_log,
+         a_frozen_replica_is_dumped_as_a_job]
+
+
+def main():
+    STATE["work"] = tempfile.mkdtemp(prefix="siding-dump", dir="/tmp")
+    try:
+        with servers(PORT, FLAVOR) as s:
+            STATE["servers"] = s
+            make_data()
+            wanted = sys.argv[2:]
+            run_tap([(t.__name__, t) for t in TESTS if not wanted or t.__name__ in wanted])
+    finally:
+        shutil.rmtree(STATE["work"], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
