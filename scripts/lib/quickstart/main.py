@@ -25,7 +25,7 @@ from siding import Follower, JobFailed, Siding, all_ended, is_frozen, last_run
 from witness import Witness, pauses, variables
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RATE = 300  # live transactions a second
+RATE = 200  # live transactions a second
 BASELINE_S, AFTER_S, ON_PRIMARY_S = 8, 5, 5
 STAGES = {"cluster": 6, "catalogue": 8, "loading": 8, "writers alone": BASELINE_S, "the reindex on the primary": 8,
           "the jobs on replicas": 15, "afterwards": AFTER_S, "proofs": 30}

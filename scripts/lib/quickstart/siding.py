@@ -74,7 +74,7 @@ def told(task):
 class Follower:
     """Polls some tasks, and the uploads that come of them, until all have ended."""
 
-    def __init__(self, siding, deadline_s=300):
+    def __init__(self, siding, deadline_s=900):
         self.siding, self.tasks, self.end = siding, {}, time.monotonic() + deadline_s
 
     def add(self, task):
