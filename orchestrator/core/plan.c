@@ -8,8 +8,10 @@
 
 typedef struct Pass {
     const PlanInput *in;
-    ChooseNode *nodes; /* claims of this pass included */
-    bool *started;     /* one a task */
+    ChooseNode *nodes;       /* claims of this pass included */
+    bool *started;           /* one a task */
+    const PlanTask **others; /* those that may hold another: a long queue is not searched for each task */
+    size_t n_others;
     int64_t next_ms;
 } Pass;
 
@@ -48,6 +50,11 @@ static size_t index_of(const Pass *p, const PlanTask *t)
     return (size_t)(t - p->in->tasks);
 }
 
+static bool may_hold(const PlanTask *t)
+{
+    return t->active || t->failed || t->sequence_id || is_upload(t);
+}
+
 static bool is_active(const Pass *p, const PlanTask *t)
 {
     return t->active || p->started[index_of(p, t)];
@@ -73,8 +80,8 @@ static char *not_due(Pass *p, const PlanTask *t)
 /* Tasks of one name never run together, tasks of one sequence one after the other. */
 static char *held_by_another(const Pass *p, const PlanTask *t)
 {
-    for (size_t i = 0; i < p->in->n_tasks; i++) {
-        const PlanTask *o = &p->in->tasks[i];
+    for (size_t i = 0; i < p->n_others; i++) {
+        const PlanTask *o = p->others[i];
         if (o == t)
             continue;
         if (is_active(p, o) && !is_upload(t) && !is_upload(o) && str_eq(o->name, t->name))
@@ -94,8 +101,8 @@ static char *held_by_another(const Pass *p, const PlanTask *t)
 
 static char *upload_must_wait(Pass *p, const PlanTask *t)
 {
-    for (size_t i = 0; i < p->in->n_tasks; i++) {
-        const PlanTask *o = &p->in->tasks[i];
+    for (size_t i = 0; i < p->n_others; i++) {
+        const PlanTask *o = p->others[i];
         if (o != t && is_upload(o) && (is_active(p, o) || (o->waiting && o->id < t->id)))
             return xasprintf("uploads run in the order of their creation, and upload %" PRId64 " %s", o->id,
                              is_active(p, o) ? "is under way" : "is before it");
@@ -108,8 +115,8 @@ static char *upload_must_wait(Pass *p, const PlanTask *t)
 
 static char *primary_is_busy(const Pass *p, const PlanTask *t)
 {
-    for (size_t i = 0; i < p->in->n_tasks; i++) {
-        const PlanTask *o = &p->in->tasks[i];
+    for (size_t i = 0; i < p->n_others; i++) {
+        const PlanTask *o = p->others[i];
         if (o != t && is_on_primary(o) && !is_upload(o) && is_active(p, o))
             return xasprintf("task %" PRId64 " is under way on the primary", o->id);
     }
@@ -162,6 +169,8 @@ static void consider(Pass *p, const PlanTask *t, PlanAnswer *a)
     }
     a->start = true;
     p->started[index_of(p, t)] = true;
+    if (!may_hold(t))
+        p->others[p->n_others++] = t;
     if (!is_on_primary(t))
         take_nodes(p, &a->nodes);
 }
@@ -174,13 +183,17 @@ void plan_make(const PlanInput *in, Plan *ret)
     AUTOFREE const PlanTask **order = xcalloc(n + 1, sizeof *order);
     if (in->n_nodes)
         memcpy(nodes, in->nodes, in->n_nodes * sizeof *nodes);
-    size_t waiting = 0;
-    for (size_t i = 0; i < n; i++)
+    AUTOFREE const PlanTask **others = xcalloc(n + 1, sizeof *others);
+    size_t waiting = 0, n_others = 0;
+    for (size_t i = 0; i < n; i++) {
         if (in->tasks[i].waiting)
             order[waiting++] = &in->tasks[i];
+        if (may_hold(&in->tasks[i]))
+            others[n_others++] = &in->tasks[i];
+    }
     qsort(order, waiting, sizeof *order, compare_tasks);
 
-    Pass p = {in, nodes, started, 0};
+    Pass p = {in, nodes, started, others, n_others, 0};
     *ret = (Plan){xcalloc(n + 1, sizeof *ret->answers), n, 0};
     for (size_t i = 0; i < waiting; i++)
         consider(&p, order[i], &ret->answers[index_of(&p, order[i])]);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Decisions of the coordinator: its run machine, what several agents report together, the common GTID, lag,
+ * who is primary.
+ */
+#include "test.h"
+
+#include "common/fs.h"
+#include "orchestrator/core/align.h"
+#include "orchestrator/core/lag.h"
+#include "orchestrator/core/run_machine.h"
+#include "orchestrator/core/run_view.h"
+#include "orchestrator/core/topology.h"
+
+/* ---- run machine -------------------------------------------------------------------------------------- */
+
+static RunState state_named(const char *name)
+{
+    RunState s;
+    assert_true(run_state_from_name(name, &s));
+    return s;
+}
+
+static void runs_walk_as_the_table_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        RunEvent event;
+        const char *to; /* NULL: no place there */
+    } rows[] = {
+        {"waiting", RUN_EV_CLAIM, "claimed"},
+        {"claimed", RUN_EV_PAUSING, "pausing"},
+        {"pausing", RUN_EV_RUNNING, "running"},
+        {"claimed", RUN_EV_RESUMING, "resuming"},
+        {"running", RUN_EV_SLEEPING, "sleeping"},
+        {"sleeping", RUN_EV_RUNNING, "running"},
+        {"running", RUN_EV_SEALING, "sealing"},
+        {"sealing", RUN_EV_RESUMING, "resuming"},
+        {"resuming", RUN_EV_CAUGHT_UP, "caught_up"},
+        {"caught_up", RUN_EV_UPLOAD, "uploading"},
+        {"caught_up", RUN_EV_OK, "done"},
+        {"uploading", RUN_EV_OK, "done"},
+        {"uploading", RUN_EV_FAILED, "error"},
+        {"claimed", RUN_EV_REFUSED, "error"},
+        {"sealing", RUN_EV_LOST, "error"},
+        {"error", RUN_EV_UPLOAD, "uploading"},
+        {"claimed", RUN_EV_CLAIM, NULL},
+        {"done", RUN_EV_UPLOAD, NULL},
+        {"done", RUN_EV_FAILED, NULL},
+        {"caught_up", RUN_EV_RUNNING, NULL},
+        {"resuming", RUN_EV_SEALING, NULL},
+        {"uploading", RUN_EV_LOST, NULL},
+        {"caught_up", RUN_EV_LOST, NULL},
+        {"running", RUN_EV_REFUSED, NULL},
+        {"waiting", RUN_EV_RUNNING, NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const RunRow *row = run_machine_find(state_named(rows[i].from), rows[i].event);
+        if (!rows[i].to)
+            assert_null(row);
+        else if (!row)
+            fail_msg("%s in %s has no row", run_event_name(rows[i].event), rows[i].from);
+        else
+            assert_string_equal(run_state_name(row->next), rows[i].to);
+    }
+}
+
+static void every_row_is_whole(void **state)
+{
+    (void)state;
+    bool reached[RUN_STATES] = {[RUN_WAITING] = true};
+    for (int s = 0; s < RUN_STATES; s++)
+        for (int e = 0; e < RUN_EVENTS; e++) {
+            const RunRow *row = run_machine_find((RunState)s, (RunEvent)e);
+            if (!row)
+                continue;
+            assert_non_null(row->reason);
+            assert_true(row->next != (RunState)s);
+            reached[row->next] = true;
+            if (run_state_is_final((RunState)s))
+                assert_int_equal(row->next, RUN_UPLOADING);
+        }
+    for (int s = 0; s < RUN_STATES; s++)
+        assert_true(reached[s]);
+    assert_int_equal(run_state_action(RUN_CLAIMED), RUN_ACT_START);
+    assert_int_equal(run_state_action(RUN_DONE), RUN_ACT_FORGET);
+}
+
+static void the_diagram_in_the_docs_is_the_table(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str diagram = STR_INIT, docs = STR_INIT;
+    AUTOFREE char *path = xasprintf("%s/docs/architecture.md", getenv("SIDING_SOURCE_DIR"));
+    Err err;
+    run_machine_diagram(&diagram);
+    assert_ok(fs_read(path, 1 << 20, &docs, &err), err);
+    if (!strstr(docs.p, diagram.p))
+        fail_msg("docs/architecture.md does not hold what sidingd --print-machine prints:\n%s", diagram.p);
+}
+
+/* ---- view ---------------------------------------------------------------------------------------------- */
+
+static AgentRun part(const char *text)
+{
+    AgentRun r = {.spec = {.on = (char *)"replica"}};
+    static char words[8][3][24];
+    static int n;
+    char(*w)[24] = words[n++ % 8];
+    memset(w, 0, sizeof words[0]);
+    if (sscanf(text, "%23s %23s %23s", w[0], w[1], w[2]) < 1)
+        fail();
+    r.state = w[0];
+    for (int i = 1; i < 3; i++) {
+        if (strcmp(w[i], "sealed") == 0)
+            r.sealed = true;
+        else if (strcmp(w[i], "primary") == 0)
+            r.spec.on = (char *)"primary";
+        else if (w[i][0])
+            r.outcome = w[i];
+    }
+    return r;
+}
+
+static void parts_are_seen_together(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b; /* NULL: not reported; "" for b: one part */
+        bool complete, over;
+        RunEvent event, end;
+        size_t failed;
+    } rows[] = {
+        {"accepted", "", true, false, RUN_EV_PAUSING, RUN_EV_OK, 1},
+        {"accepted primary", "", true, false, RUN_EVENTS, RUN_EV_OK, 1},
+        {"running primary", "", true, false, RUN_EV_RUNNING, RUN_EV_OK, 1},
+        {"running", "sleeping", true, false, RUN_EV_RUNNING, RUN_EV_OK, 2},
+        {"sleeping", "sealing", true, false, RUN_EV_SLEEPING, RUN_EV_OK, 2},
+        {"caught_up ok", "resuming ok", true, false, RUN_EV_RESUMING, RUN_EV_OK, 2},
+        {"caught_up ok", "caught_up ok", true, true, RUN_EV_CAUGHT_UP, RUN_EV_OK, 2},
+        {"caught_up ok", NULL, false, false, RUN_EV_CAUGHT_UP, RUN_EV_OK, 2},
+        {"caught_up killed", "caught_up error", true, true, RUN_EV_CAUGHT_UP, RUN_EV_FAILED, 1},
+        {"caught_up error", "caught_up killed", true, true, RUN_EV_CAUGHT_UP, RUN_EV_FAILED, 0},
+        {"caught_up ok", "caught_up killed", true, true, RUN_EV_CAUGHT_UP, RUN_EV_KILLED, 1},
+        {"ended stopped", "", true, true, RUN_EV_CAUGHT_UP, RUN_EV_STOPPED, 0},
+        {"resuming nonsense", "", true, false, RUN_EV_RESUMING, RUN_EV_FAILED, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AgentRun a = part(rows[i].a), b = {0};
+        size_t n = rows[i].b && !*rows[i].b ? 1 : 2;
+        if (n == 2 && rows[i].b)
+            b = part(rows[i].b);
+        const AgentRun *parts[] = {&a, rows[i].b ? &b : NULL};
+        RunView v = run_view(parts, n);
+        if (v.complete != rows[i].complete || v.over != rows[i].over || v.event != rows[i].event ||
+            v.end != rows[i].end || v.failed != rows[i].failed)
+            fail_msg("row %zu: complete %d over %d event %d end %d failed %zu", i, v.complete, v.over,
+                     v.event, v.end, v.failed);
+    }
+}
+
+static void a_result_is_sealed_only_by_all(void **state)
+{
+    (void)state;
+    AgentRun a = part("resuming ok sealed"), b = part("sealing");
+    const AgentRun *both[] = {&a, &b};
+    assert_true(run_view(both, 1).sealed);
+    assert_false(run_view(both, 2).sealed);
+    assert_false(run_view(NULL, 0).complete);
+    AgentRun frozen = part("frozen"), pausing = part("pausing");
+    frozen.gtid = (char *)"0-1-5";
+    const AgentRun *barrier[] = {&frozen, &frozen, &pausing};
+    assert_true(run_view(barrier, 2).all_stopped);
+    assert_false(run_view(barrier, 3).all_stopped);
+    assert_false(run_view(barrier, 2).all_aligned);
+    frozen.aligned = true;
+    assert_true(run_view(barrier, 2).all_aligned);
+}
+
+/* ---- common GTID -----------------------------------------------------------------------------------------
+ */
+
+static void the_most_advanced_is_the_target(void **state)
+{
+    (void)state;
+    static const struct {
+        DbFlavor flavor;
+        const char *gtid[3];
+        int target; /* -1: refused */
+    } rows[] = {
+        {DB_MARIADB, {"0-1-5", "0-1-9", "0-1-7"}, 1},
+        {DB_MARIADB, {"0-1-5", "0-1-5", "0-1-5"}, 0},
+        {DB_MARIADB, {"0-1-5,1-1-9", "0-1-6,1-1-9", "0-1-6,1-1-9"}, 1},
+        {DB_MARIADB, {"0-1-5,1-1-9", "0-1-6,1-1-8", "0-1-6,1-1-8"}, -1},
+        {DB_MARIADB, {"0-1-5", "1-1-6", "0-1-5"}, -1},
+        {DB_MARIADB, {"0-1-5", "", "0-1-5"}, -1},
+        {DB_MYSQL,
+         {"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9",
+          "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-3"},
+         1},
+        {DB_MYSQL,
+         {"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5", "3e11fa47-71ca-11e1-9e33-c80aa9429562:2-9",
+          "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-3"},
+         -1},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AlignPart parts[3];
+        for (int k = 0; k < 3; k++)
+            parts[k] = (AlignPart){"db", rows[i].gtid[k], "binlog.000001", 100 + k};
+        RunAlign target = {0};
+        Err err = {0};
+        bool ok = align_target(rows[i].flavor, parts, 3, &target, &err);
+        if (ok != (rows[i].target >= 0))
+            fail_msg("row %zu: %s", i, ok ? "not refused" : err.text);
+        if (ok) {
+            assert_string_equal(target.gtid, rows[i].gtid[rows[i].target]);
+            assert_int_equal(target.source_pos, 100 + rows[i].target);
+        }
+        wire_free(run_align_fields, &target);
+    }
+    AlignPart equal[] = {{"a", "0-1-5", "f", 1}, {"b", "0-1-5", "f", 1}},
+              behind[] = {{"a", "0-1-5", "f", 1}, {"b", "0-1-4", "f", 1}};
+    assert_true(align_is_equal(DB_MARIADB, equal, 2));
+    assert_false(align_is_equal(DB_MARIADB, behind, 2));
+}
+
+/* ---- lag -------------------------------------------------------------------------------------------------
+ */
+
+static void lag_is_the_age_of_what_is_missing(void **state)
+{
+    (void)state;
+    LagSamples s = {0};
+    assert_int_equal(lag_of(&s, DB_MARIADB, "0-1-1", 1000).ms, -1);
+    lag_add(&s, 1000, "0-1-10");
+    lag_add(&s, 2000, "0-1-20");
+    lag_add(&s, 2500, "0-1-20");
+    lag_add(&s, 3000, "0-1-30");
+    static const struct {
+        const char *applied;
+        int64_t trx, ms;
+    } rows[] = {{"0-1-30", 0, 0},     {"0-1-31", 0, 0},     {"0-1-29", 1, 1000},
+                {"0-1-20", 10, 1000}, {"0-1-19", 11, 2000}, {"0-1-5", 25, 3000}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Lag lag = lag_of(&s, DB_MARIADB, rows[i].applied, 4000);
+        assert_int_equal(lag.trx, rows[i].trx);
+        assert_int_equal(lag.ms, rows[i].ms);
+    }
+    assert_int_equal(lag_of(&s, DB_MARIADB, NULL, 4000).ms, -1);
+    lag_done(&s);
+}
+
+static void a_full_ring_still_knows_old_lags(void **state)
+{
+    (void)state;
+    LagSamples s = {0};
+    enum { MANY = 100000 };
+    for (int i = 1; i <= MANY; i++) {
+        AUTOFREE char *gtid = xasprintf("0-1-%d", i);
+        lag_add(&s, i * 1000, gtid);
+    }
+    assert_true(s.n <= LAG_SAMPLES);
+    Lag half = lag_of(&s, DB_MARIADB, "0-1-50000", (int64_t)MANY * 1000);
+    assert_int_equal(half.trx, MANY - 50000);
+    assert_in_range(half.ms, 1, (int64_t)(MANY - 50000) * 1000);
+    Lag near = lag_of(&s, DB_MARIADB, "0-1-99990", (int64_t)MANY * 1000);
+    assert_in_range(near.ms, 9000, 10000);
+    lag_done(&s);
+}
+
+/* ---- topology
+ * ---------------------------------------------------------------------------------------------- */
+
+/* "db0 primary", "db1 replica 3300", "db2 unseen", "db2 down". Servers listen on 3300 + n. */
+static Node node(const char *text, int n)
+{
+    static char names[8][16];
+    char role[16] = "", source[16] = "";
+    Node x = {.name = names[n]};
+    if (sscanf(text, "%15s %15s %15s", names[n], role, source) < 2)
+        fail();
+    if (strcmp(role, "unseen") == 0)
+        return x;
+    x.agent.node = names[n];
+    x.agent.server = (ServerState){.up = strcmp(role, "down") != 0,
+                                   .address = (char *)"127.0.0.1",
+                                   .port = 3300 + n,
+                                   .is_replica = strcmp(role, "replica") == 0,
+                                   .sql_running = true,
+                                   .io = (char *)"yes",
+                                   .source_host = (char *)"127.0.0.1",
+                                   .source_port = source[0] ? atoi(source) : 0};
+    return x;
+}
+
+static void the_primary_is_found_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *nodes[3];
+        const char *primary;
+        ErrKind kind;
+    } rows[] = {
+        {{"db0 primary", "db1 replica 3300", "db2 replica 3300"}, "db0", ERR_NONE},
+        {{"db0 replica 3301", "db1 primary", "db2 replica 3300"}, "db1", ERR_NONE},
+        {{"db0 primary", "db1 replica 3300", "db2 unseen"}, NULL, ERR_UNREACHABLE},
+        {{"db0 down", "db1 replica 3300", "db2 replica 3300"}, NULL, ERR_UNREACHABLE},
+        {{"db0 primary", "db1 primary", "db2 replica 3300"}, NULL, ERR_CONFLICT},
+        {{"db0 replica 3399", "db1 replica 3399", "db2 replica 3399"}, NULL, ERR_CONFLICT},
+        {{"db0 primary", "db1 replica 3300", "db2 replica 3399"}, NULL, ERR_CONFLICT},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Node n[3];
+        const Node *all[3];
+        for (int k = 0; k < 3; k++) {
+            n[k] = node(rows[i].nodes[k], k);
+            all[k] = &n[k];
+        }
+        const char *name = NULL;
+        Err err = {0};
+        bool ok = topology_primary(all, 3, &name, &err);
+        if (ok != (rows[i].primary != NULL) || err.kind != rows[i].kind)
+            fail_msg("row %zu: %s %s", i, name ? name : "-", err.text);
+        if (ok)
+            assert_string_equal(name, rows[i].primary);
+    }
+}
+
+static void nodes_have_one_word(void **state)
+{
+    (void)state;
+    Node n = node("db1 replica 3300", 1);
+    assert_string_equal(topology_node_state(&n, "db0"), "serving");
+    n.agent.server.io = (char *)"connecting";
+    assert_string_equal(topology_node_state(&n, "db0"), "connecting");
+    n.agent.server.sql_running = false;
+    assert_string_equal(topology_node_state(&n, "db0"), "stopped");
+    AUTO(strlist_done) StrList warnings = STRLIST_INIT;
+    topology_warnings(&n, "db0", &warnings);
+    assert_string_equal(warnings.v[0], "db1: replication is stopped, and not by Siding: it is left alone");
+    n.agent.lease.owner = (char *)"1.1";
+    static const char *const phases[][2] = {{"pausing", "pausing"},
+                                            {"frozen", "paused"},
+                                            {"resuming", "catching_up"},
+                                            {"catching_up", "catching_up"}};
+    for (size_t i = 0; i < COUNT(phases); i++) {
+        n.agent.lease.phase = (char *)phases[i][0];
+        assert_string_equal(topology_node_state(&n, "db0"), phases[i][1]);
+    }
+    n.agent.server.up = false;
+    assert_string_equal(topology_node_state(&n, "db0"), "down");
+    n.agent_error = (char *)"refused";
+    assert_string_equal(topology_node_state(&n, "db0"), "unreachable");
+    Node alone = node("db2 primary", 2);
+    assert_string_equal(topology_node_state(&alone, "db2"), "serving");
+    assert_string_equal(topology_node_state(&alone, "db0"), "detached");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_walk_as_the_table_says),
+        cmocka_unit_test(every_row_is_whole),
+        cmocka_unit_test(the_diagram_in_the_docs_is_the_table),
+        cmocka_unit_test(parts_are_seen_together),
+        cmocka_unit_test(a_result_is_sealed_only_by_all),
+        cmocka_unit_test(the_most_advanced_is_the_target),
+        cmocka_unit_test(lag_is_the_age_of_what_is_missing),
+        cmocka_unit_test(a_full_ring_still_knows_old_lags),
+        cmocka_unit_test(the_primary_is_found_once),
+        cmocka_unit_test(nodes_have_one_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
