@@ -24,7 +24,7 @@ enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
 
 typedef struct Options {
     char *config;
-    bool print_machine, check_config;
+    bool print_machine, print_sample, check_config;
 } Options;
 
 static const Opt options[] = {
@@ -34,6 +34,8 @@ static const Opt options[] = {
      "Read the configuration, say whether it is right, and end.", NULL},
     {"print-machine", 0, OPT_FLAG, offsetof(Options, print_machine), NULL, NULL, 0, 0,
      "Print the state machine of a run as a Mermaid diagram and end.", NULL},
+    {"print-sample", 0, OPT_FLAG, offsetof(Options, print_sample), NULL, NULL, 0, 0,
+     "Print a sample sidingd.conf and end.", NULL},
     {0},
 };
 
@@ -198,6 +200,11 @@ static int run(const Options *o)
     if (o->print_machine) {
         AUTO(str_done) Str out = STR_INIT;
         run_machine_diagram(&out);
+        return fputs(str_z(&out), stdout) < 0;
+    }
+    if (o->print_sample) {
+        AUTO(str_done) Str out = STR_INIT;
+        conf_write_sample(coordconf_options, &out);
         return fputs(str_z(&out), stdout) < 0;
     }
     const char *path = o->config ? o->config : getenv("SIDING_CONFIG");
