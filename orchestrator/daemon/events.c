@@ -149,13 +149,19 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
     wake_waiters(c);
 }
 
+void events_stored(Coord *c)
+{
+    row_at(c->events, c->events->last)->stored = true;
+}
+
 WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last)
 {
     Events *ev = c->events;
     WireList list = {NULL, 0};
     int64_t seq = ev->saved + 1 < ev->first ? ev->first : ev->saved + 1;
     for (; seq <= ev->last && list.n < max; seq++)
-        wire_copy(event_row_fields, wire_list_add(&list, sizeof(EventRow)), row_at(ev, seq));
+        if (!row_at(ev, seq)->stored)
+            wire_copy(event_row_fields, wire_list_add(&list, sizeof(EventRow)), row_at(ev, seq));
     *ret_last = seq - 1;
     return list;
 }

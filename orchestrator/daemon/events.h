@@ -13,6 +13,7 @@ typedef struct EventRow {
     char *kind;  /* task, run, node, cluster, database */
     int64_t task;
     char *run, *node, *text;
+    bool stored; /* by the transaction that it tells of */
 } EventRow;
 extern const WireField event_row_fields[];
 
@@ -21,6 +22,7 @@ void events_free(Events *ev);
 /* Logs the text too. `run`, `node` may be NULL, `task` 0. */
 void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
                 const char *node, const char *fmt, ...) PRINTF_LIKE(7, 8);
+void events_stored(Coord *c); /* the newest is in the database already */
 /* Rows not yet in the database, at most `max`, as a list of EventRow; they stay until events_saved. */
 WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last);
 void events_saved(Coord *c, int64_t last);

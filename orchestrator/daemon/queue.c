@@ -426,6 +426,7 @@ static void save_events(Coord *c)
     o->op = (StoreOp){.what = "write events", .work = events_work, .done = events_done, .transaction = true};
     o->rows = events_unsaved(c, EVENTS_AT_ONCE, &o->last);
     if (!o->rows.n) {
+        events_saved(c, o->last);
         free(o);
         return;
     }

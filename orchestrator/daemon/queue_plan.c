@@ -13,7 +13,7 @@
 #include "queue_db.h"
 #include "store.h"
 
-enum { MAX_PRIORITY = 10000, MAX_ATTEMPTS = 100 };
+enum { MAX_PRIORITY = 1000000, MAX_ATTEMPTS = 100 };
 
 /* ---- what a task is ---------------------------------------------------------------------------------------
  */
@@ -203,7 +203,7 @@ typedef struct ClaimOp {
     StoreOp op;
     int64_t task, no;
     Run run;
-    char *kind, *on;
+    char *text;     /* of the event */
     char *position; /* of the primary, behind the claim */
 } ClaimOp;
 
@@ -213,7 +213,7 @@ static bool claim_work(Db *db, StoreOp *op, Err *err)
     const char *node = o->run.nodes.n ? o->run.nodes.v[0] : NULL;
     return qdb_check_term(db, o->run.term, err) && qdb_claim_task(db, o->task, err) &&
            qdb_insert_run(db, o->task, o->no, &o->run, err) &&
-           qdb_insert_event(db, o->run.started_at, "info", "run", o->task, o->no, node, "claimed", err) &&
+           qdb_insert_event(db, o->run.started_at, "info", "run", o->task, o->no, node, o->text, err) &&
            qdb_position(db, &o->position, err);
 }
 
@@ -234,10 +234,8 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
     free(e->t.state);
     e->t.state = xstrdup("running");
     c->count.started++;
-    AUTO(str_done) Str nodes = STR_INIT;
-    for (size_t i = 0; i < r->nodes.n; i++)
-        str_addf(&nodes, "%s%s", i ? ", " : "", r->nodes.v[i]);
-    events_add(c, "info", "run", e->t.id, r->id, r->nodes.v[0], "claimed: it runs on %s", str_z(&nodes));
+    events_add(c, "info", "run", e->t.id, r->id, r->nodes.v[0], "%s", o->text);
+    events_stored(c);
 }
 
 static void claim_done(Coord *c, StoreOp *op)
@@ -250,13 +248,14 @@ static void claim_done(Coord *c, StoreOp *op)
             begin_run(c, e, o);
         else if (op->err.kind == ERR_STALE_TERM)
             c->fenced = true;
-        else
-            /* Taken back by SQL, or the outcome is not known: the poll brings what is on record. */
+        else {
+            /* Taken back by SQL, or the outcome is not known: go on from what is on record. */
             retry_failed(c, &e->save_retry, 500, 5000);
+            queue_look_up(c, o->task);
+        }
     }
     wire_free(run_fields, &o->run);
-    free(o->kind);
-    free(o->on);
+    free(o->text);
     free(o->position);
     free(o);
 }
@@ -275,8 +274,12 @@ static void claim(Coord *c, Entry *e, const StrList *nodes)
                    .state = xstrdup("claimed"),
                    .term = c->journal.term,
                    .started_at = clock_wall_ms()};
-    for (size_t i = 0; i < nodes->n; i++)
+    AUTO(str_done) Str text = STR_INIT;
+    for (size_t i = 0; i < nodes->n; i++) {
         strlist_add(&o->run.nodes, nodes->v[i]);
+        str_addf(&text, "%s%s", i ? ", " : "claimed: it runs on ", nodes->v[i]);
+    }
+    o->text = str_take(&text);
     Err err;
     e->busy = true;
     if (!store_start(c, &o->op, &err)) {

@@ -440,7 +440,9 @@ static void forward_request(Coord *c, Entry *e, const AgentRun *const *seen)
 static bool is_lost(const Coord *c, const Part *p, const AgentRun *seen)
 {
     const Agent *a = state_agent(c, p->node);
-    return !seen && a && a->fresh && p->accepted && a->polls_seen > p->accepted_poll;
+    if (!a)
+        return true; /* no longer configured */
+    return !seen && a->fresh && p->accepted && a->polls_seen > p->accepted_poll;
 }
 
 static const Part *refused_part(const Entry *e)
@@ -571,12 +573,30 @@ static void forgotten(CallRef *ref, bool ok, json_t *body, const Err *err)
         log_info("run %s: %s does not forget it yet: %s", ref->run, ref->node, err->text);
 }
 
+/* Given up here while its agent had taken it after all: the answer to the call was lost. */
+static void end_orphan(Coord *c, Agent *a, const AgentRun *ar)
+{
+    if (ar->outcome)
+        return;
+    CallRef ref = {.done = forgotten};
+    snprintf(ref.run, sizeof ref.run, "%s", ar->spec.run);
+    snprintf(ref.node, sizeof ref.node, "%s", a->name);
+    AUTOFREE char *path = xasprintf("/v1/runs/%s/request", ref.run);
+    AUTOJSON json_t *body = json_object();
+    json_set_str(body, "action", "kill");
+    json_set_str(body, "by", "siding: it was given up");
+    json_set_int(body, "term", c->journal.term);
+    log_warn("run %s: %s still runs it, though it has ended here: it is killed", ref.run, a->name);
+    strlist_add(&a->forgetting, ref.run);
+    agents_call(a, "POST", path, body, CALL_TIMEOUT_MS, &ref);
+}
+
 /* A run of this agent whose end is on record: its journal there is no longer needed. Unknown runs are looked
  * up. */
 static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
 {
     int64_t task, no;
-    if (!run_part_is_over(ar) || !ar->spec.run || !wire_run_id(ar->spec.run, &task, &no) || !no ||
+    if (!ar->spec.run || !wire_run_id(ar->spec.run, &task, &no) || !no ||
         strlist_has(&a->forgetting, ar->spec.run))
         return;
     Entry *e = state_find(c, task);
@@ -590,6 +610,10 @@ static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
         if (!str_eq(runs[i].id, ar->spec.run) || !run_state_from_name(runs[i].state, &s) ||
             !run_state_is_final(s))
             continue;
+        if (!run_part_is_over(ar)) {
+            end_orphan(c, a, ar);
+            return;
+        }
         CallRef ref = {.task = task, .done = forgotten};
         snprintf(ref.run, sizeof ref.run, "%s", ar->spec.run);
         snprintf(ref.node, sizeof ref.node, "%s", a->name);

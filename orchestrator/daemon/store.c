@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -15,7 +16,8 @@ struct Store {
     /* The worker's own: */
     Db *db;
     DbTarget connected;
-    int64_t failed_ms; /* no new attempt to connect before PAUSE_AFTER_FAILURE_MS behind this */
+    atomic_bool closing; /* set by the loop: one failure is enough now */
+    int64_t failed_ms;   /* no new attempt to connect before PAUSE_AFTER_FAILURE_MS behind this */
     Err failure;
     /* The loop's own: */
     bool up, known;
@@ -40,7 +42,7 @@ static bool connect_to(Store *s, const DbTarget *target, Err *err)
         return true;
     disconnect(s);
     if (s->failed_ms && same_target(&s->connected, target) &&
-        clock_mono_ms() < s->failed_ms + PAUSE_AFTER_FAILURE_MS) {
+        (s->closing || clock_mono_ms() < s->failed_ms + PAUSE_AFTER_FAILURE_MS)) {
         *err = s->failure;
         return false;
     }
@@ -82,8 +84,11 @@ static void work(void *arg)
         disconnect(s);
     op->ok = connect_to(s, &op->target, &op->err) &&
              (op->transaction ? in_transaction(s->db, op, &op->err) : op->work(s->db, op, &op->err));
-    if (!op->ok && is_broken(&op->err))
+    if (!op->ok && is_broken(&op->err)) {
         disconnect(s);
+        s->failure = op->err;
+        s->failed_ms = s->closing ? clock_mono_ms() : s->failed_ms;
+    }
 }
 
 static bool is_outage(const StoreOp *op)
@@ -139,6 +144,7 @@ Store *store_new(Coord *c)
 
 void store_free(Store *s)
 {
+    s->closing = true;
     work_free(s->pool);
     disconnect(s);
     db_target_done(&s->connected);

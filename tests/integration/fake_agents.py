@@ -55,6 +55,9 @@ class Agent:
             allow_reuse_address = True
             request_queue_size = 64
 
+            def handle_error(self, *_):  # a killed sidingd hangs up
+                pass
+
         self.httpd = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.httpd.serve_forever, args=(0.05,), daemon=True).start()
         threading.Thread(target=self.live, daemon=True).start()

@@ -476,6 +476,57 @@ class Sidingd(ClusterTest):
         self.within(10, lambda: self.saved_state(task)[:2] == ("done", "done"), "the end is on record")
         self.everything_forgotten()
 
+    def test_a_claim_whose_outcome_was_lost_leads_on(self):
+        self.gate("sealing")
+        first = self.submit("count", name="same")
+        self.within(5, lambda: self.run_state(first) == "running", "running")
+        task = self.submit("count", name="same")
+        self.sql(f"UPDATE siding.task SET state = 'running', attempts = 1 WHERE id = {task};"
+                 f"INSERT INTO siding.run (task_id, no, state, term, nodes, started_at) VALUES ({task}, 1, 'claimed', 1,"
+                 " '[\"db3\"]', NOW(3))")
+        self.gate()
+        self.ends(first)
+        runs = self.ends(task)["runs"]
+        assert [(r["id"], r["nodes"]) for r in runs] == [(f"{task}.1", ["db3"])], runs
+
+    def test_a_run_given_up_is_ended_at_its_agent(self):
+        self.gate("sealing")
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "running")
+        self.within(3, lambda: self.saved_state(task)[1] == "running", "on record")
+        self.kill()
+        self.sql(f"UPDATE siding.task SET state = 'error' WHERE id = {task};"
+                 f"UPDATE siding.run SET state = 'error' WHERE task_id = {task}")
+        self.start()
+        self.gate()
+        self.everything_forgotten()
+
+    def test_a_wrong_password_is_told_and_mended(self):
+        path = os.path.join(self.cluster.folder, "credentials", "coordinator.cnf")
+        with open(path, encoding="utf-8") as f:
+            right = f.read()
+        self.kill()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("[client]\nuser=siding\npassword=wrong\n")
+        type(self).daemon = subprocess.Popen([os.path.join(BUILD, "sidingd"), "--config", self.config],
+                                             stderr=self.log)
+        self.within(10, lambda: "Access denied" in self.get("/v1/status")["database"]["error"], "it is told")
+        self.refuses(503, "Access denied", "POST", "/v1/tasks", {"job": "count"})
+        assert [n["state"] for n in self.get("/v1/nodes")] == ["serving"] * 4
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(right)
+        self.within(10, self.is_ready, "it is mended")
+
+    def test_a_missing_schema_is_told_and_mended(self):
+        self.kill()
+        self.sql("RENAME TABLE siding.meta TO siding.gone")
+        type(self).daemon = subprocess.Popen([os.path.join(BUILD, "sidingd"), "--config", self.config],
+                                             stderr=self.log)
+        self.within(10, lambda: "siding bootstrap" in self.get("/v1/status")["database"]["error"], "it is told")
+        self.refuses(503, "siding bootstrap", "GET", "/v1/tasks/1")
+        self.sql("RENAME TABLE siding.gone TO siding.meta")
+        self.within(10, self.is_ready, "it is mended")
+
     def test_a_second_sidingd_is_refused(self):
         done = subprocess.run([os.path.join(BUILD, "sidingd"), "--config", self.config], capture_output=True, text=True,
                               timeout=10, check=False)
