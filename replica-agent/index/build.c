@@ -31,7 +31,7 @@ typedef struct Build {
     int working, asleep;
     int64_t text_bytes;
     StrList runs;
-    bool failed;
+    _Atomic bool failed;
     Err err;
 } Build;
 
