@@ -141,9 +141,10 @@ static bool spawn(const char *dir, pid_t *ret, Err *err)
     posix_spawn_file_actions_adddup2(&files, 1, 2);
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
     posix_spawnattr_init(&attr);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attr, &none);
+    /* A request that comes before the supervisor listens waits for it. */
+    sigset_t all;
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &all);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
     int rc = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);

@@ -1,0 +1,748 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One agent and its server: pause, run, seal, resume, and what must come of every kind of accident. The agents
+are spoken to directly; the coordinator is stopped, because none of this may need it."""
+import contextlib
+import gzip
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import ClusterTest, Failed, main, running, wait_until
+
+SETTINGS = "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, " \
+           "@@GLOBAL.slave_parallel_mode"
+
+JOB = """#!/bin/bash
+# read SECONDS: the frozen state at the begin and at the end of so many seconds
+set -e
+ask() { mariadb --defaults-file="$SIDING_DEFAULTS_FILE" -N -e "SELECT COUNT(*), COALESCE(MAX(id), 0) FROM t.w"; }
+ask >"$SIDING_RESULT_DIR/begin.tsv"
+for i in $(seq "$1"); do
+	printf '{"done":%d,"total":%d,"unit":"s"}\\n' "$i" "$1" >&3
+	echo "line $i"
+	sleep 1
+done
+ask >"$SIDING_RESULT_DIR/end.tsv"
+"""
+
+
+class Refused(Exception):
+    def __init__(self, status, text):
+        super().__init__("%d %s" % (status, text))
+        self.status, self.text = status, text
+
+
+class Agent:
+    """HTTP calls to one agent."""
+
+    def __init__(self, cluster, node):
+        self.cluster, self.node = cluster, node
+        self.url = cluster.env["AGENT%s_URL" % node[2:]]
+
+    def call(self, method, path, body=None, within_s=100, raw=False, headers=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, dict({"Content-Type": "application/json"}, **(headers or {})),
+                                         method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=within_s) as answer:
+                text = answer.read()
+                return (answer, text) if raw else json.loads(text)
+        except urllib.error.HTTPError as e:
+            text = e.read().decode()
+            with contextlib.suppress(ValueError, KeyError):
+                text = json.loads(text)["error"]["text"]
+            raise Refused(e.code, text) from None
+
+    def get(self, path, **keywords):
+        return self.call("GET", path, **keywords)
+
+    def post(self, path, **body):
+        return self.call("POST", path, body)
+
+    def state(self):
+        return self.get("/v1/state")
+
+    def run(self, run, job="read", args=("1",), **more):
+        return self.post("/v1/runs", run=run, cluster_name="sandbox", job=job, term=1, args=list(args), **more)
+
+    def run_state(self, run):
+        return self.get("/v1/runs/" + run)
+
+    def expect(self, run, state, within_s=40):
+        def there():
+            with contextlib.suppress(OSError, Refused):
+                return self.run_state(run)["state"] == state and self.run_state(run)
+            return None
+        return wait_until(there, within_s, lambda: "%s: run %s %s: %s" % (self.node, run, state, self.run_state(run)))
+
+    def ended(self, run, within_s=60):
+        """The run walked to its end: replication goes on and the settings are back."""
+        r = self.expect(run, "caught_up", within_s)
+        return r["outcome"], r["error"], r
+
+    def lease(self):
+        return self.state()["lease"]
+
+
+class Load:
+    """Rows into t.w on the primary, one a transaction."""
+
+    def __init__(self, cluster, pause_s=0.003):
+        self.session, self.pause_s, self.on = cluster.session("db0"), pause_s, True
+        self.thread = threading.Thread(target=self.go)
+        self.thread.start()
+
+    def go(self):
+        while self.on:
+            self.session.sql("INSERT INTO t.w (v) VALUES (REPEAT('x', 40))")
+            time.sleep(self.pause_s)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.on = False
+        self.thread.join()
+        self.session.close()
+
+
+def sequence(gtid):
+    return int(gtid.rsplit("-", 1)[1])
+
+
+class Base(ClusterTest):
+    runs = 0
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.stop("coordinator")
+        c.sql("db0", "CREATE DATABASE t; CREATE TABLE t.w (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(200)) ENGINE=InnoDB")
+        cls.program("read.sh", JOB)
+        for name, text in (("read", 'program = "%s/read.sh"; allow_args = [ "[0-9]+" ];' % c.folder),
+                           ("stubborn", 'program = "/bin/bash"; args = [ "-c", "trap : TERM TSTP; while :; do sleep 0.1; done" ];'),
+                           ("fails", 'program = "/bin/bash"; args = [ "-c", "echo this went wrong >&2; exit 3" ];'),
+                           ("missing", 'program = "/no/such/program";'),
+                           ("sleeps", 'program = "/bin/sleep"; args = [ "600" ];'),
+                           ("fills", 'program = "/bin/bash"; args = [ "-c", "head -c 60M /dev/urandom >$SIDING_RESULT_DIR/x; sleep 60" ];'),
+                           ("strays", 'program = "/bin/bash"; args = [ "-c", "setsid sleep 601 & sleep 600" ];'),
+                           ("talks", 'program = "/bin/bash"; args = [ "-c", "for i in {1..40000}; do echo line $i of a long log which goes on and on; done" ];'),
+                           ("here", 'on = "primary"; program = "/bin/bash"; args = [ "-c", "echo a >$SIDING_RESULT_DIR/t.c.00000.tsv" ]; upload = "append"; target = "t.c";')):
+            c.job(name, 'name = "%s"; kind = "command"; %s\n' % (name, text))
+        c.expect_caught_up()
+        cls.agents = [Agent(c, node) for node in c.nodes]
+        for agent in cls.agents:
+            wait_until(lambda a=agent: len(a.state()["jobs"]) > 8, 10, "job files are read")
+
+    @classmethod
+    def program(cls, name, text):
+        path = os.path.join(cls.cluster.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o755)
+
+    def setUp(self):
+        self.primary, self.one, self.two = self.agents[0], self.agents[1], self.agents[-1]
+        self.before = {a.node: self.settings(a.node) for a in self.agents}
+
+    def tearDown(self):
+        """Whatever happened, replication runs with the server's own settings and nothing is left of a pause."""
+        for agent in self.agents[1:]:
+            for r in agent.get("/v1/runs"):
+                if r["state"] not in ("caught_up", "ended"):  # left by a failed test
+                    agent.post("/v1/runs/%s/request" % r["spec"]["run"], action="kill", by="the end of the test")
+            wait_until(lambda a=agent: a.lease()["owner"] is None, 60, lambda a=agent: "no lease on %s: %s" % (a.node, a.lease()))
+            self.cluster.expect_replicating(agent.node)
+            self.assertEqual(self.settings(agent.node), self.before[agent.node], agent.node)
+        self.cluster.expect_equal()
+
+    def settings(self, node):
+        return self.cluster.sql(node, SETTINGS)
+
+    def new_run(self):
+        Base.runs += 1
+        return "%d.1" % Base.runs
+
+    def folder(self, node, *names):
+        return os.path.join(self.cluster.folder, node, *names)
+
+    def result(self, node, run, name):
+        with gzip.open(self.folder(node, "spool", run, name), "rt", encoding="utf-8") as f:
+            return f.read()
+
+    def start_agent(self, node):
+        self.cluster.must_sandbox("up")
+        self.cluster.stop("coordinator")
+        wait_until(lambda: self.answers(node), 20, "agent of %s" % node)
+
+    def answers(self, node):
+        with contextlib.suppress(OSError):
+            return self.agents[int(node[2:])].state()["server"]["up"]
+        return False
+
+    def kill_agent(self, node):
+        self.cluster.kill("agent" + node[2:])
+
+    def backlog(self, n):
+        """n transactions on the primary, fast."""
+        self.cluster.sql("db0", "".join("INSERT INTO t.w (v) VALUES ('b%d');\n" % i for i in range(n)), within_s=120)
+
+    def process_of(self, node, run, program="job"):
+        path = self.folder(node, "agent", "runs", run, program, "supervisor.json")
+        wait_until(lambda: os.path.exists(path), 10, path)
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+
+
+class Runs(Base):
+
+    def test_a_run_reads_one_exact_state_under_load(self):
+        run = self.new_run()
+        self.cluster.expect_caught_up()
+        base = int(self.cluster.value("db0", "SELECT COUNT(*) FROM t.w")) - \
+            sequence(self.cluster.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos"))
+        with Load(self.cluster):
+            time.sleep(0.5)
+            after = self.cluster.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos")
+            self.one.run(run, args=["3"], after_gtid=after)
+            outcome, error, r = self.one.ended(run)
+        self.assertEqual((outcome, error), ("ok", None))
+        self.assertGreaterEqual(sequence(r["gtid"]), sequence(after))
+        begin, end = self.result("db1", run, "begin.tsv.gz"), self.result("db1", run, "end.tsv.gz")
+        self.assertEqual(begin, end)
+        self.assertEqual(int(begin.split()[0]), sequence(r["gtid"]) + base, "rows at exactly this GTID")
+        self.assertGreater(r["replay"]["buffered_trx"], 100)
+        self.assertTrue(r["replay"]["settings_restored"])
+        self.assertEqual(os.system("cd %s && sha256sum --quiet -c SHA256SUMS" % self.folder("db1", "spool", run)), 0)
+
+    def test_two_replicas_stand_at_one_gtid(self):
+        run = self.new_run()
+        pair = (self.one, self.two)
+        with Load(self.cluster):
+            for shard, agent in enumerate(pair):
+                agent.run(run, args=["1"], barrier=True, shard=shard, shards=2)
+                time.sleep(0.2)
+            frozen = [agent.expect(run, "frozen") for agent in pair]
+            self.assertNotEqual(frozen[0]["gtid"], frozen[1]["gtid"])
+            first = max(frozen, key=lambda r: sequence(r["gtid"]))
+            for agent in pair:
+                agent.post("/v1/runs/%s/align" % run, gtid=first["gtid"], source_file=first["source_file"],
+                           source_pos=first["source_pos"])
+            for agent in pair:
+                wait_until(lambda a=agent: a.run_state(run)["aligned"], 20, "aligned")
+                self.assertEqual(agent.run_state(run)["gtid"], first["gtid"])
+                agent.call("POST", "/v1/runs/%s/go" % run, {})
+            for agent in pair:
+                self.assertEqual(agent.ended(run)[:2], ("ok", None))
+        self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db2", run, "begin.tsv.gz"))
+
+    def test_catching_up_is_boosted_and_the_settings_come_back(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[])
+        self.one.expect(run, "running")
+        self.backlog(3000)
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        seen = set()
+
+        def boosted():
+            seen.add(self.settings("db1")[0][:2])
+            return self.one.run_state(run)["state"] == "caught_up"
+        wait_until(boosted, 60, "caught up")
+        self.assertIn(("0", "2"), seen)
+        self.assertNotIn(("0", "0"), seen)
+        replay = self.one.run_state(run)["replay"]
+        self.assertGreaterEqual(replay["buffered_trx"], 2900)
+        self.assertGreater(replay["rate"], 0)
+        self.assertGreater(replay["seconds"], 0)
+        self.assertTrue(replay["settings_restored"])
+
+    def test_the_job_gets_its_contract_and_nothing_else(self):
+        run = self.new_run()
+        self.cluster.job("env", 'name = "env"; kind = "command"; program = "/usr/bin/env";\n')
+        wait_until(lambda: any(j["name"] == "env" for j in self.one.state()["jobs"]), 10, "job env")
+        self.one.run(run, job="env", args=[])
+        self.one.ended(run)
+        _, text = self.one.get("/v1/runs/%s/log" % run, raw=True)
+        env = dict(line.split("=", 1) for line in text.decode().splitlines())
+        self.assertEqual(env["SIDING_RUN_ID"], run)
+        self.assertEqual(env["SIDING_GTID"], self.one.run_state(run)["gtid"])
+        self.assertEqual((env["SIDING_SHARD"], env["SIDING_SHARDS"]), ("0", "1"))
+        self.assertEqual(env["SIDING_RESULT_DIR"], self.folder("db1", "spool", run))
+        self.assertIn("SIDING_DEFAULTS_FILE", env)
+        self.assertFalse(os.path.exists(env["SIDING_DEFAULTS_FILE"]), "its password does not outlive it")
+        self.assertNotIn("SIDING_CONFIG", env)
+
+    def test_a_failing_job_leaves_no_result_and_says_why(self):
+        for job, words in (("fails", "ended with status 3: this went wrong"), ("missing", "could not be started")):
+            run = self.new_run()
+            self.one.run(run, job=job, args=[])
+            outcome, error, _ = self.one.ended(run)
+            self.assertEqual(outcome, "error")
+            self.assertIn(words, error)
+            self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+
+    def test_stop_kill_sleep_and_wake(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[])
+        self.one.expect(run, "running")
+        self.one.post("/v1/runs/%s/request" % run, action="sleep", by="test")
+        self.one.expect(run, "sleeping")
+        pid = self.process_of("db1", run)["job_pid"]
+        wait_until(lambda: self.process_state(pid) == "T", 20, "the job stands still")
+        self.assertEqual(self.one.lease()["phase"], "frozen")
+        self.one.post("/v1/runs/%s/request" % run, action="wake", by="test")
+        wait_until(lambda: self.process_state(pid) != "T", 5, "the job goes on")
+        self.one.post("/v1/runs/%s/request" % run, action="stop", by="test")
+        self.assertEqual(self.one.ended(run)[:2], ("stopped", "stopped by test"))
+        self.assertFalse(running(pid))
+
+        run = self.new_run()
+        self.one.run(run, job="stubborn", args=[])
+        self.one.expect(run, "running")
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.assertEqual(self.one.ended(run, 10)[0], "killed")
+
+    @staticmethod
+    def process_state(pid):
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            return f.read().rsplit(") ", 1)[1][0]
+
+    def test_nothing_of_a_killed_job_lives_on(self):
+        run = self.new_run()
+        self.one.run(run, job="strays", args=[])
+        self.one.expect(run, "running")
+        wait_until(lambda: self.strays(), 5, "the stray process")
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.one.ended(run)
+        self.assertEqual(self.strays(), [])
+
+    @staticmethod
+    def strays():
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open("/proc/%s/cmdline" % pid, "rb") as f:
+                if f.read() == b"sleep\x00601\x00" and running(int(pid)):
+                    found.append(int(pid))
+        return found
+
+    def test_the_pause_limit_ends_the_job_and_frees_the_replica(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[], pause_limit_ms=2000)
+        outcome, error, r = self.one.ended(run, 30)
+        self.assertEqual(outcome, "error")
+        self.assertIn("pause limit", error)
+        self.assertEqual(r["error_kind"], "timeout")
+
+    def test_a_second_pause_is_refused_with_the_name_of_the_first(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[])
+        self.one.expect(run, "running")
+        with self.assertRaises(Refused) as refused:
+            self.one.run(self.new_run(), args=["1"])
+        self.assertEqual(refused.exception.status, 409)
+        self.assertIn("paused already, by run " + run, refused.exception.text)
+        with self.assertRaises(Refused) as refused:
+            self.one.post("/v1/pause", for_s=5, reason="x", by="me")
+        self.assertEqual(refused.exception.status, 409)
+        self.assertEqual(self.one.run(run, job="sleeps", args=[])["state"], "running", "the same run again is no second one")
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.one.ended(run)
+
+    def test_bad_requests_are_refused_and_touch_nothing(self):
+        for body, status, words in (
+                ({"job": "nothing"}, 422, 'the job "nothing" is not in the configuration of db1'),
+                ({"args": ["1; rm"]}, 422, "may not be given the argument"),
+                ({"cluster_name": "other"}, 422, 'belongs to cluster "sandbox"'),
+                ({"run": "../x"}, 400, "must be a run's id"),
+                ({"term": 0, "run": 5}, 400, "wrong type")):
+            with self.assertRaises(Refused) as refused:
+                self.one.post("/v1/runs", **dict({"run": self.new_run(), "cluster_name": "sandbox", "job": "read", "term": 1}, **body))
+            self.assertEqual(refused.exception.status, status, refused.exception.text)
+            self.assertIn(words, refused.exception.text)
+        with self.assertRaises(Refused) as refused:
+            self.primary.run(self.new_run())
+        self.assertEqual(refused.exception.status, 422)
+        self.assertIn("is no replica", refused.exception.text)
+        self.assertIsNone(self.one.lease()["owner"])
+
+    def test_an_unapplied_submission_is_given_up_without_a_pause(self):
+        run = self.new_run()
+        self.one.run(run, after_gtid="0-1-99999999")
+        self.one.expect(run, "accepted")
+        self.assertIsNone(self.one.lease()["owner"])
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.assertEqual(self.one.expect(run, "ended")["outcome"], "killed")
+
+    def test_results_are_served_by_range_and_logs_by_offset(self):
+        run = self.new_run()
+        self.one.run(run, args=["2"])
+        self.one.ended(run)
+        answer, whole = self.one.get("/v1/results/%s/end.tsv.gz" % run, raw=True)
+        tag = answer.headers["ETag"].strip('"')
+        self.assertEqual(tag, next(f["sha256"] for f in self.one.run_state(run)["manifest"]["files"] if f["name"] == "end.tsv.gz"))
+        answer, part = self.one.get("/v1/results/%s/end.tsv.gz" % run, raw=True, headers={"Range": "bytes=3-6"})
+        self.assertEqual((answer.status, part), (206, whole[3:7]))
+        for bad in ("/v1/results/%s/../../agent/role.json" % run, "/v1/results/..%2fagent/role.json", "/v1/results/7777.1/manifest.json"):
+            with self.assertRaises(Refused) as refused:
+                self.one.get(bad)
+            self.assertIn(refused.exception.status, (400, 404))
+        answer, text = self.one.get("/v1/runs/%s/log?stream=log&offset=7" % run, raw=True)
+        self.assertEqual((text, answer.headers["X-Siding-Size"]), (b"line 2\n", "14"))
+        self.assertIn(run, [m["run"] for m in self.one.get("/v1/results")])
+        self.one.call("DELETE", "/v1/runs/" + run)
+        with self.assertRaises(Refused):
+            self.one.run_state(run)
+        self.assertTrue(os.path.exists(self.folder("db1", "spool", run, "manifest.json")), "the result stays")
+
+    def test_a_long_log_is_rotated_and_read_on_from_any_offset(self):
+        run = self.new_run()
+        self.one.run(run, job="talks", args=[])
+        self.one.ended(run)
+        answer, _ = self.one.get("/v1/runs/%s/log?offset=0" % run, raw=True)
+        size = int(answer.headers["X-Siding-Size"])
+        self.assertGreater(size, 1 << 20)
+        _, text = self.one.get("/v1/runs/%s/log?offset=%d" % (run, size - 60), raw=True)
+        self.assertTrue(text.endswith(b"line 40000 of a long log which goes on and on\n"))
+        self.assertEqual(len(text), 60)
+
+    def test_a_run_on_the_primary_touches_no_replication(self):
+        run = self.new_run()
+        self.assertEqual(self.primary.run(run, job="here", args=[], on="primary")["spec"]["on"], "primary")
+        r = self.primary.expect(run, "ended")
+        self.assertEqual((r["outcome"], r["sealed"]), ("ok", True))
+        self.assertIsNone(r["paused_at"])
+        self.assertEqual(r["manifest"]["upload"], {"mode": "append", "target": "t.c", "job": "here"})
+        self.assertEqual(r["manifest"]["files"][0]["rows"], 1)
+
+
+class Pauses(Base):
+
+    def test_by_hand_it_answers_once_frozen_and_once_applying(self):
+        with Load(self.cluster):
+            lease = self.one.post("/v1/pause", for_s=60, reason="a look", by="dba")
+            applied = self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos")
+            self.assertEqual((lease["gtid"], lease["owner"], lease["phase"]), (applied, "manual", "frozen"))
+            self.assertEqual(self.cluster.replication("db1")["sql"], "No")
+            self.assertEqual(self.cluster.replication("db1")["io"], "Yes")
+            with self.assertRaises(Refused) as refused:
+                self.one.get("/healthz?role=replica&max_lag_s=100")
+            self.assertEqual(refused.exception.status, 503)
+            with self.assertRaises(Refused) as refused:
+                self.one.post("/v1/pause", for_s=60, reason="me too", by="other")
+            self.assertIn("by hand by dba", refused.exception.text)
+            self.one.post("/v1/resume", by="dba", reason="done")
+            self.assertEqual(self.cluster.replication("db1")["sql"], "Yes")
+        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+        self.assertTrue(self.one.get("/healthz?role=replica&max_lag_s=100")["ok"])
+        with self.assertRaises(Refused) as refused:
+            self.one.post("/v1/resume", by="dba")
+        self.assertEqual(refused.exception.status, 409)
+
+    def test_it_ends_by_itself_at_its_limit(self):
+        self.one.post("/v1/pause", for_s=1, reason="short", by="dba")
+        wait_until(lambda: self.one.lease()["owner"] is None, 20, "the lease is gone")
+
+    def test_resuming_by_hand_ends_the_run_that_holds_the_replica(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[])
+        self.one.expect(run, "running")
+        self.one.post("/v1/resume", by="dba", reason="needed")
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual((outcome, error), ("stopped", "the replica was resumed by hand by dba: needed"))
+
+    def test_an_applier_that_somebody_else_stopped_is_left_alone_and_told(self):
+        self.cluster.sql("db1", "STOP SLAVE SQL_THREAD")
+        wait_until(lambda: any("somebody stopped it" in w for w in self.one.state()["warnings"]), 10, "the warning")
+        with self.assertRaises(Refused) as refused:
+            self.one.run(self.new_run())
+        self.assertEqual(refused.exception.status, 422)
+        self.assertIn("START SLAVE SQL_THREAD", refused.exception.text)
+        self.kill_agent("db1")
+        self.cluster.sql("db1", "STOP SLAVE")
+        self.start_agent_here()
+        time.sleep(1.5)
+        self.assertEqual(self.cluster.replication("db1")["sql"], "No")
+        self.cluster.sql("db1", "START SLAVE")
+
+    def start_agent_here(self):
+        """Without scripts/sandbox up, which waits for replication."""
+        self.cluster.must_sandbox("start", "db1")
+        wait_until(lambda: self.answers("db1"), 20, "agent of db1")
+
+    def test_an_applier_started_under_a_job_voids_its_result(self):
+        run = self.new_run()
+        self.one.run(run, args=["4"])
+        self.one.expect(run, "running")
+        self.cluster.sql("db1", "START SLAVE SQL_THREAD")
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("the frozen state is lost", error)
+        self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+
+    def test_a_write_on_the_replica_itself_voids_the_result(self):
+        run = self.new_run()
+        self.one.run(run, args=["3"])
+        self.one.expect(run, "running")
+        before = self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos")
+        self.cluster.sql("db1", "SET SESSION gtid_domain_id=7; FLUSH STATUS")
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("its own binlog moved", error)
+        self.assertTrue(before)
+
+    def test_nothing_is_started_while_the_receiver_is_stopped(self):
+        run = self.new_run()
+        self.one.run(run, args=["2"])
+        self.one.expect(run, "running")
+        self.backlog(500)
+        self.cluster.sql("db1", "STOP SLAVE IO_THREAD")
+        relay = self.relay_bytes()
+        self.assertGreater(relay, 20000)
+        self.one.expect(run, "resuming")
+        wait_until(lambda: any("receiver thread has stopped during the pause" in w for w in self.one.state()["warnings"]), 10, "the warning")
+        time.sleep(2.5)
+        self.assertEqual(self.cluster.replication("db1")["sql"], "No")
+        self.assertGreaterEqual(self.relay_bytes(), relay, "the buffer is still there")
+        self.assertEqual(self.one.lease()["phase"], "resuming")
+        with self.assertRaises(Refused):
+            self.one.post("/v1/resume", by="dba")
+        # The primary is alive: a person may let the server fetch it all again.
+        self.cluster.sql("db1", "START SLAVE")
+        self.assertEqual(self.one.ended(run)[0], "ok")
+
+    def relay_bytes(self):
+        data = self.folder("db1", "data")
+        return sum(os.path.getsize(os.path.join(data, f)) for f in os.listdir(data) if f.startswith("relay.0"))
+
+
+class Accidents(Base):
+
+    def test_an_agent_killed_in_any_state_goes_on_where_it_was(self):
+        for state, seconds in (("pausing", "1"), ("frozen", "1"), ("running", "3"), ("sealing", "1"), ("resuming", "1")):
+            with self.subTest(state=state), Load(self.cluster, 0.001):
+                run = self.new_run()
+                self.one.run(run, args=[seconds], barrier=state == "frozen")
+                with contextlib.suppress(Failed):  # short states may be over before they are seen
+                    self.see(run, state)
+                self.kill_agent("db1")
+                time.sleep(0.5)
+                self.cluster.must_sandbox("start", "db1")
+                if state == "frozen":
+                    self.one.expect(run, "frozen")
+                    self.one.call("POST", "/v1/runs/%s/go" % run, {})
+                self.assertEqual(self.one.ended(run)[:2], ("ok", None), state)
+                self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db1", run, "end.tsv.gz"))
+
+    def see(self, run, state):
+        deadline = time.monotonic() + 8
+        while time.monotonic() < deadline:
+            now = self.one.run_state(run)["state"]
+            if now == state:
+                return
+            if now == "caught_up":
+                break
+        raise Failed("%s not seen" % state)
+
+    def test_a_stopped_agent_leaves_its_job_running(self):
+        run = self.new_run()
+        self.one.run(run, args=["3"])
+        self.one.expect(run, "running")
+        pid = self.process_of("db1", run)["job_pid"]
+        os.kill(self.cluster.pid("agent1"), signal.SIGTERM)
+        time.sleep(4)
+        self.assertFalse(running(pid), "it has ended by itself")
+        self.assertEqual(self.cluster.replication("db1")["sql"], "No", "still frozen: the result is not sealed")
+        self.cluster.must_sandbox("start", "db1")
+        self.assertEqual(self.one.ended(run)[:2], ("ok", None))
+
+    def test_a_killed_job_or_supervisor_ends_the_run_cleanly(self):
+        for who, words in (("job_pid", "killed by signal 9"), ("pid", "its supervisor was killed")):
+            run = self.new_run()
+            self.one.run(run, job="strays", args=[])
+            self.one.expect(run, "running")
+            process = self.process_of("db1", run)
+            time.sleep(0.3)
+            self.cluster.kill_pid(process[who])
+            outcome, error, _ = self.one.ended(run)
+            self.assertEqual(outcome, "error")
+            self.assertIn(words, error)
+            wait_until(lambda p=process: not running(p["job_pid"]), 5, "the job is gone")
+
+    def test_a_killed_server_ends_the_pause_and_replication_goes_on(self):
+        for job, args in (("read", ["30"]), ("sleeps", [])):
+            run = self.new_run()
+            self.one.run(run, job=job, args=args)
+            self.one.expect(run, "running")
+            self.backlog(300)
+            self.cluster.kill("server1")
+            time.sleep(0.5)
+            self.cluster.must_sandbox("start", "db1")
+            outcome, error, _ = self.one.ended(run)
+            self.assertEqual(outcome, "error")
+            self.assertIn("server restarted under the job", error)
+            self.cluster.expect_replicating("db1")
+            self.cluster.expect_caught_up()
+
+    def test_a_lost_host_comes_back_replicating(self):
+        run = self.new_run()
+        self.one.run(run, job="sleeps", args=[])
+        self.one.expect(run, "running")
+        pid = self.process_of("db1", run)["job_pid"]
+        self.backlog(300)
+        self.cluster.kill("db1")
+        self.assertFalse(running(pid))
+        self.cluster.start("db1")
+        self.assertEqual(self.one.ended(run)[0], "error")
+        self.cluster.expect_caught_up()
+
+    def test_a_restarted_replica_is_started_by_its_agent(self):
+        self.cluster.kill("server1")
+        self.backlog(50)
+        self.cluster.must_sandbox("start", "db1")
+        self.cluster.expect_replicating("db1")
+        self.cluster.expect_caught_up()
+
+    def test_a_held_pause_survives_a_restart_of_the_server(self):
+        self.one.post("/v1/pause", for_s=300, reason="DROP went through", by="dba", hold=True)
+        gtid = self.one.lease()["gtid"]
+        self.cluster.kill("server1")
+        self.cluster.must_sandbox("start", "db1")
+        wait_until(lambda: any("held" in line for line in self.agent_log("db1")[-5:]), 20, "the agent met the server")
+        time.sleep(1)
+        r = self.cluster.replication("db1")
+        self.assertEqual((r["io"], r["sql"]), ("No", "No"))
+        self.assertEqual(self.one.lease()["gtid"], gtid)
+        self.one.post("/v1/resume", by="dba", reason="rows are saved")
+
+    def agent_log(self, node):
+        with open(self.folder(node, "agent.log"), encoding="utf-8") as f:
+            return f.read().splitlines()
+
+    def test_a_full_disk_ends_the_job_and_removes_what_it_wrote(self):
+        free = os.statvfs(self.folder("db1", "spool"))
+        keep = free.f_bavail * free.f_frsize - (30 << 20)
+        with self.changed_conf("db1", "min_free_bytes = %dL;" % keep):
+            run = self.new_run()
+            self.one.run(run, job="fills", args=[])
+            outcome, error, r = self.one.ended(run)
+        self.assertEqual((outcome, r["error_kind"]), ("error", "no_space"))
+        self.assertIn("the disk is full", error)
+        self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+
+    @contextlib.contextmanager
+    def changed_conf(self, node, text):
+        path = self.folder(node, "agent.conf")
+        with open(path, encoding="utf-8") as f:
+            old = f.read()
+        try:
+            self.write_conf(node, path, old + text + "\n")
+            yield
+        finally:
+            wait_until(lambda: self.agents[int(node[2:])].lease()["owner"] is None, 60, "the lease is gone")
+            self.write_conf(node, path, old)
+
+    def write_conf(self, node, path, text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        pid = self.cluster.pid("agent" + node[2:])
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not running(pid), 20, "end of the agent")
+        self.cluster.must_sandbox("start", node)
+        wait_until(lambda: self.answers(node), 20, "agent of " + node)
+
+    def test_a_stop_without_an_answer_is_awaited_and_undone(self):
+        c = self.cluster
+        c.sql("db1", "SET SESSION sql_log_bin=0; SET GLOBAL slave_run_triggers_for_rbr=YES; "
+              "CREATE TRIGGER t.slow BEFORE INSERT ON t.w FOR EACH ROW SET NEW.v = CONCAT(NEW.v, SLEEP(6))")
+        try:
+            with self.changed_conf("db1", 'stop_timeout = "1s";'):
+                c.sql("db0", "INSERT INTO t.w (v) VALUES ('s')")
+                time.sleep(0.5)
+                with self.assertRaises(Refused) as refused:
+                    self.one.post("/v1/pause", for_s=60, reason="x", by="dba")
+                self.assertEqual(refused.exception.status, 503)
+                self.assertEqual(self.one.lease()["phase"], "pausing", "the lease is kept until the thread is seen stopped")
+                wait_until(lambda: self.one.lease()["owner"] is None, 40, "started again")
+        finally:
+            c.sql("db1", "SET SESSION sql_log_bin=0; DROP TRIGGER t.slow; SET GLOBAL slave_run_triggers_for_rbr=NO; "
+                  "UPDATE t.w SET v='s' WHERE v LIKE 's_'")
+        c.expect_replicating("db1")
+
+
+class Roles(Base):
+    replicas = 1
+
+    def test_terms_that_have_passed_are_refused(self):
+        self.one.post("/v1/role", role="replica", term=3)
+        for call in (lambda: self.one.post("/v1/role", role="replica", term=2), lambda: self.one.get("/v1/state?term=2"),
+                     lambda: self.one.run(self.new_run())):
+            with self.assertRaises(Refused) as refused:
+                call()
+            self.assertEqual(refused.exception.status, 412)
+        self.assertEqual(self.one.state()["term"], 3)
+
+    def test_a_restarted_primary_stays_closed_until_its_role_is_repeated(self):
+        c = self.cluster
+        term = self.primary.state()["term"]
+        self.assertEqual(c.value("db0", "SELECT @@GLOBAL.read_only"), "0")
+        c.kill("server0")
+        c.must_sandbox("start", "db0")
+        time.sleep(2)
+        self.assertEqual(c.value("db0", "SELECT @@GLOBAL.read_only"), "1")
+        self.assertTrue(any("until the coordinator repeats its role" in w for w in self.primary.state()["warnings"]))
+        self.primary.get("/v1/state?term=%d" % term)
+        wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.read_only") == "0", 10, "the primary is open")
+        self.assertEqual(c.value("db0", "SELECT @@GLOBAL.rpl_semi_sync_master_enabled"), "1")
+
+    def test_a_long_poll_answers_when_something_changes(self):
+        seq = self.one.state()["seq"]
+        begin = time.monotonic()
+        changed = threading.Timer(0.5, lambda: self.cluster.sql("db0", "INSERT INTO t.w (v) VALUES ('n')"))
+        changed.start()
+        answer = self.one.get("/v1/state?after=%d&wait_ms=8000" % seq)
+        self.assertGreater(answer["seq"], seq)
+        self.assertLess(time.monotonic() - begin, 6)
+        changed.join()
+        wait_until(lambda: self.quiet(), 20, "nothing changes")
+
+    def quiet(self):
+        seq = self.one.state()["seq"]
+        begin = time.monotonic()
+        self.one.get("/v1/state?after=%d&wait_ms=700" % seq)
+        return time.monotonic() - begin > 0.6
+
+    def test_one_agent_a_state_folder_and_no_plain_listener_outside(self):
+        import subprocess
+        from harness import BUILD
+        agent = os.path.join(BUILD, "siding-agent")
+        conf = self.folder("db1", "agent.conf")
+        done = subprocess.run([agent, "--config", conf], stderr=subprocess.PIPE, timeout=20, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"another agent works with", done.stderr)
+        with open(conf, encoding="utf-8") as f:
+            text = f.read()
+        bad = os.path.join(self.cluster.folder, "bad.conf")
+        for old, new, words in (("127.0.0.1:", "0.0.0.0:", b"needs tls"), ("state_dir", "stat_dir", b'"state_dir"')):
+            with open(bad, "w", encoding="utf-8") as f:
+                f.write(text.replace(old, new))
+            done = subprocess.run([agent, "--config", bad], stderr=subprocess.PIPE, timeout=20, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(words, done.stderr)
+            self.assertIn(b"bad.conf:", done.stderr)
+
+    def test_metrics_are_prometheus_text(self):
+        _, text = self.one.get("/metrics", raw=True)
+        values = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+        self.assertEqual(values['siding_server_up{node="db1"}'], "1")
+        self.assertEqual(values['siding_paused{node="db1"}'], "0")
+
+
+if __name__ == "__main__":
+    main()
