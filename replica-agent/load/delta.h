@@ -22,8 +22,8 @@ MUST_CHECK bool delta_now(Db *db, int64_t *ret_wall_ms, Err *err);
 
 typedef enum DeltaPlace {
     DELTA_SHADOW, /* nobody else writes: records are read without locks */
-    DELTA_LIVE,   /* see delta.c */
+    DELTA_LIVE,   /* see reindex.c */
 } DeltaPlace;
-/* Replaces the records' rows in schema.table. `note` shows in the progress. */
+/* Replaces the records' rows in schema.table. */
 MUST_CHECK bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table,
                             DeltaPlace place, const DeltaKeys *keys, Err *err);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Indexes records anew, a few in one transaction. Only records whose rows differ are written.
+ *
+ * The shadow table is ours alone and its records are read without locks: whatever changes under us is found
+ * by the second round. To the live table others write too: somebody may change record 7 and index it while we
+ * index what record 7 was. So one SERIALIZABLE transaction reads the record and replaces its rows: its reads
+ * take shared locks, on gaps too, hence what is read is the last committed state and stays so until our
+ * commit. A change of the record is entirely before ours, then we index it, or entirely after, then whoever
+ * made it finds our rows and replaces them. A deadlock or a lock wait rolls ours back and it is tried again.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/progress.h"
+#include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/source.h"
+#include "replica-agent/index/terms.h"
+#include "replica-agent/index/tokenize.h"
+#include "replica-agent/load/delta.h"
+
+enum {
+    SHADOW_KEYS = 200,
+    LIVE_KEYS = 20,
+    STATEMENT_BYTES = 512 * 1024,
+    TRIES = 12,
+    LONGEST_PAUSE_MS = 1000,
+};
+
+typedef struct RowsSum {
+    uint64_t sum; /* of the rows' hashes, in any order */
+    int64_t rows;
+} RowsSum;
+
+typedef struct Reindex {
+    Db *db;
+    const IndexDefinition *d;
+    Source source;
+    Tokenizer *tokenizer;
+    Terms *terms;
+    Str table, key; /* quoted */
+    int64_t record; /* being read */
+    unsigned field;
+    const int64_t *keys; /* of this transaction */
+    size_t n;
+    RowsSum is[SHADOW_KEYS], wanted[SHADOW_KEYS]; /* by key */
+} Reindex;
+
+/* ---- what differs -------------------------------------------------------------------------------- */
+
+static uint64_t hash_row(const char *term, size_t n, uint64_t field, uint64_t frequency)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ (field << 32 ^ frequency);
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)term[i]) * 0x100000001b3u;
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Place of a record among the keys; all rows met are of one of them. */
+static size_t place_of(const Reindex *r, int64_t record)
+{
+    const int64_t *at = bsearch(&record, r->keys, r->n, sizeof *r->keys, compare_keys);
+    return at ? (size_t)(at - r->keys) : SIZE_MAX;
+}
+
+static void add_sum(const Reindex *r, RowsSum *sums, int64_t record, uint64_t hash)
+{
+    size_t i = place_of(r, record);
+    if (i == SIZE_MAX)
+        return;
+    sums[i].sum += hash;
+    sums[i].rows++;
+}
+
+static bool differs(const Reindex *r, size_t i)
+{
+    return r->is[i].sum != r->wanted[i].sum || r->is[i].rows != r->wanted[i].rows;
+}
+
+static void add_keys(const Reindex *r, bool only_different, Str *sql)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (!only_different || differs(r, i))
+            str_addf(sql, "%s%" PRId64, n++ ? "," : "", r->keys[i]);
+}
+
+static bool read_present(Reindex *r, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    str_addf(&sql, "SELECT term, %s, field, frequency FROM %s WHERE %s IN (", str_z(&r->key),
+             str_z(&r->table), str_z(&r->key));
+    add_keys(r, false, &sql);
+    str_addc(&sql, ')');
+    DbRows *rows;
+    bool more, ok;
+    if (!db_stream(r->db, &rows, err, str_z(&sql)))
+        return false;
+    while ((ok = db_next(rows, &more, err)) && more) {
+        size_t n;
+        const char *term = db_field(rows, 0, &n);
+        uint64_t field = strtoull(db_field(rows, 2, NULL), NULL, 10);
+        uint64_t frequency = strtoull(db_field(rows, 3, NULL), NULL, 10);
+        add_sum(r, r->is, strtoll(db_field(rows, 1, NULL), NULL, 10), hash_row(term, n, field, frequency));
+    }
+    db_rows_free(rows);
+    return ok;
+}
+
+static void add_term(void *arg, const char *term, size_t n)
+{
+    Reindex *r = arg;
+    terms_add(r->terms, term, n, r->record, r->field);
+}
+
+static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
+{
+    (void)err;
+    Reindex *r = arg;
+    r->record = record;
+    r->field = field;
+    tokenizer_run(r->tokenizer, text, n, add_term, r);
+    return true;
+}
+
+static bool read_wanted(Reindex *r, Err *err)
+{
+    terms_clear(r->terms);
+    if (!source_read_keys(r->db, &r->source, r->keys, r->n, add_text, r, err))
+        return false;
+    terms_sort(r->terms);
+    for (size_t i = 0; i < terms_count(r->terms); i++) {
+        const char *term;
+        const Posting *p;
+        size_t n, count;
+        terms_at(r->terms, i, &term, &n, &p, &count);
+        for (size_t k = 0; k < count; k++)
+            add_sum(r, r->wanted, p[k].record, hash_row(term, n, p[k].field, p[k].frequency));
+    }
+    return true;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+static bool any_differs(const Reindex *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (differs(r, i))
+            return true;
+    return false;
+}
+
+static bool delete_rows(Reindex *r, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    str_addf(&sql, "DELETE FROM %s WHERE %s IN (", str_z(&r->table), str_z(&r->key));
+    add_keys(r, true, &sql);
+    str_addc(&sql, ')');
+    return db_exec(r->db, err, str_z(&sql), "");
+}
+
+static bool flush(Reindex *r, Str *sql, Err *err)
+{
+    bool ok = sql->len == 0 || db_exec(r->db, err, str_z(sql), "");
+    str_clear(sql);
+    return ok;
+}
+
+static bool add_row(Reindex *r, Str *sql, const char *term, size_t n, const Posting *p, Err *err)
+{
+    size_t i = place_of(r, p->record);
+    if (i == SIZE_MAX || !differs(r, i))
+        return true;
+    if (sql->len == 0)
+        str_addf(sql, "INSERT INTO %s (term, %s, field, frequency) VALUES ", str_z(&r->table),
+                 str_z(&r->key));
+    else
+        str_addc(sql, ',');
+    str_addc(sql, '(');
+    db_quote_str(sql, term, n);
+    str_addf(sql, ",%" PRId64 ",%u,%u)", p->record, (unsigned)p->field, (unsigned)p->frequency);
+    return sql->len < STATEMENT_BYTES || flush(r, sql, err);
+}
+
+static bool insert_rows(Reindex *r, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    for (size_t i = 0; i < terms_count(r->terms); i++) {
+        const char *term;
+        const Posting *p;
+        size_t n, count;
+        terms_at(r->terms, i, &term, &n, &p, &count);
+        for (size_t k = 0; k < count; k++)
+            if (!add_row(r, &sql, term, n, &p[k], err))
+                return false;
+    }
+    return flush(r, &sql, err);
+}
+
+static bool once(Reindex *r, Err *err)
+{
+    memset(r->is, 0, sizeof r->is);
+    memset(r->wanted, 0, sizeof r->wanted);
+    return db_exec(r->db, err, "START TRANSACTION", "") && read_wanted(r, err) && read_present(r, err) &&
+           (!any_differs(r) || (delete_rows(r, err) && insert_rows(r, err))) &&
+           db_exec(r->db, err, "COMMIT", "");
+}
+
+static bool is_lock_conflict(const Err *err)
+{
+    return err->code == 1213 || err->code == 1205;
+}
+
+static bool until_done(Reindex *r, Err *err)
+{
+    for (int try = 1; !once(r, err); try++) {
+        Err ignored;
+        if (!is_lock_conflict(err) || !db_exec(r->db, &ignored, "ROLLBACK", "") || try == TRIES)
+            return false;
+        int64_t pause_ms = 10ll << try;
+        clock_sleep_ms(pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS);
+    }
+    return true;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------- */
+
+static bool begin(Reindex *r, const char *schema, const char *table, Err *err)
+{
+    db_quote_table(&r->table, schema, table);
+    db_quote_id(&r->key, r->d->key);
+    r->terms = terms_new(SIZE_MAX);
+    return tokenizer_new(r->d->language, r->d->min_length, &r->d->stop_words, &r->tokenizer, err) &&
+           source_open(r->db, r->d, &r->source, err);
+}
+
+static void end(Reindex *r)
+{
+    str_done(&r->table);
+    str_done(&r->key);
+    terms_free(r->terms);
+    tokenizer_free(r->tokenizer);
+    source_close(&r->source);
+    free(r);
+}
+
+static bool isolate(Db *db, DeltaPlace place, Err *err)
+{
+    return db_exec(db, err,
+                   place == DELTA_LIVE ? "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+                                       : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                   "") &&
+           db_exec(db, err, "SET SESSION innodb_lock_wait_timeout=3", "");
+}
+
+static bool all_keys(Reindex *r, DeltaPlace place, const DeltaKeys *keys, Err *err)
+{
+    size_t step = place == DELTA_LIVE ? LIVE_KEYS : SHADOW_KEYS;
+    const char *note = place == DELTA_LIVE ? "indexing changed records in the live table"
+                                           : "indexing changed records in the new table";
+    for (size_t i = 0; i < keys->n; i += step) {
+        r->keys = keys->v + i;
+        r->n = keys->n - i < step ? keys->n - i : step;
+        progress_set((int64_t)i, (int64_t)keys->n, note);
+        if (!jobctl_check(err) || !until_done(r, err))
+            return false;
+    }
+    return true;
+}
+
+bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table, DeltaPlace place,
+                 const DeltaKeys *keys, Err *err)
+{
+    if (keys->n == 0)
+        return true;
+    Reindex *r = NEW(Reindex);
+    r->db = db;
+    r->d = d;
+    bool ok = begin(r, schema, table, err) && isolate(db, place, err) && all_keys(r, place, keys, err) &&
+              db_exec(db, err, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "");
+    end(r);
+    return ok;
+}
