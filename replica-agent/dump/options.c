@@ -35,7 +35,7 @@ const Opt dump_option_rows[] = {
     {"threads", 't', OPT_INT, AT(threads), "N", NULL, 1, 256,
      "Connections that read at the same time. Default: one a processor, at most 8.", "How"},
     {"verify", 0, OPT_FLAG, AT(verify), NULL, NULL, 0, 0,
-     "Compares every part with the table by a checksum computed in the server. Default in a job."},
+     "Compares every part with the table by a checksum computed in the server. Default on a frozen replica."},
     {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0, "Leaves that out."},
     {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
      "Longest wait for a lock before the dump gives up."},

@@ -152,7 +152,8 @@ def dumped_value(database, table):
 
 def definitions(database):
     out = {}
-    for name, kind in sql(f"SELECT table_name, table_type FROM information_schema.tables WHERE table_schema='{database}'"):
+    for name, kind in sql(f"SELECT table_name, table_type FROM information_schema.tables"
+                          f" WHERE table_schema='{database}'"):
         what = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}.get(kind, "TABLE")
         out[name] = sql(f"SHOW CREATE {what} {quoted(name)}", database)
     for name, kind in sql(f"SELECT routine_name, routine_type FROM information_schema.routines"
@@ -172,7 +173,8 @@ def transfers():
         CREATE TABLE a (id INT PRIMARY KEY, n BIGINT); CREATE TABLE b LIKE a;
         INSERT INTO a SELECT n, 1000 FROM big.numbers; INSERT INTO b SELECT n, 1000 FROM big.numbers;""")
     statement = (f"BEGIN; SET @k = FLOOR(RAND()*{ROWS}), @v = FLOOR(RAND()*100);"
-                 "UPDATE moving.a SET n = n - @v WHERE id = @k; UPDATE moving.b SET n = n + @v WHERE id = @k; COMMIT;\n")
+                 "UPDATE moving.a SET n = n - @v WHERE id = @k; UPDATE moving.b SET n = n + @v WHERE id = @k;"
+                 "COMMIT;\n")
     argv = ["mariadb", "--no-defaults", "-S", socket()]
     writers = [subprocess.Popen(argv, stdin=subprocess.PIPE, text=True) for _ in range(2)]
     for w in writers:
@@ -223,9 +225,10 @@ def limit_files():
 @contextlib.contextmanager
 def started(out, *options, node=0, env=None):
     """A dump in mid-run: the first data file is there."""
-    argv = command("--database", "big", "--output", out, "--threads", "2", "--chunk-size", "64K", "--compress", "zlib:9",
-                   *options, node=node)
-    run = subprocess.Popen(argv, env=clean_env(**(env or {})), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    argv = command("--database", "big", "--output", out, "--threads", "2", "--chunk-size", "64K", "--compress",
+                   "zlib:9", *options, node=node)
+    run = subprocess.Popen(argv, env=clean_env(**(env or {})), text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
     try:
         wait_for("a first file of data", 20, lambda: glob.glob(f"{out}/big.*.0*") or run.poll() is not None)
         yield run
@@ -329,7 +332,8 @@ class Dumps:
                     assert "at one binary log position" in text, text
                     assert sum_after_restore(out) == 2 * 1000 * ROWS
                 else:
-                    text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader, status=1).stderr
+                    text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader,
+                                status=1).stderr
                     assert "grant RELOAD" in text and "--threads 1" in text, text
             with folder() as out:
                 dump("--database", "moving", "--output", out, "--threads", "1", defaults=reader)
@@ -339,8 +343,7 @@ class Dumps:
         with folder() as out:
             one_sentence(dump("--database", "bgi", "--output", out, status=1), "bgi", 'did you mean "big"?')
             no_dump(out)
-            one_sentence(dump("--output", out, defaults=option_file(0, "root", "wrong") if STATE["flavor"] == "mysql" else
-                              option_file(0, "nobody", "wrong"), status=1), "Access denied")
+            one_sentence(dump("--output", out, defaults=option_file(0, "nobody", "wrong"), status=1), "Access denied")
             one_sentence(dump("--output", out, "--socket", "/nonexistent/sock", status=1), "/nonexistent/sock")
             one_sentence(dump("--output", out, defaults="/nonexistent.cnf", status=1), "/nonexistent.cnf")
             one_sentence(dump("--output", out, "--compress", "lzma", status=2), "lzma", "known: gzip")
@@ -388,8 +391,8 @@ class Dumps:
             run.wait()
             no_dump(out)
         wait_for("its connections are gone", 10, lambda: value(
-            "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '%FROM `big`%'")
-            == "0")
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+            " AND info LIKE '%FROM `big`%'") == "0")
 
     def test_it_sleeps_at_a_safe_point_and_goes_on(self):
         with folder() as out, started(out) as run:
@@ -406,12 +409,11 @@ class Dumps:
     def test_nothing_was_written_to_the_binary_log(self):
         """A dump of a replica must leave no transaction of its own there."""
         wait_for("the replica has caught up", 60, lambda: position(1) == position(0))
-        before = value("SELECT @@global.gtid_executed" if STATE["flavor"] == "mysql" else "SELECT @@global.gtid_binlog_pos", node=1)
+        before = STATE["cluster"].position("db1")
         with folder() as out:
             text = dump("--database", "big", "--output", out, "--threads", "2", node=1).stdout
             assert "commits were held" in text, text
-        assert before == value("SELECT @@global.gtid_executed" if STATE["flavor"] == "mysql" else "SELECT @@global.gtid_binlog_pos",
-                               node=1)
+        assert before == STATE["cluster"].position("db1")
 
     def test_a_frozen_replica_is_dumped_as_a_job(self):
         wait_for("the replica has caught up", 60, lambda: position(1) == position(0))
@@ -424,8 +426,8 @@ class Dumps:
                        "SIDING_RUN_ID": "1.1", "SIDING_SHARD": "0", "SIDING_SHARDS": "1"}
                 read, write = os.pipe()
                 shell = 'exec 3>&"$1"; shift; exec "$@"'
-                done = subprocess.run(["bash", "-c", shell, "-", str(write), os.path.join(BUILD, "siding-dump"), "--database",
-                                       "big"], env=clean_env(**env), pass_fds=[write], capture_output=True, text=True,
+                argv = ["bash", "-c", shell, "-", str(write), os.path.join(BUILD, "siding-dump"), "--database", "big"]
+                done = subprocess.run(argv, env=clean_env(**env), pass_fds=[write], capture_output=True, text=True,
                                       timeout=60, check=False)
                 os.close(write)
                 with os.fdopen(read, encoding="utf-8") as f:
@@ -440,8 +442,8 @@ class Dumps:
                     text = f.read()
                 assert "SHOW SLAVE STATUS:\n\tHost: 127.0.0.1\n" in text and f"GTID:{gtid}\n" in text, text
             with folder() as out:
-                one_sentence(dump("--database", "big", "--output", out, node=1, env={"SIDING_GTID": position(0)}, status=1),
-                             "not frozen at the start", gtid)
+                done = dump("--database", "big", "--output", out, node=1, env={"SIDING_GTID": position(0)}, status=1)
+                one_sentence(done, "not frozen at the start", gtid)
                 no_dump(out)
             with folder() as out, started(out, node=1, env={"SIDING_GTID": gtid}) as run:
                 replica_sql(False)

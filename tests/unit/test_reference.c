@@ -6,6 +6,7 @@
 #include "common/coordconf.h"
 #include "common/fs.h"
 #include "orchestrator/cli/cmd.h"
+#include "replica-agent/dump/options.h"
 
 static void compare(const char *page, const Str *want)
 {
@@ -47,6 +48,20 @@ static void sidingd_conf_page(void **state)
     compare("sidingd.conf.md", &page);
 }
 
+static void siding_dump_page(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str page = STR_INIT;
+    str_adds(&page,
+             "# siding-dump\n\nGenerated from the table in `replica-agent/dump/options.c`; do not edit. "
+             "[dump.md](../dump.md) says how it works.\n\n```\n");
+    dump_options_help(&page);
+    str_adds(&page, "```\n");
+    compare("siding-dump.md", &page);
+    for (const Opt *o = dump_option_rows; o->name; o++)
+        assert_true(o->doc && str_ends(o->doc, "."));
+}
+
 static void every_option_has_its_text(void **state)
 {
     (void)state;
@@ -64,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siding_page),
         cmocka_unit_test(sidingd_conf_page),
+        cmocka_unit_test(siding_dump_page),
         cmocka_unit_test(every_option_has_its_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
