@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole product on real clusters: a job from its submission to its end under live load, whatever is killed on
+the way. What must hold after each: replication runs, settings are back, servers are equal, a result is loaded once."""
+import contextlib
+import glob
+import gzip
+import json
+import os
+import re
+
+from harness import ClusterTest, Failed, ROOT, main, wait_until
+
+POSITIONS = """
+name = "positions"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
+args = [ "-c", "for i in 1 2 3 4; do mariadb --defaults-file=$SIDING_DEFAULTS_FILE -Ne 'SELECT @@gtid_slave_pos, (SELECT COUNT(*) FROM catalogue.record)' >>$SIDING_RESULT_DIR/seen; sleep 0.3; done; echo $SIDING_GTID >$SIDING_RESULT_DIR/told" ];
+"""
+SLOW = """
+name = "slow"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
+args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"total\\":10,\\"unit\\":\\"steps\\"}' >&3; sleep 0.3; done; echo end >$SIDING_RESULT_DIR/end" ];
+"""
+SETTINGS = ("SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, "
+            "@@GLOBAL.slave_parallel_mode")
+
+
+class Pipeline(ClusterTest):
+    """One cluster with a small catalogue, scenarios after each other."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.load_catalogue(3000)
+        with open(os.path.join(ROOT, "scripts", "lib", "quickstart", "catalogue.conf"), encoding="utf-8") as f:
+            c.job("catalogue", f.read())
+        c.job("positions", POSITIONS)
+        c.job("slow", SLOW)
+        wait_until(lambda: cls.knows("slow"), 15, "the coordinator knows the jobs")
+        cls.before = [c.sql(n, SETTINGS) for n in ("db1", "db2")]
+
+    @classmethod
+    def knows(cls, job):
+        nodes = cls.cluster.siding("cluster", "status")["nodes"]
+        return all(any(j["name"] == job for j in n["agent"]["jobs"]) for n in nodes)
+
+    def expect_as_before(self):
+        """Nothing of a run is left on the replicas, and the servers are equal."""
+        c = self.cluster
+        for node in ("db1", "db2"):
+            c.expect_replicating(node)
+            wait_until(lambda n=node: not os.path.exists(os.path.join(c.folder, n, "agent", "lease.json")), 60,
+                       "the lease on %s is gone" % node)
+        self.assertEqual([c.sql(n, SETTINGS) for n in ("db1", "db2")], self.before)
+        c.expect_equal()
+
+    def uploads_of(self, task):
+        return [t for t in self.cluster.siding("task", "list") if t.get("parent_task") == int(task)]
+
+    def expect_index_right(self, task):
+        """The index holds each name's words as they are now, but for records that changed after the upload began."""
+        c = self.cluster
+        begun = self.uploads_of(task)[0]["runs"][-1]["started_at"].replace("T", " ").rstrip("Z")
+        rows = c.sql("db0", "SET time_zone = '+00:00'; SELECT r.id, r.name, GROUP_CONCAT(i.term, '=', i.frequency ORDER BY i.term) "
+                     "FROM catalogue.record r LEFT JOIN catalogue.word_index i ON i.record = r.id AND i.field = 1 "
+                     "WHERE r.changed_at < '%s' GROUP BY r.id" % begun)
+        # The rules of other characters have tests of their own.
+        rows = [r for r in rows if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", r[1])]
+        self.assertGreater(len(rows), 1000)
+        for key, name, found in rows:
+            words = name.split("-")
+            want = ",".join("%s=%d" % (w, words.count(w)) for w in sorted(set(words)))
+            self.assertEqual(found, want, "record %s, %s" % (key, name))
+
+    # -- jobs under live load
+
+    def test_1_a_reindex_with_changes_under_way(self):
+        c = self.cluster
+        first, second = [r[0] for r in c.sql("db0", "SELECT id FROM catalogue.record ORDER BY id LIMIT 2")]
+        with c.writers(rate=100):
+            task = c.submit("index", "--job", "catalogue")
+            wait_until(lambda: c.last_run(task).get("gtid"), 30, "the replica is frozen")
+            c.sql("db0", "UPDATE catalogue.record SET name = 'changedmeanwhile' WHERE id = %s; START TRANSACTION; "
+                  "DELETE FROM catalogue.link WHERE %s IN (record_id, target_id); DELETE FROM catalogue.record_keyword WHERE "
+                  "record_id = %s; DELETE FROM catalogue.record_person WHERE record_id = %s; DELETE FROM catalogue.record WHERE "
+                  "id = %s; COMMIT" % (first, second, second, second, second))
+            c.expect_state(task, "done", 120)
+            self.assertEqual(c.value("db0", "SELECT record FROM catalogue.word_index WHERE term = 'changedmeanwhile'"), first)
+            self.assertEqual(c.value("db0", "SELECT COUNT(*) FROM catalogue.word_index WHERE record = %s" % second), "0")
+        run = c.last_run(task)
+        self.assertRegex(run["gtid"], r"^0-1-\d+$")
+        self.assertTrue(run["replay"]["settings_restored"])
+        self.assertEqual([t["state"] for t in self.uploads_of(task)], ["done"])
+        self.expect_as_before()
+
+    def test_2_a_dump_under_load(self):
+        c = self.cluster
+        with c.writers(rate=100):
+            task = c.submit("dump", "--database", "catalogue")
+            c.expect_state(task, "done", 120)
+        c.siding("result", "verify", task)
+        path = c.siding("result", "path", task)
+        path = path if isinstance(path, str) else path["path"]
+        with open(os.path.join(path, "manifest.json"), encoding="utf-8") as f:
+            manifest = json.load(f)
+        self.assertEqual(manifest["gtid"], c.last_run(task)["gtid"])
+        for key in ("run", "job", "gtid", "frozen_at", "flavor", "server_version", "shard", "shards", "files", "started_at", "finished_at"):
+            self.assertIn(key, manifest)
+        self.expect_as_before()
+
+    def test_3_two_replicas_at_one_gtid(self):
+        c = self.cluster
+        with c.writers(rate=200):
+            task = c.submit("command", "--on", "replica", "positions", "--replicas", "2")
+            c.expect_state(task, "done", 120)
+        run = c.last_run(task)
+        self.assertEqual(sorted(run["nodes"]), ["db1", "db2"])
+        seen = set()
+        for node in run["nodes"]:
+            folder = os.path.join(c.folder, node, "spool", run["id"])
+            for name in os.listdir(folder):
+                if name.startswith("seen"):
+                    seen.update(read_result(os.path.join(folder, name)).splitlines())
+        self.assertEqual(len(seen), 1, seen)
+        self.assertEqual(seen.pop().split("\t")[0], run["gtid"])
+        self.expect_as_before()
+
+    def test_4_a_pause_by_hand(self):
+        c = self.cluster
+        with c.writers(rate=100):
+            answer = c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "a look")
+            gtid = answer.get("gtid") or answer["lease"]["gtid"]
+            self.assertEqual(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), gtid)
+            self.assertIn("db1", c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "again", status=1))
+            self.assertEqual(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), gtid)
+            c.siding("replica", "resume", "db1")
+        self.expect_as_before()
+
+    # -- kills
+
+    def killed_while_running(self, what):
+        c = self.cluster
+        with c.writers(rate=100):
+            task = c.submit("command", "--on", "replica", "slow")
+            run = c.expect_run_state(task, "running", 30)
+            c.kill(what(run["nodes"][0]))
+            c.up()
+            c.expect_state(task, "done", 60)
+        self.expect_as_before()
+
+    def test_5_kill_9_of_the_coordinator(self):
+        self.killed_while_running(lambda node: "sidingd")
+
+    def test_5_kill_9_of_the_agent(self):
+        self.killed_while_running(lambda node: "agent" + node[2:])
+
+    def test_5_kill_9_of_the_job(self):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "slow")
+        run = c.expect_run_state(task, "running", 30)
+        pids = wait_until(lambda: processes_of(c, run["id"]), 10, "the job's process")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                c.kill_pid(pid)
+        c.expect_state(task, "error", 60)
+        self.assertFalse(glob.glob(os.path.join(c.folder, run["nodes"][0], "spool", run["id"], "manifest.json")))
+        self.expect_as_before()
+
+    def test_6_kills_during_an_upload_load_it_once(self):
+        c = self.cluster
+        for what in ("sidingd", "agent0", "sidingd"):
+            task = c.submit("index", "--job", "catalogue")
+            c.expect_run_state(task, "uploading", 60)
+            c.kill(what)
+            c.up()
+            c.expect_state(task, "done", 120)
+            self.assertEqual([t["state"] for t in self.uploads_of(task)], ["done"])
+            self.expect_index_right(task)
+        self.expect_as_before()
+
+    def test_7_reindexes_end_with_equal_servers(self):
+        c = self.cluster
+        for _ in range(3):
+            with c.writers(rate=150):
+                task = c.submit("index", "--job", "catalogue")
+                c.expect_state(task, "done", 120)
+            self.expect_index_right(task)
+            self.expect_as_before()
+
+
+class PipelineMySql(ClusterTest):
+    """Pause, lease, dump and resume on a real Oracle MySQL."""
+    flavor = "mysql"
+
+    def test_a_pause_a_dump_and_a_resume(self):
+        c = self.cluster
+        c.sql("db0", "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50)); "
+              "INSERT INTO shop.item (name) VALUES ('one'), ('two'), ('three')")
+        c.expect_caught_up()
+        answer = c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "a look")
+        gtid = answer.get("gtid") or answer["lease"]["gtid"]
+        c.sql("db0", "INSERT INTO shop.item (name) VALUES ('four')")
+        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM shop.item"), "3")
+        self.assertEqual(c.position("db1"), gtid)
+        c.siding("replica", "resume", "db1")
+        task = c.submit("dump", "--database", "shop")
+        c.expect_state(task, "done", 60)
+        c.siding("result", "verify", task)
+        run = c.last_run(task)
+        self.assertRegex(run["gtid"], r"^[0-9a-f-]{36}:1-\d+")
+        for node in ("db1", "db2"):
+            c.expect_replicating(node)
+            self.assertFalse(os.path.exists(os.path.join(c.folder, node, "agent", "lease.json")))
+        c.expect_equal()
+
+
+def read_result(path):
+    with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as f:
+        return f.read()
+
+
+def processes_of(cluster, run):
+    """Processes of a run's job, by their environment."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as f:
+                env = f.read().split(b"\0")
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                command = f.read()
+        except OSError:
+            continue
+        if b"SIDING_RUN_ID=" + run.encode() in env and any(e.startswith(b"SIDING_RESULT_DIR=" + cluster.folder.encode()) for e in env) \
+                and b"siding-agent" not in command:
+            found.append(int(pid))
+    return found
+
+
+if __name__ == "__main__":
+    main()
