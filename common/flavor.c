@@ -126,6 +126,7 @@ static const Flavor flavors[] = {
             .hold_commits_name = "BACKUP STAGE BLOCK_COMMIT",
             .hold_commits_privilege = "RELOAD",
             .snapshot_position_sql = "SHOW STATUS LIKE 'binlog_snapshot_%'",
+            .gtid_of_position_sql = "SELECT BINLOG_GTID_POS(?, ?)",
             .reader_session = "SET SESSION max_statement_time=0",
             .executes_text = true,
             .real_text_before = "CONCAT(",

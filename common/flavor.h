@@ -48,6 +48,7 @@ typedef struct Flavor {
     const char *hold_commits_name, *hold_commits_privilege; /* for people */
     const char *snapshot_position_sql; /* binlog file and position of the session's snapshot, as rows of name
                                           and value; NULL: not told */
+    const char *gtid_of_position_sql;  /* bound: file, position */
     const char *reader_session;        /* statement: no limit on a statement's time, fresh estimates */
     bool executes_text;                /* EXECUTE IMMEDIATE of any statement */
     /* Around a FLOAT or DOUBLE: its shortest exact text, the same in a result and as a function's argument

@@ -199,6 +199,17 @@ static bool same_position(Snapshot *s, bool *ret_same, Err *err)
     return true;
 }
 
+static void name_gtid(Snapshot *s)
+{
+    Err ignored;
+    char *gtid = NULL;
+    if (db_value(s->control, &gtid, &ignored, flavor(s)->gtid_of_position_sql, "si", s->binlog_file,
+                 s->binlog_pos) &&
+        gtid)
+        s->binlog_gtid = STEAL(gtid);
+    free(gtid);
+}
+
 static bool open_by_position(Snapshot *s, bool *ret_done, Err *err)
 {
     *ret_done = false;
@@ -226,6 +237,8 @@ static bool open_live(const SnapshotPlan *plan, Snapshot *s, Err *err)
             return false;
         if (flavor(s)->snapshot_position_sql)
             (void)!same_position(s, &known, &ignored);
+        if (known)
+            name_gtid(s);
         snprintf(s->method, sizeof s->method, "one connection with a consistent snapshot, no lock");
         return true;
     }
@@ -239,8 +252,10 @@ static bool open_live(const SnapshotPlan *plan, Snapshot *s, Err *err)
     }
     if (!open_by_position(s, &done, err))
         return false;
-    if (done)
+    if (done) {
+        name_gtid(s);
         return true;
+    }
     return err_set(err, held.kind, held.code,
                    "cannot open %zu snapshots at one moment (%s: %s): grant %s ON *.* to the account, or use "
                    "--threads 1",

@@ -330,6 +330,8 @@ class Dumps:
                 if STATE["flavor"] == "mariadb":
                     text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader).stdout
                     assert "at one binary log position" in text, text
+                    with open(os.path.join(out, "metadata"), encoding="utf-8") as f:
+                        assert "\n\tGTID:0-" in f.read()
                     assert sum_after_restore(out) == 2 * 1000 * ROWS
                 else:
                     text = dump("--database", "moving", "--output", out, "--threads", "2", defaults=reader,
