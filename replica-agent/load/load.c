@@ -19,8 +19,8 @@ static bool take_lock(Load *l, Err *err)
     for (;;) {
         int64_t got;
         if (!db_value_int(l->db, &got, err,
-                          "SELECT COALESCE(GET_LOCK(CONCAT('siding_load_', SHA1(?)), 1), 0)", "s",
-                          l->bundle->target))
+                          "SELECT COALESCE(GET_LOCK(CONCAT('siding_load_', LEFT(SHA2(?, 256), 40)), 1), 0)",
+                          "s", l->bundle->target))
             return false;
         if (got)
             return true;

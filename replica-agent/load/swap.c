@@ -110,12 +110,13 @@ static void tell_who_blocks(Load *l, int try)
     AUTOFREE char *who = NULL;
     AUTOFREE char *reason = NULL;
     Err ignored;
-    if (!db_value(l->db, &who, &ignored,
-                  "SELECT CONCAT('connection ', ID, ' of ', USER, ' (', TIME, ' s)') FROM"
-                  " information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER <> 'system user' AND "
-                  "COMMAND"
-                  " NOT IN ('Daemon', 'Binlog Dump') ORDER BY COMMAND = 'Sleep', TIME DESC LIMIT 1",
-                  ""))
+    /* Most likely a transaction that is open, idle ones included; the longest first. */
+    if (!db_value(
+            l->db, &who, &ignored,
+            "SELECT CONCAT('connection ', ID, ' of ', USER, ' (', TIME, ' s)') FROM"
+            " information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND ID IN"
+            " (SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX) ORDER BY TIME DESC LIMIT 1",
+            ""))
         who = NULL;
     reason = xasprintf("waiting to rename, try %d: %s is in use; perhaps by %s", try, l->bundle->target,
                        who ? who : "a transaction");

@@ -19,12 +19,14 @@ CREATE TABLE IF NOT EXISTS siding.ledger (run_id VARCHAR(40) NOT NULL, chunk VAR
   at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk)) ENGINE=InnoDB;
 """
 # What siding bootstrap grants.
+SERVER_GRANTS = {"mariadb": {"load": "SLAVE MONITOR, BINLOG MONITOR, PROCESS", "job": "SLAVE MONITOR, BINLOG MONITOR"},
+                 "mysql": {"load": "REPLICATION CLIENT, PROCESS", "job": "REPLICATION CLIENT, SHOW_ROUTINE"}}
 ACCOUNTS = """
 CREATE USER siding_load@localhost IDENTIFIED BY 'load'; CREATE USER siding_job@localhost IDENTIFIED BY 'job';
-GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO siding_load@localhost;
+GRANT %(load)s ON *.* TO siding_load@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER ON lib.* TO siding_load@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE ON siding.ledger TO siding_load@localhost;
-GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO siding_job@localhost;
+GRANT %(job)s ON *.* TO siding_job@localhost;
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON lib.* TO siding_job@localhost;
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON catalogue.* TO siding_job@localhost;
 """
@@ -45,7 +47,7 @@ def title(i):
 
 
 def fill(cluster, records):
-    cluster.sql("db0", SCHEMA + ACCOUNTS)
+    cluster.sql("db0", SCHEMA + ACCOUNTS % SERVER_GRANTS[cluster.flavor])
     values = ",".join("(%d, '%s', '%s and %s d''%s caf\u00e9')" % (
         i, title(i), WORDS[i * 7 % 10], WORDS[i * 3 % 10], WORDS[i % 7]) for i in range(1, records + 1))
     cluster.sql("db0", "INSERT INTO lib.record (id, title, body) VALUES " + values)
