@@ -237,9 +237,9 @@ static void job_ended(Agent *a, Runner *r, const ProgramExit *e)
     }
     if (start_again(a, r, e))
         return;
-    AUTOFREE char *why = run_program_failure(a, r, e);
-    bool by_limit = e && e->ended_by, full = a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes;
-    set_outcome(r, "error", full ? ERR_NO_SPACE : by_limit ? ERR_TIMEOUT : ERR_IO, why);
+    Err err;
+    run_program_failure(a, r, e, &err);
+    set_outcome(r, "error", err.kind, err.text);
     event(a, r, RUN_EV_JOB_ENDED);
 }
 
@@ -253,8 +253,9 @@ static void seal_ended(Agent *a, Runner *r, const ProgramExit *e)
             return;
         }
     }
-    AUTOFREE char *why = run_program_failure(a, r, e);
-    set_outcome(r, "error", ERR_IO, why);
+    Err err;
+    run_program_failure(a, r, e, &err);
+    set_outcome(r, "error", err.kind, err.text);
     event(a, r, RUN_EV_SEAL_FAILED);
 }
 

@@ -70,4 +70,5 @@ const char *run_program_after(const Runner *r, const char *name); /* NULL: it wa
 char *run_program_dir(const struct Agent *a, const Runner *r, const char *name);
 void run_program_clean(struct Agent *a,
                        const Runner *r); /* secrets and fetched files; the result too unless sealed */
-char *run_program_failure(struct Agent *a, const Runner *r, const ProgramExit *e); /* a sentence, owned */
+/* A sentence, and what kind of failure it is. */
+void run_program_failure(struct Agent *a, const Runner *r, const ProgramExit *e, Err *ret);

@@ -2,6 +2,7 @@
  * What the stages of a run execute: program, arguments, environment, limits. Only programs of our own and
  * those the configuration names; the environment is the contract's, nothing is inherited.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -330,28 +331,41 @@ void run_program_clean(Agent *a, const Runner *r)
         log_warn("run %s: its partial result is left behind: %s", id, err.text);
 }
 
-char *run_program_failure(Agent *a, const Runner *r, const ProgramExit *e)
+/* By what we see, or by what the program said. */
+static bool disk_is_full(const Agent *a, const char *said)
+{
+    bool low = a->spool_free >= 0 && a->spool_free < (a->conf.min_free_bytes ? a->conf.min_free_bytes : 1);
+    return low || strstr(said, strerror(ENOSPC));
+}
+
+static void say_how(Str *out, const ProgramExit *e)
+{
+    if (!e)
+        str_adds(out, "was lost: its supervisor was killed");
+    else if (!e->started)
+        str_addf(out, "could not be started: %s", e->error ? e->error : "");
+    else if (e->ended_by)
+        str_addf(out, "was ended (%s)", e->ended_by);
+    else if (e->signal)
+        str_addf(out, "was killed by signal %lld", (long long)e->signal);
+    else
+        str_addf(out, "ended with status %lld", (long long)e->exit_code);
+}
+
+void run_program_failure(Agent *a, const Runner *r, const ProgramExit *e, Err *ret)
 {
     AUTOFREE char *dir = run_program_dir(a, r, r->j.program);
     AUTOFREE char *tail = program_log_tail(dir, "err", 600);
     AUTO(str_done) Str s = STR_INIT;
-    if (a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes)
+    bool full = disk_is_full(a, tail);
+    if (full)
         str_addf(&s, "the disk is full (%s has %lld bytes free): ", a->conf.spool_dir,
                  (long long)a->spool_free);
     else if (!a->server.up && a->server.ever && !is_upload(r))
         str_adds(&s, "the database server went away: ");
     str_addf(&s, "%s ", r->j.program);
-    if (!e)
-        str_adds(&s, "was lost: its supervisor was killed");
-    else if (!e->started)
-        str_addf(&s, "could not be started: %s", e->error ? e->error : "");
-    else if (e->ended_by)
-        str_addf(&s, "was ended (%s)", e->ended_by);
-    else if (e->signal)
-        str_addf(&s, "was killed by signal %lld", (long long)e->signal);
-    else
-        str_addf(&s, "ended with status %lld", (long long)e->exit_code);
+    say_how(&s, e);
     if (*tail)
         str_addf(&s, ": %s", tail);
-    return str_take(&s);
+    err_set(ret, full ? ERR_NO_SPACE : e && e->ended_by ? ERR_TIMEOUT : ERR_IO, 0, "%s", str_z(&s));
 }
