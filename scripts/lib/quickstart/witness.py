@@ -8,6 +8,7 @@ from servers import Session
 
 EVERY_S = 0.1
 SETTINGS = ("innodb_flush_log_at_trx_commit", "sync_binlog", "slave_parallel_threads", "slave_parallel_mode")
+INDEX_STANDS = "EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = 'catalogue' AND table_name = 'word_index')"
 POSITIONS = {"gtid_binlog_pos", "gtid_binlog_state", "gtid_current_pos", "gtid_slave_pos", "timestamp", "last_gtid", "gtid_seq_no",
              "rand_seed1", "rand_seed2", "pseudo_thread_id", "last_insert_id", "insert_id", "identity", "error_count",
              "warning_count", "in_transaction"}
@@ -34,16 +35,22 @@ class Witness(threading.Thread):
         super().__init__(daemon=True)
         self.env, self.nodes = env, nodes
         self.samples = {node: [] for node in nodes}
+        self.not_swapped_at = None  # the last time that the primary was seen without the index
         self.ending, self.error = threading.Event(), None
 
     def run(self):
         try:
             sessions = {node: Session(node, self.env[node.upper() + "_SOCKET"], timeout=30) for node in self.nodes}
+            primary, swapped = Session("db0", self.env["DB0_SOCKET"], timeout=30), False
             while not self.ending.is_set():
                 for node, session in sessions.items():
                     self.samples[node].append(Sample(session))
+                if not swapped:
+                    now, swapped = primary.rows("SELECT UTC_TIMESTAMP(3), " + INDEX_STANDS)[0]
+                    swapped = swapped == "1"
+                    self.not_swapped_at = self.not_swapped_at if swapped else now
                 self.ending.wait(EVERY_S)
-            for session in sessions.values():
+            for session in (*sessions.values(), primary):
                 session.close()
         except Exception as e:
             self.error = e
