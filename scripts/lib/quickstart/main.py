@@ -25,7 +25,8 @@ from siding import Follower, JobFailed, Siding, all_ended, is_frozen, last_run
 from witness import Witness, pauses, variables
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RATE = 200  # live transactions a second
+RATES = (200, 100, 50)  # live transactions a second: the first that this machine sustains
+SUSTAINED_P50_MS = 25
 BASELINE_S, AFTER_S, ON_PRIMARY_S = 8, 5, 5
 STAGES = {"cluster": 6, "catalogue": 8, "loading": 8, "writers alone": BASELINE_S, "the reindex on the primary": 8,
           "the jobs on replicas": 15, "afterwards": AFTER_S, "proofs": 30}
@@ -110,13 +111,27 @@ def window(run, name, seconds=None, function=None):
     return result
 
 
-def baseline(run, stage):
+def start_writers(run):
+    """At the highest rate at which the primary, left alone, answers without a queue."""
     tool = os.path.join(run.build, "tests", "tools", "live_writers")
-    run.writers = latency.Writers(tool, run.env["DB0_SOCKET"], run.work, RATE)
+    for rate in RATES:
+        if run.writers:
+            run.writers.stop()
+        run.writers = latency.Writers(tool, run.env["DB0_SOCKET"], run.work, rate)
+        time.sleep(1)  # connections, caches
+        start = latency.now_ms()
+        time.sleep(1.5)
+        run.writers.check()
+        seen = latency.window(latency.read(run.writers.path), start, latency.now_ms() - 500)
+        if seen and seen["p50"] < SUSTAINED_P50_MS:
+            return
+
+
+def baseline(run, stage):
     run.primary_cpus = hosts.apart(run.env)
-    time.sleep(1.5)  # connections, caches
+    start_writers(run)
     window(run, "writers alone", BASELINE_S)
-    stage.text = "%d short transactions a second on the primary" % RATE
+    stage.text = "%d short transactions a second on the primary" % run.writers.rate
 
 
 def on_primary(run, stage):
@@ -173,7 +188,7 @@ def afterwards(run, stage):
     counts = run.writers.stop()
     hosts.together(run.env)
     run.samples = latency.read(run.writers.path)
-    stage.text = "%s live transactions in all, %d failed" % (number(counts["transactions"]), counts["errors"])
+    stage.text = "%s live transactions, %d failed" % (number(counts["transactions"]), counts["errors"])
 
 
 def prove(run, stage):
