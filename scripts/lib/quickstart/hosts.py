@@ -4,9 +4,12 @@
 import os
 
 
+ALL = set(os.sched_getaffinity(0))
+
+
 def split():
     """(CPUs of the primary's host, CPUs of the replicas' hosts); both are all CPUs where there is only one."""
-    cpus = sorted(os.sched_getaffinity(0))
+    cpus = sorted(ALL)
     if len(cpus) < 2:
         return set(cpus), set(cpus)
     half = len(cpus) // 2
@@ -23,8 +26,10 @@ def bind(pid, cpus):
 
 
 def apart(env):
-    """Binds the cluster's daemons by the role of their node. Returns the CPUs of the primary's host."""
+    """Binds the cluster's daemons by the role of their node, and ourselves to where the primary is not. Returns the
+    CPUs of the primary's host."""
     primary, replicas = split()
+    bind(os.getpid(), replicas)
     for name, value in env.items():
         if name.endswith("_PID") and name[:2] in ("DB", "AG", "SI") and value.isdigit():
             bind(int(value), primary if name in ("DB0_PID", "AGENT0_PID", "SIDINGD_PID") else replicas)
@@ -32,10 +37,10 @@ def apart(env):
 
 
 def together(env):
-    everything = set.union(*split())
+    bind(os.getpid(), ALL)
     for name, value in env.items():
         if name.endswith("_PID") and value.isdigit():
-            bind(int(value), everything)
+            bind(int(value), ALL)
 
 
 def told():

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import time
 
+import hosts
+
 
 class Writers:
     def __init__(self, tool, socket, folder, rate):
         self.path, self.error_path = os.path.join(folder, "latencies.tsv"), os.path.join(folder, "writers.err")
         with open(self.error_path, "wb") as err:
             self.process = subprocess.Popen([tool, "--socket", socket, "--out", self.path, "--rate", str(rate)],
-                                            stdout=subprocess.PIPE, stderr=err, start_new_session=True)
+                                            stdout=subprocess.PIPE, stderr=err, start_new_session=True,
+                                            preexec_fn=lambda: os.sched_setaffinity(0, hosts.ALL))
         self.rate, self.counts = rate, None
 
     def check(self):

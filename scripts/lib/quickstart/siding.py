@@ -100,7 +100,7 @@ class Follower:
             show(self.told())
             if condition(self.tasks):
                 return
-            time.sleep(0.15)
+            time.sleep(0.25)
 
     def told(self):
         return ", ".join(told(t) for t in self.tasks.values() if t["state"] not in FINAL)

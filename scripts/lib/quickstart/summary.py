@@ -41,7 +41,7 @@ def results(run):
     lines = [row for row in table([r[:5] for r in rows])]
     upload = last_run(run.upload)
     seconds = epoch(upload["finished_at"]) - epoch(upload["started_at"])
-    return lines + ["index: %s rows loaded beside the old table and swapped in, %.1f s from first fetch to last delta" % (
+    return lines + ["index: %s rows loaded and swapped in, %.1f s from first fetch to last delta" % (
         number(run.postings), seconds)]
 
 
