@@ -169,6 +169,9 @@ static void submit_done(Coord *c, StoreOp *op)
         state_adopt(c, &o->task);
     } else if (op->err.kind == ERR_LOST || op->err.kind == ERR_TIMEOUT) {
         err_prefix(&op->err, "it is not known whether the task was stored (see \"siding task list\")");
+    } else if (op->err.kind == ERR_UNREACHABLE || op->err.kind == ERR_AUTH) {
+        err_prefix(&op->err, "the task is not stored: the queue lives on the primary, %s",
+                   c->journal.primary);
     }
     o->done(o->arg, c, op->ok, id, &op->err);
     wire_free(task_fields, &o->task);
