@@ -127,7 +127,6 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
                 const char *node, const char *fmt, ...)
 {
     Events *ev = c->events;
-    AUTO(str_done) Str text = STR_INIT;
     va_list ap;
     va_start(ap, fmt);
     AUTOFREE char *made = NULL;
