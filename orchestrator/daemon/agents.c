@@ -208,22 +208,14 @@ static void measure_lag(Coord *c)
     }
 }
 
-static void set_word(char **to, const char *word)
-{
-    if (str_eq(*to, word))
-        return;
-    free(*to);
-    *to = xstrdup(word);
-}
-
 static void name_states(Coord *c)
 {
     for (size_t i = 0; i < c->n_agents; i++) {
         Node *node = &c->agents[i]->node;
-        set_word(&node->state, topology_node_state(node, c->journal.primary));
-        set_word(&node->role, !c->journal.primary                      ? NULL
-                              : str_eq(node->name, c->journal.primary) ? "primary"
-                                                                       : "replica");
+        state_set_text(&node->state, topology_node_state(node, c->journal.primary));
+        state_set_text(&node->role, !c->journal.primary                      ? NULL
+                                    : str_eq(node->name, c->journal.primary) ? "primary"
+                                                                             : "replica");
     }
 }
 

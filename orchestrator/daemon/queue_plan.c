@@ -359,14 +359,6 @@ static PlanInput make_input(Coord *c, PlanTask *tasks, ChooseNode *nodes)
                        .now_ms = clock_wall_ms()};
 }
 
-static void set_why(Task *t, const char *why)
-{
-    if (str_eq(t->why, why))
-        return;
-    free(t->why);
-    t->why = xstrdup(why);
-}
-
 static bool is_complete(Coord *c, Entry *e)
 {
     Err err;
@@ -374,7 +366,7 @@ static bool is_complete(Coord *c, Entry *e)
         return true;
     if (fill_in(c, &e->t, &err))
         return true;
-    set_why(&e->t, err.text);
+    state_set_text(&e->t.why, err.text);
     return false;
 }
 
@@ -403,7 +395,7 @@ void queue_plan(Coord *c)
     for (size_t i = 0; i < n; i++) {
         if (!tasks[i].waiting)
             continue;
-        set_why(&entries[i]->t, plan.answers[i].why);
+        state_set_text(&entries[i]->t.why, plan.answers[i].why);
         if (plan.answers[i].start)
             claim(c, entries[i], &plan.answers[i].nodes);
     }

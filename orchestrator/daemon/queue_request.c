@@ -12,13 +12,6 @@
 #include "runs.h"
 #include "store.h"
 
-static void set_text(char **to, const char *text)
-{
-    char *copy = xstrdup(text);
-    free(*to);
-    *to = copy;
-}
-
 /* ---- changes that are written down first
  * -------------------------------------------------------------------- */
 
@@ -42,12 +35,12 @@ static bool change_work(Db *db, StoreOp *op, Err *err)
 
 static void take_change(Entry *e, const Task *t)
 {
-    set_text(&e->t.state, t->state);
-    set_text(&e->t.error, t->error);
-    set_text(&e->t.request, t->request);
-    set_text(&e->t.request_by, t->request_by);
-    set_text(&e->saved_request, t->request);
-    set_text(&e->t.why, NULL);
+    state_set_text(&e->t.state, t->state);
+    state_set_text(&e->t.error, t->error);
+    state_set_text(&e->t.request, t->request);
+    state_set_text(&e->t.request_by, t->request_by);
+    state_set_text(&e->saved_request, t->request);
+    state_set_text(&e->t.why, NULL);
     e->t.run_at = t->run_at;
     e->t.finished_at = t->finished_at;
     e->t.attempts = t->attempts;
@@ -98,13 +91,13 @@ static void change(Coord *c, Entry *e, const char *state, const char *action, co
     Task without_runs = e->t;
     without_runs.runs = (WireList){NULL, 0};
     wire_copy(task_fields, &o->task, &without_runs);
-    set_text(&o->task.state, state);
-    set_text(&o->task.request, NULL);
+    state_set_text(&o->task.state, state);
+    state_set_text(&o->task.request, NULL);
     o->task.finished_at = str_eq(state, "waiting") ? 0 : clock_wall_ms();
     if (str_eq(action, "retry")) {
         o->task.run_at = clock_wall_ms();
         o->task.attempts = 0;
-        set_text(&o->task.error, NULL);
+        state_set_text(&o->task.error, NULL);
     }
     o->old_request = xstrdup(e->saved_request);
     o->action = xstrdup(action);
@@ -144,12 +137,12 @@ static bool ask_run(Coord *c, Entry *e, const char *action, const char *by, Err 
     if (e->t.request && strength(action) < strength(e->t.request))
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has been asked to %s already", e->t.id,
                        e->t.request);
-    set_text(&e->t.request, action);
-    set_text(&e->t.request_by, by);
+    state_set_text(&e->t.request, action);
+    state_set_text(&e->t.request_by, by);
     if (strength(action) > 1)
-        set_text(&e->t.state, "stopping");
+        state_set_text(&e->t.state, "stopping");
     for (size_t i = 0; i < e->n_parts; i++) {
-        set_text(&e->parts[i].request_sent, NULL);
+        state_set_text(&e->parts[i].request_sent, NULL);
         retry_reset(&e->parts[i].retry);
     }
     entry_touch(e);

@@ -206,6 +206,15 @@ void coord_wake_at(Coord *c, int64_t mono_ms)
     event_add(c->step, &tv);
 }
 
+void state_set_text(char **to, const char *text)
+{
+    if (str_eq(*to, text))
+        return;
+    char *copy = xstrdup(text);
+    free(*to);
+    *to = copy;
+}
+
 bool retry_due(const Retry *r)
 {
     return clock_mono_ms() >= r->next_ms;

@@ -135,6 +135,8 @@ AgentRun *state_agent_run(const Agent *a, const char *run);
 void coord_step_soon(Coord *c);
 void coord_wake_at(Coord *c, int64_t mono_ms);
 
+void state_set_text(char **to, const char *text); /* a copy; nothing where it is the same */
+
 bool retry_due(const Retry *r);
 void retry_failed(Coord *c, Retry *r, int64_t least_ms, int64_t most_ms);
 void retry_reset(Retry *r);

@@ -96,12 +96,6 @@ void uploads_record(Coord *c, Entry *e, const AgentRun *seen)
     }
 }
 
-static void set_text(char **to, const char *text)
-{
-    free(*to);
-    *to = xstrdup(text);
-}
-
 void uploads_settle(Coord *c, Entry *e, const AgentRun *seen)
 {
     Run *r = entry_run(e);
@@ -130,7 +124,7 @@ void uploads_settle(Coord *c, Entry *e, const AgentRun *seen)
     }
     AUTOFREE char *text = xasprintf("its upload (task %" PRId64 ") ended as %s%s%s", up->t.id, up->t.state,
                                     up->t.error ? ": " : "", up->t.error ? up->t.error : "");
-    set_text(&r->error, text);
+    state_set_text(&r->error, text);
     runs_event(c, e, RUN_EV_FAILED, text);
 }
 

@@ -220,9 +220,12 @@ class Sidingd(ClusterTest):
         assert "order of their creation" in self.get(f"/v1/tasks/{later['id']}/why")["why"]
         assert self.task(first)["state"] == "running"
         self.agents[0].set(gates=set())
-        assert self.ends(first)["runs"][0]["upload_task"] == uploads[-1]["id"]
+        of = {u["parent_task"]: u["id"] for u in uploads}  # whichever was sealed first
+        assert self.ends(first)["runs"][0]["upload_task"] == of[first]
         self.ends(second)
-        spec = [b for m, p, b in self.agents[0].calls if p == "/v1/runs" and b["kind"] == "upload"][0]
+        order = [b["run"] for m, p, b in self.agents[0].calls if p == "/v1/runs" and b["kind"] == "upload"]
+        assert order == [f"{u}.1" for u in sorted(of.values())], order
+        spec = [b for m, p, b in self.agents[0].calls if p == "/v1/runs" and b["run"] == f"{of[first]}.1"][0]
         assert spec["source"]["run"] == f"{first}.1" and spec["source"]["url"].startswith("http://127.0.0.1:"), spec
         assert spec["job"] == "words"
         for a in self.agents:
