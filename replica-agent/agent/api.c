@@ -648,7 +648,6 @@ static json_t *findings_json(Agent *a, const WireList *findings)
 static void add_local_findings(Agent *a, const Step *s, WireList *findings)
 {
     Err err;
-    AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     if (s->result != STEP_OK)
         preflight_add(findings, "server", "error", "see server in agent.conf", "%s", s->err.text);
     if (!has_space(a, &err))

@@ -16,7 +16,7 @@ build() {
 	if [[ -t 2 ]]; then
 		ninja -C "$folder" "${TARGET:-all}" >&2 || die "the build failed in $folder"
 	else
-		quietly "$folder/ninja.out" ninja -C "$folder" "${TARGET:-all}"
+		quietly "$folder/ninja.out" ninja --quiet -C "$folder" "${TARGET:-all}"
 	fi
 }
 
