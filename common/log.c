@@ -79,11 +79,9 @@ void log_line(LogLevel level, const char *fmt, ...)
 {
     if (level > state.least)
         return;
-    AUTOFREE char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        abort();
+    AUTOFREE char *text = xvasprintf(fmt, ap);
     va_end(ap);
     for (char *c = text; *c; c++)
         if (*c == '\n')

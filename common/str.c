@@ -54,14 +54,20 @@ static void str_addv(Str *s, const char *fmt, va_list ap)
     s->len += (size_t)n;
 }
 
-char *xasprintf(const char *fmt, ...)
+char *xvasprintf(const char *fmt, va_list ap)
 {
     Str s = STR_INIT;
+    str_addv(&s, fmt, ap);
+    return str_take(&s);
+}
+
+char *xasprintf(const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    str_addv(&s, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
-    return str_take(&s);
+    return text;
 }
 
 void str_done(Str *s)

@@ -130,8 +130,7 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
     va_list ap;
     va_start(ap, fmt);
     AUTOFREE char *made = NULL;
-    if (vasprintf(&made, fmt, ap) < 0)
-        abort();
+    made = xvasprintf(fmt, ap);
     va_end(ap);
     if (run)
         log_line(level_of(level), "run %s: %s", run, made);

@@ -16,8 +16,7 @@ void preflight_add(WireList *findings, const char *name, const char *level, cons
     f->mend = xstrdup(mend);
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&f->text, fmt, ap) < 0)
-        abort();
+    f->text = xvasprintf(fmt, ap);
     va_end(ap);
 }
 
