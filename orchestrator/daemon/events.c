@@ -129,8 +129,7 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
     Events *ev = c->events;
     va_list ap;
     va_start(ap, fmt);
-    AUTOFREE char *made = NULL;
-    made = xvasprintf(fmt, ap);
+    AUTOFREE char *made = xvasprintf(fmt, ap);
     va_end(ap);
     if (run)
         log_line(level_of(level), "run %s: %s", run, made);
