@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "window.h"
 
 typedef struct Pass {
     const PlanInput *in;
@@ -67,14 +68,36 @@ static char *time_text(int64_t ms)
     return xstrdup(text);
 }
 
+static void wake_at(Pass *p, int64_t ms)
+{
+    if (!p->next_ms || ms < p->next_ms)
+        p->next_ms = ms;
+}
+
 static char *not_due(Pass *p, const PlanTask *t)
 {
     if (t->run_at <= p->in->now_ms)
         return NULL;
-    if (!p->next_ms || t->run_at < p->next_ms)
-        p->next_ms = t->run_at;
+    wake_at(p, t->run_at);
     AUTOFREE char *when = time_text(t->run_at);
     return xasprintf("it is due at %s", when);
+}
+
+static char *outside_window(Pass *p, const PlanTask *t)
+{
+    Window w;
+    Err err;
+    char duration[CLOCK_TEXT];
+    if (!t->window || !*t->window)
+        return NULL;
+    if (!window_parse(t->window, &w, &err))
+        return xstrdup(err.text);
+    int minutes = window_opens_in(&w, p->in->week_minute);
+    if (!minutes)
+        return NULL;
+    wake_at(p, p->in->now_ms - p->in->now_ms % 60000 + (int64_t)minutes * 60000);
+    clock_format_duration((int64_t)minutes * 60000, duration);
+    return xasprintf("its window \"%s\" opens in %s", t->window, duration);
 }
 
 /* Tasks of one name never run together, tasks of one sequence one after the other. */
@@ -135,6 +158,8 @@ static char *must_wait(Pass *p, const PlanTask *t)
         return xasprintf("its priority %" PRId64 " is below %d: it starts only by hand", t->priority,
                          PLAN_LEAST_PRIORITY);
     char *why = not_due(p, t);
+    if (!why)
+        why = outside_window(p, t);
     if (!why)
         why = held_by_another(p, t);
     if (!why && is_on_primary(t))

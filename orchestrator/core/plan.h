@@ -32,6 +32,7 @@ typedef struct PlanInput {
     ChooseRules rules;
     const char *hold; /* nothing starts, for this reason; NULL: go on */
     int64_t now_ms;
+    int week_minute; /* of the local week, for windows */
 } PlanInput;
 
 typedef struct PlanAnswer {

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/json.h"
 #include "events.h"
+#include "orchestrator/core/window.h"
 #include "queue.h"
 #include "queue_db.h"
 #include "store.h"
@@ -55,9 +57,8 @@ static bool check_numbers(const Coord *c, const Task *t, Err *err)
             MAX_ATTEMPTS);
     if (t->fixed_time && !t->sleeptime_ms)
         return err_set(err, ERR_USAGE, 0, "fixed_time needs a sleeptime");
-    if (t->window)
-        return err_set(err, ERR_REFUSED, 0, "limit windows (\"%s\") are not supported yet", t->window);
-    return true;
+    Window ignored;
+    return !t->window || window_parse(t->window, &ignored, err);
 }
 
 static bool check_shape(const Task *t, const JobInfo *job, Err *err)
@@ -347,8 +348,17 @@ static const char *taken_by(const Coord *c, const char *node)
     return NULL;
 }
 
+static int week_minute(int64_t wall_ms)
+{
+    time_t t = (time_t)(wall_ms / 1000);
+    struct tm local;
+    localtime_r(&t, &local);
+    return (local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min;
+}
+
 static PlanInput make_input(Coord *c, PlanTask *tasks, ChooseNode *nodes)
 {
+    int64_t now = clock_wall_ms();
     for (size_t i = 0; i < c->n_agents; i++)
         nodes[i] = (ChooseNode){&c->agents[i]->node, taken_by(c, c->agents[i]->name)};
     return (PlanInput){.tasks = tasks,
@@ -356,7 +366,8 @@ static PlanInput make_input(Coord *c, PlanTask *tasks, ChooseNode *nodes)
                        .n_nodes = c->n_agents,
                        .rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms},
                        .hold = c->fenced ? "another coordinator has taken over this cluster" : NULL,
-                       .now_ms = clock_wall_ms()};
+                       .now_ms = now,
+                       .week_minute = week_minute(now)};
 }
 
 static bool is_complete(Coord *c, Entry *e)

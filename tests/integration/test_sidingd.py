@@ -421,6 +421,7 @@ class Sidingd(ClusterTest):
 
         assert len(plan["nodes"]) == 1 and plan["starts"] == "now", (plan, [
             (n["name"], n["state"], n["lag_trx"]) for n in self.get("/v1/nodes")])
+        self.refuses(400, "no limit window", "POST", "/v1/tasks", {"job": "count", "window": "sometimes"})
         task = self.submit("count", unique="u", run_at="2099-01-01T00:00:00Z")
         self.refuses(409, "is not ended", "POST", "/v1/tasks", {"job": "count", "unique": "u"})
         self.call("POST", f"/v1/tasks/{task}/request", {"action": "kill"})

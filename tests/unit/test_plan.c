@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "orchestrator/core/plan.h"
+#include "orchestrator/core/window.h"
 
 enum { NOW = 1000000 };
 
@@ -227,6 +228,67 @@ static void tasks_are_due(void **state)
     assert_int_equal(expect_plan("db0;db1", NULL, rows + 2, 1), 0);
 }
 
+static void tasks_start_inside_their_window(void **state)
+{
+    (void)state;
+    /* The pass is held on Sunday 00:00. */
+    EXPECT_PLAN(
+        "db0;db1", {WITH(task(1, "a"), window, "Sun"), "db1", NULL},
+        {WITH(task(2, "b"), window, "06:00-08:00"), NULL, "its window \"06:00-08:00\" opens in 6 h 00 min"},
+        {WITH(task(3, "c"), window, "nonsense"), NULL, "is no limit window"});
+    const Row rows[] = {{WITH(task(1, "a"), window, "00:01-02:00"), NULL, "opens in"}};
+    assert_int_equal(expect_plan("db0;db1", NULL, rows, 1), NOW - NOW % 60000 + 60000);
+}
+
+static void windows_open_and_close(void **state)
+{
+    (void)state;
+    enum { H = 60, D = WINDOW_DAY };
+    static const struct {
+        const char *text;
+        int minute;
+        bool open;
+        int opens_in;
+    } rows[] = {
+        {"22:00-03:00", 1 * H + 30, true, 0},
+        {"22:00-03:00", 3 * D + 22 * H, true, 0},
+        {"22:00-03:00", 3 * D + 3 * H, false, 19 * H},
+        {"22-3", 3 * D + 21 * H + 59, false, 1},
+        {"Sunday 01:00-05:00", 1 * H, true, 0},
+        {"Sunday 01:00-05:00", 5 * H, false, 6 * D + 20 * H},
+        {"sun 1-5", D + 2 * H, false, 5 * D + 23 * H},
+        {"Fri-Mon", 6 * D + 12 * H, true, 0},
+        {"Fri-Mon", 1 * D + 23 * H, true, 0},
+        {"Fri-Mon", 2 * D, false, 3 * D},
+        {"Fri 22:00-03:00", 6 * D + 2 * H, true, 0},
+        {"Fri 22:00-03:00", 5 * D + 2 * H, false, 20 * H},
+        {"Sat 22:00-03:00", 2 * H, true, 0},
+        {"Mon 20:00", D + 23 * H + 59, true, 0},
+        {"Mon 20:00", 2 * D, false, 6 * D + 20 * H},
+        {"0-24", 77, true, 0},
+        {"08:00-08:00", 3 * D, true, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Window w;
+        Err err;
+        assert_ok(window_parse(rows[i].text, &w, &err), err);
+        if (window_is_open(&w, rows[i].minute) != rows[i].open ||
+            window_opens_in(&w, rows[i].minute) != rows[i].opens_in)
+            fail_msg("%s at %d: opens in %d", rows[i].text, rows[i].minute,
+                     window_opens_in(&w, rows[i].minute));
+    }
+    static const char *const wrong[] = {
+        "",      " ",        "Su",      "Someday", "25:00-26:00", "22:60", "1-", "Fri-", "Mon 22:00-03:00 x",
+        "24:00", "24:30-25", "Mon,Tue", "123-4",   "-3"};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        Window w;
+        Err err = {0};
+        if (window_parse(wrong[i], &w, &err))
+            fail_msg("\"%s\" was taken", wrong[i]);
+        assert_int_equal(err.kind, ERR_USAGE);
+    }
+}
+
 static void one_name_runs_once(void **state)
 {
     (void)state;
@@ -324,6 +386,8 @@ int main(void)
         cmocka_unit_test(unknown_jobs_are_told_with_the_nearest),
         cmocka_unit_test(larger_priority_and_earlier_id_go_first),
         cmocka_unit_test(tasks_are_due),
+        cmocka_unit_test(tasks_start_inside_their_window),
+        cmocka_unit_test(windows_open_and_close),
         cmocka_unit_test(one_name_runs_once),
         cmocka_unit_test(sequences_keep_their_order),
         cmocka_unit_test(uploads_run_in_order_one_at_a_time),

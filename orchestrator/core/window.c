@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "window.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/str.h"
+
+static const char *const days[] = {"sunday",   "monday", "tuesday", "wednesday",
+                                   "thursday", "friday", "saturday"};
+
+static bool bad(const char *text, Err *err)
+{
+    return err_set(err, ERR_USAGE, 0,
+                   "\"%s\" is no limit window; write for instance \"22:00-03:00\", \"Sunday 01:00-05:00\" or "
+                   "\"Fri-Mon\"",
+                   text);
+}
+
+/* At least three letters of a day's name; *p moves behind it. */
+static bool take_day(const char **p, int *ret)
+{
+    size_t n = 0;
+    while (isalpha((unsigned char)(*p)[n]))
+        n++;
+    for (int d = 0; n >= 3 && d < 7; d++)
+        if (n <= strlen(days[d]) && strncasecmp(*p, days[d], n) == 0) {
+            *ret = d;
+            *p += n;
+            return true;
+        }
+    return false;
+}
+
+static bool take_number(const char **p, int most, int *ret)
+{
+    size_t n = strspn(*p, "0123456789");
+    if (n < 1 || n > 2)
+        return false;
+    *ret = atoi(*p);
+    *p += n;
+    return *ret <= most;
+}
+
+static bool take_time(const char **p, int *ret)
+{
+    int hour, minute = 0;
+    if (!take_number(p, 24, &hour))
+        return false;
+    if (**p == ':') {
+        (*p)++;
+        if (!take_number(p, 59, &minute))
+            return false;
+    }
+    *ret = hour * 60 + minute;
+    return *ret <= WINDOW_DAY;
+}
+
+static void skip_spaces(const char **p)
+{
+    while (**p == ' ')
+        (*p)++;
+}
+
+static bool take_days(const char **p, Window *w)
+{
+    if (!isalpha((unsigned char)**p))
+        return true;
+    if (!take_day(p, &w->first_day))
+        return false;
+    w->last_day = w->first_day;
+    if (**p != '-')
+        return true;
+    (*p)++;
+    return take_day(p, &w->last_day);
+}
+
+static bool take_times(const char **p, Window *w)
+{
+    if (!**p)
+        return true;
+    if (!take_time(p, &w->from))
+        return false;
+    if (**p != '-')
+        return true;
+    (*p)++;
+    return take_time(p, &w->to);
+}
+
+bool window_parse(const char *text, Window *ret, Err *err)
+{
+    Window w = {0, 6, 0, WINDOW_DAY};
+    const char *p = text;
+    skip_spaces(&p);
+    if (!*p || !take_days(&p, &w))
+        return bad(text, err);
+    skip_spaces(&p);
+    if (!take_times(&p, &w))
+        return bad(text, err);
+    skip_spaces(&p);
+    if (*p || w.from == WINDOW_DAY)
+        return bad(text, err);
+    *ret = w;
+    return true;
+}
+
+static bool opens_on(const Window *w, int day)
+{
+    return w->first_day <= w->last_day ? day >= w->first_day && day <= w->last_day
+                                       : day >= w->first_day || day <= w->last_day;
+}
+
+bool window_is_open(const Window *w, int week_minute)
+{
+    int day = week_minute / WINDOW_DAY % 7, minute = week_minute % WINDOW_DAY;
+    if (w->from < w->to)
+        return opens_on(w, day) && minute >= w->from && minute < w->to;
+    /* Over midnight: what opened the day before is still open. */
+    return (opens_on(w, day) && minute >= w->from) || (opens_on(w, (day + 6) % 7) && minute < w->to);
+}
+
+int window_opens_in(const Window *w, int week_minute)
+{
+    int in = 0;
+    while (in < WINDOW_WEEK && !window_is_open(w, (week_minute + in) % WINDOW_WEEK))
+        in++;
+    return in;
+}
