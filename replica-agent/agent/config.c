@@ -89,10 +89,15 @@ const ConfOption agent_config_options[] = {
     {0},
 };
 
+static bool is_name(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return *text && text[strspn(text, allowed)] == 0;
+}
+
 static bool check_names(const char *path, const AgentConfig *c, Err *err)
 {
-    if (!*c->node || strspn(c->node, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
-                         strlen(c->node))
+    if (!is_name(c->node))
         return conf_error(err, path, "node", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
                           c->node);
     return true;
@@ -141,84 +146,16 @@ DbTarget agent_config_target(const AgentConfig *c)
 
 /* ---- job files ------------------------------------------------------------------------------------ */
 
-#define JOB(name) offsetof(JobConfig, name)
-#define INDEX(name) (JOB(index.name) - JOB(index))
-
-typedef struct JobField {
-    char *name, *query;
-} JobField;
-
-static const ConfOption field_options[] = {
-    {"name", CONF_STR, offsetof(JobField, name), .required = true,
-     .doc = "What the field holds, for people."},
-    {"query", CONF_STR, offsetof(JobField, query), .required = true,
-     .doc = "SELECT key, text; several rows a key are allowed."},
-    {0},
-};
-
-static const ConfOption index_options[] = {
-    {"target", CONF_STR, INDEX(target), .required = true, .doc = "The result table, \"database.table\"."},
-    {"key", CONF_STR, INDEX(key), .fallback = "record", .doc = "Name of its key column."},
-    {"fields", CONF_LIST, INDEX(fields), .required = true, .group = field_options, .size = sizeof(JobField),
-     .doc = "What is indexed."},
-    {"changed_since", CONF_STR, INDEX(changed_since),
-     .doc = "SELECT of the keys changed or deleted since :frozen_at, for on_change = \"delta\"."},
-    {"changed_margin", CONF_DURATION, INDEX(changed_margin_ms), .fallback = "60s", .max = DAY_MS,
-     .doc = "How much further back changed_since looks."},
-    {"on_change", CONF_STR, INDEX(on_change), .fallback = "refuse", .choices = "refuse|delta|discard",
-     .doc = "What a swap does when the target was changed during the run."},
-    {"language", CONF_STR, INDEX(language), .fallback = "none",
-     .doc = "Stemmer (any Snowball language), or none."},
-    {"min_length", CONF_INT, INDEX(min_length), .fallback = "1", .min = 1, .max = 64,
-     .doc = "Shortest word."},
-    {"stop_words", CONF_STRS, INDEX(stop_words), .doc = "Words left out."},
-    {0},
-};
-
-const ConfOption job_config_options[] = {
-    {"name", CONF_STR, JOB(name), .required = true, .doc = "What `siding submit` calls the job."},
-    {"kind", CONF_STR, JOB(kind), .required = true, .choices = "index|command",
-     .doc = "An index, or any program."},
-    {"on", CONF_STR, JOB(on), .fallback = "replica", .choices = "replica|primary", .doc = "Where it runs."},
-    {"program", CONF_PATH, JOB(program), .doc = "The program of a command, run without a shell."},
-    {"args", CONF_STRS, JOB(args), .doc = "Its arguments."},
-    {"allow_args", CONF_STRS, JOB(allow_args),
-     .doc = "Patterns; each argument that a submitter adds must match one as a whole."},
-    {"upload", CONF_STR, JOB(upload), .fallback = "none", .choices = "none|swap|append|replace",
-     .doc = "How the result is loaded into the primary."},
-    {"target", CONF_STR, JOB(target), .doc = "The table a command's result is loaded into."},
-    {"columns", CONF_STRS, JOB(columns), .doc = "Its columns, in the order of the result; left out: all."},
-    {"nice", CONF_INT, JOB(nice), .fallback = "10", .min = -20, .max = 19, .doc = "Nice value."},
-    {"time_limit", CONF_DURATION, JOB(time_limit_ms), .doc = "Longest run; left out: no limit."},
-    {"pause_limit", CONF_DURATION, JOB(pause_limit_ms),
-     .doc = "Longest pause for this job; left out: the agent's."},
-    {"memory_limit_bytes", CONF_INT, JOB(memory_limit_bytes), .min = 0, .max = INT64_MAX,
-     .doc = "Most address space of a command's process; left out: no limit."},
-    {"user", CONF_STR, JOB(user),
-     .doc = "Operating system user of a command; left out: the agent's. Needs an agent that runs as root."},
-    {"index", CONF_GROUP, JOB(index), .group = index_options, .doc = "The index, for kind index."},
-    {0},
-};
-
-static bool check_job(const char *path, const JobConfig *j, Err *err)
+static bool check_job(const char *path, const JobFile *f, Err *err)
 {
-    bool index = str_eq(j->kind, "index");
-    if (!*j->name || strspn(j->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
-                         strlen(j->name))
+    if (!is_name(f->name))
         return conf_error(err, path, "name", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
-                          j->name);
-    if (str_eq(j->name, "dump"))
+                          f->name);
+    if (str_eq(f->name, "dump"))
         return conf_error(err, path, "name", "\"dump\" is built in");
-    if (index && !j->index.target)
-        return conf_error(err, path, "index", "a job of kind \"index\" needs the group index");
-    if (!index && !j->program)
-        return conf_error(err, path, "program", "a job of kind \"command\" needs a program");
-    if ((str_eq(j->upload, "append") || str_eq(j->upload, "replace")) && !index && !j->target)
-        return conf_error(err, path, "target", "upload = \"%s\" needs a target, \"database.table\"",
-                          j->upload);
-    for (size_t i = 0; i < j->allow_args.n; i++) {
+    for (size_t i = 0; i < f->allow_args.n; i++) {
         Err why;
-        if (!joblist_check_pattern(j->allow_args.v[i], &why))
+        if (!joblist_check_pattern(f->allow_args.v[i], &why))
             return conf_error(err, path, "allow_args", "%s", why.text);
     }
     return true;
@@ -227,18 +164,18 @@ static bool check_job(const char *path, const JobConfig *j, Err *err)
 static void job_done(JobConfig *j)
 {
     free(STEAL(j->path));
-    conf_free(job_config_options, j);
+    job_file_done(&j->f);
 }
 
 static bool load_job(const char *path, const JobList *known, JobConfig *ret, Err *err)
 {
     JobConfig j = {0};
-    if (!conf_load(path, job_config_options, &j, err))
+    if (!job_file_load(path, &j.f, err))
         return false;
-    bool ok = check_job(path, &j, err);
-    const JobConfig *other = ok ? job_list_find(known, j.name) : NULL;
+    bool ok = check_job(path, &j.f, err);
+    const JobConfig *other = ok ? job_list_find(known, j.f.name) : NULL;
     if (other)
-        ok = conf_error(err, path, "name", "\"%s\" is already defined in %s", j.name, other->path);
+        ok = conf_error(err, path, "name", "\"%s\" is already defined in %s", j.f.name, other->path);
     if (!ok) {
         job_done(&j);
         return false;
@@ -257,7 +194,7 @@ static JobConfig *add_job(JobList *l)
 
 static void add_dump(JobList *l)
 {
-    JobConfig *j = add_job(l);
+    JobFile *j = &add_job(l)->f;
     j->name = xstrdup("dump");
     j->kind = xstrdup("dump");
     j->on = xstrdup("replica");
@@ -311,7 +248,7 @@ void job_list_done(JobList *l)
 const JobConfig *job_list_find(const JobList *l, const char *name)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (str_eq(l->v[i].name, name))
+        if (str_eq(l->v[i].f.name, name))
             return &l->v[i];
     return NULL;
 }

@@ -8,6 +8,7 @@
 #include "common/db.h"
 #include "common/tls.h"
 #include "common/wire.h"
+#include "replica-agent/index/definition.h"
 
 typedef struct AgentConfig {
     char *node, *cluster_name;
@@ -35,23 +36,9 @@ void agent_config_free(AgentConfig *c);
 DbTarget agent_config_target(const AgentConfig *c);
 
 typedef struct JobConfig {
-    char *name, *kind, *on;
-    char *program;
-    StrList args, allow_args;
-    char *upload, *target;
-    StrList columns;
-    int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes;
-    char *user;
-    struct JobIndex { /* read by siding-index; here only checked */
-        char *target, *key, *changed_since, *on_change, *language;
-        ConfList fields;
-        int64_t min_length, changed_margin_ms;
-        StrList stop_words;
-    } index;
+    JobFile f;
     char *path; /* the file it came from; NULL: built in */
 } JobConfig;
-
-extern const ConfOption job_config_options[];
 
 typedef struct JobList {
     JobConfig *v;

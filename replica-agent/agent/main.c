@@ -267,7 +267,7 @@ static int print(const MainArgs *args)
         str_adds(&out, "## agent.conf\n\n");
         conf_write_reference(agent_config_options, &out);
         str_adds(&out, "\n## Job files\n\n");
-        conf_write_reference(job_config_options, &out);
+        conf_write_reference(job_file_options, &out);
     }
     if (args->print_sample)
         conf_write_sample(agent_config_options, &out);

@@ -174,7 +174,7 @@ static void list_jobs(const Agent *a, WireList *ret)
     for (size_t i = 0; i < a->jobs.n; i++) {
         const JobConfig *j = &a->jobs.v[i];
         JobInfo *info = wire_list_add(ret, sizeof *info);
-        *info = (JobInfo){j->name, j->kind, j->on, j->upload};
+        *info = (JobInfo){j->f.name, j->f.kind, j->f.on, j->f.upload};
     }
 }
 

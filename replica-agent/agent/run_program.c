@@ -133,10 +133,10 @@ static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
 {
     ret->stop_grace_ms = a->conf.stop_grace_ms;
     ret->sleep_grace_ms = a->conf.sleep_grace_ms;
-    ret->nice = j ? j->nice : 10;
-    ret->time_limit_ms = j ? j->time_limit_ms : 0;
-    ret->memory_limit_bytes = j ? j->memory_limit_bytes : 0;
-    ret->user = j ? xstrdup(j->user) : NULL;
+    ret->nice = j ? j->f.nice : 10;
+    ret->time_limit_ms = j ? j->f.time_limit_ms : 0;
+    ret->memory_limit_bytes = j ? j->f.memory_limit_bytes : 0;
+    ret->user = j ? xstrdup(j->f.user) : NULL;
 }
 
 /* ---- stages --------------------------------------------------------------------------------------- */
@@ -166,12 +166,12 @@ static bool own_program(Agent *a, const Runner *r, const JobConfig *j, const cha
 {
     const AgentRun *w = wire_of(r);
     (void)a;
-    if (str_eq(j->kind, "command")) {
-        ret->program = xstrdup(j->program);
-        add_all(&ret->args, &j->args);
+    if (str_eq(j->f.kind, "command")) {
+        ret->program = xstrdup(j->f.program);
+        add_all(&ret->args, &j->f.args);
     } else {
-        ret->program = sibling(str_eq(j->kind, "dump") ? "siding-dump" : "siding-index");
-        if (str_eq(j->kind, "index")) {
+        ret->program = sibling(str_eq(j->f.kind, "dump") ? "siding-dump" : "siding-index");
+        if (str_eq(j->f.kind, "index")) {
             strlist_add(&ret->args, "--definition");
             strlist_add(&ret->args, j->path);
         }
@@ -189,7 +189,7 @@ static bool give_folder(const char *dir, const JobConfig *j, const char *cnf, Er
     /* What a killed run of the same id left is not part of this result. */
     if (!fs_remove_tree(dir, err) || !fs_mkdirs(dir, 0700, err))
         return false;
-    return j->user ? proc_give_to(j->user, dir, cnf, err) : true;
+    return j->f.user ? proc_give_to(j->f.user, dir, cnf, err) : true;
 }
 
 static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
@@ -239,7 +239,7 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     const char *const args[] = {"--manifest", files, "--run", wire_of(r)->spec.run, "--work", work, "--json"};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);
-    if (j && str_eq(j->kind, "index")) {
+    if (j && str_eq(j->f.kind, "index")) {
         strlist_add(&ret->args, "--definition");
         strlist_add(&ret->args, j->path);
     }
@@ -250,14 +250,14 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
 
 static json_t *upload_of(const JobConfig *j)
 {
-    if (!j || str_eq(j->upload, "none") || !str_eq(j->kind, "command"))
+    if (!j || str_eq(j->f.upload, "none") || !str_eq(j->f.kind, "command"))
         return json_null();
     json_t *o = json_object();
-    json_set_str(o, "mode", j->upload);
-    json_set_str(o, "target", j->target);
-    json_set_str(o, "job", j->name);
-    if (j->columns.n)
-        json_set_strs(o, "columns", &j->columns);
+    json_set_str(o, "mode", j->f.upload);
+    json_set_str(o, "target", j->f.target);
+    json_set_str(o, "job", j->f.name);
+    if (j->f.columns.n)
+        json_set_strs(o, "columns", &j->f.columns);
     return o;
 }
 
@@ -295,7 +295,7 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     const char *const args[] = {"seal", "--manifest", path, "--dir", out};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);
-    if (j && str_eq(j->upload, "none"))
+    if (j && str_eq(j->f.upload, "none"))
         strlist_add(&ret->args, "--no-upload");
     strlist_add(&ret->env, "LANG=C.UTF-8");
     return true;

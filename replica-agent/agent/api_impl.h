@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the api_*.c files share: handlers for the table in api.c, and checks that answer for them.
+ */
+#pragma once
+
+#include "agent.h"
+
+/* Takes the query's term and the sign of life; false: answered. */
+bool api_heard(HttpRequest *req, Agent *a);
+MUST_CHECK bool api_body_term(HttpRequest *req, Agent *a, json_t **ret, Err *err);
+Runner *api_run_of(HttpRequest *req, Agent *a); /* of the path; NULL: answered 404 */
+MUST_CHECK bool api_has_space(const Agent *a, Err *err);
+void api_tick_manual(Agent *a);
+
+void api_get_runs(HttpRequest *req, void *context);
+void api_post_run(HttpRequest *req, void *context);
+void api_get_run(HttpRequest *req, void *context);
+void api_delete_run(HttpRequest *req, void *context);
+void api_post_align(HttpRequest *req, void *context);
+void api_post_go(HttpRequest *req, void *context);
+void api_post_request(HttpRequest *req, void *context);
+void api_get_log(HttpRequest *req, void *context);
+void api_get_results(HttpRequest *req, void *context);
+void api_get_result_file(HttpRequest *req, void *context);
+void api_post_pause(HttpRequest *req, void *context);
+void api_post_resume(HttpRequest *req, void *context);
