@@ -35,8 +35,14 @@ bool api_has_space(const Agent *a, Err *err)
                    (long long)(spool ? a->spool_free : a->state_free), (long long)min);
 }
 
+/* One run at a time touches replication, also while it still waits for its own submission. */
 static bool not_paused(const Agent *a, Err *err)
 {
+    for (size_t i = 0; i < a->n_runs; i++)
+        if (a->runs[i]->side == RUN_ON_REPLICA && run_is_under_way(a->runs[i]) &&
+            a->pause.state == PAUSE_NONE)
+            return err_set(err, ERR_CONFLICT, 0, "%s is taken by run %s already", a->conf.node,
+                           a->runs[i]->j.run.spec.run);
     return a->pause.state == PAUSE_NONE && !a->pause.beginning ? true : pause_conflict(a, err);
 }
 

@@ -174,9 +174,9 @@ static bool save_role(Agent *a, Err *err)
 
 bool role_heard_term(Agent *a, int64_t term, Err *err)
 {
-    a->coordinator_ms = clock_mono_ms();
     if (term <= 0)
         return true;
+    a->coordinator_ms = clock_mono_ms();
     if (term < a->role.seen_term)
         return err_set(err, ERR_STALE_TERM, 0, "term %lld has passed: %s has heard of term %lld",
                        (long long)term, a->conf.node, (long long)a->role.seen_term);

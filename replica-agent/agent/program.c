@@ -159,6 +159,13 @@ static bool write_spec(const char *dir, const ProgramSpec *spec, Err *err)
     return fs_mkdirs(dir, 0700, err) && json_replace_file(path, j, 0600, err);
 }
 
+/* A folder whose agent was killed before the supervisor had begun: what it says is run, once. */
+static bool has_spec(const char *dir)
+{
+    AUTOFREE char *path = path_in(dir, "spec.json");
+    return fs_exists(path);
+}
+
 static bool is_recorded(const char *dir)
 {
     AUTOFREE char *record = path_in(dir, "supervisor.json"), *over = path_in(dir, "exit.json");
@@ -169,7 +176,8 @@ bool program_start(struct event_base *base, const char *dir, const ProgramSpec *
                    void *arg, Program **ret, Err *err)
 {
     pid_t pid = 0;
-    if (!is_recorded(dir) && (!write_spec(dir, spec, err) || !spawn(dir, &pid, err)))
+    bool ready = is_recorded(dir) || has_spec(dir) || write_spec(dir, spec, err);
+    if (!ready || (!is_recorded(dir) && !spawn(dir, &pid, err)))
         return false;
     Program *p = NEW(Program);
     *p = (Program){.base = base, .dir = xstrdup(dir), .ended = ended, .arg = arg, .pidfd = -1};

@@ -112,13 +112,13 @@ static bool write_account(Agent *a, const Runner *r, Err *err)
 static void set_environment(Agent *a, const Runner *r, const char *result_dir, StrList *env)
 {
     const AgentRun *w = wire_of(r);
-    AUTOFREE char *cnf = cnf_path(a, r), *bin = fs_program_dir();
+    AUTOFREE char *cnf = cnf_path(a, r), *bin = fs_program_dir(), *home = run_dir(a, w->spec.run);
     char frozen[CLOCK_TEXT] = "";
     if (w->frozen_at)
         clock_format(w->frozen_at, frozen);
     strlist_addf(env, "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin);
     strlist_add(env, "LANG=C.UTF-8");
-    strlist_addf(env, "HOME=%s", result_dir);
+    strlist_addf(env, "HOME=%s", home); /* not the result: programs leave things there */
     strlist_addf(env, "SIDING_RUN_ID=%s", w->spec.run);
     strlist_addf(env, "SIDING_JOB=%s", w->spec.job);
     strlist_addf(env, "SIDING_GTID=%s", w->gtid ? w->gtid : "");

@@ -8,6 +8,8 @@
 #include "run_impl.h"
 #include "store.h"
 
+enum { KEEP_DAYS = 30 };
+
 static bool load_one(Agent *a, const char *id)
 {
     Err err;
@@ -91,9 +93,27 @@ static void check_barrier(Agent *a, Runner *r)
     run_cut(a, r, &end);
 }
 
+/* A coordinator that never says it has recorded the end does not fill the folder. */
+static void forget_old(Agent *a)
+{
+    Err err;
+    int64_t before = clock_wall_ms() - (int64_t)KEEP_DAYS * 86400000;
+    for (size_t i = 0; i < a->n_runs; i++) {
+        Runner *r = a->runs[i];
+        if (run_is_under_way(r) || r->j.run.finished_at > before)
+            continue;
+        if (!run_forget(a, r, &err)) {
+            log_warn("%s", err.text);
+            r->j.run.finished_at = clock_wall_ms();
+        }
+        return; /* one a tick: the list has changed */
+    }
+}
+
 void run_tick(Agent *a)
 {
     Err err;
+    forget_old(a);
     for (size_t i = 0; i < a->n_runs; i++) {
         Runner *r = a->runs[i];
         if (r->dirty)
