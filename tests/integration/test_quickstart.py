@@ -4,12 +4,15 @@
 to nothing left behind."""
 import gzip
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import unittest
 from collections import Counter
 
-from harness import ROOT, Cluster, ClusterTest, call, main
+from harness import ROOT, ClusterTest, PortRange, call, main, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib", "quickstart"))
 import catalogue  # noqa: E402
@@ -117,6 +120,51 @@ class Proofs(ClusterTest):
     def write(folder, postings):
         with gzip.open(os.path.join(folder, "catalogue.word_index.00000.tsv.gz"), "wt", encoding="utf-8") as f:
             f.writelines("%s\t%d\t%d\t%d\n" % (*key, n) for key, n in sorted(postings.items()))
+
+
+class Whole(unittest.TestCase):
+    """scripts/quickstart as a user runs it, on a small catalogue, without a terminal."""
+
+    def setUp(self):
+        self.ports = PortRange()
+        self.addCleanup(self.ports.release)
+        self.folder = tempfile.mkdtemp(prefix="sdq", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.command = [os.path.join(ROOT, "scripts", "quickstart"), "--records", "3000", "--dir", self.folder,
+                        "--base-port", str(self.ports.base)]
+
+    def leftovers(self):
+        out = subprocess.run(["pgrep", "-fa", self.folder], stdout=subprocess.PIPE, check=False).stdout.decode()
+        return out + " ".join(os.listdir(self.folder) if os.path.exists(self.folder) else [])
+
+    def test_the_main_job_is_done_and_proven(self):
+        status, out, err = call(*self.command, within_s=800)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("proofs: 8 of 8 hold", out)
+        self.assertNotRegex(out, "[^\n -~…]")
+        self.assertLessEqual(max(len(line) for line in out.split("\n")), 100)
+        self.assertEqual(self.leftovers(), "")
+
+    def test_interrupted_it_leaves_nothing(self):
+        with tempfile.TemporaryFile("w+") as out:
+            quickstart = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.addCleanup(quickstart.kill)
+
+            def said(text):
+                out.seek(0)
+                return text in out.read()
+            wait_until(lambda: said("ok  loading") or quickstart.poll() is not None, 300, "the load of the catalogue")
+            quickstart.send_signal(signal.SIGTERM)
+            self.assertEqual(quickstart.wait(120), 143)
+        self.assertEqual(self.leftovers(), "")
+
+    def test_a_folder_that_is_in_use_is_refused(self):
+        with open(os.path.join(self.folder, "precious"), "w", encoding="ascii") as f:
+            f.write("x")
+        status, _, err = call(*self.command)
+        self.assertEqual(status, 1)
+        self.assertIn("is not an empty folder", err)
+        self.assertEqual(os.listdir(self.folder), ["precious"])
 
 
 if __name__ == "__main__":

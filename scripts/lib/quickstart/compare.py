@@ -5,8 +5,7 @@ import re
 
 from servers import Session, together
 
-SUM = ("SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CAST(CONV(LEFT(h, 15), 16, 10) AS UNSIGNED)), 0), ':', "
-       "COALESCE(BIT_XOR(CAST(CONV(RIGHT(h, 16), 16, 10) AS UNSIGNED)), 0)) FROM (SELECT MD5(CONCAT_WS('|', %s)) AS h FROM %s) AS t")
+SUM = "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(x)), 0), ':', BIT_XOR(CRC32(x))) FROM (SELECT CONCAT_WS('|', %s) AS x FROM %s) AS t"
 
 
 def name(text):
@@ -46,7 +45,7 @@ def picture(server, socket, databases):
     return result
 
 
-def wait_for(server, socket, gtid, seconds=120):
+def wait_for(server, socket, gtid, seconds=300):
     """Waits until a replica has applied `gtid`; False if it has not in time."""
     session = Session(server, socket, timeout=seconds + 10)
     reached = session.value("SELECT MASTER_GTID_WAIT('%s', %d)" % (gtid, seconds)) == "0"
@@ -80,8 +79,8 @@ def equal_servers(primary, others, databases):
     """Compares {name: socket} with the primary, which nobody writes to. Returns (gtid, tables, rows, {name: differences})."""
     for _ in range(5):
         gtid = position(primary)
-        late = [server for server, ok in zip(others, together([lambda s=s, p=p: wait_for(s, p, gtid) for s, p in others.items()]))
-                if not ok]
+        reached = together([lambda s=s, p=p: wait_for(s, p, gtid) for s, p in others.items()])
+        late = [server for server, ok in zip(others, reached) if not ok]
         if late:
             return gtid, 0, 0, {server: ["does not reach " + gtid] for server in late}
         pictures = together([lambda: picture("db0", primary, databases)] +
