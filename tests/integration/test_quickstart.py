@@ -146,13 +146,13 @@ class Whole(unittest.TestCase):
         self.assertEqual(self.leftovers(), "")
 
     def test_interrupted_it_leaves_nothing(self):
-        with tempfile.TemporaryFile("w+") as out:
+        with tempfile.NamedTemporaryFile("w") as out:
             quickstart = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             self.addCleanup(quickstart.kill)
 
             def said(text):
-                out.seek(0)
-                return text in out.read()
+                with open(out.name, encoding="utf-8") as f:
+                    return text in f.read()
             wait_until(lambda: said("ok  loading") or quickstart.poll() is not None, 300, "the load of the catalogue")
             quickstart.send_signal(signal.SIGTERM)
             self.assertEqual(quickstart.wait(120), 143)
