@@ -42,7 +42,7 @@ typedef struct Agent {
     AgentConfig conf;
     JobList jobs;
     struct event_base *base;
-    struct event *tick, *probe_timer;
+    struct event *tick, *probe_timer, *signals[3];
     WorkPool *probes, *work;
     HttpServer *http;
     int lock_fd;

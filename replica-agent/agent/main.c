@@ -153,9 +153,16 @@ static bool make_folders(Agent *a, Err *err)
            fs_mkdirs(a->conf.spool_dir, 0700, err);
 }
 
-static void add_signal(Agent *a, int signo, event_callback_fn f)
+static void take_signals(Agent *a)
 {
-    event_add(evsignal_new(a->base, signo, f, a), NULL);
+    const struct {
+        int signo;
+        event_callback_fn call;
+    } taken[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
+    for (size_t i = 0; i < COUNT(taken); i++) {
+        a->signals[i] = evsignal_new(a->base, taken[i].signo, taken[i].call, a);
+        event_add(a->signals[i], NULL);
+    }
 }
 
 static bool set_up(Agent *a, Err *err)
@@ -186,15 +193,24 @@ static bool set_up(Agent *a, Err *err)
 static void run_loop(Agent *a)
 {
     struct timeval tick = {0, TICK_MS * 1000};
-    add_signal(a, SIGTERM, on_stop);
-    add_signal(a, SIGINT, on_stop);
-    add_signal(a, SIGHUP, on_hangup);
+    take_signals(a);
     event_add(a->tick, &tick);
     probe_begin(a);
     log_info("siding-agent " SIDING_VERSION " of %s in cluster %s, %zu jobs", a->conf.node,
              a->conf.cluster_name, a->jobs.n);
     event_base_dispatch(a->base);
     a->stopping = true;
+}
+
+static void free_events(Agent *a)
+{
+    struct event *const all[] = {a->tick,       a->probe_timer, a->news,
+                                 a->signals[0], a->signals[1],  a->signals[2]};
+    for (size_t i = 0; i < COUNT(all); i++)
+        if (all[i])
+            event_free(all[i]);
+    if (a->base)
+        event_base_free(a->base);
 }
 
 static void tear_down(Agent *a)
@@ -215,6 +231,7 @@ static void tear_down(Agent *a)
     wire_free(lease_server_fields, &a->known);
     free(a->role.role);
     free(a->start_trouble);
+    free_events(a);
 }
 
 static int daemon_main(const char *config, bool check)

@@ -148,9 +148,15 @@ void run_cut(Agent *a, Runner *r, const RunEnd *end)
 
 static void start_program(Agent *a, Runner *r, const char *name);
 
+typedef struct RunWatch {
+    Agent *a;
+    Runner *r;
+} RunWatch;
+
 static void drop_program(Runner *r)
 {
     program_free(STEAL(r->program));
+    free(STEAL(r->watch));
 }
 
 static void read_manifest(Agent *a, Runner *r)
@@ -268,20 +274,10 @@ void run_take_progress(Agent *a, Runner *r)
     agent_changed_slightly(a);
 }
 
-typedef struct Watch { /* ids, not pointers: the run may be gone */
-    Agent *a;
-    char *id;
-} Watch;
-
 static void on_program(void *arg, const ProgramExit *e)
 {
-    Watch *w = arg;
-    Runner *r = run_find(w->a, w->id);
-    Agent *a = w->a;
-    free(w->id);
-    free(w);
-    if (!r)
-        return;
+    Agent *a = ((RunWatch *)arg)->a;
+    Runner *r = ((RunWatch *)arg)->r;
     run_take_progress(a, r);
     drop_program(r);
     if (r->state == RUN_CUTTING)
@@ -298,14 +294,12 @@ static bool watch_program(Agent *a, Runner *r, const char *name, Err *err)
     AUTOFREE char *dir = run_program_dir(a, r, name);
     if (!run_program_spec(a, r, name, &spec, err))
         return false;
-    Watch *w = NEW(Watch);
-    *w = (Watch){a, xstrdup(run_id(r))};
-    bool ok = program_start(a->base, dir, &spec, on_program, w, &r->program, err);
+    r->watch = NEW(RunWatch);
+    *r->watch = (RunWatch){a, r};
+    bool ok = program_start(a->base, dir, &spec, on_program, r->watch, &r->program, err);
     wire_free(program_spec_fields, &spec);
-    if (!ok) {
-        free(w->id);
-        free(w);
-    }
+    if (!ok)
+        drop_program(r);
     return ok;
 }
 

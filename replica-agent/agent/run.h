@@ -29,7 +29,8 @@ typedef struct Runner {
     RunState state;
     RunSide side;
     Program *program;
-    uint64_t step; /* a step under way for this run; 0: none */
+    struct RunWatch *watch; /* what the program's end is told with */
+    uint64_t step;          /* a step under way for this run; 0: none */
     int64_t barrier_ms, frozen_ms;
     bool dirty;
 } Runner;

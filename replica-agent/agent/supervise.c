@@ -24,7 +24,7 @@
 #include "proc.h"
 #include "supervise_child.h"
 
-enum { PROGRESS_EVERY_MS = 200, DRAIN_MS = 1000, REAP_MS = 5000, EXIT_TRIES = 30 };
+enum { PROGRESS_EVERY_MS = 200, DRAIN_MS = 1000, REAP_MS = 5000, EXIT_TRIES = 5, RESERVE_BYTES = 16384 };
 
 typedef struct LogFile {
     const char *name;
@@ -329,8 +329,9 @@ static bool write_exit(Supervisor *s)
                      .cpu_ms = (int64_t)(s->usage.ru_utime.tv_sec + s->usage.ru_stime.tv_sec) * 1000 +
                                (s->usage.ru_utime.tv_usec + s->usage.ru_stime.tv_usec) / 1000};
     AUTOJSON json_t *j = wire_write(program_exit_fields, &e);
-    AUTOFREE char *path = path_in(s, "exit.json");
+    AUTOFREE char *path = path_in(s, "exit.json"), *reserve = path_in(s, "reserve");
     Err err;
+    unlink(reserve);
     for (int i = 0; i < EXIT_TRIES; i++) {
         if (json_replace_file(path, j, 0600, &err))
             return true;
@@ -368,9 +369,21 @@ static bool take_folder(Supervisor *s, Err *err)
     return json_read_file(spec, &j, err) && wire_read(program_spec_fields, j, &s->spec, err);
 }
 
+/* Space for exit.json: a replica does not stay paused because its job filled the disk. */
+static void keep_reserve(const Supervisor *s)
+{
+    AUTOFREE char *path = path_in(s, "reserve");
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+        log_warn("no space is kept in reserve at %s", path);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void run(Supervisor *s)
 {
     Err err;
+    keep_reserve(s);
     log_open(s, &s->out);
     log_open(s, &s->err);
     if (!start(s, &err)) {

@@ -121,6 +121,7 @@ def sequence(gtid):
 
 class Base(ClusterTest):
     runs = 0
+    settings_sql = SETTINGS
 
     @classmethod
     def setUpClass(cls):
@@ -167,7 +168,7 @@ class Base(ClusterTest):
         self.cluster.expect_equal()
 
     def settings(self, node):
-        return self.cluster.sql(node, SETTINGS)
+        return self.cluster.sql(node, self.settings_sql)
 
     def new_run(self):
         Base.runs += 1
@@ -204,16 +205,17 @@ class Base(ClusterTest):
             return json.load(f)
 
 
-class Runs(Base):
+class Exact:
+    """What must hold on both flavours."""
 
     def test_a_run_reads_one_exact_state_under_load(self):
         run = self.new_run()
         self.cluster.expect_caught_up()
         base = int(self.cluster.value("db0", "SELECT COUNT(*) FROM t.w")) - \
-            sequence(self.cluster.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos"))
+            sequence(self.cluster.position("db0"))
         with Load(self.cluster):
             time.sleep(0.5)
-            after = self.cluster.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos")
+            after = self.cluster.position("db0")
             self.one.run(run, args=["3"], after_gtid=after)
             outcome, error, r = self.one.ended(run)
         self.assertEqual((outcome, error), ("ok", None))
@@ -245,6 +247,24 @@ class Runs(Base):
             for agent in pair:
                 self.assertEqual(agent.ended(run)[:2], ("ok", None))
         self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db2", run, "begin.tsv.gz"))
+
+    def test_a_killed_server_ends_the_pause_and_replication_goes_on(self):
+        for job, args in (("read", ["30"]), ("sleeps", [])):
+            run = self.new_run()
+            self.one.run(run, job=job, args=args)
+            self.one.expect(run, "running")
+            self.backlog(300)
+            self.cluster.kill("server1")
+            time.sleep(0.5)
+            self.cluster.must_sandbox("start", "db1")
+            outcome, error, _ = self.one.ended(run, 90)
+            self.assertEqual(outcome, "error")
+            self.assertIn("server restarted under the job", error)
+            self.cluster.expect_replicating("db1")
+            self.cluster.expect_caught_up()
+
+
+class Runs(Exact, Base):
 
     def test_catching_up_is_boosted_and_the_settings_come_back(self):
         run = self.new_run()
@@ -425,6 +445,24 @@ class Runs(Base):
         self.assertEqual(r["manifest"]["files"][0]["rows"], 1)
 
 
+class OnMySQL(Exact, Base):
+    flavor = "mysql"
+    settings_sql = "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers"
+
+    def test_by_hand_and_an_applier_started_by_somebody_else(self):
+        lease = self.one.post("/v1/pause", for_s=60, reason="a look", by="dba")
+        self.assertEqual(lease["gtid"], self.cluster.position("db1"))
+        self.one.post("/v1/resume", by="dba")
+        run = self.new_run()
+        wait_until(lambda: self.one.lease()["owner"] is None, 20, "the lease is gone")
+        self.one.run(run, args=["4"])
+        self.one.expect(run, "running")
+        self.cluster.sql("db1", "START REPLICA SQL_THREAD")
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("the frozen state is lost", error)
+
+
 class Pauses(Base):
 
     def test_by_hand_it_answers_once_frozen_and_once_applying(self):
@@ -578,21 +616,6 @@ class Accidents(Base):
             self.assertEqual(outcome, "error")
             self.assertIn(words, error)
             wait_until(lambda p=process: not running(p["job_pid"]), 5, "the job is gone")
-
-    def test_a_killed_server_ends_the_pause_and_replication_goes_on(self):
-        for job, args in (("read", ["30"]), ("sleeps", [])):
-            run = self.new_run()
-            self.one.run(run, job=job, args=args)
-            self.one.expect(run, "running")
-            self.backlog(300)
-            self.cluster.kill("server1")
-            time.sleep(0.5)
-            self.cluster.must_sandbox("start", "db1")
-            outcome, error, _ = self.one.ended(run)
-            self.assertEqual(outcome, "error")
-            self.assertIn("server restarted under the job", error)
-            self.cluster.expect_replicating("db1")
-            self.cluster.expect_caught_up()
 
     def test_a_lost_host_comes_back_replicating(self):
         run = self.new_run()
