@@ -54,6 +54,7 @@ static void see_part(RunView *v, const AgentRun *part, size_t i, size_t n, int *
     v->sealed = v->sealed && part->sealed;
     v->all_stopped = v->all_stopped && str_eq(part->state, "frozen") && part->gtid;
     v->all_aligned = v->all_aligned && part->aligned;
+    v->left = v->left || states[row].rank > 0;
     if (!part->outcome)
         return;
     RunEvent e = outcome_event(part);
@@ -83,5 +84,6 @@ RunView run_view(const AgentRun *const *parts, size_t n)
             v.complete = v.over = v.sealed = v.all_stopped = v.all_aligned = false;
         }
     }
+    v.left = v.left && v.all_aligned && v.failed == n;
     return v;
 }

@@ -18,6 +18,7 @@ typedef struct RunView {
     bool sealed;      /* every part that is over well has sealed its result */
     bool all_stopped; /* barrier: every part stands frozen */
     bool all_aligned; /* barrier: every part says that it stands at the common GTID */
+    bool left; /* barrier: all were aligned, and some part has begun: those still frozen were not told */
 } RunView;
 
 /* `parts`: one an agent of the run, NULL where that agent does not report it. */

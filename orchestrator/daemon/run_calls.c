@@ -185,6 +185,13 @@ static void steer(Coord *c, Entry *e, Part *p, const char *word, const json_t *b
     agents_call(a, "POST", path, with_term, RUN_CALL_TIMEOUT_MS, &ref);
 }
 
+void run_go_parts(Coord *c, Entry *e, const AgentRun *const *seen)
+{
+    for (size_t i = 0; i < e->n_parts; i++)
+        if (str_eq(seen[i]->state, "frozen"))
+            steer(c, e, &e->parts[i], "go", NULL);
+}
+
 void run_align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunView *v)
 {
     DbFlavor flavor;
@@ -196,8 +203,7 @@ void run_align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunV
     if (!state_primary_flavor(c, &flavor))
         return;
     if (v->all_aligned && align_is_equal(flavor, parts, e->n_parts)) {
-        for (size_t i = 0; i < e->n_parts; i++)
-            steer(c, e, &e->parts[i], "go", NULL);
+        run_go_parts(c, e, seen);
         return;
     }
     if (!align_target(flavor, parts, e->n_parts, &target, &err)) {

@@ -13,6 +13,8 @@ const AgentRun *run_part_seen(const Coord *c, const Part *p, const char *run);
 /* The claim is on record: whoever does not know the run yet gets it. */
 void run_give_out(Coord *c, Entry *e);
 /* Every part stands stopped: to the common GTID, and on from there once all are at it. */
+/* Asks the parts that still stand frozen to begin; only when all were aligned. */
+void run_go_parts(Coord *c, Entry *e, const AgentRun *const *seen);
 void run_align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunView *v);
 void run_ask(Coord *c, Entry *e, Part *p, const char *action, const char *by);
 void run_forward_request(Coord *c, Entry *e, const AgentRun *const *seen);

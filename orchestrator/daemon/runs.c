@@ -298,6 +298,8 @@ static void walk(Coord *c, Entry *e)
     run_forward_request(c, e, seen);
     if (e->n_parts > 1 && v.all_stopped)
         run_align_parts(c, e, seen, &v);
+    else if (e->n_parts > 1 && v.left && !v.over)
+        run_go_parts(c, e, seen);
     else if (e->n_parts > 1 && !v.over && v.failed < e->n_parts)
         for (size_t i = 0; i < e->n_parts; i++)
             if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)

@@ -221,7 +221,7 @@ class Requests(ClusterTest):
         out, err = self.siding("submit", "dump", "--database", "nosuch_database", "--wait", "--timeout", "60s", status=1)
         self.assertRegex(out, r"^\d+\n$")
         self.assertIn('database "nosuch_database" does not exist', err)
-        self.refuse("submit", "dump", "--database", "x", "-L", "Someday 25:00", says="Someday 25:00")
+        self.refuse("submit", "dump", "--database", "x", "-L", "Someday 25:00", says="Someday 25:00", status=2)
 
     def test_only_replicas_are_paused_and_only_once(self):
         self.refuse("replica", "pause", "db0", "--for", "1m", "--reason", "x", says="db0 is the primary")

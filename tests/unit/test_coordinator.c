@@ -174,6 +174,22 @@ static void a_result_is_sealed_only_by_all(void **state)
     assert_false(run_view(barrier, 2).all_aligned);
     frozen.aligned = true;
     assert_true(run_view(barrier, 2).all_aligned);
+    assert_false(run_view(barrier, 2).left);
+}
+
+/* A coordinator that told one part to begin, and not yet the other, goes on with the other. */
+static void a_part_left_behind_is_seen(void **state)
+{
+    (void)state;
+    AgentRun behind = part("frozen"), gone = part("running");
+    const AgentRun *parts[] = {&behind, &gone};
+    behind.gtid = gone.gtid = (char *)"0-1-5";
+    assert_false(run_view(parts, 2).left);
+    behind.aligned = gone.aligned = true;
+    assert_true(run_view(parts, 2).left);
+    assert_false(run_view(parts, 2).all_stopped);
+    gone.outcome = (char *)"error";
+    assert_false(run_view(parts, 2).left);
 }
 
 /* ---- common GTID -----------------------------------------------------------------------------------------
@@ -363,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_diagram_in_the_docs_is_the_table),
         cmocka_unit_test(parts_are_seen_together),
         cmocka_unit_test(a_result_is_sealed_only_by_all),
+        cmocka_unit_test(a_part_left_behind_is_seen),
         cmocka_unit_test(the_most_advanced_is_the_target),
         cmocka_unit_test(lag_is_the_age_of_what_is_missing),
         cmocka_unit_test(a_full_ring_still_knows_old_lags),
