@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # On one machine the replicas' work would take CPU time from the primary, which it does not where each has a host
-# of its own. So while latencies are measured some CPUs stand for the primary's host and the others for the replicas'.
+# of its own. So while latencies are measured the replicas, their agents and jobs keep to one half of the CPUs and
+# leave the other half alone. The primary, its agent, and the reindex on the primary itself may use all.
 import os
-
 
 ALL = set(os.sched_getaffinity(0))
 
 
-def split():
-    """(CPUs of the primary's host, CPUs of the replicas' hosts); both are all CPUs where there is only one."""
+def replica_cpus():
     cpus = sorted(ALL)
-    if len(cpus) < 2:
-        return set(cpus), set(cpus)
-    half = len(cpus) // 2
-    return set(cpus[:half]), set(cpus[half:])
+    return set(cpus[len(cpus) // 2:])
 
 
 def bind(pid, cpus):
@@ -25,27 +21,23 @@ def bind(pid, cpus):
         pass
 
 
-def apart(env):
-    """Binds the cluster's daemons by the role of their node, and ourselves to where the primary is not. Returns the
-    CPUs of the primary's host."""
-    primary, replicas = split()
-    bind(os.getpid(), replicas)
+def bind_replicas(env, cpus):
+    """The replicas' servers and agents, and ourselves: we are no part of the primary either."""
+    bind(os.getpid(), cpus)
     for name, value in env.items():
-        if name.endswith("_PID") and name[:2] in ("DB", "AG", "SI") and value.isdigit():
-            bind(int(value), primary if name in ("DB0_PID", "AGENT0_PID", "SIDINGD_PID") else replicas)
-    return primary
+        if name.endswith("_PID") and name.startswith(("DB", "AGENT")) and name not in ("DB0_PID", "AGENT0_PID") and value.isdigit():
+            bind(int(value), cpus)
+
+
+def apart(env):
+    bind_replicas(env, replica_cpus())
 
 
 def together(env):
-    bind(os.getpid(), ALL)
-    for name, value in env.items():
-        if name.endswith("_PID") and value.isdigit():
-            bind(int(value), ALL)
+    bind_replicas(env, ALL)
 
 
 def told():
-    primary, replicas = split()
-    if primary == replicas:
+    if len(ALL) < 2:
         return "one CPU stands for all hosts: latencies include the replicas' work"
-    names = [",".join(map(str, sorted(s))) for s in (primary, replicas)]
-    return "CPU %s stands for the primary's host, CPU %s for the replicas' hosts" % tuple(names)
+    return "replicas and their jobs keep to CPU %s, as on hosts of their own" % ",".join(map(str, sorted(replica_cpus())))

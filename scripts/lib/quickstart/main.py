@@ -128,7 +128,7 @@ def start_writers(run):
 
 
 def baseline(run, stage):
-    run.primary_cpus = hosts.apart(run.env)
+    hosts.apart(run.env)
     start_writers(run)
     window(run, "writers alone", BASELINE_S)
     stage.text = "%d short transactions a second on the primary" % run.writers.rate
@@ -144,7 +144,7 @@ def on_primary(run, stage):
             shutil.rmtree(out, ignore_errors=True)
             done = subprocess.run(["siding-index", "--socket", run.env["DB0_SOCKET"], "--definition", run.definition(), "--output", out],
                                   env=run.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=180,
-                                  preexec_fn=lambda: os.sched_setaffinity(0, run.primary_cpus))
+                                  preexec_fn=lambda: os.sched_setaffinity(0, hosts.ALL))
             if done.returncode:
                 raise RuntimeError("siding-index on the primary: " + done.stderr.decode("utf-8", "replace").strip())
             times.append(time.monotonic() - start)
