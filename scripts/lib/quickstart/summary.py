@@ -6,7 +6,7 @@ from screen import number, size, table
 from siding import epoch, last_run
 
 # The first three that find something: the catalogue may be a small one.
-SEARCHES = (("chess",), ("mysql", "database"), ("library", "catalogue"), ("strategy", "game"), ("python", "library"), ("tools",))
+SEARCHES = (("chess",), ("mysql", "database"), ("strategy", "game"), ("python", "library"), ("tools",))
 __all__ = ["write", "epoch", "SEARCHES"]
 
 
