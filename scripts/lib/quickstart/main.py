@@ -85,7 +85,7 @@ def start_cluster(run, stage):
         if name.startswith("AGENT") and name.endswith("_PID"):
             os.kill(int(value), signal.SIGHUP)
     run.siding = Siding(run.env)
-    run.scratch = Scratch(os.path.join(run.directory, "scratch"), run.base_port + 30, 900)
+    run.scratch = Scratch(os.path.join(run.work, "scratch"), run.base_port + 30, 900)
     run.scratch.prepare()
     stage.text = "primary db0, replicas db1 and db2, agents, coordinator; ports from %d" % run.base_port
 
