@@ -20,7 +20,7 @@ import load
 import proof
 import summary
 from screen import Screen, Stage, number
-from servers import Scratch, SqlError, sandbox_env
+from servers import Scratch, Session, SqlError, sandbox_env
 from siding import Follower, JobFailed, Siding, all_ended, is_frozen, last_run
 from witness import Witness, pauses, variables
 
@@ -90,7 +90,17 @@ def start_cluster(run, stage):
     stage.text = "primary db0, replicas db1 and db2, agents, coordinator; ports from %d" % run.base_port
 
 
+def give_room(run):
+    """The sandbox's servers are small ones; a table of a million rows wants the room it would have in production."""
+    for node in ("db0", *run.replicas):
+        session = Session(node, run.env[node.upper() + "_SOCKET"])
+        for setting in ("innodb_log_file_size", "innodb_buffer_pool_size"):
+            session.query("SET GLOBAL %s = 256 * 1024 * 1024" % setting)
+        session.close()
+
+
 def load_catalogue(run, stage):
+    give_room(run)
     rows = load.load(run.env["DB0_SOCKET"], run.tables)
     gtid = compare.position(run.env["DB0_SOCKET"])
     for node in run.replicas:
