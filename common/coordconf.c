@@ -33,6 +33,22 @@ static const ConfOption tls_options[] = {
     {0},
 };
 
+static const ConfOption mail_options[] = {
+    {"to", CONF_STRS, FIELD(mail.to) - FIELD(mail),
+     .doc = "Whom events are mailed to; without anybody no mail is sent."},
+    {"from", CONF_STR, FIELD(mail.from) - FIELD(mail), .doc = "The sender; left out: as the program says."},
+    {"program", CONF_PATH, FIELD(mail.program) - FIELD(mail), .fallback = "/usr/sbin/sendmail",
+     .doc = "Gets the message on its input. Run without a shell."},
+    {"args", CONF_STRS, FIELD(mail.args) - FIELD(mail), .fallback = "-t,-i", .doc = "Its arguments."},
+    {"level", CONF_STR, FIELD(mail.level) - FIELD(mail), .fallback = "warn", .choices = "error|warn|info",
+     .doc = "Least level of events that are mailed."},
+    {"batch", CONF_DURATION, FIELD(mail.batch_ms) - FIELD(mail), .fallback = "30s", .min = 100,
+     .max = 86400000, .doc = "Events are gathered for so long into one mail."},
+    {"per_hour", CONF_INT, FIELD(mail.per_hour) - FIELD(mail), .fallback = "12", .min = 1, .max = 60,
+     .doc = "Most mails in an hour; what happens meanwhile waits for the next."},
+    {0},
+};
+
 const ConfOption coordconf_options[] = {
     {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true,
      .doc = "Name of the cluster. Every agent carries the same; an agent of another cluster is not steered."},
@@ -58,6 +74,7 @@ const ConfOption coordconf_options[] = {
     {"credentials_dir", CONF_PATH, FIELD(credentials_dir),
      .doc = "Folder where bootstrap writes coordinator.cnf, agent.cnf, job.cnf and load.cnf when absent."},
     {"grants", CONF_GROUP, FIELD(grants), .group = grant_options, .doc = "What bootstrap grants."},
+    {"mail", CONF_GROUP, FIELD(mail), .group = mail_options, .doc = "Events by mail."},
     {"min_serving", CONF_INT, FIELD(min_serving), .fallback = "0", .min = 0, .max = 1000,
      .doc = "Replicas that must stay unpaused while jobs run."},
     {"max_lag", CONF_DURATION, FIELD(max_lag_ms), .fallback = "60s", .min = 1000, .max = 86400000,

@@ -24,6 +24,11 @@ typedef struct SidingConfig {
     struct {
         StrList hosts, read, load;
     } grants;
+    struct {
+        StrList to, args;
+        char *from, *program, *level;
+        int64_t batch_ms, per_hour;
+    } mail; /* off without `to` */
     int64_t min_serving;
     int64_t max_lag_ms;
     int64_t pause_limit_ms;

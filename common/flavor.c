@@ -59,7 +59,7 @@ static const FlavorGrant mysql_grants[] = {
     {"siding", "ALL PRIVILEGES", "siding.*"},
     {"siding_agent",
      "PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
-     "BINLOG_ADMIN",
+     "BINLOG_ADMIN, XA_RECOVER_ADMIN",
      "*.*"},
     {"siding_job", "REPLICATION CLIENT, SHOW_ROUTINE", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
@@ -139,6 +139,18 @@ static const Flavor flavors[] = {
                 " information_schema.INNODB_SYS_INDEXES i ON i.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' ORDER BY 1",
+            .keyless_changes_sql =
+                "SELECT SUBSTRING_INDEX(t.NAME, '#', 1) AS name, SUM(s.NUM_ROWS) AS row_count,"
+                " SUM(s.MODIFIED_COUNTER) AS changed FROM information_schema.INNODB_SYS_TABLES t JOIN"
+                " information_schema.INNODB_SYS_INDEXES i ON i.TABLE_ID = t.TABLE_ID JOIN"
+                " information_schema.INNODB_SYS_TABLESTATS s ON s.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
+                " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
+                " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
+            .xa_prepared_sql = "XA RECOVER",
+            .log_readers_sql =
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
+            .purge_expire_var = "binlog_expire_logs_seconds",
+            .purge_size_var = "max_binlog_total_size",
             .use_gtid = "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE",
             .skip_start_option = "skip_slave_start",
             .read_only_option = "read_only",
@@ -205,6 +217,18 @@ static const Flavor flavors[] = {
                 " information_schema.INNODB_INDEXES i ON i.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' ORDER BY 1",
+            .keyless_changes_sql =
+                "SELECT SUBSTRING_INDEX(t.NAME, '#', 1) AS name, SUM(s.NUM_ROWS) AS row_count,"
+                " SUM(s.MODIFIED_COUNTER) AS changed FROM information_schema.INNODB_TABLES t JOIN"
+                " information_schema.INNODB_INDEXES i ON i.TABLE_ID = t.TABLE_ID JOIN"
+                " information_schema.INNODB_TABLESTATS s ON s.TABLE_ID = t.TABLE_ID WHERE i.NAME ="
+                " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
+                " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
+            .xa_prepared_sql = "XA RECOVER",
+            .log_readers_sql =
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
+            .purge_expire_var = "binlog_expire_logs_seconds",
+            .purge_size_var = NULL,
             .use_gtid = "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
             .skip_start_option = "skip_replica_start",
             .read_only_option = "super_read_only",

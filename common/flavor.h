@@ -60,7 +60,13 @@ typedef struct Flavor {
     const FlavorGrant *grants; /* ended by a NULL account */
 
     const char *keyless_sql; /* one column "db/table": tables without primary or unique key; wants PROCESS */
-    const char *use_gtid;    /* the statement that makes a replica position itself by GTID */
+    /* columns name ("db/table"), row_count, changed (rows since its statistics were made): the same tables */
+    const char *keyless_changes_sql;
+    const char *xa_prepared_sql;  /* one row a transaction */
+    const char *log_readers_sql;  /* one value: connections that read this server's binary log */
+    const char *purge_expire_var; /* seconds; 0: never */
+    const char *purge_size_var;   /* bytes in all; 0: no limit; NULL: unknown to the flavour */
+    const char *use_gtid;         /* the statement that makes a replica position itself by GTID */
 
     /* Options that Siding demands, as `siding check` and the guide show them. */
     const char *skip_start_option, *read_only_option;

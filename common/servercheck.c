@@ -377,10 +377,6 @@ static void judge_replication(const ServerFacts *f, WireList *out)
         find(out, "gtid_positioning", "error",
              xstrdup("the replica positions itself by file and offset, not by GTID"),
              xstrdup(flavor_of(f->version.flavor)->use_gtid));
-    if (s->delay_s > 0)
-        find(out, "delay", "error",
-             xasprintf("the replica is delayed by %lld s on purpose", (long long)s->delay_s),
-             xstrdup("leave it out of sidingd.conf, or set its delay to 0"));
     if (!s->read_only)
         find(out, "read_only", "error", xstrdup("the replica is writable"),
              xstrdup(flavor_of(f->version.flavor)->read_only_on));

@@ -82,7 +82,8 @@ typedef struct RunSpec {
     bool barrier;     /* several replicas: stay frozen until /align and /go */
     char *after_gtid; /* must be applied before the pause, so that the job sees its own submission */
     int64_t shard, shards;
-    int64_t pause_limit_ms;
+    int64_t pause_limit_ms;   /* as submitted; 0: the job's */
+    int64_t pause_default_ms; /* where the job names none either */
     RunSource source;
 } RunSpec;
 extern const WireField run_spec_fields[];
@@ -156,9 +157,21 @@ extern const WireField server_state_fields[];
 typedef struct LeaseState {
     char *owner, *reason, *by, *gtid, *phase;
     int64_t taken_at, expires_at;
+    int64_t renewed_at; /* the coordinator was heard last; 0: not since the agent started */
+    bool renew_overdue; /* longer ago than the agent's `renew`: told, nothing else follows */
     bool hold;
+    int64_t relay_bytes;   /* arrived since the freeze */
+    int64_t catchup_ms;    /* that catching up would take now; -1: not known */
+    int64_t limit_percent; /* of the limit that is nearest */
 } LeaseState;
 extern const WireField lease_state_fields[];
+
+/* What happened on a node, kept by its agent until the coordinator has stored it. */
+typedef struct AgentEvent {
+    int64_t seq, time;
+    char *level, *kind, *run, *text; /* level: info, warn, error */
+} AgentEvent;
+extern const WireField agent_event_fields[];
 
 typedef struct JobInfo {
     char *name, *kind, *on, *upload;
@@ -172,11 +185,13 @@ typedef struct NodeState {
     char *role;   /* primary, replica: as the coordinator gave it; NULL before */
     int64_t now;  /* time */
     ServerState server;
-    LeaseState lease; /* owner NULL: none */
-    WireList runs;    /* AgentRun */
-    WireList jobs;    /* JobInfo */
-    int64_t spool_free_bytes;
-    StrList warnings; /* sentences for people: what is wrong on this node now */
+    LeaseState lease;                           /* owner NULL: none */
+    WireList runs;                              /* AgentRun */
+    WireList jobs;                              /* JobInfo */
+    int64_t spool_free_bytes, relay_free_bytes; /* -1: not known */
+    WireList events;                            /* AgentEvent: those after ?events_after= */
+    int64_t events_last;                        /* seq of the newest there is */
+    StrList warnings;                           /* sentences for people: what is wrong on this node now */
 } NodeState;
 extern const WireField node_state_fields[];
 

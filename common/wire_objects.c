@@ -50,6 +50,7 @@ const WireField run_spec_fields[] = {
     INT(RunSpec, shard),
     INT(RunSpec, shards),
     INT(RunSpec, pause_limit_ms),
+    INT(RunSpec, pause_default_ms),
     OBJ(RunSpec, source, run_source_fields),
     END,
 };
@@ -133,9 +134,30 @@ const WireField server_state_fields[] = {
 };
 
 const WireField lease_state_fields[] = {
-    STR(LeaseState, owner),       STR(LeaseState, reason), STR(LeaseState, by),
-    STR(LeaseState, gtid),        STR(LeaseState, phase),  TIME(LeaseState, taken_at),
-    TIME(LeaseState, expires_at), BOOL(LeaseState, hold),  END,
+    STR(LeaseState, owner),
+    STR(LeaseState, reason),
+    STR(LeaseState, by),
+    STR(LeaseState, gtid),
+    STR(LeaseState, phase),
+    TIME(LeaseState, taken_at),
+    TIME(LeaseState, expires_at),
+    BOOL(LeaseState, hold),
+    TIME(LeaseState, renewed_at),
+    BOOL(LeaseState, renew_overdue),
+    INT(LeaseState, relay_bytes),
+    INT(LeaseState, catchup_ms),
+    INT(LeaseState, limit_percent),
+    END,
+};
+
+const WireField agent_event_fields[] = {
+    INT(AgentEvent, seq),
+    TIME(AgentEvent, time),
+    STR(AgentEvent, level),
+    STR(AgentEvent, kind),
+    STR(AgentEvent, run),
+    STR(AgentEvent, text),
+    END,
 };
 
 const WireField job_info_fields[] = {
@@ -156,6 +178,9 @@ const WireField node_state_fields[] = {
     LIST(NodeState, runs, agent_run_fields, AgentRun),
     LIST(NodeState, jobs, job_info_fields, JobInfo),
     INT(NodeState, spool_free_bytes),
+    INT(NodeState, relay_free_bytes),
+    LIST(NodeState, events, agent_event_fields, AgentEvent),
+    INT(NodeState, events_last),
     STRS(NodeState, warnings),
     END,
 };

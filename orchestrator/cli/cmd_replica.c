@@ -54,6 +54,7 @@ typedef struct Pause {
     CliCommon common;
     int64_t for_ms, timeout_ms;
     char *reason;
+    StrList allow;
     bool hold;
 } Pause;
 
@@ -63,6 +64,8 @@ static const Opt pause_options[] = {
     {"reason", 0, OPT_STR, offsetof(Pause, reason), .arg = "TEXT",
      .doc = "Why, for others to read. Required."},
     {"hold", 0, OPT_FLAG, offsetof(Pause, hold), .doc = "Keep the pause over a restart of the server."},
+    {"allow", 0, OPT_STRS, offsetof(Pause, allow), .arg = "downstream|delayed",
+     .doc = "Pause although other servers replicate from it, or although it is delayed on purpose."},
     {"timeout", 0, OPT_DURATION, offsetof(Pause, timeout_ms), .arg = "D", .fallback = "2m", .min = 1000,
      .max = 3600000, .doc = "How long to wait until it is frozen."},
     CLI_COMMON_OPTIONS,
@@ -91,6 +94,8 @@ static CLI_RUN(run_pause)
     json_set_str(body, "reason", p->reason);
     json_set_bool(body, "hold", p->hold);
     json_set_str(body, "by", user);
+    if (p->allow.n)
+        json_set_strs(body, "allow", &p->allow);
     if (!api_call(cli, "POST", path, body, p->timeout_ms, &answer, err))
         return false;
     if (cli->json) {

@@ -12,10 +12,10 @@
 
 typedef struct Submit {
     CliCommon common;
-    StrList databases;
+    StrList databases, allow;
     char *job, *on;
-    int64_t priority, sequence, replicas, attempts, limit_ms, timeout_ms;
-    char *runtime, *sleeptime, *window, *name, *user, *unique;
+    int64_t priority, sequence, replicas, attempts, limit_ms, timeout_ms, relay_limit, catchup_ms, min_free;
+    char *at_limit, *runtime, *sleeptime, *window, *name, *user, *unique;
     bool fixed_time, wait, dry_run;
 } Submit;
 
@@ -27,7 +27,19 @@ static const Opt submit_options[] = {
     {"replicas", 0, OPT_INT, offsetof(Submit, replicas), .arg = "N", .min = 1, .max = 64,
      .doc = "Split the job over N replicas, all frozen at one GTID."},
     {"pause-limit", 0, OPT_DURATION, offsetof(Submit, limit_ms), .arg = "D",
-     .doc = "Longest pause of a replica; the configuration's pause_limit otherwise."},
+     .doc = "Longest pause of a replica; the job's or the configuration's pause_limit otherwise.",
+     .section = "How far the pause may go"},
+    {"relay-limit", 0, OPT_SIZE, offsetof(Submit, relay_limit), .arg = "BYTES", .min = 1, .max = INT64_MAX,
+     .doc = "Most that may arrive in the relay logs meanwhile (10G)."},
+    {"catchup-limit", 0, OPT_DURATION, offsetof(Submit, catchup_ms), .arg = "D",
+     .doc = "Most that catching up may be estimated to take."},
+    {"min-free", 0, OPT_SIZE, offsetof(Submit, min_free), .arg = "BYTES", .min = 1, .max = INT64_MAX,
+     .doc = "Least free space of result and relay log disk; never less than the agent's."},
+    {"allow", 0, OPT_STRS, offsetof(Submit, allow), .arg = "downstream|delayed",
+     .doc =
+         "Pause a replica although other servers replicate from it, or although it is delayed on purpose."},
+    {"at-limit", 0, OPT_STR, offsetof(Submit, at_limit), .arg = "stop|kill|let-finish",
+     .doc = "What happens to the job at a limit. The replica resumes in any case."},
     {"priority", 'P', OPT_INT, offsetof(Submit, priority), .arg = "N", .min = -1000000, .max = 1000000,
      .doc = "Larger goes first; below -10 never by itself.", .section = "When and in which order"},
     {"runtime", 't', OPT_STR, offsetof(Submit, runtime), .arg = "TIME",
@@ -59,6 +71,13 @@ static const Opt submit_options[] = {
 
 /* ---- which job ---------------------------------------------------------------------------------------- */
 
+static json_t *options_of(json_t *body)
+{
+    if (!json_object_get(body, "options"))
+        json_object_set_new(body, "options", json_object());
+    return json_object_get(body, "options");
+}
+
 static bool job_is_dump(const Submit *s, const StrList *words, json_t *body, Err *err)
 {
     if (words->n > 1)
@@ -68,9 +87,7 @@ static bool job_is_dump(const Submit *s, const StrList *words, json_t *body, Err
         return err_set(err, ERR_USAGE, 0, "submit dump needs --database D (it may be repeated)");
     json_set_str(body, "job", "dump");
     json_set_str(body, "kind", "dump");
-    json_t *o = json_object();
-    json_set_strs(o, "databases", &s->databases);
-    json_object_set_new(body, "options", o);
+    json_set_strs(options_of(body), "databases", &s->databases);
     return true;
 }
 
@@ -144,6 +161,20 @@ static void set_given_int(json_t *body, const char *key, int64_t value)
         json_set_int(body, key, value);
 }
 
+static void fill_limits(const Submit *s, json_t *body)
+{
+    json_t *l = json_object();
+    set_given_int(l, "relay_bytes", s->relay_limit);
+    set_given_int(l, "catchup_ms", s->catchup_ms);
+    set_given_int(l, "free_bytes", s->min_free);
+    set_given_str(l, "at_limit", s->at_limit);
+    if (json_object_size(l))
+        json_object_set(options_of(body), "limits", l);
+    if (s->allow.n)
+        json_set_strs(options_of(body), "allow", &s->allow);
+    json_decref(l);
+}
+
 static bool fill_times(const Submit *s, json_t *body, Err *err)
 {
     int64_t ms;
@@ -177,6 +208,7 @@ static bool fill(const Submit *s, const StrList *words, const StrList *rest, jso
     set_given_int(body, "replicas", s->replicas);
     set_given_int(body, "max_attempts", s->attempts);
     set_given_int(body, "pause_limit_ms", s->limit_ms);
+    fill_limits(s, body);
     set_given_str(body, "window", s->window);
     set_given_str(body, "name", s->name);
     set_given_str(body, "unique", s->unique);

@@ -103,6 +103,7 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
     }
     if (ok && take_state(a, body, &why)) {
         a->polls_seen = a->polls_sent;
+        events_take(a);
         a->refused_term = a->node.agent.term > c->journal.term;
         came_back(a);
     } else {
@@ -118,8 +119,10 @@ static void start_poll(Agent *a)
     int64_t wait_ms = a->fresh ? POLL_WAIT_MS : 0;
     int64_t seq = a->fresh ? a->node.agent.seq : 0;
     /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
-    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64, seq,
-                                    wait_ms, a->refused_term ? 0 : a->c->journal.term);
+    AUTOFREE char *path =
+        xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64 "&events_after=%" PRId64
+                  "&events_stored=%" PRId64,
+                  seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken, a->events.stored);
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,

@@ -155,7 +155,7 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
 /* min_serving is a rule for jobs; by hand a person decides, and is told by the agent's preflight. */
 void api_pause(HttpRequest *req, void *context)
 {
-    static const char *const known[] = {"for_s", "reason", "hold", "by", NULL};
+    static const char *const known[] = {"for_s", "reason", "hold", "by", "allow", NULL};
     pass_on(req, context, "pause", known);
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "mail.h"
 
 enum { RING = 2048, MAX_WAIT_MS = 60000, MAX_WAITERS = 256 };
 
@@ -22,6 +23,7 @@ struct Events {
     EventRow ring[RING];
     int64_t first, last; /* seq of the oldest kept, and of the newest; last < first: none */
     int64_t saved;
+    int64_t count[LOG_LEVEL_DEBUG + 1]; /* by level, since the start */
     Waiter *waiters;
     int n_waiters;
 };
@@ -123,27 +125,81 @@ static LogLevel level_of(const char *name)
     return level;
 }
 
+/* Takes what is owned in `r`. */
+static void add(Coord *c, EventRow r)
+{
+    Events *ev = c->events;
+    if (r.run)
+        log_line(level_of(r.level), "run %s: %s", r.run, r.text);
+    else if (r.task)
+        log_line(level_of(r.level), "task %lld: %s", (long long)r.task, r.text);
+    else
+        log_line(level_of(r.level), "%s", r.text);
+    EventRow *row = row_at(ev, ++ev->last);
+    wire_free(event_row_fields, row);
+    r.seq = ev->last;
+    *row = r;
+    if (ev->last - ev->first >= RING)
+        ev->first = ev->last - RING + 1;
+    ev->count[level_of(r.level)]++;
+    mail_event(c, row);
+    wake_waiters(c);
+}
+
 void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
                 const char *node, const char *fmt, ...)
 {
-    Events *ev = c->events;
     va_list ap;
     va_start(ap, fmt);
-    AUTOFREE char *made = xvasprintf(fmt, ap);
+    char *made = xvasprintf(fmt, ap);
     va_end(ap);
-    if (run)
-        log_line(level_of(level), "run %s: %s", run, made);
-    else if (task)
-        log_line(level_of(level), "task %lld: %s", (long long)task, made);
-    else
-        log_line(level_of(level), "%s", made);
-    EventRow *row = row_at(ev, ++ev->last);
-    wire_free(event_row_fields, row);
-    *row = (EventRow){ev->last, clock_wall_ms(), xstrdup(level), xstrdup(kind),
-                      task,     xstrdup(run),    xstrdup(node),  STEAL(made)};
-    if (ev->last - ev->first >= RING)
-        ev->first = ev->last - RING + 1;
-    wake_waiters(c);
+    add(c, (EventRow){.time = clock_wall_ms(),
+                      .level = xstrdup(level),
+                      .kind = xstrdup(kind),
+                      .task = task,
+                      .run = xstrdup(run),
+                      .node = xstrdup(node),
+                      .text = made});
+}
+
+int64_t events_count(const Coord *c, const char *level)
+{
+    return c->events->count[level_of(level)];
+}
+
+/* ---- of the agents ---------------------------------------------------------------------------------- */
+
+static void take_one(Agent *a, const AgentEvent *e)
+{
+    int64_t task = 0, no = 0;
+    if (e->run && !wire_run_id(e->run, &task, &no))
+        task = 0;
+    add(a->c, (EventRow){.time = e->time,
+                         .level = xstrdup(e->level ? e->level : "info"),
+                         .kind = xstrdup(e->kind ? e->kind : "node"),
+                         .task = task,
+                         .run = task ? xstrdup(e->run) : NULL,
+                         .node = xstrdup(a->name),
+                         .text = xasprintf("%s: %s", a->name, e->text ? e->text : "")});
+    a->events.taken = e->seq;
+    a->events.taken_own = a->c->events->last;
+}
+
+void events_take(Agent *a)
+{
+    const AgentEvent *e = a->node.agent.events.v;
+    const int64_t saved = a->c->events->saved;
+    if (a->node.agent.events_last < a->events.taken) /* it has lost its own: it counts from anew */
+        memset(&a->events, 0, sizeof a->events);
+    for (size_t i = 0; i < a->node.agent.events.n; i++)
+        if (e[i].seq > a->events.taken)
+            take_one(a, &e[i]);
+    if (a->events.mark && saved >= a->events.mark_own)
+        a->events.stored = a->events.mark;
+    if (a->events.mark <= a->events.stored && a->events.taken > a->events.stored) {
+        a->events.mark = a->events.taken;
+        a->events.mark_own = a->events.taken_own;
+    }
 }
 
 void events_stored(Coord *c)

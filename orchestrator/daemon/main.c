@@ -15,6 +15,7 @@
 #include "common/opts.h"
 #include "events.h"
 #include "journal.h"
+#include "mail.h"
 #include "queue.h"
 #include "runs.h"
 #include "store.h"
@@ -127,6 +128,7 @@ static bool open_all(Coord *c, Err *err)
     c->step = event_new(c->base, -1, 0, step, c);
     c->tick = event_new(c->base, -1, EV_PERSIST, tick, c);
     c->events = events_new();
+    mail_open(c);
     c->http = httpc_new(c->base);
     c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
     c->store = store_new(c);
@@ -155,6 +157,7 @@ static void close_all(Coord *c)
     if (c->base) {
         agents_free(c);
         httpc_free(c->http);
+        mail_close(c);
         events_free(c->events);
         for (size_t i = 0; i < COUNT(c->signals); i++)
             if (c->signals[i])

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "common/clock.h"
+#include "mail.h"
 #include "store.h"
 
 static void head(Str *out, const char *name, const char *type, const char *help)
@@ -26,6 +27,23 @@ static void label(Str *out, const char *value)
             str_addc(out, '\\');
         str_addc(out, *p);
     }
+}
+
+static void event_counts(const Coord *c, Str *out)
+{
+    static const char *const levels[] = {"info", "warn", "error"};
+    head(out, "siding_events_total", "counter", "Events by level, those of the agents included.");
+    for (size_t i = 0; i < COUNT(levels); i++)
+        str_addf(out, "siding_events_total{level=\"%s\"} %" PRId64 "\n", levels[i],
+                 events_count(c, levels[i]));
+}
+
+static void mail_metrics(const Coord *c, Str *out)
+{
+    MailCounts m = mail_counts(c);
+    plain(out, "siding_mails_sent_total", "counter", "Mails that went out.", m.sent);
+    plain(out, "siding_mails_failed_total", "counter", "Mails that the program did not take.", m.failed);
+    plain(out, "siding_mail_events_waiting", "gauge", "Events that wait for the next mail.", m.waiting);
 }
 
 static void task_counts(const Coord *c, Str *out)
@@ -90,6 +108,8 @@ void api_metrics(HttpRequest *req, void *context)
     plain(&out, "siding_runs_started_total", "counter", "Runs claimed.", c->count.started);
     plain(&out, "siding_runs_done_total", "counter", "Runs that ended well.", c->count.done);
     plain(&out, "siding_runs_failed_total", "counter", "Runs that ended otherwise.", c->count.failed);
+    event_counts(c, &out);
+    mail_metrics(c, &out);
     task_counts(c, &out);
     node_values(c, &out, "siding_node_reachable", "1 while its agent answers.", is_reachable);
     node_values(c, &out, "siding_node_lag_transactions", "Transactions behind the primary, -1: not known.",

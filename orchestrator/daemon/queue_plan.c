@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/limits.h"
 #include "events.h"
 #include "orchestrator/core/window.h"
 #include "queue.h"
@@ -57,6 +58,8 @@ static bool check_numbers(const Coord *c, const Task *t, Err *err)
             MAX_ATTEMPTS);
     if (t->fixed_time && !t->sleeptime_ms)
         return err_set(err, ERR_USAGE, 0, "fixed_time needs a sleeptime");
+    if (!limits_check(t->options, err))
+        return false;
     Window ignored;
     return !t->window || window_parse(t->window, &ignored, err);
 }

@@ -111,7 +111,8 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
                    .barrier = e->n_parts > 1,
                    .shard = (int64_t)part,
                    .shards = (int64_t)e->n_parts,
-                   .pause_limit_ms = e->t.pause_limit_ms ? e->t.pause_limit_ms : c->conf.pause_limit_ms};
+                   .pause_limit_ms = e->t.pause_limit_ms,
+                   .pause_default_ms = c->conf.pause_limit_ms};
     for (size_t i = 0; i < e->t.args.n; i++)
         strlist_add(&s->args, e->t.args.v[i]);
     /* After a restart the position at the claim is gone; the primary's present one holds it. */

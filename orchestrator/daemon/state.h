@@ -17,6 +17,7 @@
 typedef struct Coord Coord;
 typedef struct Store Store;
 typedef struct Events Events;
+typedef struct Mail Mail;
 
 /* Grows from least to most while the same thing fails; monotonic clock. */
 typedef struct Retry {
@@ -38,6 +39,12 @@ typedef struct Agent {
     StrList forgetting;             /* ended runs it was asked to forget since */
     Retry poll_retry, role_retry;
     bool role_busy;
+    /* Its events: taken over here up to `taken`; stored in the database up to `stored`, which is what the
+     * agent may forget. `mark` is waited for: once our own event `mark_own` is stored, so are its up to
+     * there. */
+    struct {
+        int64_t taken, taken_own, mark, mark_own, stored;
+    } events;
 } Agent;
 
 /* One agent's share of a run. */
@@ -86,6 +93,7 @@ struct Coord {
     WorkPool *files; /* blocking downloads for answers: logs */
     Store *store;
     Events *events;
+    Mail *mail;
     HttpServer *server;
     struct {
         bool loading, polling, saving_events;

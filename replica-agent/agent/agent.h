@@ -10,9 +10,12 @@
 #include "common/http.h"
 #include "common/work.h"
 #include "config.h"
+#include "facts.h"
+#include "guard.h"
 #include "pause.h"
 #include "run.h"
 #include "steps.h"
+#include "tell.h"
 
 /* The last reading of the server. */
 typedef struct ServerView {
@@ -59,7 +62,11 @@ typedef struct Agent {
     Runner **runs;
     size_t n_runs;
     Role role;
-    int64_t coordinator_ms; /* last contact */
+    int64_t coordinator_ms; /* last contact; 0: none since started_ms */
+    int64_t started_ms;
+    Guard guard;
+    Sampler sampler;
+    Tell tell;
     int64_t spool_free, state_free;
     bool store_trouble;
 
@@ -100,7 +107,7 @@ MUST_CHECK bool role_set(Agent *a, const char *role, int64_t term, Err *err);
 void role_load(Agent *a);
 
 /* node_state.c */
-json_t *node_state_json(Agent *a);
+json_t *node_state_json(Agent *a, int64_t events_after); /* with the events after this one */
 json_t *node_lease_json(const Agent *a);
 json_t *node_run_json(const Agent *a, const Runner *r);
 void node_warnings(const Agent *a, StrList *ret);

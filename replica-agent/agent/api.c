@@ -17,7 +17,7 @@ enum { MAX_WAIT_MS = 120000 };
 typedef struct StateWaiter {
     HttpRequest *req;
     Agent *a;
-    int64_t after, until_ms;
+    int64_t after, events_after, until_ms;
     struct StateWaiter *next;
 } StateWaiter;
 
@@ -46,9 +46,10 @@ static void answer_waiters(Agent *a, bool due_only)
         if (due_only ? now < w->until_ms : a->seq <= w->after)
             continue;
         HttpRequest *req = w->req;
+        int64_t events_after = w->events_after;
         http_on_close(req, NULL, NULL);
         drop_waiter(a, w);
-        http_reply_json(req, 200, node_state_json(a));
+        http_reply_json(req, 200, node_state_json(a, events_after));
     }
 }
 
@@ -71,20 +72,23 @@ static void get_state(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
-    int64_t after, wait;
+    int64_t after, wait, stored, seen;
     if (!http_query_int(req, "after", -1, INT64_MAX, -1, &after, &err) ||
+        !http_query_int(req, "events_stored", 0, INT64_MAX, 0, &stored, &err) ||
+        !http_query_int(req, "events_after", 0, INT64_MAX, stored, &seen, &err) ||
         !http_query_int(req, "wait_ms", 0, MAX_WAIT_MS, 0, &wait, &err)) {
         http_reply_error(req, &err);
         return;
     }
     if (!api_heard(req, a))
         return;
+    tell_acknowledge(a, stored);
     if (a->seq > after || wait == 0) {
-        http_reply_json(req, 200, node_state_json(a));
+        http_reply_json(req, 200, node_state_json(a, seen));
         return;
     }
     StateWaiter *w = NEW(StateWaiter);
-    *w = (StateWaiter){req, a, after, clock_mono_ms() + wait, a->waiters};
+    *w = (StateWaiter){req, a, after, seen, clock_mono_ms() + wait, a->waiters};
     a->waiters = w;
     http_on_close(req, waiter_closed, w);
 }
@@ -99,7 +103,7 @@ static void post_role(HttpRequest *req, void *context)
     int64_t term;
     if (http_body(req, &body, &err) && json_req_str(body, "role", &role, &err) &&
         json_req_int(body, "term", 1, INT64_MAX, &term, &err) && role_set(context, role, term, &err))
-        http_reply_json(req, 200, node_state_json(context));
+        http_reply_json(req, 200, node_state_json(context, INT64_MAX));
     else
         http_reply_error(req, &err);
 }

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "api_impl.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/log.h"
 
 enum { MANUAL_WAIT_MS = 90000, TROUBLE_WAIT_MS = 3000, MAX_REASON = 500 };
@@ -93,10 +94,11 @@ void api_post_pause(HttpRequest *req, void *context)
     json_t *body;
     int64_t for_s;
     PauseWish w = {.owner = LEASE_MANUAL};
-    bool ok = api_body_term(req, a, &body, &err) &&
-              json_req_int(body, "for_s", 1, 14 * 86400, &for_s, &err) &&
-              json_opt_str(body, "reason", "", &w.reason, &err) &&
-              json_opt_str(body, "by", "", &w.by, &err) && json_opt_bool(body, "hold", false, &w.hold, &err);
+    bool ok =
+        api_body_term(req, a, &body, &err) && json_req_int(body, "for_s", 1, 14 * 86400, &for_s, &err) &&
+        json_opt_str(body, "reason", "", &w.reason, &err) && json_opt_str(body, "by", "", &w.by, &err) &&
+        json_opt_bool(body, "hold", false, &w.hold, &err) &&
+        limits_read_allow(body, &w.allow_downstream, &w.allow_delayed, &err);
     if (ok && (strlen(w.reason) > MAX_REASON || strlen(w.by) > MAX_REASON))
         ok = err_set(&err, ERR_USAGE, 0, "reason and by may have %d bytes each", MAX_REASON);
     if (ok) {

@@ -3,6 +3,7 @@
  */
 #include "agent.h"
 #include "api_impl.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "replica-agent/core/preflight.h"
 
@@ -86,13 +87,16 @@ static void accept_on_replica(Agent *a, Accept *x)
 {
     Err err;
     Step *s = NULL;
-    bool ok = not_paused(a, &err);
+    bool downstream = false, delayed = false;
+    bool ok = not_paused(a, &err) && limits_read_allow(x->spec.options, &downstream, &delayed, &err);
     if (ok && a->accepting)
         ok = err_set(&err, ERR_CONFLICT, 0, "%s is looking into another run just now; ask again",
                      a->conf.node);
     if (ok) {
         s = step_new(a, STEP_SURVEY, on_preflight);
         s->thorough = true;
+        s->facts.allow_downstream = s->facts.allow_downstream || downstream;
+        s->facts.allow_delayed = s->facts.allow_delayed || delayed;
         s->arg = x;
         ok = step_submit(s, &err);
     }

@@ -58,7 +58,38 @@ const ConfOption agent_config_options[] = {
     {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",
      .doc = "Least level that is logged."},
     {"min_free_bytes", CONF_INT, FIELD(min_free_bytes), .fallback = "104857600", .min = 0, .max = INT64_MAX,
-     .doc = "A job ends, and none begins, when the spool or state folder has less free space than this."},
+     .doc =
+         "A job ends, and none begins, when the spool folder, the state folder or the disk of the relay logs "
+         "has less free space than this. For the relay logs it is at least what arrives in two minutes."},
+    {"relay_log_dir", CONF_PATH, FIELD(relay_log_dir),
+     .doc = "Folder of the server's relay logs, whose disk is watched; left out: as the server says, where "
+            "it is "
+            "reached by a unix socket."},
+    {"ballast_bytes", CONF_INT, FIELD(ballast_bytes), .fallback = "67108864", .min = 0, .max = INT64_MAX,
+     .doc =
+         "Size of a file beside a replica's relay logs that is removed when their disk is about to run full, "
+         "so that the server goes on answering; made again when there is room. 0: none."},
+    {"relay_limit_bytes", CONF_INT, FIELD(relay_limit_bytes), .fallback = "0", .min = 0, .max = INT64_MAX,
+     .doc = "Most that may arrive in the relay logs during a pause; 0: no limit."},
+    {"catchup_limit", CONF_DURATION, FIELD(catchup_limit_ms), .fallback = "0", .min = 0,
+     .max = 14 * (int64_t)DAY_MS,
+     .doc = "Most that catching up may be estimated to take, from what has arrived and the rate of the last "
+            "catch-up; 0: no limit."},
+    {"at_limit", CONF_STR, FIELD(at_limit), .fallback = "stop", .choices = "stop|kill|let-finish",
+     .doc = "What happens to a job at a limit: it is asked to stop (and killed after stop_grace), killed at "
+            "once, "
+            "or only warned about. let-finish still ends at the longest pause and before a disk is full. The "
+            "replica resumes in any case."},
+    {"limit_warn_percent", CONF_INT, FIELD(limit_warn_percent), .fallback = "80", .min = 10, .max = 100,
+     .doc = "From this part of a limit on it is warned about."},
+    {"allow_delayed", CONF_BOOL, FIELD(allow_delayed), .fallback = "false",
+     .doc = "Whether a replica with a configured delay may be paused."},
+    {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
+     .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
+    {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,
+     .doc = "A pause whose coordinator has not been heard for this long is warned about; the job goes on and "
+            "the "
+            "replica resumes without it."},
     {"allow_dump", CONF_BOOL, FIELD(allow_dump), .fallback = "true", .doc = "Whether dumps may run here."},
     {"boost", CONF_BOOL, FIELD(boost), .fallback = "true",
      .doc = "Whether durability is relaxed and parallel apply raised while a replica catches up. The "

@@ -21,6 +21,11 @@ typedef struct AgentConfig {
     char *job_defaults_file, *load_defaults_file;
     char *log_format, *log_level;
     int64_t min_free_bytes;
+    char *relay_log_dir;
+    int64_t ballast_bytes;
+    int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;
+    char *at_limit;
+    bool allow_delayed, allow_downstream;
     bool allow_dump, boost;
     int64_t boost_workers;
     int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms;

@@ -81,11 +81,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     Agent *a = arg;
     pause_tick(a);
+    guard_tick(a);
+    sampler_tick(a);
     run_tick(a);
     meet_tick(a);
     role_tick(a);
     api_tick(a);
     store_keep_reserve(a);
+    tell_tick(a);
 }
 
 static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
@@ -184,6 +187,9 @@ static bool set_up(Agent *a, Err *err)
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         log_warn("%s", a->jobs.warnings.v[i]);
     store_keep_reserve(a);
+    a->started_ms = clock_mono_ms();
+    tell_load(a);
+    guard_load(a);
     role_load(a);
     pause_load(a);
     run_load_all(a);
@@ -224,6 +230,9 @@ static void tear_down(Agent *a)
     probe_close(a);
     pause_close(a);
     run_close_all(a);
+    guard_close(a);
+    sampler_close(a);
+    tell_close(a);
     lag_done(&a->lag);
     job_list_done(&a->jobs);
     repl_status_done(&a->server.status);

@@ -106,6 +106,38 @@ static double coordinator_age(const Agent *a)
     return a->coordinator_ms ? (double)(clock_mono_ms() - a->coordinator_ms) / 1000 : -1;
 }
 
+static double relay_free(const Agent *a)
+{
+    return (double)a->guard.relay_free;
+}
+
+static double relay_rate(const Agent *a)
+{
+    return a->guard.rate.bytes_per_s;
+}
+
+static double pause_relay_bytes(const Agent *a)
+{
+    return a->pause.state == PAUSE_FROZEN ? (double)a->guard.reading.value[GUARD_RELAY] : 0;
+}
+
+static double catchup_estimate(const Agent *a)
+{
+    return a->pause.state == PAUSE_FROZEN && a->guard.reading.value[GUARD_CATCHUP] >= 0
+               ? (double)a->guard.reading.value[GUARD_CATCHUP] / 1000
+               : -1;
+}
+
+static double ballast_bytes(const Agent *a)
+{
+    return (double)a->guard.ballast;
+}
+
+static double events_waiting(const Agent *a)
+{
+    return (double)a->tell.events.n;
+}
+
 static const struct {
     const char *name, *help;
     double (*value)(const Agent *a);
@@ -122,6 +154,13 @@ static const struct {
     {"siding_catching_up", "1 from then until it has caught up and its settings are back.", catching_up},
     {"siding_pause_seconds", "Age of the present pause.", pause_seconds},
     {"siding_pause_left_seconds", "What is left of its limit.", pause_left},
+    {"siding_pause_relay_bytes", "Arrived in the relay logs since the freeze; -1: not known.",
+     pause_relay_bytes},
+    {"siding_catchup_estimate_seconds", "What catching up would take now; -1: not known.", catchup_estimate},
+    {"siding_relay_free_bytes", "Free space of the relay logs' disk; -1: not known.", relay_free},
+    {"siding_relay_bytes_per_second", "What arrives from the source.", relay_rate},
+    {"siding_ballast_bytes", "Size of the ballast beside the relay logs.", ballast_bytes},
+    {"siding_events_waiting", "Events that the coordinator has not stored yet.", events_waiting},
     {"siding_replay_rate", "Transactions applied per second while catching up.", replay_rate},
     {"siding_runs", "Runs under way.", runs},
     {"siding_warnings", "Things that are wrong on this node now.", trouble},
@@ -132,11 +171,42 @@ static const struct {
      coordinator_age},
 };
 
+static void counter(Str *out, const Agent *a, const char *name, const char *label, const char *value,
+                    int64_t n)
+{
+    str_addf(out, "%s{node=\"%s\"", name, a->conf.node);
+    if (label)
+        str_addf(out, ",%s=\"%s\"", label, value);
+    str_addf(out, "} %lld\n", (long long)n);
+}
+
+static void counter_head(Str *out, const char *name, const char *help)
+{
+    str_addf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
+}
+
+static void counters(const Agent *a, Str *out)
+{
+    static const char *const levels[] = {"info", "warn", "error"};
+    counter_head(out, "siding_guard_hits_total", "Limits reached, since the start.");
+    for (GuardCause c = 0; c < GUARD_CAUSES; c++)
+        counter(out, a, "siding_guard_hits_total", "limit", guard_cause_name(c), a->guard.hits[c]);
+    counter_head(out, "siding_events_total", "Events by level, since the start.");
+    for (size_t i = 0; i < COUNT(levels); i++)
+        counter(out, a, "siding_events_total", "level", levels[i], a->tell.told[i]);
+    counter_head(out, "siding_events_dropped_total",
+                 "Events pushed out before the coordinator fetched them.");
+    counter(out, a, "siding_events_dropped_total", NULL, NULL, a->tell.dropped);
+    counter_head(out, "siding_ballast_removed_total", "Times the ballast had to go.");
+    counter(out, a, "siding_ballast_removed_total", NULL, NULL, a->guard.ballast_removed);
+}
+
 char *metrics_text(const Agent *a)
 {
     AUTO(str_done) Str out = STR_INIT;
     for (size_t i = 0; i < COUNT(rows); i++)
         str_addf(&out, "# HELP %s %s\n# TYPE %s gauge\n%s{node=\"%s\"} %.15g\n", rows[i].name, rows[i].help,
                  rows[i].name, rows[i].name, a->conf.node, rows[i].value(a));
+    counters(a, &out);
     return str_take(&out);
 }

@@ -51,6 +51,24 @@ static ServerState server_state(const Agent *a)
     return out;
 }
 
+/* Of the limit that is nearest. */
+static int64_t limit_percent(const Agent *a)
+{
+    const Guard *g = &a->guard;
+    int64_t most = 0;
+    for (GuardCause c = GUARD_PAUSE; c <= GUARD_CATCHUP; c++) {
+        int64_t limit = g->verdict.limit[c], value = g->reading.value[c];
+        if (limit > 0 && value > 0 && (double)value * 100 / (double)limit > (double)most)
+            most = (int64_t)((double)value * 100 / (double)limit);
+    }
+    return most;
+}
+
+static int64_t heard_at(const Agent *a)
+{
+    return a->coordinator_ms ? clock_wall_ms() - (clock_mono_ms() - a->coordinator_ms) : 0;
+}
+
 static LeaseState lease_state(const Agent *a)
 {
     const Lease *l = &a->pause.lease;
@@ -62,7 +80,12 @@ static LeaseState lease_state(const Agent *a)
                         .gtid = l->gtid,
                         .phase = BORROW(pause_state_phase(a->pause.state)),
                         .taken_at = l->taken_at,
-                        .expires_at = l->taken_at + l->limit_ms,
+                        .expires_at = clock_wall_ms() + pause_left_ms(a),
+                        .renewed_at = heard_at(a),
+                        .renew_overdue = a->guard.renew_overdue,
+                        .relay_bytes = a->guard.reading.value[GUARD_RELAY],
+                        .catchup_ms = a->guard.reading.value[GUARD_CATCHUP],
+                        .limit_percent = limit_percent(a),
                         .hold = l->hold};
 }
 
@@ -155,6 +178,7 @@ void node_warnings(const Agent *a, StrList *ret)
     if (a->server.up)
         warn_role(a, ret);
     warn_disk(a, ret);
+    guard_warnings(a, ret);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         strlist_add(ret, a->jobs.warnings.v[i]);
 }
@@ -178,7 +202,17 @@ static void list_jobs(const Agent *a, WireList *ret)
     }
 }
 
-json_t *node_state_json(Agent *a)
+static json_t *events_json(const Agent *a, int64_t after)
+{
+    const AgentEvent *e = a->tell.events.v;
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->tell.events.n && json_array_size(list) < TELL_A_TIME; i++)
+        if (e[i].seq > after)
+            json_array_append_new(list, wire_write(agent_event_fields, &e[i]));
+    return list;
+}
+
+json_t *node_state_json(Agent *a, int64_t events_after)
 {
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     node_warnings(a, &warnings);
@@ -194,10 +228,13 @@ json_t *node_state_json(Agent *a)
                    .server = server_state(a),
                    .lease = lease_state(a),
                    .spool_free_bytes = a->spool_free,
+                   .relay_free_bytes = a->guard.relay_free,
+                   .events_last = a->tell.last,
                    .warnings = warnings};
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);
     json_object_set_new(j, "runs", runs_json(a));
+    json_object_set_new(j, "events", events_json(a, events_after));
     free(s.jobs.v);
     return j;
 }

@@ -10,7 +10,7 @@
 #include "replica-agent/core/preflight.h"
 #include "store.h"
 
-enum { RETRY_MS = 1000, LOUD_EVERY_MS = 30000, OVERDUE_MS = 60000 };
+enum { RETRY_MS = 1000, LOUD_EVERY_MS = 30000, TAKEN_OVER_MS = 5000 };
 
 static void act(Agent *a, PauseAction action);
 
@@ -63,6 +63,7 @@ static bool drop(Agent *a)
         db_close(STEAL(p->held));
     catchup_done(&p->catchup);
     set_trouble(a, NULL);
+    guard_caught_up(a);
     tell(a, PAUSE_NEWS_RELEASED, NULL);
     wire_free(lease_fields, &p->lease);
     p->dirty = false;
@@ -204,6 +205,7 @@ static void take_position(Lease *l, const Step *s)
     l->source_port = s->status.source_port;
     l->source_file = xstrdup(s->status.exec_file);
     l->source_pos = s->status.exec_pos;
+    l->relay_bytes = s->status.relay_bytes;
     if (!l->frozen_at)
         l->frozen_at = clock_wall_ms();
 }
@@ -391,6 +393,8 @@ bool pause_begin(Agent *a, const PauseWish *wish, Err *err)
         return pause_conflict(a, err);
     Step *s = step_new(a, STEP_SURVEY, on_survey);
     s->thorough = str_eq(wish->owner, LEASE_MANUAL); /* a run was looked at when it was accepted */
+    s->facts.allow_downstream = s->facts.allow_downstream || wish->allow_downstream;
+    s->facts.allow_delayed = s->facts.allow_delayed || wish->allow_delayed;
     if (!step_submit(s, err))
         return false;
     p->beginning = true;
@@ -440,7 +444,7 @@ void pause_void(Agent *a, PauseEvent ev, const char *why)
 {
     Err err;
     err_set(&err, ERR_CORRUPT, 0, "%s", why);
-    log_error("pause of %s: %s", a->pause.lease.owner, why);
+    tell_event(a, "error", "pause", NULL, "pause of %s: %s", a->pause.lease.owner, why);
     bool told =
         a->pause.state == PAUSE_FROZEN || a->pause.state == PAUSE_PAUSING || a->pause.state == PAUSE_ALIGNING;
     apply(a, ev);
@@ -455,6 +459,17 @@ int64_t pause_left_ms(const Agent *a)
     return lease_left_ms(&a->pause.lease, clock_boot_id(), clock_mono_ms(), clock_wall_ms());
 }
 
+static void repointed(Agent *a)
+{
+    const ReplStatus *st = &a->server.status;
+    const Lease *l = &a->pause.lease;
+    AUTOFREE char *why = xasprintf(
+        "the replica was pointed at another source during the pause, %s:%lld instead of %s:%lld: what "
+        "it had received is lost, and with it the pause",
+        st->source_host, (long long)st->source_port, l->source_host, (long long)l->source_port);
+    pause_void(a, PAUSE_EV_MOVED, why);
+}
+
 static void check_frozen(Agent *a)
 {
     const ReplStatus *st = &a->server.status;
@@ -464,6 +479,9 @@ static void check_frozen(Agent *a)
                    "the applier was started by somebody else during the pause: the frozen state is lost");
     else if (l->gtid && gtid_compare_text(a->server.version.flavor, st->applied, l->gtid) != GTID_EQUAL)
         pause_void(a, PAUSE_EV_MOVED, "the replica moved on during the pause: the frozen state is lost");
+    else if (l->source_host &&
+             (!str_eq(st->source_host, l->source_host) || st->source_port != l->source_port))
+        repointed(a);
 }
 
 static void show_replay(Agent *a)
@@ -478,6 +496,28 @@ static void show_replay(Agent *a)
     agent_changed_slightly(a);
 }
 
+/* Whoever stopped it has it from here on: an operator's STOP is not undone, and an applier that failed would
+ * fail again. The relaxed settings do not stay. */
+static void applier_stopped(Agent *a)
+{
+    Pause *p = &a->pause;
+    const ReplStatus *st = &a->server.status;
+    char **error = &p->lease.replay.error;
+    free(*error);
+    *error = st->sql_errno ? xasprintf("the applier stopped while catching up: %s", st->sql_error)
+                           : xstrdup("somebody stopped the applier while it was catching up");
+    set_trouble(a, *error);
+    if (!p->stopped_ms)
+        p->stopped_ms = clock_mono_ms();
+    if (clock_mono_ms() - p->stopped_ms < TAKEN_OVER_MS)
+        return;
+    p->stopped_ms = 0;
+    p->lease.taken_over = true;
+    tell_event(a, "error", "pause", NULL,
+               "%s; the replica is left to whoever stopped it, with its own settings", *error);
+    apply(a, PAUSE_EV_TAKEN_OVER);
+}
+
 static void check_catching_up(Agent *a)
 {
     Pause *p = &a->pause;
@@ -487,12 +527,10 @@ static void check_catching_up(Agent *a)
         catchup_start(&p->catchup, a->server.version.flavor, p->lease.gtid ? p->lease.gtid : st->applied,
                       clock_mono_ms());
     if (!st->sql_running) {
-        free(r->error);
-        r->error = st->sql_errno ? xasprintf("the applier stopped while catching up: %s", st->sql_error)
-                                 : xstrdup("somebody stopped the applier while it was catching up");
-        set_trouble(a, r->error);
+        applier_stopped(a);
         return;
     }
+    p->stopped_ms = 0;
     free(STEAL(r->error));
     set_trouble(a, NULL);
     bool equal = str_eq(st->exec_file, st->read_file) && st->exec_pos == st->read_pos;
@@ -519,20 +557,6 @@ void pause_probe(Agent *a)
         check_catching_up(a);
 }
 
-static void check_limit(Agent *a)
-{
-    Pause *p = &a->pause;
-    bool standing = p->state == PAUSE_PAUSING || p->state == PAUSE_FROZEN || p->state == PAUSE_ALIGNING;
-    if (!standing || pause_left_ms(a) > 0)
-        return;
-    /* A job that cannot even be killed does not keep the replica. */
-    bool overdue = pause_left_ms(a) < -(a->conf.stop_grace_ms + OVERDUE_MS);
-    if (overdue || str_eq(p->lease.owner, LEASE_MANUAL))
-        apply(a, PAUSE_EV_RELEASE);
-    else
-        tell(a, PAUSE_NEWS_LIMIT, NULL);
-}
-
 void pause_tick(Agent *a)
 {
     Pause *p = &a->pause;
@@ -541,7 +565,6 @@ void pause_tick(Agent *a)
         return;
     if (p->dirty)
         (void)!save(a, &err);
-    check_limit(a);
     if (p->retry_ms && clock_mono_ms() >= p->retry_ms && !p->step)
         pause_again(a);
 }

@@ -23,6 +23,8 @@ typedef struct Pause {
     uint64_t step;  /* id of the step under way; 0: none */
     bool due;       /* the state has changed meanwhile: act when the step is back */
     int64_t retry_ms, since_ms, loud_ms, started_ms;
+    int64_t
+        stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
     char *align_gtid, *align_file;
     int64_t align_pos;
     Catchup catchup;
@@ -32,14 +34,13 @@ typedef struct Pause {
 typedef struct PauseWish {
     const char *owner, *reason, *by; /* borrowed */
     int64_t term, limit_ms;
-    bool hold;
+    bool hold, allow_downstream, allow_delayed;
 } PauseWish;
 
 typedef enum PauseNews {
     PAUSE_NEWS_FROZEN,   /* also after an alignment */
     PAUSE_NEWS_FAILED,   /* could not be paused or aligned: err; replication is being set right */
     PAUSE_NEWS_VOID,     /* the frozen state is lost: err */
-    PAUSE_NEWS_LIMIT,    /* the limit has passed */
     PAUSE_NEWS_RESUMED,  /* the applier runs */
     PAUSE_NEWS_RELEASED, /* caught up, settings back, the lease is gone */
 } PauseNews;

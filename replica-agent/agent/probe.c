@@ -22,7 +22,11 @@ typedef struct Probe {
     DbVersion version;
     ReplStatus status;
     LeaseServer id;
-    int64_t begun_ms, spool_free, state_free;
+    char *relay_dir;     /* configured, or as the server says; NULL: not known */
+    bool local;          /* the server's files are on this host */
+    uint64_t unanswered; /* a connection whose look at the server got no answer; 0: none */
+    bool hangs;
+    int64_t begun_ms, spool_free, state_free, relay_free;
 } Probe;
 
 static void read_disk(Probe *p)
@@ -32,6 +36,51 @@ static void read_disk(Probe *p)
     if (!fs_free_bytes(p->spool_dir, &p->spool_free, &ignored) ||
         !fs_free_bytes(p->state_dir, &p->state_free, &ignored))
         log_debug("%s", ignored.text);
+    p->relay_free = -1;
+    if (p->relay_dir && !fs_free_bytes(p->relay_dir, &p->relay_free, &ignored))
+        log_debug("%s", ignored.text);
+}
+
+static void find_relay_dir(Probe *p)
+{
+    Err ignored;
+    AUTOFREE char *base = NULL;
+    if (p->relay_dir || !p->local)
+        return;
+    if (!db_value(p->db, &base, &ignored, "SELECT @@GLOBAL.relay_log_basename", ""))
+        log_debug("%s", ignored.text);
+    else if (base && *base == '/')
+        p->relay_dir = fs_dirname(base);
+}
+
+/* With a full relay disk a look at replication hangs for as long as the disk is full, and its connection with
+ * it: no second one is begun before the first has ended, or the server would run out of connections. */
+static bool may_look(Probe *p)
+{
+    int64_t busy = 0;
+    if (!p->unanswered)
+        return true;
+    if (!db_value_int(p->db, &busy, &p->err,
+                      "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID=? AND COMMAND<>'Sleep'",
+                      "i", (int64_t)p->unanswered))
+        return false;
+    if (!busy)
+        p->unanswered = 0;
+    return !busy || err_set(&p->err, ERR_TIMEOUT, 0,
+                            "the server answers, but not what its replication does: is a disk full?");
+}
+
+static bool look(Probe *p)
+{
+    if (!p->db && !db_connect(&p->target, PROBE_TIMEOUT_MS, &p->db, &p->err))
+        return false;
+    if (!may_look(p))
+        return false;
+    if (repl_read(p->db, &p->status, &p->err))
+        return true;
+    if (p->err.kind == ERR_TIMEOUT)
+        p->unanswered = db_connection_id(p->db);
+    return false;
 }
 
 static void in_worker(void *arg)
@@ -39,9 +88,10 @@ static void in_worker(void *arg)
     Probe *p = arg;
     p->begun_ms = clock_mono_ms();
     read_disk(p);
-    p->ok = (p->db || db_connect(&p->target, PROBE_TIMEOUT_MS, &p->db, &p->err)) &&
-            repl_read(p->db, &p->status, &p->err);
+    p->ok = look(p);
+    p->hangs = !p->ok && p->err.kind == ERR_TIMEOUT;
     if (p->ok) {
+        find_relay_dir(p);
         p->version = *db_version(p->db);
         server_identify(p->db, &p->status, &p->id);
     } else if (p->db) {
@@ -106,6 +156,7 @@ static void probe_free(Probe *p)
     db_target_done(&p->target);
     repl_status_done(&p->status);
     wire_free(lease_server_fields, &p->id);
+    free(p->relay_dir);
     free(p->spool_dir);
     free(p->state_dir);
     free(p);
@@ -127,10 +178,17 @@ static void in_loop(void *arg)
     }
     a->spool_free = p->spool_free;
     a->state_free = p->state_free;
+    a->guard.relay_free = p->relay_free;
+    a->guard.hangs = p->hangs;
+    if (p->relay_dir && !str_eq(a->guard.relay_dir, p->relay_dir)) {
+        free(a->guard.relay_dir);
+        a->guard.relay_dir = xstrdup(p->relay_dir);
+    }
     if (p->ok)
         take_good(a, p);
     else
         take_bad(a, p);
+    guard_probed(a);
     a->probe = p;
     arm(a, a->conf.probe_interval_ms);
 }
@@ -146,6 +204,8 @@ void probe_begin(Agent *a)
         db_target_copy(&p->target, &t);
         p->spool_dir = xstrdup(a->conf.spool_dir);
         p->state_dir = xstrdup(a->conf.state_dir);
+        p->relay_dir = xstrdup(a->conf.relay_log_dir);
+        p->local = a->conf.server.socket != NULL;
     }
     if (work_submit(a->probes, (WorkJob){in_worker, in_loop, p}, &err))
         return;

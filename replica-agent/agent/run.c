@@ -388,8 +388,10 @@ static int64_t pause_limit(Agent *a, const Runner *r)
     const JobConfig *j = job_list_find(&a->jobs, r->j.run.spec.job);
     int64_t limit = r->j.run.spec.pause_limit_ms;
     if (limit <= 0)
-        limit = j && j->f.pause_limit_ms ? j->f.pause_limit_ms : a->conf.pause_limit_ms;
-    return limit;
+        limit = j ? j->f.pause_limit_ms : 0;
+    if (limit <= 0)
+        limit = r->j.run.spec.pause_default_ms;
+    return limit > 0 ? limit : a->conf.pause_limit_ms;
 }
 
 static void take_pause(Agent *a, Runner *r)

@@ -37,24 +37,11 @@ void run_void(Agent *a, Runner *r, const Err *err)
         run_cut(a, r, &end);
 }
 
-static void limit_run(Agent *a, Runner *r)
-{
-    char text[200], limit[CLOCK_TEXT];
-    clock_format_duration(a->pause.lease.limit_ms, limit);
-    snprintf(text, sizeof text, "pause limit: the replica may be paused for %s, the job was not done by then",
-             limit);
-    RunEnd end = {.outcome = "error", .kind = ERR_TIMEOUT, .text = text};
-    if (r->state == RUN_SEALING)
-        run_event(a, r, RUN_EV_LIMIT_SEALING);
-    else if (run_is_under_way(r))
-        run_cut(a, r, &end);
-}
-
 void run_pause_news(Agent *a, const char *id, PauseNews news, const Err *err)
 {
     Runner *r = run_find(a, id);
     if (!r || !run_is_under_way(r)) {
-        if (news == PAUSE_NEWS_FROZEN || news == PAUSE_NEWS_LIMIT)
+        if (news == PAUSE_NEWS_FROZEN)
             pause_release(a, id);
         return;
     }
@@ -72,9 +59,6 @@ void run_pause_news(Agent *a, const char *id, PauseNews news, const Err *err)
         break;
     case PAUSE_NEWS_VOID:
         run_void(a, r, err);
-        break;
-    case PAUSE_NEWS_LIMIT:
-        limit_run(a, r);
         break;
     case PAUSE_NEWS_RESUMED:
         take_replay(a, r);

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "common/clock.h"
 #include "common/fs.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "logs.h"
 #include "replica-agent/core/joblist.h"
@@ -39,7 +40,8 @@ static bool check_job(Agent *a, const RunSpec *spec, Err *err)
     if (spec->kind && !str_eq(spec->kind, j->f.kind))
         return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is of kind %s here, not %s", spec->job, j->f.kind,
                        spec->kind);
-    return joblist_check_args(j->f.name, &spec->args, &j->f.allow_args, err);
+    return limits_check(spec->options, err) &&
+           joblist_check_args(j->f.name, &spec->args, &j->f.allow_args, err);
 }
 
 bool run_check(Agent *a, const RunSpec *spec, Err *err)

@@ -69,6 +69,8 @@ void run_met(Agent *a)
 static void check_space(Agent *a, Runner *r)
 {
     bool writes = r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_SEALING;
+    if (pause_is_held_by(a, run_id(r)))
+        return; /* the guard of the pause watches its disks */
     bool spool = a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes;
     bool state = a->state_free >= 0 && a->state_free < a->conf.min_free_bytes;
     if (!writes || (!spool && !state))

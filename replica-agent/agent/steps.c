@@ -99,6 +99,10 @@ static void survey(Step *s)
         return;
     if (look(s, db) && read_settings(s, db, &s->settings)) {
         preflight_threads(flavor_of(s->version.flavor), &s->status, &s->findings);
+        if (s->thorough && !facts_read(db, &s->status, &s->facts, &s->err))
+            return;
+        if (s->thorough)
+            preflight_judge(&s->facts, &s->findings);
         s->result = STEP_OK;
     } else if (s->err.kind == ERR_AUTH && !preflight_allows(&s->findings, &why)) {
         s->err = why; /* the same with the grant that mends it */
@@ -243,6 +247,11 @@ static void compare(Step *s, bool held_lost)
         moved(s, "the connection kept since the pause was lost and the server's process cannot be seen from "
                  "here: it is not proven "
                  "that the job read one state");
+    else if (l->source_host &&
+             (!str_eq(s->status.source_host, l->source_host) || s->status.source_port != l->source_port))
+        moved(s, "the replica was pointed at another source during the job, %s:%lld instead of %s:%lld",
+              s->status.source_host ? s->status.source_host : "nowhere", (long long)s->status.source_port,
+              l->source_host, (long long)l->source_port);
     else if (s->status.sql_running)
         moved(s, "the applier was started during the job: what it read is not one state");
     else if (gtid_compare_text(f, s->status.applied, l->gtid) != GTID_EQUAL)
@@ -396,6 +405,11 @@ static void restore(Step *s)
     s->result = STEP_FAILED;
     if (!open_db(s, s->timeout_ms, &db) || !look(s, db) || !repl_settings_apply(db, &want, false, &s->err))
         return;
+    if (s->lease.taken_over && !s->status.sql_running) {
+        if (repl_settings_apply(db, &want, true, &s->err) && restored(s, db))
+            s->result = STEP_OK;
+        return;
+    }
     bool ok = restored(s, db) || (restore_stopped(s, db) && restored(s, db));
     if (ok && look(s, db) && !s->status.sql_running)
         ok = repl_start_sql(db, &s->err); /* an earlier try stopped it and was cut off */
@@ -449,6 +463,8 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
     s->done = done;
     DbTarget t = agent_config_target(&a->conf);
     db_target_copy(&s->target, &t);
+    if (kind == STEP_SURVEY)
+        facts_own(a, &s->facts);
     s->statement_ms = a->conf.statement_timeout_ms;
     s->timeout_ms = a->conf.stop_timeout_ms;
     return s;
@@ -475,6 +491,7 @@ void step_free(Step *s)
     wire_free(lease_server_fields, &s->server);
     repl_status_done(&s->status);
     servercheck_free(&s->findings);
+    preflight_facts_done(&s->facts);
     free(s->gtid);
     free(s->file);
     free(s->run);

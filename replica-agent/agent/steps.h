@@ -10,6 +10,7 @@
 #include "common/wire.h"
 #include "replica-agent/core/boot.h"
 #include "replica-agent/core/lease.h"
+#include "replica-agent/core/preflight.h"
 
 typedef enum StepKind {
     STEP_SURVEY,        /* what the server is and has; findings */
@@ -47,7 +48,8 @@ typedef struct Step {
     bool thorough; /* STEP_SURVEY: settings and grants too */
     bool fresh_server, boost, open;
     LeaseSettings boosted;
-    Db *held; /* the connection kept since the pause; in and out */
+    PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
+    Db *held;             /* the connection kept since the pause; in and out */
     atomic_bool cancel;
 
     /* out */

@@ -25,9 +25,11 @@ typedef struct Lease {
     char *reason, *by, *state;
     int64_t term;
     bool hold, boosted;
-    bool restarted; /* the server is another process than the one that was frozen */
+    bool taken_over; /* somebody else stopped the applier: the settings go back, nothing is started */
+    bool restarted;  /* the server is another process than the one that was frozen */
     char *gtid, *binlog_gtid, *source_host, *source_file, *received;
     int64_t source_port, source_pos;
+    int64_t relay_bytes; /* size of the relay logs when it froze */
     LeaseSettings original;
     LeaseServer server;
     char *boot_id;

@@ -41,6 +41,7 @@ static const PauseRow rows[] = {
     {PAUSE_RESUMING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
 
     {PAUSE_CATCHING_UP, PAUSE_EV_CAUGHT_UP, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "what was received is applied"},
+    {PAUSE_CATCHING_UP, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "the applier was stopped by others or failed: it is left as it is"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RELEASE, PAUSE_CATCHING_UP, PAUSE_ACT_NONE, "already resumed"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
@@ -80,6 +81,7 @@ static const char *const events[PAUSE_EVENTS] = {
     [PAUSE_EV_STARTED] = "started",
     [PAUSE_EV_START_FAILED] = "start failed",
     [PAUSE_EV_CAUGHT_UP] = "caught up",
+    [PAUSE_EV_TAKEN_OVER] = "taken over",
     [PAUSE_EV_RESTORED] = "restored",
     [PAUSE_EV_RESTORE_FAILED] = "restore failed",
 };

@@ -32,6 +32,7 @@ typedef enum PauseEvent {
     PAUSE_EV_STARTED,
     PAUSE_EV_START_FAILED, /* refused, or no answer: will be tried again */
     PAUSE_EV_CAUGHT_UP,
+    PAUSE_EV_TAKEN_OVER, /* somebody else stopped the applier while it was catching up, or it failed */
     PAUSE_EV_RESTORED,
     PAUSE_EV_RESTORE_FAILED,
     PAUSE_EVENTS

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/servercheck.h"
 
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
@@ -37,6 +38,116 @@ void preflight_threads(const Flavor *f, const ReplStatus *s, WireList *ret)
                       "the receiver is not connected to %s:%lld%s%s", s->source_host,
                       (long long)s->source_port, s->io_error && *s->io_error ? ": " : "",
                       s->io_error ? s->io_error : "");
+}
+
+/* ---- other servers, disks, rates ------------------------------------------------------------------- */
+
+void preflight_facts_done(PreflightFacts *f)
+{
+    free(f->sync_relay_log);
+    free(f->relay_dir);
+    strlist_done(&f->keyless_changed);
+    *f = (PreflightFacts){0};
+}
+
+static void judge_others(const PreflightFacts *f, WireList *ret)
+{
+    if (f->log_readers > 0)
+        preflight_add(
+            ret, "downstream", f->allow_downstream ? "warning" : "error",
+            "take another replica, point the others at the primary, or set allow_downstream = true in "
+            "agent.conf",
+            "%lld connections read this replica's binary log: replicas behind it would stand still with it",
+            (long long)f->log_readers);
+    else
+        preflight_add(ret, "downstream", "ok", NULL, "no server replicates from this replica");
+    if (f->delay_s > 0)
+        preflight_add(ret, "delay", f->allow_delayed ? "warning" : "error",
+                      "take another replica, set its delay to 0, or set allow_delayed = true in agent.conf",
+                      "the replica is delayed by %lld s on purpose", (long long)f->delay_s);
+    if (f->xa_prepared > 0)
+        preflight_add(ret, "xa_prepared", "error", "commit or roll back what XA RECOVER shows on the primary",
+                      "%lld XA transactions are prepared: their rows stay locked while the replica is paused",
+                      (long long)f->xa_prepared);
+}
+
+static void judge_relay_log(const PreflightFacts *f, WireList *ret)
+{
+    bool each = str_eq(f->sync_relay_log, "1");
+    preflight_add(ret, "sync_relay_log", each ? "warning" : "ok", "SET GLOBAL sync_relay_log=10000",
+                  each ? "sync_relay_log is %s: each event is synced, and with semi-sync every commit on the "
+                         "primary waits for it"
+                       : "sync_relay_log is %s",
+                  f->sync_relay_log ? f->sync_relay_log : "not known");
+}
+
+static void judge_relay_disk(const PreflightFacts *f, WireList *ret)
+{
+    char lasts[CLOCK_TEXT], longest[CLOCK_TEXT];
+    const char *mend = "make room there, shorten pause_limit, or set relay_limit_bytes";
+    if (!f->relay_dir || f->relay_free < 0) {
+        preflight_add(ret, "relay_disk", "warning", "set relay_log_dir in agent.conf",
+                      "the disk of the relay logs is not known: it cannot be watched during a pause");
+        return;
+    }
+    int64_t room = f->relay_free - f->free_bytes;
+    if (room <= 0) {
+        preflight_add(ret, "relay_disk", "error", mend, "%s has %lld bytes free, %lld must stay free",
+                      f->relay_dir, (long long)f->relay_free, (long long)f->free_bytes);
+        return;
+    }
+    if (!f->rate_known || f->bytes_per_s * (double)f->pause_limit_ms / 1000 <= (double)room) {
+        preflight_add(ret, "relay_disk", "ok", NULL, "%s has %lld bytes free, %.0f bytes/s arrive",
+                      f->relay_dir, (long long)f->relay_free, f->bytes_per_s);
+        return;
+    }
+    clock_format_duration((int64_t)((double)room * 1000 / f->bytes_per_s), lasts);
+    clock_format_duration(f->pause_limit_ms, longest);
+    preflight_add(
+        ret, "relay_disk", "warning", mend,
+        "at %.0f bytes/s the disk of the relay logs (%s, %lld bytes free) lasts for %s, the longest pause "
+        "is %s: a job would be ended before",
+        f->bytes_per_s, f->relay_dir, (long long)f->relay_free, lasts, longest);
+}
+
+static void judge_rates(const PreflightFacts *f, WireList *ret)
+{
+    if (f->apply_rate > 0)
+        preflight_add(ret, "apply_rate", "ok", NULL, "%.0f transactions/s in the last catch-up",
+                      f->apply_rate);
+    else if (f->wants_catchup_estimate)
+        preflight_add(
+            ret, "apply_rate", "warning", "let one short job run: its catch-up is measured",
+            "how fast this replica catches up has not been measured yet: catchup_limit cannot be kept");
+}
+
+static void judge_keyless_changes(const PreflightFacts *f, WireList *ret)
+{
+    if (f->keyless_changed_count <= 0) {
+        if (f->keyless_changed_count == 0)
+            preflight_add(ret, "keyless_changes", "ok", NULL, "no table without a key has changed lately");
+        return;
+    }
+    AUTO(str_done) Str names = STR_INIT;
+    for (size_t i = 0; i < f->keyless_changed.n; i++)
+        str_addf(&names, "%s%s", i ? ", " : "", f->keyless_changed.v[i]);
+    preflight_add(
+        ret, "keyless_changes", "warning", "ALTER TABLE … ADD PRIMARY KEY",
+        "%lld tables without a key have changed lately (%s%s): each of their changed rows is replayed by a "
+        "scan of the table, and catching up can take very long",
+        (long long)f->keyless_changed_count, str_z(&names),
+        f->keyless_changed_count > (int64_t)f->keyless_changed.n ? ", …" : "");
+}
+
+void preflight_judge(const PreflightFacts *f, WireList *ret)
+{
+    if (!f->is_replica)
+        return;
+    judge_others(f, ret);
+    judge_relay_log(f, ret);
+    judge_relay_disk(f, ret);
+    judge_rates(f, ret);
+    judge_keyless_changes(f, ret);
 }
 
 bool preflight_allows(const WireList *findings, Err *err)

@@ -11,6 +11,23 @@
 
 /* Appends to `ret` (Finding, without node). A server that is no replica gets none. */
 void preflight_threads(const Flavor *f, const ReplStatus *s, WireList *ret);
+/* What a server's settings and threads do not tell: other servers, disks, rates. */
+typedef struct PreflightFacts {
+    bool is_replica;
+    int64_t delay_s, log_readers, xa_prepared; /* xa_prepared -1: may not be asked */
+    bool allow_delayed, allow_downstream;
+    char *sync_relay_log;
+    char *relay_dir;                /* NULL: not known */
+    int64_t relay_free, free_bytes; /* free_bytes: what must stay free there */
+    int64_t pause_limit_ms;         /* longest pause */
+    double bytes_per_s, apply_rate; /* 0: not measured yet */
+    bool rate_known, wants_catchup_estimate;
+    StrList keyless_changed;       /* the first few */
+    int64_t keyless_changed_count; /* -1: not sampled yet */
+} PreflightFacts;
+void preflight_facts_done(PreflightFacts *f);
+void preflight_judge(const PreflightFacts *f, WireList *ret);
+
 /* The first error as ERR_REFUSED "text; mend"; true if there is none. */
 MUST_CHECK bool preflight_allows(const WireList *findings, Err *err);
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,

@@ -71,6 +71,7 @@ write_agent_conf() {
 		log_format = "text";
 		log_level = "info";
 		min_free_bytes = 104857600L;
+		ballast_bytes = 8388608L;
 		allow_dump = true;
 		jobs_dir = $(quote "$DIR/jobs");
 	E

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * When a mail is sent, and what stands in it: events are gathered for a while into one mail, and no more than
+ * so many are sent an hour; what happens meanwhile waits for the next. Pure.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/str.h"
+
+enum { MAIL_MOST_PER_HOUR = 60, MAIL_LINES = 200 };
+
+typedef struct MailRules {
+    int64_t batch_ms; /* gathered for so long after the first */
+    int64_t per_hour;
+} MailRules;
+
+typedef struct MailTimes {
+    int64_t first_ms;                    /* when the oldest unsent event came; 0: there is none */
+    int64_t not_before_ms;               /* after a failure */
+    int64_t sent_ms[MAIL_MOST_PER_HOUR]; /* of the last mails, ring */
+    size_t next;
+} MailTimes;
+
+/* When the next mail is due, monotonic; 0: never as things are. */
+int64_t mail_due_ms(const MailTimes *t, const MailRules *r, int64_t now_ms);
+void mail_note_sent(MailTimes *t, int64_t now_ms);
+
+/* A line of a mail; no newline whatever the text holds. Owned. */
+char *mail_line(const char *time, const char *level, const char *run, const char *text);
+/* The message with its headers. `left_out`: further events that have no line. */
+void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,
+                  int64_t left_out, Str *out);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What happened on this node, for people: each event is logged and kept in events.json until the coordinator
+ * has stored it, so that nothing is lost while it is away or this agent is killed. Whatever is wrong now
+ * (node_warnings) is an event when it begins and when it ends.
+ */
+#pragma once
+
+#include "common/wire.h"
+
+struct Agent;
+
+typedef struct Tell {
+    WireList events;  /* AgentEvent, ascending; only those that are not acknowledged, at most TELL_KEPT */
+    int64_t last;     /* seq of the newest ever */
+    int64_t dropped;  /* pushed out before anybody fetched them */
+    int64_t told[3];  /* counters by level since the start: info, warn, error */
+    StrList warnings; /* that have been told and are still wrong */
+    int64_t checked_ms;
+    bool dirty;
+} Tell;
+
+enum { TELL_KEPT = 500, TELL_A_TIME = 100 };
+
+/* `run` may be NULL. */
+void tell_event(struct Agent *a, const char *level, const char *kind, const char *run, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+void tell_acknowledge(struct Agent *a, int64_t seq); /* all up to this one are stored elsewhere */
+void tell_load(struct Agent *a);
+void tell_tick(struct Agent *a);
+void tell_close(struct Agent *a);

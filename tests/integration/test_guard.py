@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How far a pause may go: limits of a job, disks that fill, operators that interfere, clocks that jump, a coordinator
+that is lost. The replica resumes in every case, and every fault is told."""
+import contextlib
+import glob
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+from harness import ROOT, Failed, main, running, wait_until
+from test_agent import Base, Load, Refused
+
+MB = 1 << 20
+
+
+def inside_own_mounts():
+    """Small disks are mounted: an ordinary user does that in a name space of the kernel's, or fails loudly."""
+    if os.getuid():
+        os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", sys.executable, *sys.argv])
+
+
+class GuardBase(Base):
+    conf = ()  # agent.conf lines of db1
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if cls.conf:
+            cls.edit_conf("db1", *cls.conf)
+
+    @classmethod
+    def edit_conf(cls, node, *options):
+        """Replaces these options and restarts the agent."""
+        path = os.path.join(cls.cluster.folder, node, "agent.conf")
+        with open(path, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        names = [option.split(" ")[0] for option in options]
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join([line for line in lines if line.split(" ")[0].strip() not in names] + list(options)) + "\n")
+        cls.restart_agent(node)
+
+    @classmethod
+    def restart_agent(cls, node):
+        c = cls.cluster
+        with contextlib.suppress(Failed):
+            pid = c.pid("agent" + node[2:])
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not running(pid), 20, "end of the agent")
+        c.must_sandbox("start", node)
+        wait_until(lambda: cls.up(node), 20, "agent of " + node)
+
+    @classmethod
+    def up(cls, node):
+        with contextlib.suppress(OSError):
+            return cls.agents[int(node[2:])].state()["server"]["up"]
+        return False
+
+    def events(self, agent=None):
+        return (agent or self.one).get("/v1/state?events_after=%d" % self.mark)["events"]
+
+    def setUp(self):
+        super().setUp()
+        self.mark = self.one.state()["events_last"]
+
+    def told(self, words, level=None, within_s=20):
+        """The agent has an event that says so."""
+        def there():
+            return next((e for e in self.events() if words in e["text"] and (level is None or e["level"] == level)), None)
+        return wait_until(there, within_s, lambda: '"%s" (%s) is told: %s' % (words, level, self.events()))
+
+    def started(self, job="sleeps", args=(), **more):
+        run = self.new_run()
+        self.one.run(run, job=job, args=list(args), **more)
+        self.one.expect(run, "running")
+        return run
+
+    def wide_rows(self, n, width=60000):
+        """n transactions of `width` bytes on the primary."""
+        self.cluster.sql("db0", "".join("INSERT INTO t.wide (v) VALUES (REPEAT('x', %d));\n" % width for _ in range(n)), within_s=120)
+
+    def metric(self, name):
+        _, text = self.one.get("/metrics", raw=True)
+        values = [line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#")]
+        return float(next(v for n, v in values if n.startswith(name)))
+
+
+class Limits(GuardBase):
+    conf = ('stop_grace = "20s";', "min_free_bytes = 1000000L;")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.sql("db0", "CREATE TABLE t.wide (id BIGINT AUTO_INCREMENT PRIMARY KEY, v MEDIUMTEXT) ENGINE=InnoDB")
+        cls.cluster.expect_caught_up()
+
+    def test_relay_bytes_warn_first_then_end_the_job(self):
+        run = self.started(options={"limits": {"relay_bytes": 1000000}})
+        self.wide_rows(15)
+        self.told("near a limit: relay limit", "warn")
+        self.assertEqual(self.one.run_state(run)["state"], "running")
+        self.assertGreaterEqual(self.one.lease()["limit_percent"], 80)
+        self.wide_rows(3)
+        outcome, error, r = self.one.ended(run)
+        self.assertEqual((outcome, r["error_kind"]), ("error", "no_space"))
+        self.assertIn("relay limit: ", error)
+        self.told("relay limit: ", "error")
+        self.assertEqual(self.metric('siding_guard_hits_total{node="db1",limit="relay"}'), 1)
+
+    def test_kill_does_not_wait_for_a_stubborn_job(self):
+        run = self.started("stubborn", options={"limits": {"relay_bytes": 300000, "at_limit": "kill"}})
+        begin = time.monotonic()
+        self.wide_rows(6)
+        self.assertEqual(self.one.ended(run)[0], "error")
+        self.assertLess(time.monotonic() - begin, 15, "no grace")
+
+    def test_let_finish_only_tells(self):
+        run = self.started("read", ["4"], options={"limits": {"relay_bytes": 300000, "at_limit": "let-finish"}})
+        self.wide_rows(6)
+        self.told("relay limit: ", "error")
+        self.assertEqual(self.one.ended(run)[:2], ("ok", None))
+
+    def test_let_finish_has_a_hard_end(self):
+        run = self.started(pause_limit_ms=2000, options={"limits": {"at_limit": "let-finish"}})
+        outcome, error, r = self.one.ended(run)
+        self.assertEqual((outcome, r["error_kind"]), ("error", "timeout"))
+        self.assertIn("pause limit", error)
+
+    def test_the_estimated_catch_up_time_is_a_limit(self):
+        run = self.started()
+        self.backlog(400)
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.one.ended(run)
+        run = self.started(options={"limits": {"catchup_ms": 20}})
+        self.backlog(400)
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("catch-up limit: catching up would take about", error)
+
+    def test_a_pause_by_hand_ends_at_its_limit_and_is_told(self):
+        self.one.post("/v1/pause", for_s=1, reason="short", by="dba")
+        wait_until(lambda: self.one.lease()["owner"] is None, 20, "the lease is gone")
+        self.told("db1 is resumed: pause limit", "error")
+
+    def test_wrong_limits_are_refused_before_anything_is_stopped(self):
+        for options, words in (({"limits": {"relay_byte": 1}}, "relay_bytes"), ({"limits": {"at_limit": "wait"}}, "let-finish"),
+                               ({"allow": ["everything"]}, "neither downstream nor delayed")):
+            with self.assertRaises(Refused) as refused:
+                self.one.run(self.new_run(), options=options)
+            self.assertIn(words, refused.exception.text)
+        self.assertIsNone(self.one.lease()["owner"])
+
+    def test_events_wait_until_they_are_stored(self):
+        self.one.post("/v1/pause", for_s=1, reason="short", by="dba")
+        wait_until(lambda: self.one.lease()["owner"] is None, 20, "the lease is gone")
+        event = self.told("db1 is resumed: pause limit")
+        self.kill_agent("db1")
+        self.cluster.must_sandbox("start", "db1")
+        wait_until(lambda: self.up("db1"), 20, "agent of db1")
+        self.assertIn(event, self.events(), "a killed agent has kept it")
+        self.one.get("/v1/state?events_stored=%d" % event["seq"])
+        wait_until(lambda: event not in self.one.get("/v1/state?events_after=0")["events"], 5, "forgotten once it is stored")
+
+
+class Operators(GuardBase):
+
+    def test_an_applier_stopped_by_hand_while_it_catches_up_is_left_to_its_operator(self):
+        run = self.started("read", ["2"])
+        self.backlog(1500)
+        c = self.cluster
+        with self.slow_replay():
+            self.one.expect(run, "resuming")
+            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
+            c.sql("db1", "STOP SLAVE SQL_THREAD")
+            outcome, _, r = self.one.ended(run, 30)
+            self.assertEqual(outcome, "ok", "the result was sealed before")
+            self.assertIn("somebody stopped the applier", r["replay"]["error"])
+            self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
+            time.sleep(1)
+            self.assertEqual(c.replication("db1")["sql"], "No", "an operator's STOP is not undone")
+            self.told("the replica is left to whoever stopped it", "error")
+        c.sql("db1", "START SLAVE SQL_THREAD")
+
+    @contextlib.contextmanager
+    def slow_replay(self):
+        """A trigger on the replica alone that makes each replayed row slow."""
+        c = self.cluster
+        c.sql("db1", "SET SESSION sql_log_bin=0; SET GLOBAL slave_run_triggers_for_rbr=YES; "
+              "CREATE TRIGGER t.slow BEFORE INSERT ON t.w FOR EACH ROW SET NEW.v = IF(SLEEP(0.02), NEW.v, NEW.v)")
+        try:
+            yield
+        finally:
+            c.sql("db1", "SET SESSION sql_log_bin=0; DROP TRIGGER t.slow; SET GLOBAL slave_run_triggers_for_rbr=NO")
+
+    def test_a_replica_pointed_elsewhere_under_a_job_yields_no_result(self):
+        run = self.started("read", ["20"])
+        self.backlog(100)
+        c = self.cluster
+        ports = [c.value(n, "SELECT @@GLOBAL.port") for n in ("db0", "db2")]
+        try:
+            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[1])
+            outcome, error, _ = self.one.ended(run, 40)
+            self.assertEqual(outcome, "error")
+            self.assertIn("the frozen state is lost" if "started by somebody" in error else "another source", error)
+            self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+            c.expect_caught_up()
+        finally:
+            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[0])
+
+    def test_only_the_receiver_pointed_elsewhere_is_seen_too(self):
+        run = self.started("read", ["20"])
+        c = self.cluster
+        ports = [c.value(n, "SELECT @@GLOBAL.port") for n in ("db0", "db2")]
+        try:
+            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE IO_THREAD" % ports[1])
+            outcome, error, _ = self.one.ended(run, 40)
+            self.assertEqual(outcome, "error")
+            self.assertIn("pointed at another source", error)
+            self.told("pointed at another source", "error")
+            c.expect_replicating("db1")
+            c.expect_caught_up()
+        finally:
+            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[0])
+
+    def test_a_receiver_stopped_by_hand_is_told_at_once(self):
+        run = self.started()
+        self.cluster.sql("db1", "STOP SLAVE IO_THREAD")
+        self.told("the receiver is stopped", "warn")
+        self.cluster.sql("db1", "START SLAVE IO_THREAD")
+        self.told("over: the receiver is stopped", "info")
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.one.ended(run)
+
+
+class Disks(GuardBase):
+    """The relay logs of db1 on a disk of 96 MB."""
+    SIZE = 96 * MB
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        cls.disk = os.path.join(c.folder, "relay-disk")
+        os.makedirs(cls.disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % cls.SIZE, "tmpfs", cls.disk], check=True)
+        cls.addClassCleanup(subprocess.run, ["umount", "-l", cls.disk], check=True)
+        c.sql("db0", "CREATE TABLE t.wide (id BIGINT AUTO_INCREMENT PRIMARY KEY, v MEDIUMTEXT) ENGINE=InnoDB")
+        c.expect_caught_up()
+        c.stop("db1")
+        path = os.path.join(c.folder, "db1", "my.cnf")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text.replace("relay_log=relay\n", "relay_log=%s/relay\n" % cls.disk))
+        c.must_sandbox("start", "db1")
+        cls.edit_conf("db1", "min_free_bytes = 40000000L;", "ballast_bytes = 8388608L;", 'stop_grace = "2s";', 'probe_interval = "100ms";')
+        c.expect_replicating("db1")
+        wait_until(lambda: os.path.exists(cls.disk + "/siding.ballast"), 20, "the ballast")
+
+    def test_a_filling_relay_disk_ends_the_job_in_time(self):
+        run = self.started()
+        stop = threading.Event()
+        writer = threading.Thread(target=self.fill_slowly, args=(stop,))
+        writer.start()
+        try:
+            outcome, error, r = self.one.ended(run, 90)
+        finally:
+            stop.set()
+            writer.join()
+        self.assertEqual((outcome, r["error_kind"]), ("error", "no_space"))
+        self.assertIn("the disk of the relay logs is nearly full", error)
+        self.told("the disk of the relay logs is nearly full", "error")
+        self.assertTrue(os.path.exists(self.disk + "/siding.ballast"), "it was not needed")
+        self.cluster.expect_caught_up()
+
+    def fill_slowly(self, stop):
+        while not stop.is_set():
+            self.wide_rows(2, 100000)
+            stop.wait(0.2)
+
+    def test_a_relay_disk_filled_by_others_does_not_keep_the_replica(self):
+        run = self.started("stubborn")
+        foreign = os.path.join(self.disk, "foreign")
+        with open(foreign, "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(b"x" * 65536)
+        self.wide_rows(20)
+        self.told("the ballast of 8388608 bytes has been removed", "error")
+        outcome, error, _ = self.one.ended(run, 120)
+        self.assertEqual(outcome, "error")
+        self.assertIn("the disk of the relay logs is nearly full", error)
+        self.cluster.expect_replicating("db1", 90)
+        os.unlink(foreign)
+        self.cluster.expect_caught_up()
+        wait_until(lambda: os.path.exists(self.disk + "/siding.ballast"), 30, "the ballast is back")
+
+    def test_a_full_relay_disk_refuses_the_pause(self):
+        foreign = os.path.join(self.disk, "foreign")
+        with open(foreign, "wb", buffering=0) as f:
+            f.write(b"x" * (50 * MB))
+        try:
+            wait_until(lambda: self.one.state()["relay_free_bytes"] < 40000000, 10, "seen")
+            with self.assertRaises(Refused) as refused:
+                self.one.run(self.new_run())
+            self.assertIn("must stay free", refused.exception.text)
+        finally:
+            os.unlink(foreign)
+        wait_until(lambda: self.one.state()["relay_free_bytes"] > 40000000, 10, "seen")
+
+
+class Clocks(GuardBase):
+    """The agent's wall clock is shifted by a library of the tests; the clock of the boot is not."""
+    conf = ('renew = "1s";',)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shift_file = os.path.join(cls.cluster.folder, "clock-shift")
+        cls.shift(0)
+        library = os.path.join(os.environ.get("SIDING_BUILD", os.path.join(ROOT, "build")), "tests", "tools", "libshifted_clock.so")
+        if not os.path.exists(library):
+            raise Failed(library + " is missing: scripts/setup builds it")
+        os.environ.update(LD_PRELOAD=library, CLOCK_SHIFT_FILE=cls.shift_file)
+        try:
+            cls.restart_agent("db1")
+        finally:
+            del os.environ["LD_PRELOAD"]
+
+    @classmethod
+    def shift(cls, seconds):
+        with open(cls.shift_file + ".new", "w", encoding="ascii") as f:
+            f.write("%d\n" % seconds)
+        os.rename(cls.shift_file + ".new", cls.shift_file)
+
+    def now(self):
+        return self.one.state()["now"][:13]
+
+    def test_an_hour_forth_and_back_neither_ends_nor_prolongs_a_pause(self):
+        run = self.started("read", ["8"], pause_limit_ms=60000)
+        hour = self.now()
+        for shift in (3600, -3600, 7200):
+            self.shift(shift)
+            wait_until(lambda: self.now() != hour, 5, "the agent's clock has jumped")
+            time.sleep(0.5)
+            self.assertEqual(self.one.run_state(run)["state"], "running")
+        self.assertEqual(self.one.ended(run)[:2], ("ok", None))
+        begin = time.monotonic()
+        run = self.started(pause_limit_ms=3000)
+        self.shift(-3600)
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("pause limit", error)
+        self.assertLess(time.monotonic() - begin, 30)
+        self.shift(0)
+
+    def test_a_lost_coordinator_is_told_and_ends_nothing(self):
+        run = self.started("read", ["5"])
+        self.told("the coordinator is not heard", "warn")
+        self.assertTrue(self.one.lease()["renew_overdue"])
+        self.one.get("/v1/state?term=1")
+        self.told("over: the coordinator is not heard", "info")
+        self.assertFalse(self.one.lease()["renew_overdue"])
+        self.assertEqual(self.one.ended(run)[:2], ("ok", None))
+
+
+if __name__ == "__main__":
+    inside_own_mounts()
+    main()
