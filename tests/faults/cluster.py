@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sandbox made to be broken: small file systems that can be filled, relays between coordinator and agents, clocks
+that can be set, and short limits, so that what takes hours on real hosts happens within seconds."""
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import load
+from harness import BUILD, Cluster, Failed, running, wait_until
+from prepare import RELAY_OFFSET, write
+from relay import Relays
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+COMMAND = 'kind = "command"; on = "replica"; upload = "none"; program = %s;'
+JOBS = {
+    "words": """kind = "index"; upload = "swap";
+index = { target = "town.word_index"; key = "note"; fields = ( { name = "body"; query = "SELECT id, body FROM town.note"; } );
+  changed_since = "SELECT id FROM town.note WHERE changed_at >= :frozen_at UNION SELECT id FROM town.deleted_note WHERE deleted_at >= :frozen_at";
+  changed_margin = "5s"; on_change = "delta"; };""",
+    "totals": """kind = "command"; on = "replica"; upload = "append"; target = "town.totals"; columns = [ "run", "n", "total", "transfers" ];
+program = "/bin/bash"; args = [ "%s/jobs/totals.sh", "%d" ];""" % (HERE, load.TOTALS),
+    "pair": COMMAND % ('"/bin/bash"; args = [ "%s/jobs/pair.sh" ]' % HERE),
+    "quick": COMMAND % '"/bin/true"',
+    "noop": COMMAND % '"/bin/true"',
+    "expire": COMMAND % '"/bin/sleep"; args = [ "20" ]',
+}
+DAEMON = """#!/bin/bash
+%(python)s %(prepare)s "$2" %(disks)d || exit 1
+export SIDING_TEST_HOST=${2%%/*} LD_PRELOAD=%(shift)s
+exec %(program)s "$@"
+"""
+SERVER = """#!/bin/bash
+conf=${1#--defaults-file=}
+if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
+	%(python)s %(prepare)s "$conf" %(disks)d || exit 1
+	node=${conf%%/*}
+	mkdir -p "$node/relay"
+	set -- "$@" "--relay-log=$node/relay/relay" --max-relay-log-size=262144
+fi
+exec %(program)s "$@"
+"""
+
+
+class FaultCluster(Cluster):
+    """db0 and two replicas. With `disks` (root only) spool, state, tmp and relay logs of each replica are small file
+    systems of their own; they belong to the mount namespace of this process and go with it."""
+
+    def __init__(self, disks):
+        super().__init__()
+        self.disks = disks
+        self.programs = self.folder + ".bin"
+        self.relays = None
+        self.stopped = set()  # processes that stand still
+        self.launching = threading.Lock()
+
+    def __enter__(self):
+        self.make_programs()
+        return super().__enter__()
+
+    # -- set-up
+
+    def make_programs(self):
+        """Wrappers of the daemons (clocks, configuration) and of the server (relay logs in a folder of their own)."""
+        os.makedirs(self.programs + "/jobs")
+        for name, text in JOBS.items():
+            write(os.path.join(self.programs, "jobs", name + ".conf"), 'name = "%s"; %s\n' % (name, text))
+        for name in ("siding", "siding-dump", "siding-index", "siding-load"):
+            os.symlink(os.path.join(BUILD, name), os.path.join(self.programs, name))
+        words = {"python": sys.executable, "prepare": os.path.join(HERE, "prepare.py"), "disks": self.disks, "folder": self.folder,
+                 "shift": os.path.join(BUILD, "tests", "tools", "libclock_shift.so")}
+        for name in ("sidingd", "siding-agent"):
+            self.wrapper(name, DAEMON % dict(words, program=os.path.join(BUILD, name)))
+        self.wrapper("mariadbd", SERVER % dict(words, program=shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")))
+
+    def wrapper(self, name, text):
+        write(os.path.join(self.programs, name), text, 0o755)
+
+    def sandbox(self, *args, within_s=300):
+        # its PATH finds the wrapper of the server first
+        old = dict(os.environ)
+        os.environ.update(SIDING_BUILD=self.programs, PATH=self.programs + ":" + old["PATH"])
+        try:
+            return super().sandbox(*args, within_s=within_s)
+        finally:
+            os.environ["PATH"] = old["PATH"]
+            os.environ.pop("SIDING_BUILD") if "SIDING_BUILD" not in old else os.environ.update(SIDING_BUILD=old["SIDING_BUILD"])
+
+    def up(self):
+        if not self.relays:
+            self.relays = Relays({n: (self.agent_port(n) + RELAY_OFFSET, self.agent_port(n)) for n in self.nodes})
+        super().up()
+
+    def fill(self):
+        load.fill(self)
+        wait_until(lambda: self.knows("expire"), 20, "the coordinator knows the jobs")
+        self.expect_caught_up()
+
+    def agent_port(self, node):
+        return self.ports.base + 10 + int(node[2:])
+
+    def knows(self, job):
+        nodes = self.siding("cluster", "status")["nodes"]
+        return all(any(j["name"] == job for j in n["agent"].get("jobs", [])) for n in nodes)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def down(self):
+        for pid in list(self.stopped):
+            self.go_on(pid)
+        if self.relays:
+            self.relays.close()
+            self.relays = None
+        if os.path.exists(self.path("sandbox.conf")):
+            self.sandbox("down")
+        for folder in glob.glob(self.folder + "/db*/*"):
+            if os.path.ismount(folder):
+                subprocess.run(["umount", "-l", folder], check=False)
+        super().down()
+        shutil.rmtree(self.programs, ignore_errors=True)
+
+    # -- processes
+
+    def pid_file(self, process):
+        """Of "server1", "agent1" or "sidingd"."""
+        if process == "sidingd":
+            return self.path("coordinator", "pid")
+        return self.path("db" + process[-1], "agent.pid" if process.startswith("agent") else "pid")
+
+    def pid(self, process):
+        """0 if it does not run."""
+        with contextlib.suppress(OSError, ValueError), open(self.pid_file(process), encoding="ascii") as f:
+            pid = int(f.read())
+            with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as f:
+                if self.folder in f.read() and running(pid):
+                    return pid
+        return 0
+
+    def launch(self, process):
+        """Starts a process that does not run, as the sandbox does."""
+        with self.launching:
+            if not self.pid(process):
+                self.launch_now(process)
+
+    def launch_now(self, process):
+        if process == "sidingd":
+            log, command = self.path("coordinator", "sidingd.log"), ["sidingd", "--config", self.path("coordinator", "sidingd.conf")]
+        elif process.startswith("agent"):
+            node = self.path("db" + process[-1])
+            log, command = node + "/agent.log", ["siding-agent", "--config", node + "/agent.conf"]
+        else:
+            node = self.path("db" + process[-1])
+            log, command = node + "/error.log", ["mariadbd", "--defaults-file=%s/my.cnf" % node]
+            with contextlib.suppress(OSError):
+                os.unlink(self.socket("db" + process[-1]))
+        command[0] = os.path.join(self.programs, command[0])
+        with open(log, "ab") as out:
+            subprocess.run(["setsid", "-f", "bash", "-c", 'echo $$ >"$0"; exec "$@"', self.pid_file(process), *command],
+                           stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", check=True, close_fds=True)
+        wait_until(lambda: self.pid(process), 10, "start of " + process)
+
+    def processes(self):
+        """{pid: (command line, environment)} of all that work in this cluster's folder."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/cmdline" % pid, encoding="utf-8", errors="replace") as f:
+                    command = f.read().replace("\0", " ").strip()
+                with open("/proc/%s/environ" % pid, encoding="utf-8", errors="replace") as f:
+                    environment = f.read()
+                ours = self.folder + "/" in command + environment and int(pid) != os.getpid()
+                if ours and running(int(pid)) and "--no-defaults" not in command:
+                    found[int(pid)] = (command, environment)
+        return found
+
+    def below_agent(self, node, supervisors=True, jobs=True):
+        """Processes that an agent started: supervisors, and what runs below them."""
+        found = []
+        for pid, (command, environment) in self.processes().items():
+            is_supervisor = "siding-agent supervise " + self.path(node, "agent") in command
+            is_job = not is_supervisor and "SIDING_RESULT_DIR=%s/" % self.path(node) in environment
+            if is_supervisor and supervisors or is_job and jobs:
+                found.append(pid)
+        return found
+
+    def kill_pids(self, pids, number=signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if number == signal.SIGKILL:
+            wait_until(lambda: not any(running(p) for p in pids), 10, "end of processes %s" % pids)
+
+    def stand_still(self, pids):
+        self.stopped.update(pids)
+        self.kill_pids(pids, signal.SIGSTOP)
+
+    def go_on(self, pid):
+        self.stopped.discard(pid)
+        self.kill_pids([pid], signal.SIGCONT)
+
+    # -- clocks
+
+    def set_clock(self, node, wall_ms, boot_ms=None):
+        """How far a host's clocks are off; node is a name or "coordinator"."""
+        with open(self.path(node, "clock"), "r+b") as f:
+            f.write(struct.pack("<q", wall_ms))
+            if boot_ms is not None:
+                f.write(struct.pack("<q", boot_ms))
+
+    def new_boot(self, node):
+        """The host was switched off and on: another boot id, a clock since boot that begins again."""
+        with open("/proc/sys/kernel/random/uuid", encoding="ascii") as f:
+            write(self.path(node, "boot_id"), f.read())
+        up_ms = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+        with open(self.path(node, "clock"), "r+b") as f:
+            f.seek(8)
+            f.write(struct.pack("<q", 5000 - up_ms))
+
+    # -- logs
+
+    def mark_logs(self):
+        """{path: size} of all logs now."""
+        return {p: os.path.getsize(p) for p in glob.glob(self.folder + "/db*/agent.log") + [self.path("coordinator", "sidingd.log")]
+                if os.path.exists(p)}
+
+    def logs_since(self, marks):
+        """{"db1" …, "coordinator": text written since}."""
+        texts = {}
+        for path in self.mark_logs():
+            with open(path, encoding="utf-8", errors="replace") as f:
+                f.seek(marks.get(path, 0))
+                texts[os.path.basename(os.path.dirname(path))] = f.read()
+        return texts
+
+    def replication_now(self, node, within_s=8):
+        """SHOW REPLICA STATUS with the keys io and sql; None if the server does not answer in time."""
+        try:
+            out = subprocess.run(["mariadb", "--no-defaults", "--connect-timeout=3", "-S", self.socket(node), "-e",
+                                  "SHOW REPLICA STATUS\\G"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, timeout=within_s, check=True).stdout.decode("utf-8", "replace")
+        except (subprocess.SubprocessError, OSError):
+            return None
+        row = {k.strip(): v.strip() for k, colon, v in (line.partition(":") for line in out.splitlines()) if colon}
+        return dict(row, io=row.get("Slave_IO_Running"), sql=row.get("Slave_SQL_Running"))
+
+    def try_sql(self, node, statement, within_s=15):
+        """Rows, or None if that did not work; never hangs for long."""
+        with contextlib.suppress(Failed, subprocess.SubprocessError, OSError):
+            return self.sql(node, statement, within_s=within_s)
+        return None

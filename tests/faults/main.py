@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/faults: runs fault schedules by seed, unattended, and prints a table."""
+import argparse
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
+import plan  # noqa: E402
+
+PER_CLUSTER = 12  # schedules on one cluster
+
+
+def options():
+    p = argparse.ArgumentParser(prog="scripts/faults", description="Breaks a cluster under load by schedules made from seeds, and checks "
+                                "that nothing is lost, doubled, left paused or left behind.")
+    p.add_argument("--seeds", default="1-20", metavar="LIST", help="1-200, 17, kill_agent:running (a cell of the matrix fault by phase), "
+                   "kill_agent:*, matrix, matrix:dump, none; several by commas (default: 1-20)")
+    p.add_argument("--jobs", type=int, default=1, metavar="N", help="clusters side by side")
+    p.add_argument("--keep", action="store_true", help="leaves the cluster of the first failure standing")
+    p.add_argument("--logs", metavar="DIR", help="where logs of failures go (default: a new folder below /tmp)")
+    p.add_argument("--json", metavar="FILE", help="writes all outcomes there")
+    p.add_argument("--plan", action="store_true", help="prints the schedules and runs nothing")
+    p.add_argument("--no-disks", action="store_true", help="without small file systems; faults of full disks then find nothing")
+    p.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return p.parse_args()
+
+
+# ---------------------------------------------------------------- worker
+
+def keep_logs(cluster, outcome, folder):
+    """What is needed to understand a failure."""
+    os.makedirs(folder, exist_ok=True)
+    for name in ("coordinator", *cluster.nodes):
+        for log in ("sidingd.log", "agent.log", "error.log"):
+            path = cluster.path(name, log)
+            if os.path.exists(path):
+                shutil.copy(path, os.path.join(folder, "%s.%s" % (name, log)))
+        for path in (cluster.path(name, "agent", "lease.json"), cluster.path(name, "agent", "runs")):
+            copy = shutil.copytree if os.path.isdir(path) else shutil.copy
+            if os.path.exists(path):
+                copy(path, os.path.join(folder, "%s.%s" % (name, os.path.basename(path))))
+    with open(os.path.join(folder, "outcome.json"), "w", encoding="utf-8") as f:
+        json.dump(dict(outcome, schedule=plan.schedule_named(outcome["name"]).as_json(),
+                       replication={n: cluster.replication_now(n) for n in cluster.nodes[1:]}), f, indent=1)
+
+
+def run_one(cluster, before, name):
+    from schedule import Execution, Outcome
+    schedule, start = plan.schedule_named(name), time.monotonic()
+    try:
+        outcome = Execution(cluster, schedule, before).go()
+    except Exception:  # noqa: BLE001 a broken cluster or harness is a failure of this schedule only
+        outcome = Outcome(name, ["the harness failed: " + traceback.format_exc()], [], [], "", [], time.monotonic() - start)
+    return dict(vars(outcome), ok=outcome.ok)
+
+
+def stand_by(cluster):
+    """Keeps a cluster for somebody who wants to look at it."""
+    print("# left standing: %s; nsenter --mount --target %d, then . %s/env; ends with kill %d"
+          % (cluster.folder, os.getpid(), cluster.folder, os.getpid()), file=sys.stderr, flush=True)
+    signal.pause()
+
+
+def work(o):
+    """Runs the schedules named on stdin, one a line; one line of JSON each to stdout."""
+    from cluster import FaultCluster
+    from oracle import settings
+    names = (line.strip() for line in iter(sys.stdin.readline, ""))
+    name = next(names, None)
+    while name:
+        with FaultCluster(not o.no_disks) as cluster:
+            cluster.fill()
+            before = settings(cluster)
+            for _ in range(PER_CLUSTER):
+                outcome = run_one(cluster, before, name)
+                if not outcome["ok"]:
+                    outcome["logs"] = os.path.join(o.logs, name.replace(":", "-"))
+                    keep_logs(cluster, outcome, outcome["logs"])
+                print(json.dumps(outcome), flush=True)
+                name = next(names, None)
+                if not outcome["ok"] and o.keep:
+                    stand_by(cluster)
+                if not name or not outcome["ok"]:
+                    break
+
+
+# ---------------------------------------------------------------- parent
+
+class Pool:
+    """Workers as processes; each gets its next schedule when it has finished one."""
+
+    def __init__(self, o, names):
+        self.o, self.names, self.outcomes = o, collections.deque(names), []
+        self.lock, self.workers = threading.Lock(), []
+
+    def serve(self):
+        command = [sys.executable, os.path.abspath(__file__), "--worker", "--logs", self.o.logs]
+        command += ["--keep"] * self.o.keep + ["--no-disks"] * self.o.no_disks
+        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.workers.append(worker)
+        name = self.give(worker)
+        for line in worker.stdout:
+            if not line.startswith("{"):
+                print(line, end="", flush=True)
+                continue
+            outcome = json.loads(line)
+            with self.lock:
+                self.outcomes.append(outcome)
+                show(outcome)
+            name = self.give(worker)
+        worker.wait()
+        if name:
+            with self.lock:
+                self.outcomes.append({"name": name, "ok": False, "wrong": ["the worker ended"], "struck": [], "hits": [], "tasks": "", "odd": [], "seconds": 0})
+                show(self.outcomes[-1])
+
+    def give(self, worker):
+        with self.lock:
+            name = self.names.popleft() if self.names else None
+        try:
+            worker.stdin.write(name + "\n" if name else "")
+            worker.stdin.flush()
+            if not name:
+                worker.stdin.close()
+        except OSError:
+            pass
+        return name
+
+    def run(self):
+        threads = [threading.Thread(target=self.serve) for _ in range(self.o.jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self.outcomes
+
+    def end(self, *_):
+        for worker in self.workers:
+            worker.terminate()
+        sys.exit(130)
+
+
+def show(outcome):
+    faults = ", ".join(map(str, plan.schedule_named(outcome["name"]).faults)) or "no faults"
+    print("%s - %s (%.0f s): %s; %s" % ("ok" if outcome["ok"] else "not ok", outcome["name"], outcome["seconds"], faults, outcome["tasks"]))
+    for line in outcome["wrong"] + (["logs: " + outcome["logs"]] if "logs" in outcome else []):
+        print(*("#   " + part for part in line.rstrip().splitlines()), sep="\n")
+    if outcome["struck"]:
+        print(*("#     " + s for s in outcome["struck"]), sep="\n")
+    for line in outcome["odd"]:
+        print("#   odd: " + line)
+    sys.stdout.flush()
+
+
+def table(outcomes):
+    """How many schedules each kind of fault was in, in how many it found something to strike, how many failed."""
+    print("\n%-22s %9s %9s %9s" % ("fault", "schedules", "struck", "failed"))
+    for kind in plan.BY_NAME:
+        having = [o for o in outcomes if any(f.kind == kind for f in plan.schedule_named(o["name"]).faults)]
+        if having:
+            print("%-22s %9d %9d %9d" % (kind, len(having), sum(kind in o["hits"] for o in having), sum(not o["ok"] for o in having)))
+    failed = [o["name"] for o in outcomes if not o["ok"]]
+    print("%-22s %9d %9d %9d" % ("all", len(outcomes), sum(bool(o["hits"]) for o in outcomes), len(failed)))
+    if failed:
+        print("again: scripts/faults --seeds %s" % ",".join(failed))
+
+
+def main():
+    o = options()
+    try:
+        schedules = plan.schedules_named(o.seeds)
+    except ValueError as e:
+        sys.exit("faults: %s" % e)
+    if o.plan:
+        for s in schedules:
+            print(json.dumps(s.as_json()))
+        return
+    o.logs = os.path.abspath(o.logs or "/tmp/siding-faults-%d" % os.getpid())
+    if o.worker:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(143))
+        work(o)
+        return
+    pool = Pool(o, [s.name for s in schedules])
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, pool.end)
+    outcomes = pool.run()
+    table(outcomes)
+    if o.json:
+        with open(o.json, "w", encoding="utf-8") as f:
+            json.dump([dict(x, schedule=plan.schedule_named(x["name"]).as_json()) for x in outcomes], f, indent=1)
+    sys.exit(0 if outcomes and all(x["ok"] for x in outcomes) and len(outcomes) == len(schedules) else 1)
+
+
+if __name__ == "__main__":
+    main()

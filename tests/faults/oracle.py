@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold when a schedule is over, whatever it was: each check returns sentences about what is wrong."""
+import glob
+import gzip
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.request
+
+import load
+from harness import TASK_ENDS, Failed, wait_until
+
+# Global variables that move by themselves.
+MOVING = re.compile(r"gtid_|timestamp$|.*_pos$|last_|rand_seed|innodb_buffer_pool_load|hostname|error_count|warning_count|pseudo|"
+                    r"identity|insert_id|in_transaction|proxy_user|external_user")
+LEFTOVER_TABLES = ("SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_schema = 'town' "
+                   "AND (table_name LIKE '%siding_new' OR table_name LIKE '%siding_todo' OR table_name LIKE '#sql%')")
+
+
+def get(cluster, path):
+    with urllib.request.urlopen("http://127.0.0.1:%d%s" % (cluster.ports.base + 20, path), timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def tasks_since(cluster, base):
+    return [t for t in get(cluster, "/v1/tasks?limit=200") if t["id"] > base]
+
+
+def settings(cluster):
+    """{node: {variable: value}}."""
+    return {n: {k: v for k, v in cluster.sql(n, "SHOW GLOBAL VARIABLES") if not MOVING.match(k)} for n in cluster.nodes}
+
+
+class Oracle:
+    """Judges one schedule. `deadline_s`: for everything that has to come by itself."""
+
+    def __init__(self, cluster, schedule, writers, watch, base, before, submitted=(), deadline_s=60):
+        self.submitted = set(submitted)
+        self.cluster, self.schedule, self.writers, self.watch = cluster, schedule, writers, watch
+        self.base, self.before, self.until = base, before, time.monotonic() + deadline_s
+        self.wrong, self.tasks, self.error = [], [], None
+
+    def left_s(self):
+        return max(2.0, self.until - time.monotonic())
+
+    def expect(self, condition, what):
+        """The condition within the deadline, errors on the way forgiven; otherwise the sentence is noted."""
+        def holds():
+            try:
+                self.error = None
+                return condition()
+            except (Failed, OSError, ValueError, subprocess.SubprocessError) as e:
+                self.error = e
+                return False
+        try:
+            wait_until(holds, self.left_s(), "")
+            return True
+        except Failed:
+            self.wrong.append("%s%s" % (what() if callable(what) else what, ": %s" % self.error if self.error else ""))
+        return False
+
+    # -- tasks
+
+    def await_tasks(self):
+        def ended():
+            self.tasks = tasks_since(self.cluster, self.base)
+            return self.submitted <= {t["id"] for t in self.tasks} and all(t["state"] in TASK_ENDS for t in self.tasks)
+
+        def which():
+            return "not ended or not known: %s; " % sorted(self.submitted - {t["id"] for t in self.tasks}) + "; ".join(
+                "task %d (%s) is %s, run %s" % (t["id"], t["job"], t["state"], (t["runs"] or [{}])[-1].get("state"))
+                for t in self.tasks if t["state"] not in TASK_ENDS)
+        return self.expect(ended, which)
+
+    def judge_tasks(self):
+        for t in self.tasks:
+            if t["state"] == "error" and not t.get("error"):
+                self.wrong.append("task %d ended with an error and no reason" % t["id"])
+            if t["job"] == "expire":
+                if t["state"] == "done":
+                    self.wrong.append("task %d was to sleep 20 s with a pause limit of 1.5 s and is done" % t["id"])
+            elif self.schedule.harmless and t["state"] != "done":
+                self.wrong.append("task %d (%s%s) is %s, though no fault can have harmed it: %s"
+                                  % (t["id"], "upload of " if t["kind"] == "upload" else "", t["job"], t["state"], t.get("error")))
+            if t["kind"] != "upload":
+                for run in t["runs"]:
+                    self.judge_run(t, run, run is t["runs"][-1])
+
+    def judge_run(self, task, run, last):
+        sealed = []
+        for node in run["nodes"]:
+            folder = self.cluster.path(node, "spool", run["id"])
+            if os.path.exists(os.path.join(folder, "manifest.json")):
+                sealed.append(folder)
+            elif os.path.exists(folder):
+                self.wrong.append("%s holds a partial result: %s" % (folder, os.listdir(folder)))
+        done = last and task["state"] == "done"
+        if done and len(sealed) < len(run["nodes"]):
+            self.wrong.append("run %s is done and has no sealed result" % run["id"])
+        for folder in sealed:
+            self.judge_result(task, run, folder)
+        if task["job"] == "totals":
+            self.judge_totals(run, done)
+        if task["job"] == "pair" and done:
+            looks = {self.text(f, n) for f in sealed for n in ("first.gz", "second.gz")}
+            if len(looks) != 1:
+                self.wrong.append("run %s: two replicas at one GTID looked different: %s" % (run["id"], looks))
+
+    def text(self, folder, name):
+        with gzip.open(os.path.join(folder, name), "rt", encoding="utf-8") as f:
+            return f.read()
+
+    def judge_result(self, task, run, folder):
+        bad = subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=folder, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, check=False)
+        with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as f:
+            manifest = json.load(f)
+        if bad.returncode and manifest["files"]:
+            self.wrong.append("%s: checksums: %s" % (folder, bad.stdout.decode()))
+        missing = [f["name"] for f in manifest["files"] if not os.path.exists(os.path.join(folder, f["name"]))]
+        if missing or manifest["run"] != run["id"]:
+            self.wrong.append("%s: manifest of run %s, missing files: %s" % (folder, manifest["run"], missing))
+        if task["job"] == "dump":
+            self.judge_dump(run, folder, manifest["gtid"])
+        if task["job"] == "pair":
+            self.judge_count(run, int(self.text(folder, "first.gz").split()[0]))
+
+    def judge_count(self, run, total):
+        if total != load.TOTAL:
+            self.wrong.append("run %s: the accounts add up to %d, not %d: it did not read one state" % (run["id"], total, load.TOTAL))
+
+    def judge_dump(self, run, folder, gtid):
+        """Exactly the transfers of its GTID."""
+        def rows(table):
+            names = [n for n in os.listdir(folder) if re.match(r"town\.%s\.\d+\.sql\.gz" % table, n)]
+            return "".join(self.text(folder, n) for n in names)
+        self.judge_count(run, sum(int(balance) for _, balance in re.findall(r"\((\d+),(-?\d+)\)", rows("account"))))
+        there, sequence = set(re.findall(r"\('(t[0-9a-f]+-\d+-\d+)'", rows("transfer"))), int(gtid.rsplit("-", 1)[1])
+        seen = self.writers.seen
+        missing = [t for t, s in seen.items() if s <= sequence and t not in there]
+        early = [t for t, s in seen.items() if s > sequence and t in there]
+        if missing or early:
+            self.wrong.append("run %s at %s: %d transactions of before are missing in the dump, %d of after are in it: %s"
+                              % (run["id"], gtid, len(missing), len(early), (missing + early)[:3]))
+
+    def judge_totals(self, run, done):
+        count, different, totals = self.cluster.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT n), GROUP_CONCAT(DISTINCT total) "
+                                                    "FROM town.totals WHERE run = '%s'" % run["id"])[0]
+        if count != different or done and count != str(load.TOTALS) or int(count) and totals != str(load.TOTAL):
+            self.wrong.append("run %s: %s rows loaded, %s different, totals %s" % (run["id"], count, different, totals))
+
+    def judge_index(self):
+        """What the last loaded index says of notes that have not changed since its upload began."""
+        done = [t for t in self.tasks if t["job"] == "words" and t["kind"] != "upload" and t["state"] == "done" and t["id"] in self.watch.uploads]
+        if not done:
+            return
+        begun = self.watch.uploads[max(t["id"] for t in done)]
+        rows = self.cluster.sql("db0", "SET time_zone = '+00:00'; SELECT n.id, n.body, (SELECT GROUP_CONCAT(i.term, '=', i.frequency ORDER BY i.term) "
+                                "FROM town.word_index i WHERE i.note = n.id) FROM town.note n WHERE n.changed_at < FROM_UNIXTIME(%.3f)" % (begun - 0.1))
+        bad = []
+        for key, body, found in rows:
+            words = body.split(" ")
+            if found != ",".join("%s=%d" % (w, words.count(w)) for w in sorted(set(words))):
+                bad.append("note %s \"%s\": %s" % (key, body, found))
+        stale = self.cluster.value("db0", "SELECT COUNT(*) FROM town.word_index i JOIN town.deleted_note d ON d.id = i.note LEFT JOIN town.note n "
+                                   "ON n.id = i.note WHERE n.id IS NULL AND d.deleted_at < FROM_UNIXTIME(%.3f)" % (begun - 0.1))
+        if bad or stale != "0":
+            self.wrong.append("the index is wrong for %d of %d notes, %s entries of deleted ones: %s" % (len(bad), len(rows), stale, bad[:2]))
+
+    # -- servers
+
+    def await_replication(self):
+        c = self.cluster
+        for node in c.nodes[1:]:
+            def runs(n=node):
+                now = c.replication_now(n) or {}
+                return (now.get("io"), now.get("sql"), now.get("Master_Port")) == ("Yes", "Yes", str(c.ports.base))
+
+            def how(n=node):
+                now = c.replication_now(n) or {}
+                keys = ("io", "sql", "Master_Port", "Last_IO_Error", "Last_SQL_Error", "Gtid_IO_Pos", "Slave_SQL_Running_State")
+                return "replication does not run on %s: %s; lease: %s" % (n, {k: now.get(k) for k in keys}, self.lease(n))
+            if self.expect(runs, how):
+                self.expect(lambda n=node: not self.lease(n), lambda n=node: "a lease is left on %s: %s" % (n, self.lease(n)))
+
+    def lease(self, node):
+        path = self.cluster.path(node, "agent", "lease.json")
+        try:
+            with open(path, encoding="utf-8") as f:
+                lease = json.load(f)
+            return {k: lease.get(k) for k in ("owner", "state", "gtid")}
+        except (OSError, ValueError) as e:
+            return None if isinstance(e, FileNotFoundError) else str(e)
+
+    def judge_servers(self):
+        c = self.cluster
+        sql = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.read_only"
+        self.expect(lambda: len({c.sql(n, sql)[0][0] for n in c.nodes}) == 1,
+                    lambda: "GTID positions differ: %s" % {n: c.sql(n, sql)[0][0] for n in c.nodes})
+        self.expect(lambda: [c.sql(n, sql)[0][1] for n in c.nodes] == ["0", "1", "1"],
+                    lambda: "read_only is %s on %s" % ([c.sql(n, sql)[0][1] for n in c.nodes], c.nodes))
+        try:
+            c.expect_equal(within_s=self.left_s())
+        except Failed as e:
+            self.wrong.append(str(e))
+        total = c.value("db0", "SELECT SUM(balance) FROM town.account")
+        if total != str(load.TOTAL):
+            self.wrong.append("the accounts add up to %s on the primary" % total)
+        there = {t for (t,) in c.sql("db0", "SELECT token FROM town.transfer")}
+        lost = [t for t in self.writers.seen if t not in there]
+        if lost:
+            self.wrong.append("%d acknowledged transactions are lost: %s" % (len(lost), lost[:3]))
+
+    def judge_settings(self):
+        def different():
+            now = settings(self.cluster)
+            return ["%s: %s is %s, was %s" % (n, k, now[n].get(k), v) for n in now for k, v in self.before[n].items() if now[n].get(k) != v]
+        self.expect(lambda: not different(), lambda: "settings are not as before: " + "; ".join(different()[:6]))
+
+    # -- what is left behind
+
+    def judge_leftovers(self):
+        c = self.cluster
+        tables = [t for (t,) in c.sql("db0", LEFTOVER_TABLES)]
+        if tables:
+            self.wrong.append("tables are left on the primary: %s" % tables)
+        daemons = ["sidingd", *("agent%d" % i for i in range(3)), *("server%d" % i for i in range(3))]
+
+        def strays():
+            own = {c.pid(d) for d in daemons}
+            return {pid: command[:120] for pid, (command, _) in c.processes().items() if pid not in own}
+        self.expect(lambda: not strays(), lambda: "stray processes: %s" % strays())
+        self.expect(lambda: not self.files(), lambda: "files are left: %s" % self.files())
+
+    def files(self):
+        c, found = self.cluster, []
+        for node in c.nodes:
+            found += glob.glob(c.path(node, "agent", "runs", "*"))
+            found += glob.glob(c.path(node, "tmp", "*")) if node != "db0" else []
+            for name in os.listdir(c.path(node, "spool")):
+                if not os.path.exists(c.path(node, "spool", name, "manifest.json")):
+                    found.append(c.path(node, "spool", name))
+            for folder, _, names in os.walk(c.path(node, "spool")):
+                found += [os.path.join(folder, n) for n in names if n.endswith((".tmp", ".siding-tmp"))]
+        return found
+
+    def judge_queue(self):
+        """A job on both replicas still runs."""
+        c = self.cluster
+        try:
+            task = c.submit("command", "--on", "replica", "noop", "--replicas", "2")
+        except (Failed, subprocess.SubprocessError) as e:
+            self.wrong.append("nothing can be submitted any more: %s" % e)
+            return
+
+        def state():
+            return c.task(task)["state"]
+        if self.expect(lambda: state() in TASK_ENDS, lambda: "the queue is stuck: " + c.describe(task)) and state() != "done":
+            self.wrong.append("a job that does nothing fails afterwards: " + c.describe(task))
+
+    def judge_telling(self, effects, logs):
+        said = "\n".join(logs.values()) + "\n" + "\n".join(self.watch.warnings)
+        for fault, effect in effects:
+            if effect.struck and effect.told and not re.search(effect.told, said):
+                self.wrong.append("not told: %s (looked for /%s/ in logs and warnings)" % (effect.what, effect.told))
+        odd = re.findall(r"(?m)^.*(?:does not belong to state|has no place in state|Assertion|Sanitizer).*$", said)
+        return odd

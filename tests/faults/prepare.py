@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run by the wrappers of cluster.py before a daemon's first start: small file systems, short limits, relays, jobs.
+usage: prepare CONFIGURATION DISKS(0|1), where CONFIGURATION is agent.conf, sidingd.conf or my.cnf of a sandbox"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+# Small enough to be filled at once, large enough for what a schedule needs.
+DISK_MB = {"agent": 8, "spool": 48, "tmp": 16, "relay": 48}
+AGENT_OPTIONS = {"min_free_bytes": "2097152L", "statement_timeout": '"3s"', "stop_timeout": '"6s"', "applied_timeout": '"15s"',
+                 "barrier_timeout": '"4s"', "pause_limit": '"25s"', "stop_grace": '"2s"', "sleep_grace": '"1s"',
+                 "probe_interval": '"100ms"'}
+RELAY_OFFSET = 11  # of the relay's port from the agent's
+
+
+def write(path, text, mode=0o600):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def set_options(path, options):
+    """Sets top-level options of a configuration as the sandbox writes it."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for name, value in options.items():
+        text = re.sub(r"(?m)^%s = .*\n" % name, "", text) + "%s = %s;\n" % (name, value)
+    write(path, text)
+
+
+def route_through_relays(path):
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    write(path, re.sub(r'url = "http://127\.0\.0\.1:(\d+)"',
+                       lambda m: 'url = "http://127.0.0.1:%d"' % (int(m[1]) + RELAY_OFFSET), text))
+
+
+def mount(node, names):
+    for name in names:
+        folder = os.path.join(node, name)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.path.ismount(folder):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%dm,mode=0700" % DISK_MB[name], "siding-test", folder], check=True)
+
+
+def main():
+    conf, disks = sys.argv[1], sys.argv[2] == "1"
+    folder, name = os.path.split(conf)
+    done = os.path.join(folder, name + ".prepared")
+    if os.path.exists(done):
+        return
+    small = disks and not folder.endswith("/db0")
+    if not os.path.exists(folder + "/clock"):
+        write(folder + "/clock", "\0" * 16)
+    if name == "my.cnf" and small:
+        mount(folder, ("relay", "tmp"))
+    elif name == "agent.conf":
+        set_options(conf, AGENT_OPTIONS)
+        if small:
+            mount(folder, ("agent", "spool"))
+        jobs = os.path.join(os.path.dirname(folder), "jobs")
+        shutil.copytree(os.path.join(os.path.dirname(folder) + ".bin", "jobs"), jobs, dirs_exist_ok=True)
+    elif name == "sidingd.conf":
+        route_through_relays(conf)
+    write(done, "")
+
+
+if __name__ == "__main__":
+    main()

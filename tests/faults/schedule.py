@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries a schedule out on a standing cluster: jobs and faults at their times, then everything is undone, and the
+oracle judges."""
+import dataclasses
+import subprocess
+import threading
+import time
+
+import actors
+import oracle
+from harness import Failed, wait_until
+from load import Load
+from watch import Watch
+
+OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--database", "town"),
+                  "totals": ("command", "--on", "replica", "totals"), "pair": ("command", "--on", "replica", "pair", "--replicas", "2"),
+                  "quick": ("command", "--on", "replica", "quick"),
+                  "expire": ("command", "--on", "replica", "expire", "--pause-limit", "1500ms")}
+PHASE_WITHIN_S, UNDO_WITHIN_S = 15, 90
+
+
+@dataclasses.dataclass
+class Outcome:
+    name: str
+    wrong: list  # sentences; empty: all invariants hold
+    struck: list  # what the faults did, with times
+    hits: list  # kinds of fault that found something to strike
+    tasks: str
+    odd: list  # lines of logs that should not be there, but break no invariant
+    seconds: float
+
+    @property
+    def ok(self):
+        return not self.wrong
+
+
+class Execution:
+    def __init__(self, cluster, schedule, before):
+        self.cluster, self.schedule, self.before = cluster, schedule, before
+        self.effects, self.struck, self.trouble, self.submitted = [], [], [], []
+        self.first, self.lock = threading.Event(), threading.Lock()
+        self.began = 0.0
+
+    def note(self, text):
+        with self.lock:
+            self.struck.append("%.1f s: %s" % (time.monotonic() - self.began, text))
+
+    def go(self):
+        c = self.cluster
+        self.base = max([t["id"] for t in oracle.get(c, "/v1/tasks?limit=1")] or [0])
+        self.marks = c.mark_logs()
+        c.sql("db0", "TRUNCATE town.totals")
+        self.watch = Watch({n: c.agent_port(n) for n in c.nodes})
+        self.stage = actors.Stage(c, self.watch)
+        writers = Load(c)
+        self.began = time.monotonic()
+        try:
+            wait_until(lambda: writers.seen, 20, "first transaction of the load")
+            self.began = time.monotonic()
+            self.in_threads()
+            crashed = self.heal()
+            judge = oracle.Oracle(c, self.schedule, writers, self.watch, self.base, self.before, self.submitted)
+            judge.wrong += self.trouble + crashed
+            odd = self.judge(judge, writers)
+        finally:
+            writers.stop()
+            self.watch.stop()
+        words = ", ".join("%s%s %s" % (t["job"], "'s upload" if t["kind"] == "upload" else "", t["state"]) for t in reversed(judge.tasks))
+        return Outcome(self.schedule.name, judge.wrong, self.struck, [f.kind for f, e in self.effects if e.struck], words, odd, time.monotonic() - self.began)
+
+    def in_threads(self):
+        work = [(self.operate, o) for o in self.schedule.operations] + [(self.fault, (f,)) for f in self.schedule.faults]
+        threads = [threading.Thread(target=self.guard, args=w, daemon=True) for w in work]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + UNDO_WITHIN_S + PHASE_WITHIN_S
+        for thread in threads:
+            thread.join(max(0.1, until - time.monotonic()))
+            if thread.is_alive():
+                self.trouble.append("the harness itself is stuck: %s" % thread.name)
+
+    def guard(self, function, args):
+        try:
+            function(*args)
+        except (Failed, OSError, subprocess.SubprocessError) as e:
+            self.trouble.append("%s%s: %s" % (function.__name__, args, e))
+
+    def operate(self, at, operation):
+        time.sleep(at)
+        if operation == "manual":
+            self.pause_by_hand()
+            return
+
+        def submitted():
+            try:
+                return self.cluster.submit(*OPERATION_ARGS[operation])
+            except (Failed, subprocess.SubprocessError):
+                return None  # no coordinator, or it has no primary: an operator tries again
+        task = int(wait_until(submitted, 60, "submission of %s" % operation))
+        self.submitted.append(task)
+        if at == 0 and not self.first.is_set():
+            self.stage.task = task
+            self.first.set()
+
+    def pause_by_hand(self):
+        try:
+            answer = self.cluster.siding("replica", "pause", "db2", "--for", "3s", "--reason", "a look", within_s=40)
+            self.note("db2 paused by hand at %s" % (answer.get("gtid") or answer))
+        except (Failed, subprocess.SubprocessError) as e:
+            self.note("no pause by hand: %s" % str(e).strip().splitlines()[-1])
+
+    def fault(self, fault):
+        if fault.phase:
+            self.first.wait(60)
+            phase = self.watch.await_phase(self.stage.task, fault.phase, PHASE_WITHIN_S)
+            where = phase or "no phase, %s never came" % fault.phase
+        else:
+            where = ""
+        time.sleep(fault.delay)
+        effect = actors.strike(self.stage, fault)
+        with self.lock:
+            self.effects.append((fault, effect))
+        self.note("%s%s%s" % (effect.what, " in " + where if where else "", "" if effect.struck else " (nothing struck)"))
+        if effect.undo:
+            time.sleep(fault.lasts)
+            effect.undo()
+            self.note("undone: " + effect.what)
+
+    def heal(self):
+        """Whatever is not there now, and was not killed by us, has crashed."""
+        c = self.cluster
+        killed = {name for _, effect in self.effects for name in effect.killed}
+        crashed = []
+        for process in ["server0", "server1", "server2", "agent0", "agent1", "agent2", "sidingd"]:
+            if not c.pid(process):
+                if process not in killed:
+                    crashed.append("%s has ended by itself" % process)
+                c.launch(process)
+        for node in self.stage.operators:
+            self.heal_by_hand(node)
+        return crashed
+
+    def heal_by_hand(self, node):
+        """An operator who has stopped something starts it again once Siding has no pause there any more."""
+        c = self.cluster
+        until = time.monotonic() + 40
+        while time.monotonic() < until:
+            now = c.replication_now(node) or {}
+            if (now.get("io"), now.get("sql")) == ("Yes", "Yes"):
+                return
+            if not actors.lease_phase(self.stage, node):
+                actors.by_hand(self.stage, node, "START SLAVE")
+            time.sleep(0.5)
+
+    def judge(self, judge, writers):
+        ended = judge.await_tasks()
+        writers.stop()
+        judge.await_replication()
+        if ended:
+            judge.judge_tasks()
+            judge.judge_index()
+        judge.judge_queue()
+        judge.judge_servers()
+        judge.judge_settings()
+        judge.judge_leftovers()
+        return judge.judge_telling(self.effects, self.cluster.logs_since(self.marks))
