@@ -102,6 +102,15 @@ static bool wait_while_busy(Load *l, int64_t commit_ms, int64_t done, Err *err)
     }
 }
 
+static bool rest(Load *l, int64_t ms, int64_t done, Err *err)
+{
+    if (ms <= 0)
+        return true;
+    progress_set(done, l->bundle->rows, "loading slowly: the primary has others to serve");
+    clock_sleep_ms(ms);
+    return jobctl_check(err);
+}
+
 bool load_rows(Load *l, int64_t loaded, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
@@ -123,6 +132,8 @@ bool load_rows(Load *l, int64_t loaded, Err *err)
             ok = err_set(err, ERR_CORRUPT, 0, "the files end after %lld of %lld rows", (long long)loaded,
                          (long long)l->bundle->rows);
         took_ms = clock_mono_ms() - begun;
+        ok =
+            ok && rest(l, throttle_rest_ms(&l->pace, rows, write_ms, took_ms - write_ms), loaded + rows, err);
         l->txn_rows = throttle_next_rows(l->txn_rows, write_ms, l->o->max_txn_ms, most);
         if (took_ms > l->outcome.longest_txn_ms)
             l->outcome.longest_txn_ms = took_ms;

@@ -35,7 +35,8 @@ typedef struct Load {
     StrList paths; /* of the data files, in order */
     Db *db;
     bool target_exists;
-    int64_t chunks, throttled_ms, last_status_ms, running, txn_rows;
+    ThrottlePace pace;
+    int64_t chunks, last_status_ms, running, txn_rows;
     int64_t second_round_from; /* the primary's clock at the first round, 0: not known */
     DeltaKeys first_round;
     int64_t progress_ms; /* when something last succeeded */

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
-enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000 };
+enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000, NOISE_MS = 20, REST_FACTOR = 2 };
+
+#define FORGET 1.02
 
 int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n)
 {
@@ -20,6 +22,25 @@ int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits,
     if (n)
         *reason = '\0';
     return 0;
+}
+
+static double best(double known, double seen)
+{
+    known *= FORGET;
+    return known > 0 && known < seen ? known : seen;
+}
+
+int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms)
+{
+    if (rows <= 0)
+        return 0;
+    p->row_ms = best(p->row_ms, (double)write_ms / (double)rows);
+    p->commit_ms = best(p->commit_ms, (double)commit_ms);
+    double excess = (double)(write_ms + commit_ms) - p->row_ms * (double)rows - p->commit_ms;
+    if (excess < NOISE_MS)
+        return 0;
+    int64_t rest = (int64_t)(excess * REST_FACTOR);
+    return rest < LONGEST_MS ? rest : LONGEST_MS;
 }
 
 int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most)

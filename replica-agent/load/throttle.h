@@ -19,5 +19,15 @@ typedef struct ThrottleInputs {
 /* Milliseconds to wait before looking again, 0: go on. The reason is a sentence for people. */
 int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n);
 
+/* The best this server has shown, slowly forgotten: rows become slower as indexes grow. Zeroed at the start.
+ */
+typedef struct ThrottlePace {
+    double row_ms, commit_ms;
+} ThrottlePace;
+
+/* Milliseconds to rest after a transaction: twice what it took longer than at the server's best, so that one
+ * that has others to serve gets more time than we take. */
+int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms);
+
 /* Rows of the next transaction after one of `rows` took `took_ms`: within [1, most], aiming below max_ms. */
 int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most);

@@ -183,6 +183,24 @@ static void transactions_find_their_size(void **state)
     assert_in_range(rows / 50, 50, 100);
 }
 
+static void rests_while_others_are_served(void **state)
+{
+    (void)state;
+    ThrottlePace p = {0};
+    assert_int_equal(throttle_rest_ms(&p, 1000, 50, 5), 0); /* the first is the best so far */
+    assert_int_equal(throttle_rest_ms(&p, 2000, 100, 10), 0);
+    assert_int_equal(throttle_rest_ms(&p, 1000, 60, 5), 0); /* noise */
+    int64_t contended = throttle_rest_ms(&p, 1000, 150, 5); /* rows take three times as long */
+    assert_in_range(contended, 180, 200);
+    int64_t commits = throttle_rest_ms(&p, 1000, 50, 405); /* disk or replicas are behind */
+    assert_in_range(commits, 780, 800);
+    assert_int_equal(throttle_rest_ms(&p, 1000, 50, 60000), 2000);
+    assert_int_equal(throttle_rest_ms(&p, 0, 0, 0), 0);
+    for (int i = 0; i < 500; i++) /* slower for good is the new best after a while */
+        contended = throttle_rest_ms(&p, 1000, 150, 5);
+    assert_int_equal(contended, 0);
+}
+
 /* ---- rows ---------------------------------------------------------------------------------------- */
 
 static const char *write_part(const char *folder, int number, const char *codec, const char *text,
@@ -284,6 +302,7 @@ int main(void)
         cmocka_unit_test(every_case_is_decided),
         cmocka_unit_test(waits_with_a_reason),
         cmocka_unit_test(transactions_find_their_size),
+        cmocka_unit_test(rests_while_others_are_served),
         cmocka_unit_test(portions_end_at_rows),
         cmocka_unit_test(rows_are_checked_unescaped),
         cmocka_unit_test(changed_records_are_counted_once),
