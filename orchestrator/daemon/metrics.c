@@ -110,6 +110,7 @@ void api_metrics(HttpRequest *req, void *context)
     plain(&out, "siding_runs_failed_total", "counter", "Runs that ended otherwise.", c->count.failed);
     event_counts(c, &out);
     mail_metrics(c, &out);
+    plain(&out, "siding_loop_steps_total", "counter", "Steps of the coordinator's loop.", c->count.steps);
     task_counts(c, &out);
     node_values(c, &out, "siding_node_reachable", "1 while its agent answers.", is_reachable);
     node_values(c, &out, "siding_node_lag_transactions", "Transactions behind the primary, -1: not known.",

@@ -409,8 +409,12 @@ static void events_done(Coord *c, StoreOp *op)
 {
     EventsOp *o = (EventsOp *)op;
     c->queue.saving_events = false;
-    if (op->ok || op->err.kind == ERR_DB)
+    if (op->ok || op->err.kind == ERR_DB) {
         events_saved(c, o->last);
+        retry_reset(&c->queue.events_retry);
+    } else {
+        retry_failed(c, &c->queue.events_retry, RETRY_LEAST_MS, RETRY_MOST_MS);
+    }
     EventRow *r = o->rows.v;
     for (size_t i = 0; i < o->rows.n; i++)
         wire_free(event_row_fields, &r[i]);
@@ -420,7 +424,7 @@ static void events_done(Coord *c, StoreOp *op)
 
 static void save_events(Coord *c)
 {
-    if (!c->loaded || c->queue.saving_events || !store_is_up(c))
+    if (!c->loaded || c->queue.saving_events || !store_is_up(c) || !retry_due(&c->queue.events_retry))
         return;
     EventsOp *o = NEW(EventsOp);
     o->op = (StoreOp){.what = "write events", .work = events_work, .done = events_done, .transaction = true};

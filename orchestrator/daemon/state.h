@@ -98,7 +98,7 @@ struct Coord {
     struct {
         bool loading, polling, saving_events;
         int64_t polled_ms; /* monotonic */
-        Retry load_retry;
+        Retry load_retry, events_retry;
         int64_t looking_up; /* id of a task being fetched, 0: none */
         int64_t not_found;  /* the last that was not there */
         char *load_error;

@@ -82,7 +82,8 @@ static void work(void *arg)
      * an outcome unknown. */
     if (s->db && !db_ping(s->db, &op->err))
         disconnect(s);
-    op->ok = connect_to(s, &op->target, &op->err) &&
+    op->connected = connect_to(s, &op->target, &op->err);
+    op->ok = op->connected &&
              (op->transaction ? in_transaction(s->db, op, &op->err) : op->work(s->db, op, &op->err));
     if (!op->ok && is_broken(&op->err)) {
         disconnect(s);
@@ -93,7 +94,7 @@ static void work(void *arg)
 
 static bool is_outage(const StoreOp *op)
 {
-    return !op->ok && (is_broken(&op->err) || op->err.kind == ERR_AUTH);
+    return !op->ok && (!op->connected || is_broken(&op->err) || op->err.kind == ERR_AUTH);
 }
 
 static void told(Coord *c, const StoreOp *op)

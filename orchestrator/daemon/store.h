@@ -20,6 +20,7 @@ struct StoreOp {
     /* store's own */
     Coord *c;
     DbTarget target;
+    bool connected;
 };
 
 Store *store_new(Coord *c);

@@ -4,6 +4,7 @@
 states, tasks from SQL, several replicas, a database that goes away, bad requests."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -520,6 +521,23 @@ class Sidingd(ClusterTest):
         with open(path, "w", encoding="utf-8") as f:
             f.write(right)
         self.within(10, self.is_ready, "it is mended")
+
+    def test_a_missing_password_file_is_told_and_waited_for(self):
+        path = os.path.join(self.cluster.folder, "credentials", "coordinator.cnf")
+        os.rename(path, path + ".away")
+        try:
+            for connection, in self.sql("SELECT id FROM information_schema.processlist WHERE user = 'siding'"):
+                self.sql(f"KILL {connection}")
+            self.within(20, lambda: path in (self.get("/v1/status")["database"]["error"] or ""), "it is told")
+            before = self.steps()
+            time.sleep(2)
+            assert self.steps() - before < 100, "it does not wait between its tries"
+        finally:
+            os.rename(path + ".away", path)
+        self.within(15, lambda: self.get("/v1/status")["database"]["ok"], "it is mended")
+
+    def steps(self):
+        return int(re.search(r"^siding_loop_steps_total (\d+)$", self.get("/metrics"), re.M)[1])
 
     def test_a_missing_schema_is_told_and_mended(self):
         self.kill()
