@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000, NOISE_MS = 20, REST_FACTOR = 2 };
+enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000, NOISE_MS = 20, LONGEST_REST_MS = 500 };
 
 #define FORGET 1.02
 
@@ -39,8 +39,7 @@ int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_
     double excess = (double)(write_ms + commit_ms) - p->row_ms * (double)rows - p->commit_ms;
     if (excess < NOISE_MS)
         return 0;
-    int64_t rest = (int64_t)(excess * REST_FACTOR);
-    return rest < LONGEST_MS ? rest : LONGEST_MS;
+    return excess < LONGEST_REST_MS ? (int64_t)excess : LONGEST_REST_MS;
 }
 
 int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most)

@@ -25,8 +25,8 @@ typedef struct ThrottlePace {
     double row_ms, commit_ms;
 } ThrottlePace;
 
-/* Milliseconds to rest after a transaction: twice what it took longer than at the server's best, so that one
- * that has others to serve gets more time than we take. */
+/* Milliseconds to rest after a transaction: what it took longer than at the server's best, which is the time
+ * that others wanted of it. */
 int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms);
 
 /* Rows of the next transaction after one of `rows` took `took_ms`: within [1, most], aiming below max_ms. */
