@@ -11,6 +11,14 @@ typedef struct FlavorGrant {
     const char *on; /* "*.*", "siding.*", "siding.ledger", "READ" (each database of grants.read), "LOAD" */
 } FlavorGrant;
 
+/* A way of parallel apply that a catch-up may try. */
+enum { FLAVOR_WAYS = 4 };
+typedef struct FlavorWay {
+    const char *name; /* for people and for the agent's memory */
+    bool parallel;
+    const char *mode; /* value of parallel_mode_var; NULL: as it is */
+} FlavorWay;
+
 typedef struct Flavor {
     DbFlavor flavor;
     const char *name;         /* "mariadb", "mysql": wire name */
@@ -25,6 +33,9 @@ typedef struct Flavor {
     const char *semi_sync_source_on, *semi_sync_source_off;
     const char *settings_sql;                    /* one row: sync_binlog, flush_log, workers, parallel_mode */
     const char *workers_var, *parallel_mode_var; /* parallel_mode_var NULL: none */
+    const char *workers_none;                    /* value of workers_var: one after the other */
+    FlavorWay ways[FLAVOR_WAYS];                 /* the most promising first; ended by a NULL name or full */
+    bool exec_pos_exact;        /* col_exec_pos moves with each transaction, not by checkpoints */
     const char *skip_start_sql; /* one value, 1 if the server leaves replication stopped at boot; NULL: not a
                                    variable */
     bool purges_on_start;       /* START with both threads stopped deletes the relay logs */
@@ -32,7 +43,7 @@ typedef struct Flavor {
     /* Columns of show_replica_status, fetched by name; NULL where there is none. */
     const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_exec_file,
         *col_exec_pos, *col_read_file, *col_read_pos, *col_received, *col_io_errno, *col_io_error,
-        *col_sql_errno, *col_sql_error, *col_relay_space, *col_delay, *col_gtid_mode;
+        *col_sql_errno, *col_sql_error, *col_relay_space, *col_relay_pos, *col_delay, *col_gtid_mode;
     const char *gtid_mode_bad;     /* the value of col_gtid_mode that says: not by GTID */
     bool received_without_applied; /* col_received holds only what this server fetched itself: add the applied
                                     */

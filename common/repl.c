@@ -54,6 +54,7 @@ static void take_channel(const Flavor *f, const DbRows *r, ReplStatus *s)
     s->read_pos = db_int(r, f->col_read_pos);
     s->received = one_line(db_text(r, f->col_received));
     s->relay_bytes = db_int(r, f->col_relay_space);
+    s->relay_pos = db_int(r, f->col_relay_pos);
     s->delay_s = db_int(r, f->col_delay);
     s->io_errno = db_int(r, f->col_io_errno);
     s->io_error = xstrdup(db_text(r, f->col_io_error));

@@ -24,6 +24,7 @@ typedef struct ReplStatus {
     char *read_file;
     int64_t read_pos;
     int64_t relay_bytes; /* Relay_Log_Space */
+    int64_t relay_pos;   /* applied, in the oldest relay file */
     int64_t delay_s;
     int64_t io_errno, sql_errno;
     char *io_error, *sql_error;

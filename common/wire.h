@@ -106,9 +106,12 @@ typedef struct Replay {
     int64_t backlog_trx;  /* received and not yet applied */
     int64_t buffered_trx; /* at the moment of resume */
     int64_t applied_trx;
-    double seconds;    /* since resume, until caught up */
-    double rate;       /* transactions/s applied */
-    double write_rate; /* transactions/s that arrived during the pause */
+    int64_t backlog_bytes; /* -1: not known */
+    double byte_rate;      /* bytes of binary log a second */
+    char *way;             /* how it is applied: a way of the flavour, "" without boost */
+    double seconds;        /* since resume, until caught up */
+    double rate;           /* transactions/s applied */
+    double write_rate;     /* transactions/s that arrived during the pause */
     double eta_s;
     bool settings_restored;
     char *error; /* replication broke while catching up */
@@ -163,6 +166,7 @@ typedef struct LeaseState {
     int64_t relay_bytes;   /* arrived since the freeze */
     int64_t catchup_ms;    /* that catching up would take now; -1: not known */
     int64_t limit_percent; /* of the limit that is nearest */
+    Replay replay;         /* from resuming on */
 } LeaseState;
 extern const WireField lease_state_fields[];
 

@@ -67,11 +67,19 @@ const WireField progress_fields[] = {
 };
 
 const WireField replay_fields[] = {
-    INT(Replay, backlog_trx), INT(Replay, buffered_trx),
-    INT(Replay, applied_trx), NUM(Replay, seconds),
-    NUM(Replay, rate),        NUM(Replay, write_rate),
-    NUM(Replay, eta_s),       BOOL(Replay, settings_restored),
-    STR(Replay, error),       END,
+    INT(Replay, backlog_trx),
+    INT(Replay, buffered_trx),
+    INT(Replay, applied_trx),
+    NUM(Replay, seconds),
+    NUM(Replay, rate),
+    NUM(Replay, write_rate),
+    NUM(Replay, eta_s),
+    BOOL(Replay, settings_restored),
+    STR(Replay, error),
+    INT(Replay, backlog_bytes),
+    NUM(Replay, byte_rate),
+    STR(Replay, way),
+    END,
 };
 
 const WireField agent_run_fields[] = {
@@ -134,20 +142,11 @@ const WireField server_state_fields[] = {
 };
 
 const WireField lease_state_fields[] = {
-    STR(LeaseState, owner),
-    STR(LeaseState, reason),
-    STR(LeaseState, by),
-    STR(LeaseState, gtid),
-    STR(LeaseState, phase),
-    TIME(LeaseState, taken_at),
-    TIME(LeaseState, expires_at),
-    BOOL(LeaseState, hold),
-    TIME(LeaseState, renewed_at),
-    BOOL(LeaseState, renew_overdue),
-    INT(LeaseState, relay_bytes),
-    INT(LeaseState, catchup_ms),
-    INT(LeaseState, limit_percent),
-    END,
+    STR(LeaseState, owner),       STR(LeaseState, reason),         STR(LeaseState, by),
+    STR(LeaseState, gtid),        STR(LeaseState, phase),          TIME(LeaseState, taken_at),
+    TIME(LeaseState, expires_at), BOOL(LeaseState, hold),          OBJ(LeaseState, replay, replay_fields),
+    TIME(LeaseState, renewed_at), BOOL(LeaseState, renew_overdue), INT(LeaseState, relay_bytes),
+    INT(LeaseState, catchup_ms),  INT(LeaseState, limit_percent),  END,
 };
 
 const WireField agent_event_fields[] = {

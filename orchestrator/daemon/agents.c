@@ -12,6 +12,7 @@
 
 enum {
     POLL_WAIT_MS = 5000,
+    POLL_WAIT_REPLAY_MS = 500,
     POLL_TIMEOUT_MS = 12000,
     RETRY_LEAST_MS = 100,
     RETRY_MOST_MS = 2000,
@@ -113,16 +114,29 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
     coord_step_soon(c);
 }
 
+/* A replica that catches up is told where the primary stands; NULL: nothing to tell. Positions hold no
+ * character that a URL would have to escape. */
+static const char *told_position(const Agent *a)
+{
+    const Agent *primary = state_primary_agent(a->c);
+    const char *phase = a->node.agent.lease.phase;
+    bool replays = str_eq(phase, "resuming") || str_eq(phase, "catching_up");
+    return a->fresh && replays && primary && primary != a && primary->fresh && primary->node.agent.server.up
+               ? primary->node.agent.server.binlog
+               : NULL;
+}
+
 static void start_poll(Agent *a)
 {
     /* After an outage the answer must not wait for the next change. */
-    int64_t wait_ms = a->fresh ? POLL_WAIT_MS : 0;
+    const char *primary = told_position(a);
+    int64_t wait_ms = !a->fresh ? 0 : primary ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
     int64_t seq = a->fresh ? a->node.agent.seq : 0;
     /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
-    AUTOFREE char *path =
-        xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64 "&events_after=%" PRId64
-                  "&events_stored=%" PRId64,
-                  seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken, a->events.stored);
+    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64
+                                    "&events_after=%" PRId64 "&events_stored=%" PRId64 "%s%s",
+                                    seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken,
+                                    a->events.stored, primary ? "&primary=" : "", primary ? primary : "");
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,

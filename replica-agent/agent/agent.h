@@ -13,6 +13,7 @@
 #include "facts.h"
 #include "guard.h"
 #include "pause.h"
+#include "replay.h"
 #include "run.h"
 #include "steps.h"
 #include "tell.h"
@@ -59,6 +60,7 @@ typedef struct Agent {
     char *start_trouble;
 
     Pause pause;
+    Replaying replaying;
     Runner **runs;
     size_t n_runs;
     Role role;

@@ -83,6 +83,8 @@ static void get_state(HttpRequest *req, void *context)
     if (!api_heard(req, a))
         return;
     tell_acknowledge(a, stored);
+    if (http_query(req, "primary"))
+        replay_told(a, http_query(req, "primary"));
     if (a->seq > after || wait == 0) {
         http_reply_json(req, 200, node_state_json(a, seen));
         return;

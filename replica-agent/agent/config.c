@@ -94,6 +94,10 @@ const ConfOption agent_config_options[] = {
     {"boost", CONF_BOOL, FIELD(boost), .fallback = "true",
      .doc = "Whether durability is relaxed and parallel apply raised while a replica catches up. The "
             "originals are written down first and put back."},
+    {"boost_trials", CONF_BOOL, FIELD(boost_trials), .fallback = "true",
+     .doc =
+         "Whether several ways of parallel apply are tried for a moment each while a replica catches up, and "
+         "the fastest kept and remembered. Each try stops the applier for a moment."},
     {"boost_workers", CONF_INT, FIELD(boost_workers), .fallback = "4", .min = 0, .max = 256,
      .doc = "Parallel apply threads while catching up; never fewer than the server has."},
     {"probe_interval", CONF_DURATION, FIELD(probe_interval_ms), .fallback = "200ms", .min = 20, .max = 10000,

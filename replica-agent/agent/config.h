@@ -26,7 +26,7 @@ typedef struct AgentConfig {
     int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;
     char *at_limit;
     bool allow_delayed, allow_downstream;
-    bool allow_dump, boost;
+    bool allow_dump, boost, boost_trials;
     int64_t boost_workers;
     int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms;
     int64_t pause_limit_ms, stop_grace_ms, sleep_grace_ms;

@@ -192,6 +192,7 @@ static bool set_up(Agent *a, Err *err)
     guard_load(a);
     role_load(a);
     pause_load(a);
+    replay_load(a);
     run_load_all(a);
     return api_open(a, err);
 }
@@ -229,6 +230,7 @@ static void tear_down(Agent *a)
         work_free(a->work);
     probe_close(a);
     pause_close(a);
+    replay_close(a);
     run_close_all(a);
     guard_close(a);
     sampler_close(a);

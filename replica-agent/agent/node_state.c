@@ -86,7 +86,8 @@ static LeaseState lease_state(const Agent *a)
                         .relay_bytes = a->guard.reading.value[GUARD_RELAY],
                         .catchup_ms = a->guard.reading.value[GUARD_CATCHUP],
                         .limit_percent = limit_percent(a),
-                        .hold = l->hold};
+                        .hold = l->hold,
+                        .replay = a->pause.state >= PAUSE_RESUMING ? l->replay : (Replay){0}};
 }
 
 json_t *node_lease_json(const Agent *a)

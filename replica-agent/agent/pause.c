@@ -61,7 +61,7 @@ static bool drop(Agent *a)
     }
     if (p->held)
         db_close(STEAL(p->held));
-    catchup_done(&p->catchup);
+    replay_ended(a);
     set_trouble(a, NULL);
     guard_caught_up(a);
     tell(a, PAUSE_NEWS_RELEASED, NULL);
@@ -130,12 +130,48 @@ static void start_start(Agent *a)
     s->boost = a->conf.boost && a->server.ever && p->lease.original.flush_log;
     if (s->boost) {
         boost_settings(flavor_of(a->server.version.flavor), &p->lease.original, a->conf.boost_workers,
-                       &s->boosted);
+                       replay_first_way(a), &s->boosted);
         p->lease.boosted = true;
         /* The originals are in the lease already; that they may not be in force must be there too. */
         s->boost = save(a, &err);
     }
     start_step(a, s);
+}
+
+bool pause_retune(Agent *a, const FlavorWay *way)
+{
+    Pause *p = &a->pause;
+    Err err;
+    Step *s = step_new(a, STEP_RETUNE, on_step);
+    boost_settings(flavor_of(a->server.version.flavor), &p->lease.original, a->conf.boost_workers, way,
+                   &s->boosted);
+    p->lease.retuning = true;
+    if (!save(a, &err)) {
+        p->lease.retuning = false;
+        step_free(s);
+        return false;
+    }
+    start_step(a, s);
+    return true;
+}
+
+static void after_retune(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    Err err;
+    p->since_ms = clock_mono_ms();
+    if (p->state != PAUSE_CATCHING_UP)
+        return;
+    bool runs = s->result == STEP_OK || s->result == STEP_WAITING;
+    if (s->result != STEP_OK)
+        log_warn("another way of applying: %s", s->err.text);
+    replay_changed(a, s->result == STEP_OK);
+    if (!runs) {
+        apply(a, PAUSE_EV_START_FAILED);
+        return;
+    }
+    p->lease.retuning = false;
+    (void)!save(a, &err);
 }
 
 static void start_align(Agent *a)
@@ -289,8 +325,9 @@ static void after_start(Agent *a, const Step *s)
     if (!p->lease.resumed_at)
         p->lease.resumed_at = clock_wall_ms();
     p->started_ms = clock_mono_ms();
-    catchup_start(&p->catchup, s->version.flavor, p->lease.gtid ? p->lease.gtid : s->status.applied,
-                  p->started_ms);
+    if (s->way != START_NOT_NEEDED)
+        p->lease.retuning = false;
+    replay_started(a, s->status.applied);
     apply(a, PAUSE_EV_STARTED);
     tell(a, PAUSE_NEWS_RESUMED, NULL);
 }
@@ -321,6 +358,8 @@ static void on_step(Agent *a, Step *s)
         after_start(a, s);
     else if (s->kind == STEP_RESTORE)
         after_restore(a, s);
+    else if (s->kind == STEP_RETUNE)
+        after_retune(a, s);
     else
         after_stop(a, s);
     /* The result came too late for its state: what the new state asks for has not been done. */
@@ -484,18 +523,6 @@ static void check_frozen(Agent *a)
         repointed(a);
 }
 
-static void show_replay(Agent *a)
-{
-    Pause *p = &a->pause;
-    Replay *r = &p->lease.replay;
-    r->backlog_trx = p->catchup.backlog > 0 ? p->catchup.backlog : 0;
-    r->applied_trx = p->catchup.applied;
-    r->rate = p->catchup.rate;
-    r->eta_s = p->catchup.eta_s;
-    r->seconds = (double)(clock_wall_ms() - p->lease.resumed_at) / 1000;
-    agent_changed_slightly(a);
-}
-
 /* Whoever stopped it has it from here on: an operator's STOP is not undone, and an applier that failed would
  * fail again. The relaxed settings do not stay. */
 static void applier_stopped(Agent *a)
@@ -522,27 +549,19 @@ static void check_catching_up(Agent *a)
 {
     Pause *p = &a->pause;
     const ReplStatus *st = &a->server.status;
-    Replay *r = &p->lease.replay;
-    if (!p->catchup.start_applied) /* the agent restarted meanwhile */
-        catchup_start(&p->catchup, a->server.version.flavor, p->lease.gtid ? p->lease.gtid : st->applied,
-                      clock_mono_ms());
+    if (!st->sql_running && p->lease.retuning && !st->sql_errno) {
+        apply(a, PAUSE_EV_START_FAILED); /* it was this agent that stopped it */
+        return;
+    }
     if (!st->sql_running) {
         applier_stopped(a);
         return;
     }
     p->stopped_ms = 0;
-    free(STEAL(r->error));
+    free(STEAL(p->lease.replay.error));
     set_trouble(a, NULL);
-    bool equal = str_eq(st->exec_file, st->read_file) && st->exec_pos == st->read_pos;
-    bool done =
-        catchup_sample(&p->catchup, st->applied, st->received ? st->received : "", equal, clock_mono_ms());
-    show_replay(a);
-    if (!done)
-        return;
-    r->backlog_trx = 0;
-    r->eta_s = 0;
-    r->rate = r->seconds > 0 ? (double)r->applied_trx / r->seconds : 0;
-    apply(a, PAUSE_EV_CAUGHT_UP);
+    if (replay_probe(a))
+        apply(a, PAUSE_EV_CAUGHT_UP);
 }
 
 void pause_probe(Agent *a)
@@ -592,7 +611,6 @@ void pause_close(Agent *a)
     Pause *p = &a->pause;
     if (p->held)
         db_close(STEAL(p->held));
-    catchup_done(&p->catchup);
     wire_free(lease_fields, &p->lease);
     free(STEAL(p->trouble));
     free(STEAL(p->align_gtid));

@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/flavor.h"
 #include "common/wire.h"
-#include "replica-agent/core/catchup.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/pause_machine.h"
 
@@ -27,7 +26,6 @@ typedef struct Pause {
         stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
     char *align_gtid, *align_file;
     int64_t align_pos;
-    Catchup catchup;
     char *trouble; /* why it does not get on, for people */
 } Pause;
 
@@ -60,6 +58,8 @@ void pause_load(struct Agent *a); /* at the agent's start; the first probe decid
 void pause_event(struct Agent *a, PauseEvent ev);
 void pause_void(struct Agent *a, PauseEvent ev, const char *why); /* moved, restarted: tells the owner */
 void pause_again(struct Agent *a);                                /* repeat the state's action */
-void pause_probe(struct Agent *a);                                /* after each good reading of the server */
+/* Changes how the applier applies while it catches up; false if that cannot be written down first. */
+bool pause_retune(struct Agent *a, const FlavorWay *way);
+void pause_probe(struct Agent *a); /* after each good reading of the server */
 void pause_tick(struct Agent *a);
 void pause_close(struct Agent *a);

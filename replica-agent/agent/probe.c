@@ -10,7 +10,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 
-enum { PROBE_TIMEOUT_MS = 3000 };
+enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50 };
 
 typedef struct Probe {
     Agent *a;
@@ -190,7 +190,8 @@ static void in_loop(void *arg)
         take_bad(a, p);
     guard_probed(a);
     a->probe = p;
-    arm(a, a->conf.probe_interval_ms);
+    arm(a,
+        replay_is_trying(a) && a->conf.probe_interval_ms > TRYING_MS ? TRYING_MS : a->conf.probe_interval_ms);
 }
 
 void probe_begin(Agent *a)

@@ -433,10 +433,11 @@ static void set_role(Step *s)
 /* ---- pool ----------------------------------------------------------------------------------------- */
 
 static void (*const work[])(Step *s) = {
-    [STEP_SURVEY] = survey,   [STEP_AWAIT_APPLIED] = await_applied,
-    [STEP_STOP] = stop,       [STEP_ALIGN] = align,
-    [STEP_VERIFY] = verify,   [STEP_START] = start,
-    [STEP_RESTORE] = restore, [STEP_ROLE] = set_role,
+    [STEP_SURVEY] = survey,      [STEP_AWAIT_APPLIED] = await_applied,
+    [STEP_STOP] = stop,          [STEP_ALIGN] = align,
+    [STEP_VERIFY] = verify,      [STEP_START] = start,
+    [STEP_RESTORE] = restore,    [STEP_ROLE] = set_role,
+    [STEP_RETUNE] = step_retune,
 };
 
 static void in_worker(void *arg)

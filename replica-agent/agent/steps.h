@@ -19,6 +19,7 @@ typedef enum StepKind {
     STEP_ALIGN,         /* move the stopped applier on to `gtid` exactly */
     STEP_VERIFY,        /* does it still stand as the lease says */
     STEP_START,         /* start what may be started */
+    STEP_RETUNE,        /* another way of applying: the applier is stopped and started */
     STEP_RESTORE,       /* the lease's settings back, the applier running */
     STEP_ROLE,          /* read_only and semi-sync */
 } StepKind;
@@ -67,6 +68,8 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
 /* Takes `s`; on failure (the pool is full) it is freed and its held connection closed. */
 MUST_CHECK bool step_submit(Step *s, Err *err);
 void step_free(Step *s);
+
+void step_retune(Step *s); /* replay_step.c */
 
 /* Which process answers on `db`. */
 void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret);

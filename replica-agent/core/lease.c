@@ -27,6 +27,7 @@ const WireField lease_fields[] = {
     ROW(Lease, source_host, WIRE_STR),    ROW(Lease, source_port, WIRE_INT),
     ROW(Lease, source_file, WIRE_STR),    ROW(Lease, source_pos, WIRE_INT),
     ROW(Lease, received, WIRE_STR),       ROW(Lease, relay_bytes, WIRE_INT),
+    ROW(Lease, retuning, WIRE_BOOL),
     {"original", WIRE_OBJ, offsetof(Lease, original), lease_settings_fields, 0},
     {"server", WIRE_OBJ, offsetof(Lease, server), lease_server_fields, 0},
     ROW(Lease, boot_id, WIRE_STR),        ROW(Lease, taken_mono_ms, WIRE_INT),

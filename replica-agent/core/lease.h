@@ -26,6 +26,7 @@ typedef struct Lease {
     int64_t term;
     bool hold, boosted;
     bool taken_over; /* somebody else stopped the applier: the settings go back, nothing is started */
+    bool retuning;   /* the applier is stopped for a moment, to change how it applies */
     bool restarted;  /* the server is another process than the one that was frozen */
     char *gtid, *binlog_gtid, *source_host, *source_file, *received;
     int64_t source_port, source_pos;

@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/servercheck.h"
@@ -157,25 +156,4 @@ bool preflight_allows(const WireList *findings, Err *err)
         return true;
     return err_set(err, ERR_REFUSED, 0, "%s; to mend it: %s", f->text,
                    f->mend ? f->mend : "see siding check");
-}
-
-/* ---- boost ---------------------------------------------------------------------------------------- */
-
-static long long number(const char *text)
-{
-    return text ? strtoll(text, NULL, 10) : 0;
-}
-
-void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, LeaseSettings *ret)
-{
-    wire_free(lease_settings_fields, ret);
-    bool relaxed = number(own->flush_log) == 2 || number(own->flush_log) == 0;
-    ret->sync_binlog = xstrdup("0");
-    ret->flush_log = xstrdup(relaxed ? own->flush_log : "2");
-    bool more = number(own->workers) < workers;
-    ret->workers = more ? xasprintf("%lld", (long long)workers) : xstrdup(own->workers);
-    bool has_mode = f->parallel_mode_var && own->parallel_mode && *own->parallel_mode;
-    bool better =
-        has_mode && (str_eq(own->parallel_mode, "aggressive") || str_eq(own->parallel_mode, "optimistic"));
-    ret->parallel_mode = xstrdup(!has_mode || better ? own->parallel_mode : "optimistic");
 }

@@ -32,8 +32,3 @@ void preflight_judge(const PreflightFacts *f, WireList *ret);
 MUST_CHECK bool preflight_allows(const WireList *findings, Err *err);
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
                    ...) PRINTF_LIKE(5, 6);
-
-/* Catch-up settings: durability relaxed (flush 2, never 0: after a crash with 0 the server's positions lie),
- * at least `workers` parallel threads, and nothing worse than the server's own. Values owned by `ret`. */
-
-void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, LeaseSettings *ret);

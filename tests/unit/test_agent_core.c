@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The agent's other decisions: lease clock, what a boot does, how replication may be started, catching up,
- * preflight, boost, arguments of jobs.
+ * The agent's other decisions: lease clock, what a boot does, how replication may be started,
+ * preflight, arguments of jobs.
  */
 #include "test.h"
 
 #include "replica-agent/core/boot.h"
-#include "replica-agent/core/catchup.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/core/preflight.h"
 
@@ -160,69 +159,7 @@ static void start_ways(void **state)
         assert_int_equal(start_decide(&cases[i].in), cases[i].way);
 }
 
-/* ---- catching up ---------------------------------------------------------------------------------- */
-
-static void catching_up(void **state)
-{
-    (void)state;
-    Catchup c = {0};
-    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
-    assert_false(catchup_sample(&c, "0-1-100", "0-1-1100", false, 0));
-    assert_false(catchup_sample(&c, "0-1-300", "0-1-1100", false, 1000));
-    assert_int_equal(c.backlog, 800);
-    assert_int_equal(c.applied, 200);
-    assert_true(c.rate > 199 && c.rate < 201);
-    assert_true(c.eta_s > 3.9 && c.eta_s < 4.1);
-    /* The first target is reached long after it was set: a new one is set, and it is met in time. */
-    assert_false(catchup_sample(&c, "0-1-1100", "0-1-1150", false, 5000));
-    assert_false(catchup_sample(&c, "0-1-1149", "0-1-1200", false, 5100));
-    assert_true(catchup_sample(&c, "0-1-1160", "0-1-1220", false, 5200));
-    catchup_done(&c);
-}
-
-static void an_idle_replica_is_caught_up_at_once(void **state)
-{
-    (void)state;
-    Catchup c = {0};
-    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
-    assert_true(catchup_sample(&c, "0-1-100", "0-1-100", true, 10));
-    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
-    assert_false(catchup_sample(&c, "0-1-100", "", false, 10)); /* received is not known after a restart */
-    assert_true(catchup_sample(&c, "0-1-100", "", true, 20));
-    catchup_done(&c);
-}
-
-static void eta_counts_what_arrives_meanwhile(void **state)
-{
-    (void)state;
-    Catchup c = {0};
-    catchup_start(&c, DB_MARIADB, "0-1-0", 0);
-    (void)!catchup_sample(&c, "0-1-0", "0-1-1000", false, 0);
-    (void)!catchup_sample(&c, "0-1-200", "0-1-1100", false, 1000); /* 200/s applied, 100/s arrive */
-    assert_true(c.eta_s > 8.9 && c.eta_s < 9.1);
-    (void)!catchup_sample(&c, "0-1-250", "0-1-1400", false, 2000); /* it falls behind: no end in sight */
-    assert_true(c.eta_s < 0);
-    catchup_done(&c);
-}
-
-static void lag(void **state)
-{
-    (void)state;
-    Lag l = {.lag_ms = -1};
-    lag_sample(&l, DB_MARIADB, "0-1-5", "0-1-5", 0, 0);
-    assert_int_equal(l.lag_ms, 0);
-    lag_sample(&l, DB_MARIADB, "0-1-5", "0-1-9", 200, 200);
-    lag_sample(&l, DB_MARIADB, "0-1-6", "0-1-12", 400, 400);
-    lag_sample(&l, DB_MARIADB, "0-1-6", "0-1-20", 3400, 3400);
-    assert_int_equal(l.lag_ms, 3200);
-    lag_sample(&l, DB_MARIADB, "0-1-20", "0-1-20", 3600, 3600);
-    assert_int_equal(l.lag_ms, 0);
-    lag_sample(&l, DB_MARIADB, "0-1-20", "", 3800, 3800);
-    assert_int_equal(l.lag_ms, -1);
-    lag_done(&l);
-}
-
-/* ---- preflight and boost -------------------------------------------------------------------------- */
+/* ---- preflight ---------- -------------------------------------------------------------------------- */
 
 static void preflight(void **state)
 {
@@ -249,33 +186,6 @@ static void preflight(void **state)
         for (size_t k = 0; k < findings.n; k++)
             wire_free(finding_fields, (Finding *)findings.v + k);
         free(findings.v);
-    }
-}
-
-static void boost(void **state)
-{
-    (void)state;
-    static const struct {
-        DbFlavor flavor;
-        const char *own[4], *want[4]; /* sync_binlog, flush_log, workers, parallel_mode */
-    } cases[] = {
-        {DB_MARIADB, {"1", "1", "0", "optimistic"}, {"0", "2", "4", "optimistic"}},
-        {DB_MARIADB, {"1", "1", "0", "conservative"}, {"0", "2", "4", "optimistic"}},
-        {DB_MARIADB,
-         {"1", "1", "16", "aggressive"},
-         {"0", "2", "16", "aggressive"}}, /* never fewer than its own */
-        {DB_MARIADB, {"0", "0", "0", "optimistic"}, {"0", "0", "4", "optimistic"}}, /* 0 is never set by us */
-        {DB_MYSQL, {"1", "1", "4", ""}, {"0", "2", "4", ""}},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *const *o = cases[i].own, *const *w = cases[i].want;
-        LeaseSettings own = {(char *)o[0], (char *)o[1], (char *)o[2], (char *)o[3]}, got = {0};
-        boost_settings(flavor_of(cases[i].flavor), &own, 4, &got);
-        assert_string_equal(got.sync_binlog, w[0]);
-        assert_string_equal(got.flush_log, w[1]);
-        assert_string_equal(got.workers, w[2]);
-        assert_string_equal(got.parallel_mode, w[3]);
-        wire_free(lease_settings_fields, &got);
     }
 }
 
@@ -345,12 +255,7 @@ int main(void)
         cmocka_unit_test(boot),
         cmocka_unit_test(boot_never_starts_over_a_lease),
         cmocka_unit_test(start_ways),
-        cmocka_unit_test(catching_up),
-        cmocka_unit_test(an_idle_replica_is_caught_up_at_once),
-        cmocka_unit_test(eta_counts_what_arrives_meanwhile),
-        cmocka_unit_test(lag),
         cmocka_unit_test(preflight),
-        cmocka_unit_test(boost),
         cmocka_unit_test(arguments),
         cmocka_unit_test(no_pattern_no_argument),
         cmocka_unit_test(option_files),

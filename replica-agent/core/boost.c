@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "boost.h"
+
+#include <stdlib.h>
+
+enum {
+    WARM_MS = 60, /* after a start, before it is measured */
+    TRIAL_MIN_MS = 300,
+    TRIAL_MAX_MS = 4000,
+    HOPELESS_MS = 150, /* after this, half as fast as the best is enough to know */
+    TRIAL_SHARE = 100, /* a trial lasts 1/100 of the time that is left */
+    TRIAL_TRX = 20,    /* and counts at least so many transactions */
+    LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
+    WORTH_MS = 4000,   /* with less time left nothing is tried */
+    AGAIN_MS = 300000, /* what is applied changes: look again after this */
+};
+static const double BETTER = 1.1; /* a change back costs a restart of the applier */
+
+/* ---- settings ------------------------------------------------------------------------------------- */
+
+static long long number(const char *text)
+{
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, const FlavorWay *way,
+                    LeaseSettings *ret)
+{
+    wire_free(lease_settings_fields, ret);
+    bool relaxed = number(own->flush_log) == 2 || number(own->flush_log) == 0;
+    ret->sync_binlog = xstrdup("0");
+    ret->flush_log = xstrdup(relaxed ? own->flush_log : "2");
+    bool more = number(own->workers) < workers;
+    if (!way->parallel)
+        ret->workers = xstrdup(f->workers_none);
+    else
+        ret->workers = more ? xasprintf("%lld", (long long)workers) : xstrdup(own->workers);
+    ret->parallel_mode = xstrdup(way->parallel && way->mode ? way->mode : own->parallel_mode);
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------- */
+
+void boost_start(Boost *b, size_t n, size_t first, int64_t now_ms)
+{
+    *b = (Boost){.n = n, .now = first, .state = n > 1 ? BOOST_TRYING : BOOST_KEPT};
+    boost_changed(b, now_ms);
+}
+
+void boost_changed(Boost *b, int64_t now_ms)
+{
+    b->changed_ms = now_ms;
+    b->marked = false;
+}
+
+static size_t best(const Boost *b)
+{
+    size_t k = b->now;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->rate[i] > b->rate[k])
+            k = i;
+    return k;
+}
+
+static size_t keep(Boost *b, size_t way, const char *why)
+{
+    b->state = BOOST_KEPT;
+    b->why = why;
+    b->now = way;
+    return way;
+}
+
+static size_t next_untried(const Boost *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->rate[i] <= 0 && i != b->now)
+            return i;
+    return b->n;
+}
+
+static size_t trial_over(Boost *b, double rate, double left_ms)
+{
+    b->rate[b->now] = rate;
+    size_t fastest = best(b), next = next_untried(b);
+    if (b->rate[fastest] < rate * BETTER)
+        fastest = b->now;
+    if (next == b->n)
+        return keep(b, fastest, "it was the fastest of all that were tried");
+    if (left_ms < WORTH_MS)
+        return keep(b, fastest, "too little is left to try more");
+    b->now = next;
+    return next;
+}
+
+/* What is applied may have changed since the ways were compared. */
+static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
+{
+    if (r->now_ms - b->changed_ms < AGAIN_MS || left_ms < AGAIN_MS || b->n < 2)
+        return b->now;
+    size_t now = b->now;
+    boost_start(b, b->n, now, r->now_ms);
+    b->rate[now] = rate;
+    b->now = next_untried(b);
+    return b->now;
+}
+
+size_t boost_sample(Boost *b, const BoostReading *r)
+{
+    if (r->now_ms - b->changed_ms < WARM_MS)
+        return b->now;
+    if (!b->marked) {
+        b->marked = true;
+        b->mark = *r;
+        return b->now;
+    }
+    double ms = (double)(r->now_ms - b->mark.now_ms), fastest = b->rate[best(b)];
+    double rate = ms > 0 ? (r->work - b->mark.work) / ms * 1000 : 0;
+    double left_ms = rate > 0 ? r->left / (rate > fastest ? rate : fastest) * 1000 : 0;
+    int64_t trx = r->trx - b->mark.trx;
+    if (b->state == BOOST_KEPT)
+        return kept(b, r, rate, left_ms);
+    double wanted_ms = left_ms / TRIAL_SHARE;
+    wanted_ms = wanted_ms < TRIAL_MIN_MS ? TRIAL_MIN_MS : wanted_ms > TRIAL_MAX_MS ? TRIAL_MAX_MS : wanted_ms;
+    if (ms >= LARGE_MS && trx < TRIAL_TRX)
+        return keep(b, b->now, "its transactions are large: stopping would throw away a half-applied one");
+    if (trx < TRIAL_TRX)
+        return b->now;
+    bool hopeless = ms >= HOPELESS_MS && rate < fastest / 2;
+    return ms >= wanted_ms || hopeless ? trial_over(b, rate, left_ms) : b->now;
+}
+
+/* ---- memory --------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define ROW(T, f, type) {#f, type, offsetof(T, f), NULL, 0}
+#define END {NULL, WIRE_STR, 0, NULL, 0}
+static const WireField found_fields[] = {
+    ROW(BoostFound, size_class, WIRE_INT), ROW(BoostFound, way, WIRE_STR),
+    ROW(BoostFound, rate, WIRE_NUM),       ROW(BoostFound, at, WIRE_TIME), END,
+};
+const WireField boost_memory_fields[] = {
+    {"found", WIRE_LIST, offsetof(BoostMemory, found), found_fields, sizeof(BoostFound)}, END,
+};
+/* clang-format on */
+
+int64_t boost_class(double bytes, double trx)
+{
+    int64_t k = 0;
+    for (double mean = trx > 0 ? bytes / trx : 0; mean >= 4; mean /= 4)
+        k++;
+    return k;
+}
+
+void boost_remember(BoostMemory *m, int64_t size_class, const char *way, double rate, int64_t at)
+{
+    BoostFound *v = m->found.v, *f = NULL;
+    for (size_t i = 0; i < m->found.n; i++)
+        if (v[i].size_class == size_class)
+            f = &v[i];
+    if (!f)
+        f = wire_list_add(&m->found, sizeof *f);
+    free(f->way);
+    *f = (BoostFound){size_class, xstrdup(way), rate, at};
+}
+
+size_t boost_first(const BoostMemory *m, int64_t size_class, const Flavor *f)
+{
+    const BoostFound *v = m->found.v, *nearest = NULL;
+    for (size_t i = 0; i < m->found.n; i++)
+        if (!nearest || llabs(v[i].size_class - size_class) < llabs(nearest->size_class - size_class))
+            nearest = &v[i];
+    for (size_t i = 0; nearest && i < BOOST_WAYS && f->ways[i].name; i++)
+        if (str_eq(f->ways[i].name, nearest->way))
+            return i;
+    return 0;
+}

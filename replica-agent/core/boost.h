@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How a replica applies while it catches up. Durability is relaxed (flush 2, never 0: after a crash with 0
+ * the server's positions lie). Which way of parallel apply is fastest depends on the server and on what is
+ * applied, so it is measured: each way is tried for a moment and the fastest kept. A change of way stops the
+ * applier, which throws away a half-applied transaction; with few large ones nothing is tried. Pure.
+ */
+#pragma once
+
+#include "common/flavor.h"
+#include "lease.h"
+
+enum { BOOST_WAYS = FLAVOR_WAYS };
+
+/* The settings of one way: relaxed durability, at least `workers` threads where the way is parallel. Values
+ * owned by `ret`. */
+void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, const FlavorWay *way,
+                    LeaseSettings *ret);
+
+typedef struct BoostReading {
+    int64_t now_ms;
+    double work, left; /* applied and not yet applied, in one measure: bytes, or transactions */
+    int64_t trx;       /* applied transactions */
+} BoostReading;
+
+typedef enum BoostState { BOOST_TRYING, BOOST_KEPT } BoostState;
+
+typedef struct Boost {
+    BoostState state;
+    size_t n, now;           /* ways; the one in force */
+    double rate[BOOST_WAYS]; /* measured work a second; 0: not yet */
+    int64_t changed_ms;      /* when the way in force began */
+    bool marked;
+    BoostReading mark; /* where measuring began, once the applier was warm */
+    const char *why;   /* why it is kept, for people */
+} Boost;
+
+/* Begins with way `first`; `n` ways. */
+void boost_start(Boost *b, size_t n, size_t first, int64_t now_ms);
+/* The applier runs again, by way b->now: after a change, or after its start. */
+void boost_changed(Boost *b, int64_t now_ms);
+/* One reading; the way to apply by from now on, b->now as long as nothing is to be changed. When it returns
+ * another, b->now is that one and the caller changes the server, then calls boost_changed. */
+size_t boost_sample(Boost *b, const BoostReading *r);
+
+/* What was found earlier, by size of the transactions: a class holds those up to four times as large as the
+ * next smaller. */
+typedef struct BoostFound {
+    int64_t size_class;
+    char *way;
+    double rate;
+    int64_t at; /* time */
+} BoostFound;
+typedef struct BoostMemory {
+    WireList found; /* BoostFound */
+} BoostMemory;
+extern const WireField boost_memory_fields[];
+int64_t boost_class(double bytes, double trx);
+void boost_remember(BoostMemory *m, int64_t size_class, const char *way, double rate, int64_t at);
+/* The way to begin with: the one found for this class, or for the nearest; 0, the flavour's first, if nothing
+ * was found yet or `way` is no longer one. */
+size_t boost_first(const BoostMemory *m, int64_t size_class, const Flavor *f);

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replaying a backlog: Siding's catch-up, the server's defaults, and settings tuned by hand."""
+import os
+import signal
+import statistics
+import threading
+import time
+
+import backlog
+from bench import Peer
+from harness import Failed, wait_until
+
+# What a person may set without giving up safety: never flush 0. Names of MariaDB and of MySQL.
+RELAXED = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "0"}
+GRIDS = {
+    "mariadb": {"relaxed, 0 threads": {"slave_parallel_threads": "0"},
+                "relaxed, 2 optimistic": {"slave_parallel_threads": "2", "slave_parallel_mode": "optimistic"},
+                "relaxed, 4 optimistic": {"slave_parallel_threads": "4", "slave_parallel_mode": "optimistic"},
+                "relaxed, 4 aggressive": {"slave_parallel_threads": "4", "slave_parallel_mode": "aggressive"},
+                "relaxed, 8 aggressive": {"slave_parallel_threads": "8", "slave_parallel_mode": "aggressive"},
+                "relaxed, 4 conservative": {"slave_parallel_threads": "4", "slave_parallel_mode": "conservative"}},
+    "mysql": {"relaxed, 1 worker": {"replica_parallel_workers": "1"},
+              "relaxed, 4 workers": {"replica_parallel_workers": "4"},
+              "relaxed, 8 workers": {"replica_parallel_workers": "8"}},
+}
+
+
+def options(parser):
+    parser.add_argument("--flavor", choices=sorted(GRIDS), default="mariadb", help="the servers (default mariadb)")
+    parser.add_argument("--shape", action="append", choices=sorted(backlog.SHAPES), help="only this shape; repeatable")
+    parser.add_argument("--transactions", type=int, metavar="N", help="of the small shapes (default 50000)")
+    parser.add_argument("--grid", action="store_true", help="only the grid of settings tuned by hand, no Siding")
+
+
+class ByHand(Peer):
+    """The agent stands aside; a person sets this and starts the applier."""
+
+    def __init__(self, b, name, settings):
+        super().__init__(name, self.replay, self.ready, b.server_pids)
+        self.b, self.settings = b, settings
+
+    def ready(self):
+        c = self.b.cluster
+        self.b.rewind()
+        agent = c.pid("agent" + self.b.number)
+        os.kill(agent, signal.SIGTERM)
+        wait_until(lambda: not os.path.exists("/proc/%d" % agent), 30, "end of the agent")
+        c.sql(self.b.replica, "".join("SET GLOBAL %s='%s';" % s if not s[1].isdigit() else "SET GLOBAL %s=%s;" % s
+                                      for s in self.settings.items()))
+
+    def replay(self):
+        self.b.cluster.sql(self.b.replica, "START REPLICA SQL_THREAD")
+        self.b.await_applied()
+
+
+class BySiding(Peer):
+    def __init__(self, b):
+        super().__init__("Siding", self.replay, b.rewind, b.server_pids)
+        self.b, self.told = b, []
+
+    def replay(self):
+        told, over = [], threading.Event()
+        watch = threading.Thread(target=self.watch, args=(told, over))
+        watch.start()
+        start = time.monotonic()
+        try:
+            self.b.cluster.siding("replica", "resume", self.b.replica, within_s=3600)
+            self.b.await_applied()
+            seconds = time.monotonic() - start
+            self.await_released()
+        finally:
+            over.set()
+            watch.join()
+        return {"seconds": seconds, "released_s": time.monotonic() - start}
+
+    def watch(self, told, over):
+        pass
+
+    def await_released(self):
+        c = self.b.cluster
+        wait_until(lambda: self.b.state().get("lease") in (None, {}) or not self.b.state()["lease"].get("owner"), 120,
+                   lambda: "settings back: %s" % self.b.state())
+
+
+def main(bench):
+    flavor = bench.options.flavor
+    with backlog.cluster_of(flavor) as cluster:
+        b = backlog.Backlog(cluster)
+        b.prepare()
+        for key in bench.options.shape or ("small", "large", "hot"):
+            one(bench, b, backlog.SHAPES[key], flavor)
+
+
+def one(bench, b, shape, flavor):
+    b.keep()
+    count = shape.count if shape.threads == 1 else bench.options.transactions or shape.count
+    count = max(shape.threads, count // (50 if bench.quick else 1))
+    seconds, written = b.write(shape, count)
+    bench.say("%s: %d transactions written on the primary in %.1f s" % (shape.name, written, seconds))
+    grid = [ByHand(b, name, {**RELAXED, **settings}) for name, settings in GRIDS[flavor].items()]
+    default = ByHand(b, "server's defaults", {})
+    found = bench.compare("%s, by hand" % shape.name, [default] + grid, runs=1)
+    return found
