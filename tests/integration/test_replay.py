@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A paused replica catches up: faster than by its own settings, told how long it takes, and with its own settings
+afterwards, whatever is killed meanwhile."""
+import json
+import os
+import re
+import sys
+
+from harness import ROOT, ClusterTest, Failed, main, wait_until
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
+import backlog  # noqa: E402
+
+OWN = ("1", "1")
+
+
+class CatchUp:
+    replicas, many = 1, 10000
+    settings_sql = ""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.b = backlog.Backlog(cls.cluster)
+        # The primary may be quick: what is looked at is the replica.
+        cls.cluster.sql("db0", "SET GLOBAL innodb_flush_log_at_trx_commit=2; SET GLOBAL sync_binlog=0;" + cls.no_semi_sync)
+        cls.b.prepare()
+
+    def settings(self):
+        """flush, sync, workers, mode as the replica has them now."""
+        return self.cluster.sql("db1", "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.sync_binlog, " +
+                                self.parallel)[0]
+
+    def replay(self):
+        """What the coordinator says of the catch-up; {} when there is none."""
+        lease = self.b.state()["agent"]["lease"]
+        return (lease.get("replay") or {}) if lease.get("phase") == "catching_up" else {}
+
+    def lease(self):
+        path = os.path.join(self.cluster.folder, "db1", "agent", "lease.json")
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+
+    def found(self):
+        path = os.path.join(self.cluster.folder, "db1", "agent", "replay.json")
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)["found"]
+
+    def log(self):
+        with open(os.path.join(self.cluster.folder, "db1", "agent.log"), encoding="utf-8") as f:
+            return f.read()
+
+    def behind(self, many=None):
+        """Stands resumed with a backlog, seen catching up with relaxed settings."""
+        self.b.write(backlog.SHAPES["small"], many or self.many)
+        self.cluster.siding("replica", "resume", "db1")
+        return wait_until(self.replay, 30, "db1 seen catching up")
+
+    def expect_own_settings(self, within_s=180):
+        wait_until(lambda: not self.lease(), within_s, lambda: "end of the lease: %s" % self.lease())
+        self.assertEqual(self.settings(), self.own)
+        self.cluster.expect_replicating("db1")
+
+    # -- what an operator sees
+
+    def test_it_is_boosted_told_and_restored(self):
+        self.own = self.settings()
+        self.assertEqual(self.own[:2], OWN)
+        self.behind()
+        boosted = wait_until(lambda: self.settings() if self.settings()[0] == "2" else None, 10, "durability relaxed")
+        self.assertEqual(boosted[:2], ("2", "0"))
+        seen = wait_until(lambda: (lambda r: r if r.get("rate") and r.get("eta_s", -1) >= 0 else None)(self.replay()), 30,
+                          lambda: "a rate and a time: %s" % self.replay())
+        self.assertGreater(seen["backlog_trx"], 0)
+        self.assertGreater(seen["backlog_bytes"], 100 * seen["backlog_trx"])
+        self.assertTrue(seen["way"])
+        self.expect_own_settings()
+        self.assertNotIn("flush_log_at_trx_commit=0", self.log())
+        self.cluster.expect_equal()
+
+    def test_ways_are_compared_and_the_fastest_is_remembered(self):
+        tried = re.findall(r"catching up by way \"(\w+)\": (.*)", self.log())
+        if not tried:  # so quick that nothing was worth a try: a larger backlog
+            self.own = self.settings()
+            self.behind(self.many * 4)
+            self.expect_own_settings()
+            tried = re.findall(r"catching up by way \"(\w+)\": (.*)", self.log())
+        self.assertTrue(tried)
+        self.assertEqual(self.found()[0]["way"], tried[-1][0])
+        self.assertGreater(self.found()[0]["rate"], 0)
+
+    # -- kills
+
+    def test_kill_of_the_agent_in_mid_boost(self):
+        self.own = self.settings()
+        self.behind()
+        self.cluster.kill("agent1")
+        self.assertEqual(self.settings()[0], "2")
+        self.assertEqual(self.lease()["original"]["flush_log"], "1")
+        self.cluster.start("db1")
+        self.expect_own_settings()
+        self.cluster.expect_equal()
+
+    def test_kill_of_the_agent_while_it_changes_the_way(self):
+        """What such a kill leaves: the applier stopped, and the lease that says by whom."""
+        self.own = self.settings()
+        self.behind()
+        self.cluster.kill("agent1")
+        lease = self.lease()
+        lease["retuning"] = True
+        with open(os.path.join(self.cluster.folder, "db1", "agent", "lease.json"), "w", encoding="utf-8") as f:
+            json.dump(lease, f)
+        self.cluster.sql("db1", "STOP REPLICA SQL_THREAD")
+        self.cluster.start("db1")
+        self.expect_own_settings()
+        self.cluster.expect_equal()
+
+    def test_kill_of_the_server_in_mid_boost(self):
+        self.own = self.settings()
+        self.behind()
+        self.cluster.kill("server1")
+        self.cluster.start("db1")
+        self.expect_own_settings()
+        self.cluster.expect_equal(within_s=120)
+
+
+class MariaDB(CatchUp, ClusterTest):
+    parallel = "@@GLOBAL.slave_parallel_threads, @@GLOBAL.slave_parallel_mode"
+    no_semi_sync = "SET GLOBAL rpl_semi_sync_master_enabled=0"
+
+
+class MySQL(CatchUp, ClusterTest):
+    flavor, many = "mysql", 12000
+    parallel = "@@GLOBAL.replica_parallel_workers, ''"
+    no_semi_sync = "SET GLOBAL rpl_semi_sync_source_enabled=0"
+
+
+if __name__ == "__main__":
+    main()
