@@ -33,6 +33,7 @@ typedef struct Role {
     int64_t term;      /* of the role */
     int64_t seen_term; /* the greatest heard */
     bool confirmed;    /* repeated by the coordinator since this server process started */
+    bool settled;      /* the server has been set as the role says: semi-sync cannot be told from read_only */
     bool in_flight;
     int64_t retry_ms;
 } Role;

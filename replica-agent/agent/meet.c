@@ -91,7 +91,7 @@ void meet_server(Agent *a)
     const ReplStatus *st = &a->server.status;
     a->met = true;
     a->start_due = false;
-    a->role.confirmed = false;
+    a->role.confirmed = a->role.settled = false;
     if (st->is_replica || a->pause.state != PAUSE_NONE) {
         const BootRow *row =
             boot_decide(a->pause.state, same_server(a), boot_threads(st->io, st->sql_running), owner_of(a),
@@ -204,6 +204,7 @@ bool role_set(Agent *a, const char *role, int64_t term, Err *err)
         free(a->role.role);
         a->role.role = xstrdup(role);
         a->role.term = term;
+        a->role.settled = false;
         if (!save_role(a, err))
             return false;
     }
@@ -220,6 +221,7 @@ static void on_role(Agent *a, Step *s)
         log_info("the server is %s now, as the %s's should be", s->open ? "writable" : "read-only",
                  a->role.role);
         a->server.status.read_only = !s->open;
+        a->role.settled = s->open == str_eq(a->role.role, "primary");
         agent_changed(a);
         return;
     }
@@ -236,7 +238,7 @@ void role_tick(Agent *a)
     if (!r->role || !r->confirmed || r->in_flight || !a->server.up || !a->met ||
         clock_mono_ms() < r->retry_ms)
         return;
-    if (primary != a->server.status.read_only)
+    if (primary != a->server.status.read_only && r->settled)
         return; /* as it should be */
     if (primary && a->server.status.is_replica)
         return; /* it still replicates: promotion is not done by opening it */

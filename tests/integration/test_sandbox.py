@@ -37,6 +37,12 @@ class Standing(ClusterTest):
             if node != "db0":
                 self.assertEqual(c.replication(node)["Using_Gtid"], "Slave_Pos")
         self.assertEqual(c.sql("db0", "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'")[0][1], "2")
+        wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.rpl_semi_sync_master_enabled") == "1", 10, "semi-sync is on")
+        acknowledged = "SHOW STATUS LIKE 'Rpl_semi_sync_master_yes_tx'"
+        before = int(c.sql("db0", acknowledged)[0][1])
+        c.sql("db0", "CREATE DATABASE IF NOT EXISTS t; CREATE OR REPLACE TABLE t.acknowledged (a INT PRIMARY KEY);"
+              "INSERT INTO t.acknowledged VALUES (1)")
+        self.assertGreaterEqual(int(c.sql("db0", acknowledged)[0][1]), before + 2)
 
     def test_nobody_else_gets_into_the_folder(self):
         c = self.cluster
