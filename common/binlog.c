@@ -14,10 +14,14 @@ enum {
     QUERY_POST_HEADER = 13,
     PEEK_BYTES = 512, /* enough of an event's start for a GTID, or for "COMMIT" behind status variables */
     EVENT_QUERY = 2,
+    EVENT_ROTATE = 4,
     EVENT_XID = 16,
+    EVENT_HEARTBEAT = 27,
     EVENT_FORMAT_DESCRIPTION = 15,
     EVENT_XA_PREPARE = 38,
+    EVENT_MARIADB_CHECKPOINT = 161,
     EVENT_MARIADB_GTID = 162,
+    EVENT_MARIADB_GTID_LIST = 163,
     EVENT_MARIADB_START_ENCRYPTION = 164,
     EVENT_QUERY_COMPRESSED = 165,
     MARIADB_FL_STANDALONE = 1,
@@ -38,12 +42,16 @@ typedef struct Domain {
 } Domain;
 
 typedef struct Scan {
+    const StrList *files;
+    BinlogVisit visit;
+    void *arg;
     Domain *domains;
     size_t n_domains;
     Domain open; /* the group being read */
     bool in_group, standalone;
-    const char *group_file;
-    int64_t group_pos;
+    bool cut; /* a file ended inside an event: what follows must go on where the whole groups ended */
+    BinlogPart format, *parts;
+    size_t n_parts;
     int64_t transactions;
 } Scan;
 
@@ -106,7 +114,13 @@ static bool query_ends_group(const Event *e)
         return false;
     size_t schema = e->body[8], vars = (size_t)e->body[11] | (size_t)e->body[12] << 8;
     size_t at = QUERY_POST_HEADER + vars + schema + 1;
-    static const char *const words[] = {"COMMIT", "ROLLBACK"};
+    static const char *const words[] = {"COMMIT", "ROLLBACK"}, *const begins[] = {"XA COMMIT ",
+                                                                                  "XA ROLLBACK "};
+    for (size_t i = 0; i < COUNT(begins); i++) {
+        size_t n = strlen(begins[i]);
+        if (at + n <= e->body_len && memcmp(e->body + at, begins[i], n) == 0)
+            return true;
+    }
     for (size_t i = 0; i < COUNT(words); i++) {
         size_t n = strlen(words[i]);
         int64_t tail = e->size - HEADER_BYTES - (int64_t)(at + n);
@@ -117,26 +131,66 @@ static bool query_ends_group(const Event *e)
     return false;
 }
 
-static void begin_group(Scan *s, const char *file, const Event *e)
+static Domain *find_domain(const Scan *s, uint32_t domain)
 {
-    s->open = (Domain){u32(e->body + 8), e->server_id, u64(e->body)};
-    s->standalone = e->body[12] & MARIADB_FL_STANDALONE;
-    s->in_group = true;
-    s->group_file = file;
-    s->group_pos = e->pos;
+    for (size_t i = 0; i < s->n_domains; i++)
+        if (s->domains[i].domain == domain)
+            return &s->domains[i];
+    return NULL;
 }
 
-static void end_group(Scan *s)
+/* After a cut only what the cut took, or what was there before, may come: anything later would be applied
+ * over a gap. */
+static bool goes_on(const Scan *s, const Domain *next)
+{
+    const Domain *last = find_domain(s, next->domain);
+    bool same = s->open.domain == next->domain && next->seq <= s->open.seq;
+    return same || !last || next->seq <= last->seq + 1;
+}
+
+static void add_part(Scan *s, size_t file, const Event *e)
+{
+    BinlogPart *last = s->n_parts ? &s->parts[s->n_parts - 1] : NULL;
+    if (last && last->file == file && last->to == e->pos) {
+        last->to += e->size;
+        return;
+    }
+    s->parts = xrealloc(s->parts, (s->n_parts + 1) * sizeof *s->parts);
+    s->parts[s->n_parts++] = (BinlogPart){file, e->pos, e->pos + e->size};
+}
+
+static bool begin_group(Scan *s, size_t file, const Event *e, Err *err)
+{
+    Domain next = {u32(e->body + 8), e->server_id, u64(e->body)};
+    if (s->cut && !goes_on(s, &next))
+        return err_set(err, ERR_CORRUPT, 0,
+                       "%s: transactions before %" PRIu32 "-%" PRIu32 "-%" PRIu64
+                       " are missing, a file before it is damaged",
+                       s->files->v[file], next.domain, next.server_id, next.seq);
+    s->cut = false;
+    s->open = next;
+    s->standalone = e->body[12] & MARIADB_FL_STANDALONE;
+    s->in_group = true;
+    s->n_parts = 0;
+    add_part(s, file, e);
+    return true;
+}
+
+/* The same transaction may be there twice: in a file that was kept, and fetched again. */
+static bool end_group(Scan *s, Err *err)
 {
     s->in_group = false;
+    Domain *d = find_domain(s, s->open.domain);
+    if (d && s->open.seq <= d->seq)
+        return true;
+    if (!d) {
+        s->domains = xrealloc(s->domains, (s->n_domains + 1) * sizeof *s->domains);
+        d = &s->domains[s->n_domains++];
+    }
+    *d = s->open;
     s->transactions++;
-    for (size_t i = 0; i < s->n_domains; i++)
-        if (s->domains[i].domain == s->open.domain) {
-            s->domains[i] = s->open;
-            return;
-        }
-    s->domains = xrealloc(s->domains, (s->n_domains + 1) * sizeof *s->domains);
-    s->domains[s->n_domains++] = s->open;
+    BinlogGroup g = {d->domain, d->server_id, d->seq, s->format, s->parts, s->n_parts};
+    return !s->visit || s->visit(s->arg, &g, err);
 }
 
 static bool ends_group(const Scan *s, const Event *e)
@@ -148,9 +202,30 @@ static bool ends_group(const Scan *s, const Event *e)
            (e->type == EVENT_QUERY && query_ends_group(e));
 }
 
-/* *ret_end: where the readable part of the file ends. */
-static bool scan_file(Scan *s, const char *path, int64_t *ret_end, bool *ret_torn, Err *err)
+static bool belongs_to_group(const Event *e)
 {
+    return e->type != EVENT_ROTATE && e->type != EVENT_FORMAT_DESCRIPTION && e->type != EVENT_HEARTBEAT &&
+           e->type != EVENT_MARIADB_CHECKPOINT && e->type != EVENT_MARIADB_GTID_LIST;
+}
+
+static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
+{
+    if (e->type == EVENT_MARIADB_START_ENCRYPTION)
+        return err_set(err, ERR_REFUSED, 0, "%s is encrypted: Siding cannot read it", s->files->v[file]);
+    if (e->type == EVENT_FORMAT_DESCRIPTION)
+        s->format = (BinlogPart){file, e->pos, e->pos + e->size};
+    if (e->type == EVENT_MARIADB_GTID && e->body_len >= 13)
+        return begin_group(s, file, e, err);
+    if (!s->in_group || !belongs_to_group(e))
+        return true;
+    add_part(s, file, e);
+    return ends_group(s, e) ? end_group(s, err) : true;
+}
+
+/* *ret_end: where the readable part of the file ends. */
+static bool scan_file(Scan *s, size_t file, int64_t *ret_end, bool *ret_torn, Err *err)
+{
+    const char *path = s->files->v[file];
     __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -170,12 +245,8 @@ static bool scan_file(Scan *s, const char *path, int64_t *ret_end, bool *ret_tor
             *ret_end = pos;
             return true;
         }
-        if (e.type == EVENT_MARIADB_START_ENCRYPTION)
-            return err_set(err, ERR_REFUSED, 0, "%s is encrypted: Siding cannot read it", path);
-        if (e.type == EVENT_MARIADB_GTID && e.body_len >= 13)
-            begin_group(s, path, &e);
-        else if (s->in_group && ends_group(s, &e))
-            end_group(s);
+        if (!take_event(s, file, &e, err))
+            return false;
         pos += e.size;
     }
 }
@@ -197,39 +268,52 @@ static char *domains_text(const Scan *s)
     return str_take(&out);
 }
 
-static bool scan_files(Scan *s, const StrList *files, BinlogScan *out, Err *err)
+static bool scan_files(Scan *s, BinlogScan *out, Err *err)
 {
-    for (size_t i = 0; i < files->n; i++) {
+    for (size_t i = 0; i < s->files->n; i++) {
         int64_t end = 0;
-        if (!scan_file(s, files->v[i], &end, &out->torn, err))
+        if (!scan_file(s, i, &end, &out->torn, err))
             return false;
         out->bytes += end;
         out->torn_pos = end;
-        if (out->torn && i + 1 < files->n)
-            return err_set(err, ERR_CORRUPT, 0, "%s is damaged at byte %lld", files->v[i], (long long)end);
+        if (out->torn && i + 1 < s->files->n) {
+            s->cut = true; /* by a kill, after which the server began another file */
+            s->in_group = false;
+        }
     }
     return true;
 }
 
-bool binlog_scan(const StrList *files, BinlogScan *ret, Err *err)
+static void tell(Scan *s, BinlogScan *out)
 {
-    Scan s = {0};
+    const char *torn_file = out->torn ? s->files->v[s->files->n - 1] : NULL;
+    if (s->in_group) {
+        torn_file = s->files->v[s->parts[0].file];
+        out->torn_pos = s->parts[0].from;
+    }
+    out->torn = torn_file != NULL;
+    out->torn_file = xstrdup(torn_file);
+    out->torn_pos = out->torn ? out->torn_pos : 0;
+    out->transactions = s->transactions;
+    out->last = domains_text(s);
+}
+
+bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err)
+{
+    Scan s = {.files = files, .visit = visit, .arg = arg};
     BinlogScan out = {0};
-    bool ok = scan_files(&s, files, &out, err);
+    bool ok = scan_files(&s, &out, err);
     if (ok) {
-        const char *torn_file = out.torn ? files->v[files->n - 1] : NULL;
-        if (s.in_group) {
-            torn_file = s.group_file;
-            out.torn_pos = s.group_pos;
-        }
-        out.torn = torn_file != NULL;
-        out.torn_file = xstrdup(torn_file);
-        out.torn_pos = out.torn ? out.torn_pos : 0;
-        out.transactions = s.transactions;
-        out.last = domains_text(&s);
+        tell(&s, &out);
         binlog_scan_done(ret);
         *ret = out;
     }
     free(s.domains);
+    free(s.parts);
     return ok;
+}
+
+bool binlog_scan(const StrList *files, BinlogScan *ret, Err *err)
+{
+    return binlog_walk(files, NULL, NULL, ret, err);
 }

@@ -21,6 +21,26 @@ typedef struct BinlogScan {
 
 void binlog_scan_done(BinlogScan *s);
 
-/* Files in the order they were written. Only the last may be torn; a damaged one before it is ERR_CORRUPT.
- * Encrypted files are refused. */
+/* A file may end inside an event where a kill cut it off, if what follows goes on from there; a gap between
+ * whole groups is ERR_CORRUPT. Encrypted files are refused. Files in the order they were written; a
+ * transaction that is there twice counts once. */
 MUST_CHECK bool binlog_scan(const StrList *files, BinlogScan *ret, Err *err);
+
+typedef struct BinlogPart {
+    size_t file; /* index */
+    int64_t from, to;
+} BinlogPart;
+
+/* One whole transaction: where its events stand, and the format description that they follow. Events that
+ * belong to the file and not to the transaction are left out. */
+typedef struct BinlogGroup {
+    uint32_t domain, server_id;
+    uint64_t seq;
+    BinlogPart format;
+    const BinlogPart *parts;
+    size_t n_parts;
+} BinlogGroup;
+
+typedef bool (*BinlogVisit)(void *arg, const BinlogGroup *g, Err *err);
+/* The same, with each transaction shown once, in order. False if `visit` says so. */
+MUST_CHECK bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err);

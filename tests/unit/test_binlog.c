@@ -167,17 +167,102 @@ static void a_group_sent_again(void **state)
     done(&f);
 }
 
+/* A kill cuts a file off; the server begins another at its next start, which is empty, or goes on with what
+ * it fetches again. */
+static void cut_by_a_kill(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t next; /* 0: nothing follows */
+        const char *last;
+    } cases[] = {{0, "0-1-5"}, {5, "0-1-5"}, {6, "0-1-6"}, {4, "0-1-5"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        Files f = {0};
+        AUTO(str_done) Str a = STR_INIT, b = STR_INIT;
+        start(&a);
+        trx(&a, 0, 1, 5);
+        trx(&a, 0, 1, 6);
+        start(&b);
+        if (cases[i].next)
+            trx(&b, 0, 1, cases[i].next);
+        Str cut = {a.p, a.len - 3, a.len};
+        add_file(&f, &cut);
+        add_file(&f, &b);
+        BinlogScan s = {0};
+        assert_ok(binlog_scan(&f.paths, &s, &err), err);
+        assert_string_equal(s.last, cases[i].last);
+        assert_false(s.torn);
+        binlog_scan_done(&s);
+        done(&f);
+    }
+}
+
+typedef struct Seen {
+    Str text;
+    const Files *files;
+} Seen;
+
+static bool see(void *arg, const BinlogGroup *g, Err *err)
+{
+    (void)err;
+    Seen *s = arg;
+    int64_t bytes = 0;
+    for (size_t i = 0; i < g->n_parts; i++)
+        bytes += g->parts[i].to - g->parts[i].from;
+    str_addf(&s->text, "%u-%u-%llu:%lld/%zu ", g->domain, g->server_id, (unsigned long long)g->seq,
+             (long long)bytes, g->n_parts);
+    return true;
+}
+
+/* Each transaction once, in order, without the events of the files between its own. */
+static void walk(void **state)
+{
+    (void)state;
+    Err err;
+    Files f = {0};
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT, c = STR_INIT;
+    start(&a);
+    size_t empty = a.len;
+    trx(&a, 0, 1, 5);
+    size_t one = a.len - empty;
+    gtid(&a, 0, 1, 6, false);
+    query(&a, "BEGIN");
+    start(&b); /* the file ended inside the transaction */
+    event(&b, ROWS, 1, "rows", 4);
+    event(&b, XID, 1, "12345678", 8);
+    start(&c);
+    trx(&c, 0, 1, 5); /* fetched again after a purge */
+    trx(&c, 0, 1, 6);
+    trx(&c, 0, 1, 7);
+    add_file(&f, &a);
+    add_file(&f, &b);
+    add_file(&f, &c);
+    BinlogScan s = {0};
+    Seen seen = {.text = STR_INIT};
+    assert_ok(binlog_walk(&f.paths, see, &seen, &s, &err), err);
+    AUTOFREE char *want = xasprintf("0-1-5:%zu/1 0-1-6:%zu/2 0-1-7:%zu/1 ", one, one, one);
+    assert_string_equal(str_z(&seen.text), want);
+    assert_int_equal(s.transactions, 3);
+    binlog_scan_done(&s);
+    str_done(&seen.text);
+    done(&f);
+}
+
 static void damage_in_the_middle_is_an_error(void **state)
 {
     (void)state;
     Err err;
     Files f = {0};
-    AUTO(str_done) Str a = STR_INIT, text = STR_INIT;
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT, text = STR_INIT;
     start(&a);
     trx(&a, 0, 1, 5);
+    trx(&a, 0, 1, 6);
+    start(&b);
+    trx(&b, 0, 1, 7);
     Str cut = {a.p, a.len - 3, a.len};
     add_file(&f, &cut);
-    add_file(&f, &a);
+    add_file(&f, &b);
     BinlogScan s = {0};
     assert_false(binlog_scan(&f.paths, &s, &err));
     assert_int_equal(err.kind, ERR_CORRUPT);
@@ -196,6 +281,8 @@ int main(void)
         cmocka_unit_test(whole_files),
         cmocka_unit_test(torn_anywhere),
         cmocka_unit_test(a_group_sent_again),
+        cmocka_unit_test(cut_by_a_kill),
+        cmocka_unit_test(walk),
         cmocka_unit_test(damage_in_the_middle_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
