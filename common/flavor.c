@@ -45,6 +45,9 @@ static const FlavorGrant mariadb_grants[] = {
      "BINLOG ADMIN, "
      "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
      "*.*"},
+    /* A rescue replays whatever the primary ran, statements on accounts included. */
+    {"siding_agent", "ALL PRIVILEGES", "*.*"},
+    {"siding_agent", "GRANT OPTION", "*.*"},
     {"siding_job", "SLAVE MONITOR, BINLOG MONITOR", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
     {"siding_job", "SELECT", "mysql.proc"},
@@ -96,7 +99,7 @@ static const Flavor flavors[] = {
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.slave_parallel_threads AS workers, @@global.slave_parallel_mode AS "
-                "parallel_mode",
+                "parallel_mode, @@global.sync_relay_log AS sync_relay",
             .workers_var = "slave_parallel_threads",
             .parallel_mode_var = "slave_parallel_mode",
             .workers_none = "0",
@@ -107,6 +110,7 @@ static const Flavor flavors[] = {
             .exec_pos_exact = true,
             .skip_start_sql = NULL,
             .purges_on_start = true,
+            .refetch_sql = "RESET MASTER",
             .col_io_running = "Slave_IO_Running",
             .col_sql_running = "Slave_SQL_Running",
             .col_source_host = "Master_Host",
@@ -183,13 +187,15 @@ static const Flavor flavors[] = {
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
-                "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode",
+                "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode, "
+                "@@global.sync_relay_log AS sync_relay",
             .workers_var = "replica_parallel_workers",
             .parallel_mode_var = NULL,
             .workers_none = "1",
             .ways = {{"parallel", true, NULL}, {"serial", false, NULL}},
             .skip_start_sql = "SELECT @@global.skip_replica_start",
             .purges_on_start = false,
+            .refetch_sql = NULL,
             .col_io_running = "Replica_IO_Running",
             .col_sql_running = "Replica_SQL_Running",
             .col_source_host = "Source_Host",

@@ -39,6 +39,8 @@ typedef struct Flavor {
     const char *skip_start_sql; /* one value, 1 if the server leaves replication stopped at boot; NULL: not a
                                    variable */
     bool purges_on_start;       /* START with both threads stopped deletes the relay logs */
+    const char *refetch_sql;    /* forgets the server's own binary log, so that it can fetch from its applied
+                                   position    again; NULL: it must be provisioned anew */
 
     /* Columns of show_replica_status, fetched by name; NULL where there is none. */
     const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_exec_file,

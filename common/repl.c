@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "flavor.h"
+#include "fs.h"
 #include "gtid.h"
 #include "optionfile.h"
 
@@ -162,6 +163,13 @@ bool repl_start_both_purging(Db *db, Err *err)
     return db_exec(db, err, flavor(db)->start_both, "");
 }
 
+bool repl_drain(Db *db, Err *err)
+{
+    if (flavor(db)->purges_on_start)
+        return err_set(err, ERR_REFUSED, 0, "a START would throw away what the relay files hold");
+    return db_exec(db, err, flavor(db)->start_sql, "");
+}
+
 bool repl_stop_both(Db *db, Err *err)
 {
     return db_exec(db, err, flavor(db)->stop_both, "");
@@ -200,13 +208,15 @@ void repl_settings_done(ReplSettings *s)
     free(s->flush_log);
     free(s->workers);
     free(s->parallel_mode);
+    free(s->sync_relay);
     *s = (ReplSettings){0};
 }
 
 bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b)
 {
     return str_eq(a->sync_binlog, b->sync_binlog) && str_eq(a->flush_log, b->flush_log) &&
-           str_eq(a->workers, b->workers) && str_eq(a->parallel_mode, b->parallel_mode);
+           str_eq(a->workers, b->workers) && str_eq(a->parallel_mode, b->parallel_mode) &&
+           (!a->sync_relay || !b->sync_relay || str_eq(a->sync_relay, b->sync_relay));
 }
 
 bool repl_settings_read(Db *db, ReplSettings *ret, Err *err)
@@ -223,6 +233,7 @@ bool repl_settings_read(Db *db, ReplSettings *ret, Err *err)
             .flush_log = xstrdup(db_text(r, "flush_log")),
             .workers = xstrdup(db_text(r, "workers")),
             .parallel_mode = xstrdup(db_text(r, "parallel_mode")),
+            .sync_relay = xstrdup(db_text(r, "sync_relay")),
         };
     }
     db_rows_free(r);
@@ -250,11 +261,56 @@ bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *e
     if (!repl_settings_read(db, &now, err))
         return false;
     bool ok = set_global(db, "sync_binlog", now.sync_binlog, s->sync_binlog, err) &&
-              set_global(db, "innodb_flush_log_at_trx_commit", now.flush_log, s->flush_log, err);
+              set_global(db, "innodb_flush_log_at_trx_commit", now.flush_log, s->flush_log, err) &&
+              set_global(db, "sync_relay_log", now.sync_relay, s->sync_relay, err);
     if (ok && sql_stopped)
         ok = set_global(db, f->workers_var, now.workers, s->workers, err) &&
              set_global(db, f->parallel_mode_var, now.parallel_mode, s->parallel_mode, err);
     repl_settings_done(&now);
+    return ok;
+}
+
+void repl_paths_done(ReplPaths *p)
+{
+    free(p->relay_index);
+    free(p->relay_folder);
+    free(p->data_folder);
+    free(p->binlog_folder);
+    *p = (ReplPaths){0};
+}
+
+static char *path_below(const char *folder, const char *path)
+{
+    return *path == '/' ? xstrdup(path) : xasprintf("%s/%s", folder, path);
+}
+
+static char *folder_below(const char *folder, const char *basename)
+{
+    AUTOFREE char *path = path_below(folder, basename);
+    return fs_dirname(path);
+}
+
+bool repl_paths_read(Db *db, ReplPaths *ret, Err *err)
+{
+    DbRows *r;
+    bool more = false;
+    if (!db_query(db, &r, err,
+                  "SELECT @@global.datadir AS data, @@global.relay_log_index AS idx,"
+                  " @@global.relay_log_basename AS relay, @@global.log_bin_basename AS binlog",
+                  ""))
+        return false;
+    bool ok = db_next(r, &more, err);
+    const char *data = ok && more ? db_text(r, "data") : "";
+    if (ok && (!*data || !*db_text(r, "idx") || !*db_text(r, "relay")))
+        ok = err_set(err, ERR_DB, 0, "the server does not say where its relay files are");
+    if (ok) {
+        repl_paths_done(ret);
+        *ret = (ReplPaths){.relay_index = path_below(data, db_text(r, "idx")),
+                           .relay_folder = folder_below(data, db_text(r, "relay")),
+                           .data_folder = xstrdup(data),
+                           .binlog_folder = folder_below(data, db_text(r, "binlog"))};
+    }
+    db_rows_free(r);
     return ok;
 }
 

@@ -45,6 +45,9 @@ MUST_CHECK bool repl_start_sql_until(Db *db, const char *gtid, const char *sourc
 /* Both threads. On MariaDB this purges whatever the relay logs hold beyond the applied position: the caller
  * must know that nothing is there, or that the source still has it. */
 MUST_CHECK bool repl_start_both_purging(Db *db, Err *err);
+/* Only the applier, with both threads stopped, on a flavour that does not purge by it (MySQL): applies what
+ * the relay files hold. ERR_REFUSED on the other. */
+MUST_CHECK bool repl_drain(Db *db, Err *err);
 MUST_CHECK bool repl_stop_both(Db *db, Err *err);
 /* Waits in the server until `gtid` is applied; *ret false after the time. */
 MUST_CHECK bool repl_wait_applied(Db *db, const char *gtid, int64_t timeout_ms, bool *ret, Err *err);
@@ -55,12 +58,21 @@ MUST_CHECK bool repl_set_semi_sync_source(Db *db, bool on, Err *err);
  * them. */
 typedef struct ReplSettings {
     char *sync_binlog, *flush_log, *workers, *parallel_mode; /* parallel_mode "" on MySQL */
+    char *sync_relay;
 } ReplSettings;
 void repl_settings_done(ReplSettings *s);
 MUST_CHECK bool repl_settings_read(Db *db, ReplSettings *ret, Err *err);
 /* Sets those that differ. With `sql_stopped` false the ones that need a stopped applier are left alone. */
 MUST_CHECK bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *err);
 bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b);
+
+/* Where the server keeps its files, as it says itself. */
+typedef struct ReplPaths {
+    char *relay_index, *relay_folder; /* relay_index: the file that lists the relay files */
+    char *data_folder, *binlog_folder;
+} ReplPaths;
+void repl_paths_done(ReplPaths *p);
+MUST_CHECK bool repl_paths_read(Db *db, ReplPaths *ret, Err *err);
 
 /* Whether the server would start replication by itself at boot: reads the option files and command line of
  * the process `server_pid` on MariaDB, @@skip_replica_start on MySQL. */

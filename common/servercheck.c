@@ -219,7 +219,9 @@ static bool is_granted(const StrList *grants, const char *privilege, const char 
 {
     for (size_t i = 0; i < grants->n; i++) {
         AUTOFREE char *list = privileges_in(grants->v[i], on);
-        if (list && has_privilege(list, privilege))
+        if (list && strcmp(privilege, "GRANT OPTION") == 0 && strstr(grants->v[i], " WITH GRANT OPTION"))
+            return true;
+        if (list && strcmp(privilege, "GRANT OPTION") != 0 && has_privilege(list, privilege))
             return true;
     }
     return false;
@@ -415,22 +417,22 @@ static void quote_account(Str *out, const char *account)
  * configuration, not by the server's. */
 static void judge_grants(const ServerFacts *f, const char *account, WireList *out)
 {
-    bool complete = true;
+    AUTO(str_done) Str lacks = STR_INIT, mend = STR_INIT;
     for (const FlavorGrant *g = flavor_of(f->version.flavor)->grants; g->account; g++) {
         if (strcmp(g->account, account) != 0 || strcmp(g->on, "*.*") != 0)
             continue;
         AUTOFREE char *missing = servercheck_missing(&f->grants, g->privileges, g->on);
         if (!missing)
             continue;
-        complete = false;
-        AUTO(str_done) Str mend = STR_INIT;
-        str_addf(&mend, "GRANT %s ON %s TO ", missing, g->on);
+        str_addf(&lacks, "%s%s", lacks.len ? ", " : "", missing);
+        str_addf(&mend, "%sGRANT %s ON %s TO ", mend.len ? "; " : "", missing, g->on);
         quote_account(&mend, f->account ? f->account : account);
-        find(out, "grants", "error",
-             xasprintf("the account %s lacks %s", f->account ? f->account : account, missing),
-             str_take(&mend));
     }
-    if (complete)
+    if (lacks.len)
+        find(out, "grants", "error",
+             xasprintf("the account %s lacks %s", f->account ? f->account : account, lacks.p),
+             str_take(&mend));
+    else
         find(out, "grants", "ok", xasprintf("the account %s has what it needs", f->account), NULL);
 }
 

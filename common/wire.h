@@ -156,7 +156,24 @@ typedef struct ServerState {
 } ServerState;
 extern const WireField server_state_fields[];
 
-/* Phases: pausing frozen resuming catching_up. Owner: a run id or "manual". */
+/* Hard links to relay files, kept while a pause is in force. */
+typedef struct VaultFigures {
+    int64_t files, bytes;
+    int64_t pinned_bytes; /* of files that only the links keep on disk */
+} VaultFigures;
+extern const WireField vault_figures_fields[];
+
+/* The buffer being applied before replication may start: transactions, per second, seconds left. */
+typedef struct RescueState {
+    bool running;
+    char *from, *target; /* GTID positions */
+    int64_t total, done, tries;
+    double rate, eta_s;
+} RescueState;
+extern const WireField rescue_state_fields[];
+
+/* Phases: pausing frozen resuming rescuing catching_up. Owner: a run id, "manual", or "rescue" (a start of
+ * the server found transactions that nobody had applied). */
 typedef struct LeaseState {
     char *owner, *reason, *by, *gtid, *phase;
     int64_t taken_at, expires_at;
@@ -189,7 +206,9 @@ typedef struct NodeState {
     char *role;   /* primary, replica: as the coordinator gave it; NULL before */
     int64_t now;  /* time */
     ServerState server;
-    LeaseState lease;                           /* owner NULL: none */
+    LeaseState lease; /* owner NULL: none */
+    VaultFigures vault;
+    RescueState rescue;
     WireList runs;                              /* AgentRun */
     WireList jobs;                              /* JobInfo */
     int64_t spool_free_bytes, relay_free_bytes; /* -1: not known */

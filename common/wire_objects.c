@@ -159,6 +159,19 @@ const WireField agent_event_fields[] = {
     END,
 };
 
+const WireField vault_figures_fields[] = {
+    INT(VaultFigures, files),
+    INT(VaultFigures, bytes),
+    INT(VaultFigures, pinned_bytes),
+    END,
+};
+
+const WireField rescue_state_fields[] = {
+    BOOL(RescueState, running), STR(RescueState, from),  STR(RescueState, target),
+    INT(RescueState, total),    INT(RescueState, done),  INT(RescueState, tries),
+    NUM(RescueState, rate),     NUM(RescueState, eta_s), END,
+};
+
 const WireField job_info_fields[] = {
     STR(JobInfo, name), STR(JobInfo, kind), STR(JobInfo, on), STR(JobInfo, upload), END,
 };
@@ -174,6 +187,8 @@ const WireField node_state_fields[] = {
     TIME(NodeState, now),
     OBJ(NodeState, server, server_state_fields),
     OBJ(NodeState, lease, lease_state_fields),
+    OBJ(NodeState, vault, vault_figures_fields),
+    OBJ(NodeState, rescue, rescue_state_fields),
     LIST(NodeState, runs, agent_run_fields, AgentRun),
     LIST(NodeState, jobs, job_info_fields, JobInfo),
     INT(NodeState, spool_free_bytes),

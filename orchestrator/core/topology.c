@@ -57,7 +57,8 @@ static const char *lease_word(const LeaseState *lease)
 {
     if (str_eq(lease->phase, "pausing"))
         return "pausing";
-    if (str_eq(lease->phase, "resuming") || str_eq(lease->phase, "catching_up"))
+    if (str_eq(lease->phase, "resuming") || str_eq(lease->phase, "rescuing") ||
+        str_eq(lease->phase, "catching_up"))
         return "catching_up";
     return "paused";
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The agent's state, owned by the loop's thread. Files of this folder and what each may do:
- * probe reads the server; pause moves the lease and is alone in touching the applier; run walks runs;
- * api answers; store writes files. Everything that changes what others see calls agent_changed.
+ * probe reads the server; pause moves the lease and is alone in touching the applier; vault keeps relay
+ * files; rescue applies them; run walks runs; api answers; store writes files. Everything that changes what
+ * others see calls agent_changed.
  */
 #pragma once
 
@@ -38,6 +39,17 @@ typedef struct Role {
     int64_t retry_ms;
 } Role;
 
+/* The relay files of the server, and the links to them. */
+typedef struct AgentVault {
+    WorkPool *pool;
+    VaultPlace place; /* index NULL: not known yet */
+    VaultFigures figures;
+    bool in_flight, clear_due;
+    int64_t next_ms, loud_ms;
+    char *trouble;
+} AgentVault;
+
+struct Program;
 struct StateWaiter;
 struct ManualWaiter;
 struct Probe;
@@ -62,6 +74,8 @@ typedef struct Agent {
 
     Pause pause;
     Replaying replaying;
+    AgentVault vault;
+    struct Program *rescue; /* NULL: none is under way */
     Runner **runs;
     size_t n_runs;
     Role role;
@@ -99,6 +113,18 @@ void api_close(Agent *a);
 /* probe.c */
 void probe_begin(Agent *a);
 void probe_close(Agent *a);
+
+/* vault_tick.c */
+void vault_open(Agent *a);
+void vault_tick(Agent *a);
+void vault_learn(Agent *a, const VaultPlace *p); /* after a step that has read it */
+void vault_close(Agent *a);
+
+/* rescue_run.c: ends in pause_rescue_ended */
+void rescue_begin(Agent *a);
+bool rescue_is_under_way(const Agent *a);
+void rescue_tick(Agent *a);
+void rescue_close(Agent *a);
 
 /* meet.c: what a start of agent or server asks for */
 void meet_server(Agent *a);

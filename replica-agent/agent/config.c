@@ -21,6 +21,10 @@ static const ConfOption server_options[] = {
     {"port", CONF_INT, IN(server, port), .fallback = "3306", .min = 1, .max = 65535, .doc = "Its port."},
     {"defaults_file", CONF_PATH, IN(server, defaults_file), .required = true,
      .doc = "Option file with user and password of the agent's account (siding_agent), mode 0600."},
+    {"vault_dir", CONF_PATH, IN(server, vault_dir),
+     .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
+            "system. Without it they stand beside the relay files. Not a folder inside the data directory: "
+            "MariaDB would show it as a database."},
     {0},
 };
 
@@ -91,6 +95,13 @@ const ConfOption agent_config_options[] = {
             "the "
             "replica resumes without it."},
     {"allow_dump", CONF_BOOL, FIELD(allow_dump), .fallback = "true", .doc = "Whether dumps may run here."},
+    {"buffer_sync", CONF_STR, FIELD(buffer_sync), .fallback = "agent", .choices = "agent|server|none",
+     .doc =
+         "Who brings what a paused replica receives to the disk: \"agent\" syncs the newest relay file every "
+         "100 ms, so that a crash of the machine loses at most what arrived since; \"server\" sets "
+         "sync_relay_log=1 for the pause, which makes commits of the primary wait for the disk of a "
+         "semi-sync "
+         "replica; \"none\" leaves it to the server's own setting."},
     {"boost", CONF_BOOL, FIELD(boost), .fallback = "true",
      .doc = "Whether durability is relaxed and parallel apply raised while a replica catches up. The "
             "originals are written down first and put back."},

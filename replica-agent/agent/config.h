@@ -15,11 +15,11 @@ typedef struct AgentConfig {
     StrList listen;
     char *advertise_url, *state_dir, *spool_dir, *jobs_dir;
     struct {
-        char *socket, *address, *defaults_file;
+        char *socket, *address, *defaults_file, *vault_dir;
         int64_t port;
     } server;
     char *job_defaults_file, *load_defaults_file;
-    char *log_format, *log_level;
+    char *log_format, *log_level, *buffer_sync;
     int64_t min_free_bytes;
     char *relay_log_dir;
     int64_t ballast_bytes;

@@ -14,11 +14,12 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "rescue.h"
 #include "store.h"
 #include "supervise.h"
 #include "tools.h"
 
-enum { TICK_MS = 200, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
+enum { TICK_MS = 100, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
 
 typedef struct MainArgs {
     char *config;
@@ -80,6 +81,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     Agent *a = arg;
+    vault_tick(a);
+    rescue_tick(a);
     pause_tick(a);
     guard_tick(a);
     sampler_tick(a);
@@ -190,6 +193,7 @@ static bool set_up(Agent *a, Err *err)
     a->started_ms = clock_mono_ms();
     tell_load(a);
     guard_load(a);
+    vault_open(a);
     role_load(a);
     pause_load(a);
     replay_load(a);
@@ -228,7 +232,9 @@ static void tear_down(Agent *a)
         work_free(a->probes);
     if (a->work)
         work_free(a->work);
+    vault_close(a);
     probe_close(a);
+    rescue_close(a);
     pause_close(a);
     replay_close(a);
     run_close_all(a);
@@ -341,5 +347,7 @@ int main(int argc, char **argv)
         return seal_main(argc - 1, argv + 1);
     if (str_eq(tool, "fetch"))
         return fetch_main(argc - 1, argv + 1);
+    if (str_eq(tool, "rescue"))
+        return rescue_main(argc - 1, argv + 1);
     return main_with_options(argc, argv);
 }

@@ -122,8 +122,16 @@ static void set_trouble(Agent *a, const char *text)
 static void on_started(Agent *a, Step *s)
 {
     a->start_in_flight = false;
+    vault_learn(a, &s->place);
     if (!a->start_due)
         return;
+    if (s->way == START_RESCUE && s->result == STEP_WAITING) {
+        a->start_due = false;
+        set_trouble(a, NULL);
+        pause_rescue(a, s);
+        remember(a); /* the lease goes on from here */
+        return;
+    }
     if (s->result == STEP_OK) {
         log_info("replication is running (%s)",
                  s->way == START_NOT_NEEDED ? "it ran already" : "started by this agent");
@@ -142,7 +150,7 @@ void meet_tick(Agent *a)
     if (!a->start_due || a->start_in_flight || !a->server.up || clock_mono_ms() < a->start_retry_ms)
         return;
     Step *s = step_new(a, STEP_START, on_started);
-    s->fresh_server = true;
+    s->fresh_server = s->may_end_rescue = true;
     if (step_submit(s, &err))
         a->start_in_flight = true;
     else

@@ -90,6 +90,21 @@ static LeaseState lease_state(const Agent *a)
                         .replay = a->pause.state >= PAUSE_RESUMING ? l->replay : (Replay){0}};
 }
 
+static RescueState rescue_state(const Agent *a)
+{
+    const LeaseRescue *r = &a->pause.lease.rescue;
+    if (a->pause.state == PAUSE_NONE || !r->target)
+        return (RescueState){0};
+    return (RescueState){.running = a->pause.state == PAUSE_RESCUING,
+                         .from = r->from,
+                         .target = r->target,
+                         .total = r->total,
+                         .done = r->done,
+                         .tries = r->tries,
+                         .rate = r->rate,
+                         .eta_s = r->eta_s};
+}
+
 json_t *node_lease_json(const Agent *a)
 {
     LeaseState l = lease_state(a);
@@ -174,6 +189,8 @@ void node_warnings(const Agent *a, StrList *ret)
         strlist_add(ret, "the lease on disk is behind: it cannot be written");
     if (a->start_trouble)
         strlist_add(ret, a->start_trouble);
+    if (a->vault.trouble)
+        strlist_addf(ret, "relay files are not kept safe: %s", a->vault.trouble);
     if (a->server.up && a->server.status.is_replica)
         warn_threads(a, ret);
     if (a->server.up)
@@ -228,6 +245,8 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .now = clock_wall_ms(),
                    .server = server_state(a),
                    .lease = lease_state(a),
+                   .vault = a->vault.figures,
+                   .rescue = rescue_state(a),
                    .spool_free_bytes = a->spool_free,
                    .relay_free_bytes = a->guard.relay_free,
                    .events_last = a->tell.last,

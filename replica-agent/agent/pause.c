@@ -10,7 +10,13 @@
 #include "replica-agent/core/preflight.h"
 #include "store.h"
 
-enum { RETRY_MS = 1000, LOUD_EVERY_MS = 30000, TAKEN_OVER_MS = 5000 };
+enum {
+    RETRY_MS = 1000,
+    RETRIES_SLOWER = 20,
+    SCAN_AGAIN_MS = 4000,
+    LOUD_EVERY_MS = 30000,
+    TAKEN_OVER_MS = 5000
+};
 
 static void act(Agent *a, PauseAction action);
 
@@ -19,7 +25,7 @@ static void tell(Agent *a, PauseNews news, const Err *err)
     /* The owner may start or release something: it gets a name of its own. */
     AUTOFREE char *owner = xstrdup(a->pause.lease.owner);
     api_pause_news(a, owner, news, err);
-    if (!str_eq(owner, LEASE_MANUAL))
+    if (!str_eq(owner, LEASE_MANUAL) && !str_eq(owner, LEASE_RESCUE))
         run_pause_news(a, owner, news, err);
 }
 
@@ -62,6 +68,7 @@ static bool drop(Agent *a)
     if (p->held)
         db_close(STEAL(p->held));
     replay_ended(a);
+    a->vault.clear_due = true;
     set_trouble(a, NULL);
     guard_caught_up(a);
     tell(a, PAUSE_NEWS_RELEASED, NULL);
@@ -127,11 +134,16 @@ static void start_start(Agent *a)
     Err err;
     Step *s = step_new(a, STEP_START, on_step);
     s->fresh_server = p->lease.restarted;
-    s->boost = a->conf.boost && a->server.ever && p->lease.original.flush_log;
+    s->may_end_rescue = !rescue_is_under_way(a);
+    bool crashed = lease_crashed_boosted(&p->lease, clock_boot_id());
+    s->boost =
+        a->conf.boost && a->server.ever && p->lease.original.flush_log && !crashed && !p->lease.stalled;
     if (s->boost) {
         boost_settings(flavor_of(a->server.version.flavor), &p->lease.original, a->conf.boost_workers,
                        replay_first_way(a), &s->boosted);
         p->lease.boosted = true;
+        free(p->lease.boost_boot_id);
+        p->lease.boost_boot_id = xstrdup(clock_boot_id());
         /* The originals are in the lease already; that they may not be in force must be there too. */
         s->boost = save(a, &err);
     }
@@ -174,6 +186,14 @@ static void after_retune(Agent *a, const Step *s)
     (void)!save(a, &err);
 }
 
+static void start_stop(Agent *a, bool first)
+{
+    Step *s = step_new(a, STEP_STOP, on_step);
+    s->first = first;
+    s->sync_relay = str_eq(a->conf.buffer_sync, "server");
+    start_step(a, s);
+}
+
 static void start_align(Agent *a)
 {
     Step *s = step_new(a, STEP_ALIGN, on_step);
@@ -197,7 +217,7 @@ static void act(Agent *a, PauseAction action)
         break;
     case PAUSE_ACT_STOP:
     case PAUSE_ACT_AWAIT_STOP:
-        start_step(a, step_new(a, STEP_STOP, on_step));
+        start_stop(a, action == PAUSE_ACT_STOP);
         break;
     case PAUSE_ACT_ALIGN:
         start_align(a);
@@ -205,11 +225,11 @@ static void act(Agent *a, PauseAction action)
     case PAUSE_ACT_START:
         start_start(a);
         break;
+    case PAUSE_ACT_RESCUE:
+        rescue_begin(a);
+        break;
     case PAUSE_ACT_RESTORE:
-        if (p->lease.boosted)
-            start_step(a, step_new(a, STEP_RESTORE, on_step));
-        else
-            apply(a, PAUSE_EV_RESTORED);
+        start_step(a, step_new(a, STEP_RESTORE, on_step));
         break;
     case PAUSE_ACT_DROP:
         drop(a);
@@ -274,6 +294,7 @@ static void frozen(Agent *a, const Step *s)
 static void after_stop(Agent *a, const Step *s)
 {
     Pause *p = &a->pause;
+    vault_learn(a, &s->place);
     bool wanted = p->state == PAUSE_PAUSING || p->state == PAUSE_ALIGNING;
     if (!wanted && p->state != PAUSE_ABANDONED)
         return;
@@ -309,19 +330,90 @@ static void measure_buffer(Agent *a, const Step *s)
     l->replay.write_rate = seconds > 0 ? (double)l->replay.buffered_trx / seconds : 0;
 }
 
+/* ---- rescue --------------------------------------------------------------------------------------- */
+
+static void note_rescue(Agent *a, const Step *s)
+{
+    LeaseRescue *r = &a->pause.lease.rescue;
+    bool same = str_eq(r->target, s->held_gtid);
+    free(r->target);
+    r->target = xstrdup(s->held_gtid);
+    if (!same || !r->from) {
+        free(r->from);
+        r->from = xstrdup(s->from);
+        r->total = s->backlog;
+        r->tries = 0;
+    }
+    r->done = r->done_before = r->total > s->backlog ? r->total - s->backlog : 0;
+    r->started_at = clock_wall_ms();
+    r->rate = 0;
+    r->eta_s = -1;
+    r->tries++;
+    log_warn("%lld transactions in the relay files are not applied (%s, up to %s): they are applied before "
+             "replication is started",
+             (long long)s->backlog, s->from, s->held_gtid);
+}
+
+void pause_rescue(Agent *a, const Step *s)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_NONE || p->beginning)
+        return;
+    wire_free(lease_fields, &p->lease);
+    p->lease = (Lease){.owner = xstrdup(LEASE_RESCUE),
+                       .reason = xstrdup("the relay files hold transactions that nobody has applied"),
+                       .gtid = xstrdup(s->status.applied),
+                       .restarted = true,
+                       .boot_id = xstrdup(clock_boot_id()),
+                       .taken_mono_ms = clock_mono_ms(),
+                       .taken_at = clock_wall_ms()};
+    wire_copy(lease_server_fields, &p->lease.server, &s->server);
+    note_rescue(a, s);
+    apply(a, PAUSE_EV_RESCUE);
+}
+
+void pause_rescue_ended(Agent *a, bool ok, const char *why)
+{
+    Pause *p = &a->pause;
+    if (p->state != PAUSE_RESCUING)
+        return;
+    if (ok) {
+        log_info("all that was received is applied, up to %s", p->lease.rescue.target);
+        p->lease.stalled = false;
+        set_trouble(a, NULL);
+        apply(a, PAUSE_EV_RESCUED);
+        return;
+    }
+    apply(a, PAUSE_EV_RESCUE_FAILED);
+    again_later(a, why);
+    p->retry_ms +=
+        RETRY_MS * (p->lease.rescue.tries < RETRIES_SLOWER ? p->lease.rescue.tries++ : RETRIES_SLOWER);
+}
+
 static void after_start(Agent *a, const Step *s)
 {
     Pause *p = &a->pause;
+    vault_learn(a, &s->place);
     if (p->state != PAUSE_RESUMING)
         return;
+    if (s->way == START_RESCUE && s->result == STEP_WAITING) {
+        note_rescue(a, s);
+        apply(a, PAUSE_EV_RESCUE);
+        return;
+    }
     if (s->result != STEP_OK) {
         apply(a, PAUSE_EV_START_FAILED);
         again_later(a, s->err.text);
+        if (s->way != START_NOT_NEEDED && s->result == STEP_WAITING)
+            p->retry_ms += SCAN_AGAIN_MS;
         p->due = false;
         return;
     }
     measure_buffer(a, s);
     set_trouble(a, NULL);
+    if (s->way == START_REFETCH)
+        free(STEAL(p->lease.boost_boot_id));
+    p->lease.stalled = false;
     if (!p->lease.resumed_at)
         p->lease.resumed_at = clock_wall_ms();
     p->started_ms = clock_mono_ms();
@@ -335,8 +427,14 @@ static void after_start(Agent *a, const Step *s)
 static void after_restore(Agent *a, const Step *s)
 {
     Pause *p = &a->pause;
+    vault_learn(a, &s->place);
     if (p->state != PAUSE_RESTORING)
         return;
+    if (s->result == STEP_STALLED) {
+        p->lease.stalled = p->lease.restarted = true;
+        apply(a, PAUSE_EV_STALLED);
+        return;
+    }
     if (s->result == STEP_OK) {
         p->lease.replay.settings_restored = true;
         apply(a, PAUSE_EV_RESTORED);
@@ -375,6 +473,10 @@ bool pause_conflict(const Agent *a, Err *err)
     char since[CLOCK_TEXT];
     clock_format(p->lease.taken_at, since);
     bool manual = str_eq(p->lease.owner, LEASE_MANUAL);
+    if (str_eq(p->lease.owner, LEASE_RESCUE))
+        return err_set(err, ERR_CONFLICT, 0,
+                       "%s applies transactions that its relay files kept over a restart; wait for its end",
+                       a->conf.node);
     return err_set(err, ERR_CONFLICT, 0,
                    "%s is paused already, %s%s%s%s since %s%s%s; wait for its end, or end it first",
                    a->conf.node, manual ? "by hand" : "by run ", manual ? "" : p->lease.owner,
@@ -384,6 +486,7 @@ bool pause_conflict(const Agent *a, Err *err)
 
 static void fill_lease(Agent *a, const Step *s)
 {
+    vault_learn(a, &s->place);
     Lease *l = &a->pause.lease;
     wire_copy(lease_server_fields, &l->server, &s->server);
     wire_copy(lease_settings_fields, &l->original, &s->settings);

@@ -11,6 +11,7 @@
 #include "replica-agent/core/pause_machine.h"
 
 struct Agent;
+struct Step;
 
 typedef struct Pause {
     PauseState state;
@@ -53,6 +54,10 @@ bool pause_is_held_by(const struct Agent *a, const char *owner);
 /* "paused by run 12.1 since …", into err as ERR_CONFLICT. Returns false. */
 bool pause_conflict(const struct Agent *a, Err *err);
 int64_t pause_left_ms(const struct Agent *a);
+
+/* A start of the server found transactions that nobody has applied: takes a lease of its own for them. */
+void pause_rescue(struct Agent *a, const struct Step *s);
+void pause_rescue_ended(struct Agent *a, bool ok, const char *why);
 
 void pause_load(struct Agent *a); /* at the agent's start; the first probe decides what to do with it */
 void pause_event(struct Agent *a, PauseEvent ev);

@@ -3,7 +3,7 @@
  * again at once, whatever became of the settings.
  */
 #include "common/log.h"
-#include "steps.h"
+#include "steps_impl.h"
 
 static bool look(Step *s, Db *db)
 {
@@ -27,6 +27,9 @@ static bool may_stop(Step *s, Db *db)
         return false;
     if (s->status.io != REPL_IO_YES)
         return err_set(&s->err, ERR_REFUSED, 0, "the receiver is not connected: the applier is not stopped");
+    if (step_has_domains(s))
+        return err_set(&s->err, ERR_REFUSED, 0,
+                       "there is more than one replication domain: workers stay as they are");
     return true;
 }
 

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steps.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
+#include "steps_impl.h"
+
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "agent.h"
 #include "common/clock.h"
@@ -17,28 +13,22 @@
 #include "common/servercheck.h"
 #include "proc.h"
 #include "replica-agent/core/preflight.h"
+#include "rescue.h"
 
-enum { SLICE_MS = 1000, SOURCE_TIMEOUT_MS = 2000, HELD_TIMEOUT_S = 31536000 };
+enum { SLICE_MS = 1000, HELD_TIMEOUT_S = 31536000 };
 
-static void close_db(Db **db)
-{
-    if (*db)
-        db_close(*db);
-}
-#define AUTODB AUTO(close_db)
-
-static bool failed(Step *s, StepResult result)
+bool step_fails(Step *s, StepResult result)
 {
     s->result = result;
     return false;
 }
 
 /* Nothing the agent does may get a GTID of its own. */
-static bool open_db(Step *s, int64_t statement_ms, Db **ret)
+bool step_open(Step *s, int64_t statement_ms, Db **ret)
 {
     Err ignored;
     if (!db_connect(&s->target, statement_ms, ret, &s->err))
-        return failed(s, STEP_FAILED);
+        return step_fails(s, STEP_FAILED);
     if (!db_exec(*ret, &ignored, "SET SESSION sql_log_bin=0", ""))
         log_debug("%s", ignored.text);
     s->version = *db_version(*ret);
@@ -56,10 +46,10 @@ void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret)
     ret->boot_id = xstrdup(clock_boot_id());
 }
 
-static bool look(Step *s, Db *db)
+bool step_look(Step *s, Db *db)
 {
     if (!repl_read(db, &s->status, &s->err))
-        return failed(s, STEP_FAILED);
+        return step_fails(s, STEP_FAILED);
     server_identify(db, &s->status, &s->server);
     return true;
 }
@@ -68,15 +58,15 @@ static bool read_settings(Step *s, Db *db, LeaseSettings *ret)
 {
     ReplSettings r = {0};
     if (!repl_settings_read(db, &r, &s->err))
-        return failed(s, STEP_FAILED);
+        return step_fails(s, STEP_FAILED);
     wire_free(lease_settings_fields, ret);
-    *ret = (LeaseSettings){r.sync_binlog, r.flush_log, r.workers, r.parallel_mode};
+    *ret = (LeaseSettings){r.sync_binlog, r.flush_log, r.workers, r.parallel_mode, r.sync_relay};
     return true;
 }
 
-static ReplSettings settings_view(const LeaseSettings *l)
+ReplSettings settings_view(const LeaseSettings *l)
 {
-    return (ReplSettings){l->sync_binlog, l->flush_log, l->workers, l->parallel_mode};
+    return (ReplSettings){l->sync_binlog, l->flush_log, l->workers, l->parallel_mode, l->sync_relay};
 }
 
 /* ---- survey, waiting for a position --------------------------------------------------------------- */
@@ -85,19 +75,35 @@ static bool check_server(Step *s, Db *db)
 {
     ServerFacts facts = {0};
     if (!servercheck_read(db, &facts, &s->err))
-        return failed(s, STEP_FAILED);
+        return step_fails(s, STEP_FAILED);
     servercheck_judge(&facts, "siding_agent", &s->findings);
     server_facts_done(&facts);
     return true;
+}
+
+/* What a paused replica receives must be readable and linkable from here. */
+static void check_buffer(Step *s, Db *db)
+{
+    Err why;
+    bool replays = flavor_of(s->version.flavor)->purges_on_start;
+    if (vault_place_read(db, s->vault_folder, &s->place, &why) && vault_check(&s->place, &why) &&
+        (!replays || rescue_check_programs(&why)))
+        return;
+    preflight_add(
+        &s->findings, "relay_files", "error",
+        "give the agent read and write access to the relay files, on one file system with its vault_dir",
+        "the relay files cannot be kept safe: %s", why.text);
 }
 
 static void survey(Step *s)
 {
     AUTODB Db *db = NULL;
     Err why;
-    if (!open_db(s, s->statement_ms, &db) || (s->thorough && !check_server(s, db)))
+    if (!step_open(s, s->statement_ms, &db) || (s->thorough && !check_server(s, db)))
         return;
-    if (look(s, db) && read_settings(s, db, &s->settings)) {
+    if (step_look(s, db) && read_settings(s, db, &s->settings)) {
+        if (s->status.is_replica)
+            check_buffer(s, db);
         preflight_threads(flavor_of(s->version.flavor), &s->status, &s->findings);
         if (s->thorough && !facts_read(db, &s->status, &s->facts, &s->err))
             return;
@@ -113,7 +119,7 @@ static void await_applied(Step *s)
 {
     AUTODB Db *db = NULL;
     int64_t until = clock_mono_ms() + s->timeout_ms;
-    if (!open_db(s, s->statement_ms + SLICE_MS, &db))
+    if (!step_open(s, s->statement_ms + SLICE_MS, &db))
         return;
     for (bool there = false; !there;) {
         if (!repl_wait_applied(db, s->gtid, SLICE_MS, &there, &s->err)) {
@@ -150,31 +156,44 @@ static void after_unanswered_stop(Step *s, uint64_t connection)
     AUTODB Db *db = NULL;
     if (!db_kill(&s->target, connection, &ignored))
         log_debug("%s", ignored.text);
-    bool seen = open_db(s, s->statement_ms, &db) && look(s, db);
+    bool seen = step_open(s, s->statement_ms, &db) && step_look(s, db);
     s->err = first;
     s->result = seen && !s->status.sql_running ? STEP_OK : STEP_UNKNOWN;
 }
 
-static bool is_unanswered(const Err *err)
+bool step_is_unanswered(const Err *err)
 {
     return err->kind == ERR_TIMEOUT || err->kind == ERR_LOST;
+}
+
+/* Before the applier stops: the relay files are linked, and synced as the policy says. */
+static bool secure_buffer(Step *s, Db *db)
+{
+    ReplSettings want = {.sync_relay = (char *)"1"};
+    if (!vault_place_read(db, s->vault_folder, &s->place, &s->err) || !vault_keep(&s->place, &s->err))
+        return step_fails(s, STEP_FAILED);
+    if (s->sync_relay && !repl_settings_apply(db, &want, false, &s->err))
+        return step_fails(s, STEP_FAILED);
+    return true;
 }
 
 static void stop(Step *s)
 {
     AUTODB Db *db = NULL;
     hold_connection(s);
-    if (!open_db(s, s->timeout_ms, &db)) {
+    if (!step_open(s, s->timeout_ms, &db)) {
         s->result = STEP_UNKNOWN; /* an earlier STOP may be under way: look again later */
         return;
     }
+    if (s->first && !secure_buffer(s, db))
+        return;
     if (!repl_stop_sql(db, &s->err)) {
         s->result = STEP_FAILED;
-        if (is_unanswered(&s->err))
+        if (step_is_unanswered(&s->err))
             after_unanswered_stop(s, db_connection_id(db));
         return;
     }
-    if (!look(s, db)) {
+    if (!step_look(s, db)) {
         s->result = STEP_UNKNOWN;
         return;
     }
@@ -195,20 +214,20 @@ static bool move_on(Step *s, Db *db)
     bool there = false;
     int64_t until = clock_mono_ms() + s->timeout_ms;
     if (!repl_start_sql_until(db, s->gtid, s->file, s->pos, &s->err))
-        return failed(s, is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED);
+        return step_fails(s, step_is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED);
     while (!there && !s->cancel && clock_mono_ms() < until)
         if (!repl_wait_applied(db, s->gtid, SLICE_MS, &there, &s->err))
-            return failed(s, STEP_UNKNOWN);
+            return step_fails(s, STEP_UNKNOWN);
     /* At the last received event the thread does not stop by itself. */
     if (!repl_stop_sql(db, &s->err))
-        return failed(s, STEP_UNKNOWN);
-    return look(s, db);
+        return step_fails(s, STEP_UNKNOWN);
+    return step_look(s, db);
 }
 
 static void align(Step *s)
 {
     AUTODB Db *db = NULL;
-    if (!open_db(s, s->timeout_ms, &db) || !look(s, db))
+    if (!step_open(s, s->timeout_ms, &db) || !step_look(s, db))
         return;
     if (s->status.sql_running) {
         err_set(&s->err, ERR_CONFLICT, 0, "the applier runs, although this replica should stand frozen");
@@ -269,104 +288,8 @@ static void verify(Step *s)
     AUTODB Db *db = NULL;
     Err ignored;
     bool held_lost = !s->held || !db_ping(s->held, &ignored);
-    if (open_db(s, s->statement_ms, &db) && look(s, db))
+    if (step_open(s, s->statement_ms, &db) && step_look(s, db))
         compare(s, held_lost);
-}
-
-/* ---- starting ------------------------------------------------------------------------------------- */
-
-static bool connects(const struct addrinfo *a)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    bool ok = connect(fd, a->ai_addr, a->ai_addrlen) == 0;
-    if (!ok && errno == EINPROGRESS) {
-        struct pollfd p = {fd, POLLOUT, 0};
-        int error = 1;
-        socklen_t n = sizeof error;
-        ok = poll(&p, 1, SOURCE_TIMEOUT_MS) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
-             !error;
-    }
-    close(fd);
-    return ok;
-}
-
-static bool source_answers(const ReplStatus *st)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    char port[16];
-    snprintf(port, sizeof port, "%lld", (long long)st->source_port);
-    if (!st->source_host || getaddrinfo(st->source_host, port, &hints, &list) != 0)
-        return false;
-    bool ok = false;
-    for (const struct addrinfo *a = list; a && !ok; a = a->ai_next)
-        ok = connects(a);
-    freeaddrinfo(list);
-    return ok;
-}
-
-static void relax(Step *s, Db *db)
-{
-    Err err;
-    ReplSettings want = settings_view(&s->boosted);
-    if (s->boost && !repl_settings_apply(db, &want, true, &err))
-        log_warn("catching up without boost: %s", err.text);
-}
-
-static bool start_as(Step *s, Db *db)
-{
-    if (s->way == START_SQL)
-        return repl_start_sql(db, &s->err);
-    return repl_start_both_purging(db, &s->err);
-}
-
-static void refuse_to_start(Step *s)
-{
-    s->result = STEP_WAITING;
-    if (s->way == START_WAIT_SOURCE)
-        err_set(&s->err, ERR_REFUSED, 0,
-                "replication is stopped since the server restarted, and its source %s:%lld does not answer: "
-                "starting now could throw "
-                "away transactions that only this server's relay logs hold; waiting for the source",
-                s->status.source_host, (long long)s->status.source_port);
-    else
-        err_set(&s->err, ERR_REFUSED, 0,
-                "the receiver thread has stopped during the pause%s%s: starting the applier now would throw "
-                "away the buffered "
-                "transactions. Start nothing by hand; bring the receiver's reason away and see the runbook",
-                s->status.io_error && *s->status.io_error ? ": " : "",
-                s->status.io_error ? s->status.io_error : "");
-}
-
-static void start(Step *s)
-{
-    AUTODB Db *db = NULL;
-    if (!open_db(s, s->timeout_ms, &db) || !look(s, db))
-        return;
-    const Flavor *f = flavor_of(s->version.flavor);
-    StartInput in = {.sql_running = s->status.sql_running,
-                     .io = s->status.io,
-                     .purges = f->purges_on_start,
-                     .fresh_server = s->fresh_server};
-    bool both = !in.sql_running && in.io == REPL_IO_NO;
-    in.source_answers = both && in.purges && in.fresh_server && source_answers(&s->status);
-    s->way = start_decide(&in);
-    if (s->way == START_WAIT_SOURCE || s->way == START_RESCUE) {
-        refuse_to_start(s);
-        return;
-    }
-    s->result = STEP_OK;
-    if (s->way == START_NOT_NEEDED)
-        return;
-    relax(s, db);
-    if (!start_as(s, db) || !look(s, db)) {
-        s->result = is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED;
-    } else if (!s->status.sql_running) {
-        err_set(&s->err, ERR_DB, (int)s->status.sql_errno, "the applier stopped again: %s",
-                s->status.sql_error);
-        s->result = STEP_FAILED;
-    }
 }
 
 /* ---- restoring ------------------------------------------------------------------------------------ */
@@ -374,6 +297,8 @@ static void start(Step *s)
 static bool restored(Step *s, Db *db)
 {
     ReplSettings want = settings_view(&s->lease.original), now = {0};
+    if (!want.flush_log)
+        return true; /* a rescue at boot: nothing was changed */
     if (!repl_settings_read(db, &now, &s->err))
         return false;
     bool equal = repl_settings_equal(&want, &now);
@@ -381,6 +306,11 @@ static bool restored(Step *s, Db *db)
     if (!equal)
         err_set(&s->err, ERR_DB, 0, "the settings are not yet those of before the pause");
     return equal;
+}
+
+static bool must_start_anew(const Step *s, const ReplSettings *want)
+{
+    return want->workers && str_eq(want->workers, "0") && step_has_domains(s);
 }
 
 /* Workers need a stopped applier; it is stopped only while the receiver runs, and started again at once. */
@@ -392,28 +322,64 @@ static bool restore_stopped(Step *s, Db *db)
                        "the receiver is stopped: the applier is not stopped now, its parallel settings stay "
                        "raised until the "
                        "receiver runs");
+    if (must_start_anew(s, &want)) {
+        if (repl_stop_both(db, &s->err) && repl_settings_apply(db, &want, true, &s->err))
+            s->result = STEP_STALLED;
+        return false;
+    }
     if (!repl_stop_sql(db, &s->err))
         return false;
     bool set = repl_settings_apply(db, &want, true, &s->err);
     return repl_start_sql(db, &s->err) && set;
 }
 
+static bool restore_settings(Step *s, Db *db)
+{
+    ReplSettings want = settings_view(&s->lease.original);
+    if (!repl_settings_apply(db, &want, false, &s->err) ||
+        !(restored(s, db) || (restore_stopped(s, db) && restored(s, db))))
+        return false;
+    if (!step_look(s, db) || s->status.sql_running)
+        return s->status.sql_running;
+    return repl_start_sql(db, &s->err); /* an earlier try stopped it and was cut off */
+}
+
+/* What was kept is given up only when all of it is applied and on the disk. */
+static bool settle_buffer(Step *s, Db *db)
+{
+    bool there = false;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    if (!vault_place_read(db, s->vault_folder, &s->place, &s->err) || !step_scan(s, &scan))
+        return step_fails(s, STEP_FAILED);
+    AUTOFREE char *held = gtid_max_text(s->version.flavor, s->status.applied, scan.last);
+    const char *target = held ? held : s->status.applied;
+    if (!repl_wait_applied(db, target, SLICE_MS, &there, &s->err))
+        return step_fails(s, STEP_FAILED);
+    if (!there && step_look(s, db)) {
+        err_set(&s->err, ERR_TIMEOUT, 0, "the relay files hold transactions up to %.300s, applied is %.300s",
+                target, s->status.applied);
+        return step_fails(s, s->status.io == REPL_IO_YES ? STEP_FAILED : STEP_STALLED);
+    }
+    return there && (!s->lease.boosted || vault_flush_server(&s->place, &s->err));
+}
+
 static void restore(Step *s)
 {
     AUTODB Db *db = NULL;
-    ReplSettings want = settings_view(&s->lease.original);
     s->result = STEP_FAILED;
-    if (!open_db(s, s->timeout_ms, &db) || !look(s, db) || !repl_settings_apply(db, &want, false, &s->err))
+    if (!step_open(s, s->timeout_ms, &db) || !step_look(s, db))
         return;
     if (s->lease.taken_over && !s->status.sql_running) {
+        ReplSettings want = settings_view(&s->lease.original);
         if (repl_settings_apply(db, &want, true, &s->err) && restored(s, db))
             s->result = STEP_OK;
         return;
     }
-    bool ok = restored(s, db) || (restore_stopped(s, db) && restored(s, db));
-    if (ok && look(s, db) && !s->status.sql_running)
-        ok = repl_start_sql(db, &s->err); /* an earlier try stopped it and was cut off */
-    s->result = ok ? STEP_OK : STEP_FAILED;
+    /* The receiver died while the applier was stopped for its settings: only a start from the files helps. */
+    if (!s->status.sql_running && s->status.io == REPL_IO_NO)
+        s->result = STEP_STALLED;
+    else if (restore_settings(s, db) && settle_buffer(s, db))
+        s->result = STEP_OK;
 }
 
 /* ---- role ----------------------------------------------------------------------------------------- */
@@ -422,12 +388,12 @@ static void set_role(Step *s)
 {
     AUTODB Db *db = NULL;
     Err ignored;
-    if (!open_db(s, s->statement_ms, &db))
+    if (!step_open(s, s->statement_ms, &db))
         return;
     /* Semi-sync first: a writable primary without it would promise less than the old one. */
     if (!repl_set_semi_sync_source(db, s->open, &ignored))
         log_warn("semi-sync source %s: %s", s->open ? "on" : "off", ignored.text);
-    s->result = repl_set_read_only(db, !s->open, &s->err) && look(s, db) ? STEP_OK : STEP_FAILED;
+    s->result = repl_set_read_only(db, !s->open, &s->err) && step_look(s, db) ? STEP_OK : STEP_FAILED;
 }
 
 /* ---- pool ----------------------------------------------------------------------------------------- */
@@ -435,7 +401,7 @@ static void set_role(Step *s)
 static void (*const work[])(Step *s) = {
     [STEP_SURVEY] = survey,      [STEP_AWAIT_APPLIED] = await_applied,
     [STEP_STOP] = stop,          [STEP_ALIGN] = align,
-    [STEP_VERIFY] = verify,      [STEP_START] = start,
+    [STEP_VERIFY] = verify,      [STEP_START] = step_start,
     [STEP_RESTORE] = restore,    [STEP_ROLE] = set_role,
     [STEP_RETUNE] = step_retune,
 };
@@ -466,6 +432,7 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
     db_target_copy(&s->target, &t);
     if (kind == STEP_SURVEY)
         facts_own(a, &s->facts);
+    s->vault_folder = xstrdup(a->conf.server.vault_dir);
     s->statement_ms = a->conf.statement_timeout_ms;
     s->timeout_ms = a->conf.stop_timeout_ms;
     return s;
@@ -493,6 +460,11 @@ void step_free(Step *s)
     repl_status_done(&s->status);
     servercheck_free(&s->findings);
     preflight_facts_done(&s->facts);
+    wire_free(vault_place_fields, &s->place);
+    free(s->vault_folder);
+    free(s->errant);
+    free(s->held_gtid);
+    free(s->from);
     free(s->gtid);
     free(s->file);
     free(s->run);

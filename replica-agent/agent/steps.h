@@ -11,6 +11,7 @@
 #include "replica-agent/core/boot.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/preflight.h"
+#include "vault.h"
 
 typedef enum StepKind {
     STEP_SURVEY,        /* what the server is and has; findings */
@@ -29,6 +30,7 @@ typedef enum StepResult {
     STEP_FAILED,  /* refused, or not reached: err says why, nothing of it is left in the server */
     STEP_UNKNOWN, /* no answer in time: it may still take effect */
     STEP_WAITING, /* STEP_START: may not be started now (way says why) */
+    STEP_STALLED, /* STEP_RESTORE: what was received is not applied, and nothing goes on */
     STEP_MOVED,   /* STEP_VERIFY: the frozen state has changed */
 } StepResult;
 
@@ -46,8 +48,12 @@ typedef struct Step {
     Lease lease;
     char *gtid, *file, *run;
     int64_t pos, timeout_ms, statement_ms;
-    bool thorough; /* STEP_SURVEY: settings and grants too */
+    bool thorough;   /* STEP_SURVEY: settings and grants too */
+    bool first;      /* STEP_STOP: the relay files are secured before it */
+    bool sync_relay; /* and sync_relay_log is set for the pause */
     bool fresh_server, boost, open;
+    bool may_end_rescue; /* STEP_START: no rescue of this agent is under way, a client left over is ended */
+    char *vault_folder;
     LeaseSettings boosted;
     PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
     Db *held;             /* the connection kept since the pause; in and out */
@@ -57,6 +63,10 @@ typedef struct Step {
     StepResult result;
     Err err;
     StartWay way;
+    VaultPlace place; /* index NULL: not read */
+    /* STEP_START, where the relay files hold more than is applied */
+    char *from, *held_gtid, *errant;
+    int64_t backlog;
     DbVersion version;
     ReplStatus status;
     LeaseServer server;

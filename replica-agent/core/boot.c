@@ -54,12 +54,20 @@ BootThreads boot_threads(ReplIo io, bool sql_running)
 StartWay start_decide(const StartInput *in)
 {
     if (in->sql_running)
-        return START_NOT_NEEDED;
+        return in->io == REPL_IO_NO && in->fresh_server ? START_BOTH : START_NOT_NEEDED;
     if (in->io != REPL_IO_NO)
         return START_SQL;
-    if (!in->purges || in->nothing_buffered)
+    switch (in->buffer) {
+    case BUFFER_APPLIED:
         return START_BOTH;
-    if (!in->fresh_server)
+    case BUFFER_BEYOND:
         return START_RESCUE;
-    return in->source_answers ? START_BOTH : START_WAIT_SOURCE;
+    case BUFFER_ERRANT:
+        return START_ERRANT;
+    case BUFFER_CRASHED:
+        return in->can_refetch && in->source_answers ? START_REFETCH : START_CRASHED;
+    case BUFFER_UNKNOWN:
+        break;
+    }
+    return START_UNREADABLE;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "buffer.h"
 #include "common/repl.h"
 #include "lease.h"
 #include "pause_machine.h"
@@ -49,21 +50,23 @@ const BootRow *boot_decide(PauseState lease, BootServer server, BootThreads thre
                            bool hold);
 BootThreads boot_threads(ReplIo io, bool sql_running);
 
-/* How the applier may be started. */
+/* How replication may be started. */
 typedef enum StartWay {
-    START_NOT_NEEDED,  /* it runs */
-    START_SQL,         /* the receiver runs or is connecting */
-    START_BOTH,        /* both stand still and nothing can be lost */
-    START_WAIT_SOURCE, /* the buffer would be thrown away and the source does not answer: wait */
-    START_RESCUE,      /* the receiver died under the pause: only a rescue from the relay files is safe */
+    START_NOT_NEEDED, /* it runs */
+    START_SQL,        /* the receiver runs or is connecting */
+    START_BOTH,       /* nothing that was received can be lost by it */
+    START_RESCUE,     /* first apply what the relay files hold; only then start */
+    START_UNREADABLE, /* the relay files cannot be read: a START could throw away what they hold */
+    START_ERRANT,     /* the server has transactions of its own: a person must decide */
+    START_REFETCH,    /* positions may lie after a crash of the machine: fetch again what the source has */
+    START_CRASHED,    /* the same, and there is no way to fetch it again now */
 } StartWay;
 
 typedef struct StartInput {
     bool sql_running;
     ReplIo io;
-    bool purges;       /* flavour: START with both threads stopped deletes the relay logs */
-    bool fresh_server; /* the process has not replicated since it started */
-    bool source_answers;
-    bool nothing_buffered; /* applied is known to be all that was received */
+    bool fresh_server;  /* the process has not replicated since it started */
+    BufferState buffer; /* asked for only while both threads stand still */
+    bool can_refetch, source_answers;
 } StartInput;
 StartWay start_decide(const StartInput *in);

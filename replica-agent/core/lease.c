@@ -14,7 +14,16 @@ const WireField lease_server_fields[] = {
 
 const WireField lease_settings_fields[] = {
     ROW(LeaseSettings, sync_binlog, WIRE_STR), ROW(LeaseSettings, flush_log, WIRE_STR),
-    ROW(LeaseSettings, workers, WIRE_STR),     ROW(LeaseSettings, parallel_mode, WIRE_STR), END,
+    ROW(LeaseSettings, workers, WIRE_STR),     ROW(LeaseSettings, parallel_mode, WIRE_STR),
+    ROW(LeaseSettings, sync_relay, WIRE_STR),  END,
+};
+
+const WireField lease_rescue_fields[] = {
+    ROW(LeaseRescue, from, WIRE_STR),        ROW(LeaseRescue, target, WIRE_STR),
+    ROW(LeaseRescue, total, WIRE_INT),       ROW(LeaseRescue, done, WIRE_INT),
+    ROW(LeaseRescue, tries, WIRE_INT),       ROW(LeaseRescue, rate, WIRE_NUM),
+    ROW(LeaseRescue, eta_s, WIRE_NUM),       ROW(LeaseRescue, started_at, WIRE_TIME),
+    ROW(LeaseRescue, done_before, WIRE_INT), END,
 };
 
 const WireField lease_fields[] = {
@@ -29,6 +38,8 @@ const WireField lease_fields[] = {
     ROW(Lease, received, WIRE_STR),       ROW(Lease, relay_bytes, WIRE_INT),
     ROW(Lease, retuning, WIRE_BOOL),
     {"original", WIRE_OBJ, offsetof(Lease, original), lease_settings_fields, 0},
+    ROW(Lease, boost_boot_id, WIRE_STR),  ROW(Lease, stalled, WIRE_BOOL),
+    {"rescue", WIRE_OBJ, offsetof(Lease, rescue), lease_rescue_fields, 0},
     {"server", WIRE_OBJ, offsetof(Lease, server), lease_server_fields, 0},
     ROW(Lease, boot_id, WIRE_STR),        ROW(Lease, taken_mono_ms, WIRE_INT),
     ROW(Lease, limit_ms, WIRE_INT),       ROW(Lease, taken_at, WIRE_TIME),
@@ -37,6 +48,11 @@ const WireField lease_fields[] = {
     END,
 };
 /* clang-format on */
+
+bool lease_crashed_boosted(const Lease *l, const char *boot_id)
+{
+    return l->boosted && l->boost_boot_id && boot_id && *boot_id && !str_eq(l->boost_boot_id, boot_id);
+}
 
 int64_t lease_left_ms(const Lease *l, const char *boot_id, int64_t mono_ms, int64_t wall_ms)
 {

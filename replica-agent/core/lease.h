@@ -16,12 +16,21 @@ typedef struct LeaseServer {
 extern const WireField lease_server_fields[];
 
 typedef struct LeaseSettings {
-    char *sync_binlog, *flush_log, *workers, *parallel_mode;
+    char *sync_binlog, *flush_log, *workers, *parallel_mode, *sync_relay;
 } LeaseSettings;
 extern const WireField lease_settings_fields[];
 
+/* What a rescue has found and done; from a restart on it is measured anew. */
+typedef struct LeaseRescue {
+    char *from, *target; /* GTID positions; target: the last whole transaction in the relay files */
+    int64_t total, done, done_before, tries; /* done_before: when the present try began */
+    double rate, eta_s;
+    int64_t started_at; /* time */
+} LeaseRescue;
+extern const WireField lease_rescue_fields[];
+
 typedef struct Lease {
-    char *owner; /* run id, or "manual" */
+    char *owner; /* run id, LEASE_MANUAL or LEASE_RESCUE */
     char *reason, *by, *state;
     int64_t term;
     bool hold, boosted;
@@ -32,6 +41,9 @@ typedef struct Lease {
     int64_t source_port, source_pos;
     int64_t relay_bytes; /* size of the relay logs when it froze */
     LeaseSettings original;
+    char *boost_boot_id; /* the boot in which durability was relaxed; NULL: it was not */
+    bool stalled;        /* kept transactions were missing after catch-up */
+    LeaseRescue rescue;
     LeaseServer server;
     char *boot_id;
     int64_t taken_mono_ms, limit_ms;
@@ -41,6 +53,10 @@ typedef struct Lease {
 extern const WireField lease_fields[];
 
 #define LEASE_MANUAL "manual"
+#define LEASE_RESCUE "rescue" /* nobody's pause: a start of the server found a buffer */
+
+/* The machine went down while durability was relaxed: the operating system had not written everything. */
+bool lease_crashed_boosted(const Lease *l, const char *boot_id);
 
 /* What is left of the pause's limit; 0 or less: it has passed. */
 int64_t lease_left_ms(const Lease *l, const char *boot_id, int64_t mono_ms, int64_t wall_ms);

@@ -6,6 +6,7 @@
 /* clang-format off */
 static const PauseRow rows[] = {
     {PAUSE_NONE, PAUSE_EV_TAKE, PAUSE_PAUSING, PAUSE_ACT_STOP, "the lease is on disk, the applier may be stopped"},
+    {PAUSE_NONE, PAUSE_EV_RESCUE, PAUSE_RESCUING, PAUSE_ACT_RESCUE, "the server's start found transactions that nobody has applied"},
 
     {PAUSE_PAUSING, PAUSE_EV_STOPPED, PAUSE_FROZEN, PAUSE_ACT_NONE, "the applier stands at an exact GTID"},
     {PAUSE_PAUSING, PAUSE_EV_STOP_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the server refused, make sure it applies"},
@@ -35,10 +36,18 @@ static const PauseRow rows[] = {
     {PAUSE_ALIGNING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "a restart of the server ends the pause"},
 
     {PAUSE_RESUMING, PAUSE_EV_STARTED, PAUSE_CATCHING_UP, PAUSE_ACT_WATCH, "the applier runs"},
-    {PAUSE_RESUMING, PAUSE_EV_START_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "not started yet, try again"},
+    {PAUSE_RESUMING, PAUSE_EV_START_FAILED, PAUSE_RESUMING, PAUSE_ACT_NONE, "not started yet, try again later"},
     {PAUSE_RESUMING, PAUSE_EV_RELEASE, PAUSE_RESUMING, PAUSE_ACT_NONE, "already resuming"},
     {PAUSE_RESUMING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
     {PAUSE_RESUMING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
+
+    {PAUSE_RESUMING, PAUSE_EV_RESCUE, PAUSE_RESCUING, PAUSE_ACT_RESCUE, "a START would throw away what the relay files hold"},
+
+    {PAUSE_RESCUING, PAUSE_EV_RESCUED, PAUSE_RESUMING, PAUSE_ACT_START, "all that was received is applied"},
+    {PAUSE_RESCUING, PAUSE_EV_RESCUE_FAILED, PAUSE_RESCUING, PAUSE_ACT_NONE, "not all is applied yet, try again later"},
+    {PAUSE_RESCUING, PAUSE_EV_RELEASE, PAUSE_RESCUING, PAUSE_ACT_NONE, "already resuming"},
+    {PAUSE_RESCUING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
+    {PAUSE_RESCUING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
 
     {PAUSE_CATCHING_UP, PAUSE_EV_CAUGHT_UP, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "what was received is applied"},
     {PAUSE_CATCHING_UP, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "the applier was stopped by others or failed: it is left as it is"},
@@ -49,6 +58,7 @@ static const PauseRow rows[] = {
 
     {PAUSE_RESTORING, PAUSE_EV_RESTORED, PAUSE_NONE, PAUSE_ACT_DROP, "the settings are back"},
     {PAUSE_RESTORING, PAUSE_EV_RESTORE_FAILED, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "not restored yet, try again"},
+    {PAUSE_RESTORING, PAUSE_EV_STALLED, PAUSE_RESUMING, PAUSE_ACT_START, "kept transactions are missing, look again"},
     {PAUSE_RESTORING, PAUSE_EV_RELEASE, PAUSE_RESTORING, PAUSE_ACT_NONE, "already resumed"},
     {PAUSE_RESTORING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
     {PAUSE_RESTORING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
@@ -64,6 +74,7 @@ static const struct {
     [PAUSE_FROZEN] = {"frozen", "frozen", PAUSE_ACT_NONE},
     [PAUSE_ALIGNING] = {"aligning", "pausing", PAUSE_ACT_ALIGN},
     [PAUSE_RESUMING] = {"resuming", "resuming", PAUSE_ACT_START},
+    [PAUSE_RESCUING] = {"rescuing", "rescuing", PAUSE_ACT_RESCUE},
     [PAUSE_CATCHING_UP] = {"catching_up", "catching_up", PAUSE_ACT_WATCH},
     [PAUSE_RESTORING] = {"restoring", "catching_up", PAUSE_ACT_RESTORE},
 };
@@ -81,6 +92,10 @@ static const char *const events[PAUSE_EVENTS] = {
     [PAUSE_EV_RESTARTED_HELD] = "server restarted, held",
     [PAUSE_EV_STARTED] = "started",
     [PAUSE_EV_START_FAILED] = "start failed",
+    [PAUSE_EV_RESCUE] = "rescue",
+    [PAUSE_EV_RESCUED] = "rescued",
+    [PAUSE_EV_RESCUE_FAILED] = "rescue failed",
+    [PAUSE_EV_STALLED] = "stalled",
     [PAUSE_EV_CAUGHT_UP] = "caught up",
     [PAUSE_EV_TAKEN_OVER] = "taken over",
     [PAUSE_EV_RESTORED] = "restored",

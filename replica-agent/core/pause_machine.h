@@ -14,6 +14,7 @@ typedef enum PauseState {
     PAUSE_FROZEN,      /* stopped, position in the lease */
     PAUSE_ALIGNING,    /* moving on to the common GTID of several replicas */
     PAUSE_RESUMING,    /* START is not confirmed yet */
+    PAUSE_RESCUING,    /* both threads stand still, what the relay files hold is being applied */
     PAUSE_CATCHING_UP, /* applying, boosted */
     PAUSE_RESTORING,   /* putting the server's own settings back */
     PAUSE_STATES
@@ -31,10 +32,14 @@ typedef enum PauseEvent {
     PAUSE_EV_RESTARTED_HELD, /* the same, and the lease was taken with hold */
     PAUSE_EV_STARTED,
     PAUSE_EV_START_FAILED, /* refused, or no answer: will be tried again */
+    PAUSE_EV_RESCUE,       /* a START would throw away what the relay files hold */
+    PAUSE_EV_RESCUED,
+    PAUSE_EV_RESCUE_FAILED, /* not applied yet: will be tried again */
     PAUSE_EV_CAUGHT_UP,
     PAUSE_EV_TAKEN_OVER, /* somebody else stopped the applier while it was catching up, or it failed */
     PAUSE_EV_RESTORED,
     PAUSE_EV_RESTORE_FAILED,
+    PAUSE_EV_STALLED, /* what was received is not applied, and does not come any more */
     PAUSE_EVENTS
 } PauseEvent;
 
@@ -44,6 +49,7 @@ typedef enum PauseAction {
     PAUSE_ACT_AWAIT_STOP, /* STOP again until the thread is seen stopped */
     PAUSE_ACT_ALIGN,
     PAUSE_ACT_START,
+    PAUSE_ACT_RESCUE,
     PAUSE_ACT_WATCH, /* the probe measures; nothing to do */
     PAUSE_ACT_RESTORE,
     PAUSE_ACT_DROP, /* the lease is removed */
@@ -64,6 +70,7 @@ PauseAction pause_machine_again(PauseState s);
 
 const char *pause_state_name(PauseState s); /* as in lease.json */
 bool pause_state_from_name(const char *name, PauseState *ret);
-const char *pause_state_phase(PauseState s); /* LeaseState.phase: pausing frozen resuming catching_up; NULL */
+const char *pause_state_phase(PauseState s); /* LeaseState.phase: pausing frozen resuming rescuing
+                                                catching_up; NULL */
 const char *pause_event_name(PauseEvent e);
 void pause_machine_draw(Str *out); /* Mermaid */

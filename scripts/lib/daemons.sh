@@ -65,6 +65,7 @@ write_agent_conf() {
 			address = "127.0.0.1";
 			port = $(server_port "$1");
 			defaults_file = $(quote "$DIR/credentials/agent.cnf");
+			vault_dir = $(quote "$d/vault");
 		};
 		job_defaults_file = $(quote "$DIR/credentials/job.cnf");
 		load_defaults_file = $(quote "$DIR/credentials/load.cnf");

@@ -108,6 +108,8 @@ static void boot(void **state)
         {PAUSE_PAUSING, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ALIVE, false, BOOT_RESTARTED},
         {PAUSE_CATCHING_UP, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ENDING, false, BOOT_RESTARTED},
         {PAUSE_RESTORING, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_ENDING, false, BOOT_RESTARTED},
+        {PAUSE_RESCUING, BOOT_OTHER, BOOT_BOTH_STOPPED, BOOT_OWNER_GONE, false, BOOT_RESTARTED},
+        {PAUSE_RESCUING, BOOT_SAME, BOOT_BOTH_STOPPED, BOOT_OWNER_GONE, false, BOOT_CONTINUE},
         /* the agent restarted on the way */
         {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_CONTINUE},
         {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_RELEASE},
@@ -145,21 +147,117 @@ static void start_ways(void **state)
         StartInput in;
         StartWay way;
     } cases[] = {
-        {{.sql_running = true, .io = REPL_IO_NO, .purges = true}, START_NOT_NEEDED},
-        {{.io = REPL_IO_YES, .purges = true}, START_SQL},
-        {{.io = REPL_IO_CONNECTING, .purges = true}, START_SQL},
-        {{.io = REPL_IO_NO, .purges = false}, START_BOTH},
-        {{.io = REPL_IO_NO, .purges = true}, START_RESCUE},
-        {{.io = REPL_IO_NO, .purges = true, .source_answers = true}, START_RESCUE},
-        {{.io = REPL_IO_NO, .purges = true, .fresh_server = true}, START_WAIT_SOURCE},
-        {{.io = REPL_IO_NO, .purges = true, .fresh_server = true, .source_answers = true}, START_BOTH},
-        {{.io = REPL_IO_NO, .purges = true, .nothing_buffered = true}, START_BOTH},
+        {{.sql_running = true, .io = REPL_IO_YES}, START_NOT_NEEDED},
+        {{.sql_running = true, .io = REPL_IO_NO},
+         START_NOT_NEEDED}, /* somebody's, or an error of the receiver */
+        {{.sql_running = true, .io = REPL_IO_NO, .fresh_server = true}, START_BOTH},
+        {{.io = REPL_IO_YES}, START_SQL},
+        {{.io = REPL_IO_CONNECTING}, START_SQL},
+        {{.io = REPL_IO_CONNECTING, .buffer = BUFFER_BEYOND}, START_SQL},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_APPLIED}, START_BOTH},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_BEYOND}, START_RESCUE},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_BEYOND, .fresh_server = true}, START_RESCUE},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_BEYOND, .source_answers = true, .can_refetch = true},
+         START_RESCUE},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_UNKNOWN, .source_answers = true}, START_UNREADABLE},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_UNKNOWN, .fresh_server = true}, START_UNREADABLE},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_ERRANT, .source_answers = true}, START_ERRANT},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_CRASHED}, START_CRASHED},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_CRASHED, .source_answers = true}, START_CRASHED},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_CRASHED, .can_refetch = true}, START_CRASHED},
+        {{.io = REPL_IO_NO, .buffer = BUFFER_CRASHED, .source_answers = true, .can_refetch = true},
+         START_REFETCH},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_int_equal(start_decide(&cases[i].in), cases[i].way);
 }
 
-/* ---- preflight ---------- -------------------------------------------------------------------------- */
+/* Both threads are started together only where nothing received can be lost by it. */
+static void a_start_of_both_needs_proof(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 5 * 2 * 2 * 2; n++) {
+        StartInput in = {.io = REPL_IO_NO,
+                         .buffer = (BufferState)(n % 5),
+                         .fresh_server = n / 5 % 2,
+                         .source_answers = n / 10 % 2,
+                         .can_refetch = n / 20};
+        assert_int_equal(start_decide(&in) == START_BOTH, in.buffer == BUFFER_APPLIED);
+    }
+}
+
+/* ---- the buffer ----------------------------------------------------------------------------------- */
+
+static void buffer(void **state)
+{
+    (void)state;
+    static const struct {
+        BufferInput in;
+        BufferState want;
+        const char *errant;
+    } cases[] = {
+        {{DB_MARIADB, "0-1-5", "0-1-5", "0-1-5", 2, false}, BUFFER_APPLIED, NULL},
+        {{DB_MARIADB, "0-1-5", "0-1-5", "", 2, false}, BUFFER_APPLIED, NULL}, /* empty files */
+        {{DB_MARIADB, "0-1-5", "0-1-5", "0-1-9", 2, false}, BUFFER_BEYOND, NULL},
+        {{DB_MARIADB, "0-1-5", "0-1-9", "0-1-9", 2, false},
+         BUFFER_BEYOND,
+         NULL}, /* a rescue was cut off at its end */
+        {{DB_MARIADB, "0-1-5", "0-1-6", "", 2, false},
+         BUFFER_BEYOND,
+         NULL}, /* or the applier between DDL and position */
+        {{DB_MARIADB, "0-1-9", "0-1-6", "0-1-9", 2, false}, BUFFER_APPLIED, NULL}, /* its own log was reset */
+        {{DB_MARIADB, "0-1-5", "0-1-7", "0-1-9", 2, false}, BUFFER_BEYOND, NULL},
+        {{DB_MARIADB, "0-1-5,7-1-2", "0-1-5,7-1-2", "0-1-4,7-1-3", 2, false}, BUFFER_BEYOND, NULL},
+        {{DB_MARIADB, "0-1-5", "0-1-5", "0-1-5,7-1-1", 2, false}, BUFFER_BEYOND, NULL}, /* a new domain */
+        {{DB_MARIADB, "0-1-5", "0-1-5", NULL, 2, false}, BUFFER_UNKNOWN, NULL},
+        {{DB_MARIADB, "0-1-5", "what", "0-1-9", 2, false}, BUFFER_UNKNOWN, NULL},
+        {{DB_MARIADB, "0-1-5", "0-2-6", "0-1-9", 2, false}, BUFFER_ERRANT, "0-2-6"},
+        {{DB_MARIADB, "0-1-7", "0-2-6", "0-1-9", 2, false}, BUFFER_BEYOND, NULL}, /* a primary of old */
+        {{DB_MARIADB, "0-1-5", "0-1-5,8-2-3", "0-1-9", 2, false},
+         BUFFER_BEYOND,
+         NULL}, /* a domain of its own */
+        {{DB_MARIADB, "0-1-5", "0-1-5,8-2-3", "0-1-9,8-1-4", 2, false}, BUFFER_ERRANT, "8-2-3"},
+        {{DB_MARIADB, "0-1-5", "0-2-6", "0-1-5", 2, false}, BUFFER_APPLIED, NULL},
+        {{DB_MARIADB, "0-1-5", "0-1-5", "0-1-5", 2, true}, BUFFER_CRASHED, NULL},
+        {{DB_MYSQL, "aaaaaaaa-0000-0000-0000-000000000001:1-5", "aaaaaaaa-0000-0000-0000-000000000001:1-5",
+          "aaaaaaaa-0000-0000-0000-000000000001:1-6", 2, false},
+         BUFFER_BEYOND,
+         NULL},
+        {{DB_MYSQL, "aaaaaaaa-0000-0000-0000-000000000001:1-5", "aaaaaaaa-0000-0000-0000-000000000001:1-5",
+          "aaaaaaaa-0000-0000-0000-000000000001:3-5", 2, false},
+         BUFFER_APPLIED,
+         NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTOFREE char *errant = NULL;
+        BufferState got = buffer_judge(&cases[i].in, &errant);
+        if (got != cases[i].want)
+            fail_msg("case %zu: %d", i, (int)got);
+        assert_true(str_eq(errant, cases[i].errant));
+    }
+}
+
+static void crashed_while_boosted(void **state)
+{
+    (void)state;
+    char *a = (char *)"a";
+    static const char *const none = NULL;
+    const struct {
+        Lease l;
+        const char *boot;
+        bool crashed;
+    } cases[] = {
+        {{.boosted = true, .boost_boot_id = a}, "a", false},
+        {{.boosted = true, .boost_boot_id = a}, "b", true},
+        {{.boosted = false, .boost_boot_id = a}, "b", false},
+        {{.boosted = true}, "b", false},
+        {{.boosted = true, .boost_boot_id = a}, none, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(lease_crashed_boosted(&cases[i].l, cases[i].boot), cases[i].crashed);
+}
+
+/* ---- preflight ----------------------------------------------------------------------------------- */
 
 static void preflight(void **state)
 {
@@ -255,6 +353,9 @@ int main(void)
         cmocka_unit_test(boot),
         cmocka_unit_test(boot_never_starts_over_a_lease),
         cmocka_unit_test(start_ways),
+        cmocka_unit_test(a_start_of_both_needs_proof),
+        cmocka_unit_test(buffer),
+        cmocka_unit_test(crashed_while_boosted),
         cmocka_unit_test(preflight),
         cmocka_unit_test(arguments),
         cmocka_unit_test(no_pattern_no_argument),

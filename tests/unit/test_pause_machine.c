@@ -76,6 +76,24 @@ static void held_over_a_restart_only_when_frozen(void **state)
     }
 }
 
+/* What the relay files hold is applied before a START, and looked at again after every restart. */
+static void a_rescue_ends_in_a_start(void **state)
+{
+    (void)state;
+    static const PauseEvent at_boot[] = {PAUSE_EV_RESCUE, PAUSE_EV_RESCUE_FAILED, PAUSE_EV_RESCUED,
+                                         PAUSE_EV_STARTED};
+    static const PauseEvent killed[] = {PAUSE_EV_RESCUE, PAUSE_EV_RESTARTED, PAUSE_EV_RESCUE,
+                                        PAUSE_EV_RESCUED};
+    assert_int_equal(walk(PAUSE_NONE, at_boot, COUNT(at_boot)), PAUSE_CATCHING_UP);
+    assert_int_equal(walk(PAUSE_NONE, killed, COUNT(killed)), PAUSE_RESUMING);
+    assert_int_equal(pause_machine_again(PAUSE_RESCUING), PAUSE_ACT_RESCUE);
+    for (int e = 0; e < PAUSE_EVENTS; e++) {
+        const PauseRow *row = pause_machine_find(PAUSE_RESCUING, (PauseEvent)e);
+        if (row && row->to != PAUSE_RESCUING)
+            assert_int_equal(row->action, PAUSE_ACT_START);
+    }
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -102,6 +120,7 @@ int main(void)
         cmocka_unit_test(only_restored_settings_end_it),
         cmocka_unit_test(every_state_takes_a_release_and_a_restart),
         cmocka_unit_test(held_over_a_restart_only_when_frozen),
+        cmocka_unit_test(a_rescue_ends_in_a_start),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,9 +44,7 @@ static const Setting good_mysql[] = {
     {"binlog_expire_logs_seconds", "2592000"},
 };
 
-#define MARIADB_AGENT                                                                                        \
-    "GRANT PROCESS, SUPER, BINLOG MONITOR, BINLOG ADMIN, BINLOG REPLAY, CONNECTION ADMIN, READ_ONLY ADMIN,"  \
-    " REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR ON *.* TO `siding_agent`@`localhost`"
+#define MARIADB_AGENT "GRANT ALL PRIVILEGES ON *.* TO `siding_agent`@`localhost`"
 
 static ServerFacts good(DbFlavor flavor)
 {
@@ -67,7 +65,7 @@ static ServerFacts good(DbFlavor flavor)
                           .read_only = true};
     f.account = xstrdup("siding_agent@localhost");
     if (flavor == DB_MARIADB) {
-        strlist_add(&f.grants, MARIADB_AGENT " IDENTIFIED BY PASSWORD '*00'");
+        strlist_add(&f.grants, MARIADB_AGENT " IDENTIFIED BY PASSWORD '*00' WITH GRANT OPTION");
     } else {
         strlist_add(&f.grants, "GRANT PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
         strlist_add(&f.grants, "GRANT BINLOG_ADMIN,XA_RECOVER_ADMIN,CONNECTION_ADMIN,REPLICATION_SLAVE_ADMIN,"
@@ -208,6 +206,11 @@ static void keyless(ServerFacts *f)
     f->keyless_count = 2;
     strlist_add(&f->keyless, "shop.log");
 }
+static void no_grant_option(ServerFacts *f)
+{
+    strlist_done(&f->grants);
+    strlist_add(&f->grants, MARIADB_AGENT " IDENTIFIED BY PASSWORD '*00'");
+}
 static void no_process(ServerFacts *f)
 {
     strlist_done(&f->grants);
@@ -232,6 +235,7 @@ static void other_faults_are_told(void **state)
         {without_siding, "filters", "error", "the queue does not reach it"},
         {with_siding, "filters", "warning", "it does not hold everything"},
         {keyless, "keyless_tables", "warning", "2 tables have no primary or unique key (shop.log, …)"},
+        {no_grant_option, "grants", "error", "lacks GRANT OPTION"},
         {no_process, "grants", "error", "lacks SUPER, PROCESS, REPLICATION SLAVE ADMIN"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

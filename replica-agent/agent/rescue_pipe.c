@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rescue_pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* A client that dies takes its lock with it; one that finds the lock taken does nothing. */
+#define LOCK_FIRST                                                                                           \
+    "--init-command=BEGIN NOT ATOMIC IF COALESCE(GET_LOCK('siding_rescue', 20), 0) <> 1 THEN SIGNAL"         \
+    " SQLSTATE '45000' SET MESSAGE_TEXT = 'another rescue is under way'; END IF; END"
+
+struct RescuePipe {
+    const StrList *files;
+    pid_t decoder, client;
+    int decoder_status, client_status; /* -1: it runs */
+    int to;                            /* the decoder's standard input */
+    int fd;                            /* of the file read last */
+    size_t fd_file;
+    BinlogPart format; /* the description sent last */
+    bool begun;
+};
+
+char *rescue_program(const char *name)
+{
+    static const char *const folders[] = {"/usr/bin", "/usr/local/bin", "/usr/sbin"};
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        char *path = xasprintf("%s/%s", folders[i], name);
+        if (access(path, X_OK) == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *ret, Err *err)
+{
+    AUTOFREE char *path = rescue_program(name);
+    if (!path)
+        return err_set(err, ERR_REFUSED, 0, "%s is not installed (Debian package mariadb-client)", name);
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, in, 0);
+    posix_spawn_file_actions_adddup2(&files, out, 1);
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setsigdefault(&attr, &pipe);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+    int rc = posix_spawn(ret, path, &files, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return rc == 0 ? true : err_errno(err, rc, "start %s", path);
+}
+
+static bool spawn_client(const AgentConfig *c, int in, pid_t *ret, Err *err)
+{
+    AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.defaults_file);
+    AUTOFREE char *where = c->server.socket ? xasprintf("--socket=%s", c->server.socket)
+                                            : xasprintf("--host=%s", c->server.address);
+    AUTOFREE char *port = xasprintf("--port=%lld", (long long)c->server.port);
+    char *argv[] = {(char *)"mariadb",
+                    defaults,
+                    where,
+                    port,
+                    (char *)"--batch",
+                    (char *)"--binary-mode",
+                    (char *)"--skip-reconnect",
+                    (char *)"--max-allowed-packet=1G",
+                    (char *)LOCK_FIRST,
+                    NULL};
+    return spawn("mariadb", argv, in, 2, ret, err);
+}
+
+static bool spawn_decoder(int in, int out, pid_t *ret, Err *err)
+{
+    char *argv[] = {(char *)"mariadb-binlog", (char *)"--no-defaults", (char *)"-", NULL};
+    return spawn("mariadb-binlog", argv, in, out, ret, err);
+}
+
+bool rescue_pipe_open(const AgentConfig *conf, const StrList *files, RescuePipe **ret, Err *err)
+{
+    int feed[2], sql[2];
+    if (pipe2(feed, O_CLOEXEC) < 0)
+        return err_errno(err, errno, "make a pipe");
+    if (pipe2(sql, O_CLOEXEC) < 0) {
+        close(feed[0]);
+        close(feed[1]);
+        return err_errno(err, errno, "make a pipe");
+    }
+    RescuePipe *p = NEW(RescuePipe);
+    *p = (RescuePipe){.files = files, .to = feed[1], .fd = -1, .decoder_status = -1, .client_status = -1};
+    signal(SIGPIPE, SIG_IGN);
+    bool ok = spawn_client(conf, sql[0], &p->client, err) && spawn_decoder(feed[0], sql[1], &p->decoder, err);
+    close(feed[0]);
+    close(sql[0]);
+    close(sql[1]);
+    if (ok) {
+        *ret = p;
+        return true;
+    }
+    Err ignored;
+    (void)!rescue_pipe_close(p, &ignored);
+    return false;
+}
+
+static bool write_all(int fd, const char *bytes, size_t n, Err *err)
+{
+    while (n) {
+        ssize_t w = write(fd, bytes, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return err_set(err, ERR_LOST, errno, "the client has ended");
+        bytes += w;
+        n -= (size_t)w;
+    }
+    return true;
+}
+
+static bool open_file(RescuePipe *p, size_t file, Err *err)
+{
+    if (p->fd >= 0 && p->fd_file == file)
+        return true;
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd_file = file;
+    p->fd = open(p->files->v[file], O_RDONLY | O_CLOEXEC);
+    return p->fd >= 0 ? true : err_errno(err, errno, "read %s", p->files->v[file]);
+}
+
+static bool send_part(RescuePipe *p, const BinlogPart *part, Err *err)
+{
+    char block[65536];
+    if (!open_file(p, part->file, err))
+        return false;
+    for (int64_t at = part->from; at < part->to;) {
+        size_t want = part->to - at < (int64_t)sizeof block ? (size_t)(part->to - at) : sizeof block;
+        ssize_t n = pread(p->fd, block, want, at);
+        if (n <= 0)
+            return err_errno(err, n < 0 ? errno : EIO, "read %s", p->files->v[part->file]);
+        if (!write_all(p->to, block, (size_t)n, err))
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+static bool same_part(const BinlogPart *a, const BinlogPart *b)
+{
+    return a->file == b->file && a->from == b->from;
+}
+
+bool rescue_pipe_feed(RescuePipe *p, const BinlogGroup *g, Err *err)
+{
+    if (!p->begun && !write_all(p->to, "\xfe\x62\x69\x6e", 4, err))
+        return false;
+    if ((!p->begun || !same_part(&p->format, &g->format)) && !send_part(p, &g->format, err))
+        return false;
+    p->begun = true;
+    p->format = g->format;
+    for (size_t i = 0; i < g->n_parts; i++)
+        if (!send_part(p, &g->parts[i], err))
+            return false;
+    return true;
+}
+
+void rescue_pipe_end(RescuePipe *p)
+{
+    if (p->to >= 0)
+        close(p->to);
+    if (p->fd >= 0)
+        close(p->fd);
+    p->to = p->fd = -1;
+}
+
+static bool has_ended(pid_t pid, int *status, int flags)
+{
+    int word;
+    if (pid <= 0 || *status >= 0)
+        return true;
+    pid_t got = waitpid(pid, &word, flags);
+    if (got == 0 || (got < 0 && errno == EINTR))
+        return false;
+    *status = got < 0 ? 255 : WIFEXITED(word) ? WEXITSTATUS(word) : 128 + WTERMSIG(word);
+    return true;
+}
+
+bool rescue_pipe_is_done(RescuePipe *p)
+{
+    bool decoder = has_ended(p->decoder, &p->decoder_status, WNOHANG);
+    return has_ended(p->client, &p->client_status, WNOHANG) && decoder;
+}
+
+bool rescue_pipe_close(RescuePipe *p, Err *err)
+{
+    rescue_pipe_end(p);
+    while (!has_ended(p->client, &p->client_status, 0))
+        ;
+    while (!has_ended(p->decoder, &p->decoder_status, 0))
+        ;
+    bool ok = p->client_status == 0 && p->decoder_status == 0;
+    if (p->client_status > 0)
+        err_set(err, ERR_DB, 0, "mariadb ended with status %d", p->client_status);
+    else if (!ok)
+        err_set(err, ERR_CORRUPT, 0, "mariadb-binlog ended with status %d", p->decoder_status);
+    free(p);
+    return ok;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent's hold on a rescue: one supervised program, started by the pause machine's action, whose end is
+ * an event of that machine. The lease keeps what it has found and how far it is.
+ */
+#include <string.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/flavor.h"
+#include "common/fs.h"
+#include "common/gtid.h"
+#include "common/log.h"
+#include "program.h"
+#include "store.h"
+
+static char *folder(Agent *a)
+{
+    return store_path(a, "rescue");
+}
+
+static void fill_spec(Agent *a, ProgramSpec *ret)
+{
+    AUTOFREE char *bin = fs_program_dir();
+    ret->program = xasprintf("%s/siding-agent", bin);
+    ret->cwd = folder(a);
+    ret->stop_grace_ms = 1000;
+    strlist_add(&ret->args, "rescue");
+    strlist_addf(&ret->args, "--config=%s", a->config_path);
+    strlist_add(&ret->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    strlist_add(&ret->env, "LANG=C.UTF-8");
+}
+
+static void take_progress(Agent *a)
+{
+    LeaseRescue *r = &a->pause.lease.rescue;
+    ProgramProgress p = {0};
+    if (!program_read_progress(a->rescue, &p))
+        return;
+    double seconds = (double)(clock_wall_ms() - r->started_at) / 1000;
+    r->done = p.done;
+    r->total = p.total > r->total ? p.total : r->total;
+    r->rate = seconds > 0 ? (double)(r->done - r->done_before) / seconds : 0;
+    r->eta_s = r->rate > 0 ? (double)(r->total - r->done) / r->rate : -1;
+    wire_free(program_progress_fields, &p);
+    agent_changed_slightly(a);
+}
+
+static void on_end(void *arg, const ProgramExit *e)
+{
+    Agent *a = arg;
+    take_progress(a);
+    AUTOFREE char *dir = xstrdup(program_dir(a->rescue));
+    AUTOFREE char *said = program_log_tail(dir, "err", 400);
+    program_free(STEAL(a->rescue));
+    bool ok = e && e->started && e->exit_code == 0 && !e->signal;
+    AUTOFREE char *why =
+        xasprintf("applying the kept transactions has not ended well, it will be tried again: %s",
+                  *said           ? said
+                  : e && e->error ? e->error
+                  : !e            ? "its supervisor died"
+                                  : "it was killed");
+    pause_rescue_ended(a, ok, why);
+}
+
+bool rescue_is_under_way(const Agent *a)
+{
+    return a->rescue != NULL;
+}
+
+void rescue_begin(Agent *a)
+{
+    Err err;
+    AUTOFREE char *dir = folder(a);
+    if (a->rescue)
+        return;
+    ProgramSpec spec = {0};
+    fill_spec(a, &spec);
+    bool again = !program_has_run(dir) || program_reset(dir, &err);
+    /* Another build or configuration may have been put in place since. */
+    AUTOFREE char *old = xasprintf("%s/spec.json", dir), *running = xasprintf("%s/supervisor.json", dir);
+    if (again && !fs_exists(running))
+        again = fs_remove(old, &err);
+    if (!again || !program_start(a->base, dir, &spec, on_end, a, &a->rescue, &err))
+        pause_rescue_ended(a, false, err.text);
+    wire_free(program_spec_fields, &spec);
+}
+
+void rescue_tick(Agent *a)
+{
+    if (a->rescue && a->pause.state == PAUSE_RESCUING)
+        take_progress(a);
+}
+
+void rescue_close(Agent *a)
+{
+    program_free(STEAL(a->rescue)); /* it goes on below its supervisor */
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Keeps the vault up to date while a pause is in force: every 100 ms, from a thread of its own, whether the
+ * server answers or not.
+ */
+#include "agent.h"
+#include "common/binlog.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "replica-agent/core/buffer.h"
+#include "store.h"
+
+enum { EVERY_MS = 100, CLEAR_EVERY_MS = 500, LOUD_EVERY_MS = 30000 };
+
+typedef struct Round {
+    Agent *a;
+    VaultPlace place;
+    bool sync, clear, ok;
+    DbFlavor flavor;
+    char *applied; /* clear: what must have been reached */
+    VaultFigures figures;
+    Err err;
+} Round;
+
+static void round_free(Round *r)
+{
+    wire_free(vault_place_fields, &r->place);
+    free(r->applied);
+    free(r);
+}
+
+/* The pause is over; what was kept must be applied, whoever ended it. */
+static bool clear(const Round *r, Err *err)
+{
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    if (!vault_files(&r->place, &files, err) || !binlog_scan(&files, &scan, err))
+        return false;
+    /* Under load the newest file is ahead of what the last probe saw: that one is the server's. */
+    if (files.n > 1 && !buffer_reaches(r->flavor, r->applied, scan.last))
+        return err_set(err, ERR_CONFLICT, 0,
+                       "links in %s are kept: they hold transactions up to %.200s, applied is %.200s",
+                       r->place.folder, scan.last, r->applied);
+    return vault_clear(&r->place, err);
+}
+
+static void in_worker(void *arg)
+{
+    Round *r = arg;
+    if (r->clear) {
+        r->ok = clear(r, &r->err);
+        return;
+    }
+    r->ok = vault_keep(&r->place, &r->err) && (!r->sync || vault_sync_newest(&r->place, &r->err)) &&
+            vault_measure(&r->place, &r->figures, &r->err);
+}
+
+static void set_trouble(Agent *a, const char *text)
+{
+    AgentVault *v = &a->vault;
+    int64_t now = clock_mono_ms();
+    if (text && (!str_eq(text, v->trouble) || now - v->loud_ms > LOUD_EVERY_MS)) {
+        log_error("relay files are not kept safe: %s", text);
+        v->loud_ms = now;
+    }
+    if (str_eq(text, v->trouble))
+        return;
+    free(v->trouble);
+    v->trouble = xstrdup(text);
+    agent_changed(a);
+}
+
+static void in_loop(void *arg)
+{
+    Round *r = arg;
+    Agent *a = r->a;
+    a->vault.in_flight = false;
+    if (!a->stopping && (r->clear || a->pause.state != PAUSE_NONE)) {
+        if (r->ok)
+            a->vault.figures = r->figures;
+        set_trouble(a, r->ok ? NULL : r->err.text);
+        a->vault.clear_due = a->vault.clear_due && !(r->clear && r->ok);
+    }
+    round_free(r);
+}
+
+static bool is_paused(const Agent *a)
+{
+    return a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
+}
+
+static Round *next_round(Agent *a)
+{
+    Round *r = NEW(Round);
+    r->a = a;
+    r->clear = a->pause.state == PAUSE_NONE;
+    r->sync = is_paused(a) && str_eq(a->conf.buffer_sync, "agent");
+    r->flavor = a->server.version.flavor;
+    r->applied = xstrdup(a->server.status.applied);
+    wire_copy(vault_place_fields, &r->place, &a->vault.place);
+    return r;
+}
+
+void vault_tick(Agent *a)
+{
+    Err err;
+    AgentVault *v = &a->vault;
+    int64_t now = clock_mono_ms();
+    bool idle =
+        a->pause.state == PAUSE_NONE && !(v->clear_due && a->server.up && a->server.status.sql_running);
+    if (idle || v->in_flight || !v->place.index || now < v->next_ms)
+        return;
+    Round *r = next_round(a);
+    v->next_ms = now + (r->clear ? CLEAR_EVERY_MS : EVERY_MS);
+    v->in_flight = work_submit(v->pool, (WorkJob){in_worker, in_loop, r}, &err);
+    if (!v->in_flight)
+        round_free(r);
+}
+
+void vault_learn(Agent *a, const VaultPlace *p)
+{
+    Err err;
+    AgentVault *v = &a->vault;
+    if (!p->index || (str_eq(p->index, v->place.index) && str_eq(p->folder, v->place.folder) &&
+                      str_eq(p->data_folder, v->place.data_folder)))
+        return;
+    wire_free(vault_place_fields, &v->place);
+    wire_copy(vault_place_fields, &v->place, p);
+    if (!store_write(a, "relay.json", vault_place_fields, &v->place, &err))
+        log_warn("%s", err.text);
+}
+
+void vault_open(Agent *a)
+{
+    Err err;
+    a->vault.pool = work_new(a->base, "vault", 1, 2);
+    a->vault.clear_due = true; /* without a lease, what an agent before left is given up */
+    if (!store_read(a, "relay.json", vault_place_fields, &a->vault.place, &err) && err.kind != ERR_NOT_FOUND)
+        log_warn("%s", err.text);
+}
+
+void vault_close(Agent *a)
+{
+    if (a->vault.pool)
+        work_free(STEAL(a->vault.pool));
+    wire_free(vault_place_fields, &a->vault.place);
+    free(STEAL(a->vault.trouble));
+}

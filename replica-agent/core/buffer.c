@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "buffer.h"
+
+#include <stdio.h>
+
+typedef struct Number {
+    unsigned long domain, server;
+    unsigned long long seq;
+} Number;
+
+static bool parse(const char *text, Number *ret)
+{
+    char end;
+    return sscanf(text, "%lu-%lu-%llu%c", &ret->domain, &ret->server, &ret->seq, &end) == 3;
+}
+
+/* The entry of a domain in a MariaDB position. */
+static bool of_domain(const char *position, unsigned long domain, Number *ret)
+{
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, position ? position : "", ',');
+    for (size_t i = 0; i < parts.n; i++)
+        if (parse(parts.v[i], ret) && ret->domain == domain)
+            return true;
+    return false;
+}
+
+/* A transaction that this server wrote itself, beyond what it has replicated in that domain. One in a
+ * domain that nothing replicates into is nobody's trouble. */
+static char *find_errant(const BufferInput *in)
+{
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, in->binlog ? in->binlog : "", ',');
+    for (size_t i = 0; i < parts.n; i++) {
+        Number own, other;
+        if (!parse(parts.v[i], &own) || own.server != (unsigned long)in->server_id)
+            continue;
+        bool replicated = of_domain(in->applied, own.domain, &other);
+        if (replicated ? own.seq > other.seq : of_domain(in->held, own.domain, &other))
+            return xstrdup(parts.v[i]);
+    }
+    return NULL;
+}
+
+/* The binary log knows of replicated transactions that the replica's own position does not: a rescue, or a
+ * DDL of the applier, was cut off in between. */
+static bool position_is_behind(const BufferInput *in)
+{
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, in->binlog ? in->binlog : "", ',');
+    for (size_t i = 0; i < parts.n; i++) {
+        Number logged, applied;
+        if (parse(parts.v[i], &logged) && logged.server != (unsigned long)in->server_id &&
+            of_domain(in->applied, logged.domain, &applied) && logged.seq > applied.seq)
+            return true;
+    }
+    return false;
+}
+
+char *buffer_position(DbFlavor flavor, const char *applied, const char *binlog)
+{
+    return gtid_max_text(flavor, applied ? applied : "", binlog ? binlog : "");
+}
+
+bool buffer_reaches(DbFlavor flavor, const char *position, const char *held)
+{
+    Err ignored;
+    Gtid *a = NULL, *b = NULL;
+    bool ok = gtid_parse(flavor, position ? position : "", &a, &ignored) &&
+              gtid_parse(flavor, held ? held : "", &b, &ignored) && gtid_contains(a, b);
+    gtid_free(a);
+    gtid_free(b);
+    return ok;
+}
+
+BufferState buffer_judge(const BufferInput *in, char **ret_errant)
+{
+    if (ret_errant)
+        *ret_errant = NULL;
+    if (in->crashed)
+        return BUFFER_CRASHED;
+    if (!in->held)
+        return BUFFER_UNKNOWN;
+    AUTOFREE char *position = buffer_position(in->flavor, in->applied, in->binlog);
+    if (!position)
+        return BUFFER_UNKNOWN;
+    bool behind = in->flavor == DB_MARIADB && position_is_behind(in);
+    if (!behind && buffer_reaches(in->flavor, in->applied, in->held))
+        return BUFFER_APPLIED;
+    AUTOFREE char *errant = in->flavor == DB_MARIADB ? find_errant(in) : NULL;
+    if (!errant)
+        return BUFFER_BEYOND;
+    if (ret_errant)
+        *ret_errant = STEAL(errant);
+    return BUFFER_ERRANT;
+}

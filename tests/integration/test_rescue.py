@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The buffer of a paused replica is never lost: whatever is killed, every transaction that had reached the replica is
+applied, with its GTID, before anything starts its replication. The coordinator is stopped, the primary mostly dead.
+SIDING_RESCUE_ROUNDS=N runs N random rounds instead of two; SIDING_RESCUE_SEED=S makes them those of S."""
+import contextlib
+import glob
+import os
+import random
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+from harness import ClusterTest, Failed, call, main, wait_until
+from test_agent import Agent, Refused
+
+DOMAIN = 7  # a second one beside 0
+
+
+class Load:
+    """Transactions on the primary from several sessions, until it is killed or this is stopped. `acknowledged` holds
+    what the primary said is committed: with semi-sync it has then reached a replica."""
+
+    def __init__(self, cluster, kinds, domains=True):
+        self.cluster, self.on, self.acknowledged, self.lock = cluster, True, [], threading.Lock()
+        self.threads = [threading.Thread(target=self.go, args=(kind, number, domains), daemon=True)
+                        for number, kind in enumerate(kinds)]
+        for t in self.threads:
+            t.start()
+
+    def go(self, kind, number, domains):
+        with contextlib.suppress(Failed, ValueError), self.cluster.session("db0") as s:
+            if domains and number % 2:
+                s.sql("SET SESSION gtid_domain_id=%d" % DOMAIN)
+            n = 0
+            while self.on:
+                n += 1
+                self.one(kind, s, "%d-%d" % (number, n), number)
+
+    def one(self, kind, s, key, number):
+        if kind == "small":
+            s.sql("INSERT INTO t.w%d (k, v) VALUES ('%s', REPEAT('x', 60))" % (number % 2, key))
+            with self.lock:
+                self.acknowledged.append((number % 2, key))
+        elif kind == "large":
+            s.sql("INSERT INTO t.big%d (v) SELECT REPEAT(MD5(seq), 8) FROM t.numbers LIMIT 8000" % number)
+        elif kind == "ddl":
+            s.sql("ALTER TABLE t.shape%d ADD COLUMN c INT, ALGORITHM=COPY" % number)
+            s.sql("ALTER TABLE t.shape%d DROP COLUMN c" % number)
+            s.sql("CREATE TABLE t.made%d (a INT PRIMARY KEY)" % number)
+            s.sql("DROP TABLE t.made%d" % number)
+
+    def stop(self):
+        self.on = False
+        for t in self.threads:
+            t.join(60)
+
+
+def complete(files):
+    """The last whole transaction of each domain in relay files, as mariadb-binlog reads them: {domain: number}.
+    Independent of Siding's own scanner."""
+    found = {}
+    for path in files:
+        out = subprocess.run(["mariadb-binlog", "--no-defaults", "--skip-gtid-strict-mode", path], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, check=False).stdout.decode("utf-8", "replace")
+        open_gtid, ddl = None, False
+        for line in out.split("\n"):
+            gtid = re.search(r"\tGTID (\d+)-\d+-(\d+)( ddl)?", line)
+            if gtid:
+                open_gtid, ddl = (int(gtid[1]), int(gtid[2])), bool(gtid[3])
+            elif open_gtid and (line == "COMMIT/*!*/;" or (ddl and "\tQuery\t" in line)):
+                found[open_gtid[0]] = max(open_gtid[1], found.get(open_gtid[0], 0))
+                open_gtid = None
+    return found
+
+
+def position(text):
+    return {int(d): int(n) for d, _, n in (g.split("-") for g in text.split(",") if g)}
+
+
+class Base(ClusterTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.stop("coordinator")
+        c.sql("db0", "CREATE DATABASE t;"
+              "CREATE TABLE t.w0 (id BIGINT AUTO_INCREMENT PRIMARY KEY, k VARCHAR(40), v VARCHAR(200), INDEX (k));"
+              "CREATE TABLE t.w1 LIKE t.w0; CREATE TABLE t.numbers (seq INT PRIMARY KEY);"
+              "CREATE TABLE t.big2 (id BIGINT AUTO_INCREMENT PRIMARY KEY, v TEXT); CREATE TABLE t.big3 LIKE t.big2;"
+              "CREATE TABLE t.shape4 (id INT PRIMARY KEY, v VARCHAR(100)); CREATE TABLE t.shape5 LIKE t.shape4;")
+        c.sql("db0", "INSERT INTO t.numbers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+              "SELECT i FROM n; INSERT INTO t.numbers SELECT seq + 1000 * k FROM t.numbers, (SELECT seq AS k FROM t.numbers "
+              "WHERE seq < 12) AS x; INSERT INTO t.shape4 SELECT seq, 'a' FROM t.numbers; INSERT INTO t.shape5 SELECT seq, 'a' "
+              "FROM t.numbers;")
+        c.expect_caught_up()
+        cls.agent = Agent(c, "db1")
+
+    def setUp(self):
+        self.settings = self.values()
+
+    def tearDown(self):
+        """The primary is back: replication goes on from where the rescue ended, and the servers are equal."""
+        c = self.cluster
+        with contextlib.suppress(Failed):
+            c.start("db0")
+        self.open_primary()
+        with contextlib.suppress(Failed):
+            c.start("db1")
+        self.resume_quietly()
+        wait_until(lambda: self.lease()["owner"] is None, 90, lambda: "no lease on db1: %s" % self.lease())
+        c.expect_replicating("db1")
+        c.expect_equal()
+        self.assertEqual(self.values(), self.settings)
+        wait_until(lambda: not self.kept(), 20, lambda: "nothing is left in the vault: %s" % self.agent.state()["warnings"])
+        self.assertFalse(os.path.exists(self.file("agent", "lease.json")))
+
+    def open_primary(self):
+        if self.cluster.flavor == "mysql":
+            self.cluster.sql("db0", "SET GLOBAL super_read_only=0; SET GLOBAL read_only=0; SET GLOBAL rpl_semi_sync_source_enabled=1")
+        else:
+            self.cluster.sql("db0", "SET GLOBAL rpl_semi_sync_master_enabled=1; SET GLOBAL read_only=0")
+
+    def values(self):
+        names = {"mariadb": "slave_parallel_threads", "mysql": "replica_parallel_workers"}[self.cluster.flavor]
+        return self.cluster.sql("db1", "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, "
+                                "@@GLOBAL.sync_relay_log, @@GLOBAL.event_scheduler, @@GLOBAL.%s" % names)
+
+    def file(self, *names):
+        return os.path.join(self.cluster.folder, "db1", *names)
+
+    def kept(self):
+        return sorted(glob.glob(self.file("vault", "siding-relay-*")))
+
+    def lease(self):
+        return self.agent.lease()
+
+    def pause(self, **more):
+        return self.agent.post("/v1/pause", for_s=600, reason="test", by="test", **more)["gtid"]
+
+    def resume_quietly(self):
+        with contextlib.suppress(OSError, Refused):
+            self.agent.post("/v1/resume", by="test", reason="x")
+
+    def lose(self, *nodes):
+        """kill -9 of whole hosts."""
+        for node in nodes:
+            self.cluster.kill(node)
+
+    def files(self):
+        """Paths of copies of all relay files of the dead replica, in order: those kept, then the others."""
+        kept = self.kept()
+        inodes = {os.stat(p).st_ino for p in kept}
+        present = [p for p in sorted(glob.glob(self.file("data", "relay.0*"))) if os.stat(p).st_ino not in inodes]
+        return copies(self.file("copies"), kept + present)
+
+    def expect_received(self):
+        """All that the primary has is in the replica's relay files. A domain that says nothing is not listed there."""
+        end = position(self.cluster.position("db0"))
+        wait_until(lambda: position(self.agent.state()["server"]["received"]).get(0) == end[0], 10,
+                   lambda: "all is received: %s" % self.agent.state()["server"])
+        return end
+
+    def received(self):
+        return complete(self.files())
+
+    def applied(self):
+        return position(self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"))
+
+    def log_says(self, words):
+        with open(self.file("agent.log"), encoding="utf-8") as f:
+            return words in f.read()
+
+    def expect_rescued(self, received, within_s=120):
+        """Everything received is applied, replication runs (its receiver looks for the dead primary), no lease."""
+        def done():
+            try:
+                state = self.agent.state()
+            except (OSError, Refused):
+                return False
+            return state["server"]["up"] and state["lease"]["owner"] is None and state["server"]["sql_running"]
+        wait_until(done, within_s, lambda: "db1 is rescued: %s" % self.agent.state())
+        now = self.applied()
+        for domain, number in received.items():
+            self.assertGreaterEqual(now.get(domain, 0), number, "domain %d of %s, received %s" % (domain, now, received))
+        self.assertEqual(position(self.cluster.position("db1")), now, "the GTIDs are those of the primary")
+
+    def expect_acknowledged(self, load):
+        for table in (0, 1):
+            there = {k for (k,) in self.cluster.sql("db1", "SELECT k FROM t.w%d" % table)}
+            lost = [k for t, k in load.acknowledged if t == table and k not in there]
+            self.assertEqual(lost, [], "acknowledged and lost")
+
+
+def copies(folder, paths):
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    made = [os.path.join(folder, "%04d" % i) for i in range(len(paths))]
+    for path, to in zip(paths, made):
+        shutil.copyfile(path, to)
+    return made
+
+
+class MariaDB(Base):
+    replicas = 1
+
+    def test_a_lost_primary_and_a_lost_paused_replica(self):
+        """Two domains, DDL, accounts, an event, and a large transaction that was cut off in the middle."""
+        c = self.cluster
+        self.pause()
+        self.assertTrue(self.kept())
+        load = Load(c, ["small", "small", "large", "large"])
+        time.sleep(1)
+        c.sql("db0", "CREATE EVENT t.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t.w0 WHERE id < 0; CREATE USER reader@localhost "
+              "IDENTIFIED BY 'x'; GRANT SELECT ON t.* TO reader@localhost; ALTER TABLE t.shape4 ADD COLUMN late INT;")
+        load.stop()
+        c.sql("db0", "INSERT INTO t.big2 (v) SELECT REPEAT('y', 200) FROM t.numbers LIMIT 2000")
+        self.lose("db0", "db1")
+        newest = self.file("data", sorted(os.path.basename(p) for p in glob.glob(self.file("data", "relay.0*")))[-1])
+        os.truncate(newest, os.stat(newest).st_size - 100)  # as a machine crash could leave it
+        received = self.received()
+        self.assertEqual(set(received), {0, DOMAIN})
+        os.rename(os.path.join(c.folder, "db0"), os.path.join(c.folder, "db0.gone"))
+        try:
+            self.start_replica()
+            self.expect_rescued(received)
+            self.expect_acknowledged(load)
+            self.assertEqual(c.sql("db1", "SELECT status, definer FROM information_schema.events WHERE event_name = 'e'"),
+                             [("SLAVESIDE_DISABLED", "root@localhost")])
+            self.assertIn("late", c.value("db1", "SELECT GROUP_CONCAT(column_name) FROM information_schema.columns WHERE "
+                                          "table_name = 'shape4'"))
+            self.assertTrue(self.log_says("transactions in the relay files are not applied"))
+        finally:
+            os.rename(os.path.join(c.folder, "db0.gone"), os.path.join(c.folder, "db0"))
+
+    def start_replica(self):
+        self.cluster.must_sandbox("start", "db1")
+
+    def test_lost_in_catch_up_and_twice_in_the_rescue(self):
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small", "large", "small", "ddl", "ddl"])
+        time.sleep(3)
+        load.stop()
+        resume = threading.Thread(target=self.resume_quietly)
+        before = sum(self.applied().values())
+        resume.start()
+        wait_until(lambda: sum(self.applied().values()) > before + 5, 20, "catching up")
+        self.lose("db0", "db1")
+        resume.join(60)
+        received = self.received()
+        for _ in range(2):
+            self.start_replica()
+            wait_until(lambda: os.path.exists(self.file("agent", "rescue", "supervisor.json")) or
+                       self.agent.state()["lease"]["owner"] is None, 30, "the rescue")
+            time.sleep(random.random())
+            self.lose("db1")
+        self.start_replica()
+        self.expect_rescued(received)
+        self.expect_acknowledged(load)
+
+    def test_the_receiver_died_during_the_pause(self):
+        """The primary lives, but it has purged what the replica would have to fetch again."""
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small"])
+        time.sleep(1)
+        load.stop()
+        end = self.expect_received()
+        c.sql("db1", "STOP SLAVE IO_THREAD")
+        c.sql("db0", "FLUSH BINARY LOGS; FLUSH BINARY LOGS")
+        c.sql("db0", "PURGE BINARY LOGS TO '%s'" % c.sql("db0", "SHOW MASTER STATUS")[0][0])
+        self.resume_quietly()
+        wait_until(lambda: self.lease()["owner"] is None, 60, lambda: "released: %s" % self.lease())
+        self.assertGreaterEqual(self.applied()[0], end[0])
+        self.expect_acknowledged(load)
+        c.expect_replicating("db1")
+
+    def test_a_held_pause_keeps_its_buffer_over_a_restart(self):
+        c = self.cluster
+        gtid = self.pause(hold=True)
+        c.sql("db0", "INSERT INTO t.w0 (k) VALUES ('held'); DROP TABLE t.shape5;")
+        self.expect_received()
+        self.lose("db1")
+        received = self.received()
+        self.start_replica()
+        wait_until(lambda: self.log_says("the pause is held"), 20, "held")
+        time.sleep(1)
+        self.assertEqual(self.lease()["phase"], "frozen")
+        self.assertEqual(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), gtid)
+        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.shape5"), "12000", "the rows of the dropped table can be saved")
+        self.assertTrue(self.kept())
+        self.assertEqual(c.replication("db1")["io"], "No")
+        self.resume_quietly()
+        self.expect_rescued(received)
+        self.assertEqual(c.sql("db1", "SHOW TABLES FROM t LIKE 'shape5'"), [])
+        c.sql("db0", "CREATE TABLE t.shape5 LIKE t.shape4")
+
+    def test_a_server_with_writes_of_its_own_is_left_to_a_person(self):
+        c = self.cluster
+        self.pause()
+        c.sql("db0", "INSERT INTO t.w0 (k) VALUES ('a'), ('b')")
+        time.sleep(0.5)
+        self.lose("db1")
+        self.start_server_alone()
+        before = c.value("db1", "SELECT @@GLOBAL.gtid_binlog_pos")
+        c.sql("db1", "CREATE DATABASE mine")
+        self.start_replica()
+        wait_until(lambda: any("was written by this server itself" in w for w in self.agent.state()["warnings"]), 20,
+                   lambda: "told: %s" % self.agent.state()["warnings"])
+        self.assertEqual((c.replication("db1")["io"], c.replication("db1")["sql"]), ("No", "No"))
+        self.assertTrue(self.kept())
+        # What a person may decide: the database is taken back, and its trace in the server's own log.
+        c.sql("db1", "SET SESSION sql_log_bin=0; DROP DATABASE mine; RESET MASTER; SET GLOBAL gtid_slave_pos='%s'" % before)
+        wait_until(lambda: self.lease()["owner"] is None, 60, "rescued")
+        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.w0 WHERE k IN ('a', 'b')"), "2")
+
+    def start_server_alone(self):
+        status, out, err = call("bash", "-c", 'conf="$1/db1/agent.conf"; mv "$conf" "$conf.away"; '
+                                '"$2" start "$1" db1; mv "$conf.away" "$conf"', "-", self.cluster.folder,
+                                os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                                             "scripts", "sandbox"))
+        wait_until(lambda: self.alive(), 20, lambda: "server of db1: %d %s%s" % (status, out, err))
+        self.cluster.read_env()
+
+    def alive(self):
+        with contextlib.suppress(Failed):
+            return self.cluster.value("db1", "SELECT 1")
+        return None
+
+    def test_random_rounds(self):
+        seed = int(os.environ.get("SIDING_RESCUE_SEED", str(random.randrange(1 << 30))))
+        rounds = int(os.environ.get("SIDING_RESCUE_ROUNDS", "2"))
+        print("# rescue rounds: %d, seed %d" % (rounds, seed), flush=True)
+        for i in range(rounds):
+            self.one_round(random.Random(seed + i), seed + i)
+
+    def one_round(self, dice, seed):
+        c = self.cluster
+        begun = time.monotonic()
+        paused, caught, again = dice.random() < 0.8, dice.random() < 0.4, dice.randrange(3)
+        kinds = ["small", "small", dice.choice(["small", "large"]), dice.choice(["small", "large"]),
+                 dice.choice(["small", "ddl"]), dice.choice(["small", "ddl"])]
+        if paused:
+            self.pause()
+        load = Load(c, kinds)
+        time.sleep(dice.uniform(0.3, 2))
+        if paused and caught:
+            load.stop()
+            threading.Thread(target=self.resume_quietly, daemon=True).start()
+            time.sleep(dice.uniform(0.02, 0.8))
+        order = ["db0", "db1"]
+        dice.shuffle(order)
+        c.kill("server" + order[0][2:])
+        self.lose(*order)
+        load.stop()
+        received = self.received()
+        for _ in range(again):
+            self.start_replica()
+            time.sleep(dice.uniform(0, 1.5))
+            self.lose("db1")
+        self.start_replica()
+        self.expect_rescued(received)
+        self.expect_acknowledged(load)
+        c.start("db0")
+        self.open_primary()
+        c.expect_replicating("db1")
+        c.expect_equal()
+        print("# seed %d: %s%s %s, killed again %d times, received %s: %.0f s" %
+              (seed, "paused" if paused else "running", " catching up" if paused and caught else "", "/".join(kinds), again,
+               received, time.monotonic() - begun), flush=True)
+
+
+if __name__ == "__main__":
+    main()
