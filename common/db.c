@@ -9,6 +9,9 @@
 #include <errmsg.h>
 #include <errno.h>
 #include <mysql.h>
+#ifdef MARIADB_BASE_VERSION
+#include <ma_pvio.h>
+#endif
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "dbwire.h"
 #include "fs.h"
 
 struct Db {
@@ -565,6 +569,54 @@ bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *f
     if (ok)
         *ret = text ? strtoll(text, NULL, 10) : 0;
     return ok;
+}
+
+/* ---- rows off the wire ---------------------------------------------------------------------------- */
+
+#ifdef MARIADB_BASE_VERSION
+bool db_wire_begin(DbRows *r, DbWire *ret)
+{
+    MYSQL *my = r->db->my;
+    MARIADB_PVIO *io = my->net.pvio;
+    if (!r->streaming || r->db->timeout_ms || !io || io->ctls || my->net.compress ||
+        io->type > PVIO_TYPE_SOCKET)
+        return false;
+    const unsigned char *end = io->cache ? io->cache + io->cache_size : NULL;
+    size_t left = io->cache && io->cache_pos && io->cache_pos < end ? (size_t)(end - io->cache_pos) : 0;
+    *ret = (DbWire){socket_of(my), io->cache_pos, left};
+    io->cache_pos += left;
+    return true;
+}
+#else
+bool db_wire_begin(DbRows *r, DbWire *ret)
+{
+    (void)r;
+    (void)ret;
+    return false;
+}
+#endif
+
+void db_wire_end(DbRows *r, bool whole)
+{
+    Db *db = r->db;
+    if (!whole) {
+        db->given_up = true;
+        shutdown(socket_of(db->my), SHUT_RDWR);
+    }
+    db->my->status = MYSQL_STATUS_READY;
+    r->res->eof = 1;
+    r->res->handle = NULL;
+}
+
+bool db_wire_error(unsigned code, const char *text, Err *err)
+{
+    return err_set(err, kind_of(code), (int)code, "%s (server error %u)", text, code);
+}
+
+const char *const *db_row(const DbRows *r, const unsigned long **ret_lengths)
+{
+    *ret_lengths = r->row_lengths;
+    return (const char *const *)r->row;
 }
 
 /* ---- LOAD DATA LOCAL INFILE ----------------------------------------------------------------------- */

@@ -143,6 +143,10 @@ static const Flavor flavors[] = {
             .real_text_before = "CONCAT(",
             .real_text_after = " * 1e0)",
             .load_session = "SET SESSION check_constraint_checks=0",
+            .users_sql =
+                "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'PUBLIC')"
+                " ORDER BY is_role = 'Y' DESC, User, Host",
+            .users_session = NULL,
             .grants = mariadb_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_SYS_TABLES t "
@@ -227,6 +231,9 @@ static const Flavor flavors[] = {
             .real_text_before = "CAST(",
             .real_text_after = " * 1e0 AS JSON)",
             .load_session = NULL,
+            .users_sql =
+                "SELECT User, Host, 0 FROM mysql.user WHERE User NOT LIKE 'mysql.%' ORDER BY User, Host",
+            .users_session = "SET SESSION print_identified_with_as_hex=1",
             .grants = mysql_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_TABLES t JOIN"

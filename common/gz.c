@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The only user of zlib. A writer holds one block of output; every byte that goes to the file is hashed and
+ * A writer holds one block of output; every byte that goes to the file is hashed and
  * counted on its way, so that totals describe the file as it is.
  */
 #include "gz.h"
@@ -9,17 +9,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "codec.h"
 #include "sha256.h"
 
-enum { BLOCK = 1 << 17, GZIP_WINDOW = 15 + 16, LEVEL_NONE = -1, LEVEL_UNKNOWN = -2 };
+enum { BLOCK = 1 << 17 };
 
 struct GzWriter {
     char *path;
     int fd;
-    int level;
-    z_stream z;
+    Codec *codec;   /* NULL: plain */
     bool in_member; /* bytes of the current member have been given */
     size_t filled;
     Sha256 *sha;
@@ -30,54 +29,40 @@ struct GzWriter {
 struct GzReader {
     char *path;
     int fd;
-    bool plain, in_member, at_end;
-    z_stream z;
+    Decoder *decoder; /* NULL: plain */
+    bool in_member, at_end;
+    const unsigned char *next;
+    size_t left;
     unsigned char in[BLOCK];
 };
 
-static int level_of(const char *codec)
-{
-    if (str_eq(codec, "none"))
-        return LEVEL_NONE;
-    if (str_eq(codec, "gzip"))
-        return 1;
-    long long n;
-    if (str_starts(codec, "zlib:") && str_to_i64(codec + 5, 1, 9, &n))
-        return (int)n;
-    return LEVEL_UNKNOWN;
-}
-
 bool gz_codec_known(const char *codec)
 {
-    return level_of(codec) != LEVEL_UNKNOWN;
+    return codec_known(codec);
 }
 
 const char *gz_codec_suffix(const char *codec)
 {
-    return level_of(codec) == LEVEL_NONE ? "" : ".gz";
+    return codec_suffix(codec);
 }
 
 uint32_t gz_crc32(uint32_t crc, const void *bytes, size_t n)
 {
-    return (uint32_t)crc32_z(crc, bytes, n);
+    return codec_crc32(crc, bytes, n);
 }
 
 bool gz_create(const char *path, const char *codec, GzWriter **ret, Err *err)
 {
-    int level = level_of(codec);
-    if (level == LEVEL_UNKNOWN)
-        return err_set(err, ERR_USAGE, 0, "unknown codec \"%s\"; known: gzip, zlib:1 to zlib:9, none", codec);
+    if (!codec_known(codec))
+        return err_set(err, ERR_USAGE, 0, "unknown codec \"%s\"; known: %s", codec, codec_names());
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return err_errno(err, errno, "create %s", path);
     GzWriter *w = NEW(GzWriter);
     w->path = xstrdup(path);
     w->fd = fd;
-    w->level = level;
+    w->codec = codec_new(codec);
     w->sha = sha256_new();
-    if (level != LEVEL_NONE &&
-        deflateInit2(&w->z, level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        abort(); /* zlib fails here for lack of memory only */
     *ret = w;
     return true;
 }
@@ -112,56 +97,45 @@ static bool copy_plain(GzWriter *w, const char *p, size_t n, Err *err)
     return true;
 }
 
-/* Feeds zlib until it wants no more; with Z_FINISH until the member is complete. */
-static bool run_deflate(GzWriter *w, int flush, Err *err)
+/* Feeds the codec; with `end` until the member is complete. */
+static bool compress(GzWriter *w, const void *bytes, size_t n, bool end, Err *err)
 {
+    CodecBytes b = {bytes, n, NULL, 0};
     for (;;) {
-        w->z.next_out = w->out + w->filled;
-        w->z.avail_out = (unsigned)(BLOCK - w->filled);
-        int rc = deflate(&w->z, flush);
-        w->filled = BLOCK - w->z.avail_out;
-        bool full = w->z.avail_out == 0;
-        if (full && !flush_block(w, err))
+        b.out = w->out + w->filled;
+        b.out_n = BLOCK - w->filled;
+        bool done = codec_run(w->codec, &b, end);
+        w->filled = BLOCK - b.out_n;
+        if (!b.out_n && !flush_block(w, err))
             return false;
-        if (flush == Z_FINISH ? rc == Z_STREAM_END : !full)
+        if (done)
             return true;
     }
 }
 
 bool gz_write(GzWriter *w, const void *bytes, size_t n, Err *err)
 {
-    const char *p = bytes;
     w->totals.bytes += (int64_t)n;
-    if (w->level == LEVEL_NONE)
-        return copy_plain(w, p, n, err);
-    while (n) {
-        size_t part = n < (1U << 30) ? n : (1U << 30);
-        w->in_member = true;
-        w->z.next_in = (unsigned char *)(uintptr_t)p;
-        w->z.avail_in = (unsigned)part;
-        if (!run_deflate(w, Z_NO_FLUSH, err))
-            return false;
-        p += part;
-        n -= part;
-    }
-    return true;
+    if (!w->codec)
+        return copy_plain(w, bytes, n, err);
+    w->in_member = w->in_member || n;
+    return !n || compress(w, bytes, n, false, err);
 }
 
 bool gz_new_member(GzWriter *w, Err *err)
 {
-    if (w->level == LEVEL_NONE || !w->in_member)
+    if (!w->codec || !w->in_member)
         return true;
-    if (!run_deflate(w, Z_FINISH, err))
+    if (!compress(w, NULL, 0, true, err))
         return false;
-    deflateReset(&w->z);
+    codec_next_member(w->codec);
     w->in_member = false;
     return true;
 }
 
 static void writer_free(GzWriter *w)
 {
-    if (w->level != LEVEL_NONE)
-        deflateEnd(&w->z);
+    codec_free(w->codec);
     if (w->fd >= 0)
         close(w->fd);
     sha256_free(w->sha);
@@ -169,15 +143,17 @@ static void writer_free(GzWriter *w)
     free(w);
 }
 
-static bool finish(GzWriter *w, Err *err)
+static bool finish(GzWriter *w, bool sync, Err *err)
 {
-    /* An empty file of a gzip codec is one empty member: a zero-length .gz is no gzip file. */
-    if (w->level != LEVEL_NONE && (w->in_member || w->totals.bytes == 0) && !run_deflate(w, Z_FINISH, err))
+    /* An empty file of a codec is one empty member: a zero-length .gz is no gzip file. */
+    if (w->codec && (w->in_member || w->totals.bytes == 0) && !compress(w, NULL, 0, true, err))
         return false;
     if (!flush_block(w, err))
         return false;
-    if (fsync(w->fd) < 0)
+    if (sync && fsync(w->fd) < 0)
         return err_errno(err, errno, "sync %s", w->path);
+    if (!sync)
+        (void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begins it */
     int fd = w->fd;
     w->fd = -1;
     if (close(fd) < 0)
@@ -185,15 +161,25 @@ static bool finish(GzWriter *w, Err *err)
     return true;
 }
 
-bool gz_finish(GzWriter *w, GzTotals *ret, Err *err)
+static bool finish_and_free(GzWriter *w, bool sync, GzTotals *ret, Err *err)
 {
-    bool ok = finish(w, err);
+    bool ok = finish(w, sync, err);
     if (ok) {
         sha256_finish(STEAL(w->sha), w->totals.sha256);
         *ret = w->totals;
     }
     writer_free(w);
     return ok;
+}
+
+bool gz_finish(GzWriter *w, GzTotals *ret, Err *err)
+{
+    return finish_and_free(w, true, ret, err);
+}
+
+bool gz_finish_unsynced(GzWriter *w, GzTotals *ret, Err *err)
+{
+    return finish_and_free(w, false, ret, err);
 }
 
 void gz_abandon(GzWriter *w)
@@ -212,8 +198,8 @@ static bool refill(GzReader *r, Err *err)
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return err_errno(err, errno, "read %s", r->path);
-    r->z.next_in = r->in;
-    r->z.avail_in = (unsigned)n;
+    r->next = r->in;
+    r->left = (size_t)n;
     return true;
 }
 
@@ -225,63 +211,57 @@ bool gz_open(const char *path, GzReader **ret, Err *err)
     GzReader *r = NEW(GzReader);
     r->path = xstrdup(path);
     r->fd = fd;
-    if (inflateInit2(&r->z, GZIP_WINDOW) != Z_OK)
-        abort();
     if (!refill(r, err)) {
         gz_close(r);
         return false;
     }
-    r->plain = r->z.avail_in < 2 || r->in[0] != 0x1f || r->in[1] != 0x8b;
+    r->decoder = decoder_new(r->next, r->left);
     *ret = r;
     return true;
 }
 
 static bool read_plain(GzReader *r, void *buffer, size_t n, size_t *ret_n, Err *err)
 {
-    if (!r->z.avail_in && !refill(r, err))
+    if (!r->left && !refill(r, err))
         return false;
-    size_t part = n < r->z.avail_in ? n : r->z.avail_in;
-    memcpy(buffer, r->z.next_in, part);
-    r->z.next_in += part;
-    r->z.avail_in -= (unsigned)part;
+    size_t part = n < r->left ? n : r->left;
+    memcpy(buffer, r->next, part);
+    r->next += part;
+    r->left -= part;
     *ret_n = part;
     return true;
 }
 
-/* One step of inflate; false with *err set when the stream is broken. */
-static bool inflate_some(GzReader *r, Err *err)
+/* One step; false with *err set when the stream is broken. */
+static bool decode_some(GzReader *r, CodecBytes *b, Err *err)
 {
-    if (!r->z.avail_in && !refill(r, err))
+    if (!r->left && !refill(r, err))
         return false;
-    if (!r->z.avail_in) {
+    if (!r->left) {
         if (r->in_member)
             return err_set(err, ERR_CORRUPT, 0, "%s ends in the middle of its compressed data", r->path);
         r->at_end = true;
         return true;
     }
-    r->in_member = true;
-    int rc = inflate(&r->z, Z_NO_FLUSH);
-    if (rc == Z_STREAM_END) {
-        inflateReset(&r->z);
-        r->in_member = false;
-    } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-        return err_set(err, ERR_CORRUPT, 0, "%s is damaged: %s", r->path,
-                       r->z.msg ? r->z.msg : "not a gzip stream");
-    }
-    return true;
+    b->in = r->next;
+    b->in_n = r->left;
+    DecodeResult rc = decoder_run(r->decoder, b);
+    r->next = b->in;
+    r->left = b->in_n;
+    r->in_member = rc == DECODE_OK;
+    return rc != DECODE_BROKEN ||
+           err_set(err, ERR_CORRUPT, 0, "%s is damaged: not a whole compressed stream", r->path);
 }
 
 bool gz_read(GzReader *r, void *buffer, size_t n, size_t *ret_n, Err *err)
 {
-    if (r->plain)
+    if (!r->decoder)
         return read_plain(r, buffer, n, ret_n, err);
-    unsigned want = (unsigned)(n < (1U << 30) ? n : (1U << 30));
-    r->z.next_out = buffer;
-    r->z.avail_out = want;
-    while (r->z.avail_out == want && want && !r->at_end)
-        if (!inflate_some(r, err))
+    CodecBytes b = {NULL, 0, buffer, n};
+    while (b.out_n == n && n && !r->at_end)
+        if (!decode_some(r, &b, err))
             return false;
-    *ret_n = want - r->z.avail_out;
+    *ret_n = n - b.out_n;
     return true;
 }
 
@@ -289,7 +269,7 @@ void gz_close(GzReader *r)
 {
     if (!r)
         return;
-    inflateEnd(&r->z);
+    decoder_free(r->decoder);
     close(r->fd);
     free(r->path);
     free(r);

@@ -32,7 +32,7 @@ static const Opt options[] = {
     {"manifest", 0, OPT_STR, FIELD(manifest), .arg = "FILE",
      .doc = "What is known of the run, as JSON; files are added."},
     {"compress", 0, OPT_STR, FIELD(compress), .arg = "CODEC", .fallback = "gzip",
-     .doc = "gzip, zlib:1 to zlib:9, or none."},
+     .doc = "gzip, igzip:0 to igzip:3, zlib:1 to zlib:9, zstd:1 to zstd:19, or none."},
     {"no-upload", 0, OPT_FLAG, FIELD(no_upload), .doc = "The result is not loaded anywhere."},
     {0},
 };

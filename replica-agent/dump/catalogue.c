@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalogue.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/flavor.h"
@@ -122,7 +123,7 @@ static Table *find_table(Database *d, const char *name, size_t *cursor)
     return NULL;
 }
 
-static bool read_tables(Db *db, Database *d, Err *err)
+static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
 {
     DbRows *r;
     if (!db_query(db, &r, err,
@@ -135,7 +136,8 @@ static bool read_tables(Db *db, Database *d, Err *err)
     bool more, ok;
     while ((ok = db_next(r, &more, err)) && more) {
         const char *type = db_text(r, "type");
-        if (str_eq(type, "SYSTEM VIEW") || str_starts(type, "TEMPORARY"))
+        if (str_eq(type, "SYSTEM VIEW") || str_starts(type, "TEMPORARY") ||
+            !filter_wants(wanted, d->name, db_text(r, "name")))
             continue;
         GROW(d->tables, d->n_tables);
         AUTOFREE char *file = names_for_file(db_text(r, "name"), &taken);
@@ -147,6 +149,7 @@ static bool read_tables(Db *db, Database *d, Err *err)
                     : str_eq(type, "SEQUENCE") ? TABLE_SEQUENCE
                                                : TABLE_BASE,
             .engine = xstrdup(db_text(r, "engine")),
+            .versioned = str_eq(type, "SYSTEM VERSIONED"),
             .rows_estimate = db_int(r, "n"),
             .bytes_estimate = db_int(r, "bytes"),
         };
@@ -156,6 +159,44 @@ static bool read_tables(Db *db, Database *d, Err *err)
     return ok;
 }
 
+/* The begin and end of a row's version: written as they are, so that history comes back. */
+static bool is_period(const Table *t, const char *computed)
+{
+    return t->versioned && (strcasecmp(computed, "ROW START") == 0 || strcasecmp(computed, "ROW END") == 0);
+}
+
+static void add_column(Table *t, Column c)
+{
+    GROW(t->columns, t->n_columns);
+    t->columns[t->n_columns++] = c;
+}
+
+/* Where the table does not name them itself they are called so, and information_schema does not list them. */
+static void add_implicit_periods(Table *t)
+{
+    static const char *const names[] = {"row_start", "row_end"};
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].is_period)
+            return;
+    for (size_t i = 0; t->versioned && i < COUNT(names); i++)
+        add_column(t, (Column){.name = xstrdup(names[i]), .type = xstrdup("timestamp"), .kind = VALUE_TEXT});
+}
+
+/* Versions by transaction number cannot be inserted: such a table is dumped as it is now. */
+static void judge_versions(Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].is_period && str_eq(t->columns[i].type, "bigint")) {
+            t->versioned = false;
+            fprintf(stderr,
+                    "siding-dump: note: %s.%s keeps versions by transaction: its history is left out\n",
+                    t->database, t->name);
+        }
+    for (size_t i = 0; !t->versioned && i < t->n_columns; i++)
+        t->columns[i].generated = t->columns[i].generated || t->columns[i].is_period;
+    add_implicit_periods(t);
+}
+
 static bool read_columns(Db *db, Database *d, Err *err)
 {
     const Flavor *f = flavor_of(db_version(db)->flavor);
@@ -163,7 +204,7 @@ static bool read_columns(Db *db, Database *d, Err *err)
     if (!db_query(
             db, &r, err,
             "SELECT table_name AS tbl, column_name AS name, data_type AS type, character_set_name AS cs,"
-            " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') <> '' AS is_computed"
+            " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') AS computed"
             " FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position",
             "s", d->name))
         return false;
@@ -179,17 +220,19 @@ static bool read_columns(Db *db, Database *d, Err *err)
             .type = lower(db_text(r, "type")),
             .charset = *cs ? xstrdup(cs) : NULL,
             .nullable = db_int(r, "nullable"),
-            .generated = db_int(r, "is_computed"),
+            .generated = *db_text(r, "computed") && !is_period(t, db_text(r, "computed")),
         };
         c.kind = catalogue_value_kind(c.type);
         if (c.kind == VALUE_REAL) {
             c.read_before = f->real_text_before;
             c.read_after = f->real_text_after;
         }
-        GROW(t->columns, t->n_columns);
-        t->columns[t->n_columns++] = c;
+        c.is_period = is_period(t, db_text(r, "computed"));
+        add_column(t, c);
     }
     db_rows_free(r);
+    for (size_t i = 0; ok && i < d->n_tables; i++)
+        judge_versions(&d->tables[i]);
     return ok;
 }
 
@@ -306,20 +349,42 @@ static bool read_objects(Db *db, Database *d, Err *err)
     return true;
 }
 
+/* Every table named by --table is there. */
+static bool check_tables(const Catalogue *c, const Filter *wanted, Err *err)
+{
+    for (size_t i = 0; i < wanted->tables.n; i++) {
+        bool found = false;
+        StrList all = STRLIST_INIT;
+        for (size_t d = 0; d < c->n_databases; d++)
+            for (size_t t = 0; t < c->databases[d].n_tables; t++)
+                strlist_addf(&all, "%s.%s", c->databases[d].name, c->databases[d].tables[t].name);
+        found = strlist_has(&all, wanted->tables.v[i]);
+        strlist_done(&all);
+        if (!found)
+            return err_set(err, ERR_NOT_FOUND, 0,
+                           "table \"%s\" (option --table) does not exist in the databases dumped, or the "
+                           "account may not "
+                           "see it",
+                           wanted->tables.v[i]);
+    }
+    return true;
+}
+
 /* ---- all ------------------------------------------------------------------------------------------ */
 
-bool catalogue_read(Db *db, const StrList *wanted, Catalogue *ret, Err *err)
+bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err)
 {
     Catalogue c = {0};
     StrList names = STRLIST_INIT, taken = STRLIST_INIT;
-    bool ok = list_databases(db, wanted, &names, err);
+    bool ok = list_databases(db, &wanted->databases, &names, err);
     for (size_t i = 0; ok && i < names.n; i++) {
         GROW(c.databases, c.n_databases);
         Database *d = &c.databases[c.n_databases++];
         *d = (Database){.name = xstrdup(names.v[i]), .prefix = names_for_file(names.v[i], &taken)};
-        ok = read_tables(db, d, err) && read_columns(db, d, err) && read_keys(db, d, err) &&
+        ok = read_tables(db, d, wanted, err) && read_columns(db, d, err) && read_keys(db, d, err) &&
              read_objects(db, d, err);
     }
+    ok = ok && check_tables(&c, wanted, err);
     strlist_done(&names);
     strlist_done(&taken);
     if (!ok) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/db.h"
+#include "filter.h"
 
 typedef enum ValueKind {
     VALUE_NUMBER, /* exact numbers: bare */
@@ -19,6 +20,7 @@ typedef struct Column {
     char *type;    /* data_type, lower case */
     char *charset; /* NULL where the type has none */
     bool nullable, generated;
+    bool is_period; /* begin or end of a row's version */
     ValueKind kind;
     const char *read_before, *read_after; /* SQL around the name when it is read; NULL: nothing */
 } Column;
@@ -42,6 +44,7 @@ typedef struct Table {
     char *prefix; /* of its files: "db.table" with safe names */
     TableKind kind;
     char *engine;
+    bool versioned; /* system-versioned: its history is dumped too */
     int64_t rows_estimate, bytes_estimate;
     Column *columns;
     size_t n_columns;
@@ -77,8 +80,8 @@ typedef struct Catalogue {
     size_t n_databases;
 } Catalogue;
 
-/* `wanted` empty: every database but the server's own. An absent one is ERR_NOT_FOUND. */
-MUST_CHECK bool catalogue_read(Db *db, const StrList *wanted, Catalogue *ret, Err *err);
+/* No database wanted: every one but the server's own. An absent database or table is ERR_NOT_FOUND. */
+MUST_CHECK bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err);
 void catalogue_done(Catalogue *c);
 
 ValueKind catalogue_value_kind(const char *data_type);

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The rows: one thread a reader connection, each taking the next chunk of the biggest table that has one
- * left. A table's chunks are found one at a time by whoever is free, so that one huge table keeps all threads
- * busy.
+ * The rows: one thread a reader connection. Each takes chunks (work.h), writes them (chunkfile.h), proves
+ * them (verify.h) and notes them as finished (journal.h).
  */
 #pragma once
 
 #include "catalogue.h"
+#include "format.h"
+#include "journal.h"
 #include "output.h"
+#include "plan.h"
 #include "snapshot.h"
 
 typedef struct DataPlan {
     const DbTarget *target; /* to end statements of a stopped run */
     Snapshot *snapshot;
     Catalogue *catalogue;
-    Output *output; /* NULL: only checksums, computed in the server */
-    int64_t chunk_bytes, statement_bytes;
-    bool verify; /* each chunk's checksum is computed in the server too and compared */
+    Output *output;   /* NULL: only checksums, computed in the server */
+    Journal *journal; /* NULL: none is kept */
+    FormatKind format;
+    ChunkSize size;
+    int64_t statement_bytes;
+    const char *where; /* NULL: all rows */
+    bool verify;
 } DataPlan;
 
-/* *ret: array of {database, table, files, rows, checksum, checksum_kind, verified}. Main thread only. */
-MUST_CHECK bool data_dump(const DataPlan *plan, json_t **ret, Err *err);
+/* *ret: array of {database, table, files, rows, checksum, checksum_kind, verified}; checksum null where it
+ * was not verified. *ret_kept: rows that an earlier run had finished. Main thread only. */
+MUST_CHECK bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One row as the text of an INSERT: "(1,'a\nb',0x00ff,NULL)". Every newline in a value is escaped, so that
- * ";\n" ends a statement and nothing else. Bytes are taken as they are: the file says SET NAMES binary. Pure.
+ * One row as text: of an INSERT, "(1,'a\nb',0x00ff,NULL)", or a line of TSV. Every newline in a value is
+ * escaped, so that ";\n" ends a statement (and "\n" a TSV line) and nothing else. Bytes are taken as they
+ * are: the file says SET NAMES binary. Writes into memory that the caller has measured by format_most: no
+ * check, no allocation for each value. A value too big to hold is given in parts. Pure.
  */
 #pragma once
 
@@ -11,10 +13,32 @@ typedef struct Value {
     size_t n;
 } Value;
 
-void format_value(Str *out, ValueKind kind, const char *p, size_t n);
-void format_row(Str *out, const ValueKind *kinds, const Value *values, size_t n);
+typedef enum FormatKind { FORMAT_SQL, FORMAT_TSV } FormatKind;
+
+typedef struct Format {
+    FormatKind kind;
+    const ValueKind *kinds; /* of the stored columns */
+    size_t n;
+} Format;
+
+/* No row of these values is longer. */
+size_t format_most(const Value *values, size_t n);
+/* The end of what was written. */
+char *format_row(const Format *f, char *to, const Value *values);
+
+/* A row in parts: each value with its begin, its bytes, its end; a NULL is format_null. */
+enum { FORMAT_EDGE = 16 }; /* no begin, end or NULL is longer; bytes take at most twice their number */
+char *format_row_begin(const Format *f, char *to);
+char *format_value_begin(const Format *f, char *to, size_t column, size_t n);
+char *format_value_bytes(const Format *f, char *to, size_t column, const char *p, size_t n);
+char *format_value_end(const Format *f, char *to, size_t column, size_t n);
+char *format_null(const Format *f, char *to, size_t column);
+char *format_row_end(const Format *f, char *to);
+
 /* "INSERT INTO `t` (`a`,`b`) VALUES\n"; generated columns are left out. */
 void format_insert_head(Str *out, const Table *t);
+/* LOAD DATA for a TSV file: everything but the file's name, which takes the place of %s. */
+void format_load_data(Str *out, const Table *t);
 /* What is read of a column: its name, for VALUE_REAL what makes its text exact. */
 void format_column_expr(Str *out, const Column *c);
 /* Columns that are read and inserted. */

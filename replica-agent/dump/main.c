@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/json.h"
 #include "common/progress.h"
+#include "common/sha256.h"
 #include "control.h"
 #include "data.h"
 #include "metadata.h"
 #include "options.h"
 #include "schema.h"
 #include "snapshot.h"
+#include "users.h"
 
 typedef struct Dump {
     const DumpOptions *options;
@@ -20,6 +23,8 @@ typedef struct Dump {
     Snapshot snapshot;
     Catalogue catalogue;
     Output *output;
+    Journal *journal;
+    int64_t kept_rows;
 } Dump;
 
 /* On a live server nobody may alter or drop a table between here and its turn: a transaction that has touched
@@ -71,6 +76,61 @@ static void tell_moving_tables(const Dump *d)
             n, one->database, one->name, one->engine);
 }
 
+static void digest_catalogue(const Catalogue *c, char ret[65])
+{
+    Sha256 *s = sha256_new();
+    for (size_t i = 0; i < c->n_databases; i++)
+        for (size_t t = 0; t < c->databases[i].n_tables; t++) {
+            AUTO(str_done) Str sql = STR_INIT;
+            plan_select_sql(&sql, &c->databases[i].tables[t], &(Bound)STRLIST_INIT, &(Bound)STRLIST_INIT,
+                            NULL);
+            str_addf(&sql, "%s %s;", c->databases[i].tables[t].prefix, c->databases[i].tables[t].key.name);
+            sha256_add(s, sql.p, sql.len);
+        }
+    sha256_finish(s, ret);
+}
+
+/* What an unfinished dump must have in common with this one to be gone on with. */
+static json_t *identity(const Dump *d)
+{
+    const DumpOptions *o = d->options;
+    char digest[65];
+    digest_catalogue(&d->catalogue, digest);
+    AUTOFREE char *position = snapshot_position(&d->snapshot);
+    json_t *j = json_object();
+    json_set_str(j, "position", position);
+    json_set_str(j, "definitions", digest);
+    json_set_str(j, "format", o->format_name);
+    json_set_str(j, "compress", o->compress);
+    json_set_str(j, "where", o->where ? o->where : "");
+    json_set_int(j, "bytes_per_file", o->bytes_per_file);
+    json_set_int(j, "rows_per_file", o->rows_per_file);
+    json_set_bool(j, "verify", o->verify);
+    return j;
+}
+
+/* A position that is not known proves nothing: such a dump begins anew. */
+static bool open_journal(Dump *d, Err *err)
+{
+    AUTOJSON json_t *id = identity(d);
+    bool goes_on = journal_exists(d->options->output);
+    if (!*json_str(id, "position")) {
+        if (goes_on)
+            return err_set(
+                err, ERR_REFUSED, 0,
+                "%s holds an unfinished dump, and the server's position is not known: empty the folder",
+                d->options->output);
+        return true;
+    }
+    if (!journal_open(d->options->output, id, &d->journal, err) ||
+        !output_keep(d->output, journal_files(d->journal), err))
+        return false;
+    if (goes_on)
+        fprintf(stderr, "siding-dump: note: going on with an unfinished dump: %zu files are kept\n",
+                json_array_size(journal_files(d->journal)));
+    return true;
+}
+
 static bool open_dump(Dump *d, Err *err)
 {
     const DumpOptions *o = d->options;
@@ -79,10 +139,10 @@ static bool open_dump(Dump *d, Err *err)
     if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
         return false;
     if (!snapshot_open(&plan, &d->snapshot, err) ||
-        !catalogue_read(d->snapshot.control, &o->databases, &d->catalogue, err) || !hold_definitions(d, err))
+        !catalogue_read(d->snapshot.control, &o->filter, &d->catalogue, err) || !hold_definitions(d, err))
         return false;
     tell_moving_tables(d);
-    return true;
+    return !d->output || open_journal(d, err);
 }
 
 static void close_dump(Dump *d)
@@ -90,6 +150,7 @@ static void close_dump(Dump *d)
     catalogue_done(&d->catalogue);
     snapshot_close(&d->snapshot);
     output_free(d->output);
+    journal_close(d->journal);
     db_target_done(&d->target);
 }
 
@@ -118,9 +179,12 @@ static bool finish(Dump *d, json_t *tables, Err *err)
     json_object_set_new(more, "tables", tables);
     json_object_set_new(more, "snapshot", describe_snapshot(d));
     json_set_str(more, "compress", d->options->compress);
+    AUTOFREE char *codec = codec_resolved(d->options->compress);
+    json_set_str(more, "codec", codec);
+    json_set_str(more, "format", d->options->format_name);
     AUTO(str_done) Str metadata = STR_INIT;
     metadata_write(&metadata, &d->snapshot, clock_wall_ms());
-    return output_finish(d->output, more, &metadata, err);
+    return output_finish(d->output, more, &metadata, err) && (!d->journal || journal_remove(d->journal, err));
 }
 
 static bool print_checksums(Dump *d, json_t *tables, Err *err)
@@ -134,19 +198,42 @@ static bool print_checksums(Dump *d, json_t *tables, Err *err)
     return fflush(stdout) == 0 ? true : err_set(err, ERR_IO, 0, "cannot write to the standard output");
 }
 
-static bool run_dump(Dump *d, Err *err)
+static bool write_definitions(Dump *d, Err *err)
 {
     const DumpOptions *o = d->options;
+    if (!d->output || o->data_only)
+        return true;
+    return schema_write(d->snapshot.control, &d->catalogue, !filter_is_partial(&o->filter), d->output, err) &&
+           (!o->users || users_write(d->snapshot.control, d->output, err));
+}
+
+static bool write_rows(Dump *d, json_t **ret, Err *err)
+{
+    const DumpOptions *o = d->options;
+    DataPlan plan = {.target = &d->target,
+                     .snapshot = &d->snapshot,
+                     .catalogue = &d->catalogue,
+                     .output = d->output,
+                     .journal = d->journal,
+                     .format = o->format,
+                     .size = {o->bytes_per_file, o->rows_per_file},
+                     .statement_bytes = o->statement_bytes,
+                     .where = o->where,
+                     .verify = o->verify};
+    *ret = json_array();
+    if (o->schema_only)
+        return true;
+    json_decref(*ret);
+    return data_dump(&plan, ret, &d->kept_rows, err);
+}
+
+static bool run_dump(Dump *d, Err *err)
+{
     json_t *tables;
-    if (!open_dump(d, err) ||
-        (d->output && !schema_write(d->snapshot.control, &d->catalogue, d->output, err)))
-        return false;
-    DataPlan plan = {&d->target,     &d->snapshot,       &d->catalogue, d->output,
-                     o->chunk_bytes, o->statement_bytes, o->verify};
-    if (!data_dump(&plan, &tables, err))
+    if (!open_dump(d, err) || !write_definitions(d, err) || !write_rows(d, &tables, err))
         return false;
     progress_end();
-    return o->checksum ? print_checksums(d, tables, err) : finish(d, tables, err);
+    return d->options->checksum ? print_checksums(d, tables, err) : finish(d, tables, err);
 }
 
 static void tell_result(const Dump *d, int64_t took_ms)
@@ -158,9 +245,22 @@ static void tell_result(const Dump *d, int64_t took_ms)
     char took[CLOCK_TEXT];
     output_totals(d->output, &files, &bytes, &compressed);
     clock_format_duration(took_ms, took);
-    printf("%zu files, %lld bytes, %lld compressed, in %s%s; %s\n", files, (long long)bytes,
-           (long long)compressed, took, d->options->verify ? ", verified against the server" : "",
-           d->snapshot.method);
+    AUTOFREE char *codec = codec_resolved(d->options->compress);
+    printf("%zu files, %lld bytes, %lld by %s, in %s%s; %s\n", files, (long long)bytes, (long long)compressed,
+           codec, took, d->options->verify ? ", verified against the server" : "", d->snapshot.method);
+    if (d->kept_rows)
+        printf("%lld rows were kept of the unfinished dump\n", (long long)d->kept_rows);
+}
+
+static void tell_failure(const Dump *d, const Err *err)
+{
+    fprintf(stderr, "siding-dump: %s\n", err->text);
+    if (d->journal && err->kind != ERR_REFUSED && err->kind != ERR_CORRUPT)
+        fprintf(
+            stderr,
+            "siding-dump: note: finished parts stay in %s: the same command goes on with the rest while the "
+            "position is the same\n",
+            d->options->output);
 }
 
 static int run(const DumpOptions *o)
@@ -178,7 +278,7 @@ static int run(const DumpOptions *o)
     if (ok)
         tell_result(&d, clock_mono_ms() - from);
     else
-        fprintf(stderr, "siding-dump: %s\n", err.text);
+        tell_failure(&d, &err);
     close_dump(&d);
     return ok ? 0 : err_exit_status(&err);
 }

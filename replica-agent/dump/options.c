@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include "common/gz.h"
+#include "common/codec.h"
 
-enum { MOST_DEFAULT_THREADS = 8 };
+enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20 };
 
 #define AT(f) offsetof(DumpOptions, f)
 
@@ -20,22 +20,44 @@ const Opt dump_option_rows[] = {
     {"user", 'u', OPT_STR, AT(user), "NAME", NULL, 0, 0, "Account; its password comes from the option file."},
     {"database", 'B', OPT_STRS, AT(databases), "NAME", NULL, 0, 0,
      "A database to dump; may be repeated. Default: all but the server's own.", "What"},
+    {"table", 'T', OPT_STRS, AT(tables), "DB.TABLE", NULL, 0, 0, "A table or view to dump; may be repeated."},
+    {"match", 'x', OPT_STRS, AT(matches), "REGEX", NULL, 0, 0,
+     "Only tables whose DB.TABLE this extended regular expression finds; may be repeated, one is enough."},
+    {"exclude", 'X', OPT_STRS, AT(excludes), "REGEX", NULL, 0, 0,
+     "No tables whose DB.TABLE it finds, such as '^shop[.](cache|session)'; may be repeated."},
+    {"where", 0, OPT_STR, AT(where), "SQL", NULL, 0, 0,
+     "Only rows of which this condition is true, in every table."},
+    {"schema-only", 'd', OPT_FLAG, AT(schema_only), NULL, NULL, 0, 0, "Definitions, no rows."},
+    {"data-only", 0, OPT_FLAG, AT(data_only), NULL, NULL, 0, 0, "Rows, no definitions."},
+    {"users", 0, OPT_FLAG, AT(users), NULL, NULL, 0, 0,
+     "Accounts, roles and grants too, into siding-users.sql. Needs SELECT on mysql.*."},
     {"checksum", 0, OPT_FLAG, AT(checksum), NULL, NULL, 0, 0,
      "Dumps nothing: prints each table's rows and checksum as JSON, computed in the server. Equal to what "
-     "files.json of a dump says where the data are equal."},
+     "files.json of a verified dump says where the data are equal."},
     {"output", 'o', OPT_STR, AT(output), "DIR", NULL, 0, 0,
-     "Folder to write, made if need be; one that holds anything is refused. Default in a job: "
-     "$SIDING_RESULT_DIR.",
+     "Folder to write, made if need be. One with an unfinished dump of the same position is gone on with; "
+     "one that "
+     "holds anything else is refused. Default in a job: $SIDING_RESULT_DIR.",
      "Output"},
-    {"compress", 'c', OPT_STR, AT(compress), "CODEC", "gzip", 0, 0, "gzip, zlib:1 to zlib:9, or none."},
+    {"format", 0, OPT_STR, AT(format_name), "sql|tsv", "sql", 0, 0,
+     "Rows as INSERT statements, or as tab-separated lines for LOAD DATA."},
+    {"compress", 'c', OPT_STR, AT(compress), "CODEC", "gzip", 0, 0,
+     "gzip, igzip:0 to igzip:3, zlib:1 to zlib:9, zstd:1 to zstd:19, or none. gzip is igzip:1 where it was "
+     "built in: "
+     "three times as fast as zlib:1, read by every gzip."},
+    {"bytes-per-file", 'F', OPT_SIZE, AT(bytes_per_file), "SIZE", "32M", 1 << 16, 1LL << 40,
+     "A table is cut into parts, one file each, of about this size in the server."},
+    {"rows-per-file", 'r', OPT_INT, AT(rows_per_file), "N", NULL, 1, 1LL << 40, "Of this many rows instead."},
     {"statement-size", 's', OPT_SIZE, AT(statement_bytes), "SIZE", "1M", 1024, 1 << 30,
      "An INSERT ends after the row that takes it past this size."},
-    {"chunk-size", 'F', OPT_SIZE, AT(chunk_bytes), "SIZE", "32M", 1 << 16, 1LL << 40,
-     "A table is cut into parts, one file each, of about this size in the server."},
     {"threads", 't', OPT_INT, AT(threads), "N", NULL, 1, 256,
      "Connections that read at the same time. Default: one a processor, at most 8.", "How"},
+    {"memory", 0, OPT_SIZE, AT(memory_bytes), "SIZE", "256M", 32 << 20, 1LL << 40,
+     "Most memory; rows of any size pass through it. Each thread takes 4 MB of it."},
     {"verify", 0, OPT_FLAG, AT(verify), NULL, NULL, 0, 0,
-     "Compares every part with the table by a checksum computed in the server. Default on a frozen replica."},
+     "Reads every part again from its file and compares it with the table by a checksum computed in the "
+     "server. "
+     "Default on a frozen replica."},
     {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0, "Leaves that out."},
     {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
      "Longest wait for a lock before the dump gives up."},
@@ -55,6 +77,23 @@ static void from_env(char **field, const char *name)
         *field = xstrdup(job_env(name));
 }
 
+static bool check_format(DumpOptions *o, Err *err)
+{
+    o->format = str_eq(o->format_name, "tsv") ? FORMAT_TSV : FORMAT_SQL;
+    return o->format == FORMAT_TSV || str_eq(o->format_name, "sql") ||
+           err_set(err, ERR_USAGE, 0, "option --format: \"%s\" is none of sql, tsv", o->format_name);
+}
+
+/* What a thread holds at most, whatever it reads: see reader.h, chunkfile.h and the codecs. */
+static bool check_memory(DumpOptions *o, Err *err)
+{
+    int64_t threads = (o->memory_bytes - BASE_BYTES) / THREAD_BYTES;
+    if (o->threads <= threads)
+        return true;
+    return err_set(err, ERR_USAGE, 0, "option --memory: %lld threads need %lld MB", (long long)o->threads,
+                   (long long)((BASE_BYTES + o->threads * THREAD_BYTES) >> 20));
+}
+
 static bool check(DumpOptions *o, const StrList *words, Err *err)
 {
     const char *shards = job_env("SIDING_SHARDS");
@@ -69,11 +108,13 @@ static bool check(DumpOptions *o, const StrList *words, Err *err)
         return err_set(err, ERR_USAGE, 0, "option --output is missing: the folder to write");
     if (o->verify && o->no_verify)
         return err_set(err, ERR_USAGE, 0, "--verify and --no-verify exclude each other");
-    if (!gz_codec_known(o->compress))
-        return err_set(err, ERR_USAGE, 0,
-                       "option --compress: unknown codec \"%s\"; known: gzip, zlib:1 to zlib:9, none",
-                       o->compress);
-    return true;
+    if (o->schema_only && o->data_only)
+        return err_set(err, ERR_USAGE, 0, "--schema-only and --data-only exclude each other");
+    if (!codec_known(o->compress))
+        return err_set(err, ERR_USAGE, 0, "option --compress: unknown codec \"%s\"; known: %s", o->compress,
+                       codec_names());
+    return check_format(o, err) && check_memory(o, err) &&
+           filter_init(&o->filter, &o->databases, &o->tables, &o->matches, &o->excludes, err);
 }
 
 static void complete(DumpOptions *o)
@@ -109,6 +150,7 @@ bool dump_options_read(int argc, char **argv, DumpOptions *ret, OptSpecial *ret_
 void dump_options_done(DumpOptions *o)
 {
     opts_free(dump_option_rows, o);
+    filter_done(&o->filter);
     free(o->frozen_gtid);
     *o = (DumpOptions){0};
 }

@@ -5,14 +5,19 @@
 
 #include "common/db.h"
 #include "common/opts.h"
+#include "filter.h"
+#include "format.h"
 
 typedef struct DumpOptions {
     char *defaults_file, *socket, *host, *user;
     int64_t port;
-    StrList databases;
-    char *output, *compress;
-    int64_t threads, chunk_bytes, statement_bytes, lock_wait_ms;
-    bool verify, no_verify, checksum;
+    StrList databases, tables, matches, excludes;
+    char *where;
+    char *output, *compress, *format_name;
+    int64_t threads, rows_per_file, bytes_per_file, statement_bytes, memory_bytes, lock_wait_ms;
+    bool verify, no_verify, checksum, schema_only, data_only, users;
+    FormatKind format;
+    Filter filter;
     char *frozen_gtid; /* from SIDING_GTID; NULL: standing alone */
 } DumpOptions;
 

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/codec.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/sha256.h"
+#include "journal.h"
 
 struct Output {
     char *dir, *codec;
@@ -36,8 +38,8 @@ static bool check_empty(const char *dir, Err *err)
 bool output_open(const char *dir, const char *codec, Output **ret, Err *err)
 {
     if (!gz_codec_known(codec))
-        return err_set(err, ERR_USAGE, 0, "unknown codec \"%s\"; known: gzip, zlib:1 to zlib:9, none", codec);
-    if (!fs_mkdirs(dir, 0750, err) || !check_empty(dir, err))
+        return err_set(err, ERR_USAGE, 0, "unknown codec \"%s\"; known: %s", codec, codec_names());
+    if (!fs_mkdirs(dir, 0750, err) || (!journal_exists(dir) && !check_empty(dir, err)))
         return false;
     if (access(dir, W_OK | X_OK) < 0)
         return err_errno(err, errno, "write into %s", dir);
@@ -82,7 +84,17 @@ void output_drop(OutFile *f)
     *f = (OutFile){0};
 }
 
-static void record(Output *o, const char *name, int64_t rows, const GzTotals *t)
+static void count(Output *o, json_t *file)
+{
+    pthread_mutex_lock(&o->lock);
+    json_array_append(o->files, file);
+    o->n_files++;
+    o->bytes += json_int(file, "bytes");
+    o->compressed_bytes += json_int(file, "compressed_bytes");
+    pthread_mutex_unlock(&o->lock);
+}
+
+static json_t *record(Output *o, const char *name, int64_t rows, const GzTotals *t)
 {
     json_t *j = json_object();
     json_set_str(j, "name", name);
@@ -90,28 +102,57 @@ static void record(Output *o, const char *name, int64_t rows, const GzTotals *t)
     json_set_int(j, "bytes", t->bytes);
     json_set_int(j, "compressed_bytes", t->compressed_bytes);
     json_set_str(j, "sha256", t->sha256);
-    pthread_mutex_lock(&o->lock);
-    json_array_append_new(o->files, j);
-    o->n_files++;
-    o->bytes += t->bytes;
-    o->compressed_bytes += t->compressed_bytes;
-    pthread_mutex_unlock(&o->lock);
+    count(o, j);
+    return j;
 }
 
-bool output_commit(Output *o, OutFile *f, const char *name, int64_t rows, Err *err)
+char *output_path(const Output *o, const char *file)
+{
+    return xasprintf("%s/%s", o->dir, file);
+}
+
+bool output_keep(Output *o, const json_t *files, Err *err)
+{
+    AUTO(strlist_done) StrList here = STRLIST_INIT;
+    AUTOJSON json_t *names = json_object();
+    size_t i;
+    json_t *f;
+    json_array_foreach((json_t *)(uintptr_t)files, i, f)
+    {
+        json_object_set_new(names, json_str(f, "name"), json_true());
+        count(o, f);
+    }
+    if (!fs_list(o->dir, &here, err))
+        return false;
+    for (size_t n = 0; n < here.n; n++) {
+        AUTOFREE char *path = output_path(o, here.v[n]);
+        if (str_eq(here.v[n], ".siding-journal") || str_eq(here.v[n], "lost+found") ||
+            json_object_get(names, here.v[n]))
+            continue;
+        if (!fs_remove(path, err))
+            return false;
+    }
+    return true;
+}
+
+bool output_commit(Output *o, OutFile *f, const char *name, int64_t rows, json_t **ret_file, Err *err)
 {
     GzTotals totals;
     AUTOFREE char *file = xasprintf("%s%s", name, gz_codec_suffix(o->codec));
     AUTOFREE char *path = xasprintf("%s/%s", o->dir, file);
     AUTOFREE char *temp = STEAL(f->temp);
-    bool ok = gz_finish(STEAL(f->gz), &totals, err);
+    bool ok = gz_finish_unsynced(STEAL(f->gz), &totals, err);
     if (ok && rename(temp, path) < 0)
         ok = err_errno(err, errno, "rename %s to %s", temp, path);
     if (!ok) {
         unlink(temp);
         return false;
     }
-    record(o, file, rows, &totals);
+    json_t *entry = record(o, file, rows, &totals);
+    if (ret_file)
+        *ret_file = entry;
+    else
+        json_decref(entry);
     return true;
 }
 
@@ -124,7 +165,7 @@ bool output_text(Output *o, const char *name, const Str *text, Err *err)
         output_drop(&f);
         return false;
     }
-    return output_commit(o, &f, name, 0, err);
+    return output_commit(o, &f, name, 0, NULL, err);
 }
 
 static bool replace_in(Output *o, const char *name, const char *bytes, size_t n, Err *err)
@@ -133,13 +174,30 @@ static bool replace_in(Output *o, const char *name, const char *bytes, size_t n,
     return fs_replace(path, bytes, n, 0640, err);
 }
 
+static bool sync_files(Output *o, Err *err)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(o->files, i, f)
+    {
+        AUTOFREE char *path = output_path(o, json_str(f, "name"));
+        if (!fs_sync_file(path, err))
+            return false;
+    }
+    return fs_sync_dir(o->dir, err);
+}
+
 bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err)
 {
     GzTotals t = {.bytes = (int64_t)metadata->len, .compressed_bytes = (int64_t)metadata->len};
     Sha256 *s = sha256_new();
     sha256_add(s, metadata->p, metadata->len);
     sha256_finish(s, t.sha256);
-    record(o, "metadata", 0, &t);
+    if (!sync_files(o, err)) {
+        json_decref(more);
+        return false;
+    }
+    json_decref(record(o, "metadata", 0, &t));
     AUTOJSON json_t *all = json_object();
     json_object_set(all, "files", o->files);
     json_object_update(all, more);

@@ -16,13 +16,18 @@ typedef struct OutFile {
     char *temp;
 } OutFile;
 
-/* Makes the folder if need be; a folder with anything in it is ERR_REFUSED. */
+/* Makes the folder if need be; a folder with anything in it is ERR_REFUSED, but for an unfinished dump's. */
 MUST_CHECK bool output_open(const char *dir, const char *codec, Output **ret, Err *err);
 void output_free(Output *o);
+/* Files of an unfinished dump that stay, as output_commit returns them; what else is there is removed. */
+MUST_CHECK bool output_keep(Output *o, const json_t *files, Err *err);
 
 MUST_CHECK bool output_begin(Output *o, OutFile *ret, Err *err);
-/* `name` without the codec's suffix. The file is freed, also on failure. */
-MUST_CHECK bool output_commit(Output *o, OutFile *f, const char *name, int64_t rows, Err *err);
+/* `name` without the codec's suffix. The file is freed, also on failure. *ret_file (NULL: not wanted) is new:
+ * {name, rows, bytes, compressed_bytes, sha256}. It is on disk for certain only after output_finish. */
+MUST_CHECK bool output_commit(Output *o, OutFile *f, const char *name, int64_t rows, json_t **ret_file,
+                              Err *err);
+char *output_path(const Output *o, const char *file); /* owned */
 void output_drop(OutFile *f);
 /* A whole file. */
 MUST_CHECK bool output_text(Output *o, const char *name, const Str *text, Err *err);

@@ -3,15 +3,19 @@
 
 #include <string.h>
 
-#include "common/rowsum.h"
 #include "format.h"
+#include "rowcheck.h"
 
-enum { LEAST_ROWS = 1000, MOST_ROWS = 5000000 };
+enum { LEAST_ROWS = 1000, MOST_ROWS = 5000000, LEAST_PART = 8 };
 
-int64_t plan_chunk_rows(const Table *t, int64_t chunk_bytes)
+int64_t plan_chunk_rows(const Table *t, const ChunkSize *size, int64_t walked, size_t threads)
 {
+    if (size->rows > 0)
+        return size->rows;
     int64_t row = t->rows_estimate > 0 ? t->bytes_estimate / t->rows_estimate : 0;
-    int64_t rows = chunk_bytes / (row > 0 ? row : 100);
+    int64_t most = size->bytes / (row > 0 ? row : 100);
+    int64_t share = (t->rows_estimate - walked) / (2 * (int64_t)threads), least = most / LEAST_PART;
+    int64_t rows = share > most ? most : share < least ? least : share;
     return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
@@ -67,20 +71,38 @@ static void add_side(Str *out, const Table *t, const Bound *b, bool beyond)
         str_adds(out, "))");
 }
 
-void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto)
+void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
 {
-    if (after->n)
+    const char *sep = "";
+    if (where) {
+        str_addf(out, "(%s)", where);
+        sep = " AND ";
+    }
+    if (after->n) {
+        str_adds(out, sep);
         add_side(out, t, after, true);
-    if (after->n && upto->n)
-        str_adds(out, " AND ");
-    if (upto->n)
+        sep = " AND ";
+    }
+    if (upto->n) {
+        str_adds(out, sep);
         add_side(out, t, upto, false);
+    }
+}
+
+static void add_key_columns(Str *out, const Table *t, bool with_direction)
+{
+    for (size_t i = 0; i < t->key.n_parts; i++) {
+        str_adds(out, i ? "," : "");
+        db_quote_id(out, t->columns[t->key.parts[i].column].name);
+        str_adds(out, with_direction && t->key.parts[i].descending ? " DESC" : "");
+    }
 }
 
 static void add_from(Str *out, const Table *t, bool by_key)
 {
     str_adds(out, " FROM ");
     db_quote_table(out, t->database, t->name);
+    str_adds(out, t->versioned ? " FOR SYSTEM_TIME ALL" : "");
     if (by_key) {
         str_adds(out, " FORCE INDEX (");
         db_quote_id(out, t->key.name);
@@ -88,33 +110,26 @@ static void add_from(Str *out, const Table *t, bool by_key)
     }
 }
 
-static void add_where(Str *out, const Table *t, const Bound *after, const Bound *upto)
+static void add_where(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
 {
-    if (!after->n && !upto->n)
+    if (!after->n && !upto->n && !where)
         return;
     str_adds(out, " WHERE ");
-    plan_where(out, t, after, upto);
+    plan_where(out, t, after, upto, where);
 }
 
-void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows)
+void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows, const char *where)
 {
     str_adds(out, "SELECT ");
-    for (size_t i = 0; i < t->key.n_parts; i++) {
-        str_adds(out, i ? "," : "");
-        db_quote_id(out, t->columns[t->key.parts[i].column].name);
-    }
+    add_key_columns(out, t, false);
     add_from(out, t, true);
-    add_where(out, t, after, &(Bound)STRLIST_INIT);
+    add_where(out, t, after, &(Bound)STRLIST_INIT, where);
     str_adds(out, " ORDER BY ");
-    for (size_t i = 0; i < t->key.n_parts; i++) {
-        str_adds(out, i ? "," : "");
-        db_quote_id(out, t->columns[t->key.parts[i].column].name);
-        str_adds(out, t->key.parts[i].descending ? " DESC" : "");
-    }
+    add_key_columns(out, t, true);
     str_addf(out, " LIMIT 1 OFFSET %lld", (long long)(chunk_rows - 1));
 }
 
-void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto)
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
 {
     const char *sep = "SELECT ";
     for (size_t i = 0; i < t->n_columns; i++) {
@@ -125,23 +140,14 @@ void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *
         sep = ",";
     }
     add_from(out, t, after->n || upto->n);
-    add_where(out, t, after, upto);
+    add_where(out, t, after, upto, where);
 }
 
-void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto)
+void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
 {
-    StrList exprs = STRLIST_INIT;
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (t->columns[i].generated)
-            continue;
-        AUTO(str_done) Str e = STR_INIT;
-        format_column_expr(&e, &t->columns[i]);
-        strlist_add(&exprs, str_z(&e));
-    }
-    AUTO(str_done) Str where = STR_INIT;
-    plan_where(&where, t, after, upto);
-    rowsum_sql_exprs(out, t->database, t->name, &exprs, where.len ? where.p : NULL);
-    strlist_done(&exprs);
+    AUTO(str_done) Str condition = STR_INIT;
+    plan_where(&condition, t, after, upto, where);
+    rowcheck_sql(out, t, str_z(&condition));
 }
 
 static int by_size(const void *a, const void *b)

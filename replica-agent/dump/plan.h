@@ -11,21 +11,27 @@
  * last row. */
 typedef StrList Bound;
 
-/* Rows of a chunk, so that it holds about `chunk_bytes`. */
-int64_t plan_chunk_rows(const Table *t, int64_t chunk_bytes);
+typedef struct ChunkSize {
+    int64_t bytes; /* about */
+    int64_t rows;  /* exactly; 0: by bytes */
+} ChunkSize;
+
+/* Rows of the next chunk. By bytes they become fewer when what is left of the table, `walked` rows being
+ * taken, is no more than a few chunks for each thread: so all threads end at about the same time. */
+int64_t plan_chunk_rows(const Table *t, const ChunkSize *size, int64_t walked, size_t threads);
 /* False: the table is read in one piece. No estimate decides it: they may be far off. */
 bool plan_is_cut(const Table *t);
 
 /* A value of a key part as a literal that compares as the key does. */
 void plan_literal(Str *out, const Column *c, const char *p, size_t n);
 /* SELECT of the key of the row `chunk_rows` behind `after`, i.e. the next chunk's last row. */
-void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows);
-/* "(… > after) AND (… <= upto)"; nothing where both are empty. */
-void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto);
+void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows, const char *where);
+/* "(where) AND (… > after) AND (… <= upto)"; nothing where all are empty; `where` may be NULL. */
+void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
 /* SELECT of all stored columns of a chunk. */
-void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto);
-/* SELECT of the checksum (common/rowsum.h) of a chunk. */
-void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto);
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
+/* SELECT of the checksum (rowcheck.h) of a chunk. */
+void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
 
 /* Pointers to the base tables in the order in which they are begun: the biggest first. Owned array. */
 Table **plan_order(Catalogue *c, size_t *ret_n);

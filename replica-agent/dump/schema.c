@@ -247,7 +247,7 @@ static bool write_tables(Writer *w, const Database *d, Err *err)
     return true;
 }
 
-bool schema_write(Db *db, const Catalogue *c, Output *out, Err *err)
+bool schema_write(Db *db, const Catalogue *c, bool whole, Output *out, Err *err)
 {
     Writer w = {db, out, flavor_of(db_version(db)->flavor)};
     for (size_t i = 0; i < c->n_databases; i++) {
@@ -256,7 +256,7 @@ bool schema_write(Db *db, const Catalogue *c, Output *out, Err *err)
         str_adds(&use, "USE ");
         db_quote_id(&use, d->name);
         if (!db_exec(db, err, use.p, "") || !write_database(&w, d, err) || !write_tables(&w, d, err) ||
-            !write_post(&w, d, err))
+            (whole && !write_post(&w, d, err)))
             return false;
     }
     return true;

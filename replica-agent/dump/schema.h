@@ -9,7 +9,7 @@
 #include "output.h"
 
 /* Writes all definition files. Problems that lose nothing are told on stderr. */
-MUST_CHECK bool schema_write(Db *db, const Catalogue *c, Output *out, Err *err);
+MUST_CHECK bool schema_write(Db *db, const Catalogue *c, bool whole, Output *out, Err *err);
 
 /* A placeholder for a view: views are created in any order over such tables. Pure. */
 void schema_placeholder(Str *out, const Table *view);

@@ -158,7 +158,7 @@ static bool open_held(const SnapshotPlan *plan, Snapshot *s, Err *err)
 }
 
 /* "file:position" of a session's snapshot; "" where the server does not tell. */
-static bool snapshot_position(Snapshot *s, Db *db, Str *ret, Err *err)
+static bool binlog_place(Snapshot *s, Db *db, Str *ret, Err *err)
 {
     DbRows *r;
     bool more, ok;
@@ -187,11 +187,11 @@ static bool snapshot_position(Snapshot *s, Db *db, Str *ret, Err *err)
 static bool same_position(Snapshot *s, bool *ret_same, Err *err)
 {
     AUTO(str_done) Str first = STR_INIT, other = STR_INIT;
-    if (!snapshot_position(s, s->readers[0], &first, err))
+    if (!binlog_place(s, s->readers[0], &first, err))
         return false;
     bool same = first.len > 0;
     for (size_t i = 1; same && i < s->n_readers; i++) {
-        if (!snapshot_position(s, s->readers[i], &other, err))
+        if (!binlog_place(s, s->readers[i], &other, err))
             return false;
         same = str_eq(str_z(&first), str_z(&other));
     }
@@ -278,6 +278,15 @@ bool snapshot_open(const SnapshotPlan *plan, Snapshot *ret, Err *err)
 bool snapshot_still_frozen(Snapshot *s, Err *err)
 {
     return !s->frozen_gtid || (read_position(s, err) && check_frozen(s, "any more", err));
+}
+
+/* Read while commits were held, or frozen. A live server without a binary log changes without a trace. */
+char *snapshot_position(const Snapshot *s)
+{
+    const char *applied = s->applied ? s->applied : "", *own = s->binlog_gtid ? s->binlog_gtid : "";
+    if (!s->applied || (s->frozen_gtid ? !*applied : !*own))
+        return xstrdup("");
+    return str_eq(applied, own) ? xstrdup(own) : xasprintf("%s (own: %s)", *applied ? applied : "none", own);
 }
 
 void snapshot_close(Snapshot *s)

@@ -31,4 +31,6 @@ typedef struct Snapshot {
 MUST_CHECK bool snapshot_open(const SnapshotPlan *plan, Snapshot *ret, Err *err);
 /* Frozen: the position has not moved. Live: true. */
 MUST_CHECK bool snapshot_still_frozen(Snapshot *s, Err *err);
+/* The position of the data, "" where nothing proves that it is one: for comparing only. Owned. */
+char *snapshot_position(const Snapshot *s);
 void snapshot_close(Snapshot *s);

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2034 # read by name in need_packages
 PACKAGES_build="gcc libc6-dev meson ninja-build pkg-config python3 default-libmysqlclient-dev libevent-dev libconfig-dev \
-zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-dev libisal-dev libstemmer-dev libsystemd-dev"
+zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-dev libisal-dev libzstd-dev libstemmer-dev libsystemd-dev"
 # shellcheck disable=SC2034
 PACKAGES_run="mariadb-server-core mariadb-client-core mariadb-client"
 # shellcheck disable=SC2034

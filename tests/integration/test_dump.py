@@ -225,7 +225,7 @@ def limit_files():
 @contextlib.contextmanager
 def started(out, *options, node=0, env=None):
     """A dump in mid-run: the first data file is there."""
-    argv = command("--database", "big", "--output", out, "--threads", "2", "--chunk-size", "64K", "--compress",
+    argv = command("--database", "big", "--output", out, "--threads", "2", "--bytes-per-file", "64K", "--compress",
                    "zlib:9", *options, node=node)
     run = subprocess.Popen(argv, env=clean_env(**(env or {})), text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
@@ -283,7 +283,7 @@ class Dumps:
     def test_chunks_of_every_key_hold_every_row_once(self):
         for codec, threads in (("gzip", "2"), ("zlib:6", "4"), ("none", "1")):
             with folder() as out:
-                dump("--database", "big", "--output", out, "--verify", "--threads", threads, "--chunk-size", "512K",
+                dump("--database", "big", "--output", out, "--verify", "--threads", threads, "--bytes-per-file", "512K",
                      "--statement-size", "64K", "--compress", codec)
                 listed = files_of(out)
                 parts = {t["table"]: len(glob.glob(f"{out}/big.{t['table']}.0*")) for t in listed["tables"]}
@@ -323,7 +323,7 @@ class Dumps:
             begin = value("SELECT SUM(n) FROM moving.a")
             wait_for("writers at work", 10, lambda: value("SELECT SUM(n) FROM moving.a") != begin)
             with folder() as out:
-                text = dump("--database", "moving", "--output", out, "--threads", "4", "--chunk-size", "256K").stdout
+                text = dump("--database", "moving", "--output", out, "--threads", "4", "--bytes-per-file", "256K").stdout
                 assert "commits were held for" in text, text
                 assert sum_after_restore(out) == 2 * 1000 * ROWS
             with folder() as out:
@@ -396,8 +396,104 @@ class Dumps:
             "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
             " AND info LIKE '%FROM `big`%'") == "0")
 
+    def test_a_killed_dump_is_gone_on_with(self):
+        for options in (["--verify"], ["--format", "tsv", "--rows-per-file", "1000"]):
+            with folder() as out:
+                for _ in range(3):
+                    before = len(glob.glob(f"{out}/big.*.0*"))
+                    with started(out, *options) as run:
+                        wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n + 3
+                                 or run.poll() is not None)
+                        run.kill()
+                        run.wait()
+                    no_dump(out)
+                kept = {n: os.stat(f"{out}/{n}").st_ino for n in os.listdir(out) if n.startswith("big.")}
+                with open(sorted(glob.glob(f"{out}/big.*.0*"))[0], "r+b") as f:
+                    f.write(b"damaged")
+                with started(out, *options) as run:
+                    text, err = run.communicate(timeout=60)
+                assert run.returncode == 0 and "going on with an unfinished dump" in err, err
+                assert "rows were kept" in text, text
+                data = [n for n in kept if "-schema" not in n]
+                same = [n for n in data if os.stat(f"{out}/{n}").st_ino == kept[n]]
+                assert len(same) > len(data) * 2 / 3, (len(same), len(data))
+                for f in files_of(out)["files"]:
+                    with open(os.path.join(out, f["name"]), "rb") as g:
+                        assert hashlib.sha256(g.read()).hexdigest() == f["sha256"], f["name"]
+                if "--verify" in options:
+                    restore(out, "big", "big_back")
+                    assert checksums("big") == checksums("big_back")
+                assert {t["table"]: t["rows"] for t in files_of(out)["tables"]} == {
+                    t: int(value(f"SELECT COUNT(*) FROM big.`{t}`")) for (t,) in sql("SHOW TABLES FROM big")}
+
+    def test_an_unfinished_dump_of_another_position_is_refused(self):
+        with folder() as out:
+            with started(out) as run:
+                run.kill()
+                run.wait()
+            one_sentence(dump("--database", "big", "--output", out, "--where", "1", status=1), "other options")
+            sql("CREATE TABLE big.moved (a INT); DROP TABLE big.moved;")
+            argv = command("--database", "big", "--output", out, "--threads", "2", "--bytes-per-file", "64K",
+                           "--compress", "zlib:9")
+            done = subprocess.run(argv, env=clean_env(), text=True, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 1
+            one_sentence(done, "unfinished dump of position", "the server is at")
+
+    def test_it_takes_what_it_is_told_to(self):
+        def dumped(*options):
+            with folder() as out:
+                dump("--output", out, "--threads", "1", *options)
+                names = {n.removesuffix(".gz") for n in os.listdir(out)}
+                return names, {t["table"]: t["rows"] for t in files_of(out)["tables"]}
+        names, rows = dumped("--table", "big.nullable", "--table", "big.digits")
+        assert rows == {"nullable": 52, "digits": 10} and "big.words-schema.sql" not in names, (names, rows)
+        names, rows = dumped("--database", "big", "--match", "^big[.](words|numb)", "--exclude", "words")
+        assert rows == {"numbers": ROWS}, rows
+        names, rows = dumped("--database", "big", "--table", "big.numbers", "--where", "n < 100 OR n > 29989")
+        assert rows == {"numbers": 110}, rows
+        names, rows = dumped("--database", "big", "--table", "big.numbers", "--rows-per-file", "10000", "--data-only")
+        assert names == {"big.numbers.00000.sql", "big.numbers.00001.sql", "big.numbers.00002.sql", "files.json",
+                         "metadata", ".siding-sealed"}, names
+        names, rows = dumped("--database", "big", "--table", "big.keyless", "--rows-per-file", "7000", "--data-only")
+        assert len([n for n in names if n.startswith("big.keyless.")]) == 5, names
+        names, rows = dumped("--database", "big", "--schema-only", "--users")
+        assert not rows and "big.words-schema.sql" in names and "siding-users.ddl" in names, names
+        with folder() as out:
+            one_sentence(dump("--table", "big.nothing", "--output", out, status=1), "big.nothing", "--table")
+            one_sentence(dump("--match", "a(", "--output", out, status=2), "--match", "a(")
+            one_sentence(dump("--memory", "32M", "--threads", "200", "--output", out, status=2), "--memory", "200")
+
+    def test_tsv_is_loaded_by_load_data(self):
+        with folder() as out:
+            dump("--database", "types", "--output", out, "--format", "tsv", "--verify", "--compress", "none")
+            listed = files_of(out)
+            restore(out, "types", "types_tsv")
+            for t in listed["tables"]:
+                for name in sorted(glob.glob(glob.escape(f"{out}/{t['files']}") + ".0*.tsv")):
+                    argv = ["mariadb", "--no-defaults", "--local-infile=1", "-S", socket(), "types_tsv"]
+                    text = ("SET NAMES utf8mb4, sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00',"
+                            " foreign_key_checks=0" + (", check_constraint_checks=0" if STATE["flavor"] == "mariadb" else "")
+                            + ";\n" + t["load"].replace("%s", name))
+                    subprocess.run(argv, input=text, text=True, check=True, timeout=60)
+        assert checksums("types") == checksums("types_tsv")
+
+    def test_rows_of_any_size_in_little_memory(self):
+        sql("""DROP DATABASE IF EXISTS huge; CREATE DATABASE huge; USE huge; CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB,
+            c LONGTEXT); SET GLOBAL max_allowed_packet = 1 << 30;""")
+        for n, size in enumerate((0, 1, 100000, 262136, 262144, 1 << 20, 16777215 - 7, 16777216, 20000000, 40 << 20)):
+            sql(f"INSERT INTO huge.t VALUES ({n}, REPEAT(x'00ff27', {size // 3}), REPEAT('it''s\n', {size // 5}))")
+        with folder() as out:
+            argv = command("--database", "huge", "--output", out, "--verify", "--threads", "2", "--memory", "32M")
+            done = subprocess.run(["/usr/bin/env", "python3", "-c", "import subprocess, sys, resource; r = subprocess.call("
+                                   "sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r)",
+                                   *argv], env=clean_env(), text=True, capture_output=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            used = int(done.stdout.splitlines()[-1])
+            assert used < 32 << 10, f"{used} KB"
+        sql("DROP DATABASE huge")
+
     def test_it_sleeps_at_a_safe_point_and_goes_on(self):
-        with folder() as out, started(out) as run:
+        with folder() as out, started(out, "--verify") as run:
             run.send_signal(signal.SIGTSTP)
             wait_for("asleep", 10, lambda: state_of(run.pid) == "T")
             count = len(os.listdir(out))

@@ -3,9 +3,11 @@
  */
 #include "test.h"
 
+#include "common/gz.h"
 #include "replica-agent/dump/format.h"
 #include "replica-agent/dump/metadata.h"
 #include "replica-agent/dump/names.h"
+#include "replica-agent/dump/reread.h"
 #include "replica-agent/dump/schema.h"
 
 static void values_by_kind(void **state)
@@ -23,9 +25,9 @@ static void values_by_kind(void **state)
         {VALUE_REAL, "-0", 2, "-0e0"},
         {VALUE_REAL, "-0.0", 4, "-0.0e0"},
         {VALUE_TEXT, "", 0, "''"},
-        {VALUE_TEXT, "a'b\"c\\d\ne\rf\0g\x1ah;\n", 17, "'a\\'b\\\"c\\\\d\\ne\\rf\\0g\\Zh;\\n'"},
+        {VALUE_TEXT, "a'b\"c\\d\ne\rf\0g\x1ah;\n", 17, "'a\\'b\"c\\\\d\\ne\\rf\\0g\\Zh;\\n'"},
         {VALUE_TEXT, "\x81\xe9\xff", 3, "'\x81\xe9\xff'"},
-        {VALUE_WORDS, "{\"a\": 1}", 8, "_utf8mb4'{\\\"a\\\": 1}'"},
+        {VALUE_WORDS, "{\"a\": 1}", 8, "_utf8mb4'{\"a\": 1}'"},
         {VALUE_HEX, "\0\xff;\n", 4, "0x00FF3B0A"},
         {VALUE_HEX, "", 0, "''"}, /* a bare 0x would be an error */
         {VALUE_TEXT, NULL, 0, "NULL"},
@@ -33,10 +35,14 @@ static void values_by_kind(void **state)
         {VALUE_TEXT, "NULL", 4, "'NULL'"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        AUTO(str_done) Str out = STR_INIT;
-        format_value(&out, cases[i].kind, cases[i].p, cases[i].n);
-        assert_string_equal(out.p, cases[i].text);
-        assert_null(strchr(out.p, '\n')); /* ";\n" ends statements and nothing else */
+        char out[200];
+        const Value v = {cases[i].p, cases[i].n};
+        const Format f = {FORMAT_SQL, &cases[i].kind, 1};
+        assert_true(format_most(&v, 1) <= sizeof out);
+        *format_row(&f, out, &v) = 0;
+        AUTOFREE char *want = xasprintf("(%s)", cases[i].text);
+        assert_string_equal(out, want);
+        assert_null(strchr(out, '\n')); /* ";\n" ends statements and nothing else */
     }
 }
 
@@ -44,16 +50,125 @@ static void rows_and_heads(void **state)
 {
     (void)state;
     static const ValueKind kinds[] = {VALUE_NUMBER, VALUE_TEXT, VALUE_HEX};
-    const Value values[] = {{"1", 1}, {"a", 1}, {NULL, 0}};
-    AUTO(str_done) Str row = STR_INIT, head = STR_INIT;
-    format_row(&row, kinds, values, 3);
-    assert_string_equal(row.p, "(1,'a',NULL)");
-    char name[] = "t`x", a[] = "a", b[] = "b", c[] = "sel ect";
-    Column columns[] = {{.name = a}, {.name = b, .generated = true}, {.name = c, .kind = VALUE_REAL}};
-    Table t = {.name = name, .columns = columns, .n_columns = 3};
+    const Value values[] = {{"1", 1}, {"a\t\n\\'", 5}, {NULL, 0}};
+    const Format sql = {FORMAT_SQL, kinds, 3}, tsv = {FORMAT_TSV, kinds, 3};
+    char row[200];
+    *format_row(&sql, row, values) = 0;
+    assert_string_equal(row, "(1,'a\t\\n\\\\\\'',NULL)");
+    *format_row(&tsv, row, values) = 0;
+    assert_string_equal(row, "1\ta\\t\\n\\\\'\t\\N\n");
+    AUTO(str_done) Str head = STR_INIT, load = STR_INIT;
+    char name[] = "t`x", a[] = "a", b[] = "b", c[] = "sel ect", d[] = "j";
+    Column columns[] = {{.name = a},
+                        {.name = b, .generated = true},
+                        {.name = c, .kind = VALUE_REAL},
+                        {.name = d, .kind = VALUE_WORDS}};
+    Table t = {.name = name, .columns = columns, .n_columns = 4};
     format_insert_head(&head, &t);
-    assert_string_equal(head.p, "INSERT INTO `t``x` (`a`,`sel ect`) VALUES\n");
-    assert_int_equal(format_stored_columns(&t), 2);
+    assert_string_equal(head.p, "INSERT INTO `t``x` (`a`,`sel ect`,`j`) VALUES\n");
+    format_load_data(&load, &t);
+    assert_string_equal(
+        load.p, "LOAD DATA LOCAL INFILE '%s' INTO TABLE `t``x` CHARACTER SET binary FIELDS TERMINATED BY "
+                "'\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (`a`,`sel ect`,@v3) SET `j` = "
+                "CONVERT(@v3 USING utf8mb4)");
+    assert_int_equal(format_stored_columns(&t), 3);
+}
+
+/* What is written is read back alike, however the text is cut; the sum is zlib's over the joined values. */
+static void rows_are_read_back(void **state)
+{
+    (void)state;
+    static const ValueKind kinds[] = {VALUE_NUMBER, VALUE_TEXT, VALUE_HEX, VALUE_WORDS, VALUE_REAL};
+    char long_text[3000];
+    for (size_t i = 0; i < sizeof long_text; i++)
+        long_text[i] = (char)(i * 7 % 256);
+    const Value rows[][5] = {
+        {{"-1", 2}, {long_text, sizeof long_text}, {"\0\xff", 2}, {"{}", 2}, {"-0", 2}},
+        {{NULL, 0}, {"", 0}, {"", 0}, {NULL, 0}, {"1.5", 3}},
+        {{"7", 1}, {NULL, 0}, {NULL, 0}, {"it's", 4}, {NULL, 0}},
+    };
+    char int_[] = "int", text_[] = "text", blob_[] = "longblob", json_[] = "json", double_[] = "double";
+    Column columns[] = {{.type = int_, .nullable = true},
+                        {.type = text_, .nullable = true},
+                        {.type = blob_, .nullable = true},
+                        {.type = json_, .nullable = true},
+                        {.type = double_, .nullable = true}};
+    Table t = {.columns = columns, .n_columns = 5};
+    for (int kind = FORMAT_SQL; kind <= FORMAT_TSV; kind++) {
+        const Format f = {(FormatKind)kind, kinds, 5};
+        static char text[30000];
+        char *to = text;
+        if (kind == FORMAT_SQL)
+            to += sprintf(to, "/*!40101 SET NAMES binary*/;\nINSERT INTO `t` (`a`,`b\n`) VALUES\n");
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            to = format_row(&f, to, rows[i]);
+            if (kind == FORMAT_SQL)
+                to += sprintf(to, i + 1 < COUNT(rows) ? ",\n" : ";\n");
+        }
+        for (size_t step = 1; step < 4000; step = step * 3 + 1) {
+            RowCheck check;
+            Reread r;
+            rowcheck_init(&check, &t);
+            reread_init(&r, (FormatKind)kind, &check);
+            for (const char *p = text; p < to; p += step)
+                assert_true(reread_feed(&r, p, (size_t)(to - p) < step ? (size_t)(to - p) : step));
+            assert_true(reread_ended(&r));
+            assert_int_equal(check.sum.rows, 3);
+            static uint64_t sum;
+            if (kind == FORMAT_SQL && step == 1)
+                sum = check.sum.sum;
+            assert_int_equal(check.sum.sum, sum);
+            rowcheck_done(&check);
+        }
+    }
+}
+
+static void a_sum_is_the_crc_of_joined_values(void **state)
+{
+    (void)state;
+    char int_[] = "int", text_[] = "text", blob_[] = "longblob";
+    Column columns[] = {{.type = int_}, {.type = text_, .nullable = true}, {.type = blob_, .nullable = true}};
+    Table t = {.columns = columns, .n_columns = 3};
+    RowCheck c;
+    rowcheck_init(&c, &t);
+    rowcheck_value_begin(&c);
+    rowcheck_bytes(&c, "12", 2);
+    rowcheck_value_end(&c);
+    rowcheck_null(&c);
+    rowcheck_value_begin(&c);
+    rowcheck_bytes(&c, "a", 1);
+    rowcheck_bytes(&c, "bc", 2);
+    rowcheck_value_end(&c);
+    rowcheck_row_end(&c);
+    AUTOFREE char *joined = xasprintf("12..%u,3..10", gz_crc32(0, "abc", 3));
+    AUTO(str_done) Str bytes = STR_INIT;
+    for (const char *p = joined; *p; p++)
+        if (*p == '.' && *++p)
+            str_add(&bytes, "\0\xff\0", 3);
+        else
+            str_addc(&bytes, *p);
+    assert_int_equal(c.sum.sum, gz_crc32(0, bytes.p, bytes.len));
+    rowcheck_done(&c);
+}
+
+static void damaged_text_is_found(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "INSERT INTO `t` (`a`) VALUES\n(1",     "INSERT INTO `t` (`a`) VALUES\n(1)x",
+        "INSERT INTO `t` (`a`) VALUES\n('a'b)", "INSERT INTO `t` (`a`) VALUES\n(0x1)",
+        "INSERT INTO `t` (`a`) VALUES\n(1),\n", "INSERT INTO `t` (`a`) VALUES\n"};
+    char int_[] = "int";
+    Column column = {.type = int_};
+    Table t = {.columns = &column, .n_columns = 1};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        RowCheck check;
+        Reread r;
+        rowcheck_init(&check, &t);
+        reread_init(&r, FORMAT_SQL, &check);
+        assert_false(reread_feed(&r, texts[i], strlen(texts[i])) && reread_ended(&r));
+        rowcheck_done(&check);
+    }
 }
 
 static void types_have_kinds(void **state)
@@ -146,6 +261,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_by_kind),
         cmocka_unit_test(rows_and_heads),
+        cmocka_unit_test(rows_are_read_back),
+        cmocka_unit_test(a_sum_is_the_crc_of_joined_values),
+        cmocka_unit_test(damaged_text_is_found),
         cmocka_unit_test(types_have_kinds),
         cmocka_unit_test(file_names),
         cmocka_unit_test(view_placeholders),

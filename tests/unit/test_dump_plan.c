@@ -56,18 +56,20 @@ static void bounds_are_written_out(void **state)
     const struct {
         size_t parts;
         const Bound *after, *upto;
-        const char *where;
+        const char *where, *where_option;
     } cases[] = {
         {1, &none, &none, ""},
         {1, &after, &none, "(`a` > 5)"},
         {1, &after, &upto, "(`a` > 5) AND (`a` <= 9)"},
         {2, &after, &none, "(`a` > 5 OR (`a` = 5 AND (`b` < 'x')))"},
         {2, &none, &upto, "(`a` < 9 OR (`a` = 9 AND (`b` >= 'y')))"},
+        {1, &none, &none, "(x = 1 OR y)", "x = 1 OR y"},
+        {1, &after, &upto, "(x) AND (`a` > 5) AND (`a` <= 9)", "x"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         make_table(&t, cases[i].parts);
         AUTO(str_done) Str out = STR_INIT;
-        plan_where(&out, &t, cases[i].after, cases[i].upto);
+        plan_where(&out, &t, cases[i].after, cases[i].upto, cases[i].where_option);
         assert_string_equal(str_z(&out), cases[i].where);
         free_table(&t);
     }
@@ -84,19 +86,25 @@ static void statements(void **state)
     strlist_add(&after, "'x'");
     make_table(&t, 2);
     Str walk = STR_INIT, select = STR_INIT, sum = STR_INIT, plain = STR_INIT;
-    plan_walk_sql(&walk, &t, &after, 100);
+    plan_walk_sql(&walk, &t, &after, 100, NULL);
     assert_string_equal(walk.p,
                         "SELECT `a`,`b` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`a` > 5 OR (`a` = 5 AND "
                         "(`b` < 'x'))) ORDER BY `a`,`b` DESC LIMIT 1 OFFSET 99");
-    plan_select_sql(&plain, &t, &none, &none);
+    plan_select_sql(&plain, &t, &none, &none, NULL);
     assert_string_equal(plain.p, "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t`");
-    plan_select_sql(&select, &t, &none, &after);
+    plan_select_sql(&select, &t, &none, &after, NULL);
     assert_string_equal(
         select.p, "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`a` < 5 OR "
                   "(`a` = 5 AND (`b` >= 'x')))");
-    plan_sum_sql(&sum, &t, &none, &none);
-    assert_non_null(strstr(sum.p, "CRC32(CONCAT(`e` * 1e0))"));
-    assert_null(strstr(sum.p, "`c`"));
+    plan_sum_sql(&sum, &t, &none, &none, NULL);
+    assert_string_equal(sum.p,
+                        "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT_WS(_binary X'00FF00' COLLATE "
+                        "`binary`, `a`, `b`, CONCAT(`e` * 1e0)))), 0)) FROM `d`.`t`");
+    t.versioned = true;
+    str_clear(&plain);
+    plan_select_sql(&plain, &t, &none, &none, "a > 1");
+    assert_string_equal(plain.p,
+                        "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t` FOR SYSTEM_TIME ALL WHERE (a > 1)");
     str_done(&walk);
     str_done(&select);
     str_done(&sum);
@@ -140,17 +148,76 @@ static void chunks_hold_about_their_bytes(void **state)
 {
     (void)state;
     static const struct {
-        int64_t rows, bytes, chunk, expect;
+        int64_t rows, bytes, walked;
+        ChunkSize size;
+        size_t threads;
+        int64_t expect;
     } cases[] = {
-        {1000000, 200000000, 32 << 20, 167772}, /* 200 bytes a row */
-        {0, 0, 32 << 20, 335544},               /* nothing known: 100 bytes a row */
-        {10, 640 << 20, 32 << 20, 1000},        /* huge rows: at least 1000 */
-        {1000000000, 1000000000, 1LL << 40, 5000000},
+        {1000000, 200000000, 0, {32 << 20, 0}, 2, 167772}, /* 200 bytes a row */
+        {0, 0, 0, {32 << 20, 0}, 2, 41943},                /* nothing known: 100 bytes a row, small parts */
+        {10, 640 << 20, 0, {32 << 20, 0}, 2, 1000},        /* huge rows: at least 1000 */
+        {1000000000, 1000000000, 0, {1LL << 40, 0}, 2, 5000000},
+        {1000000, 200000000, 600000, {32 << 20, 0}, 2, 100000}, /* the end: a fourth of what is left */
+        {1000000, 200000000, 999000, {32 << 20, 0}, 2, 20971},  /* but not endlessly smaller */
+        {1000000, 200000000, 2000000, {32 << 20, 0}, 2, 20971}, /* more rows than estimated */
+        {1000000, 200000000, 999000, {32 << 20, 77}, 2, 77},    /* rows are exact */
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Table t = {.rows_estimate = cases[i].rows, .bytes_estimate = cases[i].bytes};
-        assert_int_equal(plan_chunk_rows(&t, cases[i].chunk), cases[i].expect);
+        assert_int_equal(plan_chunk_rows(&t, &cases[i].size, cases[i].walked, cases[i].threads),
+                         cases[i].expect);
     }
+}
+
+static void filters_choose_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *table, *match, *exclude, *name;
+        bool wanted;
+    } cases[] = {
+        {NULL, NULL, NULL, "d.t", true},      {"d.t", NULL, NULL, "d.t", true},
+        {"d.t", NULL, NULL, "d.u", false},    {NULL, "^d[.]t", NULL, "d.tt", true},
+        {NULL, "^d[.]t", NULL, "e.t", false}, {NULL, NULL, "log$", "d.log", false},
+        {NULL, NULL, "log$", "d.logs", true}, {"d.log", NULL, "log", "d.log", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        Filter f;
+        StrList none = STRLIST_INIT, tables = STRLIST_INIT, matches = STRLIST_INIT, excludes = STRLIST_INIT;
+        if (cases[i].table)
+            strlist_add(&tables, cases[i].table);
+        if (cases[i].match)
+            strlist_add(&matches, cases[i].match);
+        if (cases[i].exclude)
+            strlist_add(&excludes, cases[i].exclude);
+        assert_true(filter_init(&f, &none, &tables, &matches, &excludes, &err));
+        AUTOFREE char *db = NULL, *table = NULL;
+        assert_true(db_split_table(cases[i].name, &db, &table));
+        assert_int_equal(filter_wants(&f, db, table), cases[i].wanted);
+        assert_int_equal(f.databases.n, tables.n);
+        filter_done(&f);
+        strlist_done(&tables);
+        strlist_done(&matches);
+        strlist_done(&excludes);
+    }
+}
+
+static void bad_filters_are_told(void **state)
+{
+    (void)state;
+    Err err;
+    Filter f;
+    StrList none = STRLIST_INIT, bad = STRLIST_INIT;
+    strlist_add(&bad, "a(");
+    assert_false(filter_init(&f, &none, &none, &bad, &none, &err));
+    assert_int_equal(err.kind, ERR_USAGE);
+    assert_non_null(strstr(err.text, "--match: \"a(\""));
+    filter_done(&f);
+    assert_false(filter_init(&f, &none, &bad, &none, &none, &err));
+    assert_non_null(strstr(err.text, "no DATABASE.TABLE"));
+    filter_done(&f);
+    strlist_done(&bad);
 }
 
 static void the_biggest_table_is_first(void **state)
@@ -178,6 +245,8 @@ int main(void)
         cmocka_unit_test(statements),
         cmocka_unit_test(literals_compare_as_the_column_does),
         cmocka_unit_test(chunks_hold_about_their_bytes),
+        cmocka_unit_test(filters_choose_tables),
+        cmocka_unit_test(bad_filters_are_told),
         cmocka_unit_test(the_biggest_table_is_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

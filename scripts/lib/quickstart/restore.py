@@ -50,14 +50,20 @@ def restore(scratch, folder, threads=4):
             list(pool.map(lambda f: load_file(scratch, folder, f), sorted(step, key=lambda f: -os.path.getsize(os.path.join(folder, f)))))
 
 
+LONG = ("mediumblob", "longblob", "mediumtext", "longtext", "json")
+
+
 def row_sum(session, database, table):
-    """The checksum of the manifest ("rows:sum"), as common/rowsum.h describes it, written anew."""
-    columns = [row[0] for row in session.rows(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s AND "
-        "is_generated = 'NEVER' ORDER BY ordinal_position" % (quote(database), quote(table)))]
-    parts = ["COALESCE(CONCAT(CRC32(`%s`), ',', LENGTH(`%s`), ';'), 'N;')" % (c, c) for c in columns]
-    return session.value("SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT('', %s))), 0)) FROM `%s`.`%s`" % (
-        ", ".join(parts), database, table))
+    """The checksum of the manifest ("rows:sum"), as replica-agent/dump/rowcheck.h describes it, written anew."""
+    columns = session.rows(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = %s AND table_name ="
+        " %s AND is_generated = 'NEVER' ORDER BY ordinal_position" % (quote(database), quote(table)))
+    parts = ["CONCAT(CRC32(`%s`), ',', LENGTH(`%s`))" % (c[0], c[0]) if c[1] in LONG else "`%s`" % c[0] for c in columns]
+    nulls = ["ISNULL(`%s`)" % c[0] for c in columns if c[2] == "YES"]
+    if nulls:
+        parts.append("CONCAT(%s)" % ", ".join(nulls))
+    return session.value("SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`, %s))), "
+                         "0)) FROM `%s`.`%s`" % (", ".join(parts), database, table))
 
 
 def check_frozen(scratch, manifest):

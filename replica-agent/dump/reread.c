@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reread.h"
+
+#include <string.h>
+
+enum State {
+    LINE,        /* a line that begins no INSERT is skipped */
+    INSERT_LINE, /* the rest of a line that does */
+    INSERT_NAME, /* a name in it, which may hold a newline */
+    ROW,         /* "(" */
+    VALUE,       /* its first byte */
+    BARE,        /* a number or NULL */
+    TEXT,        /* inside quotes */
+    TEXT_ESCAPE,
+    AFTER_TEXT,
+    HEX_HIGH,
+    HEX_LOW,
+    AFTER_ROW, /* "," or ";" */
+    ROW_LINE,  /* the newline after it; ROW or LINE follows */
+    LAST_LINE,
+    TSV_VALUE,
+    TSV_ESCAPE,
+    BROKEN,
+};
+
+void reread_init(Reread *r, FormatKind kind, RowCheck *check)
+{
+    *r = (Reread){.kind = kind, .check = check, .state = kind == FORMAT_SQL ? LINE : TSV_VALUE};
+}
+
+bool reread_ended(const Reread *r)
+{
+    return r->kind == FORMAT_SQL ? r->state == LINE && !r->n_word
+                                 : r->state == TSV_VALUE && !r->begun && !r->check->column;
+}
+
+static char unescaped(char c)
+{
+    switch (c) {
+    case '0':
+        return 0;
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'Z':
+        return 0x1a;
+    default:
+        return c;
+    }
+}
+
+static bool word_is(const Reread *r, const char *w)
+{
+    return r->n_word == strlen(w) && memcmp(r->word, w, r->n_word) == 0;
+}
+
+static enum State after_value(char c, RowCheck *check)
+{
+    if (c == ',')
+        return VALUE;
+    if (c != ')')
+        return BROKEN;
+    rowcheck_row_end(check);
+    return AFTER_ROW;
+}
+
+static void end_bare(Reread *r)
+{
+    if (word_is(r, "NULL")) {
+        rowcheck_null(r->check);
+    } else {
+        if (word_is(r, "-0e0") || word_is(r, "-0.0e0"))
+            r->n_word -= 2;
+        rowcheck_value_begin(r->check);
+        rowcheck_bytes(r->check, r->word, r->n_word);
+        rowcheck_value_end(r->check);
+    }
+    r->n_word = 0;
+}
+
+/* A number, NULL, "0x…" or "_utf8mb4'…'": known once it is all here. */
+static enum State bare(Reread *r, char c)
+{
+    if (c == ',' || c == ')') {
+        end_bare(r);
+        return after_value(c, r->check);
+    }
+    if (c == '\'') {
+        bool ok = word_is(r, "_utf8mb4");
+        r->n_word = 0;
+        rowcheck_value_begin(r->check);
+        return ok ? TEXT : BROKEN;
+    }
+    if (r->n_word == sizeof r->word)
+        return BROKEN;
+    r->word[r->n_word++] = c;
+    if (!word_is(r, "0x"))
+        return BARE;
+    r->n_word = 0;
+    rowcheck_value_begin(r->check);
+    return HEX_HIGH;
+}
+
+static enum State value(Reread *r, char c)
+{
+    if (c != '\'')
+        return bare(r, c);
+    rowcheck_value_begin(r->check);
+    return TEXT;
+}
+
+static int nibble(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static enum State hex(Reread *r, char c)
+{
+    int v = nibble(c);
+    if (v < 0) {
+        rowcheck_value_end(r->check);
+        return r->state == HEX_HIGH ? after_value(c, r->check) : BROKEN;
+    }
+    if (r->state == HEX_HIGH) {
+        r->nibble = (unsigned char)v;
+        return HEX_LOW;
+    }
+    char byte = (char)(r->nibble << 4 | v);
+    rowcheck_bytes(r->check, &byte, 1);
+    return HEX_HIGH;
+}
+
+static enum State line(Reread *r, char c)
+{
+    static const char insert[] = "INSERT INTO ";
+    if (c == '\n') {
+        r->n_word = 0;
+        return LINE;
+    }
+    if (r->n_word < sizeof insert - 1)
+        r->word[r->n_word++] = c;
+    if (!word_is(r, insert))
+        return LINE;
+    r->n_word = 0;
+    return INSERT_LINE;
+}
+
+static enum State after_text(Reread *r, char c)
+{
+    rowcheck_value_end(r->check);
+    return after_value(c, r->check);
+}
+
+static enum State step(Reread *r, char c)
+{
+    switch ((enum State)r->state) {
+    case LINE:
+        return line(r, c);
+    case INSERT_LINE:
+        return c == '\n' ? ROW : c == '`' ? INSERT_NAME : INSERT_LINE;
+    case INSERT_NAME:
+        return c == '`' ? INSERT_LINE : INSERT_NAME;
+    case ROW:
+        return c == '(' ? VALUE : BROKEN;
+    case VALUE:
+        return value(r, c);
+    case BARE:
+        return bare(r, c);
+    case TEXT_ESCAPE:
+        c = unescaped(c);
+        rowcheck_bytes(r->check, &c, 1);
+        return TEXT;
+    case AFTER_TEXT:
+        return after_text(r, c);
+    case HEX_HIGH:
+    case HEX_LOW:
+        return hex(r, c);
+    case AFTER_ROW:
+        return c == ',' ? ROW_LINE : c == ';' ? LAST_LINE : BROKEN;
+    case ROW_LINE:
+        return c == '\n' ? ROW : BROKEN;
+    case LAST_LINE:
+        return c == '\n' ? LINE : BROKEN;
+    case TEXT:
+    case TSV_VALUE:
+    case TSV_ESCAPE:
+    case BROKEN:
+        break;
+    }
+    return BROKEN;
+}
+
+/* The quoted text's plain bytes at once. */
+static const char *text(Reread *r, const char *p, const char *end)
+{
+    const char *from = p;
+    while (p < end && *p != '\'' && *p != '\\')
+        p++;
+    rowcheck_bytes(r->check, from, (size_t)(p - from));
+    if (p == end)
+        return p;
+    r->state = *p == '\'' ? AFTER_TEXT : TEXT_ESCAPE;
+    return p + 1;
+}
+
+/* ---- TSV ------------------------------------------------------------------------------------------ */
+
+static void tsv_begin(Reread *r)
+{
+    if (!r->begun)
+        rowcheck_value_begin(r->check);
+    r->begun = true;
+}
+
+static const char *tsv(Reread *r, const char *p, const char *end)
+{
+    if (r->state == TSV_ESCAPE) {
+        r->state = TSV_VALUE;
+        if (*p == 'N' && !r->begun) {
+            r->quoted_null = true;
+            return p + 1;
+        }
+        char c = unescaped(*p);
+        tsv_begin(r);
+        rowcheck_bytes(r->check, &c, 1);
+        return p + 1;
+    }
+    const char *from = p;
+    while (p < end && *p != '\t' && *p != '\n' && *p != '\\')
+        p++;
+    if (p > from) {
+        tsv_begin(r);
+        rowcheck_bytes(r->check, from, (size_t)(p - from));
+    }
+    if (p == end)
+        return p;
+    if (*p == '\\') {
+        r->state = TSV_ESCAPE;
+        return p + 1;
+    }
+    if (r->quoted_null) {
+        rowcheck_null(r->check);
+    } else {
+        tsv_begin(r);
+        rowcheck_value_end(r->check);
+    }
+    r->quoted_null = r->begun = false;
+    if (*p == '\n')
+        rowcheck_row_end(r->check);
+    return p + 1;
+}
+
+bool reread_feed(Reread *r, const char *p, size_t n)
+{
+    const char *end = p + n;
+    while (p < end && r->state != BROKEN) {
+        if (r->kind == FORMAT_TSV)
+            p = tsv(r, p, end);
+        else if (r->state == TEXT)
+            p = text(r, p, end);
+        else
+            r->state = step(r, *p++);
+    }
+    return r->state != BROKEN;
+}

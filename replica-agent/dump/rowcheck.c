@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rowcheck.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "format.h"
+
+static const char SEPARATOR[3] = {0, '\xff', 0};
+
+/* CONCAT_WS gives NULL beyond max_allowed_packet: 64 KB a column is safe, a long BLOB is not. */
+static bool is_digested(const Column *c)
+{
+    static const char *const types[] = {
+        "mediumblob",   "longblob",           "mediumtext",     "longtext",   "json",
+        "geometry",     "linestring",         "polygon",        "multipoint", "multilinestring",
+        "multipolygon", "geometrycollection", "geomcollection", "vector"};
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (str_eq(c->type, types[i]))
+            return true;
+    return false;
+}
+
+void rowcheck_sql(Str *out, const Table *t, const char *where)
+{
+    AUTO(str_done) Str mask = STR_INIT;
+    str_adds(out,
+             "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const Column *c = &t->columns[i];
+        AUTO(str_done) Str e = STR_INIT;
+        if (c->generated)
+            continue;
+        format_column_expr(&e, c);
+        if (is_digested(c))
+            str_addf(out, ", CONCAT(CRC32(%s), ',', LENGTH(%s))", e.p, e.p);
+        else
+            str_addf(out, ", %s", e.p);
+        if (!c->nullable)
+            continue;
+        str_adds(&mask, mask.len ? ", ISNULL(" : "ISNULL(");
+        db_quote_id(&mask, c->name);
+        str_addc(&mask, ')');
+    }
+    if (mask.len)
+        str_addf(out, ", CONCAT(%s)", mask.p);
+    str_adds(out, "))), 0)) FROM ");
+    db_quote_table(out, t->database, t->name);
+    str_adds(out, t->versioned ? " FOR SYSTEM_TIME ALL" : "");
+    if (where && *where)
+        str_addf(out, " WHERE %s", where);
+}
+
+bool rowcheck_parse(const char *text, RowSum *ret)
+{
+    return text && sscanf(text, "%" SCNd64 ":%" SCNu64, &ret->rows, &ret->sum) == 2;
+}
+
+/* ---- fed with values ------------------------------------------------------------------------------ */
+
+enum { NULLABLE = 1, DIGESTED = 2 };
+
+void rowcheck_init(RowCheck *c, const Table *t)
+{
+    memset(c, 0, offsetof(RowCheck, held));
+    c->n_held = 0;
+    c->flags = xcalloc(t->n_columns + 1, 1);
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].generated)
+            c->flags[c->n++] = (unsigned char)((t->columns[i].nullable ? NULLABLE : 0) |
+                                               (is_digested(&t->columns[i]) ? DIGESTED : 0));
+}
+
+void rowcheck_done(RowCheck *c)
+{
+    str_done(&c->mask);
+    free(c->flags);
+}
+
+static void flush(RowCheck *c)
+{
+    c->row_crc = codec_crc32(c->row_crc, c->held, c->n_held);
+    c->n_held = 0;
+}
+
+static void add(RowCheck *c, const char *p, size_t n)
+{
+    if (n > sizeof c->held - c->n_held) {
+        flush(c);
+        if (n > sizeof c->held / 2) {
+            c->row_crc = codec_crc32(c->row_crc, p, n);
+            return;
+        }
+    }
+    memcpy(c->held + c->n_held, p, n);
+    c->n_held += n;
+}
+
+/* 0 beyond the last column: a row with too many values differs anyway. */
+static unsigned flags_here(const RowCheck *c)
+{
+    return c->column < c->n ? c->flags[c->column] : 0;
+}
+
+static void separate(RowCheck *c)
+{
+    if (c->any)
+        add(c, SEPARATOR, sizeof SEPARATOR);
+    c->any = true;
+}
+
+void rowcheck_value_begin(RowCheck *c)
+{
+    separate(c);
+    if (flags_here(c) & NULLABLE)
+        str_addc(&c->mask, '0');
+    c->value_crc = 0;
+    c->value_n = 0;
+}
+
+void rowcheck_bytes(RowCheck *c, const char *p, size_t n)
+{
+    if (!(flags_here(c) & DIGESTED)) {
+        add(c, p, n);
+        return;
+    }
+    c->value_crc = codec_crc32(c->value_crc, p, n);
+    c->value_n += n;
+}
+
+void rowcheck_value_end(RowCheck *c)
+{
+    if (flags_here(c) & DIGESTED) {
+        char text[48];
+        int n = snprintf(text, sizeof text, "%" PRIu32 ",%zu", c->value_crc, c->value_n);
+        add(c, text, (size_t)n);
+    }
+    c->column++;
+}
+
+void rowcheck_null(RowCheck *c)
+{
+    if (flags_here(c) & NULLABLE)
+        str_addc(&c->mask, '1');
+    c->column++;
+}
+
+void rowcheck_row_end(RowCheck *c)
+{
+    if (c->mask.len) {
+        separate(c);
+        add(c, c->mask.p, c->mask.len);
+        str_clear(&c->mask);
+    }
+    flush(c);
+    c->sum.rows++;
+    c->sum.sum += c->row_crc;
+    c->row_crc = 0;
+    c->any = false;
+    c->column = 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The checksum that proves written rows equal to the table's, whatever their order: a row is the CRC-32 of
+ * its values joined by the bytes 00 FF 00, NULL left out, then one digit for each column that may be NULL (1:
+ * it is); a value that may be too long for the server to join is its CRC-32, a comma and its length. A set of
+ * rows is their number and the sum of their CRCs. The server computes it in one pass; here it is fed with
+ * values in pieces. Values are the bytes the protocol sends without conversion; FLOAT and DOUBLE as
+ * Flavor.real_text. CRC-32 finds accidents, not forgeries. Pure.
+ */
+#pragma once
+
+#include "catalogue.h"
+#include "common/rowsum.h"
+
+/* SELECT of one row and column, "rows:sum"; `where` is trusted SQL or NULL. */
+void rowcheck_sql(Str *out, const Table *t, const char *where);
+bool rowcheck_parse(const char *text, RowSum *ret);
+
+enum { ROWCHECK_HELD = 1 << 14 };
+
+typedef struct RowCheck {
+    RowSum sum;
+    unsigned char *flags; /* of the stored columns */
+    size_t n, column;     /* column: whose value comes next */
+    uint32_t row_crc, value_crc;
+    size_t value_n;
+    bool any; /* a value of this row has come */
+    Str mask;
+    char held[ROWCHECK_HELD]; /* not in row_crc yet */
+    size_t n_held;
+} RowCheck;
+
+void rowcheck_init(RowCheck *c, const Table *t);
+void rowcheck_done(RowCheck *c);
+void rowcheck_value_begin(RowCheck *c);
+void rowcheck_bytes(RowCheck *c, const char *p, size_t n);
+void rowcheck_value_end(RowCheck *c);
+void rowcheck_null(RowCheck *c);
+void rowcheck_row_end(RowCheck *c);

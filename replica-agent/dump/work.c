@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work.h"
+
+#include <string.h>
+
+#include "common/progress.h"
+
+void chunk_done(Chunk *c)
+{
+    strlist_done(&c->after);
+    strlist_done(&c->upto);
+}
+
+static void bound_copy(Bound *to, const Bound *from)
+{
+    strlist_done(to);
+    for (size_t i = 0; i < from->n; i++)
+        strlist_add(to, from->v[i]);
+}
+
+/* ---- begin and end -------------------------------------------------------------------------------- */
+
+static bool has_type(const Table *t, const char *type)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (str_eq(t->columns[i].type, type))
+            return true;
+    return false;
+}
+
+/* Strict, so that a load can lose nothing in silence; but an ENUM's index 0 comes back only without. */
+static void file_head(Str *out, const Table *t, const char *load_session)
+{
+    str_addf(out,
+             "/*!40101 SET NAMES binary*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
+             "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES%s'*/;\n"
+             "/*!40103 SET TIME_ZONE='+00:00'*/;\n",
+             has_type(t, "enum") ? "" : ",STRICT_ALL_TABLES");
+    if (load_session)
+        str_addf(out, "%s;\n", load_session);
+    if (t->versioned)
+        str_adds(out, "SET @@session.system_versioning_insert_history=1;\n");
+}
+
+static void table_init(TableWork *w, const Table *t, const WorkPlan *plan)
+{
+    ValueKind *kinds = xcalloc(t->n_columns + 1, sizeof(ValueKind));
+    *w = (TableWork){.table = t, .format = {.kind = plan->format, .kinds = kinds}};
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].generated)
+            kinds[w->format.n++] = t->columns[i].kind;
+    if (plan->format == FORMAT_SQL) {
+        file_head(&w->file_head, t, plan->load_session);
+        format_insert_head(&w->insert_head, t);
+    }
+    pthread_mutex_init(&w->lock, NULL);
+}
+
+void work_init(Work *w, Catalogue *c, const WorkPlan *plan)
+{
+    *w = (Work){.threads = plan->threads, .size = plan->size, .where = plan->where, .journal = plan->journal};
+    pthread_mutex_init(&w->lock, NULL);
+    Table **order = plan_order(c, &w->n_tables);
+    w->tables = xcalloc(w->n_tables + 1, sizeof(TableWork));
+    for (size_t i = 0; i < w->n_tables; i++) {
+        table_init(&w->tables[i], order[i], plan);
+        w->total_rows += order[i]->rows_estimate;
+    }
+    free(order);
+}
+
+void work_done(Work *w)
+{
+    for (size_t i = 0; i < w->n_tables; i++) {
+        TableWork *t = &w->tables[i];
+        free((void *)(uintptr_t)t->format.kinds);
+        str_done(&t->file_head);
+        str_done(&t->insert_head);
+        strlist_done(&t->after);
+        pthread_mutex_destroy(&t->lock);
+    }
+    free(w->tables);
+    pthread_mutex_destroy(&w->lock);
+}
+
+/* ---- counting ------------------------------------------------------------------------------------- */
+
+static void count(Work *w, TableWork *t, int64_t rows)
+{
+    int64_t estimate = t->table->rows_estimate;
+    int64_t before = t->rows > estimate ? t->rows : estimate;
+    t->rows += rows;
+    int64_t after = t->rows > estimate ? t->rows : estimate;
+    w->done_rows += rows;
+    w->total_rows += after - before;
+}
+
+void work_report(Work *w, TableWork *t, int64_t rows)
+{
+    pthread_mutex_lock(&w->lock);
+    count(w, t, rows);
+    progress_set(w->done_rows, w->total_rows, t->table->name);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* A table that is at its end is known exactly: what is left of its estimate counts no more. */
+static void settle(Work *w, TableWork *t)
+{
+    if (!t->exhausted || t->open_chunks || t->rows >= t->table->rows_estimate)
+        return;
+    w->total_rows -= t->table->rows_estimate - t->rows;
+}
+
+void work_finished(Work *w, TableWork *t, const RowSum *sum)
+{
+    pthread_mutex_lock(&w->lock);
+    t->sum.rows += sum->rows;
+    t->sum.sum += sum->sum;
+    t->open_chunks--;
+    settle(w, t);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- taking chunks -------------------------------------------------------------------------------- */
+
+/* *ret stays empty where the table ends before another whole chunk. */
+static bool walk(const Work *w, TableWork *t, Db *db, int64_t rows, Bound *ret, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    plan_walk_sql(&sql, t->table, &t->after, rows, w->where);
+    DbRows *r;
+    bool more;
+    if (!db_query(db, &r, err, sql.p, ""))
+        return false;
+    bool ok = db_next(r, &more, err);
+    for (size_t i = 0; ok && more && i < t->table->key.n_parts; i++) {
+        size_t n;
+        const char *p = db_field(r, i, &n);
+        AUTO(str_done) Str literal = STR_INIT;
+        plan_literal(&literal, &t->table->columns[t->table->key.parts[i].column], p, n);
+        strlist_add(ret, str_z(&literal));
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+static bool next_bound(Work *w, TableWork *t, Db *db, Bound *ret, Err *err)
+{
+    if (!plan_is_cut(t->table))
+        return true;
+    if (w->journal && journal_bound(w->journal, t->table->prefix, t->next_chunk, ret))
+        return true;
+    int64_t rows = plan_chunk_rows(t->table, &w->size, t->rows_walked, w->threads);
+    if (!walk(w, t, db, rows, ret, err))
+        return false;
+    t->rows_walked += rows;
+    return !w->journal || journal_cut(w->journal, t->table->prefix, t->next_chunk, ret, err);
+}
+
+/* True: it is finished already, nothing is to be done. */
+static bool kept(Work *w, TableWork *t, size_t number)
+{
+    RowSum sum;
+    if (!w->journal || !journal_chunk(w->journal, t->table->prefix, number, &sum))
+        return false;
+    pthread_mutex_lock(&w->lock);
+    count(w, t, sum.rows);
+    w->kept_rows += sum.rows;
+    pthread_mutex_unlock(&w->lock);
+    work_finished(w, t, &sum);
+    return true;
+}
+
+static bool next_chunk(Work *w, TableWork *t, Db *db, Chunk *ret, bool *ret_found, Err *err)
+{
+    while (!t->exhausted) {
+        Chunk c = {.work = t, .number = t->next_chunk};
+        if (!next_bound(w, t, db, &c.upto, err))
+            return err_prefix(err, "%s.%s", t->table->database, t->table->name);
+        bound_copy(&c.after, &t->after);
+        bound_copy(&t->after, &c.upto);
+        pthread_mutex_lock(&w->lock);
+        t->exhausted = c.upto.n == 0;
+        t->open_chunks++;
+        pthread_mutex_unlock(&w->lock);
+        t->next_chunk++;
+        if (!kept(w, t, c.number)) {
+            *ret = c;
+            *ret_found = true;
+            return true;
+        }
+        chunk_done(&c);
+    }
+    return true;
+}
+
+/* `wait` false: tables that another worker is walking are passed over and counted in *ret_busy. */
+static bool try_tables(Work *w, Db *db, bool wait, Chunk *ret, bool *ret_found, size_t *ret_busy, Err *err)
+{
+    bool ok = true;
+    *ret_found = false;
+    *ret_busy = 0;
+    for (size_t i = 0; ok && i < w->n_tables && !*ret_found; i++) {
+        TableWork *t = &w->tables[i];
+        if (wait) {
+            pthread_mutex_lock(&t->lock);
+        } else if (pthread_mutex_trylock(&t->lock) != 0) {
+            ++*ret_busy;
+            continue;
+        }
+        ok = next_chunk(w, t, db, ret, ret_found, err);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return ok;
+}
+
+bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, Err *err)
+{
+    size_t busy;
+    if (!try_tables(w, db, false, ret, ret_found, &busy, err))
+        return false;
+    return *ret_found || !busy || try_tables(w, db, true, ret, ret_found, &busy, err);
+}
