@@ -399,7 +399,7 @@ class Dumps:
     def test_a_killed_dump_is_gone_on_with(self):
         for options in (["--verify"], ["--format", "tsv", "--rows-per-file", "1000"]):
             with folder() as out:
-                for _ in range(3):
+                for _ in range(2):
                     before = len(glob.glob(f"{out}/big.*.0*"))
                     with started(out, *options) as run:
                         wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n + 3
