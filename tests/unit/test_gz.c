@@ -58,7 +58,8 @@ static bool read_file(size_t step, size_t *ret_n, Err *err)
 static void comes_back_with_every_codec(void **state)
 {
     (void)state;
-    static const char *const codecs[] = {"gzip", "zlib:1", "zlib:6", "zlib:9", "igzip:0", "igzip:3", "zstd:3", "none"};
+    static const char *const codecs[] = {"gzip",    "zlib:1",  "zlib:6", "zlib:9",
+                                         "igzip:0", "igzip:3", "zstd:3", "none"};
     static const size_t sizes[] = {0, 1, 7, 65536, 131072, 131073, SIZE};
     for (size_t c = 0; c < COUNT(codecs); c++) {
         for (size_t i = 0; i < COUNT(sizes); i++) {
