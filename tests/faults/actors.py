@@ -30,7 +30,7 @@ class Stage:
 
     def __init__(self, cluster, watch):
         self.cluster, self.watch, self.task = cluster, watch, 0
-        self.operators = set()  # nodes on which an operator has had a hand in replication
+        self.operators = set()  # nodes on which an operator has, or will have, a hand in replication
 
     def node(self, fault):
         return self.watch.node_of(self.task) if fault.target == BUSY else fault.target
@@ -198,7 +198,7 @@ def fill_disk(stage, node, name):
     filler = os.path.join(folder, "filler")
     with contextlib.suppress(OSError), open(filler, "ab", buffering=0) as f:
         while True:
-            f.write(b"\0" * (1 << 20))
+            f.write(b"\0" * (4 << 20))
             time.sleep(0.01)
     with contextlib.suppress(OSError), open(filler, "ab", buffering=0) as f:
         while True:
@@ -207,6 +207,8 @@ def fill_disk(stage, node, name):
     def free():
         with contextlib.suppress(OSError):
             os.unlink(filler)
+    if name in ("tmp", "relay"):
+        stage.operators.add(node)  # an applier that broke by it is started again by whoever has freed the disk
     told = r"(?i)disk|no space|bytes free|space" if name in ("spool", "state") else ""
     return Effect("%s of %s is full" % (name, node), free, told)
 

@@ -100,6 +100,8 @@ class FaultCluster(Cluster):
 
     def fill(self):
         load.fill(self)
+        # as agents leave it after each start of the primary
+        self.sql("db0", "SET GLOBAL rpl_semi_sync_master_enabled=ON")
         wait_until(lambda: self.knows("expire"), 20, "the coordinator knows the jobs")
         self.expect_caught_up()
 

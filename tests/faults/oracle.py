@@ -36,7 +36,8 @@ def settings(cluster):
 class Oracle:
     """Judges one schedule. `deadline_s`: for everything that has to come by itself."""
 
-    def __init__(self, cluster, schedule, writers, watch, base, before, submitted=(), deadline_s=60):
+    def __init__(self, cluster, schedule, writers, watch, base, before, submitted=(), last_event=0, deadline_s=60):
+        self.last_event = last_event
         self.submitted = set(submitted)
         self.cluster, self.schedule, self.writers, self.watch = cluster, schedule, writers, watch
         self.base, self.before, self.until = base, before, time.monotonic() + deadline_s
@@ -261,9 +262,10 @@ class Oracle:
             self.wrong.append("a job that does nothing fails afterwards: " + c.describe(task))
 
     def judge_telling(self, effects, logs):
-        said = "\n".join(logs.values()) + "\n" + "\n".join(self.watch.warnings)
+        events = self.cluster.sql("db0", "SELECT COALESCE(node, ''), text FROM siding.event WHERE id > %d" % self.last_event)
+        said = "\n".join([*logs.values(), *self.watch.warnings, *(" ".join(e) for e in events)])
         for fault, effect in effects:
             if effect.struck and effect.told and not re.search(effect.told, said):
-                self.wrong.append("not told: %s (looked for /%s/ in logs and warnings)" % (effect.what, effect.told))
+                self.wrong.append("not told: %s (looked for /%s/ in logs, events and warnings)" % (effect.what, effect.told))
         odd = re.findall(r"(?m)^.*(?:does not belong to state|has no place in state|Assertion|Sanitizer).*$", said)
         return odd

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 # Small enough to be filled at once, large enough for what a schedule needs.
-DISK_MB = {"agent": 8, "spool": 48, "tmp": 16, "relay": 48}
+DISK_MB = {"agent": 8, "spool": 48, "tmp": 16, "relay": 256}
 AGENT_OPTIONS = {"min_free_bytes": "2097152L", "statement_timeout": '"3s"', "stop_timeout": '"6s"', "applied_timeout": '"15s"',
                  "barrier_timeout": '"4s"', "pause_limit": '"25s"', "stop_grace": '"2s"', "sleep_grace": '"1s"',
                  "probe_interval": '"100ms"'}

@@ -49,6 +49,7 @@ class Execution:
         c = self.cluster
         self.base = max([t["id"] for t in oracle.get(c, "/v1/tasks?limit=1")] or [0])
         self.marks = c.mark_logs()
+        self.last_event = int(c.value("db0", "SELECT COALESCE(MAX(id), 0) FROM siding.event"))
         c.sql("db0", "TRUNCATE town.totals")
         self.watch = Watch({n: c.agent_port(n) for n in c.nodes})
         self.stage = actors.Stage(c, self.watch)
@@ -59,7 +60,7 @@ class Execution:
             self.began = time.monotonic()
             self.in_threads()
             crashed = self.heal()
-            judge = oracle.Oracle(c, self.schedule, writers, self.watch, self.base, self.before, self.submitted)
+            judge = oracle.Oracle(c, self.schedule, writers, self.watch, self.base, self.before, self.submitted, self.last_event)
             judge.wrong += self.trouble + crashed
             odd = self.judge(judge, writers)
         finally:
