@@ -257,7 +257,8 @@ def lease_phase(stage, node):
 
 def operator_start_sql(stage, fault):
     node = stage.node(fault)
-    frozen = lease_phase(stage, node) == "frozen"
+    # while it is sealed the frozen state has been verified already, and the pause ends at once
+    frozen = lease_phase(stage, node) == "frozen" and stage.watch.phase_on(node) in ("pausing", "running")
     status = stage.cluster.replication_now(node) or {}
     if status.get("io") == "No":
         return nothing("the receiver of %s was stopped: nobody starts the applier then" % node)

@@ -30,6 +30,7 @@ def options():
     p.add_argument("--keep", action="store_true", help="leaves the cluster of the first failure standing")
     p.add_argument("--logs", metavar="DIR", help="where logs of failures go (default: a new folder below /tmp)")
     p.add_argument("--json", metavar="FILE", help="writes all outcomes there")
+    p.add_argument("--without", default="", metavar="KINDS", help="leaves out schedules with these kinds of fault, by commas")
     p.add_argument("--plan", action="store_true", help="prints the schedules and runs nothing")
     p.add_argument("--no-disks", action="store_true", help="without small file systems; faults of full disks then find nothing")
     p.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -179,7 +180,10 @@ def table(outcomes):
 def main():
     o = options()
     try:
-        schedules = plan.schedules_named(o.seeds)
+        chosen = plan.schedules_named(o.seeds)
+        schedules = [s for s in chosen if not {f.kind for f in s.faults} & set(o.without.split(","))]
+        if not set(filter(None, o.without.split(","))) <= set(plan.BY_NAME):
+            raise ValueError("--without takes kinds of fault: %s" % " ".join(plan.BY_NAME))
     except ValueError as e:
         sys.exit("faults: %s" % e)
     if o.plan:
@@ -197,6 +201,8 @@ def main():
         signal.signal(number, pool.end)
     outcomes = pool.run()
     table(outcomes)
+    if len(schedules) < len(chosen):
+        print("left out by --without %s: %d schedules" % (o.without, len(chosen) - len(schedules)))
     if o.json:
         with open(o.json, "w", encoding="utf-8") as f:
             json.dump([dict(x, schedule=plan.schedule_named(x["name"]).as_json()) for x in outcomes], f, indent=1)

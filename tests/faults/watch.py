@@ -73,6 +73,11 @@ class Watch:
             found = self.runs.get(task, ("", ""))[0]
             return found if found and ORDER[found] >= ORDER[phase] else ""
 
+    def phase_on(self, node):
+        """Of the run under way on a node; "" if there is none."""
+        phases = [OF_STATE.get(r["state"], "") for r in self.states.get(node, {}).get("runs", []) if not r.get("outcome")]
+        return phases[-1] if phases else ""
+
     def node_of(self, task):
         return self.runs.get(task, ("", "db1"))[1]
 
