@@ -74,9 +74,11 @@ static void wake_at(Pass *p, int64_t ms)
         p->next_ms = ms;
 }
 
+/* A task that may run from its submission on does not wait for the clock, which may have been set back since.
+ */
 static char *not_due(Pass *p, const PlanTask *t)
 {
-    if (t->run_at <= p->in->now_ms)
+    if (t->run_at <= p->in->now_ms || t->run_at <= t->submitted_at)
         return NULL;
     wake_at(p, t->run_at);
     AUTOFREE char *when = time_text(t->run_at);

@@ -15,7 +15,7 @@ typedef struct PlanTask {
     const char *kind, *name, *job, *on;
     const char *only_node;
     const char *window;
-    int64_t priority, replicas, run_at, sequence_id;
+    int64_t priority, replicas, run_at, submitted_at, sequence_id;
     bool waiting;    /* wants to start */
     bool active;     /* has a run under way */
     bool failed;     /* ended in an error nobody has acknowledged: holds its sequence */

@@ -330,6 +330,7 @@ static PlanTask plan_task(Coord *c, Entry *e)
                       .priority = t->priority,
                       .replicas = t->replicas,
                       .run_at = t->run_at,
+                      .submitted_at = t->submitted_at,
                       .sequence_id = t->sequence_id,
                       .waiting = str_eq(t->state, "waiting") && !active,
                       .active = active,

@@ -226,6 +226,9 @@ static void tasks_are_due(void **state)
                         {WITH(task(3, "c"), run_at, NOW), "db1", NULL}};
     assert_int_equal(expect_plan("db0;db1", NULL, rows, COUNT(rows)), NOW + 3000);
     assert_int_equal(expect_plan("db0;db1", NULL, rows + 2, 1), 0);
+    /* Submitted by a clock that was an hour ahead and has been set back. */
+    EXPECT_PLAN("db0;db1",
+                {WITH(WITH(task(4, "d"), run_at, NOW + 3600000), submitted_at, NOW + 3600000), "db1", NULL});
 }
 
 static void tasks_start_inside_their_window(void **state)
