@@ -39,13 +39,19 @@ bool view_run_is_final(const char *state)
 
 static void view_replay(const Replay *r, Str *out)
 {
-    char backlog[OUT_TEXT], rate[OUT_TEXT], eta[CLOCK_TEXT];
+    char backlog[OUT_TEXT], bytes[OUT_TEXT], rate[OUT_TEXT], eta[CLOCK_TEXT];
     out_count(r->backlog_trx, backlog);
+    out_size(r->backlog_bytes, bytes);
     out_count((int64_t)r->rate, rate);
     clock_format_duration((int64_t)(r->eta_s * 1000), eta);
-    str_addf(out, "%s transactions to replay", backlog);
+    str_addf(out, "%s transactions%s%s%s to replay", backlog, r->backlog_bytes > 0 ? " (" : "",
+             r->backlog_bytes > 0 ? bytes : "", r->backlog_bytes > 0 ? ")" : "");
     if (r->rate > 0)
-        str_addf(out, ", %s/s, ETA %s", rate, eta);
+        str_addf(out, ", %s/s", rate);
+    if (r->rate > 0 && r->eta_s >= 0)
+        str_addf(out, ", ETA %s", eta);
+    else if (r->rate > 0)
+        str_adds(out, ", not getting less");
 }
 
 static void view_done(const WireProgress *p, int64_t elapsed_ms, Str *out)
@@ -115,9 +121,15 @@ static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *
 
 /* ---- tasks -------------------------------------------------------------------------------------------- */
 
-static const char *task_remark(const Task *t)
+static char *task_remark(const Task *t)
 {
-    return t->error && *t->error ? t->error : t->why && *t->why ? t->why : "";
+    const Run *r = view_last_run(t);
+    const char *text = t->error && *t->error ? t->error : t->why ? t->why : "";
+    if (*text || !r || !str_eq(r->state, "resuming"))
+        return xstrdup(text);
+    Str s = STR_INIT;
+    view_replay(&r->replay, &s);
+    return str_take(&s);
 }
 
 void view_tasks(const WireList *tasks, size_t width, Str *out)
@@ -132,8 +144,9 @@ void view_tasks(const WireList *tasks, size_t width, Str *out)
         snprintf(id, sizeof id, "%lld", (long long)k->id);
         snprintf(priority, sizeof priority, "%lld", (long long)k->priority);
         out_time(k->run_at ? k->run_at : k->submitted_at, at);
+        AUTOFREE char *remark = task_remark(k);
         table_row(&t, (const char *[]){id, or_dash(k->name), or_dash(k->kind), priority, or_dash(k->user), at,
-                                       or_dash(k->state), task_remark(k), NULL});
+                                       or_dash(k->state), remark, NULL});
     }
     table_write(&t, width, out);
 }
@@ -236,7 +249,8 @@ static void lag_text(const Node *n, char ret[OUT_TEXT])
         snprintf(ret, OUT_TEXT, "%.20s trx, %.20s", trx, ms);
 }
 
-/* "12.1 frozen, 3 min 02 s left", "by hand (ann) frozen, 9 min 59 s left: a look" */
+/* "12.1 frozen, 3 min 02 s left", "by hand (ann) frozen, 9 min 59 s left: a look", "12.1 catching_up: 12.0 k
+ * transactions (8.1 MB) to replay, 4000/s, ETA 3.0 s" */
 static char *lease_text(const LeaseState *l, int64_t now_ms)
 {
     char left[CLOCK_TEXT];
@@ -249,6 +263,11 @@ static char *lease_text(const LeaseState *l, int64_t now_ms)
         str_addf(&s, " (%s)", l->by);
     if (l->phase)
         str_addf(&s, " %s", l->phase);
+    if (str_eq(l->phase, "catching_up")) {
+        str_adds(&s, ": ");
+        view_replay(&l->replay, &s);
+        return str_take(&s);
+    }
     if (l->expires_at > now_ms) {
         clock_format_duration(l->expires_at - now_ms, left);
         str_addf(&s, ", %s left", left);

@@ -7,6 +7,8 @@
 #include "common/log.h"
 #include "store.h"
 
+enum { TRUST_MS = 86400000 }; /* so long what was found counts without another look */
+
 void replay_load(Agent *a)
 {
     Err err;
@@ -57,6 +59,9 @@ static void begin(Agent *a, const char *applied)
     catchup_start(&r->catchup, a->server.version.flavor, l->gtid ? l->gtid : applied, now);
     bool try = is_boosted(a) && !r->given_up && a->conf.boost_trials;
     boost_start(&r->boost, try ? ways(a) : 1, try ? way_by_name(a, l->replay.way) : 0, now);
+    double known = boost_known_rate(&r->memory, r->size_class, l->replay.way, clock_wall_ms() - TRUST_MS);
+    if (known > 0)
+        boost_trust(&r->boost, known);
 }
 
 const FlavorWay *replay_first_way(Agent *a)
@@ -132,7 +137,7 @@ static void finish(Agent *a)
     p->backlog_trx = p->backlog_bytes = 0;
     p->eta_s = 0;
     p->rate = p->seconds > 0 ? (double)p->applied_trx / p->seconds : 0;
-    if (r->boost.state != BOOST_KEPT || r->boost.rate[r->boost.now] <= 0)
+    if (!r->boost.compared || r->boost.state != BOOST_KEPT)
         return;
     boost_remember(&r->memory, r->size_class, flavor(a)->ways[r->boost.now].name, r->boost.rate[r->boost.now],
                    clock_wall_ms());

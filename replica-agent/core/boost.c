@@ -13,6 +13,7 @@ enum {
     LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
     WORTH_MS = 4000,   /* with less time left nothing is tried */
     AGAIN_MS = 300000, /* what is applied changes: look again after this */
+    SLOWER_MS = 1000,  /* so long half as fast as it was found to be: look again */
 };
 static const double BETTER = 1.1; /* a change back costs a restart of the applier */
 
@@ -52,6 +53,12 @@ void boost_changed(Boost *b, int64_t now_ms)
     b->marked = false;
 }
 
+void boost_trust(Boost *b, double rate)
+{
+    b->state = BOOST_KEPT;
+    b->expected = rate;
+}
+
 static size_t best(const Boost *b)
 {
     size_t k = b->now;
@@ -83,18 +90,23 @@ static size_t trial_over(Boost *b, double rate, double left_ms)
     size_t fastest = best(b), next = next_untried(b);
     if (b->rate[fastest] < rate * BETTER)
         fastest = b->now;
-    if (next == b->n)
+    if (next == b->n) {
+        b->compared = true;
         return keep(b, fastest, "it was the fastest of all that were tried");
+    }
     if (left_ms < WORTH_MS)
         return keep(b, fastest, "too little is left to try more");
     b->now = next;
     return next;
 }
 
-/* What is applied may have changed since the ways were compared. */
+/* What is applied may have changed since the ways were compared, in this replay or in an earlier one. */
 static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
 {
-    if (r->now_ms - b->changed_ms < AGAIN_MS || left_ms < AGAIN_MS || b->n < 2)
+    int64_t ms = r->now_ms - b->mark.now_ms;
+    bool slower = b->expected > 0 && ms >= SLOWER_MS && rate < b->expected / 2 && left_ms >= WORTH_MS;
+    bool long_ago = ms >= AGAIN_MS && left_ms >= AGAIN_MS;
+    if (b->n < 2 || (!slower && !long_ago))
         return b->now;
     size_t now = b->now;
     boost_start(b, b->n, now, r->now_ms);
@@ -160,6 +172,15 @@ void boost_remember(BoostMemory *m, int64_t size_class, const char *way, double 
         f = wire_list_add(&m->found, sizeof *f);
     free(f->way);
     *f = (BoostFound){size_class, xstrdup(way), rate, at};
+}
+
+double boost_known_rate(const BoostMemory *m, int64_t size_class, const char *way, int64_t since)
+{
+    const BoostFound *v = m->found.v;
+    for (size_t i = 0; i < m->found.n; i++)
+        if (v[i].size_class == size_class && v[i].at >= since && str_eq(v[i].way, way))
+            return v[i].rate;
+    return 0;
 }
 
 size_t boost_first(const BoostMemory *m, int64_t size_class, const Flavor *f)

@@ -29,6 +29,8 @@ typedef struct Boost {
     size_t n, now;           /* ways; the one in force */
     double rate[BOOST_WAYS]; /* measured work a second; 0: not yet */
     int64_t changed_ms;      /* when the way in force began */
+    double expected;         /* what an earlier replay found for the way in force; 0: nothing */
+    bool compared;           /* all ways were tried in this replay */
     bool marked;
     BoostReading mark; /* where measuring began, once the applier was warm */
     const char *why;   /* why it is kept, for people */
@@ -36,6 +38,10 @@ typedef struct Boost {
 
 /* Begins with way `first`; `n` ways. */
 void boost_start(Boost *b, size_t n, size_t first, int64_t now_ms);
+/* An earlier replay found the way in force the fastest, at this rate: nothing is tried unless it is much
+ * slower now.
+ */
+void boost_trust(Boost *b, double rate);
 /* The applier runs again, by way b->now: after a change, or after its start. */
 void boost_changed(Boost *b, int64_t now_ms);
 /* One reading; the way to apply by from now on, b->now as long as nothing is to be changed. When it returns
@@ -56,6 +62,8 @@ typedef struct BoostMemory {
 extern const WireField boost_memory_fields[];
 int64_t boost_class(double bytes, double trx);
 void boost_remember(BoostMemory *m, int64_t size_class, const char *way, double rate, int64_t at);
+/* The rate at which `way` was found the fastest for this class, not before `since`; 0: it was not. */
+double boost_known_rate(const BoostMemory *m, int64_t size_class, const char *way, int64_t since);
 /* The way to begin with: the one found for this class, or for the nearest; 0, the flavour's first, if nothing
  * was found yet or `way` is no longer one. */
 size_t boost_first(const BoostMemory *m, int64_t size_class, const Flavor *f);

@@ -87,6 +87,10 @@ class Backlog:
         """What the coordinator says of the replica."""
         return next(n for n in self.cluster.siding("replica", "list") if n["name"] == self.replica)
 
+    def lease(self):
+        """The pause of the replica as its agent states it."""
+        return self.state()["agent"].get("lease") or {}
+
     def prepare(self):
         """Tables and procedures everywhere; the replica's folder is kept as it is then."""
         c = self.cluster

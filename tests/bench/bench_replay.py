@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replaying a backlog: Siding's catch-up, the server's defaults, and settings tuned by hand."""
+import contextlib
 import os
 import signal
 import statistics
@@ -30,13 +31,14 @@ def options(parser):
     parser.add_argument("--shape", action="append", choices=sorted(backlog.SHAPES), help="only this shape; repeatable")
     parser.add_argument("--transactions", type=int, metavar="N", help="of the small shapes (default 50000)")
     parser.add_argument("--grid", action="store_true", help="only the grid of settings tuned by hand, no Siding")
+    parser.add_argument("--default-runs", type=int, metavar="N", help="fewer runs with the server's defaults, which are slow")
 
 
 class ByHand(Peer):
     """The agent stands aside; a person sets this and starts the applier."""
 
-    def __init__(self, b, name, settings):
-        super().__init__(name, self.replay, self.ready, b.server_pids)
+    def __init__(self, b, name, settings, most=None):
+        super().__init__(name, self.replay, self.ready, b.server_pids, most)
         self.b, self.settings = b, settings
 
     def ready(self):
@@ -61,25 +63,42 @@ class BySiding(Peer):
     def replay(self):
         told, over = [], threading.Event()
         watch = threading.Thread(target=self.watch, args=(told, over))
-        watch.start()
         start = time.monotonic()
+        watch.start()
         try:
             self.b.cluster.siding("replica", "resume", self.b.replica, within_s=3600)
             self.b.await_applied()
             seconds = time.monotonic() - start
-            self.await_released()
         finally:
             over.set()
             watch.join()
+        wait_until(lambda: not self.b.lease().get("owner"), 120, lambda: "settings back: %s" % self.b.lease())
+        self.told.append((start, start + seconds, told))
         return {"seconds": seconds, "released_s": time.monotonic() - start}
 
     def watch(self, told, over):
-        pass
+        """Notes when which time left was told, and which way was taken."""
+        while not over.wait(0.1):
+            with contextlib.suppress(Failed):
+                replay = self.b.lease().get("replay") or {}
+                if replay.get("rate"):
+                    told.append((time.monotonic(), replay))
 
-    def await_released(self):
-        c = self.b.cluster
-        wait_until(lambda: self.b.state().get("lease") in (None, {}) or not self.b.state()["lease"].get("owner"), 120,
-                   lambda: "settings back: %s" % self.b.state())
+    def promises(self):
+        """Rows (part of the time, promised s, true s) of the last run."""
+        start, end, told = self.told[-1]
+        for part in (0.1, 0.25, 0.5):
+            later = [(at, r["eta_s"]) for at, r in told if at >= start + part * (end - start)]
+            if later:
+                at, eta = later[0]
+                yield part, eta, end - at
+
+    def ways(self):
+        names = []
+        for _, replay in self.told[-1][2]:
+            if replay.get("way") and names[-1:] != [replay["way"]]:
+                names.append(replay["way"])
+        return names
 
 
 def main(bench):
@@ -88,16 +107,32 @@ def main(bench):
         b = backlog.Backlog(cluster)
         b.prepare()
         for key in bench.options.shape or ("small", "large", "hot"):
-            one(bench, b, backlog.SHAPES[key], flavor)
+            one(bench, b, backlog.SHAPES[key], key)
 
 
-def one(bench, b, shape, flavor):
+def one(bench, b, shape, key):
+    flavor = bench.options.flavor
     b.keep()
     count = shape.count if shape.threads == 1 else bench.options.transactions or shape.count
     count = max(shape.threads, count // (50 if bench.quick else 1))
-    seconds, written = b.write(shape, count)
-    bench.say("%s: %d transactions written on the primary in %.1f s" % (shape.name, written, seconds))
-    grid = [ByHand(b, name, {**RELAXED, **settings}) for name, settings in GRIDS[flavor].items()]
-    default = ByHand(b, "server's defaults", {})
-    found = bench.compare("%s, by hand" % shape.name, [default] + grid, runs=1)
-    return found
+    written_s, written = b.write(shape, count)
+    bench.say("%s: %d transactions, written on the primary in %.1f s" % (shape.name, written, written_s))
+    hands = [ByHand(b, name, {**RELAXED, **settings}) for name, settings in GRIDS[flavor].items()]
+    grid = bench.compare("%s, by hand" % shape.name, hands, runs=1)
+    best = min(grid.peers, key=lambda p: p.median())
+    if bench.options.grid:
+        return
+    siding = BySiding(b)
+    default = ByHand(b, "server's defaults", {}, most=bench.options.default_runs)
+    best = ByHand(b, best.name, best.settings)
+    c = bench.compare(shape.name, [default, best, siding])
+    bench.say("the primary wrote it in %.1f s, %.2f times as long as Siding's replay" % (
+        written_s, written_s / siding.median()))
+    bench.say("ways taken: %s; settings back %.1f s after the resume" % (
+        ", ".join(siding.ways()), statistics.median(siding.figures("released_s"))))
+    for part, promised, true in siding.promises():
+        bench.say("after %2.0f %% of the time %.1f s were promised, %.1f s were true: %+.0f %%" % (
+            part * 100, promised, true, 100 * (promised / true - 1)))
+    if key == "small":
+        bench.target("%s: times as fast as the server's defaults" % shape.name, 1 / c.ratio("Siding"), at_least=3)
+    bench.target("%s: time against the best settings by hand" % shape.name, c.ratio("Siding", to=best.name), at_most=1.2)

@@ -46,7 +46,7 @@ class Frame(unittest.TestCase):
         c, out = quiet(frame().compare, "shape", [scripted("old", [9, 1, 3]), scripted("new", [1, 7, 1.5])])
         self.assertEqual((c.peer("old").median(), c.peer("new").median()), (3, 1.5))
         self.assertEqual((c.ratio("old"), c.ratio("new"), c.ratio("old", to="new")), (1, 0.5, 2))
-        self.assertIn(("new", "1.50", "1.00-7.00", "0.50", "0.50"), c.rows())
+        self.assertIn(("new", 3, "1.50", "1.00-7.00", "0.50", "0.50"), c.rows())
         self.assertIn("of old", out)
 
     def test_an_even_number_of_runs_and_another_base(self):
@@ -57,6 +57,13 @@ class Frame(unittest.TestCase):
         order = []
         quiet(frame().compare, "t", [scripted(n, [1, 1, 1], order) for n in "abc"])
         self.assertEqual("".join(order), "abcbcacab")
+
+    def test_a_slow_peer_may_have_fewer_runs(self):
+        slow = scripted("slow", [9])
+        slow.most = 1
+        c, _ = quiet(frame().compare, "t", [slow, scripted("new", [1, 2, 3])])
+        self.assertEqual([len(p.runs) for p in c.peers], [1, 3])
+        self.assertEqual(c.ratio("slow", to="new"), 4.5)
 
     def test_cpu_of_children_and_of_servers_is_counted(self):
         burn = [sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"]

@@ -90,7 +90,7 @@ static void progress_of(const char *state, const char *note, const char *want)
              .note = (char *)note,
              .frozen_at = now - 10000,
              .progress = {.done = 250000, .total = 1000000, .unit = (char *)"rows"},
-             .replay = {.backlog_trx = 12000, .rate = 4000, .eta_s = 3}};
+             .replay = {.backlog_trx = 12000, .backlog_bytes = 8200000, .rate = 4000, .eta_s = 3}};
     view_progress(&r, now, &out);
     assert_string_equal(str_z(&out), want);
 }
@@ -100,7 +100,7 @@ static void progress_has_rate_and_eta(void **state)
     (void)state;
     progress_of("running", NULL,
                 "[######..................]  25%  250.0 k of 1.0 M rows, 25.0 k/s, ETA 30.0 s");
-    progress_of("resuming", NULL, "12.0 k transactions to replay, 4000/s, ETA 3.0 s");
+    progress_of("resuming", NULL, "12.0 k transactions (7.8 MiB) to replay, 4000/s, ETA 3.0 s");
     progress_of("pausing", NULL, "");
     progress_of("pausing", "waits for the applier", "waits for the applier");
     progress_of("done", NULL, "");

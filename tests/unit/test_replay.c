@@ -323,6 +323,25 @@ static void a_long_replay_is_compared_again(void **state)
     assert_int_equal(b.state, BOOST_TRYING);
 }
 
+static void what_was_found_earlier_is_trusted_as_long_as_it_holds(void **state)
+{
+    (void)state;
+    static const struct {
+        double rate;
+        bool tries;
+    } cases[] = {{1000, false}, {600, false}, {400, true}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Boost b;
+        boost_start(&b, 4, 2, 0);
+        boost_trust(&b, 1000);
+        double work = 0;
+        size_t way = 2;
+        for (int64_t now = 0; now < 20000 && way == 2; now += 200, work += cases[i].rate / 5)
+            way = boost_sample(&b, &(BoostReading){now, work, 50000 - work, (int64_t)work});
+        assert_int_equal(way != 2, cases[i].tries);
+    }
+}
+
 static void what_was_found_is_remembered_by_size(void **state)
 {
     (void)state;
@@ -337,6 +356,9 @@ static void what_was_found_is_remembered_by_size(void **state)
     assert_int_equal(m.found.n, 2);
     assert_string_equal(f->ways[boost_first(&m, small, f)].name, "conservative");
     assert_string_equal(f->ways[boost_first(&m, large + 3, f)].name, "serial");
+    assert_true(boost_known_rate(&m, small, "conservative", 3) > 1.9e6);
+    assert_true(boost_known_rate(&m, small, "conservative", 4) <= 0); /* too old */
+    assert_true(boost_known_rate(&m, small, "serial", 0) <= 0);
     boost_remember(&m, small, "a way of another version", 2e6, 3);
     assert_int_equal(boost_first(&m, small, f), 0);
     wire_free(boost_memory_fields, &m);
@@ -358,6 +380,7 @@ int main(void)
         cmocka_unit_test(large_transactions_are_never_stopped),
         cmocka_unit_test(nothing_is_tried_when_there_is_one_way_or_little_left),
         cmocka_unit_test(a_long_replay_is_compared_again),
+        cmocka_unit_test(what_was_found_earlier_is_trusted_as_long_as_it_holds),
         cmocka_unit_test(what_was_found_is_remembered_by_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
