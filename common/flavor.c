@@ -96,6 +96,7 @@ static const Flavor flavors[] = {
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_master_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
+            .semi_sync_status = "Rpl_semi_sync_master_%",
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.slave_parallel_threads AS workers, @@global.slave_parallel_mode AS "
@@ -189,6 +190,7 @@ static const Flavor flavors[] = {
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_source_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
+            .semi_sync_status = "Rpl_semi_sync_source_%",
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode, "

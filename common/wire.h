@@ -214,7 +214,8 @@ typedef struct NodeState {
     int64_t spool_free_bytes, relay_free_bytes; /* -1: not known */
     WireList events;                            /* AgentEvent: those after ?events_after= */
     int64_t events_last;                        /* seq of the newest there is */
-    StrList warnings;                           /* sentences for people: what is wrong on this node now */
+    json_t *purge; /* holds on its binary logs: {"holds": [{"owner", "keep_s", "left_s"}], "raised", …} */
+    StrList warnings; /* sentences for people: what is wrong on this node now */
 } NodeState;
 extern const WireField node_state_fields[];
 

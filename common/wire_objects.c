@@ -195,6 +195,7 @@ const WireField node_state_fields[] = {
     INT(NodeState, relay_free_bytes),
     LIST(NodeState, events, agent_event_fields, AgentEvent),
     INT(NodeState, events_last),
+    JSON(NodeState, purge),
     STRS(NodeState, warnings),
     END,
 };

@@ -89,6 +89,14 @@ static bool is_serving(const ChooseNode *c, const ChooseRules *rules)
            str_eq(topology_node_state(c->node, rules->primary), "serving");
 }
 
+int64_t choose_serving(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
+{
+    int64_t serving = 0;
+    for (size_t i = 0; rules->primary && i < n; i++)
+        serving += is_serving(&nodes[i], rules);
+    return serving;
+}
+
 static int better(const Node *a, const Node *b)
 {
     if (a->lag_trx != b->lag_trx)

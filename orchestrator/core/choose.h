@@ -26,6 +26,8 @@ typedef struct ChooseWish {
  * possible now. `ret` is empty before. */
 MUST_CHECK bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish,
                                 const ChooseRules *rules, StrList *ret, Err *err);
+/* Replicas that serve now. */
+int64_t choose_serving(const ChooseNode *nodes, size_t n, const ChooseRules *rules);
 /* The primary, for runs on it; ERR_CONFLICT with the reason. */
 MUST_CHECK bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish,
                                const ChooseRules *rules, StrList *ret, Err *err);

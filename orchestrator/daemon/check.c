@@ -8,6 +8,7 @@
 #include "agents.h"
 #include "api.h"
 #include "common/json.h"
+#include "orchestrator/core/choose.h"
 #include "orchestrator/core/topology.h"
 #include "store.h"
 
@@ -57,6 +58,20 @@ static void own_findings(Coord *c, json_t *list)
     }
 }
 
+static void serving_finding(Coord *c, json_t *list)
+{
+    AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
+    ChooseRules rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms};
+    for (size_t i = 0; i < c->n_agents; i++)
+        nodes[i].node = &c->agents[i]->node;
+    int64_t serving = choose_serving(nodes, c->n_agents, &rules), spare = serving - rules.min_serving;
+    AUTOFREE char *text = xasprintf("%" PRId64 " replicas serve, min_serving = %" PRId64
+                                    " of them must go on: %" PRId64 " may be paused at once",
+                                    serving, rules.min_serving, spare > 0 ? spare : 0);
+    add(list, NULL, "min_serving", spare > 0 ? "ok" : "warning", text,
+        spare > 0 ? NULL : "add a replica, wait for one to catch up, or lower min_serving");
+}
+
 static void finish(Gather *g)
 {
     if (g->missing)
@@ -94,6 +109,7 @@ void api_check(HttpRequest *req, void *context)
     g->req = req;
     g->findings = json_array();
     own_findings(c, g->findings);
+    serving_finding(c, g->findings);
     g->missing = 1;
     for (size_t i = 0; i < c->n_agents; i++) {
         Agent *a = c->agents[i];

@@ -15,7 +15,7 @@
 #include "common/log.h"
 #include "orchestrator/core/mail_plan.h"
 
-enum { TIMEOUT_MS = 60000, RETRY_MS = 60000, QUEUE_BYTES = 1 << 20 };
+enum { TIMEOUT_MS = 60000, QUEUE_BYTES = 1 << 20 };
 
 struct Mail {
     Coord *c;
@@ -27,6 +27,7 @@ struct Mail {
     pid_t child;
     int fd; /* pidfd of the child */
     bool timed_out;
+    bool told; /* that none goes out */
     struct event *due, *ended, *timeout;
     int64_t sent, failed;
 };
@@ -128,6 +129,7 @@ static void went(Mail *m)
 {
     int64_t now = clock_mono_ms();
     m->sent++;
+    m->told = false;
     drop_lines(m, m->sending);
     m->left_out -= m->sending_left_out;
     mail_note_sent(&m->times, now);
@@ -140,10 +142,12 @@ static void went(Mail *m)
 static void failed(Mail *m, const char *why)
 {
     m->failed++;
-    m->times.not_before_ms = clock_mono_ms() + RETRY_MS;
-    events_add(m->c, "warn", "mail", 0, NULL, NULL,
-               "a mail could not be sent, it is tried again in a minute: %s %s", m->c->conf.mail.program,
-               why);
+    m->times.not_before_ms = clock_mono_ms() + m->c->conf.mail.batch_ms;
+    if (!m->told)
+        events_add(m->c, "warn", "mail", 0, NULL, NULL,
+                   "a mail could not be sent, it is tried again until it goes: %s %s",
+                   m->c->conf.mail.program, why);
+    m->told = true;
 }
 
 static void stop_watching(Mail *m)

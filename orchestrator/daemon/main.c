@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/opts.h"
 #include "events.h"
+#include "holds.h"
 #include "journal.h"
 #include "mail.h"
 #include "queue.h"
@@ -49,6 +50,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     c->count.steps++;
     agents_step(c);
     cluster_step(c);
+    holds_step(c);
     queue_step(c);
     runs_step(c);
     uploads_step(c);

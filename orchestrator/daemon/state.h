@@ -39,6 +39,10 @@ typedef struct Agent {
     StrList forgetting;             /* ended runs it was asked to forget since */
     Retry poll_retry, role_retry;
     bool role_busy;
+    struct {
+        bool busy, told;
+        Retry retry;
+    } hold; /* of the primary's binary logs, for this node */
     /* Its events: taken over here up to `taken`; stored in the database up to `stored`, which is what the
      * agent may forget. `mark` is waited for: once our own event `mark_own` is stored, so are its up to
      * there. */

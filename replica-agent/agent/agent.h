@@ -13,7 +13,9 @@
 #include "config.h"
 #include "facts.h"
 #include "guard.h"
+#include "hooks.h"
 #include "pause.h"
+#include "purge.h"
 #include "replay.h"
 #include "run.h"
 #include "steps.h"
@@ -83,6 +85,8 @@ typedef struct Agent {
     int64_t started_ms;
     Guard guard;
     Sampler sampler;
+    Purge purge;
+    Hooks hooks;
     Tell tell;
     int64_t spool_free, state_free;
     bool store_trouble;

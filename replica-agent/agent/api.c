@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "replica-agent/core/preflight.h"
+#include "replica-agent/core/serving.h"
 
 enum { MAX_WAIT_MS = 120000 };
 
@@ -177,40 +178,41 @@ static void get_preflight(HttpRequest *req, void *context)
     http_reply_error(req, &err);
 }
 
-/* Why this node should not serve reads; NULL: it may. */
-static const char *not_serving(const Agent *a, int64_t max_lag_s)
+static bool health_of(const Agent *a, const char *role, int64_t max_lag_s, const char **ret_why, Err *err)
 {
-    const ReplStatus *s = &a->server.status;
-    if (!a->server.up)
-        return "the server does not answer";
-    if (!s->is_replica)
-        return "it is no replica";
-    if (a->pause.state != PAUSE_NONE || a->pause.beginning)
-        return a->pause.state >= PAUSE_RESUMING ? "catching up" : "paused";
-    if (!s->sql_running)
-        return "the applier is stopped";
-    if (max_lag_s >= 0 && s->io != REPL_IO_YES)
-        return "the receiver is not connected, its lag is not known";
-    if (max_lag_s >= 0 && (a->lag.lag_ms < 0 || a->lag.lag_ms > max_lag_s * 1000))
-        return "it lags";
-    return NULL;
+    ServingFacts f = {.up = a->server.up,
+                      .s = &a->server.status,
+                      .pause = a->pause.state,
+                      .beginning = a->pause.beginning,
+                      .lag_ms = a->lag.lag_ms,
+                      .role = a->role.role,
+                      .role_confirmed = a->role.confirmed};
+    if (str_eq(role, "replica"))
+        *ret_why = serving_as_replica(&f, max_lag_s);
+    else if (str_eq(role, "primary"))
+        *ret_why = serving_as_primary(&f);
+    else if (role)
+        return err_set(err, ERR_USAGE, 0, "role \"%s\" is neither primary nor replica", role);
+    return true;
 }
 
+/* Load balancers judge by the status, people read the rest. */
 static void get_health(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
     int64_t max_lag_s;
-    if (!http_query_int(req, "max_lag_s", 0, 1000000, -1, &max_lag_s, &err)) {
+    const char *why = NULL, *role = http_query(req, "role");
+    if (!http_query_int(req, "max_lag_s", 0, 1000000, -1, &max_lag_s, &err) ||
+        !health_of(a, role, max_lag_s, &why, &err)) {
         http_reply_error(req, &err);
         return;
     }
-    const char *role = http_query(req, "role"),
-               *why = str_eq(role, "replica") ? not_serving(a, max_lag_s) : NULL;
     json_t *o = json_object();
     json_set_bool(o, "ok", !why);
     json_set_str(o, "why", why);
     json_set_str(o, "node", a->conf.node);
+    json_set_str(o, "role", a->role.role);
     json_set_bool(o, "server_up", a->server.up);
     json_set_int(o, "lag_ms", a->lag.lag_ms);
     http_reply_json(req, why ? 503 : 200, o);
@@ -239,6 +241,8 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/results/{id}/{file...}", api_get_result_file},
     {"POST", "/v1/pause", api_post_pause},
     {"POST", "/v1/resume", api_post_resume},
+    {"POST", "/v1/purge-hold", api_post_purge_hold},
+    {"DELETE", "/v1/purge-hold/{owner}", api_delete_purge_hold},
     {"GET", "/v1/preflight", get_preflight},
     {"GET", "/healthz", get_health},
     {"GET", "/metrics", get_metrics},

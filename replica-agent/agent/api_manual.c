@@ -120,7 +120,8 @@ static bool end_pause(Agent *a, const char *by, const char *reason, Err *err)
                        a->server.up && a->server.status.is_replica && !a->server.status.sql_running
                            ? "; somebody else stopped its applier, and may start it again"
                            : "");
-    log_info("resume by hand by %s: %s", *by ? by : "request", reason);
+    tell_event(a, "info", "pause", NULL, "%s is resumed by hand by %s: %s", a->conf.node,
+               *by ? by : "request", reason);
     Runner *r = run_find(a, owner);
     if (!r || !run_is_under_way(r) || r->state == RUN_RESUMING || r->state == RUN_SEALING) {
         pause_release(a, owner);

@@ -36,6 +36,24 @@ static const ConfOption tls_options[] = {
     {0},
 };
 
+static const ConfOption hook_options[] = {
+    {"before_pause", CONF_PATH, IN(hooks, before_pause),
+     .doc = "Program run before the replica is paused, for instance to take it out of a read pool and wait "
+            "until its "
+            "readers have left. It is told SIDING_HOOK, SIDING_NODE, SIDING_SERVER, SIDING_RUN_ID (empty: by "
+            "hand), "
+            "SIDING_REASON and SIDING_GTID by its environment."},
+    {"after_caught_up", CONF_PATH, IN(hooks, after_caught_up),
+     .doc = "Program run once it has caught up with its own settings, and whenever before_pause was called "
+            "and no "
+            "pause came of it. Tried three times."},
+    {"timeout", CONF_DURATION, IN(hooks, timeout_ms), .fallback = "30s", .min = 100, .max = 3600000,
+     .doc = "Longest run of a hook; then it is killed with all its processes, and has failed."},
+    {"on_failure", CONF_STR, IN(hooks, on_failure), .fallback = "refuse", .choices = "refuse|ignore",
+     .doc = "Whether a before_pause that fails refuses the pause."},
+    {0},
+};
+
 const ConfOption agent_config_options[] = {
     {"node", CONF_STR, FIELD(node), .required = true, .doc = "This host's name in the cluster."},
     {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true,
@@ -90,6 +108,8 @@ const ConfOption agent_config_options[] = {
      .doc = "Whether a replica with a configured delay may be paused."},
     {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
      .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
+    {"hooks", CONF_GROUP, FIELD(hooks), .group = hook_options,
+     .doc = "Programs that are told about pauses. No shell, no arguments."},
     {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,
      .doc = "A pause whose coordinator has not been heard for this long is warned about; the job goes on and "
             "the "

@@ -26,6 +26,10 @@ typedef struct AgentConfig {
     int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;
     char *at_limit;
     bool allow_delayed, allow_downstream;
+    struct {
+        char *before_pause, *after_caught_up, *on_failure;
+        int64_t timeout_ms;
+    } hooks;
     bool allow_dump, boost, boost_trials;
     int64_t boost_workers;
     int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms;

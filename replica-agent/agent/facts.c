@@ -13,6 +13,8 @@ void facts_own(const Agent *a, PreflightFacts *ret)
 {
     const Guard *g = &a->guard;
     *ret = (PreflightFacts){.xa_prepared = -1,
+                            .semi_sync_acks = -1,
+                            .log_expire_s = -1,
                             .allow_delayed = a->conf.allow_delayed,
                             .allow_downstream = a->conf.allow_downstream,
                             .relay_dir = xstrdup(g->relay_dir),
@@ -24,9 +26,27 @@ void facts_own(const Agent *a, PreflightFacts *ret)
                             .apply_rate = g->apply_rate,
                             .wants_catchup_estimate = a->conf.catchup_limit_ms > 0,
                             .keyless_changed_count = -1};
-    if (a->sampler.tables.sampled)
-        ret->keyless_changed_count =
-            keyless_changed(&a->sampler.tables, clock_wall_ms() - RECENT_MS, SHOWN, &ret->keyless_changed);
+    keyless_copy(&ret->tables, &a->sampler.tables);
+}
+
+static bool read_sample(Db *db, Keyless *k, int64_t wall_ms, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, flavor_of(db_version(db)->flavor)->keyless_changes_sql, ""))
+        return false;
+    keyless_begin(k);
+    while ((ok = db_next(r, &more, err)) && more) {
+        AUTOFREE char *name = xstrdup(db_text(r, "name"));
+        char *slash = strchr(name, '/');
+        if (slash)
+            *slash = '.';
+        keyless_add(k, name, db_int(r, "row_count"), db_int(r, "changed"), wall_ms);
+    }
+    db_rows_free(r);
+    if (ok)
+        keyless_end(k);
+    return ok;
 }
 
 static bool count_rows(Db *db, const char *sql, int64_t *ret, Err *err)
@@ -44,6 +64,29 @@ static bool count_rows(Db *db, const char *sql, int64_t *ret, Err *err)
     return ok;
 }
 
+static bool read_semi_sync(Db *db, const Flavor *flavor, PreflightFacts *f, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, "SHOW GLOBAL STATUS LIKE ?", "s", flavor->semi_sync_status))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
+        if (name && str_ends(name, "_clients"))
+            f->semi_sync_acks = strtoll(value ? value : "0", NULL, 10);
+        else if (name && (str_ends(name, "master_status") || str_ends(name, "source_status")))
+            f->semi_sync_on = value && str_eq(value, "ON");
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+static bool read_primary(Db *db, const Flavor *flavor, PreflightFacts *f, Err *err)
+{
+    AUTOFREE char *sql = xasprintf("SELECT @@GLOBAL.%s", flavor->purge_expire_var);
+    return read_semi_sync(db, flavor, f, err) && db_value_int(db, &f->log_expire_s, err, sql, "");
+}
+
 bool facts_read(Db *db, const ReplStatus *status, PreflightFacts *f, Err *err)
 {
     const Flavor *flavor = flavor_of(db_version(db)->flavor);
@@ -52,6 +95,13 @@ bool facts_read(Db *db, const ReplStatus *status, PreflightFacts *f, Err *err)
     f->delay_s = status->delay_s;
     if (!count_rows(db, flavor->xa_prepared_sql, &f->xa_prepared, &ignored))
         log_debug("%s: %s", flavor->xa_prepared_sql, ignored.text);
+    if (!status->is_replica)
+        return read_primary(db, flavor, f, err);
+    if (!read_sample(db, &f->tables, clock_wall_ms(), err) && err->kind != ERR_AUTH)
+        return false;
+    if (f->tables.sampled)
+        f->keyless_changed_count =
+            keyless_changed(&f->tables, clock_wall_ms() - RECENT_MS, SHOWN, &f->keyless_changed);
     return db_value_int(db, &f->log_readers, err, flavor->log_readers_sql, "") &&
            db_value(db, &f->sync_relay_log, err, "SELECT @@GLOBAL.sync_relay_log", "");
 }
@@ -67,29 +117,11 @@ typedef struct Sample {
     Keyless tables; /* only names, rows and counters */
 } Sample;
 
-static bool read_sample(Sample *s, Db *db)
-{
-    DbRows *r;
-    bool more, ok;
-    if (!db_query(db, &r, &s->err, flavor_of(db_version(db)->flavor)->keyless_changes_sql, ""))
-        return false;
-    keyless_begin(&s->tables);
-    while ((ok = db_next(r, &more, &s->err)) && more) {
-        AUTOFREE char *name = xstrdup(db_text(r, "name"));
-        char *slash = strchr(name, '/');
-        if (slash)
-            *slash = '.';
-        keyless_add(&s->tables, name, db_int(r, "row_count"), db_int(r, "changed"), 1);
-    }
-    db_rows_free(r);
-    return ok;
-}
-
 static void sample_in_worker(void *arg)
 {
     Sample *s = arg;
     Db *db = NULL;
-    s->ok = db_connect(&s->target, s->timeout_ms, &db, &s->err) && read_sample(s, db);
+    s->ok = db_connect(&s->target, s->timeout_ms, &db, &s->err) && read_sample(db, &s->tables, 1, &s->err);
     if (db)
         db_close(db);
 }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "common/db.h"
-#include "replica-agent/core/keyless.h"
 #include "replica-agent/core/preflight.h"
 
 struct Agent;

@@ -86,6 +86,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     pause_tick(a);
     guard_tick(a);
     sampler_tick(a);
+    purge_tick(a);
+    hooks_tick(a);
     run_tick(a);
     meet_tick(a);
     role_tick(a);
@@ -193,6 +195,8 @@ static bool set_up(Agent *a, Err *err)
     a->started_ms = clock_mono_ms();
     tell_load(a);
     guard_load(a);
+    purge_load(a);
+    hooks_load(a);
     vault_open(a);
     role_load(a);
     pause_load(a);
@@ -240,6 +244,8 @@ static void tear_down(Agent *a)
     run_close_all(a);
     guard_close(a);
     sampler_close(a);
+    purge_close(a);
+    hooks_close(a);
     tell_close(a);
     lag_done(&a->lag);
     job_list_done(&a->jobs);

@@ -197,6 +197,8 @@ void node_warnings(const Agent *a, StrList *ret)
         warn_role(a, ret);
     warn_disk(a, ret);
     guard_warnings(a, ret);
+    if (a->purge.trouble)
+        strlist_addf(ret, "the purge of binary logs cannot be held back, or put back: %s", a->purge.trouble);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         strlist_add(ret, a->jobs.warnings.v[i]);
 }
@@ -254,6 +256,7 @@ json_t *node_state_json(Agent *a, int64_t events_after)
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);
     json_object_set_new(j, "runs", runs_json(a));
+    json_object_set_new(j, "purge", purge_json(a));
     json_object_set_new(j, "events", events_json(a, events_after));
     free(s.jobs.v);
     return j;

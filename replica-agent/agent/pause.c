@@ -70,7 +70,10 @@ static bool drop(Agent *a)
     replay_ended(a);
     a->vault.clear_due = true;
     set_trouble(a, NULL);
+    if (str_eq(p->lease.owner, LEASE_MANUAL) && !p->lease.taken_over)
+        tell_event(a, "info", "pause", NULL, "%s has caught up after its pause by hand", a->conf.node);
     guard_caught_up(a);
+    hooks_after(a, p->lease.gtid);
     tell(a, PAUSE_NEWS_RELEASED, NULL);
     wire_free(lease_fields, &p->lease);
     p->dirty = false;
@@ -287,7 +290,11 @@ static void frozen(Agent *a, const Step *s)
         pause_release(a, p->lease.owner);
         return;
     }
-    log_info("%s stands at %s", a->conf.node, p->lease.gtid);
+    if (str_eq(p->lease.owner, LEASE_MANUAL))
+        tell_event(a, "info", "pause", NULL, "%s is paused by hand by %s at %s: %s", a->conf.node,
+                   p->lease.by, p->lease.gtid, p->lease.reason);
+    else
+        log_info("%s stands at %s", a->conf.node, p->lease.gtid);
     tell(a, PAUSE_NEWS_FROZEN, NULL);
 }
 
@@ -503,29 +510,50 @@ static void cannot_begin(Agent *a, const Err *err)
         wire_free(lease_fields, &a->pause.lease);
 }
 
+/* True: somebody released it before it began. */
+static bool is_unwanted(Agent *a)
+{
+    Pause *p = &a->pause;
+    if (!p->unwanted)
+        return false;
+    p->unwanted = p->beginning = false;
+    wire_free(lease_fields, &p->lease);
+    return true;
+}
+
+static void take(Agent *a, bool ok, const Err *why)
+{
+    Pause *p = &a->pause;
+    Err err = ok ? (Err){0} : *why;
+    if (is_unwanted(a))
+        return;
+    p->beginning = false;
+    p->lease.taken_mono_ms = clock_mono_ms();
+    p->lease.taken_at = clock_wall_ms();
+    ok = ok && (apply(a, PAUSE_EV_TAKE) ||
+                err_set(&err, ERR_NO_SPACE, 0, "the lease cannot be written in %s: nothing was stopped",
+                        a->conf.state_dir));
+    if (!ok)
+        cannot_begin(a, &err);
+}
+
 static void on_survey(Agent *a, Step *s)
 {
     Err err = s->err;
     Pause *p = &a->pause;
-    p->beginning = false;
-    if (p->unwanted) {
-        p->unwanted = false;
-        wire_free(lease_fields, &p->lease);
+    if (is_unwanted(a))
         return;
-    }
     bool ok = s->result == STEP_OK;
     if (ok && !s->status.is_replica)
         ok = err_set(&err, ERR_REFUSED, 0, "%s is no replica: it cannot be paused", a->conf.node);
     ok = ok && preflight_allows(&s->findings, &err);
     if (ok) {
         fill_lease(a, s);
-        ok = apply(a, PAUSE_EV_TAKE)
-                 ? true
-                 : err_set(&err, ERR_NO_SPACE, 0, "the lease cannot be written in %s: nothing was stopped",
-                           a->conf.state_dir);
+        hooks_before_pause(a, p->lease.owner, p->lease.reason, take);
+        return;
     }
-    if (!ok)
-        cannot_begin(a, &err);
+    p->beginning = false;
+    cannot_begin(a, &err);
 }
 
 bool pause_begin(Agent *a, const PauseWish *wish, Err *err)

@@ -69,6 +69,16 @@ int64_t keyless_changed(const Keyless *k, int64_t since, size_t most, StrList *r
     return n;
 }
 
+void keyless_copy(Keyless *to, const Keyless *from)
+{
+    *to = *from;
+    to->v = xcalloc(from->n + 1, sizeof *to->v);
+    for (size_t i = 0; i < from->n; i++) {
+        to->v[i] = from->v[i];
+        to->v[i].name = xstrdup(from->v[i].name);
+    }
+}
+
 void keyless_done(Keyless *k)
 {
     for (size_t i = 0; i < k->n; i++)

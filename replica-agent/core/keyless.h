@@ -30,4 +30,5 @@ void keyless_end(Keyless *k);
 /* Names of those changed at or after `since`, the largest first, at most `most`; how many there are in all.
  */
 int64_t keyless_changed(const Keyless *k, int64_t since, size_t most, StrList *ret);
+void keyless_copy(Keyless *to, const Keyless *from); /* `to` zeroed */
 void keyless_done(Keyless *k);

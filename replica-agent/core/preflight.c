@@ -46,6 +46,7 @@ void preflight_facts_done(PreflightFacts *f)
     free(f->sync_relay_log);
     free(f->relay_dir);
     strlist_done(&f->keyless_changed);
+    keyless_done(&f->tables);
     *f = (PreflightFacts){0};
 }
 
@@ -138,10 +139,47 @@ static void judge_keyless_changes(const PreflightFacts *f, WireList *ret)
         f->keyless_changed_count > (int64_t)f->keyless_changed.n ? ", …" : "");
 }
 
+static void judge_semi_sync(const PreflightFacts *f, WireList *ret)
+{
+    const char *name = "semi_sync_acks", *look = "look at the replicas, or at rpl_semi_sync settings there";
+    if (!f->semi_sync_on)
+        preflight_add(ret, name, "ok", NULL, "semi-sync is off: no commit waits for a replica");
+    else if (f->semi_sync_acks == 0)
+        preflight_add(ret, name, "error", look,
+                      "semi-sync is on and no replica acknowledges: commits wait for its timeout");
+    else if (f->semi_sync_acks == 1)
+        preflight_add(
+            ret, name, "warning", "let a second replica acknowledge",
+            "one replica acknowledges: while it is paused, what it acknowledges is in its relay logs "
+            "alone");
+    else
+        preflight_add(ret, name, "ok", NULL, "%lld replicas acknowledge", (long long)f->semi_sync_acks);
+}
+
+static void judge_primary(const PreflightFacts *f, WireList *ret)
+{
+    judge_semi_sync(f, ret);
+    if (f->log_expire_s < 0)
+        return;
+    int64_t needed = f->pause_limit_ms / 1000;
+    if (f->log_expire_s && f->log_expire_s < needed)
+        preflight_add(
+            ret, "purge_horizon", "warning", "SET GLOBAL binlog_expire_logs_seconds above the longest pause",
+            "binary logs are purged after %lld s, the longest pause is %lld s: raised while a replica is "
+            "paused, and put back",
+            (long long)f->log_expire_s, (long long)needed);
+    else
+        preflight_add(ret, "purge_horizon", "ok", NULL,
+                      f->log_expire_s ? "binary logs are kept for %lld s" : "binary logs are kept",
+                      (long long)f->log_expire_s);
+}
+
 void preflight_judge(const PreflightFacts *f, WireList *ret)
 {
-    if (!f->is_replica)
+    if (!f->is_replica) {
+        judge_primary(f, ret);
         return;
+    }
     judge_others(f, ret);
     judge_relay_log(f, ret);
     judge_relay_disk(f, ret);

@@ -7,6 +7,7 @@
 #include "common/flavor.h"
 #include "common/repl.h"
 #include "common/wire.h"
+#include "keyless.h"
 #include "lease.h"
 
 /* Appends to `ret` (Finding, without node). A server that is no replica gets none. */
@@ -17,11 +18,15 @@ typedef struct PreflightFacts {
     int64_t delay_s, log_readers, xa_prepared; /* xa_prepared -1: may not be asked */
     bool allow_delayed, allow_downstream;
     char *sync_relay_log;
+    bool semi_sync_on;              /* on the primary */
+    int64_t semi_sync_acks;         /* replicas that acknowledge there; -1: not known */
+    int64_t log_expire_s;           /* of the primary's binary logs; 0: never; -1: not known */
     char *relay_dir;                /* NULL: not known */
     int64_t relay_free, free_bytes; /* free_bytes: what must stay free there */
     int64_t pause_limit_ms;         /* longest pause */
     double bytes_per_s, apply_rate; /* 0: not measured yet */
     bool rate_known, wants_catchup_estimate;
+    Keyless tables;                /* samples of those without a key */
     StrList keyless_changed;       /* the first few */
     int64_t keyless_changed_count; /* -1: not sampled yet */
 } PreflightFacts;

@@ -4,7 +4,10 @@
 that is lost. The replica resumes in every case, and every fault is told."""
 import contextlib
 import glob
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +15,8 @@ import threading
 import time
 import urllib.request
 
-from harness import ROOT, Failed, main, running, wait_until
-from test_agent import Base, Load, Refused
+from harness import ROOT, ClusterTest, Failed, main, running, wait_until
+from test_agent import Agent, Base, Load, Refused
 
 MB = 1 << 20
 
@@ -166,18 +169,44 @@ class Limits(GuardBase):
         wait_until(lambda: event not in self.one.get("/v1/state?events_after=0")["events"], 5, "forgotten once it is stored")
 
 
+class OnMySQL(GuardBase):
+    """The same statements, disks and rates on the other flavour."""
+    flavor = "mysql"
+    replicas = 1
+    settings_sql = "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers"
+    conf = ('stop_grace = "2s";', "min_free_bytes = 1000000L;")
+
+    def test_limits_preflight_and_holds(self):
+        self.cluster.sql("db0", "CREATE TABLE t.wide (id BIGINT AUTO_INCREMENT PRIMARY KEY, v MEDIUMTEXT) ENGINE=InnoDB; "
+                         "CREATE TABLE t.nokey (a INT) ENGINE=InnoDB; INSERT INTO t.nokey VALUES (1); SET GLOBAL binlog_expire_logs_seconds=600")
+        self.cluster.expect_caught_up()
+        found = {f["name"]: f["level"] for f in self.one.get("/v1/preflight")}
+        self.assertEqual((found["downstream"], found["relay_disk"], found["grants"]), ("ok", "ok", "ok"))
+        self.assertIn("keyless_changes", found)
+        self.assertEqual({f["name"]: f["level"] for f in self.primary.get("/v1/preflight")}["purge_horizon"], "warning")
+        run = self.started(options={"limits": {"relay_bytes": 300000}})
+        self.wide_rows(6)
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("relay limit: ", error)
+        self.primary.post("/v1/purge-hold", owner="db1", keep_s=7200, for_s=3)
+        expire = "SELECT @@GLOBAL.binlog_expire_logs_seconds"
+        wait_until(lambda: self.cluster.value("db0", expire) == "7200", 10, "raised")
+        wait_until(lambda: self.cluster.value("db0", expire) == "600", 20, "put back without anybody asking")
+
+
 class Operators(GuardBase):
 
     def test_an_applier_stopped_by_hand_while_it_catches_up_is_left_to_its_operator(self):
-        run = self.started("read", ["2"])
-        self.backlog(1500)
+        run = self.started()
+        self.backlog(600)
         c = self.cluster
         with self.slow_replay():
-            self.one.expect(run, "resuming")
+            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
             wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
             c.sql("db1", "STOP SLAVE SQL_THREAD")
             outcome, _, r = self.one.ended(run, 30)
-            self.assertEqual(outcome, "ok", "the result was sealed before")
+            self.assertEqual(outcome, "killed")
             self.assertIn("somebody stopped the applier", r["replay"]["error"])
             self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
             time.sleep(1)
@@ -251,11 +280,15 @@ class Disks(GuardBase):
         c.sql("db0", "CREATE TABLE t.wide (id BIGINT AUTO_INCREMENT PRIMARY KEY, v MEDIUMTEXT) ENGINE=InnoDB")
         c.expect_caught_up()
         c.stop("db1")
-        path = os.path.join(c.folder, "db1", "my.cnf")
-        with open(path, encoding="utf-8") as f:
-            text = f.read()
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text.replace("relay_log=relay\n", "relay_log=%s/relay\n" % cls.disk))
+        data = os.path.join(c.folder, "db1", "data")
+        for name in glob.glob(data + "/relay.*"):
+            shutil.move(name, cls.disk)
+        for path, old, new in ((os.path.join(c.folder, "db1", "my.cnf"), "relay_log=relay\n", "relay_log=%s/relay\n" % cls.disk),
+                               (cls.disk + "/relay.index", "./", cls.disk + "/"), (data + "/relay-log.info", "./", cls.disk + "/")):
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text.replace(old, new))
         c.must_sandbox("start", "db1")
         cls.edit_conf("db1", "min_free_bytes = 40000000L;", "ballast_bytes = 8388608L;", 'stop_grace = "2s";', 'probe_interval = "100ms";')
         c.expect_replicating("db1")
@@ -279,7 +312,7 @@ class Disks(GuardBase):
 
     def fill_slowly(self, stop):
         while not stop.is_set():
-            self.wide_rows(2, 100000)
+            self.wide_rows(10, 100000)
             stop.wait(0.2)
 
     def test_a_relay_disk_filled_by_others_does_not_keep_the_replica(self):
@@ -310,6 +343,275 @@ class Disks(GuardBase):
         finally:
             os.unlink(foreign)
         wait_until(lambda: self.one.state()["relay_free_bytes"] > 40000000, 10, "seen")
+
+
+class Checks(GuardBase):
+    """What is looked at before a pause, the programs told about it, and who may be read."""
+
+    HOOK = """#!/bin/bash
+cd %(folder)s
+echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SIDING_REASON" >>hooks.log
+. ./hook-now
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = cls.cluster.folder
+        cls.program("hook.sh", cls.HOOK % {"folder": folder})
+        cls.hook_does("true")
+        c = cls.cluster
+        c.sql("db0", "CREATE TABLE t.nokey (a INT) ENGINE=InnoDB; INSERT INTO t.nokey SELECT seq FROM mysql.proc, "
+              "(SELECT 1 AS seq UNION SELECT 2 UNION SELECT 3) s; CREATE TABLE t.rests (a INT) ENGINE=InnoDB")
+        c.expect_caught_up()
+        cls.edit_conf("db1", 'hooks = { before_pause = "%s/hook.sh"; after_caught_up = "%s/hook.sh"; timeout = "2s"; };' % (folder, folder))
+
+    @classmethod
+    def hook_does(cls, text):
+        with open(os.path.join(cls.cluster.folder, "hook-now"), "w", encoding="ascii") as f:
+            f.write(text + "\n")
+
+    def hooks(self):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.cluster.folder, "hooks.log"), encoding="utf-8") as f:
+            return f.read().splitlines()
+        return []
+
+    def setUp(self):
+        super().setUp()
+        self.hook_does("true")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.cluster.folder, "hooks.log"))
+
+    def finding(self, name, agent=None):
+        findings = (agent or self.one).get("/v1/preflight")
+        found = next((f for f in findings if f["name"] == name), None)
+        self.assertIsNotNone(found, "%s is looked at: %s" % (name, findings))
+        return found
+
+    def refused(self, words, **body):
+        with self.assertRaises(Refused) as refused:
+            self.one.post("/v1/pause", **dict({"for_s": 60, "reason": "a look", "by": "dba"}, **body))
+        self.assertIn(words, refused.exception.text)
+        self.assertIsNone(self.one.lease()["owner"])
+
+    def health(self, agent, query):
+        try:
+            return agent.get("/healthz?" + query)
+        except Refused as e:
+            return e.status
+
+    def paused_by_hand(self, **body):
+        return self.one.post("/v1/pause", **dict({"for_s": 60, "reason": "a look", "by": "dba"}, **body))
+
+    def resumed(self):
+        self.one.post("/v1/resume", by="dba")
+        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+
+    def test_hooks_are_called_around_a_pause_and_readers_are_sent_away(self):
+        self.assertTrue(self.health(self.one, "role=replica&max_lag_s=10")["ok"])
+        self.hook_does('curl -s -o /dev/null -w "%%{http_code}" "%s/healthz?role=replica" >health' % self.one.url)
+        lease = self.paused_by_hand()
+        with open(os.path.join(self.cluster.folder, "health"), encoding="ascii") as f:
+            self.assertEqual(f.read(), "503", "readers are sent away before it is paused")
+        self.assertEqual(self.health(self.one, "role=replica&max_lag_s=10"), 503)
+        self.hook_does("true")
+        self.resumed()
+        wait_until(lambda: len(self.hooks()) == 2, 10, "after_caught_up")
+        self.assertEqual(self.hooks(), ["before_pause db1 run= gtid= reason=a look",
+                                        "after_caught_up db1 run= gtid=%s reason=a look" % lease["gtid"]])
+
+    def test_a_hook_that_fails_refuses_the_pause(self):
+        for does, words in (("echo the pool says no; exit 3", "ended with status 3: the pool says no"), ("sleep 60", "did not end within 2 s")):
+            self.hook_does("[ $SIDING_HOOK = after_caught_up ] || { %s; }" % does)
+            before = len(self.hooks())
+            self.refused(words)
+            self.told(words, "error")
+            wait_until(lambda n=before: len(self.hooks()) == n + 2, 10, "after_caught_up follows all the same")
+            self.assertEqual(self.cluster.replication("db1")["sql"], "Yes")
+        run = self.new_run()
+        self.hook_does("[ $SIDING_HOOK = after_caught_up ] || exit 4")
+        self.one.run(run)
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("ended with status 4", error)
+
+    def test_an_agent_killed_in_a_hook_tells_the_readers_that_the_replica_is_back(self):
+        self.hook_does("[ $SIDING_HOOK = after_caught_up ] || sleep 1.5")
+        with contextlib.suppress(OSError, Refused):
+            caller = threading.Thread(target=lambda: self.assertRaises(OSError, self.paused_by_hand))
+            caller.start()
+        wait_until(lambda: len(self.hooks()) == 1, 10, "before_pause")
+        self.kill_agent("db1")
+        caller.join()
+        self.cluster.must_sandbox("start", "db1")
+        wait_until(lambda: self.up("db1"), 20, "agent of db1")
+        wait_until(lambda: len(self.hooks()) == 2, 10, "after_caught_up")
+        self.assertIsNone(self.one.lease()["owner"])
+
+    def test_keyless_tables_that_change_are_named(self):
+        def warned():
+            """Small tables have their statistics made anew soon, and with them the counters."""
+            self.cluster.sql("db0", "INSERT INTO t.nokey VALUES (9)")
+            found = self.finding("keyless_changes")
+            return found["level"] == "warning" and found
+        f = wait_until(warned, 30, "the table is named")
+        self.assertIn("t.nokey", f["text"])
+        self.assertNotIn("t.rests", f["text"])
+        self.assertIn("ADD PRIMARY KEY", f["mend"])
+        self.assertEqual(self.finding("relay_disk")["level"], "ok")
+        self.assertEqual(self.finding("sync_relay_log")["level"], "ok")
+        self.assertEqual(self.finding("semi_sync_acks", self.primary)["level"], "ok")
+
+    def test_servers_behind_the_replica_refuse_a_pause_unless_allowed(self):
+        reader = subprocess.Popen(["mariadb-binlog", "--no-defaults", "-S", self.cluster.socket("db1"), "--read-from-remote-server", "--stop-never",
+                                   "--stop-never-slave-server-id=99", "binlog.000001"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: self.finding("downstream")["level"] == "error", 20, "the reader is seen")
+            self.refused("connections read this replica's binary log")
+            self.paused_by_hand(allow=["downstream"])
+            self.resumed()
+        finally:
+            reader.kill()
+            reader.wait()
+            for (number,) in self.cluster.sql("db1", "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
+                self.cluster.sql("db1", "KILL %s" % number)  # it would see the end only with its next event
+
+    def test_a_delayed_replica_refuses_a_pause_unless_allowed(self):
+        c = self.cluster
+        c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=3600, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE")
+        try:
+            c.expect_replicating("db1")
+            wait_until(lambda: self.one.state()["server"]["sql_running"], 10, "seen")
+            self.refused("delayed by 3600 s")
+            self.paused_by_hand(allow=["delayed"])
+        finally:
+            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE")
+        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+
+    def test_only_the_primary_is_told_writable(self):
+        term = self.primary.state()["term"]
+        self.primary.get("/v1/state?term=%d" % term)
+        self.assertTrue(self.health(self.primary, "role=primary")["ok"])
+        self.assertEqual(self.health(self.one, "role=primary"), 503)
+        self.assertEqual(self.health(self.primary, "role=replica"), 503)
+        self.assertEqual(self.health(self.one, "role=master"), 400)
+
+
+class Told(ClusterTest):
+    """The coordinator runs: its events, its mail, the primary's binary logs while a replica is paused."""
+    replicas = 1
+
+    MAIL = """#!/bin/bash
+[ "$*" = "-t -i" ] || exit 9
+[ ! -e %(folder)s/no-mail ] || { echo the relay is down; exit 75; }
+cat >>%(folder)s/mails
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        program = os.path.join(c.folder, "mail.sh")
+        with open(program, "w", encoding="ascii") as f:
+            f.write(cls.MAIL % {"folder": c.folder})
+        os.chmod(program, 0o755)
+        with open(os.path.join(c.folder, "coordinator", "sidingd.conf"), "a", encoding="ascii") as f:
+            f.write('mail = { to = [ "dba@example.org" ]; program = "%s"; batch = "1s"; level = "warn"; };\n' % program)
+        os.kill(c.pid("sidingd"), signal.SIGHUP)
+        cls.one = Agent(c, "db1")
+
+    def mails(self):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.cluster.folder, "mails"), encoding="utf-8") as f:
+            return f.read()
+        return ""
+
+    def coordinator(self, path):
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port(), path), timeout=20) as answer:
+            return answer.read().decode()
+
+    def port(self):
+        with open(os.path.join(self.cluster.folder, "coordinator", "sidingd.conf"), encoding="utf-8") as f:
+            return int(re.search(r'"127\.0\.0\.1:(\d+)" \];', f.read())[1])
+
+    def event(self, words, within_s=30):
+        return wait_until(lambda: next((e for e in json.loads(self.coordinator("/v1/events?limit=500")) if words in e["text"]), None),
+                          within_s, lambda: '"%s" among the events' % words)
+
+    def short_pause(self, reason):
+        self.one.post("/v1/pause", for_s=1, reason=reason, by="dba")
+        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+
+    def test_an_agents_event_reaches_the_coordinator_and_the_mail(self):
+        self.short_pause("short")
+        e = self.event("db1: db1 is resumed: pause limit")
+        self.assertEqual((e["level"], e["node"]), ("error", "db1"))
+        wait_until(lambda: "db1 is resumed: pause limit" in self.mails(), 20, self.mails)
+        text = self.mails()
+        self.assertIn("To: dba@example.org\n", text)
+        self.assertRegex(text, r"Subject: \[siding sandbox\] .*")
+        self.assertRegex(self.coordinator("/metrics"), r'siding_events_total\{level="error"\} [1-9]')
+        self.assertRegex(self.coordinator("/metrics"), r"siding_mails_sent_total [1-9]")
+        wait_until(lambda: not self.one.state()["events"], 20, "the agent may forget what is stored")
+
+    def test_what_happens_while_the_coordinator_is_killed_is_told_later(self):
+        self.cluster.kill("sidingd")
+        mark = self.one.state()["events_last"]
+        self.short_pause("while nobody looks")
+        self.assertTrue(self.one.get("/v1/state?events_after=%d" % mark)["events"])
+        before = self.mails().count("db1 is resumed")
+        self.cluster.must_sandbox("up")
+        wait_until(lambda: self.mails().count("db1 is resumed") > before, 30, self.mails)
+
+    def test_a_mail_that_does_not_go_out_waits(self):
+        stop = os.path.join(self.cluster.folder, "no-mail")
+        before = self.mails().count("db1 is resumed")
+        open(stop, "w", encoding="ascii").close()
+        self.short_pause("no mail")
+        self.event("ended with status 75: the relay is down")
+        self.cluster.kill("sidingd")  # the queue outlives it
+        os.unlink(stop)
+        self.cluster.must_sandbox("up")
+        wait_until(lambda: self.mails().count("db1 is resumed") > before, 30, self.mails)
+
+    def test_the_primarys_binary_logs_are_kept_while_a_replica_is_paused(self):
+        c = self.cluster
+        c.sql("db0", "SET GLOBAL binlog_expire_logs_seconds=600")
+        try:
+            c.siding("replica", "pause", "db1", "--for", "2h", "--reason", "long")
+            wait_until(lambda: int(c.value("db0", "SELECT @@GLOBAL.binlog_expire_logs_seconds")) >= 7200, 20, "raised")
+            self.assertTrue(os.path.exists(os.path.join(c.folder, "db0", "agent", "purge.json")))
+            c.kill("agent0")
+            c.must_sandbox("start", "db0")
+            c.siding("replica", "resume", "db1")
+            wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.binlog_expire_logs_seconds") == "600", 30, "put back")
+            wait_until(lambda: not os.path.exists(os.path.join(c.folder, "db0", "agent", "purge.json")), 10, "forgotten")
+            self.event("binary logs of db0 are kept for")
+        finally:
+            c.sql("db0", "SET GLOBAL binlog_expire_logs_seconds=0")
+
+    def test_replica_check_lists_findings_with_their_mends(self):
+        c = self.cluster
+        names = {f["name"] for f in c.siding("replica", "check", "db1")}
+        self.assertLessEqual({"downstream", "relay_disk", "sync_relay_log", "relay_log_space_limit", "keyless_changes"}, names)
+        everything = {f["name"] for f in c.siding("replica", "check")}
+        self.assertLessEqual({"min_serving", "purge_horizon"}, everything)
+        c.sql("db1", "SET GLOBAL sync_relay_log=1")
+        try:
+            f = next(f for f in c.siding("replica", "check", "db1") if f["name"] == "sync_relay_log")
+            self.assertEqual((f["level"], f["node"]), ("warning", "db1"))
+            self.assertIn("SET GLOBAL sync_relay_log", f["mend"])
+        finally:
+            c.sql("db1", "SET GLOBAL sync_relay_log=10000")
+
+    def test_limits_are_given_by_submit(self):
+        c = self.cluster
+        c.job("nap", 'name = "nap"; kind = "command"; program = "/bin/sleep"; args = [ "600" ]; pause_limit = "3s";\n')
+        wait_until(lambda: any(j["name"] == "nap" for j in self.one.state()["jobs"]), 20, "the job is known")
+        task = c.submit("nap", "--relay-limit", "20G", "--at-limit", "kill")
+        t = c.expect_state(task, "error", 90)
+        self.assertEqual(t["options"]["limits"], {"relay_bytes": 20 << 30, "at_limit": "kill"})
+        self.assertIn("it may be for 3.0 s", t["error"], "the job's own limit counts where the submitter names none")
+        self.assertIn("let-finish", c.siding("submit", "nap", "--at-limit", "wait", status=2))
 
 
 class Clocks(GuardBase):

@@ -127,16 +127,39 @@ static void findings(void **state)
     }
 }
 
-static void a_primary_gets_none(void **state)
+static void a_primary(void **state)
 {
     (void)state;
-    PreflightFacts f = good();
-    WireList l = {0};
-    f.is_replica = false;
-    f.log_readers = 5;
-    preflight_judge(&f, &l);
-    assert_int_equal(l.n, 0);
-    preflight_facts_done(&f);
+    static const struct {
+        bool semi_sync;
+        int64_t acks, expire_s;
+        const char *name, *level, *text;
+    } rows[] = {
+        {true, 2, 0, "semi_sync_acks", "ok", "2 replicas acknowledge"},
+        {true, 1, 0, "semi_sync_acks", "warning", "in its relay logs alone"},
+        {true, 0, 0, "semi_sync_acks", "error", "no replica acknowledges"},
+        {false, 2, 0, "semi_sync_acks", "ok", "semi-sync is off"},
+        {false, 2, 0, "purge_horizon", "ok", "are kept"},
+        {false, 2, 3600, "purge_horizon", "ok", "are kept for 3600 s"},
+        {false, 2, 3599, "purge_horizon", "warning", "purged after 3599 s, the longest pause is 3600 s"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        PreflightFacts f = good();
+        WireList l = {0};
+        f.is_replica = false;
+        f.log_readers = 5; /* its replicas */
+        f.semi_sync_on = rows[i].semi_sync;
+        f.semi_sync_acks = rows[i].acks;
+        f.log_expire_s = rows[i].expire_s;
+        preflight_judge(&f, &l);
+        const Finding *x = named(&l, rows[i].name);
+        assert_non_null(x);
+        assert_string_equal(x->level, rows[i].level);
+        assert_non_null(strstr(x->text, rows[i].text));
+        assert_null(named(&l, "downstream"));
+        servercheck_free(&l);
+        preflight_facts_done(&f);
+    }
 }
 
 static void sample(Keyless *k, int64_t at, int64_t a, int64_t b)
@@ -183,7 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(findings),
-        cmocka_unit_test(a_primary_gets_none),
+        cmocka_unit_test(a_primary),
         cmocka_unit_test(keyless_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
