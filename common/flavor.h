@@ -71,8 +71,9 @@ typedef struct Flavor {
     const char *load_session; /* statement that lets a load take every row that a table holds; NULL: none
                                  needed */
 
-    const char *users_sql;     /* user, host, is_role: accounts that are not the server's own, roles first */
-    const char *users_session; /* statement before SHOW CREATE USER; NULL: none */
+    const char *become_replica; /* text with one %s, the dump's position: for people to complete */
+    const char *users_sql;      /* user, host, is_role: accounts that are not the server's own, roles first */
+    const char *users_session;  /* statement before SHOW CREATE USER; NULL: none */
 
     const FlavorGrant *grants; /* ended by a NULL account */
 

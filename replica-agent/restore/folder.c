@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
+
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/gz.h"
+#include "common/json.h"
+#include "common/sha256.h"
+
+const char *folder_step_name(RestoreStep step)
+{
+    static const char *const names[N_STEPS] = {"databases", "sequences", "tables",  "rows",
+                                               "views",     "triggers",  "routines"};
+    return names[step];
+}
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *ending;
+    RestoreStep step;
+    bool of_table;
+} endings[] = {
+    {"-schema-create.sql", STEP_DATABASES, false},  {"-schema-post.sql", STEP_POST, false},
+    {"-schema-sequence.sql", STEP_SEQUENCES, true}, {"-schema-view.sql", STEP_VIEWS, true},
+    {"-schema-triggers.sql", STEP_TRIGGERS, true},  {"-schema.sql", STEP_TABLES, true},
+};
+
+static char *without_codec(const char *name)
+{
+    static const char *const codecs[] = {".gz", ".zst"};
+    for (size_t i = 0; i < COUNT(codecs); i++)
+        if (str_ends(name, codecs[i]))
+            return xstrndup(name, strlen(name) - strlen(codecs[i]));
+    return xstrdup(name);
+}
+
+static bool split(const char *stem, size_t n, RestoreFile *ret)
+{
+    const char *dot = memchr(stem, '.', n);
+    if (!dot || dot == stem)
+        return false;
+    ret->database = xstrndup(stem, (size_t)(dot - stem));
+    ret->table = xstrndup(dot + 1, n - (size_t)(dot + 1 - stem));
+    return true;
+}
+
+static bool classify_rows(const char *plain, RestoreFile *ret)
+{
+    ret->tsv = str_ends(plain, ".tsv");
+    if (!ret->tsv && !str_ends(plain, ".sql"))
+        return false;
+    ret->step = STEP_ROWS;
+    size_t n = strlen(plain) - 4, digits = 0;
+    while (digits < n && plain[n - digits - 1] >= '0' && plain[n - digits - 1] <= '9')
+        digits++;
+    bool numbered = digits >= 5 && digits < n && plain[n - digits - 1] == '.';
+    return split(plain, numbered ? n - digits - 1 : n, ret);
+}
+
+bool folder_classify(const char *name, RestoreFile *ret)
+{
+    AUTOFREE char *plain = without_codec(name);
+    *ret = (RestoreFile){0};
+    if (plain[0] == '.')
+        return false;
+    for (size_t i = 0; i < COUNT(endings); i++) {
+        if (!str_ends(plain, endings[i].ending))
+            continue;
+        size_t n = strlen(plain) - strlen(endings[i].ending);
+        ret->step = endings[i].step;
+        if (endings[i].of_table ? !split(plain, n, ret) : n == 0)
+            return false;
+        if (!endings[i].of_table)
+            ret->database = xstrndup(plain, n);
+        ret->name = xstrdup(name);
+        return true;
+    }
+    if (!classify_rows(plain, ret))
+        return false;
+    ret->name = xstrdup(name);
+    return true;
+}
+
+char *folder_created_database(const char *text)
+{
+    const char *p = strstr(text, "CREATE DATABASE");
+    p = p ? strchr(p, '`') : NULL;
+    if (!p)
+        return NULL;
+    Str name = STR_INIT;
+    for (p++; *p && (*p != '`' || *++p == '`'); p++)
+        str_addc(&name, *p);
+    return str_take(&name);
+}
+
+/* ---- the folder ----------------------------------------------------------------------------------- */
+
+static bool read_text(const char *path, Str *ret, Err *err)
+{
+    GzReader *in;
+    char buffer[4096];
+    size_t n = 1;
+    bool ok;
+    if (!gz_open(path, &in, err))
+        return false;
+    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n)
+        str_add(ret, buffer, n);
+    gz_close(in);
+    return ok;
+}
+
+static bool name_databases(Folder *f, Err *err)
+{
+    for (size_t i = 0; i < f->n_files; i++) {
+        const RestoreFile *file = &f->files[i];
+        if (strlist_has(&f->prefixes, file->database))
+            continue;
+        AUTO(str_done) Str text = STR_INIT;
+        AUTOFREE char *path = xasprintf("%s/%s", f->path, file->name), *name = NULL;
+        if (file->step == STEP_DATABASES) {
+            if (!read_text(path, &text, err))
+                return false;
+            name = folder_created_database(str_z(&text));
+        }
+        strlist_add(&f->prefixes, file->database);
+        strlist_add(&f->databases, name ? name : file->database);
+    }
+    return true;
+}
+
+static int by_step(const void *a, const void *b)
+{
+    const RestoreFile *x = a, *y = b;
+    if (x->step != y->step)
+        return x->step < y->step ? -1 : 1;
+    if (x->bytes != y->bytes)
+        return x->bytes > y->bytes ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static bool list_files(Folder *f, Err *err)
+{
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!fs_list(f->path, &names, err))
+        return false;
+    f->files = xcalloc(names.n + 1, sizeof(RestoreFile));
+    for (size_t i = 0; i < names.n; i++) {
+        RestoreFile *file = &f->files[f->n_files];
+        if (!folder_classify(names.v[i], file)) {
+            free(file->database);
+            free(file->table);
+            continue;
+        }
+        AUTOFREE char *path = xasprintf("%s/%s", f->path, names.v[i]);
+        file->bytes = fs_size(path);
+        f->bytes += file->step == STEP_ROWS ? file->bytes : 0;
+        f->n_files++;
+    }
+    qsort(f->files, f->n_files, sizeof(RestoreFile), by_step);
+    return true;
+}
+
+static bool read_about(Folder *f, Err *err)
+{
+    static const char *const names[] = {"manifest.json", "files.json"};
+    AUTOFREE char *metadata = xasprintf("%s/metadata", f->path);
+    char sum[65];
+    for (size_t i = 0; i < COUNT(names) && !f->about; i++) {
+        AUTOFREE char *path = xasprintf("%s/%s", f->path, names[i]);
+        if (fs_exists(path) && !json_read_file(path, &f->about, err))
+            return false;
+    }
+    if (!fs_exists(metadata))
+        return err_set(err, ERR_REFUSED, 0,
+                       "%s is no whole dump: it has no file metadata, which is written last", f->path);
+    if (!sha256_file(metadata, sum, err))
+        return false;
+    f->id = xstrndup(sum, 32);
+    return true;
+}
+
+bool folder_open(const char *path, Folder *ret, Err *err)
+{
+    Folder f = {.path = xstrdup(path)};
+    bool ok = list_files(&f, err) && read_about(&f, err) && name_databases(&f, err);
+    if (ok && !f.n_files)
+        ok = err_set(err, ERR_NOT_FOUND, 0, "%s holds no file of a dump", path);
+    if (!ok) {
+        folder_done(&f);
+        return false;
+    }
+    *ret = f;
+    return true;
+}
+
+void folder_done(Folder *f)
+{
+    for (size_t i = 0; i < f->n_files; i++) {
+        free(f->files[i].name);
+        free(f->files[i].database);
+        free(f->files[i].table);
+    }
+    free(f->files);
+    free(f->path);
+    free(f->id);
+    strlist_done(&f->prefixes);
+    strlist_done(&f->databases);
+    json_decref(f->about);
+    *f = (Folder){0};
+}
+
+const char *folder_database(const Folder *f, const char *prefix)
+{
+    for (size_t i = 0; i < f->prefixes.n; i++)
+        if (str_eq(f->prefixes.v[i], prefix))
+            return f->databases.v[i];
+    return prefix;
+}
+
+const json_t *folder_table(const Folder *f, const RestoreFile *file)
+{
+    AUTOFREE char *prefix = xasprintf("%s.%s", file->database, file->table ? file->table : "");
+    size_t i;
+    json_t *t;
+    json_array_foreach(json_object_get(f->about, "tables"), i,
+                       t) if (str_eq(json_str(t, "files"), prefix)) return t;
+    return NULL;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <unistd.h>
+
+enum { MOST_DEFAULT_THREADS = 8 };
+
+#define AT(f) offsetof(RestoreOptions, f)
+
+static const Opt rows[] = {
+    {"defaults-file", 0, OPT_STR, AT(defaults_file), "FILE", NULL, 0, 0,
+     "Option file whose [client] group says where and as whom (mode 0600).", "Server to fill"},
+    {"socket", 'S', OPT_STR, AT(socket), "FILE", NULL, 0, 0, "Unix socket; wins over host and port."},
+    {"host", 'h', OPT_STR, AT(host), "NAME", NULL, 0, 0, "Host name or address."},
+    {"port", 'P', OPT_INT, AT(port), "N", NULL, 1, 65535, "TCP port. Default 3306."},
+    {"user", 'u', OPT_STR, AT(user), "NAME", NULL, 0, 0, "Account; its password comes from the option file."},
+    {"threads", 't', OPT_INT, AT(threads), "N", NULL, 1, 256,
+     "Connections that load at the same time. Default: one a processor, at most 8.", "How"},
+    {"transaction-size", 0, OPT_SIZE, AT(transaction_bytes), "SIZE", "16M", 1024, 1LL << 40,
+     "Rows are committed after about this many bytes of text."},
+    {"overwrite", 0, OPT_FLAG, AT(overwrite), NULL, NULL, 0, 0,
+     "Drops the dump's databases on the server first. Without it a database that holds tables is refused."},
+    {"no-binlog", 0, OPT_FLAG, AT(no_binlog), NULL, NULL, 0, 0,
+     "Keeps the restore out of the server's binary log, as for a new replica."},
+    {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0,
+     "Does not compare the restored tables with the dump's checksums."},
+    {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
+     "Longest wait for a lock before the restore gives up."},
+    {0},
+};
+
+bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial *ret_special, Err *err)
+{
+    RestoreOptions o = {0};
+    StrList words = STRLIST_INIT;
+    bool ok = opts_parse(rows, argc, argv, false, &o, &words, NULL, ret_special, err);
+    if (ok && *ret_special == OPT_RUN && words.n != 1)
+        ok = err_set(err, ERR_USAGE, 0,
+                     words.n ? "\"%s\" is too much: one folder is restored" : "the dump's folder is missing",
+                     words.n ? words.v[1] : "");
+    if (ok && words.n)
+        o.input = xstrdup(words.v[0]);
+    if (ok && !o.threads) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        o.threads = n < 1 ? 1 : n > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : n;
+    }
+    strlist_done(&words);
+    if (ok)
+        *ret = o;
+    else
+        restore_options_done(&o);
+    return ok;
+}
+
+void restore_options_done(RestoreOptions *o)
+{
+    opts_free(rows, o);
+    free(o->input);
+    *o = (RestoreOptions){0};
+}
+
+void restore_options_help(Str *out)
+{
+    opts_write_help(rows, "siding-restore [options] DIR",
+                    "Loads a dump of siding-dump or mydumper into a server: in parallel, each row once "
+                    "however often it is "
+                    "killed and started again, and compares the tables with the dump's checksums. Exit "
+                    "status 0 only if all "
+                    "is there.",
+                    out);
+}
+
+void restore_options_target(const RestoreOptions *o, DbTarget *ret)
+{
+    *ret = (DbTarget){
+        .defaults_file = xstrdup(o->defaults_file),
+        .socket = xstrdup(o->socket),
+        .host = xstrdup(o->host),
+        .user = xstrdup(o->user),
+        .port = o->port,
+    };
+}

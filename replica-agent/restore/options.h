@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The command line of siding-restore.
+ */
+#pragma once
+
+#include "common/db.h"
+#include "common/opts.h"
+
+typedef struct RestoreOptions {
+    char *defaults_file, *socket, *host, *user;
+    int64_t port;
+    char *input; /* the folder */
+    int64_t threads, transaction_bytes, lock_wait_ms;
+    bool overwrite, no_binlog, no_verify;
+} RestoreOptions;
+
+MUST_CHECK bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial *ret_special,
+                                     Err *err);
+void restore_options_done(RestoreOptions *o);
+void restore_options_help(Str *out);
+void restore_options_target(const RestoreOptions *o, DbTarget *ret);

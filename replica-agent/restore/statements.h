@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Cuts the text of a dump's file into statements, as it comes: a line that ends with the delimiter ends one;
+ * values hold no raw newline, and bodies stand between DELIMITER lines. Pure.
+ */
+#pragma once
+
+#include "common/str.h"
+
+typedef struct Statements {
+    Str text; /* read and not given yet */
+    size_t at, seen;
+    char delimiter[16];
+} Statements;
+
+void statements_init(Statements *s);
+void statements_done(Statements *s);
+void statements_feed(Statements *s, const char *p, size_t n);
+/* The next whole statement without its delimiter, ended by a NUL: valid until the next call of any of these.
+ * NULL: more text is needed. */
+const char *statements_next(Statements *s, size_t *ret_n);
+/* At the end of the file: what is left is no statement but blanks. */
+bool statements_ended(const Statements *s);
+/* Rows are put into a table by it (and so it belongs to a transaction). */
+bool statements_is_insert(const char *p, size_t n);

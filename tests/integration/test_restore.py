@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""siding-restore on real servers: what was dumped comes back value by value, also by myloader; killed restores go on
+where they were; random schemas."""
+import glob
+import gzip
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+
+import random_schema
+import test_dump
+from harness import BUILD, ClusterTest, main, wait_until
+from test_dump import STATE, checksums, clean_env, definitions, dump, folder, one_sentence, option_file, socket, sql, value
+
+SEED = int(os.environ.get("SIDING_SEED") or random.SystemRandom().randrange(10 ** 6))
+
+
+def command(path, *options, defaults=None):
+    return [os.path.join(BUILD, "siding-restore"), "--defaults-file", defaults or option_file(0), *options, path]
+
+
+def restore(path, *options, defaults=None, status=0):
+    done = subprocess.run(command(path, *options, defaults=defaults), env=clean_env(), text=True, capture_output=True, timeout=300,
+                          check=False)
+    assert done.returncode == status, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
+    return done
+
+
+def refused(done, *words):
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("siding-restore: "), done.stderr
+    for word in words:
+        assert word in lines[0], f"no {word!r} in {lines[0]!r}"
+
+
+def picture(database):
+    """Definitions and checksums; for each sequence its next value."""
+    return definitions(database), checksums(database)
+
+
+def expect_same(before, after):
+    assert before[0].keys() == after[0].keys(), before[0].keys() ^ after[0].keys()
+    for name, text in before[0].items():
+        assert text == after[0][name], f"{name}:\n{text}\n{after[0][name]}"
+    assert before[1] == after[1]
+
+
+class Restores:
+    replicas, servers_only = 0, True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        STATE.update(cluster=cls.cluster, flavor=cls.flavor, work=tempfile.mkdtemp(prefix="siding-restore", dir="/tmp"))
+        cls.addClassCleanup(shutil.rmtree, STATE["work"], ignore_errors=True)
+        test_dump.make_data()
+
+    def test_every_type_and_object_comes_back(self):
+        before = picture("types")
+        for form in (["--compress", "zlib:6"], ["--format", "tsv"]):
+            with folder() as out:
+                dump("--database", "types", "--output", out, "--verify", *form)
+                sql("DROP DATABASE types")
+                text = restore(out).stdout
+            assert "tables equal the dump by their checksums" in text, text
+            expect_same(before, picture("types"))
+        assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "0"
+
+    def test_random_schemas_come_back(self):
+        for seed in range(SEED, SEED + 4):
+            sql(random_schema.schema("chance", seed))
+            before = picture("chance")
+            with folder() as out:
+                try:
+                    dump("--database", "chance", "--output", out, "--verify", "--rows-per-file", "17", "--statement-size", "1K",
+                         "--threads", "3")
+                    sql("DROP DATABASE chance")
+                    restore(out, "--transaction-size", "1K")
+                    expect_same(before, picture("chance"))
+                except AssertionError as e:
+                    raise AssertionError(f"SIDING_SEED={seed}: {e}") from e
+
+    def test_a_killed_restore_goes_on(self):
+        sql("USE big; CREATE TABLE mine ENGINE=MyISAM SELECT * FROM numbers")
+        before = checksums("big")
+        with folder() as out:
+            dump("--database", "big", "--output", out, "--verify", "--bytes-per-file", "256K", "--statement-size", "16K")
+            sql("DROP DATABASE big")
+            kills, rows = 0, -1
+            while kills < 4:
+                run = subprocess.Popen(command(out, "--transaction-size", "32K"), env=clean_env(), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+                moved = random.Random(SEED + kills).uniform(0.02, 0.6)
+                deadline = time.monotonic() + moved
+                wait_until(lambda r=run, d=deadline: time.monotonic() > d or r.poll() is not None, 20, "a moment to kill at")
+                if run.poll() is not None:
+                    break
+                run.kill()
+                run.wait()
+                kills += 1
+            assert kills, "the restore was too quick to be killed"
+            if value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "1":
+                text = restore(out).stdout
+                assert "gone on with" in text or rows < 0, text
+        assert before == checksums("big")
+        sql("DROP TABLE big.mine")
+
+    def test_refusals(self):
+        with folder() as out:
+            dump("--database", "big", "--table", "big.words", "--output", out, "--verify")
+            refused(restore(out, status=1), "database big", "--overwrite")
+            refused(restore(out, defaults=option_file(0, "nobody", "wrong"), status=1), "Access denied")
+            refused(restore("/nonexistent", status=1), "/nonexistent")
+            sql("CREATE DATABASE kept; CREATE TABLE kept.t (a INT)")
+            name = sorted(glob.glob(f"{out}/big.words.0*"))[0]
+            with gzip.open(name) as f:
+                text = f.read()
+            with gzip.open(name, "wb") as f:
+                f.write(text.replace(b"(1,'", b"(1,'X", 1))
+            refused(restore(out, "--overwrite", status=1), "big.words differs from the dump")
+            sql("DROP DATABASE siding_restore")
+            with gzip.open(name, "wb") as f:
+                f.write(text[:-20])
+            refused(restore(out, "--overwrite", status=1), os.path.basename(name), "middle of a statement")
+            os.unlink(f"{out}/metadata")
+            refused(restore(out, status=1), "no whole dump", "metadata")
+            sql("DROP DATABASE siding_restore; DROP DATABASE kept")
+
+
+class MariaDB(Restores, ClusterTest):
+    def test_myloader_loads_it(self):
+        if not shutil.which("myloader"):
+            raise AssertionError("myloader is missing: apt-get install --no-install-recommends mydumper")
+        before = picture("types")
+        with folder() as out:
+            dump("--database", "types", "--output", out, "--verify")
+            sql("DROP DATABASE types")
+            argv = ["myloader", "-S", socket(), "-u", "root", "-d", out, "-t", "2"]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0 and "CRITICAL" not in done.stderr, done.stderr
+        expect_same(before, picture("types"))
+
+    def test_views_on_what_is_missing_come_back(self):
+        sql("""CREATE DATABASE broken; USE broken; CREATE TABLE gone (a INT, b INT); CREATE TABLE stays (a INT);
+            CREATE VIEW v AS SELECT g.a, s.a AS c FROM gone g JOIN stays s ON g.b = s.a; CREATE VIEW w AS SELECT * FROM v;
+            DROP TABLE gone;""")
+        with folder() as out:
+            dump("--database", "broken", "--output", out)
+            sql("DROP DATABASE broken")
+            restore(out)
+        names = sql("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'broken' ORDER BY 1")
+        assert names == [("stays", "BASE TABLE"), ("v", "VIEW"), ("w", "VIEW")], names
+        sql("USE broken; CREATE TABLE gone (a INT, b INT); INSERT INTO gone VALUES (1, 2); INSERT INTO stays VALUES (2)")
+        assert sql("SELECT a, c FROM broken.w") == [("1", "2")]
+        sql("DROP DATABASE broken")
+
+    def test_history_comes_back(self):
+        sql("""CREATE DATABASE past; USE past; CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING;
+            CREATE TABLE u (id INT PRIMARY KEY, v INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED ALWAYS
+            AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING;""")
+        for i in range(5):
+            sql(f"REPLACE INTO past.t VALUES (1, {i}), (2, {i}); INSERT INTO past.u (id, v) VALUES ({i}, 1); UPDATE past.u SET v = v + 1")
+        sql("DELETE FROM past.t WHERE id = 2")
+        before = picture("past")
+        rows = sql("SELECT id, v, row_start, row_end FROM past.t FOR SYSTEM_TIME ALL ORDER BY 1, 2, 3")
+        assert len(rows) == 10, rows
+        with folder() as out:
+            dump("--database", "past", "--output", out, "--verify", "--rows-per-file", "3")
+            sql("DROP DATABASE past")
+            restore(out)
+        expect_same(before, picture("past"))
+        assert rows == sql("SELECT id, v, row_start, row_end FROM past.t FOR SYSTEM_TIME ALL ORDER BY 1, 2, 3")
+
+
+class MySQL(Restores, ClusterTest):
+    flavor = "mysql"
+
+
+if __name__ == "__main__":
+    main()
