@@ -21,8 +21,8 @@ enum {
     EXISTS_ROUTINE = 1304,
     EXISTS_EVENT = 1537,
     NO_TABLE = 1146,
-    VIEW_INVALID = 1356,
-    MOST_VIEW_ROUNDS = 20
+    MOST_VIEW_ROUNDS = 20,
+    STAND_IN = '~' /* before a name in the ledger */
 };
 
 typedef struct Restore {
@@ -216,7 +216,7 @@ static bool load_file(Worker *w, const RestoreFile *file, Err *err)
 /* ---- views ---------------------------------------------------------------------------------------- */
 
 /* "Table 'd.t' doesn't exist": made for as long as the view is; a view may stand on tables that are gone. */
-static bool make_missing(Db *db, const char *text, StrList *made, Err *err)
+static bool make_missing(const Restore *r, Db *db, const char *text, StrList *made, Err *err)
 {
     const char *from = strchr(text, '\''), *dot = from ? strchr(from, '.') : NULL,
                *end = dot ? strchr(dot, '\'') : NULL;
@@ -226,8 +226,9 @@ static bool make_missing(Db *db, const char *text, StrList *made, Err *err)
                   *table = xstrndup(dot + 1, (size_t)(end - dot - 1));
     AUTO(str_done) Str name = STR_INIT;
     db_quote_table(&name, database, table);
-    AUTOFREE char *sql = xasprintf("CREATE TABLE %s (siding_placeholder INT)", name.p);
-    if (!db_exec(db, err, sql, ""))
+    AUTOFREE char *sql = xasprintf("CREATE TABLE %s (siding_placeholder INT)", name.p),
+                  *note = xasprintf("%c%s", STAND_IN, name.p);
+    if (!ledger_write(db, r->f->id, note, &(FilePlace){0, false}, err) || !db_exec(db, err, sql, ""))
         return false;
     strlist_add(made, name.p);
     return true;
@@ -254,37 +255,59 @@ static bool make_column(Db *db, const char *text, const StrList *made, Err *err)
     return true;
 }
 
-static bool load_view(Worker *w, const RestoreFile *file, Err *err)
+static bool load_view(Worker *w, const RestoreFile *file, StrList *made, Err *err)
 {
     enum { UNKNOWN_COLUMN = 1054 };
-    AUTO(strlist_done) StrList made = STRLIST_INIT;
     Err failed, ignored;
-    bool ok = false;
-    for (int i = 0; !ok && i < MOST_VIEW_ROUNDS; i++) {
-        ok = load_file(w, file, &failed);
-        if (!ok && !(failed.code == NO_TABLE
-                         ? make_missing(w->db, failed.text, &made, &ignored)
-                         : failed.code == UNKNOWN_COLUMN && make_column(w->db, failed.text, &made, &ignored)))
+    for (int i = 0; i < MOST_VIEW_ROUNDS; i++) {
+        if (load_file(w, file, &failed))
+            return true;
+        bool again = failed.code == NO_TABLE
+                         ? make_missing(w->r, w->db, failed.text, made, &ignored)
+                         : failed.code == UNKNOWN_COLUMN && make_column(w->db, failed.text, made, &ignored);
+        if (!again)
             break;
     }
-    for (size_t i = 0; i < made.n; i++) {
-        AUTOFREE char *sql = xasprintf("DROP TABLE %s", made.v[i]);
-        (void)!db_exec(w->db, &ignored, sql, "");
-    }
-    if (!ok)
-        *err = failed;
+    *err = failed;
+    return false;
+}
+
+static bool stand_ins(const Restore *r, Db *db, StrList *ret, Err *err)
+{
+    DbRows *rows;
+    bool more, ok;
+    if (!db_query(db, &rows, err,
+                  "SELECT SUBSTR(file, 2) FROM siding_restore.ledger WHERE dump = ? AND LEFT(file, 1) = '~'",
+                  "s", r->f->id))
+        return false;
+    while ((ok = db_next(rows, &more, err)) && more)
+        strlist_add(ret, db_field(rows, 0, NULL));
+    db_rows_free(rows);
     return ok;
 }
 
-/* A view on another one, that is still a placeholder, is as good as any; so one after the other will do. */
+static bool drop_stand_ins(Db *db, const StrList *made, Err *err)
+{
+    for (size_t i = 0; i < made->n; i++) {
+        AUTOFREE char *sql = xasprintf("DROP TABLE IF EXISTS %s", made->v[i]);
+        if (!db_exec(db, err, sql, ""))
+            return false;
+    }
+    return true;
+}
+
+/* One after the other: a view on another one, valid or still a placeholder, is as good as any. Stand-ins for
+ * missing tables stay until all views are there, since a view on a broken one cannot be made. */
 static bool load_views(Restore *r, size_t from, size_t end, Err *err)
 {
     Worker w = {.r = r};
+    AUTO(strlist_done) StrList made = STRLIST_INIT;
     if (from == end)
         return true;
-    bool ok = connect_worker(r, &w.db, err);
+    bool ok = connect_worker(r, &w.db, err) && stand_ins(r, w.db, &made, err);
     for (size_t i = from; ok && i < end; i++)
-        ok = control_point(err) && load_view(&w, &r->f->files[i], err);
+        ok = control_point(err) && load_view(&w, &r->f->files[i], &made, err);
+    ok = ok && drop_stand_ins(w.db, &made, err);
     db_close(w.db);
     return ok;
 }
