@@ -144,6 +144,10 @@ static const Flavor flavors[] = {
             .real_text_before = "CONCAT(",
             .real_text_after = " * 1e0)",
             .load_session = "SET SESSION check_constraint_checks=0",
+            .become_replica = "SET GLOBAL gtid_slave_pos='%s'; CHANGE MASTER TO MASTER_HOST='PRIMARY', "
+                              "MASTER_PORT=3306, MASTER_USER='USER',"
+                              " MASTER_PASSWORD='PASSWORD', MASTER_USE_GTID=slave_pos, "
+                              "MASTER_HEARTBEAT_PERIOD=1; START SLAVE;",
             .users_sql =
                 "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'PUBLIC')"
                 " ORDER BY is_role = 'Y' DESC, User, Host",
@@ -233,6 +237,11 @@ static const Flavor flavors[] = {
             .real_text_before = "CAST(",
             .real_text_after = " * 1e0 AS JSON)",
             .load_session = NULL,
+            .become_replica = "SET GLOBAL gtid_purged='%s'; CHANGE REPLICATION SOURCE TO "
+                              "SOURCE_HOST='PRIMARY', SOURCE_PORT=3306,"
+                              " SOURCE_USER='USER', SOURCE_PASSWORD='PASSWORD', SOURCE_AUTO_POSITION=1, "
+                              "SOURCE_HEARTBEAT_PERIOD=1; START"
+                              " REPLICA;",
             .users_sql =
                 "SELECT User, Host, 0 FROM mysql.user WHERE User NOT LIKE 'mysql.%' ORDER BY User, Host",
             .users_session = "SET SESSION print_identified_with_as_hex=1",
