@@ -41,7 +41,8 @@ def options():
 
 def keep_logs(cluster, outcome, folder):
     """What is needed to understand a failure."""
-    os.makedirs(folder, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
     for name in ("coordinator", *cluster.nodes):
         for log in ("sidingd.log", "agent.log", "error.log"):
             path = cluster.path(name, log)

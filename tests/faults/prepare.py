@@ -30,11 +30,10 @@ def set_options(path, options):
     write(path, text)
 
 
-def route_through_relays(path):
+def replace(path, pattern, new):
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    write(path, re.sub(r'url = "http://127\.0\.0\.1:(\d+)"',
-                       lambda m: 'url = "http://127.0.0.1:%d"' % (int(m[1]) + RELAY_OFFSET), text))
+    write(path, re.sub(pattern, new, text))
 
 
 def mount(node, names):
@@ -58,12 +57,14 @@ def main():
         mount(folder, ("relay", "tmp"))
     elif name == "agent.conf":
         set_options(conf, AGENT_OPTIONS)
+        # the vault needs the file system of the relay logs
+        replace(conf, r'vault_dir = "(.*)/vault"', r'vault_dir = "\1/relay/vault"')
         if small:
             mount(folder, ("agent", "spool"))
         jobs = os.path.join(os.path.dirname(folder), "jobs")
         shutil.copytree(os.path.join(os.path.dirname(folder) + ".bin", "jobs"), jobs, dirs_exist_ok=True)
     elif name == "sidingd.conf":
-        route_through_relays(conf)
+        replace(conf, r"127\.0\.0\.1:(\d+)\"; }", lambda m: '127.0.0.1:%d"; }' % (int(m[1]) + RELAY_OFFSET))
     write(done, "")
 
 
