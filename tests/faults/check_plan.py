@@ -60,7 +60,8 @@ class Planner(unittest.TestCase):
         self.assertEqual(names, ["3", "4", "5", "9", "kill_job:sealing:totals", "none", "clock:running:dump"])
         self.assertEqual(len(plan.schedules_named("kill_job:*")), len(plan.PHASES))
         self.assertEqual(len(plan.schedules_named("matrix:totals")), len(plan.PHASES) * len(plan.KINDS))
-        for s in plan.schedules_named("matrix,1-5"):
+        self.assertEqual([f.kind for f in plan.schedule_named("kill_primary+kill_host:running").faults], ["kill_primary", "kill_host"])
+        for s in plan.schedules_named("matrix,1-5,kill_primary+kill_host:running"):
             self.assertEqual(plan.schedule_named(s.name), s)
 
     def test_wrong_names_are_told(self):

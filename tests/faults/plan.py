@@ -111,16 +111,21 @@ def random_schedule(seed):
     return Schedule(str(seed), operations, faults)
 
 
-def matrix_schedule(kind, phase, operation=""):
-    """One fault in one phase of one job: by default of an append, whose program takes a while, and of a swap's upload."""
-    operation = operation or ("index" if phase == "uploading" else "totals")
-    dice = random.Random("siding %s %s %s" % (kind, phase, operation))
+def matrix_fault(dice, kind, phase, delay):
     row = BY_NAME[kind]
     target = BUSY if BUSY in row.targets else row.targets[0]
     if phase == "uploading" and "db0" in row.targets and target != "all":
         target = "db0"
-    fault = Fault(kind, target, phase, 0.0, round(dice.uniform(*row.lasts), 1), dice.choice(row.options))
-    return Schedule("%s:%s:%s" % (kind, phase, operation), ((0, operation),), (fault,))
+    return Fault(kind, target, phase, delay, round(dice.uniform(*row.lasts), 1), dice.choice(row.options))
+
+
+def matrix_schedule(kinds, phase, operation=""):
+    """One fault in one phase of one job, or several ("purge_primary+kill_server") shortly after each other; the job is
+    by default an append, whose program takes a while, or for its upload a reindex."""
+    operation = operation or ("index" if phase == "uploading" else "totals")
+    dice = random.Random("siding %s %s %s" % (kinds, phase, operation))
+    faults = tuple(matrix_fault(dice, kind, phase, round(0.3 * i, 1)) for i, kind in enumerate(kinds.split("+")))
+    return Schedule("%s:%s:%s" % (kinds, phase, operation), ((0, operation),), faults)
 
 
 def matrix(operation="", kinds=None):
@@ -128,15 +133,16 @@ def matrix(operation="", kinds=None):
 
 
 def schedule_named(name):
-    """A seed ("17"), a cell of the matrix ("kill_agent:running", "kill_agent:running:totals"), or "none"."""
+    """A seed ("17"), a cell of the matrix ("kill_agent:running", "kill_agent:running:dump", "kill_primary+kill_host:running"),
+    or "none"."""
     if name.isdigit():
         return random_schedule(int(name))
     if name == "none":
         return Schedule("none", tuple((0.3 * i, o) for i, o in enumerate(OPERATIONS)), ())
     words = name.split(":")
-    if words[0] in BY_NAME and 2 <= len(words) <= 3 and words[1] in PHASES and (words + ["index"])[2] in OPERATIONS:
+    if set(words[0].split("+")) <= set(BY_NAME) and 2 <= len(words) <= 3 and words[1] in PHASES and (words + ["index"])[2] in OPERATIONS:
         return matrix_schedule(*words)
-    raise ValueError("no such schedule: %s; a number, KIND:PHASE or KIND:PHASE:JOB, or none; kinds: %s; phases: %s"
+    raise ValueError("no such schedule: %s; a number, KIND[+KIND…]:PHASE[:JOB], or none; kinds: %s; phases: %s"
                      % (name, " ".join(BY_NAME), " ".join(PHASES)))
 
 
