@@ -257,14 +257,19 @@ def lease_phase(stage, node):
 
 def operator_start_sql(stage, fault):
     node = stage.node(fault)
-    # while it is sealed the frozen state has been verified already, and the pause ends at once
-    frozen = lease_phase(stage, node) == "frozen" and stage.watch.phase_on(node) in ("pausing", "running")
+
+    def stands_frozen():
+        # while it is sealed the frozen state has been verified already, and the pause ends at once
+        return lease_phase(stage, node) == "frozen" and stage.watch.phase_on(node) in ("pausing", "running")
     status = stage.cluster.replication_now(node) or {}
     if status.get("io") == "No":
         return nothing("the receiver of %s was stopped: nobody starts the applier then" % node)
+    before = stands_frozen()
     if not by_hand(stage, node, "START SLAVE SQL_THREAD"):
         return nothing("%s did not answer" % node)
-    return Effect("SQL thread of %s started by hand" % node, told=r"started by somebody|moved" if frozen else "")
+    frozen = before and stands_frozen()
+    return Effect("SQL thread of %s started by hand%s" % (node, " while frozen" if frozen else ""),
+                  told=r"started by somebody|moved" if frozen else "")
 
 
 def start_by_hand(stage, node):
