@@ -9,7 +9,7 @@ import json
 import os
 import re
 
-from harness import ClusterTest, Failed, ROOT, main, wait_until
+from harness import BUILD, ClusterTest, Failed, ROOT, call, main, wait_until
 
 POSITIONS = """
 name = "positions"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
@@ -207,6 +207,16 @@ class PipelineMySql(ClusterTest):
         c.siding("result", "verify", task)
         run = c.last_run(task)
         self.assertRegex(run["gtid"], r"^[0-9a-f-]{36}:1-\d+")
+        target = os.path.join(c.folder, "target.cnf")
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
+            f.write("[client]\nsocket=%s\nuser=root\n" % c.socket("db0"))
+        restore = [os.path.join(BUILD, "siding"), "restore", str(task), "--to", target]
+        status, _, err = call(*restore, env=c.env)
+        self.assertEqual((status, "database shop on the server holds tables" in err), (1, True), err)
+        c.sql("db0", "DELETE FROM shop.item")
+        status, out, err = call(*restore, "--overwrite", env=c.env)
+        self.assertEqual((status, "1 tables equal the dump" in out), (0, True), out + err)
+        self.assertEqual(c.value("db0", "SELECT GROUP_CONCAT(name ORDER BY id) FROM shop.item"), "one,two,three,four")
         for node in ("db1", "db2"):
             c.expect_replicating(node)
             self.assertFalse(os.path.exists(os.path.join(c.folder, node, "agent", "lease.json")))
