@@ -47,10 +47,9 @@ typedef struct Worker {
 
 static bool connect_worker(const Restore *r, Db **ret, Err *err)
 {
-    AUTOFREE char *waits =
-        xasprintf("SET SESSION wait_timeout=31536000, lock_wait_timeout=%lld,"
-                  " foreign_key_checks=0",
-                  (long long)((r->o->lock_wait_ms + 999) / 1000));
+    AUTOFREE char *waits = xasprintf("SET SESSION wait_timeout=31536000, lock_wait_timeout=%lld,"
+                                     " foreign_key_checks=0",
+                                     (long long)((r->o->lock_wait_ms + 999) / 1000));
     Db *db;
     if (!db_connect(&r->target, 0, &db, err))
         return false;
