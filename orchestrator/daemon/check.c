@@ -7,6 +7,7 @@
 
 #include "agents.h"
 #include "api.h"
+#include "common/flavor.h"
 #include "common/json.h"
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/topology.h"
@@ -32,6 +33,29 @@ static void add(json_t *list, const char *node, const char *name, const char *le
     json_array_append_new(list, o);
 }
 
+/* A replica without an agent stays stopped after its next restart: its server is told not to start it. */
+static void agent_finding(json_t *list, const Node *n)
+{
+    DbFlavor flavor = DB_MARIADB;
+    bool known = n->agent.server.flavor && flavor_from_name(n->agent.server.flavor, &flavor);
+    const char *skip = known ? flavor_of(flavor)->skip_start_option : "skip_slave_start";
+    if (!n->agent_error) {
+        add(list, n->name, "agent", "ok", n->url, NULL);
+        return;
+    }
+    AUTOFREE char *text =
+        xasprintf("%s%s%s%s", n->agent_error, n->agent.server.is_replica || !known ? "; a server with " : "",
+                  n->agent.server.is_replica || !known ? skip : "",
+                  n->agent.server.is_replica || !known
+                      ? " demands an agent: without one nothing starts its replication after a restart"
+                      : "");
+    AUTOFREE char *mend =
+        xasprintf("start siding-agent on that host, see its log; to remove Siding there, take %s out "
+                  "of the server's option file",
+                  skip);
+    add(list, n->name, "agent", "error", text, mend);
+}
+
 static void own_findings(Coord *c, json_t *list)
 {
     bool database = store_is_up(c) && c->loaded;
@@ -49,8 +73,7 @@ static void own_findings(Coord *c, json_t *list)
             "stop one of the two, then restart the other");
     for (size_t i = 0; i < c->n_agents; i++) {
         const Node *n = &c->agents[i]->node;
-        add(list, n->name, "agent", n->agent_error ? "error" : "ok", n->agent_error ? n->agent_error : n->url,
-            n->agent_error ? "start siding-agent on that host; see its log" : NULL);
+        agent_finding(list, n);
         if (!n->agent_error && n->agent.node && !n->agent.jobs.n)
             add(list, n->name, "jobs", "warning", "its agent knows no job", "add job files to its jobs_dir");
         for (size_t k = 0; k < n->agent.warnings.n; k++)

@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "pause.h"
 #include "purge.h"
+#include "release.h"
 #include "replay.h"
 #include "run.h"
 #include "steps.h"
@@ -77,6 +78,7 @@ typedef struct Agent {
     Pause pause;
     Replaying replaying;
     AgentVault vault;
+    Release release;
     struct Program *rescue; /* NULL: none is under way */
     Runner **runs;
     size_t n_runs;
@@ -113,6 +115,8 @@ void api_news(Agent *a); /* answers those who wait for a change */
 void api_tick(Agent *a); /* answers those whose time is over */
 void api_pause_news(Agent *a, const char *owner, PauseNews news, const Err *err);
 void api_close(Agent *a);
+/* By hand: ends the run that holds the pause, or the pause itself. */
+MUST_CHECK bool api_end_pause(Agent *a, const char *by, const char *reason, Err *err);
 
 /* probe.c */
 void probe_begin(Agent *a);

@@ -112,7 +112,7 @@ void api_post_pause(HttpRequest *req, void *context)
         http_reply_error(req, &err);
 }
 
-static bool end_pause(Agent *a, const char *by, const char *reason, Err *err)
+bool api_end_pause(Agent *a, const char *by, const char *reason, Err *err)
 {
     const char *owner = a->pause.lease.owner;
     if (a->pause.state == PAUSE_NONE)
@@ -141,7 +141,7 @@ void api_post_resume(HttpRequest *req, void *context)
     json_t *body;
     const char *by, *reason;
     bool ok = api_body_term(req, a, &body, &err) && json_opt_str(body, "by", "", &by, &err) &&
-              json_opt_str(body, "reason", "", &reason, &err) && end_pause(a, by, reason, &err);
+              json_opt_str(body, "reason", "", &reason, &err) && api_end_pause(a, by, reason, &err);
     if (!ok)
         http_reply_error(req, &err);
     else if (a->pause.state == PAUSE_CATCHING_UP || a->pause.state == PAUSE_RESTORING ||

@@ -23,7 +23,7 @@ enum { TICK_MS = 100, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
 
 typedef struct MainArgs {
     char *config;
-    bool check, print_machine, print_config, print_sample;
+    bool check, release, print_machine, print_config, print_sample;
 } MainArgs;
 
 #define FIELD(name) offsetof(MainArgs, name)
@@ -31,6 +31,12 @@ static const Opt options[] = {
     {"config", 'c', OPT_STR, FIELD(config), .arg = "FILE", .doc = "The configuration, agent.conf."},
     {"check", 0, OPT_FLAG, FIELD(check),
      .doc = "Reads configuration and job files, says what is wrong with them, and ends."},
+    {"release", 0, OPT_FLAG, FIELD(release),
+     .doc =
+         "Releases this replica without a coordinator: asks the running agent, or, where none runs, ends the "
+         "pause itself, applies what the relay files hold, starts replication, waits until it has caught up "
+         "and "
+         "puts the settings back. Exit status 0 only if replication runs."},
     {"print-machine", 0, OPT_FLAG, FIELD(print_machine),
      .doc = "Prints the state machines as Mermaid diagrams.", .section = "For the documentation"},
     {"print-config", 0, OPT_FLAG, FIELD(print_config),
@@ -92,6 +98,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     meet_tick(a);
     role_tick(a);
     api_tick(a);
+    release_tick(a);
     store_keep_reserve(a);
     tell_tick(a);
 }
@@ -202,7 +209,7 @@ static bool set_up(Agent *a, Err *err)
     pause_load(a);
     replay_load(a);
     run_load_all(a);
-    return api_open(a, err);
+    return a->release.wanted || api_open(a, err);
 }
 
 static void run_loop(Agent *a)
@@ -254,14 +261,18 @@ static void tear_down(Agent *a)
     wire_free(lease_server_fields, &a->known);
     free(a->role.role);
     free(a->start_trouble);
+    free(a->release.said);
+    free(a->release.position);
     free_events(a);
 }
 
-static int daemon_main(const char *config, bool check)
+/* Steps that outlast this process run in other folders. */
+static int daemon_main(const char *path, bool check, bool release)
 {
     Err err;
-    Agent a = {.config_path = config, .lock_fd = -1};
-    if (!agent_config_load(config, &a.conf, &err)) {
+    AUTOFREE char *config = realpath(path, NULL);
+    Agent a = {.config_path = config ? config : path, .lock_fd = -1, .release = {.wanted = release}};
+    if (!agent_config_load(a.config_path, &a.conf, &err)) {
         fprintf(stderr, "siding-agent: %s\n", err.text);
         return 1;
     }
@@ -275,14 +286,17 @@ static int daemon_main(const char *config, bool check)
         return fine ? 0 : 1;
     }
     apply_log(&a.conf);
-    bool ok = set_up(&a, &err);
+    bool ok = set_up(&a, &err), taken = !ok && err.kind == ERR_CONFLICT;
     if (ok)
         run_loop(&a);
-    else
+    else if (!(release && taken))
         log_error("%s", err.text);
     tear_down(&a);
+    int status = ok && (!release || a.release.ok) ? 0 : 1;
+    if (release && taken)
+        status = release_by_api(&a.conf);
     agent_config_free(&a.conf);
-    return ok ? 0 : 1;
+    return status;
 }
 
 /* ---- command line ---------------------------------------------------------------------------------- */
@@ -338,7 +352,7 @@ static int main_with_options(int argc, char **argv)
                 words.n ? ", and no other words" : "");
         status = 2;
     } else {
-        status = daemon_main(args.config, args.check);
+        status = daemon_main(args.config, args.check, args.release);
     }
     opts_free(options, &args);
     return status;

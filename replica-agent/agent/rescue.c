@@ -223,7 +223,7 @@ int rescue_main(int argc, char **argv)
     bool ok = args.config ? agent_config_load(args.config, &r.conf, &err)
                           : err_set(&err, ERR_USAGE, 0, "--config is needed");
     if (ok) {
-        r.events = xasprintf("%s/events.json", r.conf.state_dir);
+        r.events = xasprintf("%s/rescue/scheduler.json", r.conf.state_dir);
         ok = begin(&r, &err) && (r.flavor->purges_on_start ? by_replay(&r, &err) : by_applier(&r, &err));
     }
     if (ok) {

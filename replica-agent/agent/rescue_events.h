@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Scheduled events and a rescue: a replayed CREATE EVENT would be active on a replica, where the applier
  * would have made it disabled. The scheduler stands still meanwhile, and what became active is disabled as
- * the applier would have done. What was before is in events.json until all is done.
+ * the applier would have done. What was before is in scheduler.json until all is done.
  */
 #pragma once
 

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from harness import ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ROOT, SANDBOX, ClusterTest, Failed, call, main, wait_until
 from test_agent import Agent, Refused
 
 DOMAIN = 7  # a second one beside 0
@@ -94,7 +94,7 @@ class Base(ClusterTest):
         c.sql("db0", "INSERT INTO t.numbers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
               "SELECT i FROM n; INSERT INTO t.numbers SELECT seq + 1000 * k FROM t.numbers, (SELECT seq AS k FROM t.numbers "
               "WHERE seq < 12) AS x; INSERT INTO t.shape4 SELECT seq, 'a' FROM t.numbers; INSERT INTO t.shape5 SELECT seq, 'a' "
-              "FROM t.numbers;")
+              "FROM t.numbers; INSERT INTO t.big2 (v) VALUES ('a'); INSERT INTO t.big3 (v) VALUES ('a');")
         c.expect_caught_up()
         cls.agent = Agent(c, "db1")
 
@@ -144,6 +144,33 @@ class Base(ClusterTest):
         with contextlib.suppress(OSError, Refused):
             self.agent.post("/v1/resume", by="test", reason="x")
 
+    def start_server_alone(self):
+        status, out, err = call("bash", "-c", 'conf="$1/db1/agent.conf"; mv "$conf" "$conf.away"; '
+                                '"$2" start "$1" db1; mv "$conf.away" "$conf"', "-", self.cluster.folder,
+                                SANDBOX)
+        wait_until(lambda: self.alive(), 20, lambda: "server of db1: %d %s%s" % (status, out, err))
+        self.cluster.read_env()
+
+    def alive(self):
+        with contextlib.suppress(Failed):
+            return self.cluster.value("db1", "SELECT 1")
+        return None
+
+    def runbook(self, name):
+        """Runs a block of docs/runbook.md as it stands there."""
+        with open(os.path.join(ROOT, "docs", "runbook.md"), encoding="utf-8") as f:
+            script = re.search(r"```sh %s\n(.*?)```" % name, f.read(), re.S)[1]
+        index = self.cluster.value("db1", "SELECT @@GLOBAL.relay_log_index")
+        with open(self.file(".my.cnf"), "w", encoding="utf-8") as f:  # as a DBA's own account has one
+            f.write("[client]\nsocket=%s\n" % self.cluster.socket("db1"))
+        status, out, err = call("bash", "-c", script, env={
+            "HOME": self.file(), "DATA": self.file("data"), "VAULT": self.file("vault"), "INDEX": index})
+        self.assertEqual(status, 0, out + err)
+        return out
+
+    def start_replica(self):
+        self.cluster.must_sandbox("start", "db1")
+
     def lose(self, *nodes):
         """kill -9 of whole hosts."""
         for node in nodes:
@@ -181,11 +208,27 @@ class Base(ClusterTest):
             except (OSError, Refused):
                 return False
             return state["server"]["up"] and state["lease"]["owner"] is None and state["server"]["sql_running"]
-        wait_until(done, within_s, lambda: "db1 is rescued: %s" % self.agent.state())
+        wait_until(lambda: self.decide_on_recovered_ddl() or done(), within_s,
+                   lambda: "db1 is rescued: %s" % self.agent.state())
         now = self.applied()
         for domain, number in received.items():
             self.assertGreaterEqual(now.get(domain, 0), number, "domain %d of %s, received %s" % (domain, now, received))
         self.assertEqual(position(self.cluster.position("db1")), now, "the GTIDs are those of the primary")
+
+    def decide_on_recovered_ddl(self):
+        """A MariaDB killed inside a replicated DDL may complete it in its own crash recovery, and logs it under its own
+        server id. The agent then leaves the decision to a person, who does what the runbook says."""
+        with contextlib.suppress(OSError, Refused, Failed):
+            if not any("was written by this server itself" in w for w in self.agent.state()["warnings"]):
+                return
+            self.cluster.sql("db1", "SELECT 1")
+            print("# a DDL completed by the server's crash recovery: %s" % self.cluster.position("db1"), flush=True)
+            done = {}
+            for text in (self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), self.cluster.position("db1")):
+                for domain, number in position(text).items():
+                    done[domain] = max(number, done.get(domain, 0))
+            self.cluster.sql("db1", "RESET MASTER; SET GLOBAL gtid_slave_pos='%s'" %
+                             ",".join("%d-1-%d" % item for item in sorted(done.items())))
 
     def expect_acknowledged(self, load):
         for table in (0, 1):
@@ -234,9 +277,6 @@ class MariaDB(Base):
             self.assertTrue(self.log_says("transactions in the relay files are not applied"))
         finally:
             os.rename(os.path.join(c.folder, "db0.gone"), os.path.join(c.folder, "db0"))
-
-    def start_replica(self):
-        self.cluster.must_sandbox("start", "db1")
 
     def test_lost_in_catch_up_and_twice_in_the_rescue(self):
         c = self.cluster
@@ -317,18 +357,48 @@ class MariaDB(Base):
         wait_until(lambda: self.lease()["owner"] is None, 60, "rescued")
         self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.w0 WHERE k IN ('a', 'b')"), "2")
 
-    def start_server_alone(self):
-        status, out, err = call("bash", "-c", 'conf="$1/db1/agent.conf"; mv "$conf" "$conf.away"; '
-                                '"$2" start "$1" db1; mv "$conf.away" "$conf"', "-", self.cluster.folder,
-                                os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-                                             "scripts", "sandbox"))
-        wait_until(lambda: self.alive(), 20, lambda: "server of db1: %d %s%s" % (status, out, err))
-        self.cluster.read_env()
+    def lost_with_a_buffer(self):
+        """A paused replica whose host was lost together with its primary; its server runs again, its agent does not."""
+        self.pause()
+        load = Load(self.cluster, ["small", "small"])
+        time.sleep(1)
+        load.stop()
+        self.lose("db0", "db1")
+        received = self.received()
+        self.start_server_alone()
+        return load, received
 
-    def alive(self):
-        with contextlib.suppress(Failed):
-            return self.cluster.value("db1", "SELECT 1")
-        return None
+    def release(self, config=None):
+        return call(os.path.join(BUILD, "siding-agent"), "--config", config or self.file("agent.conf"), "--release")
+
+    def test_released_without_an_agent_and_by_a_running_one(self):
+        load, received = self.lost_with_a_buffer()
+        status, out, err = self.release()
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("replication runs, applied up to", out)
+        self.expect_acknowledged(load)
+        self.assertFalse(os.path.exists(self.file("agent", "lease.json")))
+        for domain, number in received.items():
+            self.assertGreaterEqual(self.applied()[domain], number)
+        self.start_replica()
+        self.cluster.start("db0")
+        self.open_primary()
+        self.cluster.expect_replicating("db1")
+        self.pause()
+        status, out, err = self.release()
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("its agent runs and is asked", out)
+        self.assertIsNone(self.lease()["owner"])
+
+    def test_released_by_the_runbook(self):
+        load, received = self.lost_with_a_buffer()
+        for _ in range(2):
+            self.runbook("mariadb-stopped")
+        self.runbook("mariadb-start")
+        self.expect_acknowledged(load)
+        for domain, number in received.items():
+            self.assertGreaterEqual(self.applied()[domain], number)
+        self.assertEqual(self.cluster.replication("db1")["sql"], "Yes")
 
     def test_random_rounds(self):
         seed = int(os.environ.get("SIDING_RESCUE_SEED", str(random.randrange(1 << 30))))
@@ -371,6 +441,33 @@ class MariaDB(Base):
         print("# seed %d: %s%s %s, killed again %d times, received %s: %.0f s" %
               (seed, "paused" if paused else "running", " catching up" if paused and caught else "", "/".join(kinds), again,
                received, time.monotonic() - begun), flush=True)
+
+
+class MySQL(Base):
+    """The server keeps the retrieved set over a kill; its own applier applies it before the receiver is started."""
+    flavor = "mysql"
+    replicas = 1
+
+    def test_a_lost_primary_and_a_lost_paused_replica(self):
+        self.lost_replica(lambda: self.start_replica())
+
+    def test_released_by_the_runbook(self):
+        self.lost_replica(lambda: (self.start_server_alone(), self.runbook("mysql-stopped")))
+        self.start_replica()
+
+    def lost_replica(self, come_back):
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small", "large"], domains=False)
+        time.sleep(1.5)
+        load.stop()
+        received = self.agent.state()["server"]["received"]
+        self.lose("db0", "db1")
+        newest = self.file("data", sorted(os.path.basename(p) for p in glob.glob(self.file("data", "relay.0*")))[-1])
+        self.assertGreater(os.stat(newest).st_size, 1000)
+        come_back()
+        wait_until(lambda: self.alive() and c.has_applied("db1", received), 90, "all that was received is applied")
+        self.expect_acknowledged(load)
 
 
 if __name__ == "__main__":
