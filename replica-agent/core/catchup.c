@@ -115,17 +115,23 @@ static bool reached(const Catchup *c, const char *applied)
     return o == GTID_EQUAL || o == GTID_AFTER;
 }
 
+static bool is_told(const CatchupReading *r)
+{
+    return r->primary && *r->primary && r->connected && r->now_ms - r->primary_ms <= CATCHUP_FRESH_MS;
+}
+
 static void set_target(Catchup *c, const CatchupReading *r)
 {
-    bool told = r->primary && *r->primary && r->connected && r->now_ms - r->primary_ms <= CATCHUP_FRESH_MS;
+    c->target_told = is_told(r);
     free(c->target);
-    c->target = xstrdup(told ? r->primary : r->received);
+    c->target = xstrdup(c->target_told ? r->primary : r->received);
     c->target_ms = r->now_ms;
 }
 
 static bool near_the_end(Catchup *c, const CatchupReading *r)
 {
-    if (!c->target)
+    /* A position that was told and is told no more may never be reached: its primary is gone. */
+    if (!c->target || (c->target_told && !is_told(r)))
         set_target(c, r);
     if (reached(c, r->applied)) {
         if (r->now_ms - c->target_ms > CATCHUP_LAG_MS)

@@ -37,7 +37,8 @@ typedef struct Catchup {
     char *start_applied; /* where it stood when it resumed */
     char *target;        /* to be reached, set at target_ms */
     int64_t target_ms;
-    int64_t near_ms; /* since when every target was reached in time; 0: not */
+    bool target_told; /* it is the primary's, not what was received */
+    int64_t near_ms;  /* since when every target was reached in time; 0: not */
     char *exec_file;
     int64_t exec_pos;
     CatchupSample samples[CATCHUP_WINDOW]; /* those at which it had moved on, oldest first */

@@ -79,7 +79,7 @@ class BySiding(Peer):
 
     def watch(self, told, over):
         """Notes when which time left was told, and which way was taken."""
-        while not over.wait(0.1):
+        while not over.wait(0.5):
             with contextlib.suppress(Failed):
                 replay = self.b.lease().get("replay") or {}
                 if replay.get("rate"):

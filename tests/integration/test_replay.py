@@ -6,13 +6,23 @@ import json
 import os
 import re
 import sys
+import threading
+import time
+import urllib.request
 
-from harness import ROOT, ClusterTest, Failed, main, wait_until
+from harness import ROOT, ClusterTest, main, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import backlog  # noqa: E402
 
 OWN = ("1", "1")
+
+
+def ask(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
 
 class CatchUp:
@@ -92,6 +102,26 @@ class CatchUp:
         self.assertEqual(self.found()[0]["way"], tried[-1][0])
         self.assertGreater(self.found()[0]["rate"], 0)
 
+    def test_the_primarys_position_decides_and_alone_what_was_received(self):
+        c = self.cluster
+        self.own = self.settings()
+        url = self.b.state()["url"]
+        self.b.write(backlog.SHAPES["small"], 400)
+        c.kill("sidingd")
+        resume = threading.Thread(target=ask, args=(url + "/v1/resume", {"by": "test"}))
+        resume.start()
+        # Told of a position that nobody has reached yet, it goes on catching up, although all it received is applied.
+        wait_until(lambda: ask(url + "/v1/state?primary=" + self.beyond)["lease"].get("phase") == "catching_up", 60,
+                   "catching up")
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            self.assertEqual(ask(url + "/v1/state?primary=" + self.beyond)["lease"].get("phase"), "catching_up")
+        self.assertTrue(c.has_applied("db1", self.b.target))
+        # Told nothing more, it is alone: what it received counts.
+        self.expect_own_settings(30)
+        resume.join()
+        c.start("coordinator")
+
     # -- kills
 
     def test_kill_of_the_agent_in_mid_boost(self):
@@ -120,22 +150,27 @@ class CatchUp:
 
     def test_kill_of_the_server_in_mid_boost(self):
         self.own = self.settings()
-        self.behind()
+        self.behind(4000)
         self.cluster.kill("server1")
         self.cluster.start("db1")
-        self.expect_own_settings()
+        self.expect_own_settings(300)  # what was not applied is applied first, from the files
         self.cluster.expect_equal(within_s=120)
 
 
 class MariaDB(CatchUp, ClusterTest):
     parallel = "@@GLOBAL.slave_parallel_threads, @@GLOBAL.slave_parallel_mode"
     no_semi_sync = "SET GLOBAL rpl_semi_sync_master_enabled=0"
+    beyond = "0-1-99999999"
 
 
 class MySQL(CatchUp, ClusterTest):
     flavor, many = "mysql", 12000
     parallel = "@@GLOBAL.replica_parallel_workers, ''"
     no_semi_sync = "SET GLOBAL rpl_semi_sync_source_enabled=0"
+
+    @property
+    def beyond(self):
+        return self.cluster.position("db0").split(":")[0] + ":1-99999999"
 
 
 if __name__ == "__main__":

@@ -70,6 +70,36 @@ static void the_primarys_position_decides_where_it_is_told(void **state)
     play(cut_off, COUNT(cut_off), false);
 }
 
+/* The primary died with transactions that never left it. */
+static void a_position_that_is_told_no_more_is_not_waited_for(void **state)
+{
+    (void)state;
+    Catchup c = {0};
+    CatchupReading r = {.applied = "0-1-100",
+                        .received = "0-1-100",
+                        .primary = "0-1-900",
+                        .connected = true,
+                        .exec_file = "b.1",
+                        .backlog_bytes = -1};
+    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
+    for (r.now_ms = 0; r.now_ms <= CATCHUP_FRESH_MS; r.now_ms += 200)
+        assert_false(catchup_sample(&c, &r));
+    bool done = false;
+    for (; r.now_ms < 2 * CATCHUP_FRESH_MS && !done; r.now_ms += 200)
+        done = catchup_sample(&c, &r);
+    assert_true(done);
+    catchup_done(&c);
+    catchup_start(&c, DB_MARIADB, "0-1-100", 0);
+    r.primary_ms = r.now_ms = 50;
+    assert_false(catchup_sample(&c, &r));
+    r.connected = false; /* the connection broke */
+    r.now_ms = 100;
+    assert_false(catchup_sample(&c, &r));
+    r.now_ms = 500;
+    assert_true(catchup_sample(&c, &r));
+    catchup_done(&c);
+}
+
 static void lag_that_comes_back_begins_anew(void **state)
 {
     (void)state;
@@ -369,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_what_was_received_decides),
         cmocka_unit_test(the_primarys_position_decides_where_it_is_told),
+        cmocka_unit_test(a_position_that_is_told_no_more_is_not_waited_for),
         cmocka_unit_test(lag_that_comes_back_begins_anew),
         cmocka_unit_test(without_received_gtids_the_coordinates_decide),
         cmocka_unit_test(eta_counts_what_arrives_meanwhile),
