@@ -156,28 +156,48 @@ static void take_detail(Entry *e, const AgentRun *a)
     entry_touch(e);
 }
 
+/* Facts that parts do not share, as the first part that knows them tells: taken from each in turn they would
+ * change with every look, and each change is a write into the queue. */
+typedef struct Facts {
+    const char *gtid, *result_dir, *outcome;
+    int64_t frozen_at, resumed_at, caught_up_at;
+} Facts;
+
+static void collect_facts(Facts *f, const AgentRun *a)
+{
+    bool standing = !a->spec.barrier || a->started_at;
+    f->gtid = standing && a->gtid ? a->gtid : f->gtid;
+    f->result_dir = a->sealed ? a->result_dir : f->result_dir;
+    f->outcome = a->outcome ? a->outcome : f->outcome;
+    f->frozen_at = a->frozen_at ? a->frozen_at : f->frozen_at;
+    f->resumed_at = a->resumed_at ? a->resumed_at : f->resumed_at;
+    f->caught_up_at = a->caught_up_at ? a->caught_up_at : f->caught_up_at;
+}
+
 /* Facts are written down with the next transition; progress and replay figures only then, too. */
 static void copy_facts(Entry *e, const AgentRun *const *parts, size_t n)
 {
     Run *r = entry_run(e);
+    Facts f = {0};
     for (size_t i = n; i-- > 0;) {
         const AgentRun *a = parts[i];
         if (!a)
             continue;
-        bool standing = !a->spec.barrier || a->started_at;
-        take_fact(e, &r->gtid, standing ? a->gtid : NULL);
-        take_fact(e, &r->result_dir, a->sealed ? a->result_dir : NULL);
-        take_time(e, &r->frozen_at, a->frozen_at);
-        take_time(e, &r->resumed_at, a->resumed_at);
-        take_time(e, &r->caught_up_at, a->caught_up_at);
-        take_fact(e, &r->outcome, a->outcome);
+        collect_facts(&f, a);
         state_set_text(&r->note, a->note);
         if (i == 0 || !r->replay.rate) {
             wire_free(replay_fields, &r->replay);
             wire_copy(replay_fields, &r->replay, &a->replay);
         }
-        take_detail(e, a);
+        if (i == 0)
+            take_detail(e, a);
     }
+    take_fact(e, &r->gtid, f.gtid);
+    take_fact(e, &r->result_dir, f.result_dir);
+    take_fact(e, &r->outcome, f.outcome);
+    take_time(e, &r->frozen_at, f.frozen_at);
+    take_time(e, &r->resumed_at, f.resumed_at);
+    take_time(e, &r->caught_up_at, f.caught_up_at);
     copy_progress(r, parts, n);
 }
 
