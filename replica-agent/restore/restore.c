@@ -72,6 +72,28 @@ static bool use(Db *db, const char *database, Err *err)
     return db_exec(db, err, sql.p, "");
 }
 
+/* ---- a table ------------------------------------------------------------------------------------------- */
+
+static const char *real_name(const Restore *r, const RestoreFile *file)
+{
+    const json_t *t = folder_table(r->f, file);
+    return t ? json_str(t, "table") : file->table;
+}
+
+/* False: of an engine without transactions. */
+static bool is_bound(const Restore *r, Db *db, const RestoreFile *file, bool *ret, Err *err)
+{
+    int64_t unbound;
+    if (!db_value_int(
+            db, &unbound, err,
+            "SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e ON e.engine ="
+            " t.engine WHERE t.table_schema = ? AND t.table_name = ? AND e.transactions <> 'YES'",
+            "ss", folder_database(r->f, file->database), real_name(r, file)))
+        return false;
+    *ret = unbound == 0;
+    return true;
+}
+
 /* ---- a file of statements ------------------------------------------------------------------------- */
 
 typedef struct Load {
@@ -79,6 +101,7 @@ typedef struct Load {
     const RestoreFile *file;
     FilePlace place;
     int64_t seen, uncommitted; /* statements that put rows in; bytes */
+    bool bound;                /* its rows can be in the ledger's transaction */
 } Load;
 
 static bool commit(Load *l, bool done, Err *err)
@@ -123,7 +146,7 @@ static bool run_statement(Load *l, const char *sql, size_t n, Err *err)
     if (!db_exec(w->db, err, sql, "") && !(w->r->resumed && exists_already((unsigned)err->code)))
         return false;
     l->uncommitted += insert ? (int64_t)n : 0;
-    if (l->uncommitted < w->r->o->transaction_bytes)
+    if (!l->bound || l->uncommitted < w->r->o->transaction_bytes)
         return true;
     return commit(l, false, err) && control_point(err) && db_exec(w->db, err, "START TRANSACTION", "");
 }
@@ -179,7 +202,9 @@ static bool load_open(Load *l, GzReader *in, Err *err)
     bool rows = l->file->step == STEP_ROWS;
     if (l->file->step != STEP_DATABASES && !use(w->db, folder_database(w->r->f, l->file->database), err))
         return false;
-    if (rows && !db_exec(w->db, err, "START TRANSACTION", ""))
+    if (rows && !is_bound(w->r, w->db, l->file, &l->bound, err))
+        return false;
+    if (l->bound && !db_exec(w->db, err, "START TRANSACTION", ""))
         return false;
     if (!(l->file->tsv ? load_lines(l, in, err) : run_statements(l, in, err)))
         return false;
@@ -413,25 +438,15 @@ static bool drop_databases(const Restore *r, Db *db, Err *err)
     return true;
 }
 
-static const char *real_name(const Restore *r, const RestoreFile *file)
-{
-    const json_t *t = folder_table(r->f, file);
-    return t ? json_str(t, "table") : file->table;
-}
-
 /* Rows of an engine without transactions are not bound to the ledger: such a table is loaded anew. */
 static bool empty_table(const Restore *r, Db *db, const RestoreFile *file, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
-    int64_t bound;
+    bool bound;
     const char *database = folder_database(r->f, file->database), *table = real_name(r, file);
-    if (!db_value_int(
-            db, &bound, err,
-            "SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e ON e.engine ="
-            " t.engine WHERE t.table_schema = ? AND t.table_name = ? AND e.transactions <> 'YES'",
-            "ss", database, table))
+    if (!is_bound(r, db, file, &bound, err))
         return false;
-    if (!bound)
+    if (bound)
         return true;
     str_adds(&sql, "TRUNCATE TABLE ");
     db_quote_table(&sql, database, table);

@@ -85,7 +85,7 @@ class Restores:
                     raise AssertionError(f"SIDING_SEED={seed}: {e}") from e
 
     def test_a_killed_restore_goes_on(self):
-        sql("USE big; CREATE TABLE mine ENGINE=MyISAM SELECT * FROM numbers")
+        sql("USE big; CREATE TABLE mine (n INT) ENGINE=MyISAM; INSERT INTO mine SELECT * FROM numbers")
         before = checksums("big")
         with folder() as out:
             dump("--database", "big", "--output", out, "--verify", "--bytes-per-file", "256K", "--statement-size", "16K")
