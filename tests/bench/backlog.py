@@ -98,7 +98,7 @@ class Backlog:
               ", ".join("(%d)" % i for i in range(10)) + "; CREATE TABLE bench.hot (id INT PRIMARY KEY, n INT); "
               "INSERT INTO bench.hot VALUES (1, 0);", within_s=300)
         for i in range(1, TABLES + 1):
-            c.sql("db0", TABLE % (i, i), within_s=300)
+            c.sql("db0", TABLE % (i, i), database="bench", within_s=300)
         for procedure in (SMALL, HOT, LARGE):
             c.sql("db0", "DELIMITER //\n%s//\n" % procedure)
         c.expect_caught_up(300)
