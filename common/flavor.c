@@ -45,9 +45,9 @@ static const FlavorGrant mariadb_grants[] = {
      "BINLOG ADMIN, "
      "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
      "*.*"},
-    /* A rescue replays whatever the primary ran, statements on accounts included. */
-    {"siding_agent", "ALL PRIVILEGES", "*.*"},
-    {"siding_agent", "GRANT OPTION", "*.*"},
+    /* A rescue replays whatever the primary ran, statements on accounts included; nothing else uses it. */
+    {"siding_rescue", "ALL PRIVILEGES", "*.*"},
+    {"siding_rescue", "GRANT OPTION", "*.*"},
     {"siding_job", "SLAVE MONITOR, BINLOG MONITOR", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
     {"siding_job", "SELECT", "mysql.proc"},

@@ -6,7 +6,7 @@
 #include "db.h"
 
 typedef struct FlavorGrant {
-    const char *account;    /* "siding", "siding_agent", "siding_job", "siding_load" */
+    const char *account;    /* "siding", "siding_agent", "siding_rescue", "siding_job", "siding_load" */
     const char *privileges; /* comma list */
     const char *on; /* "*.*", "siding.*", "siding.ledger", "READ" (each database of grants.read), "LOAD" */
 } FlavorGrant;

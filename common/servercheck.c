@@ -415,7 +415,7 @@ static void quote_account(Str *out, const char *account)
 
 /* Grants on everything only: which databases an account may read or write is told by the coordinator's
  * configuration, not by the server's. */
-static void judge_grants(const ServerFacts *f, const char *account, WireList *out)
+void servercheck_judge_grants(const ServerFacts *f, const char *account, WireList *out)
 {
     AUTO(str_done) Str lacks = STR_INIT, mend = STR_INIT;
     for (const FlavorGrant *g = flavor_of(f->version.flavor)->grants; g->account; g++) {
@@ -445,7 +445,7 @@ void servercheck_judge(const ServerFacts *f, const char *account, WireList *find
     judge_replication(f, findings);
     judge_keyless(f, findings);
     if (account)
-        judge_grants(f, account, findings);
+        servercheck_judge_grants(f, account, findings);
 }
 
 const Finding *servercheck_first_error(const WireList *findings)

@@ -28,6 +28,8 @@ MUST_CHECK bool servercheck_read(Db *db, ServerFacts *ret, Err *err);
 /* Appends one Finding a rule to `findings` (elements of sizeof(Finding), node left NULL). With `account`
  * ("siding_agent"; NULL: none) the grants that the connection's account must have. Pure. */
 void servercheck_judge(const ServerFacts *f, const char *account, WireList *findings);
+/* The grants alone, of another account's connection. */
+void servercheck_judge_grants(const ServerFacts *f, const char *account, WireList *findings);
 
 /* The first finding of level error, NULL if there is none; borrowed. */
 const Finding *servercheck_first_error(const WireList *findings);

@@ -16,10 +16,8 @@ enum { STATEMENT_TIMEOUT_MS = 60000, PASSWORD_BYTES = 24 };
 static const struct {
     const char *account, *file;
 } accounts[] = {
-    {"siding", "coordinator.cnf"},
-    {"siding_agent", "agent.cnf"},
-    {"siding_job", "job.cnf"},
-    {"siding_load", "load.cnf"},
+    {"siding", "coordinator.cnf"}, {"siding_agent", "agent.cnf"}, {"siding_rescue", "rescue.cnf"},
+    {"siding_job", "job.cnf"},     {"siding_load", "load.cnf"},
 };
 
 typedef struct Bootstrap {
@@ -222,11 +220,21 @@ static void warn_of_everything(Bootstrap *b)
                  "grants.load where this is no sandbox\n");
 }
 
+static bool is_used(const Flavor *f, const char *account)
+{
+    const FlavorGrant *g = f->grants;
+    while (g->account && strcmp(g->account, account) != 0)
+        g++;
+    return g->account != NULL;
+}
+
 static bool make_accounts(Bootstrap *b, Err *err)
 {
     warn_of_everything(b);
     for (size_t i = 0; i < COUNT(accounts); i++) {
         AUTOFREE char *password = NULL;
+        if (!is_used(b->flavor, accounts[i].account))
+            continue;
         if (!credentials(b, accounts[i].account, accounts[i].file, &password, err))
             return false;
         for (size_t h = 0; h < b->cfg->grants.hosts.n; h++)

@@ -21,6 +21,10 @@ static const ConfOption server_options[] = {
     {"port", CONF_INT, IN(server, port), .fallback = "3306", .min = 1, .max = 65535, .doc = "Its port."},
     {"defaults_file", CONF_PATH, IN(server, defaults_file), .required = true,
      .doc = "Option file with user and password of the agent's account (siding_agent), mode 0600."},
+    {"rescue_defaults_file", CONF_PATH, IN(server, rescue_defaults_file),
+     .doc = "Option file of the account that replays kept transactions after a crash (siding_rescue), mode "
+            "0600. "
+            "MariaDB only, and needed there on every replica."},
     {"vault_dir", CONF_PATH, IN(server, vault_dir),
      .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
             "system. Without it they stand beside the relay files. Not a folder inside the data directory: "
@@ -208,6 +212,14 @@ DbTarget agent_config_target(const AgentConfig *c)
         .host = c->server.socket ? NULL : c->server.address,
         .port = c->server.port,
     };
+}
+
+DbTarget agent_config_rescue_target(const AgentConfig *c)
+{
+    DbTarget t = agent_config_target(c);
+    if (c->server.rescue_defaults_file)
+        t.defaults_file = c->server.rescue_defaults_file;
+    return t;
 }
 
 /* ---- job files ------------------------------------------------------------------------------------ */

@@ -15,7 +15,7 @@ typedef struct AgentConfig {
     StrList listen;
     char *advertise_url, *state_dir, *spool_dir, *jobs_dir;
     struct {
-        char *socket, *address, *defaults_file, *vault_dir;
+        char *socket, *address, *defaults_file, *rescue_defaults_file, *vault_dir;
         int64_t port;
     } server;
     char *job_defaults_file, *load_defaults_file;
@@ -43,6 +43,8 @@ MUST_CHECK bool agent_config_load(const char *path, AgentConfig *ret, Err *err);
 void agent_config_free(AgentConfig *c);
 /* Where the agent's own account connects; strings are borrowed from `c`. */
 DbTarget agent_config_target(const AgentConfig *c);
+/* The same with the account that may replay everything. */
+DbTarget agent_config_rescue_target(const AgentConfig *c);
 
 typedef struct JobConfig {
     JobFile f;

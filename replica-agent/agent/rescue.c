@@ -107,10 +107,15 @@ static bool judge(Rescue *r, Err *err)
 
 static bool begin(Rescue *r, Err *err)
 {
-    DbTarget t = agent_config_target(&r->conf);
+    DbTarget t = agent_config_rescue_target(&r->conf);
     if (!db_connect(&t, STATEMENT_MS, &r->db, err) || !db_exec(r->db, err, "SET SESSION sql_log_bin=0", ""))
         return false;
     r->flavor = flavor_of(db_version(r->db)->flavor);
+    if (r->flavor->purges_on_start && !r->conf.server.rescue_defaults_file)
+        return err_set(
+            err, ERR_REFUSED, 0,
+            "agent.conf names no server.rescue_defaults_file: the agent's own account may not replay "
+            "kept transactions; siding bootstrap makes the account siding_rescue and its rescue.cnf");
     return vault_place_read(r->db, r->conf.server.vault_dir, &r->place, err) && look(r, err);
 }
 

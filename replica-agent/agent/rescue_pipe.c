@@ -64,7 +64,7 @@ static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *r
 
 static bool spawn_client(const AgentConfig *c, int in, pid_t *ret, Err *err)
 {
-    AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.defaults_file);
+    AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.rescue_defaults_file);
     AUTOFREE char *where = c->server.socket ? xasprintf("--socket=%s", c->server.socket)
                                             : xasprintf("--host=%s", c->server.address);
     AUTOFREE char *port = xasprintf("--port=%lld", (long long)c->server.port);

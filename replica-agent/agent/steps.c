@@ -95,6 +95,29 @@ static void check_buffer(Step *s, Db *db)
         "the relay files cannot be kept safe: %s", why.text);
 }
 
+/* A rescue must not find out at night that its account is missing. */
+static void check_rescue_account(Step *s)
+{
+    AUTODB Db *db = NULL;
+    ServerFacts facts = {0};
+    Err why;
+    DbTarget t = s->target;
+    t.defaults_file = s->rescue_defaults;
+    if (!flavor_of(s->version.flavor)->purges_on_start)
+        return;
+    if (!s->rescue_defaults)
+        preflight_add(&s->findings, "rescue_account", "error",
+                      "siding bootstrap, then server.rescue_defaults_file in agent.conf",
+                      "no account is configured that could replay the buffer after a crash");
+    else if (!db_connect(&t, s->statement_ms, &db, &why) || !servercheck_read(db, &facts, &why))
+        preflight_add(&s->findings, "rescue_account", "error",
+                      "siding bootstrap, then copy its rescue.cnf here",
+                      "the account that would replay the buffer after a crash cannot be used: %s", why.text);
+    else
+        servercheck_judge_grants(&facts, "siding_rescue", &s->findings);
+    server_facts_done(&facts);
+}
+
 static void survey(Step *s)
 {
     AUTODB Db *db = NULL;
@@ -104,6 +127,8 @@ static void survey(Step *s)
     if (step_look(s, db) && read_settings(s, db, &s->settings)) {
         if (s->status.is_replica)
             check_buffer(s, db);
+        if (s->status.is_replica && s->thorough)
+            check_rescue_account(s);
         preflight_threads(flavor_of(s->version.flavor), &s->status, &s->findings);
         if (s->thorough && !facts_read(db, &s->status, &s->facts, &s->err))
             return;
@@ -433,6 +458,7 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
     if (kind == STEP_SURVEY)
         facts_own(a, &s->facts);
     s->vault_folder = xstrdup(a->conf.server.vault_dir);
+    s->rescue_defaults = xstrdup(a->conf.server.rescue_defaults_file);
     s->statement_ms = a->conf.statement_timeout_ms;
     s->timeout_ms = a->conf.stop_timeout_ms;
     return s;
@@ -462,6 +488,7 @@ void step_free(Step *s)
     preflight_facts_done(&s->facts);
     wire_free(vault_place_fields, &s->place);
     free(s->vault_folder);
+    free(s->rescue_defaults);
     free(s->errant);
     free(s->held_gtid);
     free(s->from);

@@ -53,7 +53,7 @@ typedef struct Step {
     bool sync_relay; /* and sync_relay_log is set for the pause */
     bool fresh_server, boost, open;
     bool may_end_rescue; /* STEP_START: no rescue of this agent is under way, a client left over is ended */
-    char *vault_folder;
+    char *vault_folder, *rescue_defaults; /* NULL: none configured */
     LeaseSettings boosted;
     PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
     Db *held;             /* the connection kept since the pause; in and out */

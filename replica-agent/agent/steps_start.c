@@ -115,6 +115,17 @@ static void prepare(Step *s, Db *db)
         log_warn("catching up without boost: %s", err.text);
 }
 
+/* RESET MASTER is beyond the agent's own account. */
+static bool forget_own_log(Step *s)
+{
+    AUTODB Db *db = NULL;
+    DbTarget t = s->target;
+    if (s->rescue_defaults)
+        t.defaults_file = s->rescue_defaults;
+    return db_connect(&t, s->timeout_ms, &db, &s->err) &&
+           db_exec(db, &s->err, flavor_of(s->version.flavor)->refetch_sql, "");
+}
+
 static bool start_as(Step *s, Db *db)
 {
     if (s->way == START_SQL)
@@ -124,7 +135,7 @@ static bool start_as(Step *s, Db *db)
             "the machine crashed while durability was relaxed: this server's own binary log is given up "
             "and everything after %s is fetched again; it must be no donor and not be promoted before",
             s->status.applied);
-        if (!db_exec(db, &s->err, flavor_of(s->version.flavor)->refetch_sql, ""))
+        if (!forget_own_log(s))
             return false;
     }
     return repl_start_both_purging(db, &s->err);

@@ -66,6 +66,7 @@ write_agent_conf() {
 			port = $(server_port "$1");
 			defaults_file = $(quote "$DIR/credentials/agent.cnf");
 			vault_dir = $(quote "$d/vault");
+			$([[ $FLAVOR != mariadb ]] || echo "rescue_defaults_file = $(quote "$DIR/credentials/rescue.cnf");")
 		};
 		job_defaults_file = $(quote "$DIR/credentials/job.cnf");
 		load_defaults_file = $(quote "$DIR/credentials/load.cnf");

@@ -82,7 +82,7 @@ class Bootstrap:
         self.assertIn("account 'siding_agent'@'localhost'", self.bootstrap())
         first, files = self.schema(), {}
         self.assertGreater(len(first), 60)
-        for file in ACCOUNTS:
+        for file in self.accounts:
             self.assertEqual(stat.S_IMODE(os.stat(self.credentials(file)).st_mode), 0o600)
             with open(self.credentials(file), encoding="utf-8") as f:
                 files[file] = f.read()
@@ -109,7 +109,7 @@ class Bootstrap:
     # -- what the accounts may do
 
     def test_all_accounts_get_in(self):
-        for file, account in ACCOUNTS.items():
+        for file, account in self.accounts.items():
             self.assertEqual(self.may(file, "SELECT CURRENT_USER()"), [[account + "@localhost"]])
 
     def test_coordinator_has_its_schema_only(self):
@@ -253,11 +253,20 @@ class Bootstrap:
 
 
 class MariaDB(Bootstrap, ClusterTest):
-    pass
+    accounts = dict(ACCOUNTS, rescue="siding_rescue")
+
+    def test_only_the_rescuer_may_do_everything(self):
+        self.may("rescue", "SET SESSION sql_log_bin=0; CREATE DATABASE replayed; CREATE USER replayed@localhost;"
+                           "GRANT SELECT ON replayed.* TO replayed@localhost; DROP USER replayed@localhost; DROP DATABASE replayed")
+        self.may_not("agent", "CREATE DATABASE replayed")
 
 
 class MySQL(Bootstrap, ClusterTest):
     flavor = "mysql"
+    accounts = ACCOUNTS
+
+    def test_the_server_rescues_itself(self):
+        self.assertFalse(os.path.exists(self.credentials("rescue")))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,9 @@ static void statements_with_parts(void **state)
 static void grants_are_least(void **state)
 {
     (void)state;
-    static const char *const accounts[] = {"siding", "siding_agent", "siding_job", "siding_load"};
+    static const char *const accounts[] = {"siding", "siding_agent", "siding_rescue", "siding_job",
+                                           "siding_load"};
+    enum { RESCUE = 2 }; /* replays everything; on MySQL the server does that itself */
     static const char *const never[] = {"RELOAD", "SUPER",    "ALL",        "GRANT OPTION",
                                         "FILE",   "SHUTDOWN", "CREATE USER"};
     for (int i = DB_MARIADB; i <= DB_MYSQL; i++) {
@@ -104,12 +106,12 @@ static void grants_are_least(void **state)
                 a++;
             assert_in_range(a, 0, COUNT(accounts) - 1);
             seen[a]++;
-            for (size_t k = 0; a >= 2 && k < COUNT(never); k++)
+            for (size_t k = 0; a > RESCUE && k < COUNT(never); k++)
                 if (strstr(g->privileges, never[k]))
                     fail_msg("%s has %s", g->account, never[k]);
         }
         for (size_t a = 0; a < COUNT(accounts); a++)
-            assert_true(seen[a] > 0);
+            assert_int_equal(seen[a] > 0, a != RESCUE || i == DB_MARIADB);
     }
 }
 
