@@ -12,7 +12,7 @@ ROWS, TABLES = 25000, 4
 
 TABLE = """CREATE TABLE bench.sb%d (id INT PRIMARY KEY AUTO_INCREMENT, k INT NOT NULL, c CHAR(120) NOT NULL,
   pad CHAR(60) NOT NULL, KEY (k)) ENGINE=InnoDB;
-INSERT INTO bench.sb%d SELECT NULL, RAND() * 25000, REPEAT(MD5(RAND()), 3), MD5(RAND())
+INSERT INTO bench.sb%d SELECT NULL, RAND() * 25000, SHA2(RAND(), 384), LEFT(SHA2(RAND(), 224), 32)
   FROM bench.d a, bench.d b, bench.d c, bench.d d, bench.d e WHERE e.n * 10000 + d.n * 1000 < 25000;"""
 
 # As sysbench's write-only transaction: an indexed update, a plain update, a delete and an insert of the same row.
@@ -26,10 +26,10 @@ BEGIN
     SET r = 1 + FLOOR(RAND() * 25000);
     UPDATE bench.sb1 SET k = k + 1 WHERE id = r;
     SET r = 1 + FLOOR(RAND() * 25000);
-    UPDATE bench.sb2 SET c = REPEAT(MD5(RAND()), 3) WHERE id = r;
+    UPDATE bench.sb2 SET c = SHA2(RAND(), 384) WHERE id = r;
     SET r = 1 + FLOOR(RAND() * 25000);
     DELETE FROM bench.sb3 WHERE id = r;
-    INSERT IGNORE INTO bench.sb3 VALUES (r, RAND() * 25000, REPEAT(MD5(RAND()), 3), MD5(RAND()));
+    INSERT IGNORE INTO bench.sb3 VALUES (r, RAND() * 25000, SHA2(RAND(), 384), LEFT(SHA2(RAND(), 224), 32));
     COMMIT;
     SET i = i + 1;
   END WHILE;
@@ -56,7 +56,7 @@ BEGIN
   WHILE i < many DO
     START TRANSACTION;
     UPDATE bench.sb1 SET k = k + 1;
-    UPDATE bench.sb2 SET c = REPEAT(MD5(RAND()), 3);
+    UPDATE bench.sb2 SET c = SHA2(RAND(), 384);
     COMMIT;
     SET i = i + 1;
   END WHILE;

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from collections import Counter
 
-from harness import ROOT, ClusterTest, PortRange, call, main, wait_until
+from harness import ROOT, ClusterTest, PortRange, call, main, processes_naming, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib", "quickstart"))
 import catalogue  # noqa: E402
@@ -134,8 +134,7 @@ class Whole(unittest.TestCase):
                         "--base-port", str(self.ports.base)]
 
     def leftovers(self):
-        out = subprocess.run(["pgrep", "-fa", self.folder], stdout=subprocess.PIPE, check=False).stdout.decode()
-        return out + " ".join(os.listdir(self.folder) if os.path.exists(self.folder) else [])
+        return " ".join(processes_naming(self.folder)) + " ".join(os.listdir(self.folder) if os.path.exists(self.folder) else [])
 
     def test_the_main_job_is_done_and_proven(self):
         status, out, err = call(*self.command, within_s=800)

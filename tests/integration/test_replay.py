@@ -54,9 +54,11 @@ class CatchUp:
         with open(path, encoding="utf-8") as f:
             return json.load(f)
 
+    def found_path(self):
+        return os.path.join(self.cluster.folder, "db1", "agent", "replay.json")
+
     def found(self):
-        path = os.path.join(self.cluster.folder, "db1", "agent", "replay.json")
-        with open(path, encoding="utf-8") as f:
+        with open(self.found_path(), encoding="utf-8") as f:
             return json.load(f)["found"]
 
     def log(self):
@@ -93,7 +95,7 @@ class CatchUp:
 
     def test_ways_are_compared_and_the_fastest_is_remembered(self):
         tried = re.findall(r"catching up by way \"(\w+)\": (.*)", self.log())
-        if not tried:  # so quick that nothing was worth a try: a larger backlog
+        if not tried or not os.path.exists(self.found_path()):  # so quick that nothing was worth a try: a larger backlog
             self.own = self.settings()
             self.behind(self.many * 4)
             self.expect_own_settings()
