@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A short slice of the fault schedules, run as a developer would; docs/testing.md tells of the long runs."""
+import contextlib
+import glob
 import json
 import os
 import signal
@@ -45,13 +47,16 @@ class Slice(unittest.TestCase):
         run = subprocess.Popen([FAULTS, "--seeds", "1-3"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
         def below(pid):
-            with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
-                children = [int(p) for p in f.read().split()]
+            children = []
+            for path in glob.glob("/proc/%d/task/*/children" % pid):  # a thread's children are its own
+                with contextlib.suppress(OSError), open(path, encoding="ascii") as f:
+                    children += [int(p) for p in f.read().split()]
             return children + [p for c in children for p in below(c)]
 
         def is_worker(pid):
-            with open("/proc/%d/cmdline" % pid, encoding="utf-8") as f:
+            with contextlib.suppress(OSError), open("/proc/%d/cmdline" % pid, encoding="utf-8") as f:
                 return "--worker" in f.read()
+            return False
         workers = wait_until(lambda: [p for p in below(run.pid) if is_worker(p)], 60, "a worker")
         run.send_signal(signal.SIGTERM)
         self.assertEqual(run.wait(120), 130)

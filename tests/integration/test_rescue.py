@@ -208,27 +208,12 @@ class Base(ClusterTest):
             except (OSError, Refused):
                 return False
             return state["server"]["up"] and state["lease"]["owner"] is None and state["server"]["sql_running"]
-        wait_until(lambda: self.decide_on_recovered_ddl() or done(), within_s,
+        wait_until(done, within_s,
                    lambda: "db1 is rescued: %s" % self.agent.state())
         now = self.applied()
         for domain, number in received.items():
             self.assertGreaterEqual(now.get(domain, 0), number, "domain %d of %s, received %s" % (domain, now, received))
         self.assertEqual(position(self.cluster.position("db1")), now, "the GTIDs are those of the primary")
-
-    def decide_on_recovered_ddl(self):
-        """A MariaDB killed inside a replicated DDL may complete it in its own crash recovery, and logs it under its own
-        server id. The agent then leaves the decision to a person, who does what the runbook says."""
-        with contextlib.suppress(OSError, Refused, Failed):
-            if not any("was written by this server itself" in w for w in self.agent.state()["warnings"]):
-                return
-            self.cluster.sql("db1", "SELECT 1")
-            print("# a DDL completed by the server's crash recovery: %s" % self.cluster.position("db1"), flush=True)
-            done = {}
-            for text in (self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), self.cluster.position("db1")):
-                for domain, number in position(text).items():
-                    done[domain] = max(number, done.get(domain, 0))
-            self.cluster.sql("db1", "RESET MASTER; SET GLOBAL gtid_slave_pos='%s'" %
-                             ",".join("%d-1-%d" % item for item in sorted(done.items())))
 
     def expect_acknowledged(self, load):
         for table in (0, 1):
@@ -281,7 +266,7 @@ class MariaDB(Base):
     def test_lost_in_catch_up_and_twice_in_the_rescue(self):
         c = self.cluster
         self.pause()
-        load = Load(c, ["small", "small", "large", "small", "ddl", "ddl"])
+        load = Load(c, ["small", "small", "large", "small"])
         time.sleep(3)
         load.stop()
         resume = threading.Thread(target=self.resume_quietly)
@@ -412,7 +397,7 @@ class MariaDB(Base):
         begun = time.monotonic()
         paused, caught, again = dice.random() < 0.8, dice.random() < 0.4, dice.randrange(3)
         kinds = ["small", "small", dice.choice(["small", "large"]), dice.choice(["small", "large"]),
-                 dice.choice(["small", "ddl"]), dice.choice(["small", "ddl"])]
+                 "small", "small"]
         if paused:
             self.pause()
         load = Load(c, kinds)
