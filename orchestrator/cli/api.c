@@ -98,3 +98,18 @@ bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err
         *ret_run = run;
     return true;
 }
+
+bool api_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err)
+{
+    int64_t task, no;
+    AUTO(str_done) Str path = STR_INIT;
+    if (!cli_task_id(run, &task, &no, err))
+        return false;
+    str_adds(&path, "/v1/results/");
+    httpc_encode(&path, run);
+    if (node) {
+        str_adds(&path, "?node=");
+        httpc_encode(&path, node);
+    }
+    return api_get(cli, str_z(&path), ret, err);
+}

@@ -19,6 +19,8 @@ MUST_CHECK bool api_get_at(const Cli *cli, const char *path, const char *name, j
 MUST_CHECK bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err);
 void api_list_free(const WireField *fields, size_t size, WireList *l);
 MUST_CHECK bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err);
+/* Where a result is: RUN is "12.1" or "12"; `node` of several replicas, NULL: the first. */
+MUST_CHECK bool api_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err);
 
 /* Who stands before the terminal: SUDO_USER, USER, the passwd entry. Owned. */
 char *cli_user(void);

@@ -33,18 +33,8 @@ static const Opt restore_options[] = {
 
 static bool result_path(const Cli *cli, const char *run, const char *node, char **ret, Err *err)
 {
-    int64_t task, no;
-    AUTO(str_done) Str path = STR_INIT;
     AUTOJSON json_t *j = NULL;
-    if (!cli_task_id(run, &task, &no, err))
-        return false;
-    str_adds(&path, "/v1/results/");
-    httpc_encode(&path, run);
-    if (node) {
-        str_adds(&path, "?node=");
-        httpc_encode(&path, node);
-    }
-    if (!api_get(cli, str_z(&path), &j, err))
+    if (!api_get_result(cli, run, node, &j, err))
         return false;
     AUTOFREE char *metadata = xasprintf("%s/metadata", json_str(j, "path"));
     if (!fs_exists(metadata))

@@ -81,21 +81,6 @@ const CliCommand cmd_result_list = {
     .run = run_list,
 };
 
-static bool get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err)
-{
-    int64_t task, no;
-    AUTO(str_done) Str path = STR_INIT;
-    if (!cli_task_id(run, &task, &no, err))
-        return false;
-    str_adds(&path, "/v1/results/");
-    httpc_encode(&path, run);
-    if (node) {
-        str_adds(&path, "?node=");
-        httpc_encode(&path, node);
-    }
-    return api_get(cli, str_z(&path), ret, err);
-}
-
 static void show_files(const json_t *manifest, Str *out)
 {
     static const char *const head[] = {"FILE", "ROWS", "SIZE", "COMPRESSED", "SHA256", NULL};
@@ -123,7 +108,7 @@ static CLI_RUN(run_show)
     AUTO(str_done) Str text = STR_INIT;
     AUTO(table_done) Table t = TABLE_INIT;
     (void)rest;
-    if (!get_result(cli, words->v[0], o->node, &j, err))
+    if (!api_get_result(cli, words->v[0], o->node, &j, err))
         return false;
     if (cli->json) {
         out_json(j);
@@ -160,7 +145,7 @@ static CLI_RUN(run_path)
     const ResultOptions *o = options;
     AUTOJSON json_t *j = NULL;
     (void)rest;
-    if (!get_result(cli, words->v[0], o->node, &j, err))
+    if (!api_get_result(cli, words->v[0], o->node, &j, err))
         return false;
     if (cli->json)
         out_json(json_object_get(j, "path"));
@@ -227,14 +212,14 @@ static CLI_RUN(run_verify)
     AUTO(strlist_done) StrList nodes = STRLIST_INIT;
     bool ok = true;
     (void)rest;
-    if (!get_result(cli, words->v[0], o->node, &first, err) ||
+    if (!api_get_result(cli, words->v[0], o->node, &first, err) ||
         (!o->node && !nodes_of(cli, first, &nodes, err)))
         return false;
     if (nodes.n <= 1 && !verify_one(cli, first, all, &ok, err))
         return false;
     for (size_t i = 0; nodes.n > 1 && i < nodes.n; i++) {
         AUTOJSON json_t *j = NULL;
-        if (!get_result(cli, json_str(first, "run"), nodes.v[i], &j, err) ||
+        if (!api_get_result(cli, json_str(first, "run"), nodes.v[i], &j, err) ||
             !verify_one(cli, j, all, &ok, err))
             return err_prefix(err, "%s", nodes.v[i]);
     }
