@@ -31,7 +31,8 @@ mariadb_make_template() {
 	local data=$1 user=$2 log=$1.log tmp=$1.tmp
 	rm -rf "$data"
 	mkdir -p "$data" "$tmp"
-	{ mariadb-install-db --no-defaults --datadir="$data" --tmpdir="$tmp" --user="$user" --auth-root-authentication-method=socket \
+	# --force: a bare machine may have no /etc/hosts, and no account of a template is named by the host.
+	{ mariadb-install-db --no-defaults --force --datadir="$data" --tmpdir="$tmp" --user="$user" --auth-root-authentication-method=socket \
 		--skip-test-db --innodb-log-file-size=64M &&
 		"$SERVER" --no-defaults --datadir="$data" --tmpdir="$tmp" --user="$user" --bootstrap --innodb-log-file-size=64M <<-E; } \
 			>"$log" 2>&1 || { tail -n 20 "$log" >&2; die "no data directory could be made (whole log: $log)"; }

@@ -143,7 +143,7 @@ class Scratch:
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(os.path.join(self.directory, "tmp"))
         with open(os.path.join(self.directory, "install.log"), "wb") as log:
-            subprocess.run(["mariadb-install-db", *self.common(), "--auth-root-authentication-method=socket",
+            subprocess.run(["mariadb-install-db", *self.common(), "--force", "--auth-root-authentication-method=socket",
                             "--auth-root-socket-user=" + pwd.getpwuid(os.geteuid()).pw_name, "--skip-test-db"],
                            stdout=log, stderr=log, check=True, timeout=120)
 
