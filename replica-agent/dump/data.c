@@ -62,15 +62,18 @@ static bool write_rows(Worker *w, TableWork *t, Err *err)
 
 static bool write_chunk(Worker *w, const Chunk *c, json_t **ret_files, Err *err)
 {
+    const DataPlan *plan = w->run->plan;
     AUTO(str_done) Str sql = STR_INIT;
-    plan_select_sql(&sql, c->work->table, &c->after, &c->upto, w->run->plan->where);
+    plan_select_sql(&sql, c->work->table, &c->after, &c->upto, plan->where, plan->verify);
     chunkfile_begin(&w->file, c->work, c->number);
+    if (plan->verify && !verify_begin(w->db, err))
+        return false;
     if (!reader_open(&w->reader, w->db, sql.p, err))
         return false;
     bool ok = write_rows(w, c->work, err) && chunkfile_end(&w->file, ret_files, err);
     if (!w->reader.whole) {
         Err ignored; /* the server would go on with it */
-        (void)!db_kill(w->run->plan->target, db_connection_id(w->db), &ignored);
+        (void)!db_kill(plan->target, db_connection_id(w->db), &ignored);
     }
     reader_close(&w->reader);
     return ok;
@@ -85,8 +88,8 @@ static bool dump_chunk(Worker *w, const Chunk *c, RowSum *ret, Err *err)
         return false;
     }
     *ret = (RowSum){w->file.all_rows, 0};
-    if (plan->verify &&
-        !verify_chunk(w->db, plan->output, c, plan->where, files, w->file.buffer, CHUNKFILE_BUFFER, ret, err))
+    if (plan->verify && (!verify_sent(w->db, ret, err) ||
+                         !verify_files(plan->output, c, files, w->file.buffer, CHUNKFILE_BUFFER, ret, err)))
         return false;
     return !plan->journal ||
            journal_add(plan->journal, c->work->table->prefix, c->number, ret, STEAL(files), err);
@@ -96,7 +99,7 @@ static bool do_chunk(Worker *w, const Chunk *c, Err *err)
 {
     RowSum sum = {0};
     bool ok = w->run->plan->output ? dump_chunk(w, c, &sum, err)
-                                   : verify_server_sum(w->db, c, w->run->plan->where, &sum, err);
+                                   : verify_read(w->db, c, w->run->plan->where, &sum, err);
     if (!ok)
         return err_prefix(err, "%s.%s", c->work->table->database, c->work->table->name);
     if (!w->run->plan->output) {
@@ -163,7 +166,7 @@ static void worker_begin(Worker *w, Run *run, Db *db)
     for (size_t i = 0; i < run->work.n_tables; i++)
         widest = run->work.tables[i].format.n > widest ? run->work.tables[i].format.n : widest;
     *w = (Worker){.run = run, .db = db};
-    reader_init(&w->reader, widest);
+    reader_init(&w->reader, widest + 1); /* the checksum's column */
     chunkfile_init(&w->file, plan->output, plan->statement_bytes, &plan->size);
     control_worker_begin();
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0)

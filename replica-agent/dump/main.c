@@ -83,7 +83,7 @@ static void digest_catalogue(const Catalogue *c, char ret[65])
         for (size_t t = 0; t < c->databases[i].n_tables; t++) {
             AUTO(str_done) Str sql = STR_INIT;
             plan_select_sql(&sql, &c->databases[i].tables[t], &(Bound)STRLIST_INIT, &(Bound)STRLIST_INIT,
-                            NULL);
+                            NULL, false);
             str_addf(&sql, "%s %s;", c->databases[i].tables[t].prefix, c->databases[i].tables[t].key.name);
             sha256_add(s, sql.p, sql.len);
         }

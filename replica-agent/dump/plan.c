@@ -129,7 +129,8 @@ void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_r
     str_addf(out, " LIMIT 1 OFFSET %lld", (long long)(chunk_rows - 1));
 }
 
-void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where,
+                     bool summed)
 {
     const char *sep = "SELECT ";
     for (size_t i = 0; i < t->n_columns; i++) {
@@ -138,6 +139,10 @@ void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *
         str_adds(out, sep);
         format_column_expr(out, &t->columns[i]);
         sep = ",";
+    }
+    if (summed) {
+        str_adds(out, sep);
+        rowcheck_add_sql(out, t);
     }
     add_from(out, t, after->n || upto->n);
     add_where(out, t, after, upto, where);

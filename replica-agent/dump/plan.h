@@ -28,8 +28,9 @@ void plan_literal(Str *out, const Column *c, const char *p, size_t n);
 void plan_walk_sql(Str *out, const Table *t, const Bound *after, int64_t chunk_rows, const char *where);
 /* "(where) AND (… > after) AND (… <= upto)"; nothing where all are empty; `where` may be NULL. */
 void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
-/* SELECT of all stored columns of a chunk. */
-void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
+/* SELECT of all stored columns of a chunk; `summed`: and of rowcheck_add_sql. */
+void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where,
+                     bool summed);
 /* SELECT of the checksum (rowcheck.h) of a chunk. */
 void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
 

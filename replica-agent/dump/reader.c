@@ -258,9 +258,23 @@ bool reader_bytes(RowReader *r, Value *ret, Err *err)
     return true;
 }
 
+static bool pass_over(RowReader *r, Err *err)
+{
+    bool null;
+    size_t n;
+    Value piece = {NULL, 1};
+    bool ok = reader_value(r, &null, &n, err);
+    while (ok && piece.n)
+        ok = reader_bytes(r, &piece, err);
+    return ok;
+}
+
 /* A row of exactly so many longest packets ends with an empty one. */
 static bool end_big(RowReader *r, Err *err)
 {
+    while ((r->packet_left || r->packet_goes_on) && r->column < r->n_values)
+        if (!pass_over(r, err))
+            return false;
     if (r->packet_goes_on && !r->packet_left) {
         if (!need(r, HEADER, err))
             return false;

@@ -29,7 +29,7 @@ void reader_done(RowReader *r);
 
 MUST_CHECK bool reader_open(RowReader *r, Db *db, const char *sql, Err *err);
 /* ROW_WHOLE: r->values are valid until the next call. ROW_BIG: reader_value once a column, and reader_bytes
- * until the value is read, then reader_next again. */
+ * until the value is read, then reader_next again, which passes over the columns that were not taken. */
 MUST_CHECK bool reader_next(RowReader *r, RowKind *ret, Err *err);
 MUST_CHECK bool reader_value(RowReader *r, bool *ret_null, size_t *ret_n, Err *err);
 MUST_CHECK bool reader_bytes(RowReader *r, Value *ret, Err *err); /* n 0: the value is read */

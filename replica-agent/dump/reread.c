@@ -2,6 +2,9 @@
 #include "reread.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum State {
     LINE,        /* a line that begins no INSERT is skipped */
@@ -74,9 +77,7 @@ static void end_bare(Reread *r)
     } else {
         if (word_is(r, "-0e0") || word_is(r, "-0.0e0"))
             r->n_word -= 2;
-        rowcheck_value_begin(r->check);
-        rowcheck_bytes(r->check, r->word, r->n_word);
-        rowcheck_value_end(r->check);
+        rowcheck_value(r->check, r->word, r->n_word);
     }
     r->n_word = 0;
 }
@@ -193,12 +194,52 @@ static enum State step(Reread *r, char c)
     return BROKEN;
 }
 
+/* The first quote or backslash, or `end`. */
+static const char *plain_end(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('\''), slash = _mm_set1_epi8('\\');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+        unsigned bits = (unsigned)_mm_movemask_epi8(hit);
+        if (bits)
+            return p + __builtin_ctz(bits);
+    }
+#endif
+    while (p < end && *p != '\'' && *p != '\\')
+        p++;
+    return p;
+}
+
+/* A value that lies whole in the buffer with the byte behind it, and is as it is written: quoted text without
+ * a backslash, a number. NULL: it is to be taken byte by byte. */
+static const char *plain_value(Reread *r, const char *p, const char *end)
+{
+    enum { LONGEST_NUMBER = 90 };
+    const char *from = p, *most = end - p > LONGEST_NUMBER ? p + LONGEST_NUMBER : end;
+    if (*p == '\'') {
+        p = plain_end(++from, end);
+        if (end - p < 2 || *p == '\\')
+            return NULL;
+        rowcheck_value(r->check, from, (size_t)(p - from));
+        p++;
+    } else {
+        while (p < most && ((*p >= '0' && *p <= '9') || *p == '.' || (*p == '-' && p == from)))
+            p++;
+        if (p == most || p == from || (*p != ',' && *p != ')'))
+            return NULL;
+        rowcheck_value(r->check, from, (size_t)(p - from));
+    }
+    r->state = (int)after_value(*p, r->check);
+    return p + 1;
+}
+
 /* The quoted text's plain bytes at once. */
 static const char *text(Reread *r, const char *p, const char *end)
 {
     const char *from = p;
-    while (p < end && *p != '\'' && *p != '\\')
-        p++;
+    p = plain_end(p, end);
     rowcheck_bytes(r->check, from, (size_t)(p - from));
     if (p == end)
         return p;
@@ -255,10 +296,12 @@ static const char *tsv(Reread *r, const char *p, const char *end)
 
 bool reread_feed(Reread *r, const char *p, size_t n)
 {
-    const char *end = p + n;
+    const char *end = p + n, *behind;
     while (p < end && r->state != BROKEN) {
         if (r->kind == FORMAT_TSV)
             p = tsv(r, p, end);
+        else if (r->state == VALUE && (behind = plain_value(r, p, end)))
+            p = behind;
         else if (r->state == TEXT)
             p = text(r, p, end);
         else

@@ -23,11 +23,10 @@ static bool is_digested(const Column *c)
     return false;
 }
 
-void rowcheck_sql(Str *out, const Table *t, const char *where)
+static void add_row_crc(Str *out, const Table *t)
 {
     AUTO(str_done) Str mask = STR_INIT;
-    str_adds(out,
-             "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
+    str_adds(out, "CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
     for (size_t i = 0; i < t->n_columns; i++) {
         const Column *c = &t->columns[i];
         AUTO(str_done) Str e = STR_INIT;
@@ -46,11 +45,28 @@ void rowcheck_sql(Str *out, const Table *t, const char *where)
     }
     if (mask.len)
         str_addf(out, ", CONCAT(%s)", mask.p);
-    str_adds(out, "))), 0)) FROM ");
+    str_adds(out, "))");
+}
+
+void rowcheck_sql(Str *out, const Table *t, const char *where)
+{
+    str_adds(out, "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(");
+    add_row_crc(out, t);
+    str_adds(out, "), 0)) FROM ");
     db_quote_table(out, t->database, t->name);
     str_adds(out, t->versioned ? " FOR SYSTEM_TIME ALL" : "");
     if (where && *where)
         str_addf(out, " WHERE %s", where);
+}
+
+const char *const rowcheck_reset_sql = "SET @siding_sum = 0";
+const char *const rowcheck_sent_sql = "SELECT CONCAT(FOUND_ROWS(), ':', @siding_sum)";
+
+void rowcheck_add_sql(Str *out, const Table *t)
+{
+    str_adds(out, "(@siding_sum := @siding_sum + ");
+    add_row_crc(out, t);
+    str_adds(out, ") & 0");
 }
 
 bool rowcheck_parse(const char *text, RowSum *ret)
@@ -138,6 +154,13 @@ void rowcheck_value_end(RowCheck *c)
         add(c, text, (size_t)n);
     }
     c->column++;
+}
+
+void rowcheck_value(RowCheck *c, const char *p, size_t n)
+{
+    rowcheck_value_begin(c);
+    rowcheck_bytes(c, p, n);
+    rowcheck_value_end(c);
 }
 
 void rowcheck_null(RowCheck *c)

@@ -4,15 +4,30 @@
 #include "common/json.h"
 #include "reread.h"
 
-bool verify_server_sum(Db *db, const Chunk *c, const char *where, RowSum *ret, Err *err)
+static bool read_sum(Db *db, const char *sql, RowSum *ret, Err *err)
 {
-    AUTO(str_done) Str sql = STR_INIT;
-    plan_sum_sql(&sql, c->work->table, &c->after, &c->upto, where);
     AUTOFREE char *text = NULL;
-    if (!db_value(db, &text, err, sql.p, ""))
+    if (!db_value(db, &text, err, sql, ""))
         return false;
     return rowcheck_parse(text, ret) ||
            err_set(err, ERR_PROTOCOL, 0, "the server's checksum \"%s\" is none", text ? text : "NULL");
+}
+
+bool verify_begin(Db *db, Err *err)
+{
+    return db_exec(db, err, rowcheck_reset_sql, "");
+}
+
+bool verify_sent(Db *db, RowSum *ret, Err *err)
+{
+    return read_sum(db, rowcheck_sent_sql, ret, err);
+}
+
+bool verify_read(Db *db, const Chunk *c, const char *where, RowSum *ret, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    plan_sum_sql(&sql, c->work->table, &c->after, &c->upto, where);
+    return read_sum(db, sql.p, ret, err);
 }
 
 static bool reread_file(const Output *out, const char *name, FormatKind kind, RowCheck *check, char *buffer,
@@ -37,26 +52,23 @@ static bool reread_file(const Output *out, const char *name, FormatKind kind, Ro
     return ok;
 }
 
-bool verify_chunk(Db *db, const Output *out, const Chunk *c, const char *where, const json_t *files,
-                  char *buffer, size_t n_buffer, RowSum *ret, Err *err)
+bool verify_files(const Output *out, const Chunk *c, const json_t *files, char *buffer, size_t n_buffer,
+                  const RowSum *want, Err *err)
 {
     RowCheck check;
-    RowSum theirs;
     size_t i;
     json_t *f;
     bool ok = true;
     rowcheck_init(&check, c->work->table);
     json_array_foreach((json_t *)(uintptr_t)files, i, f) ok =
         ok && reread_file(out, json_str(f, "name"), c->work->format.kind, &check, buffer, n_buffer, err);
-    *ret = check.sum;
+    RowSum have = check.sum;
     rowcheck_done(&check);
-    if (!ok || !verify_server_sum(db, c, where, &theirs, err))
-        return false;
-    if (theirs.rows == ret->rows && theirs.sum == ret->sum)
-        return true;
-    AUTOFREE char *a = rowsum_text(ret), *b = rowsum_text(&theirs);
+    if (!ok || (have.rows == want->rows && have.sum == want->sum))
+        return ok;
+    AUTOFREE char *a = rowsum_text(&have), *b = rowsum_text(want);
     return err_set(
         err, ERR_CORRUPT, 0,
-        "part %zu differs from the table: the written file holds %s (rows:checksum), the server %s",
+        "part %zu differs from the table: the written file holds %s (rows:checksum), the server sent %s",
         c->number, a, b);
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proves a chunk: its files, read again from the disk, against the table, summed up in the server.
+ * Proves a chunk: its files, read again, against the table's rows as the server summed them up while it sent
+ * them.
  */
 #pragma once
 
 #include "output.h"
 #include "work.h"
 
-MUST_CHECK bool verify_server_sum(Db *db, const Chunk *c, const char *where, RowSum *ret, Err *err);
-/* `files` as output_commit gives them; `buffer` is scratch. ERR_CORRUPT where they differ. *ret: the sum. */
-MUST_CHECK bool verify_chunk(Db *db, const Output *out, const Chunk *c, const char *where,
-                             const json_t *files, char *buffer, size_t n_buffer, RowSum *ret, Err *err);
+/* Around the statement that reads a chunk: the sum of the rows that the server has sent. */
+MUST_CHECK bool verify_begin(Db *db, Err *err);
+MUST_CHECK bool verify_sent(Db *db, RowSum *ret, Err *err);
+/* The sum of a chunk that is not read otherwise. */
+MUST_CHECK bool verify_read(Db *db, const Chunk *c, const char *where, RowSum *ret, Err *err);
+/* `files` as output_commit gives them; `buffer` is scratch. ERR_CORRUPT where they hold other rows than
+ * `want`. */
+MUST_CHECK bool verify_files(const Output *out, const Chunk *c, const json_t *files, char *buffer,
+                             size_t n_buffer, const RowSum *want, Err *err);

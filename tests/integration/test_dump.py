@@ -382,6 +382,17 @@ class Dumps:
             finally:
                 subprocess.run(["umount", out], check=True)
 
+    def test_a_file_that_differs_from_the_table_is_found(self):
+        library = os.path.join(BUILD, "tests", "tools", "libdamage.so")
+        for name, codec, words in (("big.numbers.00000.sql", "none", ("differs from the table",)),
+                                   ("big.numbers.00000.tsv", "none", ("differs from the table",)),
+                                   ("big.numbers.00000.sql.gz", "gzip", ("big.numbers.00000.sql.gz",))):
+            with folder() as out:
+                done = dump("--table", "big.numbers", "--output", out, "--verify", "--compress", codec, "--format",
+                            "tsv" if "tsv" in name else "sql", env={"LD_PRELOAD": library, "SIDING_TEST_DAMAGE": name}, status=1)
+                one_sentence(done, "big.numbers", *words)
+                no_dump(out)
+
     def test_a_stopped_or_killed_dump_is_none(self):
         with folder() as out, started(out) as run:
             run.send_signal(signal.SIGTERM)

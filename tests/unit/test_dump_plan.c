@@ -90,9 +90,9 @@ static void statements(void **state)
     assert_string_equal(walk.p,
                         "SELECT `a`,`b` FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`a` > 5 OR (`a` = 5 AND "
                         "(`b` < 'x'))) ORDER BY `a`,`b` DESC LIMIT 1 OFFSET 99");
-    plan_select_sql(&plain, &t, &none, &none, NULL);
+    plan_select_sql(&plain, &t, &none, &none, NULL, false);
     assert_string_equal(plain.p, "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t`");
-    plan_select_sql(&select, &t, &none, &after, NULL);
+    plan_select_sql(&select, &t, &none, &after, NULL, false);
     assert_string_equal(
         select.p, "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t` FORCE INDEX (`PRIMARY`) WHERE (`a` < 5 OR "
                   "(`a` = 5 AND (`b` >= 'x')))");
@@ -100,9 +100,14 @@ static void statements(void **state)
     assert_string_equal(sum.p,
                         "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(CRC32(CONCAT_WS(_binary X'00FF00' COLLATE "
                         "`binary`, `a`, `b`, CONCAT(`e` * 1e0)))), 0)) FROM `d`.`t`");
+    str_clear(&sum);
+    plan_select_sql(&sum, &t, &none, &none, NULL, true);
+    assert_string_equal(
+        sum.p, "SELECT `a`,`b`,CONCAT(`e` * 1e0),(@siding_sum := @siding_sum + CRC32(CONCAT_WS(_binary "
+               "X'00FF00' COLLATE `binary`, `a`, `b`, CONCAT(`e` * 1e0)))) & 0 FROM `d`.`t`");
     t.versioned = true;
     str_clear(&plain);
-    plan_select_sql(&plain, &t, &none, &none, "a > 1");
+    plan_select_sql(&plain, &t, &none, &none, "a > 1", false);
     assert_string_equal(plain.p,
                         "SELECT `a`,`b`,CONCAT(`e` * 1e0) FROM `d`.`t` FOR SYSTEM_TIME ALL WHERE (a > 1)");
     str_done(&walk);
