@@ -49,6 +49,8 @@ typedef struct AgentVault {
     VaultFigures figures;
     bool in_flight, clear_due;
     int64_t next_ms, loud_ms;
+    char *held; /* by the links when the pause was over; NULL: not read yet */
+    int64_t clear_since_ms;
     char *trouble;
 } AgentVault;
 

@@ -9,14 +9,14 @@
 #include "replica-agent/core/buffer.h"
 #include "store.h"
 
-enum { EVERY_MS = 100, CLEAR_EVERY_MS = 500, LOUD_EVERY_MS = 30000 };
+enum { EVERY_MS = 100, CLEAR_EVERY_MS = 500, CLEAR_LATE_MS = 30000, LOUD_EVERY_MS = 30000 };
 
 typedef struct Round {
     Agent *a;
     VaultPlace place;
     bool sync, clear, ok;
     DbFlavor flavor;
-    char *applied; /* clear: what must have been reached */
+    char *applied, *held; /* clear: where the server is, and what it must reach */
     VaultFigures figures;
     Err err;
 } Round;
@@ -25,21 +25,30 @@ static void round_free(Round *r)
 {
     wire_free(vault_place_fields, &r->place);
     free(r->applied);
+    free(r->held);
     free(r);
 }
 
-/* The pause is over; what was kept must be applied, whoever ended it. */
-static bool clear(const Round *r, Err *err)
+/* What the relay files hold now, the pause being over. Later transactions are the server's own affair. */
+static bool read_held(Round *r, Err *err)
 {
     AUTO(strlist_done) StrList files = STRLIST_INIT;
     AUTO(binlog_scan_done) BinlogScan scan = {0};
     if (!vault_files(&r->place, &files, err) || !binlog_scan(&files, &scan, err))
         return false;
-    /* Under load the newest file is ahead of what the last probe saw: that one is the server's. */
-    if (files.n > 1 && !buffer_reaches(r->flavor, r->applied, scan.last))
+    r->held = xstrdup(scan.last ? scan.last : "");
+    return true;
+}
+
+/* What was kept must be applied first, whoever ended the pause. */
+static bool clear(Round *r, Err *err)
+{
+    if (!r->held && !read_held(r, err))
+        return false;
+    if (!buffer_reaches(r->flavor, r->applied, r->held))
         return err_set(err, ERR_CONFLICT, 0,
                        "links in %s are kept: they hold transactions up to %.200s, applied is %.200s",
-                       r->place.folder, scan.last, r->applied);
+                       r->place.folder, r->held, r->applied);
     return vault_clear(&r->place, err);
 }
 
@@ -69,17 +78,43 @@ static void set_trouble(Agent *a, const char *text)
     agent_changed(a);
 }
 
+static void kept(Agent *a, const Round *r)
+{
+    if (r->ok)
+        a->vault.figures = r->figures;
+    set_trouble(a, r->ok ? NULL : r->err.text);
+}
+
+/* That transactions just received are not applied yet is the normal state of a moment, not trouble. */
+static void cleared(Agent *a, Round *r)
+{
+    AgentVault *v = &a->vault;
+    if (!v->held)
+        v->held = STEAL(r->held);
+    bool waits = !r->ok && r->err.kind == ERR_CONFLICT && clock_mono_ms() - v->clear_since_ms < CLEAR_LATE_MS;
+    if (r->ok)
+        v->figures = r->figures;
+    set_trouble(a, r->ok || waits ? NULL : r->err.text);
+    v->clear_due = v->clear_due && !r->ok;
+}
+
+/* A pause is in force: what is held at its end is not known yet. */
+static void forget_held(AgentVault *v)
+{
+    free(STEAL(v->held));
+    v->clear_since_ms = 0;
+}
+
 static void in_loop(void *arg)
 {
     Round *r = arg;
     Agent *a = r->a;
     a->vault.in_flight = false;
-    if (!a->stopping && (r->clear || a->pause.state != PAUSE_NONE)) {
-        if (r->ok)
-            a->vault.figures = r->figures;
-        set_trouble(a, r->ok ? NULL : r->err.text);
-        a->vault.clear_due = a->vault.clear_due && !(r->clear && r->ok);
-    }
+    bool paused = a->pause.state != PAUSE_NONE;
+    if (!a->stopping && r->clear && !paused)
+        cleared(a, r);
+    else if (!a->stopping && !r->clear && paused)
+        kept(a, r);
     round_free(r);
 }
 
@@ -96,6 +131,8 @@ static Round *next_round(Agent *a)
     r->sync = is_paused(a) && str_eq(a->conf.buffer_sync, "agent");
     r->flavor = a->server.version.flavor;
     r->applied = xstrdup(a->server.status.applied);
+    if (r->clear)
+        r->held = xstrdup(a->vault.held);
     wire_copy(vault_place_fields, &r->place, &a->vault.place);
     return r;
 }
@@ -105,11 +142,15 @@ void vault_tick(Agent *a)
     Err err;
     AgentVault *v = &a->vault;
     int64_t now = clock_mono_ms();
+    if (a->pause.state != PAUSE_NONE)
+        forget_held(v);
     bool idle =
         a->pause.state == PAUSE_NONE && !(v->clear_due && a->server.up && a->server.status.sql_running);
     if (idle || v->in_flight || !v->place.index || now < v->next_ms)
         return;
     Round *r = next_round(a);
+    if (r->clear && !v->clear_since_ms)
+        v->clear_since_ms = now;
     v->next_ms = now + (r->clear ? CLEAR_EVERY_MS : EVERY_MS);
     v->in_flight = work_submit(v->pool, (WorkJob){in_worker, in_loop, r}, &err);
     if (!v->in_flight)
@@ -144,4 +185,5 @@ void vault_close(Agent *a)
         work_free(STEAL(a->vault.pool));
     wire_free(vault_place_fields, &a->vault.place);
     free(STEAL(a->vault.trouble));
+    forget_held(&a->vault);
 }
