@@ -21,6 +21,12 @@ static const Node *find_source(const Node *const *nodes, size_t n, const Node *r
     return by_port && !by_port->agent.server.is_replica ? by_port : NULL;
 }
 
+const char *topology_source(const Node *const *nodes, size_t n, const Node *node)
+{
+    const Node *source = node->agent.server.is_replica ? find_source(nodes, n, node) : NULL;
+    return source ? source->name : NULL;
+}
+
 bool topology_primary(const Node *const *nodes, size_t n, const char **ret_name, Err *err)
 {
     const Node *found = NULL;

@@ -10,6 +10,9 @@
  * ERR_UNREACHABLE when a node that may change the answer has not been seen yet. */
 MUST_CHECK bool topology_primary(const Node *const *nodes, size_t n, const char **ret_name, Err *err);
 
+/* The node that `node` replicates from; NULL: none of these. */
+const char *topology_source(const Node *const *nodes, size_t n, const Node *node);
+
 /* unknown, unreachable, down, errors, pausing, paused, catching_up, stopped, connecting, serving. */
 const char *topology_node_state(const Node *node, const char *primary);
 /* Sentences about a node that an operator should see, added to `ret`. */

@@ -24,6 +24,7 @@ static void agent_free(Agent *a)
     wire_free(node_fields, &a->node);
     strlist_done(&a->forgetting);
     free(a->name);
+    free(a->source);
     free(a->url);
     free(a);
 }

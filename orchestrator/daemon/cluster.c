@@ -39,13 +39,19 @@ static void set_primary(Coord *c, const Node *node)
                node->name, s->address, s->port, c->journal.term);
 }
 
+static const Node **all_nodes(const Coord *c)
+{
+    const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
+    for (size_t i = 0; i < c->n_agents; i++)
+        nodes[i] = &c->agents[i]->node;
+    return nodes;
+}
+
 static void find_primary(Coord *c)
 {
     const char *name = NULL;
     Err err;
-    AUTOFREE const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
-    for (size_t i = 0; i < c->n_agents; i++)
-        nodes[i] = &c->agents[i]->node;
+    AUTOFREE const Node **nodes = all_nodes(c);
     if (!topology_primary(nodes, c->n_agents, &name, &err))
         topology_failed(c, &err);
     else
@@ -85,6 +91,29 @@ static void meet_term(Coord *c, const Agent *a)
                "%s has seen term %" PRId64 ", this coordinator has %" PRId64
                ": another one has taken over. This one starts nothing any more",
                a->name, a->node.agent.term, c->journal.term);
+}
+
+/* Whoever points a replica elsewhere is told of it, and so is everybody else. */
+static void watch_source(Coord *c, Agent *a)
+{
+    const ServerState *s = &a->node.agent.server;
+    const Agent *primary = state_primary_agent(c);
+    bool known = a->fresh && s->up && s->is_replica && s->source_host && primary && primary->fresh;
+    if (!known)
+        return;
+    AUTOFREE char *now = xasprintf("%s:%" PRId64, s->source_host, s->source_port);
+    if (str_eq(now, a->source))
+        return;
+    AUTOFREE const Node **nodes = all_nodes(c);
+    const char *from = topology_source(nodes, c->n_agents, &a->node);
+    bool ours = str_eq(from, c->journal.primary);
+    if (!ours || a->source)
+        events_add(c, ours ? "info" : "warn", "cluster", 0, NULL, a->name,
+                   "%s replicates from %s (%s)%s%s, which is %s", a->name, from ? from : "an unknown server",
+                   now, a->source ? " now, before from " : "", a->source ? a->source : "",
+                   ours ? "the primary" : "not the primary");
+    free(a->source);
+    a->source = STEAL(now);
 }
 
 static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
@@ -134,4 +163,6 @@ void cluster_step(Coord *c)
         return;
     for (size_t i = 0; i < c->n_agents; i++)
         tell_role(c, c->agents[i]);
+    for (size_t i = 0; i < c->n_agents; i++)
+        watch_source(c, c->agents[i]);
 }

@@ -27,6 +27,7 @@ typedef struct Retry {
 typedef struct Agent {
     Coord *c;
     char *name, *url;
+    char *source;      /* as last told: "host:port" that its server replicates from; NULL: not seen yet */
     Node node;         /* what clients see; node.agent is the last state the agent told */
     bool fresh;        /* told since this coordinator started, and not unreachable now */
     bool dropped;      /* no longer configured: freed once its call is back */

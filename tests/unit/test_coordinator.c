@@ -341,6 +341,24 @@ static void the_primary_is_found_once(void **state)
     }
 }
 
+static void a_replica_has_a_source(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *db1, *source;
+    } rows[] = {{"db1 replica 3300", "db0"},
+                {"db1 replica 3302", "db2"},
+                {"db1 replica 3399", NULL},
+                {"db1 primary", NULL}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Node n[3] = {node("db0 primary", 0), node(rows[i].db1, 1), node("db2 replica 3300", 2)};
+        const Node *all[3] = {&n[0], &n[1], &n[2]};
+        const char *source = topology_source(all, 3, &n[1]);
+        if (!str_eq(source, rows[i].source))
+            fail_msg("row %zu: %s", i, source ? source : "none");
+    }
+}
+
 static void nodes_have_one_word(void **state)
 {
     (void)state;
@@ -384,6 +402,7 @@ int main(void)
         cmocka_unit_test(lag_is_the_age_of_what_is_missing),
         cmocka_unit_test(a_full_ring_still_knows_old_lags),
         cmocka_unit_test(the_primary_is_found_once),
+        cmocka_unit_test(a_replica_has_a_source),
         cmocka_unit_test(nodes_have_one_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
