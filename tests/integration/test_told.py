@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -94,22 +95,23 @@ class Clocks(GuardBase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.shift_file = os.path.join(cls.cluster.folder, "clock-shift")
-        cls.shift(0)
-        library = os.path.join(os.environ.get("SIDING_BUILD", os.path.join(ROOT, "build")), "tests", "tools", "libshifted_clock.so")
+        cls.host = os.path.join(cls.cluster.folder, "host-of-db1")
+        os.mkdir(cls.host)
+        with open(os.path.join(cls.host, "clock"), "wb") as f:
+            f.write(bytes(16))
+        library = os.path.join(os.environ.get("SIDING_BUILD", os.path.join(ROOT, "build")), "tests", "tools", "libclock_shift.so")
         if not os.path.exists(library):
             raise Failed(library + " is missing: scripts/setup builds it")
-        os.environ.update(LD_PRELOAD=library, CLOCK_SHIFT_FILE=cls.shift_file)
+        os.environ.update(LD_PRELOAD=library, SIDING_TEST_HOST=cls.host)
         try:
             cls.restart_agent("db1")
         finally:
-            del os.environ["LD_PRELOAD"]
+            del os.environ["LD_PRELOAD"], os.environ["SIDING_TEST_HOST"]
 
     @classmethod
     def shift(cls, seconds):
-        with open(cls.shift_file + ".new", "w", encoding="ascii") as f:
-            f.write("%d\n" % seconds)
-        os.rename(cls.shift_file + ".new", cls.shift_file)
+        with open(os.path.join(cls.host, "clock"), "r+b") as f:
+            f.write(struct.pack("<q", seconds * 1000))
 
     def now(self):
         return self.one.state()["now"][:13]
