@@ -3,20 +3,25 @@
 must be told. A fault that found nothing to strike says so."""
 import contextlib
 import dataclasses
+import itertools
 import os
+import shutil
 import signal
 import time
 from typing import Callable, Optional
 
+from dialect import last_number
 from harness import Failed, wait_until
-from plan import BUSY
+from plan import BOTH, BUSY
+
+UNAIDED_S = 60  # for a replica to rescue what it has without a primary
 
 
 @dataclasses.dataclass
 class Effect:
     what: str
     undo: Optional[Callable] = None
-    told: str = ""  # a regular expression that logs, events or warnings must match afterwards
+    told: list = dataclasses.field(default_factory=list)  # pairs (node or "coordinator", regular expression that what it said must match)
     killed: tuple = ()  # processes that are not there because of it: "agent1" …
     struck: bool = True
 
@@ -26,20 +31,31 @@ def nothing(why):
 
 
 class Stage:
-    """What the actors act on: the cluster, and the job that phases are about."""
+    """What the actors act on: the cluster, the load, and the job that phases are about."""
 
-    def __init__(self, cluster, watch):
-        self.cluster, self.watch, self.task = cluster, watch, 0
+    def __init__(self, cluster, watch, writers):
+        self.cluster, self.watch, self.writers, self.task = cluster, watch, writers, 0
         self.operators = set()  # nodes on which an operator has, or will have, a hand in replication
 
     def node(self, fault):
         return self.watch.node_of(self.task) if fault.target == BUSY else fault.target
 
     def nodes(self, fault):
-        return self.cluster.nodes if fault.target == "all" else [self.node(fault)]
+        return {"all": self.cluster.nodes, BOTH: self.cluster.nodes[1:]}.get(fault.target) or [self.node(fault)]
+
+    def workplaces(self, fault):
+        """Where programs of the job may run: its replica, and the primary's host, which loads."""
+        return [self.node(fault)] + ["db0"] * (self.task in self.watch.uploads)
+
+    def lease(self, node):
+        return (self.watch.states.get(node, {}).get("lease") or {}).get("phase")
 
 
 # ------------------------------------------------------------------ kills
+
+SERVER_GONE = r"the server does not answer|met the server|the server restarted"
+AGENT_BEGINS = r"siding-agent \S+ of %s in"
+
 
 def kill_process(stage, process, told):
     c = stage.cluster
@@ -48,25 +64,25 @@ def kill_process(stage, process, told):
         return nothing("%s did not run" % process)
     c.stopped.discard(pid)
     c.kill_pids([pid])
-    return Effect("%s killed" % process, lambda: c.launch(process), told, (process,))
+    return Effect("%s killed" % process, lambda: c.launch(process), [told], (process,))
 
 
 def kill_agent(stage, fault):
-    number = stage.node(fault)[2:]
-    return kill_process(stage, "agent" + number, r"siding-agent \S+ of db%s in" % number)
+    node = stage.node(fault)
+    return kill_process(stage, "agent" + node[2:], (node, AGENT_BEGINS % node))
 
 
 def kill_coordinator(stage, _):
-    return kill_process(stage, "sidingd", r"sidingd \S+: cluster")
+    return kill_process(stage, "sidingd", ("coordinator", r"sidingd \S+: cluster"))
 
 
 def kill_server(stage, fault):
-    number = stage.node(fault)[2:]
-    return kill_process(stage, "server" + number, r"the server|met the server|database server")
+    node = stage.node(fault)
+    return kill_process(stage, "server" + node[2:], (node, SERVER_GONE))
 
 
 def kill_primary(stage, _):
-    return kill_process(stage, "server0", r"the server|database")
+    return kill_process(stage, "server0", ("db0", SERVER_GONE))
 
 
 def restart_primary(stage, _):
@@ -78,26 +94,35 @@ def restart_primary(stage, _):
     c.go_on(pid)
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not c.pid("server0"), 60, "end of the primary")
-    return Effect("server0 stopped", lambda: c.launch("server0"), r"the server|database", ("server0",))
+    return Effect("server0 stopped", lambda: c.launch("server0"), [("db0", SERVER_GONE)], ("server0",))
+
+
+def kill_all_of(stage, node):
+    """Everything of a node at once; False if nothing ran."""
+    c, names = stage.cluster, ("server" + node[2:], "agent" + node[2:])
+    pids = found = [p for p in map(c.pid, names) if p]
+    for _ in range(20):  # until nothing new was forked meanwhile
+        if not pids:
+            break
+        c.kill_pids(pids)
+        pids = c.below_agent(node) + [p for p in map(c.pid, names) if p]
+    return bool(found)
+
+
+def start_host(stage, node):
+    for name in ("server" + node[2:], "agent" + node[2:]):
+        stage.cluster.launch(name)
 
 
 def kill_host(stage, fault):
-    """Everything of a node at once."""
-    c, node = stage.cluster, stage.node(fault)
-    names = ("server" + node[2:], "agent" + node[2:])
-    pids = [p for p in map(c.pid, names) if p]
-    if not pids:
+    node = stage.node(fault)
+    if not kill_all_of(stage, node):
         return nothing("nothing ran on %s" % node)
-    for _ in range(20):  # until nothing new was forked meanwhile
-        c.kill_pids(pids)
-        pids = c.below_agent(node) + [p for p in map(c.pid, names) if p]
-        if not pids:
-            break
+    return Effect("all of %s killed" % node, lambda: start_host(stage, node), [(node, AGENT_BEGINS % node)],
+                  ("server" + node[2:], "agent" + node[2:]))
 
-    def start():
-        for name in names:
-            c.launch(name)
-    return Effect("all of %s killed" % node, start, r"siding-agent \S+ of %s in" % node, names)
+
+kill_primary_host = kill_host
 
 
 def reboot_host(stage, fault):
@@ -111,24 +136,24 @@ def reboot_host(stage, fault):
 def processes_below(stage, fault, **which):
     """Of jobs or supervisors: those that are there, or come within a second."""
     with contextlib.suppress(Failed):
-        return wait_until(lambda: stage.cluster.below_agent(stage.node(fault), **which), 1, "a process")
+        return wait_until(lambda: [p for n in stage.workplaces(fault) for p in stage.cluster.below_agent(n, **which)], 1, "a process")
     return []
 
 
 def kill_job(stage, fault):
-    pids = processes_below(stage, fault, supervisors=False)
+    places, pids = stage.workplaces(fault), processes_below(stage, fault, supervisors=False)
     if not pids:
         return nothing("no job ran")
     stage.cluster.kill_pids(pids)
-    return Effect("job processes %s killed" % pids, told=r"signal|was lost|was killed|ended with status|run \S+ error|went away")
+    return Effect("job processes %s killed" % pids, told=[(places, r"signal|was lost|was killed|ended with status|run \S+ error|went away")])
 
 
 def kill_supervisor(stage, fault):
-    pids = processes_below(stage, fault, jobs=False)
+    places, pids = stage.workplaces(fault), processes_below(stage, fault, jobs=False)
     if not pids:
         return nothing("no supervisor ran")
     stage.cluster.kill_pids(pids)
-    return Effect("supervisors %s killed" % pids, told=r"supervisor|was lost|lost")
+    return Effect("supervisors %s killed" % pids, told=[(places, r"supervisor|was lost|lost")])
 
 
 # ------------------------------------------------------------------ stops
@@ -169,10 +194,26 @@ def stop_job(stage, fault):
 # ------------------------------------------------------------------ network, clocks
 
 def cut_coordinator(stage, fault):
-    c = stage.cluster
-    c.relays.cut(stage.nodes(fault), fault.option)
-    told = r"cannot be reached" if fault.option == "refuse" and fault.lasts >= 3 else ""
-    return Effect("the coordinator is cut off from %s (%s)" % (fault.target, fault.option), c.relays.mend, told)
+    c, nodes = stage.cluster, stage.nodes(fault)
+    c.relays.cut(nodes, fault.option)
+    # a connection that was open and idle is missed only once its long poll should have been answered
+    told = fault.option == "refuse" and fault.lasts >= 3
+    return Effect("the coordinator is cut off from %s (%s)" % (fault.target, fault.option), c.relays.mend,
+                  [(n, r"cannot be reached") for n in nodes if told and c.pid("agent" + n[2:])])
+
+
+def lose_coordinator(stage, fault):
+    """For longer than a lease is good without being renewed."""
+    leased = [n for n in stage.cluster.nodes[1:] if stage.lease(n)]
+    effect = cut_coordinator(stage, fault)
+    mend = effect.undo
+
+    def undo():
+        # a pause that lasted all the time went unrenewed, which its agent tells
+        effect.told += [(n, r"the coordinator is not heard") for n in leased if stage.lease(n) == "frozen"]
+        mend()
+    effect.undo = undo
+    return effect
 
 
 def clock(stage, fault):
@@ -189,13 +230,8 @@ def clock(stage, fault):
 
 # ------------------------------------------------------------------ disks
 
-def fill_disk(stage, node, name):
-    """Fills a file system, fast, but not faster than a disk is."""
-    c = stage.cluster
-    folder = c.path(node, {"state": "agent"}.get(name, name))
-    if not os.path.ismount(folder):
-        return nothing("%s is no file system of its own" % folder)
-    filler = os.path.join(folder, "filler")
+def fill_up(filler):
+    """Fast, but not faster than a disk is."""
     with contextlib.suppress(OSError), open(filler, "ab", buffering=0) as f:
         while True:
             f.write(b"\0" * (4 << 20))
@@ -204,23 +240,63 @@ def fill_disk(stage, node, name):
         while True:
             f.write(b"\0" * 4096)
 
+
+def fill_disks(stage, fault, name, told):
+    """Fills a file system on each node of the fault."""
+    c, fillers = stage.cluster, []
+    for node in stage.nodes(fault):
+        folder = c.path(node, {"state": "agent"}.get(name, name))
+        if os.path.ismount(folder):
+            fillers.append((node, os.path.join(folder, "filler")))
+    if not fillers:
+        return nothing("%s is no file system of its own" % name)
+    for node, filler in fillers:
+        fill_up(filler)
+        if name in ("tmp", "relay"):
+            stage.operators.add(node)  # a thread that broke by it is started again by whoever has freed the disk
+
     def free():
-        with contextlib.suppress(OSError):
-            os.unlink(filler)
-    if name in ("tmp", "relay"):
-        stage.operators.add(node)  # an applier that broke by it is started again by whoever has freed the disk
-    told = r"(?i)disk|no space|bytes free|space" if name in ("spool", "state") else ""
-    return Effect("%s of %s is full" % (name, node), free, told)
+        for _, filler in fillers:
+            with contextlib.suppress(OSError):
+                os.unlink(filler)
+    return Effect("%s of %s is full" % (name, ", ".join(n for n, _ in fillers)), free,
+                  [(n, told) for n, _ in fillers if told and c.pid("agent" + n[2:])])
 
 
-def disk_full(stage, fault):
-    return fill_disk(stage, stage.node(fault), fault.option)
+def spool_full(stage, fault):
+    return fill_disks(stage, fault, "spool", r"(?i)disk|no space|bytes free")
+
+
+def state_full(stage, fault):
+    return fill_disks(stage, fault, "state", r"(?i)disk|no space|bytes free")
+
+
+def tmp_full(stage, fault):
+    return fill_disks(stage, fault, "tmp", "")  # what breaks by it is told: see Execution.heal_by_hand
 
 
 def relay_full(stage, fault):
-    effect = fill_disk(stage, stage.node(fault), "relay")
-    if effect.struck:
-        effect.told = r"(?i)disk|no space|bytes free|space|does not answer"
+    return fill_disks(stage, fault, "relay", r"(?i)disk|no space|bytes free|does not answer")
+
+
+def vault_full(stage, fault):
+    """No inode is left where relay files and the links to them are made."""
+    c, node = stage.cluster, stage.node(fault)
+    if not os.path.ismount(c.path(node, "relay")):
+        return nothing("relay is no file system of its own")
+    folder, frozen = c.path(node, "relay", "filler"), stage.lease(node) == "frozen"
+    with contextlib.suppress(OSError):
+        os.mkdir(folder)
+        for i in itertools.count():
+            open(os.path.join(folder, str(i)), "w", encoding="ascii").close()
+    stage.operators.add(node)
+    effect = Effect("%s has no inode left for relay files" % node)
+
+    def free():
+        if frozen and stage.lease(node) == "frozen" and fault.lasts >= 2:
+            effect.told.append((node, r"not kept safe|the receiver is stopped|No space"))
+        shutil.rmtree(folder, ignore_errors=True)
+    effect.undo = free
     return effect
 
 
@@ -229,19 +305,55 @@ def relay_full(stage, fault):
 def purge_primary(stage, _):
     """Purges all that the replicas have received, so that nobody can fetch again what he had buffered."""
     c = stage.cluster
-    rows = c.try_sql("db0", "FLUSH BINARY LOGS; SHOW MASTER STATUS")
+    rows = c.try_sql("db0", "FLUSH BINARY LOGS; " + c.dialect.binlog_status)
     if not rows:
         return nothing("the primary did not answer")
     newest = rows[-1][0]
     for node in c.nodes[1:]:
         def there(n=node):
-            return ((c.replication_now(n) or {}).get("Master_Log_File") or "") >= newest
+            return ((c.replication_now(n) or {}).get("file") or "") >= newest
         with contextlib.suppress(Failed):
             wait_until(there, 2, "received")
         if not there():
             return nothing("%s has not received all" % node)
     done = c.try_sql("db0", "PURGE BINARY LOGS TO '%s'" % newest)
     return Effect("binary logs before %s purged" % newest) if done is not None else nothing("PURGE failed")
+
+
+def lose_primary(stage, fault):
+    """The primary is gone, and a replica's host is killed as well. The host comes back alone ("twice": is killed again
+    in between), and must apply all that it had received before anybody could help it: the primary stays away until then."""
+    c, node = stage.cluster, stage.node(fault)
+    received = (c.replication_now(node) or {}).get("received")
+    if not received or not c.pid("server0"):
+        return nothing("%s has received nothing, or there is no primary" % node)
+    acknowledged = dict(stage.writers.seen)
+    c.stopped.discard(c.pid("server0"))
+    c.kill_pids([c.pid("server0")])
+    kill_all_of(stage, node)
+
+    def alone():
+        start_host(stage, node)
+        if fault.option == "twice":
+            with contextlib.suppress(Failed):
+                wait_until(lambda: stage.lease(node) == "rescuing", 3, "rescue")
+            kill_all_of(stage, node)
+            start_host(stage, node)
+        wait_until(lambda: c.try_sql(node, "SELECT 1") and c.has_applied(node, received), UNAIDED_S,
+                   lambda: "%s has not applied all it had received before the primary was lost, %s: %s; lease %s" % (
+                       node, received, c.try_sql(node, c.dialect.position), stage.lease(node)))
+        there = {t for (t,) in c.sql(node, "SELECT token FROM town.transfer")}
+        lost = [t for t, (_, most) in acknowledged.items() if most <= last_number(received) and t not in there]
+        if lost:
+            raise Failed("%s had received %s and has lost %d transactions of it: %s" % (node, received, len(lost), lost[:3]))
+
+    def undo():
+        try:
+            alone()
+        finally:
+            c.launch("server0")
+    return Effect("the primary is lost, and all of %s killed (%s)" % (node, fault.option), undo,
+                  [("db0", SERVER_GONE), (node, AGENT_BEGINS % node)], ("server0", "server" + node[2:], "agent" + node[2:]))
 
 
 # --------------------------------------------------------------- operator
@@ -251,47 +363,52 @@ def by_hand(stage, node, statement):
     return stage.cluster.try_sql(node, statement) is not None
 
 
-def lease_phase(stage, node):
-    return (stage.watch.states.get(node, {}).get("lease") or {}).get("phase")
-
-
 def operator_start_sql(stage, fault):
     node = stage.node(fault)
 
     def stands_frozen():
         # while it is sealed the frozen state has been verified already, and the pause ends at once
-        return lease_phase(stage, node) == "frozen" and stage.watch.phase_on(node) in ("pausing", "running")
+        return stage.lease(node) == "frozen" and stage.watch.phase_on(node) in ("pausing", "running")
     status = stage.cluster.replication_now(node) or {}
     if status.get("io") == "No":
         return nothing("the receiver of %s was stopped: nobody starts the applier then" % node)
     before = stands_frozen()
-    if not by_hand(stage, node, "START SLAVE SQL_THREAD"):
+    if not by_hand(stage, node, "START REPLICA SQL_THREAD"):
         return nothing("%s did not answer" % node)
     frozen = before and stands_frozen()
     return Effect("SQL thread of %s started by hand%s" % (node, " while frozen" if frozen else ""),
-                  told=r"started by somebody|moved" if frozen else "")
+                  told=[(node, r"started by somebody|moved on")] if frozen else [])
 
 
-def start_by_hand(stage, node):
+def stop_by_hand(stage, fault, thread, key, told):
     """The operator takes his STOP back, but leaves a replica alone that Siding is at work on."""
+    c, node = stage.cluster, stage.node(fault)
+    ran = (c.replication_now(node) or {}).get(key) == "Yes"
+    if not by_hand(stage, node, "STOP REPLICA %s_THREAD" % thread):
+        return nothing("%s did not answer" % node)
+    effect = Effect("%s thread of %s stopped by hand%s" % (thread, node, "" if ran else ", it did not run"))
+
     def start():
-        if not lease_phase(stage, node):
-            by_hand(stage, node, "START SLAVE")
-    return start
+        now = c.replication_now(node) or {}
+        if ran and now.get(key) == "No" and fault.lasts >= 1.5 and stage.lease(node) != "frozen" and c.pid("agent" + node[2:]):
+            effect.told.append((node, told))
+        if not stage.lease(node):
+            by_hand(stage, node, start_statement(now))
+    effect.undo = start
+    return effect
+
+
+def start_statement(now):
+    """Both threads at once only if both are stopped."""
+    return "START REPLICA" + (" SQL_THREAD" if now.get("io") != "No" else " IO_THREAD" if now.get("sql") != "No" else "")
 
 
 def operator_stop_sql(stage, fault):
-    node = stage.node(fault)
-    if not by_hand(stage, node, "STOP SLAVE SQL_THREAD"):
-        return nothing("%s did not answer" % node)
-    return Effect("SQL thread of %s stopped by hand" % node, start_by_hand(stage, node))
+    return stop_by_hand(stage, fault, "SQL", "sql", r"somebody stopped")
 
 
 def operator_stop_io(stage, fault):
-    node = stage.node(fault)
-    if not by_hand(stage, node, "STOP SLAVE IO_THREAD"):
-        return nothing("%s did not answer" % node)
-    return Effect("IO thread of %s stopped by hand" % node, start_by_hand(stage, node), r"receiver")
+    return stop_by_hand(stage, fault, "IO", "io", r"receiver")
 
 
 def operator_repoint(stage, fault):
@@ -301,14 +418,19 @@ def operator_repoint(stage, fault):
 
     def point_to(source):
         port = c.ports.base + int(source[2:])
-        return by_hand(stage, node, "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%d, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % port)
+        return by_hand(stage, node, "STOP REPLICA; %s; START REPLICA" % (c.dialect.point_to % port))
+
+    effect = Effect("%s follows %s" % (node, other))
 
     def back():
+        if fault.lasts >= 2 and c.pid("sidingd") and c.pid("agent" + node[2:]):
+            effect.told.append((node, r"pointed at another source|replicates from"))
         wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)
     if not point_to(other):
-        back()
+        wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)
         return nothing("%s did not answer" % node)
-    return Effect("%s follows %s" % (node, other), back)
+    effect.undo = back
+    return effect
 
 
 def strike(stage, fault):

@@ -31,12 +31,13 @@ class Planner(unittest.TestCase):
                 kind = plan.BY_NAME[f.kind]
                 self.assertIn(f.target, kind.targets)
                 self.assertIn(f.option, kind.options)
+                self.assertIn(f.phase, ("", *kind.phases))
                 self.assertTrue(kind.lasts[0] <= f.lasts <= kind.lasts[1], f)
 
     def test_heavy_faults_are_rare(self):
         faults = [f for seed in range(400) for f in plan.random_schedule(seed).faults]
         heavy = sum(plan.BY_NAME[f.kind].heavy for f in faults)
-        self.assertLess(heavy, len(faults) / 25)
+        self.assertLess(heavy, len(faults) / 10)
         self.assertGreater(heavy, 0)
 
     def test_the_first_job_has_a_result_and_begins_at_once(self):
@@ -48,7 +49,7 @@ class Planner(unittest.TestCase):
     def test_the_matrix_holds_each_fault_in_each_phase_once(self):
         cells = [(s.faults[0].kind, s.faults[0].phase) for s in plan.matrix()]
         self.assertEqual(len(cells), len(set(cells)))
-        self.assertEqual(set(cells), {(k, p) for k in plan.BY_NAME for p in plan.PHASES})
+        self.assertEqual(set(cells), {(k.name, p) for k in plan.KINDS for p in k.phases})
 
     def test_harmless_means_all_faults_are(self):
         self.assertTrue(plan.schedule_named("none").harmless)
@@ -58,8 +59,8 @@ class Planner(unittest.TestCase):
     def test_lists_of_schedules(self):
         names = [s.name for s in plan.schedules_named("3-5,9,kill_job:sealing,none,clock:running:dump")]
         self.assertEqual(names, ["3", "4", "5", "9", "kill_job:sealing:totals", "none", "clock:running:dump"])
-        self.assertEqual(len(plan.schedules_named("kill_job:*")), len(plan.PHASES))
-        self.assertEqual(len(plan.schedules_named("matrix:totals")), len(plan.PHASES) * len(plan.KINDS))
+        self.assertEqual(len(plan.schedules_named("kill_agent:*")), len(plan.PHASES))
+        self.assertEqual(len(plan.schedules_named("matrix:totals")), sum(len(k.phases) for k in plan.KINDS))
         self.assertEqual([f.kind for f in plan.schedule_named("kill_primary+kill_host:running").faults], ["kill_primary", "kill_host"])
         for s in plan.schedules_named("matrix,1-5,kill_primary+kill_host:running"):
             self.assertEqual(plan.schedule_named(s.name), s)

@@ -13,7 +13,8 @@ import threading
 import time
 
 import load
-from harness import BUILD, Cluster, Failed, running, wait_until
+from dialect import DIALECTS
+from harness import BUILD, ROOT, Cluster, Failed, call, running, wait_until
 from prepare import RELAY_OFFSET, write
 from relay import Relays
 
@@ -39,8 +40,10 @@ exec %(program)s "$@"
 """
 SERVER = """#!/bin/bash
 conf=${1#--defaults-file=}
-if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
+if [[ $conf == %(folder)s/db[0-9]/my.cnf ]]; then
 	%(python)s %(prepare)s "$conf" %(disks)d || exit 1
+fi
+if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
 	node=${conf%%/*}
 	mkdir -p "$node/relay"
 	set -- "$@" "--relay-log=$node/relay/relay" --max-relay-log-size=262144
@@ -49,13 +52,41 @@ exec %(program)s "$@"
 """
 
 
-class FaultCluster(Cluster):
-    """db0 and two replicas. With `disks` (root only) spool, state, tmp and relay logs of each replica are small file
-    systems of their own; they belong to the mount namespace of this process and go with it."""
+def parent(pid):
+    with contextlib.suppress(OSError), open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+        return int(f.read().rsplit(") ", 1)[1].split()[1])
+    return 0
 
-    def __init__(self, disks):
-        super().__init__()
-        self.disks = disks
+
+class Init:
+    """Starts servers again that end by themselves, as the system of a real host does, while all should be running.
+    `crashed`: their names, once for each time."""
+
+    def __init__(self, cluster):
+        self.cluster, self.crashed, self.on = cluster, [], True
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        while self.on:
+            for name in ("server0", "server1", "server2"):
+                if not self.cluster.pid(name):
+                    self.crashed.append(name)
+                    self.cluster.launch(name)
+            time.sleep(0.3)
+
+    def stop(self):
+        self.on = False
+        self.thread.join(30)
+
+
+class FaultCluster(Cluster):
+    """db0 and two replicas. With `disks` (root only) spool, state and tmp of each node and the relay logs of each replica
+    are small file systems of their own; they belong to the mount namespace of this process and go with it."""
+
+    def __init__(self, disks, flavor="mariadb"):
+        super().__init__(flavor=flavor)
+        self.disks, self.dialect = disks, DIALECTS[flavor]
         self.programs = self.folder + ".bin"
         self.relays = None
         self.stopped = set()  # processes that stand still
@@ -78,7 +109,15 @@ class FaultCluster(Cluster):
                  "shift": os.path.join(BUILD, "tests", "tools", "libclock_shift.so")}
         for name in ("sidingd", "siding-agent"):
             self.wrapper(name, DAEMON % dict(words, program=os.path.join(BUILD, name)))
-        self.wrapper("mariadbd", SERVER % dict(words, program=shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")))
+        self.wrapper(self.dialect.server, SERVER % dict(words, program=self.real_server()))
+
+    def real_server(self):
+        if self.flavor == "mysql":
+            status, out, err = call(os.path.join(ROOT, "scripts", "mysql-server"), within_s=600)
+            if status:
+                raise Failed("no MySQL server: " + err)
+            return out.strip()
+        return shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
 
     def wrapper(self, name, text):
         write(os.path.join(self.programs, name), text, 0o755)
@@ -86,12 +125,12 @@ class FaultCluster(Cluster):
     def sandbox(self, *args, within_s=300):
         # its PATH finds the wrapper of the server first
         old = dict(os.environ)
-        os.environ.update(SIDING_BUILD=self.programs, PATH=self.programs + ":" + old["PATH"])
+        os.environ.update(SIDING_BUILD=self.programs, PATH=self.programs + ":" + old["PATH"], MYSQLD=os.path.join(self.programs, "mysqld"))
         try:
             return super().sandbox(*args, within_s=within_s)
         finally:
-            os.environ["PATH"] = old["PATH"]
-            os.environ.pop("SIDING_BUILD") if "SIDING_BUILD" not in old else os.environ.update(SIDING_BUILD=old["SIDING_BUILD"])
+            os.environ.clear()
+            os.environ.update(old)
 
     def up(self):
         if not self.relays:
@@ -101,7 +140,7 @@ class FaultCluster(Cluster):
     def fill(self):
         load.fill(self)
         # as agents leave it after each start of the primary
-        self.sql("db0", "SET GLOBAL rpl_semi_sync_master_enabled=ON")
+        wait_until(lambda: self.value("db0", "SELECT @@GLOBAL." + self.dialect.semi_sync) == "1", 20, "semi-sync on the primary")
         wait_until(lambda: self.knows("expire"), 20, "the coordinator knows the jobs")
         self.expect_caught_up()
 
@@ -160,9 +199,10 @@ class FaultCluster(Cluster):
             log, command = node + "/agent.log", ["siding-agent", "--config", node + "/agent.conf"]
         else:
             node = self.path("db" + process[-1])
-            log, command = node + "/error.log", ["mariadbd", "--defaults-file=%s/my.cnf" % node]
-            with contextlib.suppress(OSError):
-                os.unlink(self.socket("db" + process[-1]))
+            log, command = node + "/error.log", [self.dialect.server, "--defaults-file=%s/my.cnf" % node]
+            for left in ("", ".lock"):
+                with contextlib.suppress(OSError):
+                    os.unlink(self.socket("db" + process[-1]) + left)
         command[0] = os.path.join(self.programs, command[0])
         with open(log, "ab") as out:
             subprocess.run(["setsid", "-f", "bash", "-c", 'echo $$ >"$0"; exec "$@"', self.pid_file(process), *command],
@@ -185,13 +225,11 @@ class FaultCluster(Cluster):
 
     def below_agent(self, node, supervisors=True, jobs=True):
         """Processes that an agent started: supervisors, and what runs below them."""
-        found = []
-        for pid, (command, environment) in self.processes().items():
-            is_supervisor = "siding-agent supervise " + self.path(node, "agent") in command
-            is_job = not is_supervisor and "SIDING_RESULT_DIR=%s/" % self.path(node) in environment
-            if is_supervisor and supervisors or is_job and jobs:
-                found.append(pid)
-        return found
+        all_of = self.processes()
+        heads = {pid for pid, (command, _) in all_of.items() if "siding-agent supervise " + self.path(node, "agent") in command}
+        mark = "SIDING_RESULT_DIR=%s/" % self.path(node)
+        below = [pid for pid, (_, environment) in all_of.items() if pid not in heads and (mark in environment or parent(pid) in heads)]
+        return (sorted(heads) if supervisors else []) + (below if jobs else [])
 
     def kill_pids(self, pids, number=signal.SIGKILL):
         for pid in pids:
@@ -243,7 +281,8 @@ class FaultCluster(Cluster):
         return texts
 
     def replication_now(self, node, within_s=8):
-        """SHOW REPLICA STATUS with the keys io and sql; None if the server does not answer in time."""
+        """SHOW REPLICA STATUS with the keys io, sql, port, file (of the source, received) and received (a GTID position or
+        set) in either flavour; None if the server does not answer in time."""
         try:
             out = subprocess.run(["mariadb", "--no-defaults", "--connect-timeout=3", "-S", self.socket(node), "-e",
                                   "SHOW REPLICA STATUS\\G"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -251,7 +290,9 @@ class FaultCluster(Cluster):
         except (subprocess.SubprocessError, OSError):
             return None
         row = {k.strip(): v.strip() for k, colon, v in (line.partition(":") for line in out.splitlines()) if colon}
-        return dict(row, io=row.get("Slave_IO_Running"), sql=row.get("Slave_SQL_Running"))
+        names = {"io": "Slave_IO_Running Replica_IO_Running", "sql": "Slave_SQL_Running Replica_SQL_Running",
+                 "port": "Master_Port Source_Port", "file": "Master_Log_File Source_Log_File", "received": "Gtid_IO_Pos Retrieved_Gtid_Set"}
+        return dict(row, **{key: next((row[n] for n in either.split() if n in row), None) for key, either in names.items()})
 
     def try_sql(self, node, statement, within_s=15):
         """Rows, or None if that did not work; never hangs for long."""

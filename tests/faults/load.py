@@ -32,11 +32,13 @@ CREATE TABLE totals (id BIGINT AUTO_INCREMENT PRIMARY KEY, run VARCHAR(20) NOT N
 
 
 def fill(cluster):
+    def rows(of, count):
+        return ",".join(of(i) for i in range(1, count + 1))
     cluster.sql("db0", SCHEMA)
-    cluster.sql("db0", "INSERT INTO account SELECT seq, %d FROM seq_1_to_%d; INSERT INTO bulk SELECT seq, 0 FROM seq_1_to_%d;"
-                % (START, ACCOUNTS, BULK), database="town")
-    values = ",".join("(%d,'%s %s start')" % (i, WORDS[i % 24], WORDS[i // 24 % 24]) for i in range(1, NOTES + 1))
-    cluster.sql("db0", "INSERT INTO note (id, body) VALUES " + values, database="town")
+    cluster.sql("db0", "INSERT INTO account VALUES " + rows(lambda i: "(%d,%d)" % (i, START), ACCOUNTS), database="town")
+    cluster.sql("db0", "INSERT INTO bulk VALUES " + rows(lambda i: "(%d,0)" % i, BULK), database="town")
+    cluster.sql("db0", "INSERT INTO note (id, body) VALUES " + rows(
+        lambda i: "(%d,'%s %s start')" % (i, WORDS[i % 24], WORDS[i // 24 % 24]), NOTES), database="town")
 
 
 def word_of(number):
@@ -49,7 +51,8 @@ def word_of(number):
 
 
 class Load:
-    """Threads that write until stop(). `seen`: {token: sequence number of its GTID} of what was acknowledged."""
+    """Threads that write until stop(). `seen`: {token: (least, most)} of what was acknowledged: between them lies the
+    sequence number of its GTID."""
     prefixes = itertools.count(1)
 
     def __init__(self, cluster, rate=120, threads=3):
@@ -70,8 +73,8 @@ class Load:
                 session = session or Session(self.cluster.socket("db0"))
                 self.tried.add(token)
                 rows = session.sql(self.transaction(dice, token, count), within_s=20)
-                self.seen[token] = int(rows[-1][0].split(",")[0].rsplit("-", 1)[1])
-            except (Failed, OSError, IndexError, ValueError):
+                self.seen[token] = self.cluster.dialect.bounds(rows)
+            except (Failed, OSError, IndexError, ValueError, TypeError):
                 if session:
                     session.close()
                 session = None
@@ -80,8 +83,7 @@ class Load:
         if session:
             session.close()
 
-    @staticmethod
-    def transaction(dice, token, count):
+    def transaction(self, dice, token, count):
         payer, payee = dice.sample(range(1, ACCOUNTS + 1), 2)
         amount, note = dice.randint(1, 50), dice.randint(1, NOTES)
         words = "%s %s %s" % (dice.choice(WORDS), dice.choice(WORDS), word_of(zlib.crc32(token.encode())))
@@ -95,7 +97,8 @@ class Load:
                               % (note, words))
         if count % 60 == 0:
             statements.append("UPDATE town.bulk SET v = v + 1")
-        return ";\n".join(statements + ["COMMIT", "SELECT @@last_gtid"])
+        d = self.cluster.dialect
+        return ";\n".join([d.gtid_before] * bool(d.gtid_before) + statements + ["COMMIT", d.gtid_after])
 
     def stop(self):
         self.on = False

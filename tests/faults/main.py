@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
 import plan  # noqa: E402
+from report import Outcomes, cells, show, table  # noqa: E402
 
 PER_CLUSTER = 12  # schedules on one cluster
 
@@ -29,9 +30,13 @@ def options():
     p.add_argument("--jobs", type=int, default=1, metavar="N", help="clusters side by side")
     p.add_argument("--keep", action="store_true", help="leaves the cluster of the first failure standing")
     p.add_argument("--logs", metavar="DIR", help="where logs of failures go (default: a new folder below /tmp)")
-    p.add_argument("--json", metavar="FILE", help="writes all outcomes there")
+    p.add_argument("--json", metavar="FILE", help="keeps all outcomes there, beside those it holds already")
+    p.add_argument("--continue", action="store_true", dest="go_on", help="leaves out schedules of which the file of --json has an outcome")
+    p.add_argument("--flavor", default="mariadb", choices=("mariadb", "mysql"), help="of the servers (default: mariadb)")
     p.add_argument("--without", default="", metavar="KINDS", help="leaves out schedules with these kinds of fault, by commas")
     p.add_argument("--plan", action="store_true", help="prints the schedules and runs nothing")
+    p.add_argument("--cells", nargs="*", metavar="FILE", help="prints the matrix fault by phase, with what the outcomes in these files of "
+                   "--json struck, and runs nothing")
     p.add_argument("--no-disks", action="store_true", help="without small file systems; faults of full disks then find nothing")
     p.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return p.parse_args()
@@ -64,7 +69,7 @@ def run_one(cluster, before, name):
         outcome = Execution(cluster, schedule, before).go()
     except Exception:  # noqa: BLE001 a broken cluster or harness is a failure of this schedule only
         outcome = Outcome(name, ["the harness failed: " + traceback.format_exc()], [], [], "", [], time.monotonic() - start)
-    return dict(vars(outcome), ok=outcome.ok)
+    return dict(vars(outcome), ok=outcome.ok, flavor=cluster.flavor, load=round(os.getloadavg()[0], 1))
 
 
 def stand_by(cluster):
@@ -81,7 +86,7 @@ def work(o):
     names = (line.strip() for line in iter(sys.stdin.readline, ""))
     name = next(names, None)
     while name:
-        with FaultCluster(not o.no_disks) as cluster:
+        with FaultCluster(not o.no_disks, o.flavor) as cluster:
             cluster.fill()
             before = settings(cluster)
             for _ in range(PER_CLUSTER):
@@ -103,11 +108,12 @@ class Pool:
     """Workers as processes; each gets its next schedule when it has finished one."""
 
     def __init__(self, o, names):
-        self.o, self.names, self.outcomes = o, collections.deque(names), []
+        self.o, self.names = o, collections.deque(names)
+        self.kept, self.commit = Outcomes(o.json), commit()
         self.lock, self.workers = threading.Lock(), []
 
     def serve(self):
-        command = [sys.executable, os.path.abspath(__file__), "--worker", "--logs", self.o.logs]
+        command = [sys.executable, os.path.abspath(__file__), "--worker", "--logs", self.o.logs, "--flavor", self.o.flavor]
         command += ["--keep"] * self.o.keep + ["--no-disks"] * self.o.no_disks
         worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.workers.append(worker)
@@ -116,16 +122,19 @@ class Pool:
             if not line.startswith("{"):
                 print(line, end="", flush=True)
                 continue
-            outcome = json.loads(line)
-            with self.lock:
-                self.outcomes.append(outcome)
-                show(outcome)
+            self.take(json.loads(line))
             name = self.give(worker)
         worker.wait()
         if name:
-            with self.lock:
-                self.outcomes.append({"name": name, "ok": False, "wrong": ["the worker ended"], "struck": [], "hits": [], "tasks": "", "odd": [], "seconds": 0})
-                show(self.outcomes[-1])
+            self.take({"name": name, "ok": False, "wrong": ["the worker ended"], "struck": [], "hits": [], "tasks": "", "odd": [],
+                       "seconds": 0, "flavor": self.o.flavor})
+
+    def take(self, outcome):
+        outcome["commit"] = self.commit
+        with self.lock:
+            self.kept.add(outcome)
+            show(outcome)
+            sys.stdout.flush()
 
     def give(self, worker):
         with self.lock:
@@ -145,7 +154,6 @@ class Pool:
             thread.start()
         for thread in threads:
             thread.join()
-        return self.outcomes
 
     def end(self, *_):
         for worker in self.workers:
@@ -153,33 +161,18 @@ class Pool:
         sys.exit(130)
 
 
-def show(outcome):
-    faults = ", ".join(map(str, plan.schedule_named(outcome["name"]).faults)) or "no faults"
-    print("%s - %s (%.0f s): %s; %s" % ("ok" if outcome["ok"] else "not ok", outcome["name"], outcome["seconds"], faults, outcome["tasks"]))
-    for line in outcome["wrong"] + (["logs: " + outcome["logs"]] if "logs" in outcome else []):
-        print(*("#   " + part for part in line.rstrip().splitlines()), sep="\n")
-    if outcome["struck"]:
-        print(*("#     " + s for s in outcome["struck"]), sep="\n")
-    for line in outcome["odd"]:
-        print("#   odd: " + line)
-    sys.stdout.flush()
-
-
-def table(outcomes):
-    """How many schedules each kind of fault was in, in how many it found something to strike, how many failed."""
-    print("\n%-22s %9s %9s %9s" % ("fault", "schedules", "struck", "failed"))
-    for kind in plan.BY_NAME:
-        having = [o for o in outcomes if any(f.kind == kind for f in plan.schedule_named(o["name"]).faults)]
-        if having:
-            print("%-22s %9d %9d %9d" % (kind, len(having), sum(kind in o["hits"] for o in having), sum(not o["ok"] for o in having)))
-    failed = [o["name"] for o in outcomes if not o["ok"]]
-    print("%-22s %9d %9d %9d" % ("all", len(outcomes), sum(bool(o["hits"]) for o in outcomes), len(failed)))
-    if failed:
-        print("again: scripts/faults --seeds %s" % ",".join(failed))
+def commit():
+    """Of the project, "+" if it is changed."""
+    done = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty=+"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, check=False)
+    return done.stdout.strip() or None
 
 
 def main():
     o = options()
+    if o.cells is not None:
+        cells([outcome for path in o.cells for outcome in Outcomes(path).all])
+        return
     try:
         chosen = plan.schedules_named(o.seeds)
         schedules = [s for s in chosen if not {f.kind for f in s.faults} & set(o.without.split(","))]
@@ -187,8 +180,10 @@ def main():
             raise ValueError("--without takes kinds of fault: %s" % " ".join(plan.BY_NAME))
     except ValueError as e:
         sys.exit("faults: %s" % e)
+    had = Outcomes(o.json).names(o.flavor) if o.go_on else set()
+    to_do = [s for s in schedules if s.name not in had]
     if o.plan:
-        for s in schedules:
+        for s in to_do:
             print(json.dumps(s.as_json()))
         return
     o.logs = os.path.abspath(o.logs or "/tmp/siding-faults-%d" % os.getpid())
@@ -197,17 +192,15 @@ def main():
             signal.signal(number, lambda *_: sys.exit(143))
         work(o)
         return
-    pool = Pool(o, [s.name for s in schedules])
+    pool = Pool(o, [s.name for s in to_do])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, pool.end)
-    outcomes = pool.run()
+    pool.run()
+    outcomes = pool.kept.latest({s.name for s in schedules}, o.flavor)
     table(outcomes)
     if len(schedules) < len(chosen):
         print("left out by --without %s: %d schedules" % (o.without, len(chosen) - len(schedules)))
-    if o.json:
-        with open(o.json, "w", encoding="utf-8") as f:
-            json.dump([dict(x, schedule=plan.schedule_named(x["name"]).as_json()) for x in outcomes], f, indent=1)
-    sys.exit(0 if outcomes and all(x["ok"] for x in outcomes) and len(outcomes) == len(schedules) else 1)
+    sys.exit(0 if all(x["ok"] for x in outcomes) and len(outcomes) == len({s.name for s in schedules}) else 1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold when a schedule is over, whatever it was: each check returns sentences about what is wrong."""
+import collections
 import glob
 import gzip
 import json
@@ -10,6 +11,7 @@ import time
 import urllib.request
 
 import load
+from dialect import last_number
 from harness import TASK_ENDS, Failed, wait_until
 
 # Global variables that move by themselves.
@@ -59,8 +61,15 @@ class Oracle:
             wait_until(holds, self.left_s(), "")
             return True
         except Failed:
-            self.wrong.append("%s%s" % (what() if callable(what) else what, ": %s" % self.error if self.error else ""))
+            self.wrong.append("%s%s" % (self.sentence(what), ": %s" % self.error if self.error else ""))
         return False
+
+    @staticmethod
+    def sentence(what):
+        try:
+            return what() if callable(what) else what
+        except (Failed, OSError, ValueError, subprocess.SubprocessError) as e:
+            return "cannot be looked at: %s" % e
 
     # -- tasks
 
@@ -138,10 +147,10 @@ class Oracle:
             names = [n for n in os.listdir(folder) if re.match(r"town\.%s\.\d+\.sql\.gz" % table, n)]
             return "".join(self.text(folder, n) for n in names)
         self.judge_count(run, sum(int(balance) for _, balance in re.findall(r"\((\d+),(-?\d+)\)", rows("account"))))
-        there, sequence = set(re.findall(r"\('(t[0-9a-f]+-\d+-\d+)'", rows("transfer"))), int(gtid.rsplit("-", 1)[1])
+        there, sequence = set(re.findall(r"\('(t[0-9a-f]+-\d+-\d+)'", rows("transfer"))), last_number(gtid)
         seen = self.writers.seen
-        missing = [t for t, s in seen.items() if s <= sequence and t not in there]
-        early = [t for t, s in seen.items() if s > sequence and t in there]
+        missing = [t for t, (_, most) in seen.items() if most <= sequence and t not in there]
+        early = [t for t, (least, _) in seen.items() if least > sequence and t in there]
         if missing or early:
             self.wrong.append("run %s at %s: %d transactions of before are missing in the dump, %d of after are in it: %s"
                               % (run["id"], gtid, len(missing), len(early), (missing + early)[:3]))
@@ -158,17 +167,17 @@ class Oracle:
         if not done:
             return
         begun = self.watch.uploads[max(t["id"] for t in done)]
-        rows = self.cluster.sql("db0", "SET time_zone = '+00:00'; SELECT n.id, n.body, (SELECT GROUP_CONCAT(i.term, '=', i.frequency ORDER BY i.term) "
-                                "FROM town.word_index i WHERE i.note = n.id) FROM town.note n WHERE n.changed_at < FROM_UNIXTIME(%.3f)" % (begun - 0.1))
-        bad = []
-        for key, body, found in rows:
-            words = body.split(" ")
-            if found != ",".join("%s=%d" % (w, words.count(w)) for w in sorted(set(words))):
-                bad.append("note %s \"%s\": %s" % (key, body, found))
-        stale = self.cluster.value("db0", "SELECT COUNT(*) FROM town.word_index i JOIN town.deleted_note d ON d.id = i.note LEFT JOIN town.note n "
-                                   "ON n.id = i.note WHERE n.id IS NULL AND d.deleted_at < FROM_UNIXTIME(%.3f)" % (begun - 0.1))
-        if bad or stale != "0":
-            self.wrong.append("the index is wrong for %d of %d notes, %s entries of deleted ones: %s" % (len(bad), len(rows), stale, bad[:2]))
+        utc = "SET time_zone = '+00:00'; "
+        notes = self.cluster.sql("db0", utc + "SELECT id, body FROM town.note WHERE changed_at < FROM_UNIXTIME(%.3f)" % (begun - 0.1))
+        gone = self.cluster.sql("db0", utc + "SELECT id FROM town.deleted_note WHERE deleted_at < FROM_UNIXTIME(%.3f) "
+                                "AND id NOT IN (SELECT id FROM town.note)" % (begun - 0.1))
+        index = {}
+        for key, term, frequency in self.cluster.sql("db0", "SELECT note, term, frequency FROM town.word_index"):
+            index.setdefault(key, {})[term] = int(frequency)
+        bad = [(key, body, index.get(key)) for key, body in notes if index.get(key) != dict(collections.Counter(body.split(" ")))]
+        stale = [key for (key,) in gone if key in index]
+        if bad or stale:
+            self.wrong.append("the index is wrong for %d of %d notes, and has %d deleted ones: %s" % (len(bad), len(notes), len(stale), bad[:2]))
 
     # -- servers
 
@@ -177,11 +186,11 @@ class Oracle:
         for node in c.nodes[1:]:
             def runs(n=node):
                 now = c.replication_now(n) or {}
-                return (now.get("io"), now.get("sql"), now.get("Master_Port")) == ("Yes", "Yes", str(c.ports.base))
+                return (now.get("io"), now.get("sql"), now.get("port")) == ("Yes", "Yes", str(c.ports.base))
 
             def how(n=node):
                 now = c.replication_now(n) or {}
-                keys = ("io", "sql", "Master_Port", "Last_IO_Error", "Last_SQL_Error", "Gtid_IO_Pos", "Slave_SQL_Running_State")
+                keys = ("io", "sql", "port", "Last_IO_Error", "Last_SQL_Error", "received", "Slave_SQL_Running_State")
                 return "replication does not run on %s: %s; lease: %s" % (n, {k: now.get(k) for k in keys}, self.lease(n))
             if self.expect(runs, how):
                 self.expect(lambda n=node: not self.lease(n), lambda n=node: "a lease is left on %s: %s" % (n, self.lease(n)))
@@ -197,15 +206,15 @@ class Oracle:
 
     def judge_servers(self):
         c = self.cluster
-        sql = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.read_only"
-        self.expect(lambda: len({c.sql(n, sql)[0][0] for n in c.nodes}) == 1,
-                    lambda: "GTID positions differ: %s" % {n: c.sql(n, sql)[0][0] for n in c.nodes})
-        self.expect(lambda: [c.sql(n, sql)[0][1] for n in c.nodes] == ["0", "1", "1"],
-                    lambda: "read_only is %s on %s" % ([c.sql(n, sql)[0][1] for n in c.nodes], c.nodes))
+        def each(sql):
+            return [c.value(n, sql) for n in c.nodes]
+        self.expect(lambda: len(set(each(c.dialect.position))) == 1, lambda: "GTID positions differ: %s" % each(c.dialect.position))
+        self.expect(lambda: each(c.dialect.read_only) == ["0", "1", "1"],
+                    lambda: "read_only is %s on %s" % (each(c.dialect.read_only), c.nodes))
         try:
             c.expect_equal(within_s=self.left_s())
-        except Failed as e:
-            self.wrong.append(str(e))
+        except (Failed, subprocess.SubprocessError) as e:
+            self.wrong += [str(e), *self.different_rows()]
         total = c.value("db0", "SELECT SUM(balance) FROM town.account")
         if total != str(load.TOTAL):
             self.wrong.append("the accounts add up to %s on the primary" % total)
@@ -213,6 +222,17 @@ class Oracle:
         lost = [t for t in self.writers.seen if t not in there]
         if lost:
             self.wrong.append("%d acknowledged transactions are lost: %s" % (len(lost), lost[:3]))
+
+    def different_rows(self):
+        """A few, of each table and replica, for whoever looks for the cause."""
+        c = self.cluster
+        for table in ("account", "transfer", "note", "deleted_note", "bulk"):
+            rows = {n: set(c.try_sql(n, "SELECT * FROM town." + table) or ()) for n in c.nodes}
+            for node in c.nodes[1:]:
+                more, less = rows[node] - rows["db0"], rows["db0"] - rows[node]
+                if more or less:
+                    yield "%s of %s: %d rows that the primary has not, %s; %d rows are missing, %s" % (
+                        table, node, len(more), sorted(more)[:2], len(less), sorted(less)[:2])
 
     def judge_settings(self):
         def different():
@@ -261,11 +281,16 @@ class Oracle:
         if self.expect(lambda: state() in TASK_ENDS, lambda: "the queue is stuck: " + c.describe(task)) and state() != "done":
             self.wrong.append("a job that does nothing fails afterwards: " + c.describe(task))
 
-    def judge_telling(self, effects, logs):
-        events = self.cluster.sql("db0", "SELECT COALESCE(node, ''), text FROM siding.event WHERE id > %d" % self.last_event)
-        said = "\n".join([*logs.values(), *self.watch.warnings, *(" ".join(e) for e in events)])
-        for fault, effect in effects:
-            if effect.struck and effect.told and not re.search(effect.told, said):
-                self.wrong.append("not told: %s (looked for /%s/ in logs, events and warnings)" % (effect.what, effect.told))
-        odd = re.findall(r"(?m)^.*(?:does not belong to state|has no place in state|Assertion|Sanitizer).*$", said)
-        return odd
+    def judge_telling(self, told, logs):
+        """`told`: pairs of a node (or several, one of which does) and what must stand in its agent's log, in its warnings, or
+        in an event about it; "coordinator" for its log and events about nobody. Returns lines that should not be there."""
+        said = {name: logs.get(name, "") + "\n".join(self.watch.warnings.get(name, ())) for name in ("coordinator", *self.cluster.nodes)}
+        for node, text in self.cluster.sql("db0", "SELECT COALESCE(NULLIF(node, ''), 'coordinator'), text FROM siding.event "
+                                           "WHERE id > %d" % self.last_event):
+            said[node] = said.get(node, "") + "\n" + text
+        for where, pattern in told:
+            nodes = [where] if isinstance(where, str) else where
+            if not any(re.search(pattern, said[n]) for n in nodes):
+                self.wrong.append("not told: /%s/ stands in no log, event or warning of %s" % (pattern, " or ".join(nodes)))
+        odd = "does not belong to state|has no place in state|Assertion|Sanitizer" + ("" if self.schedule.faults else "| error siding(?!.*pause limit)")
+        return [line for text in said.values() for line in re.findall(r"(?m)^.*(?:%s).*$" % odd, text)]

@@ -4,12 +4,13 @@ that a seed means the same everywhere and a schedule can be replayed, printed an
 import dataclasses
 import random
 
-PHASES = ("pausing", "running", "sealing", "resuming", "catching_up", "uploading")
+# Phases of the first job. "before": the fault is there when it is submitted.
+PHASES = ("before", "pausing", "running", "sealing", "resuming", "catching_up", "uploading")
+PAUSED = PHASES[1:4]
 NODES = ("db1", "db2")
-BUSY = "busy"  # the node of the job that a phase is about, found out when the fault strikes
-DISKS = ("spool", "state", "tmp", "relay")
+BUSY = "busy"  # the node where the job of a phase is at work, found out when the fault strikes
+BOTH = "both"  # both replicas
 
-# What a person or a program asks for: (shortest, longest) time it takes without faults is of no interest here.
 OPERATIONS = ("index", "dump", "totals", "pair", "quick", "expire", "manual")
 
 
@@ -17,36 +18,46 @@ OPERATIONS = ("index", "dump", "totals", "pair", "quick", "expire", "manual")
 class Kind:
     """A kind of fault. `lasts`: shortest and longest time in seconds until it is undone (a killed process is started
     again, a disk is free again). `harmless`: no job may fail by it. `heavy`: needs tens of seconds, so it is rarer.
-    `options`: values one of which is drawn."""
+    `options`: values one of which is drawn. `phases`: those in which it makes sense: there is something to strike."""
     name: str
     targets: tuple
     lasts: tuple
     harmless: bool = False
     heavy: bool = False
     options: tuple = ("",)
+    phases: tuple = PHASES
 
+
+WORKING = ("running", "sealing", "uploading")  # programs of a job are there
+ON_REPLICA = PHASES[:-1]  # an upload does not need the replica
 
 KINDS = (
     Kind("kill_agent", (BUSY, *NODES, "db0"), (0.2, 3), harmless=True),
     Kind("kill_coordinator", ("coordinator",), (0.2, 4), harmless=True),
-    Kind("kill_job", (BUSY,), (0, 0)),
-    Kind("kill_supervisor", (BUSY,), (0, 0)),
+    Kind("kill_job", (BUSY,), (0, 0), phases=WORKING),
+    Kind("kill_supervisor", (BUSY,), (0, 0), phases=WORKING),
     Kind("kill_server", (BUSY, *NODES), (0.2, 3)),
     Kind("kill_host", (BUSY, *NODES), (0.5, 4)),
     Kind("reboot_host", (BUSY, *NODES), (0.5, 4)),
+    Kind("kill_primary_host", ("db0",), (0.5, 4)),
     Kind("stop_agent", (BUSY, *NODES, "db0"), (0.5, 4), harmless=True),
     Kind("stop_coordinator", ("coordinator",), (0.5, 6), harmless=True),
     Kind("stop_server", (BUSY, *NODES), (0.5, 4)),
     Kind("stop_primary", ("db0",), (0.5, 3)),
-    Kind("stop_job", (BUSY,), (0.5, 3), harmless=True),
-    Kind("cut_coordinator", ("all", *NODES, "db0"), (1, 8), harmless=True, options=("drop", "refuse")),
-    Kind("disk_full", (BUSY, *NODES), (1, 4), options=("spool", "state", "tmp")),
-    Kind("relay_full", (BUSY, *NODES), (1, 4), heavy=True),
+    Kind("stop_job", (BUSY,), (0.5, 3), harmless=True, phases=WORKING),
+    Kind("cut_coordinator", ("all", *NODES, "db0"), (1, 4), harmless=True, options=("drop", "refuse")),
+    Kind("lose_coordinator", ("all",), (8, 14), harmless=True, options=("drop", "refuse")),
+    Kind("spool_full", (BUSY, *NODES, BOTH, "db0"), (1, 4)),
+    Kind("state_full", (BUSY, *NODES, BOTH, "db0"), (1, 4)),
+    Kind("tmp_full", (BUSY, *NODES, BOTH, "db0"), (1, 4)),
+    Kind("relay_full", (BUSY, *NODES), (1, 4), heavy=True, phases=ON_REPLICA),
+    Kind("vault_full", (BUSY, *NODES), (1, 4), heavy=True, phases=ON_REPLICA),
     Kind("restart_primary", ("db0",), (0.2, 3)),
     Kind("kill_primary", ("db0",), (0.2, 3)),
+    Kind("lose_primary", (BUSY, *NODES), (0.5, 3), heavy=True, options=("once", "twice")),
     Kind("purge_primary", ("db0",), (0, 0), harmless=True),
     Kind("clock", ("all", "coordinator", BUSY, *NODES, "db0"), (0.5, 6), harmless=True, options=("+3600", "-3600")),
-    Kind("operator_start_sql", (BUSY,), (0, 0)),
+    Kind("operator_start_sql", (BUSY,), (0, 0), phases=PHASES[1:-1]),
     Kind("operator_stop_sql", (BUSY, *NODES), (0.5, 3)),
     Kind("operator_stop_io", (BUSY, *NODES), (0.5, 3)),
     Kind("operator_repoint", (BUSY, *NODES), (1, 4)),
@@ -87,10 +98,11 @@ class Schedule:
                 "faults": [dataclasses.asdict(f) for f in self.faults]}
 
 
-def draw_fault(dice, phase, kinds=KINDS):
+def draw_fault(dice, kinds=KINDS):
     kind = dice.choice(kinds)
-    if kind.heavy and dice.random() < 0.7:
+    if kind.heavy and dice.random() < 0.5:
         kind = dice.choice([k for k in kinds if not k.heavy])
+    phase = dice.choice(kind.phases) if dice.random() < 0.6 else ""
     return Fault(kind.name, dice.choice(kind.targets), phase, round(dice.uniform(0, 0.4 if phase else 4), 2),
                  round(dice.uniform(*kind.lasts), 1), dice.choice(kind.options))
 
@@ -107,16 +119,21 @@ def random_schedule(seed):
     dice = random.Random("siding %d" % seed)
     operations = draw_operations(dice)
     count = dice.choice((1, 1, 2, 2, 3, 4))
-    faults = tuple(draw_fault(dice, dice.choice(PHASES) if dice.random() < 0.6 else "") for _ in range(count))
+    faults = tuple(draw_fault(dice) for _ in range(count))
     return Schedule(str(seed), operations, faults)
+
+
+def matrix_target(row, phase):
+    if phase == "before" and BUSY in row.targets:  # nobody is busy yet
+        return BOTH if BOTH in row.targets else "db1"
+    if phase == "uploading" and "db0" in row.targets and "all" not in row.targets:
+        return "db0"
+    return BUSY if BUSY in row.targets else row.targets[0]
 
 
 def matrix_fault(dice, kind, phase, delay):
     row = BY_NAME[kind]
-    target = BUSY if BUSY in row.targets else row.targets[0]
-    if phase == "uploading" and "db0" in row.targets and target != "all":
-        target = "db0"
-    return Fault(kind, target, phase, delay, round(dice.uniform(*row.lasts), 1), dice.choice(row.options))
+    return Fault(kind, matrix_target(row, phase), phase, delay, round(dice.uniform(*row.lasts), 1), dice.choice(row.options))
 
 
 def matrix_schedule(kinds, phase, operation=""):
@@ -129,7 +146,7 @@ def matrix_schedule(kinds, phase, operation=""):
 
 
 def matrix(operation="", kinds=None):
-    return [matrix_schedule(k.name, phase, operation) for k in KINDS if not kinds or k.name in kinds for phase in PHASES]
+    return [matrix_schedule(k.name, phase, operation) for k in KINDS if not kinds or k.name in kinds for phase in k.phases]
 
 
 def schedule_named(name):

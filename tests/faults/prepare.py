@@ -12,7 +12,8 @@ import sys
 DISK_MB = {"agent": 8, "spool": 48, "tmp": 16, "relay": 256}
 AGENT_OPTIONS = {"min_free_bytes": "2097152L", "statement_timeout": '"3s"', "stop_timeout": '"6s"', "applied_timeout": '"15s"',
                  "barrier_timeout": '"4s"', "pause_limit": '"25s"', "stop_grace": '"2s"', "sleep_grace": '"1s"',
-                 "probe_interval": '"100ms"'}
+                 "probe_interval": '"100ms"', "renew": '"4s"'}
+RELAY_INODES = 4000
 RELAY_OFFSET = 11  # of the relay's port from the agent's
 
 
@@ -41,7 +42,8 @@ def mount(node, names):
         folder = os.path.join(node, name)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if not os.path.ismount(folder):
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%dm,mode=0700" % DISK_MB[name], "siding-test", folder], check=True)
+            options = "size=%dm,mode=0700" % DISK_MB[name] + (",nr_inodes=%d" % RELAY_INODES if name == "relay" else "")
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "siding-test", folder], check=True)
 
 
 def main():
@@ -50,16 +52,16 @@ def main():
     done = os.path.join(folder, name + ".prepared")
     if os.path.exists(done):
         return
-    small = disks and not folder.endswith("/db0")
+    has_relay = not folder.endswith("/db0")
     if not os.path.exists(folder + "/clock"):
         write(folder + "/clock", "\0" * 16)
-    if name == "my.cnf" and small:
-        mount(folder, ("relay", "tmp"))
+    if name == "my.cnf" and disks:
+        mount(folder, ("relay", "tmp") if has_relay else ("tmp",))
     elif name == "agent.conf":
         set_options(conf, AGENT_OPTIONS)
         # the vault needs the file system of the relay logs
         replace(conf, r'vault_dir = "(.*)/vault"', r'vault_dir = "\1/relay/vault"')
-        if small:
+        if disks:
             mount(folder, ("agent", "spool"))
         jobs = os.path.join(os.path.dirname(folder), "jobs")
         shutil.copytree(os.path.join(os.path.dirname(folder) + ".bin", "jobs"), jobs, dirs_exist_ok=True)

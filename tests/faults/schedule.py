@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carries a schedule out on a standing cluster: jobs and faults at their times, then everything is undone, and the
 oracle judges."""
+import contextlib
 import dataclasses
 import subprocess
 import threading
@@ -8,6 +9,7 @@ import time
 
 import actors
 import oracle
+from cluster import Init
 from harness import Failed, wait_until
 from load import Load
 from watch import Watch
@@ -16,7 +18,8 @@ OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--data
                   "totals": ("command", "--on", "replica", "totals"), "pair": ("command", "--on", "replica", "pair", "--replicas", "2"),
                   "quick": ("command", "--on", "replica", "quick"),
                   "expire": ("command", "--on", "replica", "expire", "--pause-limit", "1500ms")}
-PHASE_WITHIN_S, UNDO_WITHIN_S = 15, 90
+SERVER_DISKS = {"relay_full", "vault_full"}
+PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S = 15, 90, 15
 
 
 @dataclasses.dataclass
@@ -24,10 +27,11 @@ class Outcome:
     name: str
     wrong: list  # sentences; empty: all invariants hold
     struck: list  # what the faults did, with times
-    hits: list  # kinds of fault that found something to strike
+    hits: list  # {kind, phase}: faults that found something to strike, and the phase of the first job then
     tasks: str
     odd: list  # lines of logs that should not be there, but break no invariant
     seconds: float
+    times: dict = dataclasses.field(default_factory=dict)  # {part of the schedule: seconds}
 
     @property
     def ok(self):
@@ -37,9 +41,17 @@ class Outcome:
 class Execution:
     def __init__(self, cluster, schedule, before):
         self.cluster, self.schedule, self.before = cluster, schedule, before
-        self.effects, self.struck, self.trouble, self.submitted = [], [], [], []
-        self.first, self.lock = threading.Event(), threading.Lock()
-        self.began = 0.0
+        self.effects, self.struck, self.hits, self.trouble, self.submitted = [], [], [], [], []
+        self.broken_by_error = []  # pairs as in Effect.told
+        self.first, self.ready, self.lock = threading.Event(), threading.Event(), threading.Lock()
+        self.waited_for = sum(f.phase == "before" for f in schedule.faults)
+        self.began, self.times = 0.0, {}
+
+    @contextlib.contextmanager
+    def timed(self, part):
+        begun = time.monotonic()
+        yield
+        self.times[part] = round(time.monotonic() - begun, 1)
 
     def note(self, text):
         with self.lock:
@@ -52,22 +64,32 @@ class Execution:
         self.last_event = int(c.value("db0", "SELECT COALESCE(MAX(id), 0) FROM siding.event"))
         c.sql("db0", "TRUNCATE town.totals")
         self.watch = Watch({n: c.agent_port(n) for n in c.nodes})
-        self.stage = actors.Stage(c, self.watch)
-        writers = Load(c)
+        writers, init = Load(c), None
+        self.stage = actors.Stage(c, self.watch, writers)
         self.began = time.monotonic()
         try:
             wait_until(lambda: writers.seen, 20, "first transaction of the load")
             self.began = time.monotonic()
-            self.in_threads()
-            crashed = self.heal()
+            with self.timed("faults"):
+                self.in_threads()
+            with self.timed("heal"):
+                crashed = self.heal()
+                init = Init(c)
+                for node in self.stage.operators:
+                    self.heal_by_hand(node)
             judge = oracle.Oracle(c, self.schedule, writers, self.watch, self.base, self.before, self.submitted, self.last_event)
-            judge.wrong += self.trouble + crashed
+            judge.wrong += self.trouble
             odd = self.judge(judge, writers)
+            crashed = ["%s has ended by itself" % name for name in crashed + init.crashed]
+            # servers of either flavour may crash when they cannot write their logs
+            (odd if SERVER_DISKS & {f.kind for f in self.schedule.faults} else judge.wrong).extend(crashed)
         finally:
+            if init:
+                init.stop()
             writers.stop()
             self.watch.stop()
         words = ", ".join("%s%s %s" % (t["job"], "'s upload" if t["kind"] == "upload" else "", t["state"]) for t in reversed(judge.tasks))
-        return Outcome(self.schedule.name, judge.wrong, self.struck, [f.kind for f, e in self.effects if e.struck], words, odd, time.monotonic() - self.began)
+        return Outcome(self.schedule.name, judge.wrong, self.struck, self.hits, words, odd, time.monotonic() - self.began, self.times)
 
     def in_threads(self):
         work = [(self.operate, o) for o in self.schedule.operations] + [(self.fault, (f,)) for f in self.schedule.faults]
@@ -87,6 +109,8 @@ class Execution:
             self.trouble.append("%s%s: %s" % (function.__name__, args, e))
 
     def operate(self, at, operation):
+        if self.waited_for:
+            self.ready.wait(BEFORE_WITHIN_S)
         time.sleep(at)
         if operation == "manual":
             self.pause_by_hand()
@@ -111,21 +135,32 @@ class Execution:
             self.note("no pause by hand: %s" % str(e).strip().splitlines()[-1])
 
     def fault(self, fault):
-        if fault.phase:
+        if fault.phase == "before":
+            where = ""
+        elif fault.phase:
             self.first.wait(60)
             phase = self.watch.await_phase(self.stage.task, fault.phase, PHASE_WITHIN_S)
             where = phase or "no phase, %s never came" % fault.phase
         else:
             where = ""
         time.sleep(fault.delay)
+        phase = "before" if fault.phase == "before" else self.watch.phase_now(self.stage.task)
         effect = actors.strike(self.stage, fault)
-        with self.lock:
-            self.effects.append((fault, effect))
+        self.struck_by(fault, effect, phase)
         self.note("%s%s%s" % (effect.what, " in " + where if where else "", "" if effect.struck else " (nothing struck)"))
         if effect.undo:
             time.sleep(fault.lasts)
             effect.undo()
             self.note("undone: " + effect.what)
+
+    def struck_by(self, fault, effect, phase):
+        with self.lock:
+            self.effects.append((fault, effect))
+            if effect.struck:
+                self.hits.append({"kind": fault.kind, "phase": phase})
+            self.waited_for -= fault.phase == "before"
+            if not self.waited_for:
+                self.ready.set()
 
     def heal(self):
         """Whatever is not there now, and was not killed by us, has crashed."""
@@ -135,33 +170,41 @@ class Execution:
         for process in ["server0", "server1", "server2", "agent0", "agent1", "agent2", "sidingd"]:
             if not c.pid(process):
                 if process not in killed:
-                    crashed.append("%s has ended by itself" % process)
+                    crashed.append(process)
                 c.launch(process)
-        for node in self.stage.operators:
-            self.heal_by_hand(node)
         return crashed
 
     def heal_by_hand(self, node):
-        """An operator who has stopped something starts it again once Siding has no pause there any more."""
+        """An operator who has stopped something, or has freed a disk that something broke by, starts it again once
+        Siding has no pause there any more."""
         c = self.cluster
         until = time.monotonic() + 40
         while time.monotonic() < until:
             now = c.replication_now(node) or {}
             if (now.get("io"), now.get("sql")) == ("Yes", "Yes"):
                 return
-            if not actors.lease_phase(self.stage, node):
-                actors.by_hand(self.stage, node, "START SLAVE")
+            if not self.stage.lease(node):
+                if now.get("Last_SQL_Errno", "0") != "0":
+                    self.broken_by_error.append((node, r"applier"))
+                actors.by_hand(self.stage, node, actors.start_statement(now))
             time.sleep(0.5)
 
     def judge(self, judge, writers):
-        ended = judge.await_tasks()
+        with self.timed("tasks end"):
+            ended = judge.await_tasks()
         writers.stop()
-        judge.await_replication()
-        if ended:
-            judge.judge_tasks()
-            judge.judge_index()
-        judge.judge_queue()
-        judge.judge_servers()
-        judge.judge_settings()
-        judge.judge_leftovers()
-        return judge.judge_telling(self.effects, self.cluster.logs_since(self.marks))
+        with self.timed("replication"):
+            judge.await_replication()
+        with self.timed("results"):
+            if ended:
+                judge.judge_tasks()
+                judge.judge_index()
+        with self.timed("queue"):
+            judge.judge_queue()
+        with self.timed("servers"):
+            judge.judge_servers()
+            judge.judge_settings()
+        with self.timed("leftovers"):
+            judge.judge_leftovers()
+            told = [pair for _, effect in self.effects if effect.struck for pair in effect.told] + self.broken_by_error
+            return judge.judge_telling(told, self.cluster.logs_since(self.marks))
