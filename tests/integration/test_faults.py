@@ -13,7 +13,7 @@ import unittest
 from harness import ROOT, main, wait_until
 
 FAULTS = os.path.join(ROOT, "scripts", "faults")
-SLICE = "none,kill_agent:running,kill_server:running,state_full:before,lose_primary:running"
+SLICE = "none,kill_agent:running,lose_primary:running"
 
 
 class Slice(unittest.TestCase):
@@ -30,13 +30,12 @@ class Slice(unittest.TestCase):
                 outcomes = {o["name"]: o for o in json.load(f)}
             again = self.faults("--seeds", SLICE, "--json", out, "--continue")
             cells = self.faults("--cells", out)
-        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "kill_server:running:totals", "lose_primary:running:totals", "none",
-                                            "state_full:before:totals"])
+        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "lose_primary:running:totals", "none"])
         self.assertTrue(all(o["ok"] for o in outcomes.values()))
         self.assertTrue(any("agent" in s and "killed" in s for s in outcomes["kill_agent:running:totals"]["struck"]))
-        self.assertIn("totals error", outcomes["kill_server:running:totals"]["tasks"])
+        self.assertIn("totals error", outcomes["lose_primary:running:totals"]["tasks"])
         self.assertEqual((again.returncode, again.stdout.count("\nok - ")), (0, 0), again.stdout)
-        self.assertRegex(cells.stdout, r"(?m)^kill_server +0 +0 +1 ")
+        self.assertRegex(cells.stdout, r"(?m)^lose_primary +0 +0 +1 ")
 
     def test_a_schedule_is_printed_without_running_it(self):
         done = self.faults("--seeds", "17", "--plan")
