@@ -52,6 +52,7 @@ typedef struct Scan {
     bool cut; /* a file ended inside an event: what follows must go on where the whole groups ended */
     BinlogPart format, *parts;
     size_t n_parts;
+    int64_t gtid_to;
     int64_t transactions;
 } Scan;
 
@@ -172,6 +173,7 @@ static bool begin_group(Scan *s, size_t file, const Event *e, Err *err)
     s->standalone = e->body[12] & MARIADB_FL_STANDALONE;
     s->in_group = true;
     s->n_parts = 0;
+    s->gtid_to = e->pos + e->size;
     add_part(s, file, e);
     return true;
 }
@@ -189,7 +191,8 @@ static bool end_group(Scan *s, Err *err)
     }
     *d = s->open;
     s->transactions++;
-    BinlogGroup g = {d->domain, d->server_id, d->seq, s->format, s->parts, s->n_parts};
+    BinlogGroup g = {d->domain, d->server_id, d->seq,     s->standalone,
+                     s->format, s->parts,     s->n_parts, s->gtid_to};
     return !s->visit || s->visit(s->arg, &g, err);
 }
 

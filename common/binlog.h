@@ -36,9 +36,11 @@ typedef struct BinlogPart {
 typedef struct BinlogGroup {
     uint32_t domain, server_id;
     uint64_t seq;
+    bool standalone; /* one statement without BEGIN and COMMIT: DDL */
     BinlogPart format;
     const BinlogPart *parts;
     size_t n_parts;
+    int64_t gtid_to; /* where the first event of parts[0], the GTID, ends */
 } BinlogGroup;
 
 typedef bool (*BinlogVisit)(void *arg, const BinlogGroup *g, Err *err);

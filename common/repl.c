@@ -276,6 +276,7 @@ void repl_paths_done(ReplPaths *p)
     free(p->relay_folder);
     free(p->data_folder);
     free(p->binlog_folder);
+    free(p->binlog_index);
     *p = (ReplPaths){0};
 }
 
@@ -296,7 +297,8 @@ bool repl_paths_read(Db *db, ReplPaths *ret, Err *err)
     bool more = false;
     if (!db_query(db, &r, err,
                   "SELECT @@global.datadir AS data, @@global.relay_log_index AS idx,"
-                  " @@global.relay_log_basename AS relay, @@global.log_bin_basename AS binlog",
+                  " @@global.relay_log_basename AS relay, @@global.log_bin_basename AS binlog,"
+                  " @@global.log_bin_index AS bindex",
                   ""))
         return false;
     bool ok = db_next(r, &more, err);
@@ -308,7 +310,8 @@ bool repl_paths_read(Db *db, ReplPaths *ret, Err *err)
         *ret = (ReplPaths){.relay_index = path_below(data, db_text(r, "idx")),
                            .relay_folder = folder_below(data, db_text(r, "relay")),
                            .data_folder = xstrdup(data),
-                           .binlog_folder = folder_below(data, db_text(r, "binlog"))};
+                           .binlog_folder = folder_below(data, db_text(r, "binlog")),
+                           .binlog_index = path_below(data, db_text(r, "bindex"))};
     }
     db_rows_free(r);
     return ok;

@@ -68,8 +68,8 @@ bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b);
 
 /* Where the server keeps its files, as it says itself. */
 typedef struct ReplPaths {
-    char *relay_index, *relay_folder; /* relay_index: the file that lists the relay files */
-    char *data_folder, *binlog_folder;
+    char *relay_index, *relay_folder;                 /* relay_index: the file that lists the relay files */
+    char *data_folder, *binlog_folder, *binlog_index; /* the last two NULL: no binary log */
 } ReplPaths;
 void repl_paths_done(ReplPaths *p);
 MUST_CHECK bool repl_paths_read(Db *db, ReplPaths *ret, Err *err);

@@ -8,7 +8,10 @@
 #include "common/clock.h"
 #include "common/flavor.h"
 #include "common/progress.h"
+#include "recovered.h"
 #include "replica-agent/core/buffer.h"
+#include "replica-agent/core/ddl.h"
+#include "rescue_create.h"
 #include "rescue_events.h"
 #include "rescue_pipe.h"
 #include "tools.h"
@@ -35,7 +38,8 @@ typedef struct Rescue {
     char *from, *held;
     RescuePipe *pipe;
     int64_t total, reported_ms;
-    char *events; /* path */
+    StrList begun;            /* domains of which the first transaction is on its way: "0" */
+    char *events, *recovered; /* paths */
 } Rescue;
 
 static void rescue_done(Rescue *r)
@@ -47,7 +51,9 @@ static void rescue_done(Rescue *r)
     strlist_done(&r->files);
     free(r->from);
     free(r->held);
+    strlist_done(&r->begun);
     free(r->events);
+    free(r->recovered);
     agent_config_free(&r->conf);
 }
 
@@ -102,6 +108,12 @@ static bool judge(Rescue *r, Err *err)
                       r->held,           r->status.server_id, false};
     if (buffer_judge(&in, &errant) != BUFFER_ERRANT)
         return true;
+    bool explained;
+    AUTO(recovered_done) Recovered found = {0};
+    if (!recovered_explain(r->db, &r->files, &r->status, &explained, &found, err))
+        return false;
+    if (explained)
+        return recovered_adopt(r->db, r->recovered, &found, err) && look(r, err);
     return err_set(err, ERR_REFUSED, 0, "%s was written by this server itself: a person must decide", errant);
 }
 
@@ -128,13 +140,59 @@ static bool threads_stand(const Rescue *r, Err *err)
 
 /* ---- by replaying the files ------------------------------------------------------------------------ */
 
+/* Everything sent so far is applied. */
+static bool drain(Rescue *r, Err *err)
+{
+    RescuePipe *p = r->pipe;
+    r->pipe = NULL;
+    if (!p)
+        return true;
+    rescue_pipe_end(p);
+    while (!rescue_pipe_is_done(p)) {
+        poll(NULL, 0, LOOK_MS);
+        report(r);
+    }
+    return rescue_pipe_close(p, err);
+}
+
+static bool send(Rescue *r, const BinlogGroup *g, const BinlogQuery *q, const char *sql, Err *err)
+{
+    if (!r->pipe && !rescue_pipe_open(&r->conf, &r->files, true, &r->pipe, err))
+        return false;
+    return rescue_pipe_feed(r->pipe, g, q, sql, err);
+}
+
+/* The first of a domain may have been under way when the server was killed. */
+static bool is_first(Rescue *r, const BinlogGroup *g)
+{
+    AUTOFREE char *domain = xasprintf("%u", g->domain);
+    if (strlist_has(&r->begun, domain))
+        return false;
+    strlist_add(&r->begun, domain);
+    return true;
+}
+
+static bool feed_one(Rescue *r, const BinlogGroup *g, Err *err)
+{
+    AUTO(binlog_query_done) BinlogQuery q = {0};
+    bool first = is_first(r, g);
+    if (!first && g->standalone)
+        return send(r, g, NULL, NULL, err);
+    if (!binlog_query_read(&r->files, g, &q, err))
+        return false;
+    if (rescue_create_is(g, &q))
+        return drain(r, err) && rescue_create(&r->conf, r->db, &r->files, g, &q, err);
+    AUTOFREE char *again = first ? ddl_again(q.sql) : NULL;
+    return send(r, g, again ? &q : NULL, again, err);
+}
+
 static bool feed(void *arg, const BinlogGroup *g, Err *err)
 {
     Rescue *r = arg;
     AUTOFREE char *gtid = xasprintf("%u-%u-%llu", g->domain, g->server_id, (unsigned long long)g->seq);
     if (buffer_reaches(r->flavor->flavor, r->from, gtid))
         return true;
-    if (!rescue_pipe_feed(r->pipe, g, err))
+    if (!feed_one(r, g, err))
         return false;
     report(r);
     return true;
@@ -144,15 +202,9 @@ static bool replay(Rescue *r, Err *err)
 {
     Err fed, end;
     AUTO(binlog_scan_done) BinlogScan scan = {0};
-    if (!rescue_pipe_open(&r->conf, &r->files, &r->pipe, err))
-        return false;
     bool ok = binlog_walk(&r->files, feed, r, &scan, &fed);
-    rescue_pipe_end(r->pipe);
-    while (!rescue_pipe_is_done(r->pipe)) {
-        poll(NULL, 0, LOOK_MS);
-        report(r);
-    }
-    if (!rescue_pipe_close(r->pipe, &end)) {
+    /* A client that has ended says why; that nobody took the rest is only what follows from it. */
+    if (!drain(r, &end)) {
         *err = end;
         return false;
     }
@@ -171,13 +223,14 @@ static bool take_position_over(Rescue *r, Err *err)
 static bool by_replay(Rescue *r, Err *err)
 {
     AUTO(binlog_scan_done) BinlogScan scan = {0};
-    if (!threads_stand(r, err) || !vault_keep(&r->place, err) || !vault_files(&r->place, &r->files, err) ||
+    if (!threads_stand(r, err) || !recovered_finish(r->db, r->recovered, r->status.applied, err) ||
+        !look(r, err) || !vault_keep(&r->place, err) || !vault_files(&r->place, &r->files, err) ||
         !binlog_scan(&r->files, &scan, err))
         return false;
     r->held = xstrdup(scan.last);
     r->total = gtid_behind_text(r->flavor->flavor, r->from, r->held);
     progress_start("transactions");
-    if (!judge(r, err) || !rescue_events_begin(r->db, r->events, err))
+    if (!judge(r, err) || !rescue_create_clean(r->db, err) || !rescue_events_begin(r->db, r->events, err))
         return false;
     if (!reached(r) && !replay(r, err))
         return false;
@@ -229,6 +282,7 @@ int rescue_main(int argc, char **argv)
                           : err_set(&err, ERR_USAGE, 0, "--config is needed");
     if (ok) {
         r.events = xasprintf("%s/rescue/scheduler.json", r.conf.state_dir);
+        r.recovered = xasprintf("%s/rescue/recovered.json", r.conf.state_dir);
         ok = begin(&r, &err) && (r.flavor->purges_on_start ? by_replay(&r, &err) : by_applier(&r, &err));
     }
     if (ok) {

@@ -14,7 +14,8 @@ extern char **environ;
 /* A client that dies takes its lock with it; one that finds the lock taken does nothing. */
 #define LOCK_FIRST                                                                                           \
     "--init-command=BEGIN NOT ATOMIC IF COALESCE(GET_LOCK('siding_rescue', 20), 0) <> 1 THEN SIGNAL"         \
-    " SQLSTATE '45000' SET MESSAGE_TEXT = 'another rescue is under way'; END IF; END"
+    " SQLSTATE '45000' SET MESSAGE_TEXT = 'another rescue is under way'; END IF; SET SESSION "               \
+    "sql_log_bin=%d; END"
 
 struct RescuePipe {
     const StrList *files;
@@ -62,11 +63,12 @@ static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *r
     return rc == 0 ? true : err_errno(err, rc, "start %s", path);
 }
 
-static bool spawn_client(const AgentConfig *c, int in, pid_t *ret, Err *err)
+static bool spawn_client(const AgentConfig *c, int in, bool logged, pid_t *ret, Err *err)
 {
     AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.rescue_defaults_file);
     AUTOFREE char *where = c->server.socket ? xasprintf("--socket=%s", c->server.socket)
                                             : xasprintf("--host=%s", c->server.address);
+    AUTOFREE char *first = xasprintf(LOCK_FIRST, logged);
     AUTOFREE char *port = xasprintf("--port=%lld", (long long)c->server.port);
     char *argv[] = {(char *)"mariadb",
                     defaults,
@@ -76,7 +78,7 @@ static bool spawn_client(const AgentConfig *c, int in, pid_t *ret, Err *err)
                     (char *)"--binary-mode",
                     (char *)"--skip-reconnect",
                     (char *)"--max-allowed-packet=1G",
-                    (char *)LOCK_FIRST,
+                    first,
                     NULL};
     return spawn("mariadb", argv, in, 2, ret, err);
 }
@@ -87,7 +89,7 @@ static bool spawn_decoder(int in, int out, pid_t *ret, Err *err)
     return spawn("mariadb-binlog", argv, in, out, ret, err);
 }
 
-bool rescue_pipe_open(const AgentConfig *conf, const StrList *files, RescuePipe **ret, Err *err)
+bool rescue_pipe_open(const AgentConfig *conf, const StrList *files, bool logged, RescuePipe **ret, Err *err)
 {
     int feed[2], sql[2];
     if (pipe2(feed, O_CLOEXEC) < 0)
@@ -100,7 +102,8 @@ bool rescue_pipe_open(const AgentConfig *conf, const StrList *files, RescuePipe 
     RescuePipe *p = NEW(RescuePipe);
     *p = (RescuePipe){.files = files, .to = feed[1], .fd = -1, .decoder_status = -1, .client_status = -1};
     signal(SIGPIPE, SIG_IGN);
-    bool ok = spawn_client(conf, sql[0], &p->client, err) && spawn_decoder(feed[0], sql[1], &p->decoder, err);
+    bool ok = spawn_client(conf, sql[0], logged, &p->client, err) &&
+              spawn_decoder(feed[0], sql[1], &p->decoder, err);
     close(feed[0]);
     close(sql[0]);
     close(sql[1]);
@@ -160,7 +163,16 @@ static bool same_part(const BinlogPart *a, const BinlogPart *b)
     return a->file == b->file && a->from == b->from;
 }
 
-bool rescue_pipe_feed(RescuePipe *p, const BinlogGroup *g, Err *err)
+static bool send_replaced(RescuePipe *p, const BinlogPart *part, const BinlogQuery *q, const char *sql,
+                          Err *err)
+{
+    size_t n;
+    AUTOFREE char *event = binlog_query_replaced(q, sql, &n);
+    BinlogPart before = {part->file, part->from, q->from}, behind = {part->file, q->to, part->to};
+    return send_part(p, &before, err) && write_all(p->to, event, n, err) && send_part(p, &behind, err);
+}
+
+static bool send_format(RescuePipe *p, const BinlogGroup *g, Err *err)
 {
     if (!p->begun && !write_all(p->to, "\xfe\x62\x69\x6e", 4, err))
         return false;
@@ -168,9 +180,28 @@ bool rescue_pipe_feed(RescuePipe *p, const BinlogGroup *g, Err *err)
         return false;
     p->begun = true;
     p->format = g->format;
-    for (size_t i = 0; i < g->n_parts; i++)
-        if (!send_part(p, &g->parts[i], err))
+    return true;
+}
+
+bool rescue_pipe_feed_statement(RescuePipe *p, const BinlogGroup *g, const BinlogQuery *q, const char *sql,
+                                Err *err)
+{
+    size_t n;
+    AUTOFREE char *event = binlog_query_replaced(q, sql, &n);
+    BinlogPart gtid = {g->parts[0].file, g->parts[0].from, g->gtid_to};
+    return send_format(p, g, err) && send_part(p, &gtid, err) && write_all(p->to, event, n, err);
+}
+
+bool rescue_pipe_feed(RescuePipe *p, const BinlogGroup *g, const BinlogQuery *q, const char *sql, Err *err)
+{
+    if (!send_format(p, g, err))
+        return false;
+    for (size_t i = 0; i < g->n_parts; i++) {
+        const BinlogPart *part = &g->parts[i];
+        bool here = q && q->file == part->file && q->from >= part->from && q->from < part->to;
+        if (!(here ? send_replaced(p, part, q, sql, err) : send_part(p, part, err)))
             return false;
+    }
     return true;
 }
 

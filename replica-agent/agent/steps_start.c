@@ -12,6 +12,7 @@
 #include "common/flavor.h"
 #include "common/gtid.h"
 #include "common/log.h"
+#include "recovered.h"
 #include "replica-agent/core/buffer.h"
 #include "rescue.h"
 #include "steps_impl.h"
@@ -66,6 +67,26 @@ bool step_scan(Step *s, BinlogScan *ret)
     return vault_files(&s->place, &files, &s->err) && binlog_scan(&files, ret, &s->err);
 }
 
+/* What crash recovery wrote is no person's decision. */
+static BufferState judge_errant(Step *s, Db *db)
+{
+    Err err;
+    bool explained;
+    AUTO(recovered_done) Recovered found = {0};
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    if (!vault_files(&s->place, &files, &err) ||
+        !recovered_explain(db, &files, &s->status, &explained, &found, &err)) {
+        log_warn("whether %s is of the crash recovery is not known: %s", s->errant, err.text);
+        return BUFFER_ERRANT;
+    }
+    for (size_t i = 0; explained && i < found.found.n; i++)
+        log_warn(
+            "the server was killed inside a replicated statement, and its crash recovery logged it as its "
+            "own: %s; its binary log is begun anew",
+            found.found.v[i]);
+    return explained ? BUFFER_BEYOND : BUFFER_ERRANT;
+}
+
 static BufferState judge(Step *s, Db *db)
 {
     AUTO(binlog_scan_done) BinlogScan scan = {0};
@@ -85,7 +106,7 @@ static BufferState judge(Step *s, Db *db)
     s->backlog = s->from ? gtid_behind_text(in.flavor, s->from, scan.last) : 0;
     if (state == BUFFER_UNKNOWN)
         err_set(&s->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", in.binlog);
-    return state;
+    return state == BUFFER_ERRANT ? judge_errant(s, db) : state;
 }
 
 /* ---- starting ------------------------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ bool vault_place_read(Db *db, const char *folder, VaultPlace *ret, Err *err)
     if (!repl_paths_read(db, &p, err))
         return false;
     wire_free(vault_place_fields, ret);
+    free(p.binlog_index);
     *ret = (VaultPlace){p.relay_index, p.relay_folder, p.data_folder, p.binlog_folder,
                         xstrdup(folder ? folder : p.relay_folder)};
     return true;
@@ -83,18 +84,23 @@ static bool list_kept(const VaultPlace *p, KeptList *ret, Err *err)
     return true;
 }
 
-/* Paths of the files that the server has now. */
-static bool list_present(const VaultPlace *p, StrList *ret, Err *err)
+bool vault_index_files(const char *index, const char *data_folder, StrList *ret, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT;
     AUTO(strlist_done) StrList lines = STRLIST_INIT;
-    if (!fs_read(p->index, INDEX_BYTES_MAX, &text, err))
+    if (!fs_read(index, INDEX_BYTES_MAX, &text, err))
         return false;
     strlist_split(&lines, str_z(&text), '\n');
     for (size_t i = 0; i < lines.n; i++)
-        strlist_addf(ret, "%s%s%s", *lines.v[i] == '/' ? "" : p->data_folder, *lines.v[i] == '/' ? "" : "/",
+        strlist_addf(ret, "%s%s%s", *lines.v[i] == '/' ? "" : data_folder, *lines.v[i] == '/' ? "" : "/",
                      lines.v[i]);
     return true;
+}
+
+/* Paths of the files that the server has now. */
+static bool list_present(const VaultPlace *p, StrList *ret, Err *err)
+{
+    return vault_index_files(p->index, p->data_folder, ret, err);
 }
 
 static bool explain(const VaultPlace *p, const char *path, int errnum, Err *err)

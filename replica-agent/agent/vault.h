@@ -21,6 +21,9 @@ extern const WireField vault_place_fields[];
  * shown as a database by MariaDB). */
 MUST_CHECK bool vault_place_read(Db *db, const char *folder, VaultPlace *ret, Err *err);
 
+/* The files that an index of the server lists. Paths. */
+MUST_CHECK bool vault_index_files(const char *index, const char *data_folder, StrList *ret, Err *err);
+
 /* Links what the server lists and is not linked yet. */
 MUST_CHECK bool vault_keep(const VaultPlace *p, Err *err);
 /* All relay files there are, in the order they were written: those kept, then those only present. Paths. */

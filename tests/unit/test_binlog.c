@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "common/binlog.h"
+#include "common/binlog_query.h"
 #include "common/fs.h"
 
 enum { QUERY = 2, XID = 16, FORMAT = 15, ROWS = 30, GTID = 162 };
@@ -31,7 +31,7 @@ static void event(Str *file, int type, uint32_t server_id, const char *body, siz
 static void start(Str *file)
 {
     str_add(file, "\xfe\x62\x69\x6e", 4);
-    event(file, FORMAT, 1, "fde", 3);
+    event(file, FORMAT, 1, "fd\1", 3); /* the last byte: checksums are CRC32 */
 }
 
 static void gtid(Str *file, uint32_t domain, uint32_t server, uint64_t seq, bool standalone)
@@ -275,6 +275,68 @@ static void damage_in_the_middle_is_an_error(void **state)
     done(&g);
 }
 
+typedef struct First {
+    const StrList *paths;
+    BinlogQuery query;
+    bool standalone;
+} First;
+
+static bool take_first(void *arg, const BinlogGroup *g, Err *err)
+{
+    First *f = arg;
+    f->standalone = g->standalone;
+    return binlog_query_read(f->paths, g, &f->query, err);
+}
+
+static void statement_of_a_transaction(void **state)
+{
+    (void)state;
+    Err err;
+    Files f = {0};
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT;
+    start(&a);
+    gtid(&a, 0, 1, 5, false);
+    query(&a, "BEGIN");
+    query(&a, "CREATE TABLE t (a INT)");
+    event(&a, ROWS, 1, "rows", 4);
+    event(&a, XID, 1, "12345678", 8);
+    add_file(&f, &a);
+    First first = {.paths = &f.paths};
+    BinlogScan s = {0};
+    assert_ok(binlog_walk(&f.paths, take_first, &first, &s, &err), err);
+    assert_string_equal(first.query.sql, "CREATE TABLE t (a INT)");
+    assert_string_equal(first.query.schema, "shop");
+    assert_false(first.standalone);
+
+    /* Replaced, it is read as the new one. */
+    size_t n;
+    AUTOFREE char *event_bytes = binlog_query_replaced(&first.query, "DROP TABLE t", &n);
+    assert_int_equal((int64_t)n, first.query.to - first.query.from - 10);
+    start(&b);
+    gtid(&b, 0, 1, 6, true);
+    str_add(&b, event_bytes, n);
+    add_file(&f, &b);
+    assert_ok(binlog_walk(&f.paths, take_first, &first, &s, &err), err);
+    assert_string_equal(first.query.sql, "DROP TABLE t");
+    assert_true(first.standalone);
+    binlog_query_done(&first.query);
+    binlog_scan_done(&s);
+    done(&f);
+
+    Files rows = {0};
+    Str c = STR_INIT;
+    start(&c);
+    trx(&c, 0, 1, 7);
+    add_file(&rows, &c);
+    First none = {.paths = &rows.paths};
+    assert_ok(binlog_walk(&rows.paths, take_first, &none, &s, &err), err);
+    assert_null(none.query.sql);
+    binlog_query_done(&none.query);
+    binlog_scan_done(&s);
+    done(&rows);
+    str_done(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_group_sent_again),
         cmocka_unit_test(cut_by_a_kill),
         cmocka_unit_test(walk),
+        cmocka_unit_test(statement_of_a_transaction),
         cmocka_unit_test(damage_in_the_middle_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "own_gtids.h"
+
+#include <stdio.h>
+
+#include "common/gtid.h"
+#include "common/str.h"
+
+typedef struct Parts {
+    unsigned long domain, server;
+    unsigned long long seq;
+} Parts;
+
+static bool parse(const char *text, Parts *ret)
+{
+    char end;
+    return sscanf(text, "%lu-%lu-%llu%c", &ret->domain, &ret->server, &ret->seq, &end) == 3;
+}
+
+/* The greatest number that a domain has from others. */
+static unsigned long long replicated(const StrList *state, const StrList *applied, unsigned long domain,
+                                     int64_t server_id)
+{
+    unsigned long long seq = 0;
+    Parts p;
+    for (size_t i = 0; i < state->n; i++)
+        if (parse(state->v[i], &p) && p.domain == domain && p.server != (unsigned long)server_id &&
+            p.seq > seq)
+            seq = p.seq;
+    for (size_t i = 0; i < applied->n; i++)
+        if (parse(applied->v[i], &p) && p.domain == domain && p.seq > seq)
+            seq = p.seq;
+    return seq;
+}
+
+static void add(Str *out, const char *gtid)
+{
+    str_addf(out, "%s%s", out->len ? "," : "", gtid);
+}
+
+char *gtids_without_own(const char *state, const char *applied, int64_t server_id)
+{
+    Str out = STR_INIT;
+    AUTO(strlist_done) StrList all = STRLIST_INIT, done = STRLIST_INIT;
+    strlist_split(&all, state ? state : "", ',');
+    strlist_split(&done, applied ? applied : "", ',');
+    for (size_t i = 0; i < all.n; i++) {
+        Parts p;
+        bool own = parse(all.v[i], &p) && p.server == (unsigned long)server_id &&
+                   p.seq > replicated(&all, &done, p.domain, server_id);
+        if (!own)
+            add(&out, all.v[i]);
+    }
+    return str_take(&out);
+}
+
+char *gtids_with(const char *state, const char *gtid)
+{
+    Str out = STR_INIT;
+    Parts p, new;
+    AUTO(strlist_done) StrList all = STRLIST_INIT;
+    strlist_split(&all, state ? state : "", ',');
+    bool known = parse(gtid, &new);
+    for (size_t i = 0; i < all.n; i++)
+        if (!known || !parse(all.v[i], &p) || p.domain != new.domain || p.server != new.server)
+            add(&out, all.v[i]);
+    add(&out, gtid);
+    return str_take(&out);
+}
+
+char *gtids_position(const char *state, const char *applied)
+{
+    char *position = xstrdup(applied ? applied : "");
+    AUTO(strlist_done) StrList all = STRLIST_INIT;
+    strlist_split(&all, state ? state : "", ',');
+    for (size_t i = 0; position && i < all.n; i++) {
+        char *next = gtid_max_text(DB_MARIADB, position, all.v[i]);
+        free(position);
+        position = next;
+    }
+    return position;
+}
