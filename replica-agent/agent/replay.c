@@ -99,30 +99,36 @@ static CatchupReading reading(const Agent *a)
                             .backlog_bytes = catchup_backlog_bytes(st)};
 }
 
+static BoostReading boost_reading(const Agent *a)
+{
+    const Catchup *c = &a->replaying.catchup;
+    bool bytes = flavor(a)->exec_pos_exact && c->backlog_bytes >= 0;
+    return (BoostReading){clock_mono_ms(), bytes ? c->bytes : (double)c->applied,
+                          bytes ? (double)c->backlog_bytes : (double)c->backlog, c->applied};
+}
+
 static void show(Agent *a)
 {
     const Catchup *c = &a->replaying.catchup;
+    BoostReading now = boost_reading(a);
     Replay *r = &a->pause.lease.replay;
     r->backlog_trx = c->backlog > 0 ? c->backlog : 0;
     r->backlog_bytes = c->backlog_bytes;
     r->applied_trx = c->applied;
     r->rate = c->rate;
     r->byte_rate = c->byte_rate;
-    r->eta_s = c->eta_s;
+    r->eta_s = boost_eta(&a->replaying.boost, &now, c->eta_s);
     r->seconds = (double)(clock_wall_ms() - a->pause.lease.resumed_at) / 1000;
     agent_changed_slightly(a);
 }
 
-static void try_ways(Agent *a, int64_t now_ms)
+static void try_ways(Agent *a)
 {
     Replaying *r = &a->replaying;
-    const Catchup *c = &r->catchup;
-    bool bytes = flavor(a)->exec_pos_exact && c->backlog_bytes >= 0;
     size_t before = r->boost.now;
     BoostState state = r->boost.state;
-    size_t way = boost_sample(
-        &r->boost, &(BoostReading){now_ms, bytes ? c->bytes : (double)c->applied,
-                                   bytes ? (double)c->backlog_bytes : (double)c->backlog, c->applied});
+    BoostReading now = boost_reading(a);
+    size_t way = boost_sample(&r->boost, &now);
     if (state == BOOST_TRYING && r->boost.state == BOOST_KEPT && r->boost.why)
         log_info("catching up by way \"%s\": %s", flavor(a)->ways[way].name, r->boost.why);
     if (way != before && !pause_retune(a, &flavor(a)->ways[way]))
@@ -156,7 +162,7 @@ bool replay_probe(Agent *a)
     if (done)
         finish(a);
     else if (r->boost.n > 1)
-        try_ways(a, now.now_ms);
+        try_ways(a);
     return done;
 }
 

@@ -6,13 +6,14 @@
 enum {
     WARM_MS = 60, /* after a start, before it is measured */
     TRIAL_MIN_MS = 300,
-    TRIAL_MAX_MS = 4000,
+    TRIAL_MAX_MS = 1500,
     HOPELESS_MS = 150, /* after this, half as fast as the best is enough to know */
-    TRIAL_SHARE = 100, /* a trial lasts 1/100 of the time that is left */
+    TRIAL_SHARE = 200, /* a trial lasts 1/200 of the time that is left */
     TRIAL_TRX = 20,    /* and counts at least so many transactions */
     LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
     WORTH_MS = 4000,   /* with less time left nothing is tried */
     AGAIN_MS = 300000, /* what is applied changes: look again after this */
+    SETTLED_MS = 3000, /* after this, progress itself tells */
     SLOWER_MS = 1000,  /* so long half as fast as it was found to be: look again */
 };
 static const double BETTER = 1.1; /* a change back costs a restart of the applier */
@@ -138,6 +139,15 @@ size_t boost_sample(Boost *b, const BoostReading *r)
         return b->now;
     bool hopeless = ms >= HOPELESS_MS && rate < fastest / 2;
     return ms >= wanted_ms || hopeless ? trial_over(b, rate, left_ms) : b->now;
+}
+
+double boost_eta(const Boost *b, const BoostReading *r, double measured_s)
+{
+    double fastest = b->n ? b->rate[best(b)] : 0;
+    if (fastest <= 0)
+        fastest = b->expected;
+    bool settled = b->state == BOOST_KEPT && b->marked && r->now_ms - b->mark.now_ms >= SETTLED_MS;
+    return fastest <= 0 || settled || r->left <= 0 ? measured_s : r->left / fastest;
 }
 
 /* ---- memory --------------------------------------------------------------------------------------- */

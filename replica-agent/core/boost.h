@@ -48,6 +48,10 @@ void boost_changed(Boost *b, int64_t now_ms);
  * another, b->now is that one and the caller changes the server, then calls boost_changed. */
 size_t boost_sample(Boost *b, const BoostReading *r);
 
+/* Seconds until nothing is left. `measured_s` is what the progress of the way in force says: that of a way on
+ * trial says nothing, nor does the first moment of the one that is kept. */
+double boost_eta(const Boost *b, const BoostReading *r, double measured_s);
+
 /* What was found earlier, by size of the transactions: a class holds those up to four times as large as the
  * next smaller. */
 typedef struct BoostFound {

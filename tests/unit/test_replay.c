@@ -394,6 +394,25 @@ static void what_was_found_is_remembered_by_size(void **state)
     wire_free(boost_memory_fields, &m);
 }
 
+static void the_time_left_is_that_of_the_fastest_way(void **state)
+{
+    (void)state;
+    Boost b = {.n = 3, .state = BOOST_TRYING, .rate = {1000, 90}, .now = 1, .changed_ms = 1000};
+    BoostReading r = {.now_ms = 1500, .work = 500, .left = 40000};
+    assert_int_equal(boost_eta(&b, &r, 440), 40); /* not at the pace of the trial */
+    b.state = BOOST_KEPT;
+    b.now = 0;
+    b.marked = true;
+    b.mark.now_ms = 1400;
+    assert_int_equal(boost_eta(&b, &r, 3), 40);
+    r.now_ms = 5000;
+    assert_int_equal(boost_eta(&b, &r, 35), 35); /* progress tells */
+    Boost trusted = {.n = 3, .state = BOOST_KEPT, .expected = 2000};
+    assert_int_equal(boost_eta(&trusted, &r, -1), 20);
+    Boost none = {.n = 1, .state = BOOST_KEPT};
+    assert_int_equal(boost_eta(&none, &r, 7), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_long_replay_is_compared_again),
         cmocka_unit_test(what_was_found_earlier_is_trusted_as_long_as_it_holds),
         cmocka_unit_test(what_was_found_is_remembered_by_size),
+        cmocka_unit_test(the_time_left_is_that_of_the_fastest_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
