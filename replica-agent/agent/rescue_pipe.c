@@ -65,15 +65,17 @@ static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *r
 
 static bool spawn_client(const AgentConfig *c, int in, bool logged, pid_t *ret, Err *err)
 {
+    AUTOFREE char *first = xasprintf(LOCK_FIRST, logged);
     AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.rescue_defaults_file);
     AUTOFREE char *where = c->server.socket ? xasprintf("--socket=%s", c->server.socket)
                                             : xasprintf("--host=%s", c->server.address);
-    AUTOFREE char *first = xasprintf(LOCK_FIRST, logged);
-    AUTOFREE char *port = xasprintf("--port=%lld", (long long)c->server.port);
+    /* A port given beside a socket would make the client use TCP. */
+    AUTOFREE char *how =
+        c->server.socket ? xstrdup("--protocol=socket") : xasprintf("--port=%lld", (long long)c->server.port);
     char *argv[] = {(char *)"mariadb",
                     defaults,
                     where,
-                    port,
+                    how,
                     (char *)"--batch",
                     (char *)"--binary-mode",
                     (char *)"--skip-reconnect",
