@@ -199,6 +199,15 @@ typedef struct JobInfo {
 } JobInfo;
 extern const WireField job_info_fields[];
 
+/* A sealed result in brief, and how long its job's are kept (0: no limit). */
+typedef struct ResultInfo {
+    char *run, *job;
+    char *group; /* of results that stand for each other: the job and what it was asked for */
+    int64_t sealed_at;
+    int64_t keep, keep_for_ms;
+} ResultInfo;
+extern const WireField result_info_fields[];
+
 typedef struct NodeState {
     char *node, *cluster_name, *version, *boot_id;
     int64_t seq;  /* grows with every change; starts from the agent's start time, so that it never repeats */

@@ -176,6 +176,16 @@ const WireField job_info_fields[] = {
     STR(JobInfo, name), STR(JobInfo, kind), STR(JobInfo, on), STR(JobInfo, upload), END,
 };
 
+const WireField result_info_fields[] = {
+    STR(ResultInfo, run),
+    STR(ResultInfo, job),
+    STR(ResultInfo, group),
+    TIME(ResultInfo, sealed_at),
+    INT(ResultInfo, keep),
+    INT(ResultInfo, keep_for_ms),
+    END,
+};
+
 const WireField node_state_fields[] = {
     STR(NodeState, node),
     STR(NodeState, cluster_name),

@@ -44,13 +44,13 @@ static void list_row(Table *t, const json_t *r)
     if (clock_parse(json_str(r, "sealed_at"), &at))
         out_time(at, sealed);
     table_row(t, (const char *[]){json_str(r, "run"), json_str(r, "job"), json_str(r, "node"),
-                                  json_str(r, "state"), bytes, packed, ratio, sealed, json_str(r, "gtid"),
-                                  NULL});
+                                  json_str(r, "state"), *json_str(r, "expired_at") ? "expired" : "kept",
+                                  bytes, packed, ratio, sealed, json_str(r, "gtid"), NULL});
 }
 
 static CLI_RUN(run_list)
 {
-    static const char *const head[] = {"RUN",        "JOB",   "NODE",   "STATE", "SIZE",
+    static const char *const head[] = {"RUN",        "JOB",   "NODE",   "STATE", "KEPT", "SIZE",
                                        "COMPRESSED", "RATIO", "SEALED", "GTID",  NULL};
     const List *l = options;
     AUTOJSON json_t *j = NULL;
@@ -61,7 +61,7 @@ static CLI_RUN(run_list)
     (void)rest;
     if (!api_get(cli, path, &j, err))
         return false;
-    table_head(&t, "llllrrr", head);
+    table_head(&t, "lllllrrr", head);
     for (size_t i = 0; i < json_array_size(j); i++)
         list_row(&t, json_array_get(j, i));
     table_write(&t, out_width(STDOUT_FILENO), &text);
@@ -76,6 +76,7 @@ const CliCommand cmd_result_list = {
     .group = "result",
     .name = "list",
     .summary = "List results, the newest first.",
+    .detail = "Results that have expired (keep, keep_for) stay listed as long as their task is known.",
     .options = list_options,
     .size = sizeof(List),
     .run = run_list,

@@ -22,6 +22,7 @@ enum {
 static void agent_free(Agent *a)
 {
     wire_free(node_fields, &a->node);
+    json_decref(a->results.list);
     strlist_done(&a->forgetting);
     free(a->name);
     free(a->source);

@@ -6,6 +6,7 @@
 #include "agents.h"
 #include "api.h"
 #include "common/json.h"
+#include "retention.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };
 
@@ -23,6 +24,7 @@ static json_t *result_json(const Task *t, const Run *r, const char *node)
     json_set_int(o, "bytes", json_int(r->detail, "result_bytes"));
     json_set_int(o, "compressed_bytes", json_int(r->detail, "result_compressed_bytes"));
     json_set_time(o, "sealed_at", r->resumed_at ? r->resumed_at : r->finished_at);
+    json_set_time(o, "expired_at", retention_expired_at(r, node));
     return o;
 }
 
@@ -113,6 +115,9 @@ void api_get_result(HttpRequest *req, void *context)
     Agent *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
     if (!a)
         api_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured", r->id,
+                  node);
+    else if (retention_expired_at(r, node))
+        api_error(req, ERR_NOT_FOUND, "the result of run %s on %s has expired (see keep and keep_for)", r->id,
                   node);
     else
         fetch_manifest(req, a, &e->t, r);

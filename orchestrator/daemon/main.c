@@ -18,6 +18,7 @@
 #include "journal.h"
 #include "mail.h"
 #include "queue.h"
+#include "retention.h"
 #include "runs.h"
 #include "store.h"
 #include "uploads.h"
@@ -56,6 +57,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     uploads_step(c);
     queue_plan(c);
     runs_step(c);
+    retention_step(c);
     queue_save(c);
 }
 

@@ -11,6 +11,7 @@
 #include "events.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/run_view.h"
+#include "retention.h"
 #include "run_calls.h"
 #include "run_tidy.h"
 #include "uploads.h"
@@ -79,6 +80,7 @@ bool runs_event(Coord *c, Entry *e, RunEvent event, const char *detail)
     state_set_text(&r->state, run_state_name(row->next));
     if (run_state_is_final(e->state)) {
         task_follows_end(c, e);
+        retention_soon(c);
     } else {
         state_set_text(&e->t.state, task_state_of(e));
         if (was_final) {

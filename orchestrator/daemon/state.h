@@ -41,6 +41,9 @@ typedef struct Agent {
     Retry poll_retry, role_retry;
     bool role_busy;
     struct {
+        json_t *list; /* ResultInfo: what it holds, as this round was told; NULL: not known */
+    } results;
+    struct {
         bool busy, told;
         Retry retry;
     } hold; /* of the primary's binary logs, for this node */
@@ -113,6 +116,12 @@ struct Coord {
     LagSamples samples; /* of the primary's position */
     Entry **entries;    /* ascending by task id */
     size_t n_entries, cap_entries;
+    struct {
+        size_t waiting;   /* calls under way */
+        bool listing;     /* of lists, else of removals */
+        int64_t begun_at; /* of the round */
+        int64_t next_ms;  /* monotonic */
+    } retention;
     bool loaded; /* the queue has been read since the start */
     bool fenced; /* another coordinator has raised the term */
     char *topology_error;

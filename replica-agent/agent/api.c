@@ -238,6 +238,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/runs/{id}/request", api_post_request},
     {"GET", "/v1/runs/{id}/log", api_get_log},
     {"GET", "/v1/results", api_get_results},
+    {"DELETE", "/v1/results/{id}", api_delete_result},
     {"GET", "/v1/results/{id}/{file...}", api_get_result_file},
     {"POST", "/v1/pause", api_post_pause},
     {"POST", "/v1/resume", api_post_resume},

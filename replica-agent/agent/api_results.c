@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "api_impl.h"
 #include "common/fs.h"
+#include "kept.h"
 #include "logs.h"
 
 enum { LOG_BYTES = 1 << 20 };
@@ -95,6 +96,10 @@ void api_get_results(HttpRequest *req, void *context)
     Agent *a = context;
     Err err;
     AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (http_query(req, "brief")) {
+        http_reply_json(req, 200, kept_list(a));
+        return;
+    }
     json_t *list = json_array();
     if (fs_list(a->conf.spool_dir, &names, &err))
         for (size_t i = 0; i < names.n; i++) {
@@ -107,6 +112,17 @@ void api_get_results(HttpRequest *req, void *context)
             json_array_append_new(list, m);
         }
     http_reply_json(req, 200, list);
+}
+
+void api_delete_result(HttpRequest *req, void *context)
+{
+    Err err;
+    if (!api_heard(req, context))
+        return;
+    if (kept_remove(context, http_param(req, "id"), &err))
+        http_reply_json(req, 200, json_object());
+    else
+        http_reply_error(req, &err);
 }
 
 static bool is_below(const char *file)

@@ -87,6 +87,12 @@ const ConfOption agent_config_options[] = {
      .doc =
          "A job ends, and none begins, when the spool folder, the state folder or the disk of the relay logs "
          "has less free space than this. For the relay logs it is at least what arrives in two minutes."},
+    {"keep", CONF_INT, FIELD(keep), .fallback = "0", .min = 0, .max = 100000,
+     .doc = "Results kept of a job whose file names no number, and of dumps of the same databases: the "
+            "newest so "
+            "many. What an upload still needs stays, and so does the last one. 0: all."},
+    {"keep_for", CONF_DURATION, FIELD(keep_for_ms), .fallback = "0", .min = 0,
+     .doc = "Age at which a result goes, the last one excepted; 0: none."},
     {"relay_log_dir", CONF_PATH, FIELD(relay_log_dir),
      .doc = "Folder of the server's relay logs, whose disk is watched; left out: as the server says, where "
             "it is "

@@ -21,6 +21,7 @@ typedef struct AgentConfig {
     char *job_defaults_file, *load_defaults_file;
     char *log_format, *log_level, *buffer_sync;
     int64_t min_free_bytes;
+    int64_t keep, keep_for_ms;
     char *relay_log_dir;
     int64_t ballast_bytes;
     int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;

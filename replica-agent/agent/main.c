@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "kept.h"
 #include "rescue.h"
 #include "store.h"
 #include "supervise.h"
@@ -189,6 +190,7 @@ static bool set_up(Agent *a, Err *err)
     a->base = event_base_new();
     a->probes = work_new(a->base, "probe", 1, 2);
     a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
+    kept_sweep(a);
     a->seq = clock_wall_ms();
     a->spool_free = a->state_free = -1;
     lag_done(&a->lag);

@@ -270,6 +270,8 @@ static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
     json_set_str(m, "kind", w->spec.kind);
     json_set_str(m, "node", a->conf.node);
     json_set_str(m, "cluster_name", a->conf.cluster_name);
+    json_set_strs(m, "args", &w->spec.args);
+    json_object_set(m, "databases", json_object_get(w->spec.options, "databases"));
     json_set_str(m, "gtid", w->gtid);
     json_set_time(m, "frozen_at", w->frozen_at);
     json_set_str(m, "flavor", a->server.ever ? flavor_of(a->server.version.flavor)->name : NULL);

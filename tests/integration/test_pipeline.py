@@ -19,6 +19,10 @@ SLOW = """
 name = "slow"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
 args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"total\\":10,\\"unit\\":\\"steps\\"}' >&3; sleep 0.3; done; echo end >$SIDING_RESULT_DIR/end" ];
 """
+KEPT = """
+name = "%s"; kind = "command"; on = "replica"; upload = "%s"; target = "catalogue.nothing"; keep = %d; program = "/bin/bash";
+args = [ "-c", "echo 1 >$SIDING_RESULT_DIR/catalogue.nothing.00000.tsv" ];
+"""
 SETTINGS = ("SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, "
             "@@GLOBAL.slave_parallel_mode")
 
@@ -185,6 +189,45 @@ class Pipeline(ClusterTest):
                 c.expect_state(task, "done", 120)
             self.expect_index_right(task)
             self.expect_as_before()
+
+
+    # -- results
+
+    def kept(self, job):
+        """{task: whether its result is kept}, by the list and by the folders, which must say the same."""
+        c, found = self.cluster, {}
+        for r in c.siding("result", "list"):
+            if r["job"] == job:
+                there = os.path.exists(os.path.join(r["path"], "manifest.json"))
+                found[str(r["task"])] = there if there == (not r["expired_at"]) else None
+        return found
+
+    def test_8_results_are_kept_as_configured(self):
+        c = self.cluster
+        c.job("kept", KEPT % ("kept", "none", 2))
+        c.job("needed", KEPT % ("needed", "append", 1))
+        wait_until(lambda: self.knows("kept") and self.knows("needed"), 15, "the coordinator knows the jobs")
+        leftover = os.path.join(c.folder, "db1", "spool", ".expired-1.1")
+        os.makedirs(os.path.join(leftover, "below"))
+        tasks = []
+        for _ in range(4):
+            tasks.append(c.submit("command", "--on", "replica", "kept"))
+            c.expect_state(tasks[-1], "done", 60)
+        c.kill("sidingd")
+        c.kill("agent1")
+        c.up()
+        want = dict(zip(tasks, (False, False, True, True)))
+        wait_until(lambda: self.kept("kept") == want, 60, lambda: "kept: %r" % self.kept("kept"))
+        self.assertIn("has expired", c.siding("result", "show", tasks[0], status=1))
+        wait_until(lambda: not os.path.exists(leftover), 10, "the leftover is gone")
+        needed = [c.submit("command", "--on", "replica", "needed") for _ in range(2)]
+        for task in needed:
+            c.expect_state(task, "error", 60)
+        c.siding("task", "ack", needed[1])
+        third = c.submit("command", "--on", "replica", "needed")
+        c.expect_state(third, "error", 60)
+        want = dict(zip([*needed, third], (True, False, True)))
+        wait_until(lambda: self.kept("needed") == want, 60, lambda: "needed: %r" % self.kept("needed"))
 
 
 class PipelineMySql(ClusterTest):

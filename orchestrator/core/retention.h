@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which results may go. Results of one group stand for each other: those of one job that was asked for the
+ * same. The newest of a group always stays, and so does what an upload still needs; of the others those go
+ * that have `keep` newer ones, or are older than `keep_for_ms`. Pure.
+ */
+#pragma once
+
+#include "common/str.h"
+
+typedef struct KeptResult {
+    const char *run, *group; /* parts of one run on several nodes count as one */
+    int64_t sealed_at;       /* ms since the epoch */
+    int64_t keep;            /* 0: any number */
+    int64_t keep_for_ms;     /* 0: for ever */
+    bool needed;
+    bool expires; /* the answer */
+} KeptResult;
+
+void retention_plan(KeptResult *results, size_t n, int64_t now_ms);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "retention.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "agents.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "events.h"
+#include "orchestrator/core/retention.h"
+
+enum { EVERY_MS = 600000, SOON_MS = 2000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
+
+/* ---- the catalogue -------------------------------------------------------------------------------- */
+
+int64_t retention_expired_at(const Run *r, const char *node)
+{
+    int64_t at = 0;
+    const json_t *expired = json_is_object(r->detail) ? json_object_get(r->detail, "expired") : NULL;
+    return clock_parse(json_str(expired, node), &at) ? at : 0;
+}
+
+static void note_expired(Coord *c, Entry *e, Run *r, const char *node, const char *why)
+{
+    if (retention_expired_at(r, node))
+        return;
+    if (!json_is_object(r->detail)) {
+        json_decref(r->detail);
+        r->detail = json_object();
+    }
+    json_t *expired = json_object_get(r->detail, "expired");
+    if (!json_is_object(expired))
+        json_object_set_new(r->detail, "expired", expired = json_object());
+    json_set_time(expired, node, clock_wall_ms());
+    entry_touch(e);
+    events_add(c, "info", "run", e->t.id, r->id, node, "%s", why);
+}
+
+static Run *run_named(const Entry *e, const char *id)
+{
+    Run *runs = e->t.runs.v;
+    for (size_t i = 0; i < e->t.runs.n; i++)
+        if (str_eq(runs[i].id, id))
+            return &runs[i];
+    return NULL;
+}
+
+static Run *find(const Coord *c, const char *id, Entry **ret)
+{
+    int64_t task, no;
+    *ret = wire_run_id(id, &task, &no) ? state_find(c, task) : NULL;
+    return *ret ? run_named(*ret, id) : NULL;
+}
+
+/* Tasks that ended with an error stay in memory until they are acknowledged: what is not there needs nothing.
+ */
+static bool is_needed(const Coord *c, const char *id)
+{
+    Entry *e;
+    const Run *r = find(c, id, &e);
+    RunState s;
+    if (!r)
+        return e != NULL;
+    if (!run_state_from_name(r->state, &s) || !run_state_is_final(s) || !entry_is_saved(e))
+        return true;
+    return r->upload_task && s != RUN_DONE && str_eq(e->t.state, "error");
+}
+
+/* ---- a round -------------------------------------------------------------------------------------- */
+
+static void take_list(Agent *a, const json_t *body)
+{
+    Err err;
+    size_t i;
+    json_t *o;
+    json_decref(a->results.list);
+    a->results.list = NULL;
+    json_array_foreach((json_t *)(uintptr_t)body, i, o)
+    {
+        ResultInfo r = {0};
+        bool ok = wire_read(result_info_fields, o, &r, &err);
+        wire_free(result_info_fields, &r);
+        if (!ok) {
+            log_warn("%s: its results cannot be read: %s", a->name, err.text);
+            return;
+        }
+    }
+    a->results.list = json_incref((json_t *)(uintptr_t)body);
+}
+
+static void listed(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    Agent *a = state_agent(ref->c, ref->node);
+    ref->c->retention.waiting--;
+    if (a && ok && json_is_array(body))
+        take_list(a, body);
+    else if (a && !ok && err->kind != ERR_CANCELLED)
+        log_info("%s does not list its results: %s", ref->node, err->text);
+    coord_step_soon(ref->c);
+}
+
+static void begin_round(Coord *c)
+{
+    c->retention.begun_at = clock_wall_ms();
+    c->retention.listing = true;
+    c->retention.next_ms = clock_mono_ms() + EVERY_MS;
+    for (size_t i = 0; i < c->n_agents; i++) {
+        Agent *a = c->agents[i];
+        json_decref(a->results.list);
+        a->results.list = NULL;
+        if (!a->fresh)
+            continue;
+        CallRef ref = {.done = listed};
+        snprintf(ref.node, sizeof ref.node, "%s", a->name);
+        c->retention.waiting++;
+        agents_call(a, "GET", "/v1/results?brief=1", NULL, CALL_TIMEOUT_MS, &ref);
+    }
+}
+
+static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    (void)body;
+    Entry *e;
+    Run *r = find(ref->c, ref->run, &e);
+    ref->c->retention.waiting--;
+    if (!ok && err->kind != ERR_NOT_FOUND && err->kind != ERR_CANCELLED)
+        log_warn("the expired result of run %s stays on %s: %s", ref->run, ref->node, err->text);
+    else if (r && (ok || err->kind == ERR_NOT_FOUND))
+        note_expired(ref->c, e, r, ref->node, "its result has expired and is removed");
+}
+
+static void expire(Agent *a, const char *run)
+{
+    Coord *c = a->c;
+    CallRef ref = {.done = removed};
+    snprintf(ref.run, sizeof ref.run, "%s", run);
+    snprintf(ref.node, sizeof ref.node, "%s", a->name);
+    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, run, c->journal.term);
+    c->retention.waiting++;
+    agents_call(a, "DELETE", path, NULL, CALL_TIMEOUT_MS, &ref);
+}
+
+static size_t count_results(const Coord *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_agents; i++)
+        n += json_array_size(c->agents[i]->results.list);
+    return n;
+}
+
+static void decide(Coord *c)
+{
+    size_t n = 0;
+    AUTOFREE KeptResult *results = xcalloc(count_results(c) + 1, sizeof *results);
+    AUTOFREE Agent **holders = xcalloc(count_results(c) + 1, sizeof *holders);
+    for (size_t i = 0; i < c->n_agents; i++)
+        for (size_t k = 0; k < json_array_size(c->agents[i]->results.list); k++) {
+            const json_t *o = json_array_get(c->agents[i]->results.list, k);
+            int64_t sealed_at = 0;
+            holders[n] = c->agents[i];
+            if (!clock_parse(json_str(o, "sealed_at"), &sealed_at))
+                sealed_at = 0;
+            results[n++] = (KeptResult){.run = json_str(o, "run"),
+                                        .group = json_str(o, "group"),
+                                        .sealed_at = sealed_at,
+                                        .keep = json_int(o, "keep"),
+                                        .keep_for_ms = json_int(o, "keep_for_ms"),
+                                        .needed = is_needed(c, json_str(o, "run"))};
+        }
+    retention_plan(results, n, clock_wall_ms());
+    for (size_t i = 0; i < n; i++)
+        if (results[i].expires)
+            expire(holders[i], results[i].run);
+}
+
+static bool holds(const Agent *a, const char *run)
+{
+    for (size_t i = 0; i < json_array_size(a->results.list); i++)
+        if (str_eq(json_str(json_array_get(a->results.list, i), "run"), run))
+            return true;
+    return false;
+}
+
+/* Removed while nobody here could write it down, or by hand. */
+static void note_gone(Coord *c, Entry *e, Run *r)
+{
+    RunState s;
+    if (!r->result_dir || !run_state_from_name(r->state, &s) || !run_state_is_final(s) || !r->finished_at ||
+        r->finished_at > c->retention.begun_at - SETTLED_MS)
+        return;
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        const Agent *a = state_agent(c, r->nodes.v[i]);
+        if (a && a->results.list && !holds(a, r->id))
+            note_expired(c, e, r, r->nodes.v[i], "its result is gone from the node");
+    }
+}
+
+static void look_for_gone(Coord *c)
+{
+    for (size_t i = 0; i < c->n_entries; i++) {
+        Entry *e = c->entries[i];
+        for (size_t k = 0; k < e->t.runs.n; k++)
+            note_gone(c, e, (Run *)e->t.runs.v + k);
+    }
+}
+
+void retention_step(Coord *c)
+{
+    if (!c->loaded || c->fenced || c->retention.waiting)
+        return;
+    if (c->retention.listing) {
+        c->retention.listing = false;
+        look_for_gone(c);
+        decide(c);
+    } else if (clock_mono_ms() >= c->retention.next_ms) {
+        begin_round(c);
+    }
+}
+
+void retention_soon(Coord *c)
+{
+    int64_t soon = clock_mono_ms() + SOON_MS;
+    if (c->retention.next_ms > soon)
+        c->retention.next_ms = soon;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kept.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "agent.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+static const char EXPIRED[] = ".expired-";
+
+/* ---- in brief ------------------------------------------------------------------------------------- */
+
+static void add_strings(Str *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        str_addf(out, "\n%s", json_string_value(json_array_get(list, i)));
+}
+
+static char *group_of(const json_t *manifest)
+{
+    AUTO(str_done) Str s = STR_INIT;
+    str_adds(&s, json_str(manifest, "job"));
+    add_strings(&s, json_object_get(manifest, "databases"));
+    str_adds(&s, "\n");
+    add_strings(&s, json_object_get(manifest, "args"));
+    return xstrdup(str_z(&s));
+}
+
+static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
+{
+    const char *job = json_str(manifest, "job");
+    const JobConfig *j = job_list_find(&a->jobs, job);
+    *ret = (ResultInfo){.run = xstrdup(json_str(manifest, "run")),
+                        .job = xstrdup(job),
+                        .group = group_of(manifest),
+                        .keep = j && j->f.keep ? j->f.keep : a->conf.keep,
+                        .keep_for_ms = j && j->f.keep_for_ms ? j->f.keep_for_ms : a->conf.keep_for_ms};
+    if (!clock_parse(json_str(manifest, "finished_at"), &ret->sealed_at))
+        ret->sealed_at = 0;
+}
+
+json_t *kept_list(Agent *a)
+{
+    Err err;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    json_t *list = json_array();
+    if (!fs_list(a->conf.spool_dir, &names, &err))
+        return list;
+    for (size_t i = 0; i < names.n; i++) {
+        AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
+        AUTOJSON json_t *m = NULL;
+        ResultInfo r = {0};
+        if (names.v[i][0] == '.' || !json_read_file(path, &m, &err) ||
+            !str_eq(json_str(m, "run"), names.v[i]))
+            continue;
+        describe(a, m, &r);
+        json_array_append_new(list, wire_write(result_info_fields, &r));
+        wire_free(result_info_fields, &r);
+    }
+    return list;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------- */
+
+typedef struct Removal {
+    char *dir;
+    bool ok;
+    Err err;
+} Removal;
+
+static void in_worker(void *arg)
+{
+    Removal *r = arg;
+    r->ok = fs_remove_tree(r->dir, &r->err);
+}
+
+static void in_loop(void *arg)
+{
+    Removal *r = arg;
+    if (!r->ok)
+        log_warn("%s", r->err.text);
+    free(r->dir);
+    free(r);
+}
+
+/* Where no worker is free, the next start does it. */
+static void remove_later(Agent *a, const char *dir)
+{
+    Err err;
+    Removal *r = NEW(Removal);
+    r->dir = xstrdup(dir);
+    if (work_submit(a->work, (WorkJob){in_worker, in_loop, r}, &err))
+        return;
+    log_info("%s is removed at the next start: %s", dir, err.text);
+    free(r->dir);
+    free(r);
+}
+
+bool kept_remove(Agent *a, const char *run, Err *err)
+{
+    int64_t task, no;
+    const Runner *r = run_find(a, run);
+    AUTOFREE char *dir = run_results(a, run), *gone = xasprintf("%s/%s%s", a->conf.spool_dir, EXPIRED, run);
+    if (!wire_run_id(run, &task, &no) || !no || !fs_exists(dir))
+        return err_set(err, ERR_NOT_FOUND, 0, "%s has no result of run %s", a->conf.node, run);
+    if (r && run_is_under_way(r))
+        return err_set(err, ERR_CONFLICT, 0, "run %s is still under way on %s", run, a->conf.node);
+    if (!fs_remove_tree(gone, err))
+        return false;
+    if (rename(dir, gone) < 0)
+        return err_errno(err, errno, "rename %s", dir);
+    if (!fs_sync_dir(a->conf.spool_dir, err))
+        return false;
+    log_info("the result of run %s has expired and is removed", run);
+    remove_later(a, gone);
+    return true;
+}
+
+void kept_sweep(Agent *a)
+{
+    Err err;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!fs_list(a->conf.spool_dir, &names, &err))
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        AUTOFREE char *dir = run_results(a, names.v[i]);
+        if (str_starts(names.v[i], EXPIRED))
+            remove_later(a, dir);
+    }
+}

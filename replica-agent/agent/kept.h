@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Results kept in spool_dir. The coordinator decides which go (it knows what uploads need); a result that
+ * goes is renamed first, so that it is there whole or not at all, and its files are removed by a worker.
+ */
+#pragma once
+
+#include "common/json.h"
+
+struct Agent;
+
+json_t *kept_list(struct Agent *a); /* ResultInfo each; owned */
+/* ERR_CONFLICT while its run is under way, ERR_NOT_FOUND if there is none. */
+MUST_CHECK bool kept_remove(struct Agent *a, const char *run, Err *err);
+void kept_sweep(struct Agent *a); /* at start: removes what a killed agent has renamed */
