@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "common/httpc.h"
+#include "common/json.h"
+#include "common/resultfetch.h"
+#include "verify.h"
 
 bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
               json_t **ret, Err *err)
@@ -74,6 +77,20 @@ bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err
         return err_prefix(err, "answer of sidingd");
     if (ret_json)
         *ret_json = STEAL(j);
+    return true;
+}
+
+bool api_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err)
+{
+    const ResultSource from = {json_str(result, "url"), json_str(result, "run"), &cli->config.tls};
+    AUTOFREE char *to = xasprintf("%s/%s", dir, from.run);
+    if (verify_is_here(result)) {
+        *ret = xstrdup(json_str(result, "path"));
+        return true;
+    }
+    if (!resultfetch(&from, to, err))
+        return false;
+    *ret = STEAL(to);
     return true;
 }
 

@@ -22,6 +22,10 @@ MUST_CHECK bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_jso
 /* Where a result is: RUN is "12.1" or "12"; `node` of several replicas, NULL: the first. */
 MUST_CHECK bool api_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err);
 
+/* Fetches what api_get_result gave into DIR/RUN, unless it is on this host; goes on with a part that is
+ * there. *ret: the folder. Owned. */
+MUST_CHECK bool api_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err);
+
 /* Who stands before the terminal: SUDO_USER, USER, the passwd entry. Owned. */
 char *cli_user(void);
 /* "12" or "12.1" → ids; ERR_USAGE otherwise. ret_run may be NULL: then only a task's id is taken. */

@@ -59,9 +59,9 @@ typedef struct CliCommand {
 /* Each stands in its group's file; cli_commands (commands.c) lists them, ended by NULL. */
 extern const CliCommand cmd_submit, cmd_task_list, cmd_task_show, cmd_task_why, cmd_task_log, cmd_task_err,
     cmd_task_stop, cmd_task_kill, cmd_task_sleep, cmd_task_wake, cmd_task_retry, cmd_task_ack,
-    cmd_task_delete, cmd_result_list, cmd_result_show, cmd_result_path, cmd_result_verify, cmd_restore,
-    cmd_replica_list, cmd_replica_pause, cmd_replica_resume, cmd_replica_check, cmd_cluster_status,
-    cmd_cluster_primary, cmd_status, cmd_check, cmd_bootstrap;
+    cmd_task_delete, cmd_result_list, cmd_result_show, cmd_result_path, cmd_result_verify, cmd_result_fetch,
+    cmd_restore, cmd_replica_list, cmd_replica_pause, cmd_replica_resume, cmd_replica_check,
+    cmd_cluster_status, cmd_cluster_primary, cmd_status, cmd_check, cmd_bootstrap;
 extern const CliCommand *const cli_commands[];
 
 /* main.c's work, apart from the process: the exit status of the contract (0, 1 failure, 2 usage). */

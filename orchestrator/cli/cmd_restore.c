@@ -7,11 +7,11 @@
 #include "api.h"
 #include "cmd.h"
 #include "common/fs.h"
-#include "common/httpc.h"
+#include "common/json.h"
 
 typedef struct RestoreOptions {
     CliCommon common;
-    char *node, *to;
+    char *node, *to, *fetch_to;
     int64_t threads;
     bool overwrite, no_binlog, no_verify;
 } RestoreOptions;
@@ -26,25 +26,31 @@ static const Opt restore_options[] = {
     {"no-binlog", 0, OPT_FLAG, FIELD(no_binlog), .doc = "Keep it out of the server's binary log."},
     {"no-verify", 0, OPT_FLAG, FIELD(no_verify),
      .doc = "Do not compare the tables with the dump's checksums."},
+    {"fetch-to", 0, OPT_STR, FIELD(fetch_to), .arg = "DIR", .fallback = ".",
+     .doc = "Where the dump is on another host: the folder that it is copied below. It stays there."},
     {"node", 0, OPT_STR, FIELD(node), .arg = "NODE",
      .doc = "Of a job on several replicas: which one's result."},
     CLI_COMMON_OPTIONS,
 };
 
-static bool result_path(const Cli *cli, const char *run, const char *node, char **ret, Err *err)
+static bool is_dump(const json_t *manifest)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(json_object_get(manifest, "files"), i,
+                       f) if (str_eq(json_str(f, "name"), "metadata")) return true;
+    return false;
+}
+
+static bool result_path(const Cli *cli, const RestoreOptions *o, const char *run, char **ret, Err *err)
 {
     AUTOJSON json_t *j = NULL;
-    if (!api_get_result(cli, run, node, &j, err))
+    if (!api_get_result(cli, run, o->node, &j, err))
         return false;
-    AUTOFREE char *metadata = xasprintf("%s/metadata", json_str(j, "path"));
-    if (!fs_exists(metadata))
-        return err_set(
-            err, ERR_NOT_FOUND, 0,
-            "the dump is in %s on node %s, not on this host: run this there, or copy the folder and run "
-            "siding-restore on it",
-            json_str(j, "path"), json_str(j, "node"));
-    *ret = xstrdup(json_str(j, "path"));
-    return true;
+    if (!is_dump(json_object_get(j, "manifest")))
+        return err_set(err, ERR_REFUSED, 0, "run %s made no dump: its job is \"%s\"", json_str(j, "run"),
+                       json_str(j, "job"));
+    return api_fetch_result(cli, j, o->fetch_to, ret, err);
 }
 
 static CLI_RUN(run_restore)
@@ -55,7 +61,7 @@ static CLI_RUN(run_restore)
     (void)rest;
     if (!o->to)
         return err_set(err, ERR_USAGE, 0, "option --to is missing: the option file of the server to fill");
-    if (!result_path(cli, words->v[0], o->node, &path, err))
+    if (!result_path(cli, o, words->v[0], &path, err))
         return false;
     strlist_add(&argv, "siding-restore");
     strlist_addf(&argv, "--defaults-file=%s", o->to);
@@ -76,7 +82,9 @@ const CliCommand cmd_restore = {
     .name = "restore",
     .args = "RUN",
     .summary = "Load a run's dump into a server.",
-    .detail = "Parallel; started again after a kill it goes on where it was. A database that holds tables is "
+    .detail = "Parallel; started again after a kill it goes on where it was. A dump on another host is "
+              "fetched first, each file "
+              "compared with its checksum. A database that holds tables is "
               "refused without "
               "--overwrite. RUN is a task's id, meaning its last run, or a run's (12.1).",
     .options = restore_options,

@@ -169,6 +169,54 @@ const CliCommand cmd_result_path = {
     .run = run_path,
 };
 
+/* ---- fetch -------------------------------------------------------------------------------------------- */
+
+typedef struct FetchOptions {
+    CliCommon common;
+    char *node, *to;
+} FetchOptions;
+
+static const Opt fetch_options[] = {
+    {"to", 0, OPT_STR, offsetof(FetchOptions, to), .arg = "DIR", .fallback = ".",
+     .doc = "Where the folder, named as the run, is made."},
+    {"node", 0, OPT_STR, offsetof(FetchOptions, node), .arg = "NODE",
+     .doc = "Of a job on several replicas: which one's result."},
+    CLI_COMMON_OPTIONS,
+};
+
+static CLI_RUN(run_fetch)
+{
+    const FetchOptions *o = options;
+    AUTOJSON json_t *j = NULL;
+    AUTOFREE char *path = NULL;
+    (void)rest;
+    if (!api_get_result(cli, words->v[0], o->node, &j, err) || !api_fetch_result(cli, j, o->to, &path, err))
+        return false;
+    AUTOJSON json_t *text = json_string(path);
+    if (cli->json)
+        out_json(text);
+    else
+        printf("%s\n", path);
+    return true;
+}
+
+const CliCommand cmd_result_fetch = {
+    .group = "result",
+    .name = "fetch",
+    .args = "RUN",
+    .summary = "Copy a result from the node that made it.",
+    .detail = "Each file is compared with its checksum; after an interruption the same command goes on. A "
+              "result that is "
+              "on this host stays where it is. Prints the folder. RUN is a task's id, meaning its last run, "
+              "or a run's "
+              "(12.1).",
+    .options = fetch_options,
+    .size = sizeof(FetchOptions),
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_fetch,
+};
+
 /* ---- verify ------------------------------------------------------------------------------------------- */
 
 /* The nodes that ran it: a job on several replicas left a result on each. */

@@ -176,13 +176,14 @@ static bool check_all(Source *s, const json_t *manifest, json_t *files, Err *err
     return all_ok;
 }
 
-/* The same folder on this host: another host's could have the same name, so its manifest must be the same. */
-static bool is_here(const char *dir, const json_t *manifest)
+bool verify_is_here(const json_t *result)
 {
     Err ignored;
     AUTOJSON json_t *here = NULL;
+    const char *dir = json_str(result, "path");
     AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
-    return *dir && json_read_file(path, &here, &ignored) && json_equal(here, manifest);
+    return *dir && json_read_file(path, &here, &ignored) &&
+           json_equal(here, json_object_get(result, "manifest"));
 }
 
 static int64_t total_bytes(const json_t *manifest)
@@ -202,7 +203,7 @@ bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
                 .tls = tls,
                 .bar = out_is_smart(STDERR_FILENO),
                 .total = total_bytes(manifest)};
-    if (is_here(json_str(result, "path"), manifest))
+    if (verify_is_here(result))
         s.dir = json_str(result, "path");
     AUTOJSON json_t *files = json_array();
     Err why = {0};

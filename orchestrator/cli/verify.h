@@ -13,5 +13,8 @@
  * "error"}]}. Fails only where nothing can be said (node unreachable, no SHA256SUMS). */
 MUST_CHECK bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err);
 
+/* The folder that it names is on this host, and is this result: another host's may have the same name. */
+bool verify_is_here(const json_t *result);
+
 /* Lines "<64 hex>  <name>" of sha256sum; paths out of the folder are refused. Pure. */
 MUST_CHECK bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err);
