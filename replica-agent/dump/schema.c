@@ -6,6 +6,7 @@
 
 #include "common/flavor.h"
 #include "control.h"
+#include "enclose.h"
 
 static const char *const HEAD = "/*!40101 SET NAMES utf8mb4*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
                                 "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO'*/;\n/*!40103 SET "
@@ -147,18 +148,21 @@ static const struct {
     [OBJECT_EVENT] = {"EVENT", "Create Event", "EVENT"},
 };
 
-void schema_add_body(Str *out, const char *sql, bool executes_text)
+bool schema_add_body(Str *out, const char *sql, const char *sql_mode, bool executes_text)
 {
     if (executes_text) {
         str_adds(out, "EXECUTE IMMEDIATE @siding_sql;\n");
-        return;
+        return true;
     }
+    if (enclose_create(out, sql, !strstr(sql_mode, "NO_BACKSLASH_ESCAPES")))
+        return true;
     str_addf(out, "DELIMITER ;;\n%s ;;\nDELIMITER ;\n", sql);
+    return false;
 }
 
 /* The text goes into a variable first, under a known sql_mode: the one it was made under may change what a
  * backslash or a double quote means. */
-static void add_object(Writer *w, const DbRows *r, const char *sql, Str *text)
+static bool add_object(Writer *w, const DbRows *r, const char *sql, Str *text)
 {
     const char *collation = db_text(r, "collation_connection"), *zone = db_text(r, "time_zone");
     if (w->flavor->executes_text) {
@@ -173,7 +177,7 @@ static void add_object(Writer *w, const DbRows *r, const char *sql, Str *text)
     str_addf(text, "SET SQL_MODE='%s';\n", db_text(r, "sql_mode"));
     if (*zone)
         str_addf(text, "SET TIME_ZONE='%s';\n", zone);
-    schema_add_body(text, sql, w->flavor->executes_text);
+    return schema_add_body(text, sql, db_text(r, "sql_mode"), w->flavor->executes_text);
 }
 
 static bool append_object(Writer *w, const Database *d, const Object *o, Str *text, Err *err)
@@ -195,7 +199,12 @@ static bool append_object(Writer *w, const Database *d, const Object *o, Str *te
     if (ok) {
         if (!text->len)
             str_adds(text, HEAD);
-        add_object(w, r, sql, text);
+        if (!add_object(w, r, sql, text))
+            fprintf(stderr,
+                    "siding-dump: note: %s %s.%s holds a quoted text with a semicolon that ends a line: a "
+                    "client and "
+                    "siding-restore load it, myloader does not\n",
+                    object_rows[o->kind].what, d->name, o->name);
     }
     db_rows_free(r);
     return ok;

@@ -14,5 +14,6 @@ MUST_CHECK bool schema_write(Db *db, const Catalogue *c, bool whole, Output *out
 /* A placeholder for a view: views are created in any order over such tables. Pure. */
 void schema_placeholder(Str *out, const Table *view);
 /* A statement whose body may hold semicolons, so that both a client and a loader that ends statements at
- * ";\n" run it whole. `executes_text`: by EXECUTE IMMEDIATE, else by DELIMITER. Pure. */
-void schema_add_body(Str *out, const char *sql, bool executes_text);
+ * ";\n" run it whole. `executes_text`: by EXECUTE IMMEDIATE, else enclosed. False: by DELIMITER, which only
+ * clients know. Pure. */
+bool schema_add_body(Str *out, const char *sql, const char *sql_mode, bool executes_text);

@@ -30,6 +30,16 @@ def restore(path, *options, defaults=None, status=0):
     return done
 
 
+def myloader(path):
+    """What it says."""
+    if not shutil.which("myloader"):
+        raise AssertionError("myloader is missing: apt-get install --no-install-recommends mydumper")
+    argv = ["myloader", "-S", socket(), "-u", "root", "-d", path, "-t", "2"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 or "CRITICAL" in done.stderr, done.stderr
+    return done.stderr
+
+
 def refused(done, *words):
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("siding-restore: "), done.stderr
@@ -69,6 +79,21 @@ class Restores:
             assert "tables equal the dump by their checksums" in text, text
             expect_same(before, picture("types"))
         assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "0"
+
+    def test_myloader_loads_it(self):
+        if STATE["flavor"] == "mysql":
+            # Its text holds a quoted line that ends in a semicolon, where myloader cuts it.
+            with folder() as out:
+                note = dump("--table", "types.select", "--output", out).stderr
+                assert "TRIGGER types.before_select holds" in note and "second_select" not in note, note
+            sql("DROP TRIGGER types.before_select")
+        before = picture("types")
+        with folder() as out:
+            dump("--database", "types", "--output", out, "--verify")
+            sql("DROP DATABASE types")
+            said = myloader(out)
+            assert "CRITICAL" not in said, said
+        expect_same(before, picture("types"))
 
     def test_random_schemas_come_back(self):
         for seed in range(SEED, SEED + 4):
@@ -132,27 +157,21 @@ class Restores:
 
 
 class MariaDB(Restores, ClusterTest):
-    def test_myloader_loads_it(self):
-        if not shutil.which("myloader"):
-            raise AssertionError("myloader is missing: apt-get install --no-install-recommends mydumper")
-        before = picture("types")
-        with folder() as out:
-            dump("--database", "types", "--output", out, "--verify")
-            sql("DROP DATABASE types")
-            argv = ["myloader", "-S", socket(), "-u", "root", "-d", out, "-t", "2"]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0 and "CRITICAL" not in done.stderr, done.stderr
-        expect_same(before, picture("types"))
-
     def test_views_on_what_is_missing_come_back(self):
+        names_of = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'broken' ORDER BY 1"
         sql("""CREATE DATABASE broken; USE broken; CREATE TABLE gone (a INT, b INT); CREATE TABLE stays (a INT);
             CREATE VIEW v AS SELECT g.a, s.a AS c FROM gone g JOIN stays s ON g.b = s.a; CREATE VIEW w AS SELECT * FROM v;
             DROP TABLE gone;""")
         with folder() as out:
             dump("--database", "broken", "--output", out)
             sql("DROP DATABASE broken")
+            # Others leave out what the server refuses, and load the rest.
+            for load in (lambda: myloader(out), lambda: test_dump.restore(out, "broken", "broken", force=True)):
+                assert "broken.gone' doesn't exist" in load(), "the missing table is not named"
+                assert ("stays", "BASE TABLE") in sql(names_of), sql(names_of)
+                sql("DROP DATABASE broken")
             restore(out)
-        names = sql("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'broken' ORDER BY 1")
+        names = sql(names_of)
         assert names == [("stays", "BASE TABLE"), ("v", "VIEW"), ("w", "VIEW")], names
         sql("USE broken; CREATE TABLE gone (a INT, b INT); INSERT INTO gone VALUES (1, 2); INSERT INTO stays VALUES (2)")
         assert sql("SELECT a, c FROM broken.w") == [("1", "2")]

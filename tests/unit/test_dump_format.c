@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "common/gz.h"
+#include "replica-agent/dump/enclose.h"
 #include "replica-agent/dump/format.h"
 #include "replica-agent/dump/metadata.h"
 #include "replica-agent/dump/names.h"
@@ -228,11 +229,45 @@ static void view_placeholders(void **state)
 static void bodies_with_semicolons(void **state)
 {
     (void)state;
-    AUTO(str_done) Str one = STR_INIT, two = STR_INIT;
-    schema_add_body(&one, "CREATE …; END", true);
+    AUTO(str_done) Str one = STR_INIT, two = STR_INIT, three = STR_INIT;
+    assert_true(schema_add_body(&one, "CREATE …; END", "", true));
     assert_string_equal(one.p, "EXECUTE IMMEDIATE @siding_sql;\n");
-    schema_add_body(&two, "CREATE …; END", false);
-    assert_string_equal(two.p, "DELIMITER ;;\nCREATE …; END ;;\nDELIMITER ;\n");
+    assert_false(schema_add_body(&two, "CREATE 'a;\nb'", "", false));
+    assert_string_equal(two.p, "DELIMITER ;;\nCREATE 'a;\nb' ;;\nDELIMITER ;\n");
+    assert_true(schema_add_body(&three, "CREATE '\\'", "ANSI,NO_BACKSLASH_ESCAPES", false));
+    assert_string_equal(three.p, "CREATE /*!999999 \"*/ '\\'/*!999999 \"*/;\n");
+}
+
+static void texts_are_enclosed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want; /* behind CREATE; without the closing comment; NULL: not possible */
+        char quote;
+    } cases[] = {
+        {"SET a = 1", "SET a = 1", '"'},
+        {"BEGIN\nDO 1;\nEND", "BEGIN\nDO 1;/*!999999 */\nEND", '"'},
+        {"BEGIN DO 1; DO 'a;b'; END", "BEGIN DO 1; DO 'a;b'; END", '"'},
+        {"BEGIN DO \"a\"; DO 1; END", "BEGIN DO \"a\"; DO 1; END", '"'},
+        {"BEGIN DO \"a;\"; DO 1; END", "BEGIN DO \"a;\"; DO 1; END", '\''},
+        {"BEGIN DO \"a;\"; DO 'b;'; END", "BEGIN DO \"a;\"; DO 'b;'; END", '`'},
+        {"BEGIN DO \"a;\", 'b;', `c;`; END", NULL, 0},
+        {"BEGIN -- it's;\nDO 1;\nEND", "BEGIN -- it's; \nDO 1;/*!999999 */\nEND", '"'},
+        {"BEGIN /* a;\nb */ DO 1; END", "BEGIN /* a; \nb */ DO 1; END", '"'},
+        {"DO 'a;\n'", NULL, 0},
+        {"DO 'it''s; \\'x'", "DO 'it''s; \\'x'", '"'},
+        {"DO 1 -- end", "DO 1 -- end\n", '"'},
+        {"DO 'open", NULL, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(str_done) Str out = STR_INIT;
+        AUTOFREE char *sql = xasprintf("CREATE %s", cases[i].text);
+        AUTOFREE char *want = cases[i].want ? xasprintf("CREATE /*!999999 %c*/ %s/*!999999 %c*/;\n",
+                                                        cases[i].quote, cases[i].want, cases[i].quote)
+                                            : xstrdup("");
+        assert_int_equal(enclose_create(&out, sql, true), cases[i].want != NULL);
+        assert_string_equal(str_z(&out), want);
+    }
 }
 
 static void metadata_as_mydumper_has_it(void **state)
@@ -268,6 +303,7 @@ int main(void)
         cmocka_unit_test(file_names),
         cmocka_unit_test(view_placeholders),
         cmocka_unit_test(bodies_with_semicolons),
+        cmocka_unit_test(texts_are_enclosed),
         cmocka_unit_test(metadata_as_mydumper_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
