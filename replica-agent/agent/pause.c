@@ -103,7 +103,9 @@ static bool apply(Agent *a, PauseEvent ev)
         p->state = PAUSE_NONE;
         return false;
     }
-    act(a, row->action);
+    /* Of a lease found at a start nobody waits to see how its STOP ends. */
+    bool unattended = row->to == PAUSE_ABANDONED && row->action == PAUSE_ACT_NONE && !p->step;
+    act(a, unattended ? pause_machine_again(row->to) : row->action);
     return true;
 }
 

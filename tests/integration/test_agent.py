@@ -571,6 +571,25 @@ class Accidents(Base):
                 self.assertEqual(self.one.ended(run)[:2], ("ok", None), state)
                 self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db1", run, "end.tsv.gz"))
 
+    def test_an_agent_killed_while_it_aligns_or_stops_for_nobody_lets_the_replica_go(self):
+        """The lease says what was begun; nobody is left who waits for how it ends."""
+        for state, forget_run in (("aligning", False), ("pausing", True)):
+            with self.subTest(state=state):
+                run = self.new_run()
+                self.one.run(run, barrier=True, args=["1"])
+                self.one.expect(run, "frozen")
+                self.kill_agent("db1")
+                path = self.folder("db1", "agent", "lease.json")
+                with open(path, encoding="utf-8") as f:
+                    lease = json.load(f)
+                with open(path, "w", encoding="utf-8") as f:
+                    json.dump(dict(lease, state=state, owner="999.1" if forget_run else lease["owner"]), f)
+                self.cluster.must_sandbox("start", "db1")
+                self.cluster.expect_replicating("db1", 20)
+                wait_until(lambda: not self.one.state()["lease"].get("owner"), 20, "end of the lease")
+                if not forget_run:
+                    self.assertEqual(self.one.ended(run)[0], "error")
+
     def see(self, run, state):
         deadline = time.monotonic() + 8
         while time.monotonic() < deadline:
