@@ -393,6 +393,11 @@ void pause_rescue_ended(Agent *a, bool ok, const char *why)
         apply(a, PAUSE_EV_RESCUED);
         return;
     }
+    if (a->server.up && a->server.status.io != REPL_IO_NO) {
+        log_warn("%s", why);
+        apply(a, PAUSE_EV_RESCUE_DISTURBED);
+        return;
+    }
     apply(a, PAUSE_EV_RESCUE_FAILED);
     again_later(a, why);
     p->retry_ms +=

@@ -213,15 +213,27 @@ static bool free_of_rescue(Step *s, Db *db)
     return step_fails(s, STEP_WAITING);
 }
 
-/* Kept transactions are missing and the source does not send them: the files are the only way. */
+/* An applier that starts would apply again what a rescue has applied and was not let write down. */
+static bool position_lags(const Step *s)
+{
+    BufferInput in = {.flavor = s->version.flavor,
+                      .applied = s->status.applied,
+                      .binlog = s->status.binlog,
+                      .server_id = s->status.server_id};
+    return in.flavor == DB_MARIADB && !s->status.sql_running && buffer_position_lags(&in);
+}
+
+/* A rescue is the only way where kept transactions are missing and the source does not send them, and where
+ * the replica's own position lags. */
 static bool stand_still(Step *s, Db *db)
 {
-    bool both = !s->status.sql_running && s->status.io == REPL_IO_NO;
-    if (!s->lease.stalled || both || s->status.io == REPL_IO_YES)
+    bool both = !s->status.sql_running && s->status.io == REPL_IO_NO, lags = position_lags(s);
+    bool stalled = s->lease.stalled && s->status.io != REPL_IO_YES;
+    if (both || !(lags || stalled))
         return true;
-    log_warn(
-        "kept transactions are not applied and the source does not answer: replication is stopped to apply "
-        "them from the relay files");
+    log_warn("%s: replication is stopped to apply what the relay files hold",
+             lags ? "the server's replication position is behind what it has applied"
+                  : "kept transactions are not applied and the source does not answer");
     if (repl_stop_both(db, &s->err) && step_look(s, db))
         return true;
     return step_fails(s, step_is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED);

@@ -42,9 +42,7 @@ static char *find_errant(const BufferInput *in)
     return NULL;
 }
 
-/* The binary log knows of replicated transactions that the replica's own position does not: a rescue, or a
- * DDL of the applier, was cut off in between. */
-static bool position_is_behind(const BufferInput *in)
+bool buffer_position_lags(const BufferInput *in)
 {
     AUTO(strlist_done) StrList parts = STRLIST_INIT;
     strlist_split(&parts, in->binlog ? in->binlog : "", ',');
@@ -84,7 +82,7 @@ BufferState buffer_judge(const BufferInput *in, char **ret_errant)
     AUTOFREE char *position = buffer_position(in->flavor, in->applied, in->binlog);
     if (!position)
         return BUFFER_UNKNOWN;
-    bool behind = in->flavor == DB_MARIADB && position_is_behind(in);
+    bool behind = in->flavor == DB_MARIADB && buffer_position_lags(in);
     if (!behind && buffer_reaches(in->flavor, in->applied, in->held))
         return BUFFER_APPLIED;
     AUTOFREE char *errant = in->flavor == DB_MARIADB ? find_errant(in) : NULL;

@@ -27,6 +27,11 @@ typedef struct BufferInput {
 /* *ret_errant (may be NULL): the GTID that is the server's own; owned, NULL if there is none. */
 BufferState buffer_judge(const BufferInput *in, char **ret_errant);
 
+/* MariaDB: the binary log knows of replicated transactions that the replica's own position does not: a
+ * rescue, or a DDL of the applier, was cut off in between. An applier would begin with them again. `held` is
+ * not looked at. */
+bool buffer_position_lags(const BufferInput *in);
+
 /* Where a rescue goes on from; owned, NULL if a position cannot be parsed. */
 char *buffer_position(DbFlavor flavor, const char *applied, const char *binlog);
 bool buffer_reaches(DbFlavor flavor, const char *position, const char *held);

@@ -45,6 +45,7 @@ static const PauseRow rows[] = {
 
     {PAUSE_RESCUING, PAUSE_EV_RESCUED, PAUSE_RESUMING, PAUSE_ACT_START, "all that was received is applied"},
     {PAUSE_RESCUING, PAUSE_EV_RESCUE_FAILED, PAUSE_RESCUING, PAUSE_ACT_NONE, "not all is applied yet, try again later"},
+    {PAUSE_RESCUING, PAUSE_EV_RESCUE_DISTURBED, PAUSE_RESUMING, PAUSE_ACT_START, "somebody has started replication, look again"},
     {PAUSE_RESCUING, PAUSE_EV_RELEASE, PAUSE_RESCUING, PAUSE_ACT_NONE, "already resuming"},
     {PAUSE_RESCUING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
     {PAUSE_RESCUING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
@@ -95,6 +96,7 @@ static const char *const events[PAUSE_EVENTS] = {
     [PAUSE_EV_RESCUE] = "rescue",
     [PAUSE_EV_RESCUED] = "rescued",
     [PAUSE_EV_RESCUE_FAILED] = "rescue failed",
+    [PAUSE_EV_RESCUE_DISTURBED] = "rescue disturbed",
     [PAUSE_EV_STALLED] = "stalled",
     [PAUSE_EV_CAUGHT_UP] = "caught up",
     [PAUSE_EV_TAKEN_OVER] = "taken over",

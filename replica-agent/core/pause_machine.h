@@ -34,7 +34,8 @@ typedef enum PauseEvent {
     PAUSE_EV_START_FAILED, /* refused, or no answer: will be tried again */
     PAUSE_EV_RESCUE,       /* a START would throw away what the relay files hold */
     PAUSE_EV_RESCUED,
-    PAUSE_EV_RESCUE_FAILED, /* not applied yet: will be tried again */
+    PAUSE_EV_RESCUE_FAILED,    /* not applied yet: will be tried again */
+    PAUSE_EV_RESCUE_DISTURBED, /* the same, because somebody has started the receiver */
     PAUSE_EV_CAUGHT_UP,
     PAUSE_EV_TAKEN_OVER, /* somebody else stopped the applier while it was catching up, or it failed */
     PAUSE_EV_RESTORED,

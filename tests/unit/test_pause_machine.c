@@ -85,7 +85,9 @@ static void a_rescue_ends_in_a_start(void **state)
     static const PauseEvent killed[] = {PAUSE_EV_RESCUE, PAUSE_EV_RESTARTED, PAUSE_EV_RESCUE,
                                         PAUSE_EV_RESCUED};
     assert_int_equal(walk(PAUSE_NONE, at_boot, COUNT(at_boot)), PAUSE_CATCHING_UP);
+    static const PauseEvent disturbed[] = {PAUSE_EV_RESCUE, PAUSE_EV_RESCUE_DISTURBED, PAUSE_EV_STARTED};
     assert_int_equal(walk(PAUSE_NONE, killed, COUNT(killed)), PAUSE_RESUMING);
+    assert_int_equal(walk(PAUSE_NONE, disturbed, COUNT(disturbed)), PAUSE_CATCHING_UP);
     assert_int_equal(pause_machine_again(PAUSE_RESCUING), PAUSE_ACT_RESCUE);
     for (int e = 0; e < PAUSE_EVENTS; e++) {
         const PauseRow *row = pause_machine_find(PAUSE_RESCUING, (PauseEvent)e);
