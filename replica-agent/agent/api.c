@@ -69,6 +69,13 @@ bool api_heard(HttpRequest *req, Agent *a)
     return false;
 }
 
+/* A poll that waits must be answered, and the next one heard, before the coordinator counts as lost. */
+static int64_t longest_wait(const Agent *a)
+{
+    int64_t renew = a->conf.renew_ms, barrier = a->conf.barrier_timeout_ms;
+    return (renew < barrier ? renew : barrier) / 2;
+}
+
 static void get_state(HttpRequest *req, void *context)
 {
     Agent *a = context;
@@ -90,6 +97,8 @@ static void get_state(HttpRequest *req, void *context)
         http_reply_json(req, 200, node_state_json(a, seen));
         return;
     }
+    if (wait > longest_wait(a))
+        wait = longest_wait(a);
     StateWaiter *w = NEW(StateWaiter);
     *w = (StateWaiter){req, a, after, seen, clock_mono_ms() + wait, a->waiters};
     a->waiters = w;
