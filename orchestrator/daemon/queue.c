@@ -405,11 +405,22 @@ static bool events_work(Db *db, StoreOp *op, Err *err)
     return true;
 }
 
+/* Such a row never gets in and must not hold up the others; whatever else is wrong (a primary that is
+ * read-only for a while) passes. */
+static bool refuses_the_row(const Err *err)
+{
+    static const int codes[] = {1264, 1292, 1366, 1406}; /* out of range, wrong, wrong characters, too long */
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (err->kind == ERR_DB && err->code == codes[i])
+            return true;
+    return false;
+}
+
 static void events_done(Coord *c, StoreOp *op)
 {
     EventsOp *o = (EventsOp *)op;
     c->queue.saving_events = false;
-    if (op->ok || op->err.kind == ERR_DB) {
+    if (op->ok || refuses_the_row(&op->err)) {
         events_saved(c, o->last);
         retry_reset(&c->queue.events_retry);
     } else {
