@@ -204,13 +204,18 @@ def cut_coordinator(stage, fault):
 
 def lose_coordinator(stage, fault):
     """For longer than a lease is good without being renewed."""
-    leased = [n for n in stage.cluster.nodes[1:] if stage.lease(n)]
-    effect = cut_coordinator(stage, fault)
+    c = stage.cluster
+
+    def frozen():
+        leases = {n: stage.watch.states.get(n, {}).get("lease") or {} for n in c.nodes[1:]}
+        return {(n, lease.get("owner")) for n, lease in leases.items() if lease.get("phase") == "frozen"}
+    effect, before, mends = cut_coordinator(stage, fault), frozen(), c.relays.mends
     mend = effect.undo
 
     def undo():
         # a pause that lasted all the time went unrenewed, which its agent tells
-        effect.told += [(n, r"the coordinator is not heard") for n in leased if stage.lease(n) == "frozen"]
+        if c.relays.mends == mends:
+            effect.told += [(n, r"the coordinator is not heard") for n, _ in before & frozen()]
         mend()
     effect.undo = undo
     return effect

@@ -66,7 +66,7 @@ class Relays:
 
     def __init__(self, ports):
         """ports: {node: (listen, to)}"""
-        self.loop = asyncio.new_event_loop()
+        self.loop, self.mends = asyncio.new_event_loop(), 0
         self.loop.set_exception_handler(lambda *_: None)  # connections that break are what this is for
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.relays = {node: Relay(self.loop, *pair) for node, pair in ports.items()}
@@ -81,6 +81,7 @@ class Relays:
             self.wait(self.relays[node].set_mode(mode))
 
     def mend(self):
+        self.mends += 1
         for relay in self.relays.values():
             if relay.mode:
                 self.wait(relay.set_mode(""))
