@@ -79,8 +79,9 @@ typedef struct RunSpec {
     StrList args;
     json_t *options;
     int64_t term;
-    bool barrier;     /* several replicas: stay frozen until /align and /go */
-    char *after_gtid; /* must be applied before the pause, so that the job sees its own submission */
+    bool barrier;       /* several replicas: stay frozen until /align and /go */
+    char *after_gtid;   /* must be applied before the pause, so that the job sees its own submission */
+    int64_t claimed_at; /* by the primary's clock, before after_gtid was read; 0: not known */
     int64_t shard, shards;
     int64_t pause_limit_ms;   /* as submitted; 0: the job's */
     int64_t pause_default_ms; /* where the job names none either */

@@ -47,6 +47,7 @@ const WireField run_spec_fields[] = {
     INT(RunSpec, term),
     BOOL(RunSpec, barrier),
     STR(RunSpec, after_gtid),
+    TIME(RunSpec, claimed_at),
     INT(RunSpec, shard),
     INT(RunSpec, shards),
     INT(RunSpec, pause_limit_ms),

@@ -432,6 +432,11 @@ bool qdb_insert_event(Db *db, int64_t at, const char *level, const char *what, i
                    "sssiiss", time, level, what, task, run_no, node, text);
 }
 
+bool qdb_now(Db *db, int64_t *ret, Err *err)
+{
+    return db_value_int(db, ret, err, "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)", "");
+}
+
 bool qdb_position(Db *db, char **ret, Err *err)
 {
     DbRows *rows;

@@ -53,5 +53,7 @@ MUST_CHECK bool qdb_delete_task(Db *db, int64_t id, Err *err);
 MUST_CHECK bool qdb_delete_runs(Db *db, int64_t task, Err *err);
 MUST_CHECK bool qdb_insert_event(Db *db, int64_t at, const char *level, const char *what, int64_t task,
                                  int64_t run_no, const char *node, const char *text, Err *err);
+/* The server's clock, ms. */
+MUST_CHECK bool qdb_now(Db *db, int64_t *ret, Err *err);
 /* What the server has logged so far, as a GTID position. */
 MUST_CHECK bool qdb_position(Db *db, char **ret, Err *err);

@@ -211,7 +211,8 @@ typedef struct ClaimOp {
     int64_t task, no;
     Run run;
     char *text;     /* of the event */
-    char *position; /* of the primary, behind the claim */
+    int64_t now;    /* by the primary's clock */
+    char *position; /* of the primary, later than that */
 } ClaimOp;
 
 static bool claim_work(Db *db, StoreOp *op, Err *err)
@@ -221,7 +222,7 @@ static bool claim_work(Db *db, StoreOp *op, Err *err)
     return qdb_check_term(db, o->run.term, err) && qdb_claim_task(db, o->task, err) &&
            qdb_insert_run(db, o->task, o->no, &o->run, err) &&
            qdb_insert_event(db, o->run.started_at, "info", "run", o->task, o->no, node, o->text, err) &&
-           qdb_position(db, &o->position, err);
+           qdb_now(db, &o->now, err) && qdb_position(db, &o->position, err);
 }
 
 static void begin_run(Coord *c, Entry *e, ClaimOp *o)
@@ -231,6 +232,7 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
     entry_set_parts(e, &r->nodes);
     free(e->after_gtid);
     e->after_gtid = STEAL(o->position);
+    e->claimed_at = o->now;
     e->claimed_ms = clock_mono_ms();
     e->state = RUN_CLAIMED;
     e->t.attempts++;

@@ -108,6 +108,7 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
                    .on = xstrdup(e->t.on),
                    .options = e->t.options ? json_deep_copy(e->t.options) : NULL,
                    .term = c->journal.term,
+                   .claimed_at = e->claimed_at,
                    .barrier = e->n_parts > 1,
                    .shard = (int64_t)part,
                    .shards = (int64_t)e->n_parts,

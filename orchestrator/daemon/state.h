@@ -74,6 +74,7 @@ typedef struct Entry {
     RunState odd_state; /* last event that had no place: logged once */
     RunEvent odd_event;
     char *after_gtid;   /* what the job must see applied */
+    int64_t claimed_at; /* by the primary's clock, as in RunSpec */
     int64_t claimed_ms; /* monotonic */
     Part *parts;
     size_t n_parts;

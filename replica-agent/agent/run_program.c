@@ -274,6 +274,8 @@ static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
     json_object_set(m, "databases", json_object_get(w->spec.options, "databases"));
     json_set_str(m, "gtid", w->gtid);
     json_set_time(m, "frozen_at", w->frozen_at);
+    if (w->spec.claimed_at)
+        json_set_time(m, "changes_since", w->spec.claimed_at);
     json_set_str(m, "flavor", a->server.ever ? flavor_of(a->server.version.flavor)->name : NULL);
     json_set_str(m, "server_version", a->server.ever ? a->server.version.text : NULL);
     json_set_int(m, "shard", w->spec.shard);

@@ -105,6 +105,15 @@ static int64_t frozen_at(const Bundle *b, const json_t *upload)
     return has_sealed ? sealed : has_told ? told : 0;
 }
 
+/* A primary's clock if the manifest has it; otherwise that of the replica's host, whose lag counts. */
+static int64_t changes_since(const Bundle *b)
+{
+    int64_t since;
+    return clock_parse(json_str(b->json, "changes_since"), &since)
+               ? since
+               : b->frozen_at - json_int(b->json, "lag_ms");
+}
+
 static bool read_manifest(Bundle *b, Err *err)
 {
     const json_t *upload = json_object_get(b->json, "upload");
@@ -121,7 +130,7 @@ static bool read_manifest(Bundle *b, Err *err)
     b->definition = json_str(upload, "definition");
     b->tokenizer = json_str(upload, "tokenizer");
     b->frozen_at = frozen_at(b, upload);
-    b->lag_ms = json_int(b->json, "lag_ms");
+    b->changes_since = changes_since(b);
     int64_t rows;
     if (!json_opt_strs(upload, "columns", &b->columns, err) || !read_files(b, err) ||
         !json_opt_int(upload, "rows", 0, INT64_MAX, b->rows, &rows, err))

@@ -19,7 +19,8 @@ typedef struct Bundle {
     BundleFile *files;
     size_t file_count;
     int64_t rows; /* of the data files */
-    int64_t frozen_at, lag_ms;
+    int64_t frozen_at;
+    int64_t changes_since; /* by the primary's clock: what the frozen state lacks was written later */
     /* Borrowed from json; "" where absent. */
     const char *gtid, *mode, *target, *create, *checksum, *target_checksum, *on_change, *definition,
         *tokenizer;

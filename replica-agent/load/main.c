@@ -177,7 +177,7 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
               .definition = job->index.fields.n ? &job->index : NULL,
               .swap = str_eq(mode, "swap")};
     take_paths(b, &l.paths);
-    bool ok = tables_open(b->target, o->run, b->frozen_at, &l.tables, err) && load_run(&l, err);
+    bool ok = tables_open(b, o->run, &l.tables, err) && load_run(&l, err);
     tables_close(&l.tables);
     strlist_done(&l.paths);
     delta_keys_done(&l.first_round);

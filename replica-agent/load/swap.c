@@ -17,18 +17,12 @@ static bool is_delta(const Load *l)
 
 /* ---- changes ------------------------------------------------------------------------------------- */
 
-/* The primary's time of the frozen position: the replica's lag counts, the clocks' difference is in the
- * margin. */
-static int64_t freeze_of(const Load *l)
-{
-    return l->bundle->frozen_at - l->bundle->lag_ms;
-}
-
 static bool first_round(Load *l, Err *err)
 {
     DeltaKeys keys = {NULL, 0};
     int64_t begun;
-    bool ok = delta_now(l->db, &begun, err) && delta_find(l->db, l->definition, freeze_of(l), &keys, err) &&
+    bool ok = delta_now(l->db, &begun, err) &&
+              delta_find(l->db, l->definition, l->bundle->changes_since, &keys, err) &&
               delta_apply(l->db, l->definition, l->tables.schema, l->tables.fresh, DELTA_SHADOW, &keys, err);
     if (ok) {
         log_info("%s: %zu records changed since the freeze are indexed in the new table", l->bundle->target,
@@ -46,7 +40,7 @@ static bool second_round(Load *l, Err *err)
 {
     DeltaKeys keys = {NULL, 0};
     /* After a crash the first round's time is not known: going back to the freeze is right too. */
-    int64_t from = l->second_round_from ? l->second_round_from : freeze_of(l);
+    int64_t from = l->second_round_from ? l->second_round_from : l->bundle->changes_since;
     bool ok = delta_find(l->db, l->definition, from, &keys, err) &&
               delta_apply(l->db, l->definition, l->tables.schema, l->tables.target, DELTA_LIVE, &keys, err);
     if (ok) {

@@ -7,17 +7,19 @@
 
 #include "common/clock.h"
 #include "common/rowsum.h"
+#include "replica-agent/load/marker.h"
 
 static char *beside(const char *table, const char *what)
 {
     return xasprintf("_%s_siding_%s", table, what);
 }
 
-bool tables_open(const char *target, const char *run, int64_t frozen_at, LoadTables *ret, Err *err)
+bool tables_open(const Bundle *b, const char *run, LoadTables *ret, Err *err)
 {
-    LoadTables t = {.run = run, .frozen_at = frozen_at};
-    if (!db_split_table(target, &t.schema, &t.target))
-        return err_set(err, ERR_CORRUPT, 0, "the manifest's target \"%s\" is not \"database.table\"", target);
+    LoadTables t = {.run = run, .frozen_at = b->frozen_at, .gtid = b->gtid};
+    if (!db_split_table(b->target, &t.schema, &t.target))
+        return err_set(err, ERR_CORRUPT, 0, "the manifest's target \"%s\" is not \"database.table\"",
+                       b->target);
     t.fresh = beside(t.target, "new");
     t.old = beside(t.target, "old");
     t.todo = beside(t.target, "todo");
@@ -36,23 +38,18 @@ void tables_close(LoadTables *t)
 
 /* ---- facts --------------------------------------------------------------------------------------- */
 
-/* "siding RUN 2026-11-23T20:37:00.123Z" */
-static char *marker_text(const LoadTables *t)
+static char *own_marker(const LoadTables *t)
 {
-    char at[CLOCK_TEXT];
-    clock_format(t->frozen_at, at);
-    return xasprintf("siding %s %s", t->run, at);
+    return marker_text(t->run, t->frozen_at, t->gtid);
 }
 
-static void take_marker(const LoadTables *t, LoadMarker marker, const char *comment, LoadFacts *facts)
+static void take_marker(Db *db, const LoadTables *t, LoadMarker marker, const char *comment, LoadFacts *facts)
 {
-    AUTOFREE char *ours = marker_text(t);
-    const char *at = strrchr(comment, ' ');
-    int64_t frozen_at = 0;
+    AUTOFREE char *ours = own_marker(t);
     facts->marker = marker;
     facts->marker_ours = str_eq(ours, comment);
     facts->marker_newer =
-        !facts->marker_ours && at && clock_parse(at + 1, &frozen_at) && frozen_at > t->frozen_at;
+        !facts->marker_ours && marker_is_newer(db_version(db)->flavor, comment, t->frozen_at, t->gtid);
 }
 
 bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err)
@@ -80,10 +77,10 @@ bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target
     facts->marker = MARKER_NONE;
     facts->marker_ours = facts->marker_newer = false;
     if (done)
-        take_marker(t, MARKER_DONE, done, facts);
+        take_marker(db, t, MARKER_DONE, done, facts);
     /* An earlier swap's mark may still stand beside ours; a newer one must not be passed over. */
     if (todo && !(done && (facts->marker_ours || facts->marker_newer)))
-        take_marker(t, MARKER_TODO, todo, facts);
+        take_marker(db, t, MARKER_TODO, todo, facts);
     *ret_target = target;
     return ok;
 }
@@ -165,7 +162,7 @@ static bool create_shadow(Db *db, const LoadTables *t, const char *create, Err *
 
 static bool create_marker(Db *db, const LoadTables *t, Err *err)
 {
-    AUTOFREE char *text = marker_text(t);
+    AUTOFREE char *text = own_marker(t);
     AUTO(str_done) Str sql = STR_INIT;
     str_adds(&sql, "CREATE TABLE ");
     db_quote_table(&sql, t->schema, t->todo);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The tables around a swap: the target T, the new table _T_siding_new, the old one _T_siding_old, and the
- * marker _T_siding_todo, which the RENAME turns into _T_siding_done. The marker's comment names the run and
- * when it was frozen; as the marker moves in the same statement as the tables, a crash before the RENAME and
- * one after it are told apart.
+ * marker _T_siding_todo, which the RENAME turns into _T_siding_done. The marker's comment (marker.h)
+ * names the run and its frozen state; as the marker moves in the same statement as the tables, a crash before
+ * the RENAME and one after it are told apart.
  */
 #pragma once
 
 #include "common/db.h"
+#include "replica-agent/load/bundle.h"
 #include "replica-agent/load/plan.h"
 
 typedef struct LoadTables {
     char *schema, *target, *fresh, *old, *todo, *done;
     const char *run;
     int64_t frozen_at;
+    const char *gtid;
 } LoadTables;
 
-MUST_CHECK bool tables_open(const char *target, const char *run, int64_t frozen_at, LoadTables *ret,
-                            Err *err);
+/* Borrows from the bundle and `run`. */
+MUST_CHECK bool tables_open(const Bundle *b, const char *run, LoadTables *ret, Err *err);
 void tables_close(LoadTables *t);
 
 /* Fills marker, marker_ours, marker_newer, shadow; *ret_target: the target exists. */

@@ -5,9 +5,11 @@
 
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/gz.h"
 #include "replica-agent/load/delta.h"
+#include "replica-agent/load/marker.h"
 #include "replica-agent/load/plan.h"
 #include "replica-agent/load/throttle.h"
 #include "replica-agent/load/tsv.h"
@@ -295,9 +297,54 @@ static void changed_records_are_counted_once(void **state)
     assert_int_equal(delta_keys_union(&first, &first), 4);
 }
 
+/* ---- markers --------------------------------------------------------------------------------------- */
+
+static void the_later_state_is_told_by_its_gtid(void **state)
+{
+    (void)state;
+    static const struct {
+        DbFlavor flavor;
+        const char *comment, *gtid;
+        bool newer;
+    } rows[] = {
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-9", "0-1-5", true},
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-5", "0-1-5", false},
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-5", "0-1-9", false},
+        {DB_MARIADB, "siding 1.1 2026-01-01T10:00:00.000Z 0-1-9", "0-1-5",
+         true}, /* whatever the clocks say */
+        {DB_MARIADB, "siding by hand 2026-01-01T12:00:00.000Z 0-1-5", "0-1-9", false},
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z", "0-1-5", true},
+        {DB_MARIADB, "siding 1.1 2026-01-01T10:00:00.000Z", "0-1-5", false},
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-5", "", true},
+        {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-9,1-1-1", "0-1-5,1-1-2",
+         true}, /* neither holds the other */
+        {DB_MARIADB, "siding 1.1 2026-01-01T10:00:00.000Z 0-1-9,1-1-1", "0-1-5,1-1-2", false},
+        {DB_MYSQL, "siding 1.1 2026-01-01T10:00:00.000Z 6580c060-e877-11f1-a221-02fc00000001:1-9",
+         "6580c060-e877-11f1-a221-02fc00000001:1-5", true},
+        {DB_MARIADB, "somebody's", "0-1-5", false},
+        {DB_MARIADB, "", "0-1-5", false},
+    };
+    int64_t at;
+    assert_true(clock_parse("2026-01-01T11:00:00.000Z", &at));
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (marker_is_newer(rows[i].flavor, rows[i].comment, at, rows[i].gtid) != rows[i].newer)
+            fail_msg("row %zu: %s", i, rows[i].comment);
+}
+
+static void a_marker_names_run_time_and_gtid(void **state)
+{
+    (void)state;
+    AUTOFREE char *text = marker_text("1.1", 0, "0-1-5");
+    AUTOFREE char *without = marker_text("1.1", 0, "");
+    assert_string_equal(text, "siding 1.1 1970-01-01T00:00:00.000Z 0-1-5");
+    assert_string_equal(without, "siding 1.1 1970-01-01T00:00:00.000Z");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_later_state_is_told_by_its_gtid),
+        cmocka_unit_test(a_marker_names_run_time_and_gtid),
         cmocka_unit_test(next_step_by_facts),
         cmocka_unit_test(every_case_is_decided),
         cmocka_unit_test(waits_with_a_reason),
