@@ -150,10 +150,14 @@ def kill_job(stage, fault):
 
 def kill_supervisor(stage, fault):
     places, pids = stage.workplaces(fault), processes_below(stage, fault, jobs=False)
+    commands = stage.cluster.processes()
+    pids = [p for p in pids if p in commands]
     if not pids:
         return nothing("no supervisor ran")
     stage.cluster.kill_pids(pids)
-    return Effect("supervisors %s killed" % pids, told=[(places, r"supervisor|was lost|lost")])
+    # one that had written down how its program ended is not missed
+    missed = [p for p in pids if not os.path.exists(os.path.join(commands[p][0].split(" ")[2], "exit.json"))]
+    return Effect("supervisors %s killed" % pids, told=[(places, r"supervisor|was lost|lost")] if missed else [])
 
 
 # ------------------------------------------------------------------ stops
@@ -195,11 +199,17 @@ def stop_job(stage, fault):
 
 def cut_coordinator(stage, fault):
     c, nodes = stage.cluster, stage.nodes(fault)
+    effect = Effect("the coordinator is cut off from %s (%s)" % (fault.target, fault.option))
     c.relays.cut(nodes, fault.option)
-    # a connection that was open and idle is missed only once its long poll should have been answered
-    told = fault.option == "refuse" and fault.lasts >= 3
-    return Effect("the coordinator is cut off from %s (%s)" % (fault.target, fault.option), c.relays.mend,
-                  [(n, r"cannot be reached") for n in nodes if told and c.pid("agent" + n[2:])])
+    mends, coordinator = c.relays.mends, c.pid("sidingd")
+
+    def undo():
+        # a connection that was open and idle is missed only once its long poll should have been answered
+        if fault.option == "refuse" and fault.lasts >= 3 and (c.relays.mends, c.pid("sidingd")) == (mends, coordinator):
+            effect.told += [(n, r"cannot be reached") for n in nodes]
+        c.relays.mend()
+    effect.undo = undo
+    return effect
 
 
 def lose_coordinator(stage, fault):
