@@ -8,10 +8,10 @@
 #include "common/codec.h"
 #include "common/json.h"
 #include "common/progress.h"
-#include "common/sha256.h"
 #include "control.h"
 #include "data.h"
 #include "metadata.h"
+#include "moment.h"
 #include "options.h"
 #include "schema.h"
 #include "snapshot.h"
@@ -26,30 +26,6 @@ typedef struct Dump {
     Journal *journal;
     int64_t kept_rows;
 } Dump;
-
-/* On a live server nobody may alter or drop a table between here and its turn: a transaction that has touched
- * it keeps its definition. */
-static bool hold_definitions(Dump *d, Err *err)
-{
-    if (d->snapshot.frozen_gtid)
-        return true;
-    if (!db_exec(d->snapshot.control, err, "START TRANSACTION READ ONLY", ""))
-        return false;
-    for (size_t i = 0; i < d->catalogue.n_databases; i++) {
-        const Database *db = &d->catalogue.databases[i];
-        for (size_t t = 0; t < db->n_tables; t++) {
-            if (db->tables[t].kind != TABLE_BASE)
-                continue;
-            AUTO(str_done) Str sql = STR_INIT;
-            str_adds(&sql, "SELECT 1 FROM ");
-            db_quote_table(&sql, db->name, db->tables[t].name);
-            str_adds(&sql, " LIMIT 0");
-            if (!db_exec(d->snapshot.control, err, sql.p, ""))
-                return err_prefix(err, "%s.%s", db->name, db->tables[t].name);
-        }
-    }
-    return true;
-}
 
 static bool is_transactional(const char *engine)
 {
@@ -76,26 +52,12 @@ static void tell_moving_tables(const Dump *d)
             n, one->database, one->name, one->engine);
 }
 
-static void digest_catalogue(const Catalogue *c, char ret[65])
-{
-    Sha256 *s = sha256_new();
-    for (size_t i = 0; i < c->n_databases; i++)
-        for (size_t t = 0; t < c->databases[i].n_tables; t++) {
-            AUTO(str_done) Str sql = STR_INIT;
-            plan_select_sql(&sql, &c->databases[i].tables[t], &(Bound)STRLIST_INIT, &(Bound)STRLIST_INIT,
-                            NULL, false);
-            str_addf(&sql, "%s %s;", c->databases[i].tables[t].prefix, c->databases[i].tables[t].key.name);
-            sha256_add(s, sql.p, sql.len);
-        }
-    sha256_finish(s, ret);
-}
-
 /* What an unfinished dump must have in common with this one to be gone on with. */
 static json_t *identity(const Dump *d)
 {
     const DumpOptions *o = d->options;
     char digest[65];
-    digest_catalogue(&d->catalogue, digest);
+    plan_digest(&d->catalogue, digest);
     AUTOFREE char *position = snapshot_position(&d->snapshot);
     json_t *j = json_object();
     json_set_str(j, "position", position);
@@ -138,8 +100,8 @@ static bool open_dump(Dump *d, Err *err)
     dump_options_target(o, &d->target);
     if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
         return false;
-    if (!snapshot_open(&plan, &d->snapshot, err) ||
-        !catalogue_read(d->snapshot.control, &o->filter, &d->catalogue, err) || !hold_definitions(d, err))
+    if (!snapshot_connect(&plan, &d->snapshot, err) ||
+        !moment_open(&plan, &o->filter, &d->snapshot, &d->catalogue, err))
         return false;
     tell_moving_tables(d);
     return !d->output || open_journal(d, err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/sha256.h"
 #include "format.h"
 #include "rowcheck.h"
 
@@ -178,4 +179,19 @@ Table **plan_order(Catalogue *c, size_t *ret_n)
     qsort(order, n, sizeof(Table *), by_size);
     *ret_n = n;
     return order;
+}
+
+void plan_digest(const Catalogue *c, char ret[65])
+{
+    Sha256 *s = sha256_new();
+    for (size_t i = 0; i < c->n_databases; i++)
+        for (size_t t = 0; t < c->databases[i].n_tables; t++) {
+            AUTO(str_done) Str sql = STR_INIT;
+            plan_select_sql(&sql, &c->databases[i].tables[t], &(Bound)STRLIST_INIT, &(Bound)STRLIST_INIT,
+                            NULL, false);
+            str_addf(&sql, "%s %s %d;", c->databases[i].tables[t].prefix, c->databases[i].tables[t].key.name,
+                     c->databases[i].tables[t].kind);
+            sha256_add(s, sql.p, sql.len);
+        }
+    sha256_finish(s, ret);
 }

@@ -36,3 +36,5 @@ void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upt
 
 /* Pointers to the base tables in the order in which they are begun: the biggest first. Owned array. */
 Table **plan_order(Catalogue *c, size_t *ret_n);
+/* SHA-256 of names, kinds, columns and keys of all tables, as hex. */
+void plan_digest(const Catalogue *c, char ret[65]);

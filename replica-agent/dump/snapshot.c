@@ -9,7 +9,8 @@
 #include "common/gtid.h"
 #include "common/repl.h"
 
-enum { POSITION_TRIES = 100 };
+/* Who waits to hold commits keeps others waiting, and an ALTER that waits for us would never end. */
+enum { POSITION_TRIES = 100, HOLD_WAIT_S = 3 };
 
 static const char *const START_SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 
@@ -28,7 +29,10 @@ static bool prepare(Db *db, int64_t lock_wait_s, bool reader, Err *err)
     (void)!db_exec(db, &ignored, "SET SESSION sql_log_bin=0", "");
     return db_exec(db, err, waits, "") &&
            db_exec(db, err, flavor_of(db_version(db)->flavor)->reader_session, "") &&
-           db_exec(db, err, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "") &&
+           db_exec(db, err,
+                   reader ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+                          : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                   "") &&
            (!reader || db_exec(db, err, "SET SESSION character_set_results=NULL", ""));
 }
 
@@ -140,7 +144,7 @@ static bool open_held(const SnapshotPlan *plan, Snapshot *s, Err *err)
     Db *holder;
     if (!db_connect(plan->target, 0, &holder, err))
         return false;
-    bool ok = prepare(holder, plan->lock_wait_s, false, err);
+    bool ok = prepare(holder, plan->lock_wait_s < HOLD_WAIT_S ? plan->lock_wait_s : HOLD_WAIT_S, false, err);
     for (const char *const *sql = f->hold_commits; ok && *sql; sql++)
         ok = db_exec(holder, err, *sql, "");
     int64_t from = clock_mono_ms();
@@ -262,12 +266,26 @@ static bool open_live(const SnapshotPlan *plan, Snapshot *s, Err *err)
                    s->n_readers, flavor(s)->hold_commits_name, held.text, flavor(s)->hold_commits_privilege);
 }
 
-bool snapshot_open(const SnapshotPlan *plan, Snapshot *ret, Err *err)
+static void forget_places(Snapshot *s)
+{
+    char **const owned[] = {&s->frozen_gtid, &s->binlog_file, &s->binlog_gtid,
+                            &s->source_host, &s->source_file, &s->applied};
+    for (size_t i = 0; i < COUNT(owned); i++) {
+        free(*owned[i]);
+        *owned[i] = NULL;
+    }
+}
+
+bool snapshot_begin(const SnapshotPlan *plan, Snapshot *s, Err *err)
+{
+    forget_places(s);
+    return plan->frozen_gtid ? open_frozen(plan, s, err) : open_live(plan, s, err);
+}
+
+bool snapshot_connect(const SnapshotPlan *plan, Snapshot *ret, Err *err)
 {
     Snapshot s = {.started_at = clock_wall_ms()};
-    bool ok = connect_all(plan, &s, err) &&
-              (plan->frozen_gtid ? open_frozen(plan, &s, err) : open_live(plan, &s, err));
-    if (!ok) {
+    if (!connect_all(plan, &s, err)) {
         snapshot_close(&s);
         return false;
     }
@@ -295,9 +313,6 @@ void snapshot_close(Snapshot *s)
         db_close(s->readers[i]);
     free(s->readers);
     db_close(s->control);
-    char *const owned[] = {s->frozen_gtid, s->binlog_file, s->binlog_gtid,
-                           s->source_host, s->source_file, s->applied};
-    for (size_t i = 0; i < COUNT(owned); i++)
-        free(owned[i]);
+    forget_places(s);
     *s = (Snapshot){0};
 }

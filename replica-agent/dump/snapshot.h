@@ -28,7 +28,9 @@ typedef struct Snapshot {
     int64_t started_at; /* wall clock, ms */
 } Snapshot;
 
-MUST_CHECK bool snapshot_open(const SnapshotPlan *plan, Snapshot *ret, Err *err);
+MUST_CHECK bool snapshot_connect(const SnapshotPlan *plan, Snapshot *ret, Err *err);
+/* All readers at one moment; again: at a later one. */
+MUST_CHECK bool snapshot_begin(const SnapshotPlan *plan, Snapshot *s, Err *err);
 /* Frozen: the position has not moved. Live: true. */
 MUST_CHECK bool snapshot_still_frozen(Snapshot *s, Err *err);
 /* The position of the data, "" where nothing proves that it is one: for comparing only. Owned. */
