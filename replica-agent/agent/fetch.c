@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `siding-agent fetch`: a sealed result from the agent that made it.
  */
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/resultfetch.h"
 #include "config.h"
 #include "tools.h"
+
+/* An agent that is started again, or a network that is gone for a while, does not cost a night's result. */
+enum { PATIENCE_MS = 120000, AGAIN_MS = 1000 };
 
 typedef struct FetchArgs {
     char *config, *url, *run, *to;
@@ -17,6 +22,28 @@ static const Opt options[] = {
     {"to", 0, OPT_STR, FIELD(to), .arg = "DIR", .doc = "The folder to put it in."},
     {0},
 };
+
+static bool may_pass(const Err *err)
+{
+    return err->kind == ERR_UNREACHABLE || err->kind == ERR_TIMEOUT || err->kind == ERR_LOST;
+}
+
+static bool fetch(const ResultSource *from, const char *to, Err *err)
+{
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    for (;;) {
+        int64_t begun = clock_mono_ms();
+        if (resultfetch(from, to, err))
+            return true;
+        int64_t now = clock_mono_ms();
+        if (now - begun > PATIENCE_MS / 2) /* something had come meanwhile */
+            until = now + PATIENCE_MS;
+        if (!may_pass(err) || now >= until)
+            return false;
+        log_warn("%s, trying again", err->text);
+        clock_sleep_ms(AGAIN_MS);
+    }
+}
 
 int fetch_main(int argc, char **argv)
 {
@@ -35,7 +62,7 @@ int fetch_main(int argc, char **argv)
         err_set(&err, ERR_USAGE, 0, "--url, --run and --to are needed");
     ok = ok && (!args.config || agent_config_load(args.config, &conf, &err));
     ResultSource from = {args.url, args.run, tls_is_set(&conf.tls) ? &conf.tls : NULL};
-    ok = ok && resultfetch(&from, args.to, &err);
+    ok = ok && fetch(&from, args.to, &err);
     agent_config_free(&conf);
     strlist_done(&words);
     opts_free(options, &args);

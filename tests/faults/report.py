@@ -60,8 +60,8 @@ def table(outcomes):
 
 
 def cells(outcomes):
-    """Fault by phase: how often each fault struck there, and of those how many schedules failed. A cell that makes
-    sense and was never struck is "0", one that makes none is "-"."""
+    """Fault by phase: how often each fault struck there, and of those how many schedules failed (struck/failed). A
+    cell that makes sense and was never struck is "0", one that makes none is "-"."""
     struck, failed = {}, {}
     for o in outcomes:
         for cell in {(h["kind"], h["phase"]) for h in o["hits"]}:
@@ -73,7 +73,7 @@ def cells(outcomes):
         for phase in (*plan.PHASES, ""):
             n, bad = struck.get((kind.name, phase), 0), failed.get((kind.name, phase), 0)
             sense = n or not phase or phase in kind.phases
-            words.append(("%d (%d failed)" % (n, bad) if bad else str(n)) if sense else "-")
+            words.append(("%d/%d" % (n, bad) if bad else str(n)) if sense else "-")
         print("%-20s" % kind.name + "".join("%12s" % w for w in words))
     missing = ["%s:%s" % (k.name, p) for k in plan.KINDS for p in k.phases if not struck.get((k.name, p))]
     count = sum(len(k.phases) for k in plan.KINDS)
