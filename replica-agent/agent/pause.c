@@ -683,12 +683,32 @@ static void applier_stopped(Agent *a)
     apply(a, PAUSE_EV_TAKEN_OVER);
 }
 
+/* After an error of a parallel applier MariaDB may leave the relay position in the middle of the transaction
+ * that failed: whoever starts the applier again then loses it without a word. The files are read by GTID
+ * instead, again and again until what it failed by is mended. */
+static void applier_failed(Agent *a)
+{
+    Pause *p = &a->pause;
+    char **error = &p->lease.replay.error;
+    free(*error);
+    *error = xasprintf("the applier failed while catching up: %s", a->server.status.sql_error);
+    set_trouble(a, *error);
+    tell_event(a, "error", "pause", NULL,
+               "%s; the rest is applied from the relay files, as soon as that is mended", *error);
+    p->stopped_ms = 0;
+    apply(a, PAUSE_EV_APPLIER_FAILED);
+}
+
 static void check_catching_up(Agent *a)
 {
     Pause *p = &a->pause;
     const ReplStatus *st = &a->server.status;
     if (!st->sql_running && p->lease.retuning && !st->sql_errno) {
         apply(a, PAUSE_EV_START_FAILED); /* it was this agent that stopped it */
+        return;
+    }
+    if (!st->sql_running && st->sql_errno && flavor_of(a->server.version.flavor)->purges_on_start) {
+        applier_failed(a);
         return;
     }
     if (!st->sql_running) {

@@ -388,6 +388,13 @@ static bool settle_buffer(Step *s, Db *db)
     return there && (!s->lease.boosted || vault_flush_server(&s->place, &s->err));
 }
 
+/* pause.c, applier_failed, says why that matters. */
+bool step_applier_failed(const Step *s)
+{
+    return flavor_of(s->version.flavor)->purges_on_start && !s->status.sql_running &&
+           s->status.sql_errno != 0;
+}
+
 static void restore(Step *s)
 {
     AUTODB Db *db = NULL;
@@ -400,8 +407,9 @@ static void restore(Step *s)
             s->result = STEP_OK;
         return;
     }
-    /* The receiver died while the applier was stopped for its settings: only a start from the files helps. */
-    if (!s->status.sql_running && s->status.io == REPL_IO_NO)
+    /* The receiver died while the applier was stopped for its settings, or that failed: only a start from the
+     * files helps. */
+    if ((!s->status.sql_running && s->status.io == REPL_IO_NO) || step_applier_failed(s))
         s->result = STEP_STALLED;
     else if (restore_settings(s, db) && settle_buffer(s, db))
         s->result = STEP_OK;

@@ -16,6 +16,7 @@ static inline void step_close_db(Db **db)
 bool step_fails(Step *s, StepResult result); /* false */
 bool step_open(Step *s, int64_t statement_ms, Db **ret);
 bool step_look(Step *s, Db *db);
+bool step_applier_failed(const Step *s);
 bool step_is_unanswered(const Err *err);
 ReplSettings settings_view(const LeaseSettings *l);
 

@@ -223,17 +223,19 @@ static bool position_lags(const Step *s)
     return in.flavor == DB_MARIADB && !s->status.sql_running && buffer_position_lags(&in);
 }
 
-/* A rescue is the only way where kept transactions are missing and the source does not send them, and where
- * the replica's own position lags. */
+/* A rescue is the only way where kept transactions are missing and the source does not send them, where the
+ * replica's own position lags, and where it cannot be trusted. */
 static bool stand_still(Step *s, Db *db)
 {
-    bool both = !s->status.sql_running && s->status.io == REPL_IO_NO, lags = position_lags(s);
+    bool both = !s->status.sql_running && s->status.io == REPL_IO_NO, lags = position_lags(s),
+         failed = step_applier_failed(s);
     bool stalled = s->lease.stalled && s->status.io != REPL_IO_YES;
-    if (both || !(lags || stalled))
+    if (both || !(lags || stalled || failed))
         return true;
     log_warn("%s: replication is stopped to apply what the relay files hold",
-             lags ? "the server's replication position is behind what it has applied"
-                  : "kept transactions are not applied and the source does not answer");
+             failed ? "the applier has failed and its position in the relay files cannot be trusted"
+             : lags ? "the server's replication position is behind what it has applied"
+                    : "kept transactions are not applied and the source does not answer");
     if (repl_stop_both(db, &s->err) && step_look(s, db))
         return true;
     return step_fails(s, step_is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED);

@@ -52,6 +52,7 @@ static const PauseRow rows[] = {
 
     {PAUSE_CATCHING_UP, PAUSE_EV_CAUGHT_UP, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "what was received is applied"},
     {PAUSE_CATCHING_UP, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "the applier was stopped by others or failed: it is left as it is"},
+    {PAUSE_CATCHING_UP, PAUSE_EV_APPLIER_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the applier failed, the files hold what is left"},
     {PAUSE_CATCHING_UP, PAUSE_EV_START_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the applier stands after a change of how it applies"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RELEASE, PAUSE_CATCHING_UP, PAUSE_ACT_NONE, "already resumed"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
@@ -96,6 +97,7 @@ static const char *const events[PAUSE_EVENTS] = {
     [PAUSE_EV_RESCUE] = "rescue",
     [PAUSE_EV_RESCUED] = "rescued",
     [PAUSE_EV_RESCUE_FAILED] = "rescue failed",
+    [PAUSE_EV_APPLIER_FAILED] = "applier failed",
     [PAUSE_EV_RESCUE_DISTURBED] = "rescue disturbed",
     [PAUSE_EV_STALLED] = "stalled",
     [PAUSE_EV_CAUGHT_UP] = "caught up",

@@ -192,7 +192,7 @@ class Oracle:
                 now = c.replication_now(n) or {}
                 keys = ("io", "sql", "port", "Last_IO_Error", "Last_SQL_Error", "received", "Slave_SQL_Running_State")
                 return "replication does not run on %s: %s; lease: %s" % (n, {k: now.get(k) for k in keys}, self.lease(n))
-            if self.expect(runs, how):
+            if self.expect(runs, how) and self.expect(lambda n=node: c.has_applied(n, c.position("db0")), "%s does not catch up" % node):
                 self.expect(lambda n=node: not self.lease(n), lambda n=node: "a lease is left on %s: %s" % (n, self.lease(n)))
 
     def lease(self, node):

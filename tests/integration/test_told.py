@@ -37,6 +37,21 @@ class Operators(GuardBase):
             self.told("the replica is left to whoever stopped it", "error")
         c.sql("db1", "START SLAVE SQL_THREAD")
 
+    def test_an_applier_that_fails_while_it_catches_up_goes_on_once_that_is_mended(self):
+        c = self.cluster
+        run = self.started()
+        key = int(c.value("db0", "SELECT COALESCE(MAX(id), 0) FROM t.w")) + 300
+        c.sql("db1", "SET SESSION sql_log_bin=0; INSERT INTO t.w (id, v) VALUES (%d, 'in the way')" % key)
+        self.backlog(600)
+        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        self.told("the applier failed while catching up", "error")
+        wait_until(lambda: self.one.lease()["phase"] == "rescuing", 20, "the files are tried")
+        c.sql("db1", "SET SESSION sql_log_bin=0; DELETE FROM t.w WHERE id = %d AND v = 'in the way'" % key)
+        self.assertEqual(self.one.ended(run, 60)[0], "killed")
+        c.expect_replicating("db1")
+        c.expect_equal(["db0", "db1"])
+        self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
+
     @contextlib.contextmanager
     def slow_replay(self):
         """A trigger on the replica alone that makes each replayed row slow."""
