@@ -440,6 +440,7 @@ def operator_repoint(stage, fault):
     def back():
         if fault.lasts >= 2 and c.pid("sidingd") and c.pid("agent" + node[2:]):
             effect.told.append((node, r"pointed at another source|replicates from"))
+        c.launch("server" + node[2:])  # it may have crashed meanwhile
         wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)
     if not point_to(other):
         wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)
