@@ -16,6 +16,7 @@ import test_dump
 from harness import BUILD, ClusterTest, main, wait_until
 from test_dump import STATE, checksums, clean_env, definitions, dump, folder, one_sentence, option_file, socket, sql, value
 
+SEEDS = int(os.environ.get("SIDING_SEEDS") or 4)
 SEED = int(os.environ.get("SIDING_SEED") or random.SystemRandom().randrange(10 ** 6))
 
 
@@ -96,7 +97,7 @@ class Restores:
         expect_same(before, picture("types"))
 
     def test_random_schemas_come_back(self):
-        for seed in range(SEED, SEED + 4):
+        for seed in range(SEED, SEED + SEEDS):
             sql(random_schema.schema("chance", seed))
             before = picture("chance")
             with folder() as out:
