@@ -3,6 +3,7 @@
 oracle judges."""
 import contextlib
 import dataclasses
+import signal
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--data
                   "quick": ("command", "--on", "replica", "quick"),
                   "expire": ("command", "--on", "replica", "expire", "--pause-limit", "1500ms")}
 LOADED = ("index", "totals")  # jobs whose results are loaded
-CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one may leave it so: all is fetched again
+CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one leaves it so, and logs no more until it is started anew
 SERVER_DISKS = {"relay_full", "vault_full"}
 PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S = 15, 90, 15
 
@@ -178,20 +179,27 @@ class Execution:
                 c.launch(process)
         return crashed
 
+    def out_of_inodes(self):
+        """Nodes whose relay logs may be found corrupt only when the applier comes to them."""
+        return {self.stage.node(f) for f, e in self.effects if f.kind == "vault_full" and e.struck}
+
     def heal_by_hand(self, node):
         """An operator who has stopped something, or has freed a disk that something broke by, starts it again once
         Siding has no pause there any more."""
-        c = self.cluster
+        c, restarted = self.cluster, set()
         until = time.monotonic() + 40
         while time.monotonic() < until:
             now = c.replication_now(node) or {}
-            if (now.get("io"), now.get("sql")) == ("Yes", "Yes"):
+            if (now.get("io"), now.get("sql")) == ("Yes", "Yes") and (node not in self.out_of_inodes() or c.has_applied(node, now["received"])):
                 return
             if not self.stage.lease(node):
                 if now.get("Last_SQL_Errno", "0") != "0":
                     self.broken_by_error.append((node, r"applier"))
-                again = "STOP REPLICA; START REPLICA" if now.get("Last_SQL_Errno") in CORRUPT_RELAY_LOG else actors.start_statement(now)
-                actors.by_hand(self.stage, node, again)
+                if now.get("Last_SQL_Errno") in CORRUPT_RELAY_LOG and node not in restarted:
+                    restarted.add(node)
+                    c.kill_pids([c.pid("server" + node[2:])], signal.SIGTERM)  # Init starts it again, and its agent replication
+                else:
+                    actors.by_hand(self.stage, node, actors.start_statement(now))
             time.sleep(0.5)
 
     def judge(self, judge, writers):
