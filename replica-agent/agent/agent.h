@@ -50,7 +50,7 @@ typedef struct AgentVault {
     bool in_flight, clear_due;
     int64_t next_ms, loud_ms;
     char *held; /* by the links when the pause was over; NULL: not read yet */
-    int64_t clear_since_ms;
+    int64_t clear_since_ms, missing_since_ms;
     char *trouble;
 } AgentVault;
 

@@ -9,7 +9,13 @@
 #include "replica-agent/core/buffer.h"
 #include "store.h"
 
-enum { EVERY_MS = 100, CLEAR_EVERY_MS = 500, CLEAR_LATE_MS = 30000, LOUD_EVERY_MS = 30000 };
+enum {
+    EVERY_MS = 100,
+    CLEAR_EVERY_MS = 500,
+    CLEAR_LATE_MS = 30000,
+    MISSING_LATE_MS = 1000,
+    LOUD_EVERY_MS = 30000
+};
 
 typedef struct Round {
     Agent *a;
@@ -78,8 +84,21 @@ static void set_trouble(Agent *a, const char *text)
     agent_changed(a);
 }
 
+/* MySQL puts a new relay index in place of the old one at each purge: for a moment there is none. */
+static bool is_being_replaced(AgentVault *v, const Round *r)
+{
+    int64_t now = clock_mono_ms();
+    if (r->ok || r->err.kind != ERR_NOT_FOUND)
+        v->missing_since_ms = 0;
+    else if (!v->missing_since_ms)
+        v->missing_since_ms = now;
+    return v->missing_since_ms && now - v->missing_since_ms < MISSING_LATE_MS;
+}
+
 static void kept(Agent *a, const Round *r)
 {
+    if (is_being_replaced(&a->vault, r))
+        return;
     if (r->ok)
         a->vault.figures = r->figures;
     set_trouble(a, r->ok ? NULL : r->err.text);
