@@ -43,6 +43,9 @@ typedef struct Flavor {
     const char *refetch_sql;    /* forgets the server's own binary log, so that it can fetch from its applied
                                    position    again; NULL: it must be provisioned anew */
 
+    const char *relay_reset_sql; /* begins the relay files anew where a START fails with this error, because a
+                                    kill has left them and what is noted of them apart; NULL: none */
+    int relay_broken_errno;
     /* Columns of show_replica_status, fetched by name; NULL where there is none. */
     const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_exec_file,
         *col_exec_pos, *col_read_file, *col_read_pos, *col_received, *col_io_errno, *col_io_error,

@@ -163,6 +163,12 @@ bool repl_start_both_purging(Db *db, Err *err)
     return db_exec(db, err, flavor(db)->start_both, "");
 }
 
+bool repl_relay_is_broken(const Db *db, const Err *failed)
+{
+    const Flavor *f = flavor(db);
+    return f->relay_reset_sql && failed->kind == ERR_DB && failed->code == f->relay_broken_errno;
+}
+
 bool repl_drain(Db *db, Err *err)
 {
     if (flavor(db)->purges_on_start)

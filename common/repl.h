@@ -64,6 +64,9 @@ void repl_settings_done(ReplSettings *s);
 MUST_CHECK bool repl_settings_read(Db *db, ReplSettings *ret, Err *err);
 /* Sets those that differ. With `sql_stopped` false the ones that need a stopped applier are left alone. */
 MUST_CHECK bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *err);
+/* A START of both threads failed for its relay files: relay_reset_sql of the flavour mends it, where
+ * everything they hold is applied. */
+bool repl_relay_is_broken(const Db *db, const Err *failed);
 bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b);
 
 /* Where the server keeps its files, as it says itself. */

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/flavor.h"
+#include "common/log.h"
 #include "common/progress.h"
 #include "recovered.h"
 #include "replica-agent/core/buffer.h"
@@ -220,15 +221,26 @@ static bool take_position_over(Rescue *r, Err *err)
     return db_exec(r->db, err, "SET GLOBAL gtid_slave_pos=?", "s", r->from);
 }
 
-static bool by_replay(Rescue *r, Err *err)
+/* What the relay files hold. Nothing purges them while both threads stand still: where no links can be made
+ * they are read where they are. */
+static bool read_files(Rescue *r, Err *err)
 {
+    Err why;
     AUTO(binlog_scan_done) BinlogScan scan = {0};
-    if (!threads_stand(r, err) || !recovered_finish(r->db, r->recovered, r->status.applied, err) ||
-        !look(r, err) || !vault_keep(&r->place, err) || !vault_files(&r->place, &r->files, err) ||
-        !binlog_scan(&r->files, &scan, err))
+    if (!vault_keep(&r->place, &why))
+        log_warn("%s", why.text);
+    if (!vault_files(&r->place, &r->files, err) || !binlog_scan(&r->files, &scan, err))
         return false;
     r->held = xstrdup(scan.last);
     r->total = gtid_behind_text(r->flavor->flavor, r->from, r->held);
+    return true;
+}
+
+static bool by_replay(Rescue *r, Err *err)
+{
+    if (!threads_stand(r, err) || !recovered_finish(r->db, r->recovered, r->status.applied, err) ||
+        !look(r, err) || !read_files(r, err))
+        return false;
     progress_start("transactions");
     if (!judge(r, err) || !rescue_create_clean(r->db, err) || !rescue_events_begin(r->db, r->events, err))
         return false;

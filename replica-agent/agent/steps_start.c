@@ -136,15 +136,14 @@ static void prepare(Step *s, Db *db)
         log_warn("catching up without boost: %s", err.text);
 }
 
-/* RESET MASTER is beyond the agent's own account. */
-static bool forget_own_log(Step *s)
+/* RESET MASTER and RESET SLAVE are beyond the agent's own account. */
+static bool exec_as_rescuer(Step *s, const char *sql)
 {
     AUTODB Db *db = NULL;
     DbTarget t = s->target;
     if (s->rescue_defaults)
         t.defaults_file = s->rescue_defaults;
-    return db_connect(&t, s->timeout_ms, &db, &s->err) &&
-           db_exec(db, &s->err, flavor_of(s->version.flavor)->refetch_sql, "");
+    return db_connect(&t, s->timeout_ms, &db, &s->err) && db_exec(db, &s->err, sql, "");
 }
 
 static bool start_as(Step *s, Db *db)
@@ -156,10 +155,19 @@ static bool start_as(Step *s, Db *db)
             "the machine crashed while durability was relaxed: this server's own binary log is given up "
             "and everything after %s is fetched again; it must be no donor and not be promoted before",
             s->status.applied);
-        if (!forget_own_log(s))
+        if (!exec_as_rescuer(s, flavor_of(s->version.flavor)->refetch_sql))
             return false;
     }
-    return repl_start_both_purging(db, &s->err);
+    if (repl_start_both_purging(db, &s->err))
+        return true;
+    if (!repl_relay_is_broken(db, &s->err))
+        return false;
+    log_warn(
+        "%s: a kill has left the relay files and the server's notes of them apart; all that they held is "
+        "applied, they are begun anew",
+        s->err.text);
+    return exec_as_rescuer(s, flavor_of(s->version.flavor)->relay_reset_sql) &&
+           repl_start_both_purging(db, &s->err);
 }
 
 static void explain(Step *s)

@@ -344,6 +344,24 @@ class MariaDB(Base):
         self.assertEqual(c.sql("db1", "SHOW TABLES FROM t LIKE 'shape5'"), [])
         c.sql("db0", "CREATE TABLE t.shape5 LIKE t.shape4")
 
+    def test_relay_files_that_a_kill_has_left_apart(self):
+        """START fails with 1201. What they hold is applied first, then they are begun anew."""
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small"])
+        time.sleep(0.5)
+        load.stop()
+        self.expect_received()
+        self.lose("db1")
+        received = self.received()
+        with open(self.file("data", "relay-log.info"), "w", encoding="ascii"):
+            pass
+        self.start_replica()
+        self.expect_rescued(received)
+        self.assertTrue(self.log_says("they are begun anew"))
+        self.expect_acknowledged(load)
+        c.expect_replicating("db1")
+
     def test_a_server_with_writes_of_its_own_is_left_to_a_person(self):
         c = self.cluster
         self.pause()
