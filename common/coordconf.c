@@ -77,6 +77,9 @@ const ConfOption coordconf_options[] = {
     {"mail", CONF_GROUP, FIELD(mail), .group = mail_options, .doc = "Events by mail."},
     {"min_serving", CONF_INT, FIELD(min_serving), .fallback = "0", .min = 0, .max = 1000,
      .doc = "Replicas that must stay unpaused while jobs run."},
+    {"catch_up_between", CONF_BOOL, FIELD(catch_up_between), .fallback = "true",
+     .doc = "Whether a replica catches up before its next job. With false a queued job that finds no other "
+            "replica pauses it again as soon as all that was there when the job was submitted is applied."},
     {"max_lag", CONF_DURATION, FIELD(max_lag_ms), .fallback = "60s", .min = 1000, .max = 86400000,
      .doc = "A replica further behind than this is not chosen for a job."},
     {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 60000, .max = 1209600000,

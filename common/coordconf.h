@@ -30,6 +30,7 @@ typedef struct SidingConfig {
         int64_t batch_ms, per_hour;
     } mail; /* off without `to` */
     int64_t min_serving;
+    bool catch_up_between;
     int64_t max_lag_ms;
     int64_t pause_limit_ms;
     Tls tls;

@@ -79,9 +79,10 @@ typedef struct RunSpec {
     StrList args;
     json_t *options;
     int64_t term;
-    bool barrier;       /* several replicas: stay frozen until /align and /go */
-    char *after_gtid;   /* must be applied before the pause, so that the job sees its own submission */
-    int64_t claimed_at; /* by the primary's clock, before after_gtid was read; 0: not known */
+    bool barrier;         /* several replicas: stay frozen until /align and /go */
+    bool during_catch_up; /* begins once after_gtid is applied, also where the run before has not caught up */
+    char *after_gtid;     /* must be applied before the pause, so that the job sees its own submission */
+    int64_t claimed_at;   /* by the primary's clock, before after_gtid was read; 0: not known */
     int64_t shard, shards;
     int64_t pause_limit_ms;   /* as submitted; 0: the job's */
     int64_t pause_default_ms; /* where the job names none either */
@@ -109,6 +110,7 @@ typedef struct Replay {
     int64_t applied_trx;
     int64_t backlog_bytes; /* -1: not known */
     double byte_rate;      /* bytes of binary log a second */
+    char *next_run;        /* that began before this one had caught up */
     char *way;             /* how it is applied: a way of the flavour, "" without boost */
     double seconds;        /* since resume, until caught up */
     double rate;           /* transactions/s applied */

@@ -46,6 +46,7 @@ const WireField run_spec_fields[] = {
     JSON(RunSpec, options),
     INT(RunSpec, term),
     BOOL(RunSpec, barrier),
+    BOOL(RunSpec, during_catch_up),
     STR(RunSpec, after_gtid),
     TIME(RunSpec, claimed_at),
     INT(RunSpec, shard),
@@ -68,19 +69,13 @@ const WireField progress_fields[] = {
 };
 
 const WireField replay_fields[] = {
-    INT(Replay, backlog_trx),
-    INT(Replay, buffered_trx),
-    INT(Replay, applied_trx),
-    NUM(Replay, seconds),
-    NUM(Replay, rate),
-    NUM(Replay, write_rate),
-    NUM(Replay, eta_s),
-    BOOL(Replay, settings_restored),
-    STR(Replay, error),
-    INT(Replay, backlog_bytes),
-    NUM(Replay, byte_rate),
-    STR(Replay, way),
-    END,
+    INT(Replay, backlog_trx), INT(Replay, buffered_trx),
+    INT(Replay, applied_trx), NUM(Replay, seconds),
+    NUM(Replay, rate),        NUM(Replay, write_rate),
+    NUM(Replay, eta_s),       BOOL(Replay, settings_restored),
+    STR(Replay, error),       INT(Replay, backlog_bytes),
+    NUM(Replay, byte_rate),   STR(Replay, way),
+    STR(Replay, next_run),    END,
 };
 
 const WireField agent_run_fields[] = {

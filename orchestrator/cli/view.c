@@ -183,6 +183,10 @@ static void pair_replay(Table *t, const Replay *r)
         xasprintf("%lld transactions buffered, replayed in %s, %s/s; settings %s", (long long)r->buffered_trx,
                   spent, rate, r->settings_restored ? "are back" : "are NOT back");
     pair(t, "  replay", text);
+    if (r->next_run) {
+        AUTOFREE char *next = xasprintf("run %s began before the replica had caught up", r->next_run);
+        pair(t, "  next", next);
+    }
 }
 
 static void pair_run(Table *t, const Run *r, int64_t now_ms)

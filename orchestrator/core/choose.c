@@ -55,6 +55,14 @@ bool choose_unknown_job(const Node *const *nodes, size_t n, const char *job, Err
                    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", str_z(&names));
 }
 
+static bool catches_up_after_a_run(const Node *node)
+{
+    int64_t task, no;
+    const LeaseState *l = &node->agent.lease;
+    return !node->agent_error && node->agent.server.up && str_eq(l->phase, "catching_up") && l->owner &&
+           wire_run_id(l->owner, &task, &no);
+}
+
 /* NULL: eligible. The sentence goes on behind the node's name. */
 static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRules *rules)
 {
@@ -62,6 +70,8 @@ static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRu
     const char *state = topology_node_state(node, rules->primary);
     if (c->taken_by)
         return xasprintf("has run %s", c->taken_by);
+    if (!rules->catch_up_between && wish->replicas <= 1 && catches_up_after_a_run(node))
+        return job_on(node, wish->job) ? NULL : xasprintf("has no job \"%s\"", wish->job);
     if (node->agent.lease.owner)
         return xasprintf("is %s (%s)", state,
                          node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
@@ -99,6 +109,9 @@ int64_t choose_serving(const ChooseNode *nodes, size_t n, const ChooseRules *rul
 
 static int better(const Node *a, const Node *b)
 {
+    bool late = catches_up_after_a_run(a);
+    if (late != catches_up_after_a_run(b))
+        return late ? 1 : -1;
     if (a->lag_trx != b->lag_trx)
         return a->lag_trx < b->lag_trx ? -1 : 1;
     if (a->agent.spool_free_bytes != b->agent.spool_free_bytes)
@@ -200,11 +213,13 @@ bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, 
             free_nodes[found++] = nodes[i].node;
     }
     sort_best_first(free_nodes, found);
+    /* One that catches up does not serve: taking it leaves the others as they are. */
+    int64_t leaving = found && catches_up_after_a_run(free_nodes[0]) ? 0 : wanted;
     if (wanted > 1)
         found = keep_alignable(free_nodes, found, &reasons);
     if ((int64_t)found < wanted)
         return too_few(&reasons, found, wanted, err);
-    if ((int64_t)serving - wanted < rules->min_serving)
+    if (leaving && (int64_t)serving - leaving < rules->min_serving)
         return err_set(err, ERR_CONFLICT, 0,
                        "%zu replicas serve and min_serving = %" PRId64 " of them must go on doing so",
                        serving, rules->min_serving);

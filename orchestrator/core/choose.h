@@ -14,6 +14,7 @@ typedef struct ChooseRules {
     const char *primary; /* NULL: not known */
     int64_t min_serving; /* replicas that must stay serving */
     int64_t max_lag_ms;
+    bool catch_up_between; /* false: one that catches up after a run is free for the next */
 } ChooseRules;
 
 typedef struct ChooseWish {

@@ -84,7 +84,8 @@ static void own_findings(Coord *c, json_t *list)
 static void serving_finding(Coord *c, json_t *list)
 {
     AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
-    ChooseRules rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms};
+    ChooseRules rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms,
+                         c->conf.catch_up_between};
     for (size_t i = 0; i < c->n_agents; i++)
         nodes[i].node = &c->agents[i]->node;
     int64_t serving = choose_serving(nodes, c->n_agents, &rules), spare = serving - rules.min_serving;

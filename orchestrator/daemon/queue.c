@@ -163,6 +163,9 @@ typedef struct PollOp {
     WireList changed;
     QdbIds gone;
     WireList requests; /* QdbRequest */
+    bool wants_position;
+    int64_t now;    /* by the primary's clock */
+    char *position; /* of the primary, later than that and behind all of these */
 } PollOp;
 
 static bool has_id(const QdbIds *ids, int64_t id)
@@ -200,7 +203,8 @@ static bool poll_work(Db *db, StoreOp *op, Err *err)
         if (!has_id(&live, o->known.v[i]))
             ok = fetch(db, o, o->known.v[i], err);
     free(live.v);
-    return ok && qdb_requests(db, &o->requests, err);
+    return ok && qdb_requests(db, &o->requests, err) &&
+           (!o->wants_position || (qdb_now(db, &o->now, err) && qdb_position(db, &o->position, err)));
 }
 
 static bool is_free(const Entry *e)
@@ -232,12 +236,31 @@ static void take_gone(Coord *c, PollOp *o)
     }
 }
 
+/* Tasks that were there when the position was read. */
+static void take_position(Coord *c, const PollOp *o)
+{
+    for (size_t i = 0; i < o->changed.n; i++) {
+        Entry *e = state_find(c, ((const Task *)o->changed.v)[i].id);
+        if (e)
+            e->seen_due = true;
+    }
+    for (size_t i = 0; i < c->n_entries; i++) {
+        Entry *e = c->entries[i];
+        if (e->seen_due && o->position && !e->seen_gtid) {
+            e->seen_gtid = xstrdup(o->position);
+            e->seen_at = o->now;
+        }
+        e->seen_due = false;
+    }
+}
+
 static void poll_done(Coord *c, StoreOp *op)
 {
     PollOp *o = (PollOp *)op;
     c->queue.polling = false;
     if (op->ok) {
         adopt_all(c, &o->changed);
+        take_position(c, o);
         take_gone(c, o);
         take_requests(c, o);
         state_trim(c);
@@ -251,6 +274,7 @@ static void poll_done(Coord *c, StoreOp *op)
     free(q);
     free(o->known.v);
     free(o->gone.v);
+    free(o->position);
     free(o);
 }
 
@@ -260,9 +284,12 @@ static void poll_queue(Coord *c)
         return;
     PollOp *o = NEW(PollOp);
     o->op = (StoreOp){.what = "poll the queue", .work = poll_work, .done = poll_done};
+    o->wants_position = !c->conf.catch_up_between;
     for (size_t i = 0; i < c->n_entries; i++)
-        if (!task_state_is_final(c->entries[i]->t.state) && is_free(c->entries[i]))
+        if (!task_state_is_final(c->entries[i]->t.state) && is_free(c->entries[i])) {
             qdb_ids_add(&o->known, c->entries[i]->t.id);
+            c->entries[i]->seen_due = true;
+        }
     Err err;
     c->queue.polling = true;
     c->queue.polled_ms = clock_mono_ms();

@@ -231,8 +231,9 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
     wire_copy(run_fields, r, &o->run);
     entry_set_parts(e, &r->nodes);
     free(e->after_gtid);
-    e->after_gtid = STEAL(o->position);
-    e->claimed_at = o->now;
+    bool at_once = !c->conf.catch_up_between && e->seen_gtid;
+    e->after_gtid = at_once ? xstrdup(e->seen_gtid) : STEAL(o->position);
+    e->claimed_at = at_once ? e->seen_at : o->now;
     e->claimed_ms = clock_mono_ms();
     e->state = RUN_CLAIMED;
     e->t.attempts++;
@@ -346,7 +347,8 @@ static const char *taken_by(const Coord *c, const char *node)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
         const Entry *e = c->entries[i];
-        if (!entry_is_active(e) || e->state >= RUN_CAUGHT_UP || !str_eq(e->t.on, "replica"))
+        RunState free_from = c->conf.catch_up_between ? RUN_CAUGHT_UP : RUN_RESUMING;
+        if (!entry_is_active(e) || e->state >= free_from || !str_eq(e->t.on, "replica"))
             continue;
         if (strlist_has(&entry_run(e)->nodes, node))
             return entry_run(e)->id;
@@ -367,13 +369,14 @@ static PlanInput make_input(Coord *c, PlanTask *tasks, ChooseNode *nodes)
     int64_t now = clock_wall_ms();
     for (size_t i = 0; i < c->n_agents; i++)
         nodes[i] = (ChooseNode){&c->agents[i]->node, taken_by(c, c->agents[i]->name)};
-    return (PlanInput){.tasks = tasks,
-                       .nodes = nodes,
-                       .n_nodes = c->n_agents,
-                       .rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms},
-                       .hold = c->fenced ? "another coordinator has taken over this cluster" : NULL,
-                       .now_ms = now,
-                       .week_minute = week_minute(now)};
+    return (PlanInput){
+        .tasks = tasks,
+        .nodes = nodes,
+        .n_nodes = c->n_agents,
+        .rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms, c->conf.catch_up_between},
+        .hold = c->fenced ? "another coordinator has taken over this cluster" : NULL,
+        .now_ms = now,
+        .week_minute = week_minute(now)};
 }
 
 static bool is_complete(Coord *c, Entry *e)

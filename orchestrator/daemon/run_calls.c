@@ -110,6 +110,7 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
                    .term = c->journal.term,
                    .claimed_at = e->claimed_at,
                    .barrier = e->n_parts > 1,
+                   .during_catch_up = !c->conf.catch_up_between && e->n_parts == 1,
                    .shard = (int64_t)part,
                    .shards = (int64_t)e->n_parts,
                    .pause_limit_ms = e->t.pause_limit_ms,

@@ -43,6 +43,7 @@ static void entry_free(Entry *e)
 {
     wire_free(task_fields, &e->t);
     free(e->after_gtid);
+    free(e->seen_gtid);
     free(e->saved_request);
     free_parts(e);
     free(e);

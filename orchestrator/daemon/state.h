@@ -75,6 +75,9 @@ typedef struct Entry {
     RunEvent odd_event;
     char *after_gtid;   /* what the job must see applied */
     int64_t claimed_at; /* by the primary's clock, as in RunSpec */
+    char *seen_gtid;    /* a position of the primary behind its submission; NULL: not read */
+    int64_t seen_at;    /* by the primary's clock, before seen_gtid was read */
+    bool seen_due;      /* the poll under way reads it */
     int64_t claimed_ms; /* monotonic */
     Part *parts;
     size_t n_parts;

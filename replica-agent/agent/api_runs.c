@@ -37,14 +37,15 @@ bool api_has_space(const Agent *a, Err *err)
 }
 
 /* One run at a time touches replication, also while it still waits for its own submission. */
-static bool not_paused(const Agent *a, Err *err)
+static bool not_paused(const Agent *a, const RunSpec *spec, Err *err)
 {
+    bool next = spec->during_catch_up && a->pause.state == PAUSE_CATCHING_UP && run_of_pause(a);
     for (size_t i = 0; i < a->n_runs; i++)
         if (a->runs[i]->side == RUN_ON_REPLICA && run_is_under_way(a->runs[i]) &&
-            a->pause.state == PAUSE_NONE)
+            (a->pause.state == PAUSE_NONE || (next && a->runs[i] != run_of_pause(a))))
             return err_set(err, ERR_CONFLICT, 0, "%s is taken by run %s already", a->conf.node,
                            a->runs[i]->j.run.spec.run);
-    return a->pause.state == PAUSE_NONE && !a->pause.beginning ? true : pause_conflict(a, err);
+    return next || (a->pause.state == PAUSE_NONE && !a->pause.beginning) ? true : pause_conflict(a, err);
 }
 
 static void accept_now(Agent *a, Accept *x)
@@ -76,7 +77,7 @@ static void on_preflight(Agent *a, Step *s)
     bool ok = s->result == STEP_OK;
     if (ok && !s->status.is_replica)
         ok = err_set(&err, ERR_REFUSED, 0, "%s is no replica: the run would have to pause it", a->conf.node);
-    ok = ok && preflight_allows(&s->findings, &err) && not_paused(a, &err);
+    ok = ok && preflight_allows(&s->findings, &err) && not_paused(a, &x->spec, &err);
     if (ok)
         accept_now(a, x);
     else
@@ -88,7 +89,8 @@ static void accept_on_replica(Agent *a, Accept *x)
     Err err;
     Step *s = NULL;
     bool downstream = false, delayed = false;
-    bool ok = not_paused(a, &err) && limits_read_allow(x->spec.options, &downstream, &delayed, &err);
+    bool ok =
+        not_paused(a, &x->spec, &err) && limits_read_allow(x->spec.options, &downstream, &delayed, &err);
     if (ok && a->accepting)
         ok = err_set(&err, ERR_CONFLICT, 0, "%s is looking into another run just now; ask again",
                      a->conf.node);

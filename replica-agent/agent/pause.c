@@ -73,7 +73,8 @@ static bool drop(Agent *a)
     if (str_eq(p->lease.owner, LEASE_MANUAL) && !p->lease.taken_over)
         tell_event(a, "info", "pause", NULL, "%s has caught up after its pause by hand", a->conf.node);
     guard_caught_up(a);
-    hooks_after(a, p->lease.gtid);
+    if (!p->lease.replay.next_run)
+        hooks_after(a, p->lease.gtid);
     tell(a, PAUSE_NEWS_RELEASED, NULL);
     wire_free(lease_fields, &p->lease);
     p->dirty = false;
@@ -718,7 +719,14 @@ static void check_catching_up(Agent *a)
     p->stopped_ms = 0;
     free(STEAL(p->lease.replay.error));
     set_trouble(a, NULL);
-    if (replay_probe(a))
+    bool done = replay_probe(a);
+    const Runner *next = done ? NULL : run_next(a);
+    if (next) {
+        free(p->lease.replay.next_run);
+        p->lease.replay.next_run = xstrdup(next->j.run.spec.run);
+        log_info("run %s begins before %s has caught up", p->lease.replay.next_run, a->conf.node);
+    }
+    if (done || next)
         apply(a, PAUSE_EV_CAUGHT_UP);
 }
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "replica-agent/core/buffer.h"
 #include "run_impl.h"
 #include "store.h"
 
@@ -60,6 +61,24 @@ Runner *run_find(const Agent *a, const char *id)
 bool run_is_under_way(const Runner *r)
 {
     return !run_state_is_final(r->state);
+}
+
+Runner *run_of_pause(const Agent *a)
+{
+    return a->pause.lease.owner ? run_find(a, a->pause.lease.owner) : NULL;
+}
+
+/* A run that begins as soon as the present pause is over, and what it needs applied is. */
+const Runner *run_next(const Agent *a)
+{
+    for (size_t i = 0; i < a->n_runs; i++) {
+        const RunSpec *s = &a->runs[i]->j.run.spec;
+        if (a->runs[i]->state == RUN_ACCEPTED && s->during_catch_up &&
+            !str_eq(s->run, a->pause.lease.owner) &&
+            buffer_reaches(a->server.version.flavor, a->server.status.applied, s->after_gtid))
+            return a->runs[i];
+    }
+    return NULL;
 }
 
 /* ---- journal and the setter ----------------------------------------------------------------------- */
@@ -372,6 +391,8 @@ static void await_applied(Agent *a, Runner *r)
         run_event(a, r, RUN_EV_BEGIN);
         return;
     }
+    if (r->j.run.spec.during_catch_up && a->pause.state != PAUSE_NONE)
+        return; /* the tick asks again */
     const char *gtid = r->j.run.spec.after_gtid;
     if (!gtid || !*gtid) {
         run_event(a, r, RUN_EV_APPLIED);

@@ -52,6 +52,9 @@ char *run_log_dir(const struct Agent *a, const Runner *r); /* of the program who
 MUST_CHECK bool run_forget(struct Agent *a, Runner *r, Err *err);
 void run_cut(struct Agent *a, Runner *r, const RunEnd *end);
 bool run_is_under_way(const Runner *r);
+Runner *run_of_pause(const struct Agent *a); /* the run that owns the present pause; NULL: none */
+/* One that begins as soon as the present pause is over, all that it needs being applied; NULL: none. */
+const Runner *run_next(const struct Agent *a);
 bool run_on_replica(const RunSpec *spec, const struct JobConfig *job);
 
 void run_pause_news(struct Agent *a, const char *id, PauseNews news, const Err *err);

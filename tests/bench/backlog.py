@@ -114,8 +114,11 @@ class Backlog:
 
     def write(self, shape, count):
         """Writes the backlog while the replica is paused: (seconds, transactions)."""
+        self.cluster.siding("replica", "pause", self.replica, "--for", "2h", "--reason", "bench")
+        return self.write_only(shape, count)
+
+    def write_only(self, shape, count):
         c = self.cluster
-        c.siding("replica", "pause", self.replica, "--for", "2h", "--reason", "bench")
         before, start = c.position("db0"), time.monotonic()
         in_parallel([lambda: c.sql("db0", "CALL bench.%s(%d)" % (shape.procedure, count // shape.threads),
                                    within_s=1800) for _ in range(shape.threads)])

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A paused replica catches up: faster than by its own settings, told how long it takes, and with its own settings
 afterwards, whatever is killed meanwhile."""
+import contextlib
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
 import urllib.request
 
-from harness import ROOT, ClusterTest, main, wait_until
+from harness import ROOT, ClusterTest, Failed, main, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import backlog  # noqa: E402
@@ -92,6 +94,42 @@ class CatchUp:
         self.expect_own_settings()
         self.assertNotIn("flush_log_at_trx_commit=0", self.log())
         self.cluster.expect_equal()
+
+    def test_the_next_job_need_not_wait_for_catching_up(self):
+        """catch_up_between = false: a job that was queued before has all it must see, and pauses the replica again."""
+        c = self.cluster
+        self.own = self.settings()
+        self.reload_coordinator("catch_up_between = false;\n")
+        try:
+            c.job("sleeps", 'name = "sleeps"; kind = "command"; program = "/bin/sleep"; allow_args = [ "[0-9.]+" ];')
+            wait_until(lambda: "sleeps" in str(self.b.state()["agent"].get("jobs")), 20, "the job is known")
+            first = c.submit("sleeps", "--", "600")
+            c.expect_run_state(first, "running")
+            second = c.submit("sleeps", "--name", "another", "--", "0.1")
+            time.sleep(1.5)  # the position behind its submission is read
+            self.assertEqual(c.task(second)["state"], "waiting")
+            self.b.write_only(backlog.SHAPES["small"], self.many)
+            c.siding("task", "stop", first)
+            c.expect_state(second, "done", within_s=120)
+            cut, next_run = c.last_run(first), c.last_run(second)
+            self.assertEqual(cut["replay"]["next_run"], next_run["id"])
+            self.assertIsNone(cut.get("caught_up_at"))
+            self.assertTrue(cut["replay"]["settings_restored"])
+            self.assertTrue(next_run["caught_up_at"])
+            self.expect_own_settings()
+            c.expect_equal()
+        finally:
+            with contextlib.suppress(Failed):
+                c.siding("task", "kill", first)
+            self.reload_coordinator("")
+
+    def reload_coordinator(self, more):
+        path = os.path.join(self.cluster.folder, "coordinator", "sidingd.conf")
+        with open(path, encoding="utf-8") as f:
+            lines = [line for line in f if not line.startswith("catch_up_between")]
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("".join(lines) + more)
+        os.kill(self.cluster.pid("sidingd"), signal.SIGHUP)
 
     def test_ways_are_compared_and_the_fastest_is_remembered(self):
         tried = re.findall(r"catching up by way \"(\w+)\": (.*)", self.log())

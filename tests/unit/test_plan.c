@@ -32,6 +32,9 @@ static Node node_from(const char *text, char *name)
     if (strstr(text, "paused"))
         n.agent.lease =
             (LeaseState){.owner = (char *)"manual", .reason = (char *)"by hand", .phase = (char *)"frozen"};
+    if (strstr(text, "catching"))
+        n.agent.lease = (LeaseState){.owner = (char *)(strstr(text, "by hand") ? "manual" : "7.1"),
+                                     .phase = (char *)"catching_up"};
     if (strstr(text, "unreachable"))
         n.agent_error = (char *)"refused";
     if (strstr(text, "jobless"))
@@ -60,6 +63,39 @@ static void cluster(Cluster *c, const char *text)
             sscanf(taken + 6, "%15s", c->taken[i]);
         c->choose[i] = (ChooseNode){&c->nodes[i], taken ? c->taken[i] : NULL};
     }
+}
+
+static void one_that_catches_up_is_free_for_the_next_if_told_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *nodes;
+        int64_t wanted, min_serving;
+        const char *chosen; /* NULL: refused */
+    } rows[] = {
+        {"db0;db1 catching lag=90000", 1, 0, "db1"},
+        {"db0;db1 catching;db2", 1, 0, "db2"}, /* one that serves comes first */
+        {"db0;db1 catching by hand", 1, 0, NULL},
+        {"db0;db1 catching down", 1, 0, NULL},
+        {"db0;db1 catching unreachable", 1, 0, NULL},
+        {"db0;db1 catching taken=9.1", 1, 0, NULL},
+        {"db0;db1 catching;db2", 2, 0, NULL},
+        {"db0;db1 catching;db2 paused", 1, 1, "db1"}, /* it did not serve anyway */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        for (int between = 0; between < 2; between++) {
+            Cluster c;
+            Err err;
+            cluster(&c, rows[i].nodes);
+            ChooseWish wish = {"dump", NULL, rows[i].wanted};
+            ChooseRules rules = {"db0", rows[i].min_serving, 60000, between};
+            AUTO(strlist_done) StrList chosen = STRLIST_INIT;
+            bool ok = choose_replicas(c.choose, c.n, &wish, &rules, &chosen, &err);
+            bool db2 = rows[i].chosen && strcmp(rows[i].chosen, "db2") == 0;
+            assert_int_equal(ok, rows[i].chosen != NULL && (!between || db2));
+            if (ok)
+                assert_string_equal(chosen.v[0], rows[i].chosen);
+        }
 }
 
 /* ---- replicas ---------------------------------------------------------------------------------------------
@@ -100,7 +136,7 @@ static void replicas_are_chosen(void **state)
         Cluster c;
         cluster(&c, rows[i].nodes);
         ChooseWish wish = {rows[i].job, NULL, rows[i].wanted};
-        ChooseRules rules = {"db0", rows[i].min_serving, 60000};
+        ChooseRules rules = {"db0", rows[i].min_serving, 60000, true};
         AUTO(strlist_done) StrList chosen = STRLIST_INIT;
         AUTO(str_done) Str text = STR_INIT;
         Err err = {0};
@@ -386,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replicas_are_chosen),
+        cmocka_unit_test(one_that_catches_up_is_free_for_the_next_if_told_so),
         cmocka_unit_test(unknown_jobs_are_told_with_the_nearest),
         cmocka_unit_test(larger_priority_and_earlier_id_go_first),
         cmocka_unit_test(tasks_are_due),
