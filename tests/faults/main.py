@@ -162,7 +162,9 @@ class Pool:
 
 
 def commit():
-    """Of the project, "+" if it is changed."""
+    """Of the project, "+" if it is changed; None where it is no checkout, or git is not there."""
+    if not shutil.which("git"):
+        return None
     done = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty=+"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True, check=False)
     return done.stdout.strip() or None
