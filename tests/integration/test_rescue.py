@@ -262,7 +262,7 @@ class MariaDB(Base):
         self.assertTrue(self.kept())
         load = Load(c, ["small", "small", "large", "large"])
         time.sleep(1)
-        c.sql("db0", "CREATE EVENT t.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t.w0 WHERE id < 0; CREATE USER reader@localhost "
+        c.sql("db0", "CREATE DEFINER=root@localhost EVENT t.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t.w0 WHERE id < 0; CREATE USER reader@localhost "
               "IDENTIFIED BY 'x'; GRANT SELECT ON t.* TO reader@localhost; ALTER TABLE t.shape4 ADD COLUMN late INT;")
         load.stop()
         c.sql("db0", "INSERT INTO t.big2 (v) SELECT REPEAT('y', 200) FROM t.numbers LIMIT 2000")
