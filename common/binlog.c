@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs.h"
+
 enum {
     HEADER_BYTES = 19,
     QUERY_POST_HEADER = 13,
@@ -75,12 +77,6 @@ static uint64_t u64(const unsigned char *p)
     uint64_t v;
     memcpy(&v, p, sizeof v);
     return le64toh(v);
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
 }
 
 /* 1: an event; 0: the file ends here, whole; -1: it ends inside an event (or was never written out). */
@@ -229,7 +225,7 @@ static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
 static bool scan_file(Scan *s, size_t file, int64_t *ret_end, bool *ret_torn, Err *err)
 {
     const char *path = s->files->v[file];
-    __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_errno(err, errno, "read %s", path);

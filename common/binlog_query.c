@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs.h"
+
 enum {
     HEADER_BYTES = 19,
     SIZE_AT = 9,
@@ -28,12 +30,6 @@ void binlog_query_done(BinlogQuery *q)
     *q = (BinlogQuery){0};
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 static bool read_at(int fd, const char *path, int64_t pos, void *to, size_t n, Err *err)
 {
     ssize_t got = pread(fd, to, n, pos);
@@ -47,7 +43,7 @@ static bool read_at(int fd, const char *path, int64_t pos, void *to, size_t n, E
 static bool read_tail(const StrList *files, const BinlogPart *format, size_t *ret, Err *err)
 {
     const char *path = files->v[format->file];
-    __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
     unsigned char algorithm;
     if (fd < 0)
         return err_errno(err, errno, "read %s", path);
@@ -123,7 +119,7 @@ bool binlog_query_read(const StrList *files, const BinlogGroup *g, BinlogQuery *
         return false;
     for (size_t i = 0; i < g->n_parts && !end; i++) {
         const char *path = files->v[g->parts[i].file];
-        __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             return err_errno(err, errno, "read %s", path);
         if (!search(fd, path, &g->parts[i], &q, &end, err))

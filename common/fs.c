@@ -10,12 +10,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static void close_fd(int *fd)
+void fs_close_fd(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
 }
-#define AUTOFD __attribute__((cleanup(close_fd)))
 
 static void close_dir(DIR **d)
 {

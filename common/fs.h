@@ -8,6 +8,10 @@
 
 #include "str.h"
 
+/* `AUTOFD int fd = open(…);` closes it at scope end. */
+void fs_close_fd(int *fd);
+#define AUTOFD AUTO(fs_close_fd)
+
 MUST_CHECK bool fs_read(const char *path, size_t max_bytes, Str *ret, Err *err); /* ERR_NOT_FOUND if absent */
 /* Writes path.tmp, fsyncs it, renames it over path, fsyncs the folder: after a crash path is old or new. */
 MUST_CHECK bool fs_replace(const char *path, const void *bytes, size_t n, mode_t mode, Err *err);

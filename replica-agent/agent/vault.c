@@ -39,13 +39,6 @@ static void kept_done(KeptList *k)
     free(k->v);
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-#define AUTOFD __attribute__((cleanup(close_fd)))
-
 bool vault_place_read(Db *db, const char *folder, VaultPlace *ret, Err *err)
 {
     ReplPaths p = {0};
