@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "gtid.h"
 
 enum {
     HEADER_BYTES = 19,
@@ -248,6 +249,11 @@ static bool scan_file(Scan *s, size_t file, int64_t *ret_end, bool *ret_torn, Er
             return false;
         pos += e.size;
     }
+}
+
+char *binlog_group_gtid(const BinlogGroup *g)
+{
+    return gtid_entry_text(&(GtidEntry){g->domain, g->server_id, g->seq});
 }
 
 static int by_domain(const void *a, const void *b)

@@ -43,6 +43,8 @@ typedef struct BinlogGroup {
     int64_t gtid_to; /* where the first event of parts[0], the GTID, ends */
 } BinlogGroup;
 
+char *binlog_group_gtid(const BinlogGroup *g); /* owned */
+
 typedef bool (*BinlogVisit)(void *arg, const BinlogGroup *g, Err *err);
 /* The same, with each transaction shown once, in order. False if `visit` says so. */
 MUST_CHECK bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err);

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -358,4 +359,16 @@ char *gtid_max_text(DbFlavor flavor, const char *a, const char *b)
     gtid_free(y);
     gtid_free(m);
     return text;
+}
+
+bool gtid_entry_parse(const char *text, GtidEntry *ret)
+{
+    char end;
+    return sscanf(text, "%" SCNu32 "-%" SCNu32 "-%" SCNu64 "%c", &ret->domain, &ret->server_id, &ret->seq,
+                  &end) == 3;
+}
+
+char *gtid_entry_text(const GtidEntry *e)
+{
+    return xasprintf("%" PRIu32 "-%" PRIu32 "-%" PRIu64, e->domain, e->server_id, e->seq);
 }

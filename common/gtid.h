@@ -27,6 +27,13 @@ int64_t gtid_behind(const Gtid *a, const Gtid *b);
 /* Union (MySQL) or the greater of each domain (MariaDB). */
 Gtid *gtid_max(const Gtid *a, const Gtid *b);
 size_t gtid_domains(const Gtid *g); /* MariaDB: domains; MySQL: source uuids */
+/* One entry of a MariaDB position, "0-1-270". */
+typedef struct GtidEntry {
+    uint32_t domain, server_id;
+    uint64_t seq;
+} GtidEntry;
+bool gtid_entry_parse(const char *text, GtidEntry *ret);
+char *gtid_entry_text(const GtidEntry *e); /* owned */
 /* On text, for callers that hold strings of one flavour; unparsable text is GTID_DIVERGED / -1. */
 GtidOrder gtid_compare_text(DbFlavor flavor, const char *a, const char *b);
 int64_t gtid_behind_text(DbFlavor flavor, const char *a, const char *b);

@@ -57,7 +57,7 @@ static bool take(void *arg, const BinlogGroup *g, Err *err)
     Statements *s = arg;
     if (s->server_id ? g->server_id != (uint32_t)s->server_id : has_domain(s, g->domain))
         return true;
-    Statement one = {.gtid = xasprintf("%u-%u-%llu", g->domain, g->server_id, (unsigned long long)g->seq)};
+    Statement one = {.gtid = binlog_group_gtid(g)};
     if (buffer_reaches(DB_MARIADB, s->position, one.gtid)) {
         free(one.gtid);
         return true;

@@ -190,7 +190,7 @@ static bool feed_one(Rescue *r, const BinlogGroup *g, Err *err)
 static bool feed(void *arg, const BinlogGroup *g, Err *err)
 {
     Rescue *r = arg;
-    AUTOFREE char *gtid = xasprintf("%u-%u-%llu", g->domain, g->server_id, (unsigned long long)g->seq);
+    AUTOFREE char *gtid = binlog_group_gtid(g);
     if (buffer_reaches(r->flavor->flavor, r->from, gtid))
         return true;
     if (!feed_one(r, g, err))

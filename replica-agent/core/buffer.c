@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buffer.h"
 
-#include <stdio.h>
-
-typedef struct Number {
-    unsigned long domain, server;
-    unsigned long long seq;
-} Number;
-
-static bool parse(const char *text, Number *ret)
-{
-    char end;
-    return sscanf(text, "%lu-%lu-%llu%c", &ret->domain, &ret->server, &ret->seq, &end) == 3;
-}
-
 /* The entry of a domain in a MariaDB position. */
-static bool of_domain(const char *position, unsigned long domain, Number *ret)
+static bool of_domain(const char *position, uint32_t domain, GtidEntry *ret)
 {
     AUTO(strlist_done) StrList parts = STRLIST_INIT;
     strlist_split(&parts, position ? position : "", ',');
     for (size_t i = 0; i < parts.n; i++)
-        if (parse(parts.v[i], ret) && ret->domain == domain)
+        if (gtid_entry_parse(parts.v[i], ret) && ret->domain == domain)
             return true;
     return false;
 }
@@ -32,8 +19,8 @@ static char *find_errant(const BufferInput *in)
     AUTO(strlist_done) StrList parts = STRLIST_INIT;
     strlist_split(&parts, in->binlog ? in->binlog : "", ',');
     for (size_t i = 0; i < parts.n; i++) {
-        Number own, other;
-        if (!parse(parts.v[i], &own) || own.server != (unsigned long)in->server_id)
+        GtidEntry own, other;
+        if (!gtid_entry_parse(parts.v[i], &own) || own.server_id != (uint32_t)in->server_id)
             continue;
         bool replicated = of_domain(in->applied, own.domain, &other);
         if (replicated ? own.seq > other.seq : of_domain(in->held, own.domain, &other))
@@ -47,8 +34,8 @@ bool buffer_position_lags(const BufferInput *in)
     AUTO(strlist_done) StrList parts = STRLIST_INIT;
     strlist_split(&parts, in->binlog ? in->binlog : "", ',');
     for (size_t i = 0; i < parts.n; i++) {
-        Number logged, applied;
-        if (parse(parts.v[i], &logged) && logged.server != (unsigned long)in->server_id &&
+        GtidEntry logged, applied;
+        if (gtid_entry_parse(parts.v[i], &logged) && logged.server_id != (uint32_t)in->server_id &&
             of_domain(in->applied, logged.domain, &applied) && logged.seq > applied.seq)
             return true;
     }

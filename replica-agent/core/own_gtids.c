@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "own_gtids.h"
 
-#include <stdio.h>
-
 #include "common/gtid.h"
 #include "common/str.h"
 
-typedef struct Parts {
-    unsigned long domain, server;
-    unsigned long long seq;
-} Parts;
-
-static bool parse(const char *text, Parts *ret)
-{
-    char end;
-    return sscanf(text, "%lu-%lu-%llu%c", &ret->domain, &ret->server, &ret->seq, &end) == 3;
-}
-
 /* The greatest number that a domain has from others. */
-static unsigned long long replicated(const StrList *state, const StrList *applied, unsigned long domain,
-                                     int64_t server_id)
+static uint64_t replicated(const StrList *state, const StrList *applied, uint32_t domain, int64_t server_id)
 {
-    unsigned long long seq = 0;
-    Parts p;
+    uint64_t seq = 0;
+    GtidEntry p;
     for (size_t i = 0; i < state->n; i++)
-        if (parse(state->v[i], &p) && p.domain == domain && p.server != (unsigned long)server_id &&
+        if (gtid_entry_parse(state->v[i], &p) && p.domain == domain && p.server_id != (uint32_t)server_id &&
             p.seq > seq)
             seq = p.seq;
     for (size_t i = 0; i < applied->n; i++)
-        if (parse(applied->v[i], &p) && p.domain == domain && p.seq > seq)
+        if (gtid_entry_parse(applied->v[i], &p) && p.domain == domain && p.seq > seq)
             seq = p.seq;
     return seq;
 }
@@ -45,8 +31,8 @@ char *gtids_without_own(const char *state, const char *applied, int64_t server_i
     strlist_split(&all, state ? state : "", ',');
     strlist_split(&done, applied ? applied : "", ',');
     for (size_t i = 0; i < all.n; i++) {
-        Parts p;
-        bool own = parse(all.v[i], &p) && p.server == (unsigned long)server_id &&
+        GtidEntry p;
+        bool own = gtid_entry_parse(all.v[i], &p) && p.server_id == (uint32_t)server_id &&
                    p.seq > replicated(&all, &done, p.domain, server_id);
         if (!own)
             add(&out, all.v[i]);
@@ -57,12 +43,13 @@ char *gtids_without_own(const char *state, const char *applied, int64_t server_i
 char *gtids_with(const char *state, const char *gtid)
 {
     Str out = STR_INIT;
-    Parts p, new;
+    GtidEntry p, new;
     AUTO(strlist_done) StrList all = STRLIST_INIT;
     strlist_split(&all, state ? state : "", ',');
-    bool known = parse(gtid, &new);
+    bool known = gtid_entry_parse(gtid, &new);
     for (size_t i = 0; i < all.n; i++)
-        if (!known || !parse(all.v[i], &p) || p.domain != new.domain || p.server != new.server)
+        if (!known || !gtid_entry_parse(all.v[i], &p) || p.domain != new.domain ||
+            p.server_id != new.server_id)
             add(&out, all.v[i]);
     add(&out, gtid);
     return str_take(&out);
