@@ -101,15 +101,13 @@ static void check_rescue_account(Step *s)
     AUTODB Db *db = NULL;
     ServerFacts facts = {0};
     Err why;
-    DbTarget t = s->target;
-    t.defaults_file = s->rescue_defaults;
     if (!flavor_of(s->version.flavor)->purges_on_start)
         return;
-    if (!s->rescue_defaults)
+    if (!s->has_rescuer)
         preflight_add(&s->findings, "rescue_account", "error",
                       "siding bootstrap, then server.rescue_defaults_file in agent.conf",
                       "no account is configured that could replay the buffer after a crash");
-    else if (!db_connect(&t, s->statement_ms, &db, &why) || !servercheck_read(db, &facts, &why))
+    else if (!db_connect(&s->rescuer, s->statement_ms, &db, &why) || !servercheck_read(db, &facts, &why))
         preflight_add(&s->findings, "rescue_account", "error",
                       "siding bootstrap, then copy its rescue.cnf here",
                       "the account that would replay the buffer after a crash cannot be used: %s", why.text);
@@ -461,12 +459,13 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
     s->id = ++ids;
     s->agent = a;
     s->done = done;
-    DbTarget t = agent_config_target(&a->conf);
+    DbTarget t = agent_config_target(&a->conf), rescuer = agent_config_rescue_target(&a->conf);
     db_target_copy(&s->target, &t);
+    db_target_copy(&s->rescuer, &rescuer);
+    s->has_rescuer = a->conf.server.rescue_defaults_file != NULL;
     if (kind == STEP_SURVEY)
         facts_own(a, &s->facts);
     s->vault_folder = xstrdup(a->conf.server.vault_dir);
-    s->rescue_defaults = xstrdup(a->conf.server.rescue_defaults_file);
     s->statement_ms = a->conf.statement_timeout_ms;
     s->timeout_ms = a->conf.stop_timeout_ms;
     return s;
@@ -487,6 +486,7 @@ void step_free(Step *s)
     if (s->held)
         db_close(s->held);
     db_target_done(&s->target);
+    db_target_done(&s->rescuer);
     wire_free(lease_fields, &s->lease);
     wire_free(lease_settings_fields, &s->boosted);
     wire_free(lease_settings_fields, &s->settings);
@@ -496,7 +496,6 @@ void step_free(Step *s)
     preflight_facts_done(&s->facts);
     wire_free(vault_place_fields, &s->place);
     free(s->vault_folder);
-    free(s->rescue_defaults);
     free(s->errant);
     free(s->held_gtid);
     free(s->from);

@@ -45,6 +45,8 @@ typedef struct Step {
 
     /* in */
     DbTarget target;
+    DbTarget rescuer; /* by the account that may replay everything; the agent's own if none is configured */
+    bool has_rescuer;
     Lease lease;
     char *gtid, *file, *run;
     int64_t pos, timeout_ms, statement_ms;
@@ -53,7 +55,7 @@ typedef struct Step {
     bool sync_relay; /* and sync_relay_log is set for the pause */
     bool fresh_server, boost, open;
     bool may_end_rescue; /* STEP_START: no rescue of this agent is under way, a client left over is ended */
-    char *vault_folder, *rescue_defaults; /* NULL: none configured */
+    char *vault_folder;  /* NULL: none configured */
     LeaseSettings boosted;
     PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
     Db *held;             /* the connection kept since the pause; in and out */

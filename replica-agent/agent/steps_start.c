@@ -140,10 +140,7 @@ static void prepare(Step *s, Db *db)
 static bool exec_as_rescuer(Step *s, const char *sql)
 {
     AUTODB Db *db = NULL;
-    DbTarget t = s->target;
-    if (s->rescue_defaults)
-        t.defaults_file = s->rescue_defaults;
-    return db_connect(&t, s->timeout_ms, &db, &s->err) && db_exec(db, &s->err, sql, "");
+    return db_connect(&s->rescuer, s->timeout_ms, &db, &s->err) && db_exec(db, &s->err, sql, "");
 }
 
 static bool start_as(Step *s, Db *db)
