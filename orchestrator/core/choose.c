@@ -70,16 +70,15 @@ static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRu
     const char *state = topology_node_state(node, rules->primary);
     if (c->taken_by)
         return xasprintf("has run %s", c->taken_by);
-    if (!rules->catch_up_between && wish->replicas <= 1 && catches_up_after_a_run(node))
-        return job_on(node, wish->job) ? NULL : xasprintf("has no job \"%s\"", wish->job);
-    if (node->agent.lease.owner)
+    bool next = !rules->catch_up_between && wish->replicas <= 1 && catches_up_after_a_run(node);
+    if (!next && node->agent.lease.owner)
         return xasprintf("is %s (%s)", state,
                          node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
-    if (!str_eq(state, "serving"))
+    if (!next && !str_eq(state, "serving"))
         return xasprintf("is %s", state);
     if (!job_on(node, wish->job))
         return xasprintf("has no job \"%s\"", wish->job);
-    if (node->lag_ms > rules->max_lag_ms) {
+    if (!next && node->lag_ms > rules->max_lag_ms) {
         char lag[CLOCK_TEXT], limit[CLOCK_TEXT];
         clock_format_duration(node->lag_ms, lag);
         clock_format_duration(rules->max_lag_ms, limit);
