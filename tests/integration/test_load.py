@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """siding-load on a real primary: swap, changes since the freeze, exactly once over kills, damaged results."""
+import getpass
 import gzip
 import hashlib
 import json
@@ -153,7 +154,7 @@ class Load(ClusterTest):
             reader.sql("START TRANSACTION; SELECT COUNT(*) FROM lib.word_index")
             err = self.load(folder, "--rename-wait", "2s", run="blocked.1", status=1)
             self.assertIn("was in use without a pause", err)
-            self.assertRegex(err, "waiting to rename, try 2: lib.word_index is in use; perhaps by connection [0-9]+ of root")
+            self.assertRegex(err, "waiting to rename, try 2: lib.word_index is in use; perhaps by connection [0-9]+ of " + getpass.getuser())
             before = time.monotonic()
             self.assertTrue(c.value("db0", "SELECT COUNT(*) FROM lib.word_index"))
             self.assertLess(time.monotonic() - before, 2)
