@@ -96,13 +96,16 @@ static const Flavor flavors[] = {
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_master_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
-            .semi_sync_status = "Rpl_semi_sync_master_%",
+            .semi_sync_source_status = "Rpl_semi_sync_master_status",
+            .semi_sync_replica_status = "Rpl_semi_sync_slave_status",
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.slave_parallel_threads AS workers, @@global.slave_parallel_mode AS "
-                "parallel_mode, @@global.sync_relay_log AS sync_relay",
+                "parallel_mode, @@global.sync_relay_log AS sync_relay, @@global.slave_parallel_max_queued AS "
+                "queue_bytes",
             .workers_var = "slave_parallel_threads",
             .parallel_mode_var = "slave_parallel_mode",
+            .queue_bytes_var = "slave_parallel_max_queued",
             .workers_none = "0",
             .ways = {{"optimistic", true, "optimistic"},
                      {"serial", false, NULL},
@@ -196,13 +199,16 @@ static const Flavor flavors[] = {
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_source_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
-            .semi_sync_status = "Rpl_semi_sync_source_%",
+            .semi_sync_source_status = "Rpl_semi_sync_source_status",
+            .semi_sync_replica_status = "Rpl_semi_sync_replica_status",
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode, "
-                "@@global.sync_relay_log AS sync_relay",
+                "@@global.sync_relay_log AS sync_relay, @@global.replica_pending_jobs_size_max AS "
+                "queue_bytes",
             .workers_var = "replica_parallel_workers",
             .parallel_mode_var = NULL,
+            .queue_bytes_var = "replica_pending_jobs_size_max",
             .workers_none = "1",
             .ways = {{"parallel", true, NULL}, {"serial", false, NULL}},
             .skip_start_sql = "SELECT @@global.skip_replica_start",

@@ -206,6 +206,28 @@ bool repl_set_semi_sync_source(Db *db, bool on, Err *err)
     return db_exec(db, err, on ? flavor(db)->semi_sync_source_on : flavor(db)->semi_sync_source_off, "");
 }
 
+bool repl_semi_sync_read(Db *db, ReplSemiSync *ret, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    *ret = (ReplSemiSync){.acks = -1};
+    if (!db_query(db, &r, err, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'", ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
+        if (!name || !value)
+            continue;
+        if (str_ends(name, "_clients"))
+            ret->acks = strtoll(value, NULL, 10);
+        else if (str_eq(name, flavor(db)->semi_sync_source_status))
+            ret->source_on = str_eq(value, "ON");
+        else if (str_eq(name, flavor(db)->semi_sync_replica_status))
+            ret->acknowledges = str_eq(value, "ON");
+    }
+    db_rows_free(r);
+    return ok;
+}
+
 /* ---- settings ------------------------------------------------------------------------------------- */
 
 void repl_settings_done(ReplSettings *s)
@@ -215,6 +237,7 @@ void repl_settings_done(ReplSettings *s)
     free(s->workers);
     free(s->parallel_mode);
     free(s->sync_relay);
+    free(s->queue_bytes);
     *s = (ReplSettings){0};
 }
 
@@ -222,7 +245,8 @@ bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b)
 {
     return str_eq(a->sync_binlog, b->sync_binlog) && str_eq(a->flush_log, b->flush_log) &&
            str_eq(a->workers, b->workers) && str_eq(a->parallel_mode, b->parallel_mode) &&
-           (!a->sync_relay || !b->sync_relay || str_eq(a->sync_relay, b->sync_relay));
+           (!a->sync_relay || !b->sync_relay || str_eq(a->sync_relay, b->sync_relay)) &&
+           (!a->queue_bytes || !b->queue_bytes || str_eq(a->queue_bytes, b->queue_bytes));
 }
 
 bool repl_settings_read(Db *db, ReplSettings *ret, Err *err)
@@ -240,6 +264,7 @@ bool repl_settings_read(Db *db, ReplSettings *ret, Err *err)
             .workers = xstrdup(db_text(r, "workers")),
             .parallel_mode = xstrdup(db_text(r, "parallel_mode")),
             .sync_relay = xstrdup(db_text(r, "sync_relay")),
+            .queue_bytes = xstrdup(db_text(r, "queue_bytes")),
         };
     }
     db_rows_free(r);
@@ -271,6 +296,7 @@ bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *e
               set_global(db, "sync_relay_log", now.sync_relay, s->sync_relay, err);
     if (ok && sql_stopped)
         ok = set_global(db, f->workers_var, now.workers, s->workers, err) &&
+             set_global(db, f->queue_bytes_var, now.queue_bytes, s->queue_bytes, err) &&
              set_global(db, f->parallel_mode_var, now.parallel_mode, s->parallel_mode, err);
     repl_settings_done(&now);
     return ok;

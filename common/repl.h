@@ -54,11 +54,19 @@ MUST_CHECK bool repl_wait_applied(Db *db, const char *gtid, int64_t timeout_ms, 
 MUST_CHECK bool repl_set_read_only(Db *db, bool on, Err *err);
 MUST_CHECK bool repl_set_semi_sync_source(Db *db, bool on, Err *err);
 
+typedef struct ReplSemiSync {
+    bool source_on;    /* commits here wait for an acknowledgement */
+    int64_t acks;      /* replicas that acknowledge what is committed here; -1: not known */
+    bool acknowledges; /* this server, to its source */
+} ReplSemiSync;
+MUST_CHECK bool repl_semi_sync_read(Db *db, ReplSemiSync *ret, Err *err);
+
 /* Durability and parallel apply: what a boost changes and a lease keeps. Values are texts as the server gives
  * them. */
 typedef struct ReplSettings {
     char *sync_binlog, *flush_log, *workers, *parallel_mode; /* parallel_mode "" on MySQL */
     char *sync_relay;
+    char *queue_bytes; /* what may wait, read ahead, for the workers */
 } ReplSettings;
 void repl_settings_done(ReplSettings *s);
 MUST_CHECK bool repl_settings_read(Db *db, ReplSettings *ret, Err *err);

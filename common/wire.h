@@ -154,6 +154,8 @@ typedef struct ServerState {
     int64_t source_port, source_pos; /* coordinates of the applied position */
     char *applied, *binlog, *received;
     int64_t relay_bytes;
+    int64_t semi_sync_acks; /* replicas that acknowledge its commits; -1: it waits for none */
+    bool acknowledges;      /* to its source, with semi-sync */
     char *io_error, *sql_error;
     int64_t read_at; /* time */
 } ServerState;

@@ -131,6 +131,8 @@ const WireField server_state_fields[] = {
     STR(ServerState, binlog),
     STR(ServerState, received),
     INT(ServerState, relay_bytes),
+    INT(ServerState, semi_sync_acks),
+    BOOL(ServerState, acknowledges),
     STR(ServerState, io_error),
     STR(ServerState, sql_error),
     TIME(ServerState, read_at),

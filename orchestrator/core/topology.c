@@ -59,6 +59,13 @@ bool topology_primary(const Node *const *nodes, size_t n, const char **ret_name,
     return true;
 }
 
+bool topology_is_sole_acknowledger(const Node *primary, const Node *node)
+{
+    const ServerState *p = &primary->agent.server, *s = &node->agent.server;
+    return p->up && p->semi_sync_acks >= 0 && p->semi_sync_acks <= 1 && s->up && s->acknowledges &&
+           str_eq(s->io, "yes");
+}
+
 static const char *lease_word(const LeaseState *lease)
 {
     if (str_eq(lease->phase, "pausing"))

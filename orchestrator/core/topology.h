@@ -13,6 +13,9 @@ MUST_CHECK bool topology_primary(const Node *const *nodes, size_t n, const char 
 /* The node that `node` replicates from; NULL: none of these. */
 const char *topology_source(const Node *const *nodes, size_t n, const Node *node);
 
+/* `node` is the only replica that acknowledges the primary's commits (semi-sync). */
+bool topology_is_sole_acknowledger(const Node *primary, const Node *node);
+
 /* unknown, unreachable, down, errors, pausing, paused, catching_up, stopped, connecting, serving. */
 const char *topology_node_state(const Node *node, const char *primary);
 /* Sentences about a node that an operator should see, added to `ret`. */

@@ -128,17 +128,27 @@ static const char *told_position(const Agent *a)
                : NULL;
 }
 
+/* Told to a replica with a lease, before it relaxes anything: "0", "1"; NULL: to nobody else. */
+static const char *told_sole(const Agent *a)
+{
+    const Agent *primary = state_primary_agent(a->c);
+    if (!a->fresh || !a->node.agent.lease.owner || !primary || primary == a || !primary->fresh)
+        return NULL;
+    return topology_is_sole_acknowledger(&primary->node, &a->node) ? "1" : "0";
+}
+
 static void start_poll(Agent *a)
 {
     /* After an outage the answer must not wait for the next change. */
-    const char *primary = told_position(a);
+    const char *primary = told_position(a), *sole = told_sole(a);
     int64_t wait_ms = !a->fresh ? 0 : primary ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
     int64_t seq = a->fresh ? a->node.agent.seq : 0;
     /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
-    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64
-                                    "&events_after=%" PRId64 "&events_stored=%" PRId64 "%s%s",
-                                    seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken,
-                                    a->events.stored, primary ? "&primary=" : "", primary ? primary : "");
+    AUTOFREE char *path =
+        xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64 "&events_after=%" PRId64
+                  "&events_stored=%" PRId64 "%s%s%s%s",
+                  seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken, a->events.stored,
+                  primary ? "&primary=" : "", primary ? primary : "", sole ? "&sole=" : "", sole ? sole : "");
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,

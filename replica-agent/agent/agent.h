@@ -28,6 +28,7 @@ typedef struct ServerView {
     Err error;
     DbVersion version;
     ReplStatus status;
+    ReplSemiSync semi_sync;
     LeaseServer id;
     int64_t begun_ms, read_at; /* monotonic begin of the reading; wall clock end */
 } ServerView;

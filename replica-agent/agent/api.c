@@ -93,6 +93,8 @@ static void get_state(HttpRequest *req, void *context)
     tell_acknowledge(a, stored);
     if (http_query(req, "primary"))
         replay_told(a, http_query(req, "primary"));
+    if (http_query(req, "sole"))
+        replay_told_sole(a, str_eq(http_query(req, "sole"), "1"));
     if (a->seq > after || wait == 0) {
         http_reply_json(req, 200, node_state_json(a, seen));
         return;

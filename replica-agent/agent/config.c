@@ -141,6 +141,15 @@ const ConfOption agent_config_options[] = {
          "the fastest kept and remembered. Each try stops the applier for a moment."},
     {"boost_workers", CONF_INT, FIELD(boost_workers), .fallback = "4", .min = 0, .max = 256,
      .doc = "Parallel apply threads while catching up; never fewer than the server has."},
+    {"boost_queue_bytes", CONF_INT, FIELD(boost_queue_bytes), .fallback = "16777216", .min = 0,
+     .max = 1LL << 30,
+     .doc = "Memory for what is read ahead of the parallel apply threads while catching up; never less than "
+            "the server has. MariaDB may use it once for each thread."},
+    {"boost_last_acknowledger", CONF_BOOL, FIELD(boost_last_acknowledger), .fallback = "false",
+     .doc =
+         "Whether durability stays relaxed while this is the only replica that acknowledges the primary's "
+         "commits (semi-sync). If not, its own durability is put back as soon as the coordinator sees that; "
+         "it applies in parallel all the same."},
     {"probe_interval", CONF_DURATION, FIELD(probe_interval_ms), .fallback = "200ms", .min = 20, .max = 10000,
      .doc = "Time between two looks at the server."},
     {"statement_timeout", CONF_DURATION, FIELD(statement_timeout_ms), .fallback = "5s", .min = 1000,

@@ -64,27 +64,15 @@ static bool count_rows(Db *db, const char *sql, int64_t *ret, Err *err)
     return ok;
 }
 
-static bool read_semi_sync(Db *db, const Flavor *flavor, PreflightFacts *f, Err *err)
-{
-    DbRows *r;
-    bool more, ok;
-    if (!db_query(db, &r, err, "SHOW GLOBAL STATUS LIKE ?", "s", flavor->semi_sync_status))
-        return false;
-    while ((ok = db_next(r, &more, err)) && more) {
-        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
-        if (name && str_ends(name, "_clients"))
-            f->semi_sync_acks = strtoll(value ? value : "0", NULL, 10);
-        else if (name && (str_ends(name, "master_status") || str_ends(name, "source_status")))
-            f->semi_sync_on = value && str_eq(value, "ON");
-    }
-    db_rows_free(r);
-    return ok;
-}
-
 static bool read_primary(Db *db, const Flavor *flavor, PreflightFacts *f, Err *err)
 {
     AUTOFREE char *sql = xasprintf("SELECT @@GLOBAL.%s", flavor->purge_expire_var);
-    return read_semi_sync(db, flavor, f, err) && db_value_int(db, &f->log_expire_s, err, sql, "");
+    ReplSemiSync semi_sync;
+    if (!repl_semi_sync_read(db, &semi_sync, err) || !db_value_int(db, &f->log_expire_s, err, sql, ""))
+        return false;
+    f->semi_sync_on = semi_sync.source_on;
+    f->semi_sync_acks = semi_sync.acks;
+    return true;
 }
 
 bool facts_read(Db *db, const ReplStatus *status, PreflightFacts *f, Err *err)

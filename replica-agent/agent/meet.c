@@ -250,6 +250,8 @@ void role_tick(Agent *a)
         return; /* as it should be */
     if (primary && a->server.status.is_replica)
         return; /* it still replicates: promotion is not done by opening it */
+    if (primary && a->pause.state != PAUSE_NONE && a->pause.lease.boosted)
+        return; /* not with relaxed settings: the end of the lease puts them back */
     Step *s = step_new(a, STEP_ROLE, on_role);
     s->open = primary;
     if (step_submit(s, &err))

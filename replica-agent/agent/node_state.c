@@ -45,6 +45,8 @@ static ServerState server_state(const Agent *a)
     out.binlog = s->binlog;
     out.received = s->received;
     out.relay_bytes = s->relay_bytes;
+    out.semi_sync_acks = v->semi_sync.source_on ? v->semi_sync.acks : -1;
+    out.acknowledges = v->semi_sync.acknowledges;
     out.io_error = s->io_error;
     out.sql_error = s->sql_error;
     out.read_at = v->read_at;

@@ -65,6 +65,8 @@ void pause_void(struct Agent *a, PauseEvent ev, const char *why); /* moved, rest
 void pause_again(struct Agent *a);                                /* repeat the state's action */
 /* Changes how the applier applies while it catches up; false if that cannot be written down first. */
 bool pause_retune(struct Agent *a, const FlavorWay *way);
+/* The server's own durability comes back now, while it still catches up. */
+void pause_make_durable(struct Agent *a);
 void pause_probe(struct Agent *a); /* after each good reading of the server */
 void pause_tick(struct Agent *a);
 void pause_close(struct Agent *a);

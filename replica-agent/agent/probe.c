@@ -10,7 +10,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 
-enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50 };
+enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000 };
 
 typedef struct Probe {
     Agent *a;
@@ -21,6 +21,8 @@ typedef struct Probe {
     Err err;
     DbVersion version;
     ReplStatus status;
+    ReplSemiSync semi_sync; /* read less often, at semi_sync_ms */
+    int64_t semi_sync_ms;
     LeaseServer id;
     char *relay_dir;     /* configured, or as the server says; NULL: not known */
     bool local;          /* the server's files are on this host */
@@ -83,6 +85,18 @@ static bool look(Probe *p)
     return false;
 }
 
+static void look_at_semi_sync(Probe *p)
+{
+    Err ignored;
+    int64_t now = clock_mono_ms();
+    if (p->semi_sync_ms && now - p->semi_sync_ms < SEMI_SYNC_MS)
+        return;
+    if (repl_semi_sync_read(p->db, &p->semi_sync, &ignored))
+        p->semi_sync_ms = now;
+    else
+        log_debug("%s", ignored.text);
+}
+
 static void in_worker(void *arg)
 {
     Probe *p = arg;
@@ -92,10 +106,12 @@ static void in_worker(void *arg)
     p->hangs = !p->ok && p->err.kind == ERR_TIMEOUT;
     if (p->ok) {
         find_relay_dir(p);
+        look_at_semi_sync(p);
         p->version = *db_version(p->db);
         server_identify(p->db, &p->status, &p->id);
     } else if (p->db) {
         db_close(STEAL(p->db));
+        p->semi_sync_ms = 0;
     }
 }
 
@@ -105,7 +121,8 @@ static bool differs(const ServerView *v, const Probe *p)
     const ReplStatus *a = &v->status, *b = &p->status;
     return !v->up || a->is_replica != b->is_replica || a->io != b->io || a->sql_running != b->sql_running ||
            a->read_only != b->read_only || !str_eq(a->source_host, b->source_host) ||
-           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno;
+           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
+           v->semi_sync.acks != p->semi_sync.acks || v->semi_sync.acknowledges != p->semi_sync.acknowledges;
 }
 
 static void take_good(Agent *a, Probe *p)
@@ -127,6 +144,7 @@ static void take_good(Agent *a, Probe *p)
     p->status = (ReplStatus){0};
     p->id = (LeaseServer){0};
     v->version = p->version;
+    v->semi_sync = p->semi_sync;
     v->ever = v->up = true;
     v->begun_ms = p->begun_ms;
     v->read_at = clock_wall_ms();

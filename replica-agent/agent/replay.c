@@ -58,8 +58,11 @@ static void begin(Agent *a, const char *applied)
     int64_t now = clock_mono_ms();
     catchup_start(&r->catchup, a->server.version.flavor, l->gtid ? l->gtid : applied, now);
     bool try = is_boosted(a) && !r->given_up && a->conf.boost_trials;
+    r->durable_ms = 0;
     boost_start(&r->boost, try ? ways(a) : 1, try ? way_by_name(a, l->replay.way) : 0, now);
-    double known = boost_known_rate(&r->memory, r->size_class, l->replay.way, clock_wall_ms() - TRUST_MS);
+    double known =
+        l->durable ? 0
+                   : boost_known_rate(&r->memory, r->size_class, l->replay.way, clock_wall_ms() - TRUST_MS);
     if (known > 0)
         boost_trust(&r->boost, known);
 }
@@ -143,7 +146,7 @@ static void finish(Agent *a)
     p->backlog_trx = p->backlog_bytes = 0;
     p->eta_s = 0;
     p->rate = p->seconds > 0 ? (double)p->applied_trx / p->seconds : 0;
-    if (!r->boost.compared || r->boost.state != BOOST_KEPT)
+    if (!r->boost.compared || r->boost.state != BOOST_KEPT || a->pause.lease.durable)
         return;
     boost_remember(&r->memory, r->size_class, flavor(a)->ways[r->boost.now].name, r->boost.rate[r->boost.now],
                    clock_wall_ms());
@@ -199,4 +202,21 @@ void replay_told(Agent *a, const char *primary)
     free(a->replaying.primary);
     a->replaying.primary = xstrdup(primary);
     a->replaying.primary_ms = clock_mono_ms();
+}
+
+void replay_told_sole(Agent *a, bool sole)
+{
+    a->replaying.sole = sole;
+}
+
+bool replay_must_be_durable(const Agent *a)
+{
+    return a->replaying.sole && !a->conf.boost_last_acknowledger;
+}
+
+void replay_durable(Agent *a)
+{
+    Replaying *r = &a->replaying;
+    catchup_rates_anew(&r->catchup);
+    boost_start(&r->boost, r->boost.n, r->boost.now, clock_mono_ms());
 }

@@ -18,6 +18,8 @@ typedef struct Replaying {
     bool given_up;      /* a change of way went wrong: none is tried any more in this catch-up */
     char *primary;      /* the primary's position as the coordinator told it */
     int64_t primary_ms; /* when */
+    bool sole;          /* no other replica acknowledges the primary's commits, as the coordinator told */
+    int64_t durable_ms; /* not before this another try */
 } Replaying;
 
 void replay_load(struct Agent *a);
@@ -33,3 +35,9 @@ void replay_ended(struct Agent *a);
 bool replay_is_trying(const struct Agent *a);
 /* The coordinator told the primary's position. */
 void replay_told(struct Agent *a, const char *primary);
+/* … and whether this is the only replica that acknowledges. */
+void replay_told_sole(struct Agent *a, bool sole);
+/* Durability must not be relaxed: nobody else keeps what the primary has promised. */
+bool replay_must_be_durable(const struct Agent *a);
+/* It is its own again: what was measured before says nothing. */
+void replay_durable(struct Agent *a);

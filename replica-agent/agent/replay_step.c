@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The blocking part of a change of way: the applier is stopped only while the receiver runs, and started
- * again at once, whatever became of the settings.
+ * again at once, whatever became of the settings. And of the return to the server's own durability, which
+ * stops nothing.
  */
 #include "common/log.h"
 #include "steps_impl.h"
@@ -36,10 +37,7 @@ static bool may_stop(Step *s, Db *db)
 static void change(Step *s, Db *db)
 {
     Err err;
-    ReplSettings want = {.sync_binlog = s->boosted.sync_binlog,
-                         .flush_log = s->boosted.flush_log,
-                         .workers = s->boosted.workers,
-                         .parallel_mode = s->boosted.parallel_mode};
+    ReplSettings want = settings_view(&s->boosted);
     s->result = STEP_UNKNOWN;
     if (!repl_stop_sql(db, &s->err)) {
         if (!db_kill(&s->target, db_connection_id(db), &err))
@@ -62,6 +60,19 @@ void step_retune(Step *s)
     s->result = STEP_WAITING;
     if (connect_to(s, &db) && may_stop(s, db))
         change(s, db);
+    if (db)
+        db_close(db);
+}
+
+/* What was committed before is brought to the disk too: only then is it as durable as it would have been. */
+void step_durable(Step *s)
+{
+    Db *db = NULL;
+    ReplSettings want = {.sync_binlog = s->lease.original.sync_binlog,
+                         .flush_log = s->lease.original.flush_log};
+    if (connect_to(s, &db) && repl_settings_apply(db, &want, false, &s->err) &&
+        vault_place_read(db, s->vault_folder, &s->place, &s->err) && vault_flush_server(&s->place, &s->err))
+        s->result = STEP_OK;
     if (db)
         db_close(db);
 }

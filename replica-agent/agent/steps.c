@@ -60,13 +60,15 @@ static bool read_settings(Step *s, Db *db, LeaseSettings *ret)
     if (!repl_settings_read(db, &r, &s->err))
         return step_fails(s, STEP_FAILED);
     wire_free(lease_settings_fields, ret);
-    *ret = (LeaseSettings){r.sync_binlog, r.flush_log, r.workers, r.parallel_mode, r.sync_relay};
+    *ret =
+        (LeaseSettings){r.sync_binlog, r.flush_log, r.workers, r.parallel_mode, r.sync_relay, r.queue_bytes};
     return true;
 }
 
 ReplSettings settings_view(const LeaseSettings *l)
 {
-    return (ReplSettings){l->sync_binlog, l->flush_log, l->workers, l->parallel_mode, l->sync_relay};
+    return (ReplSettings){l->sync_binlog,   l->flush_log,  l->workers,
+                          l->parallel_mode, l->sync_relay, l->queue_bytes};
 }
 
 /* ---- survey, waiting for a position --------------------------------------------------------------- */
@@ -434,7 +436,7 @@ static void (*const work[])(Step *s) = {
     [STEP_STOP] = stop,          [STEP_ALIGN] = align,
     [STEP_VERIFY] = verify,      [STEP_START] = step_start,
     [STEP_RESTORE] = restore,    [STEP_ROLE] = set_role,
-    [STEP_RETUNE] = step_retune,
+    [STEP_RETUNE] = step_retune, [STEP_DURABLE] = step_durable,
 };
 
 static void in_worker(void *arg)

@@ -21,6 +21,7 @@ typedef enum StepKind {
     STEP_VERIFY,        /* does it still stand as the lease says */
     STEP_START,         /* start what may be started */
     STEP_RETUNE,        /* another way of applying: the applier is stopped and started */
+    STEP_DURABLE,       /* the lease's durability back while it still catches up */
     STEP_RESTORE,       /* the lease's settings back, the applier running */
     STEP_ROLE,          /* read_only and semi-sync */
 } StepKind;
@@ -81,7 +82,8 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
 MUST_CHECK bool step_submit(Step *s, Err *err);
 void step_free(Step *s);
 
-void step_retune(Step *s); /* replay_step.c */
+void step_retune(Step *s);  /* replay_step.c */
+void step_durable(Step *s); /* replay_step.c */
 
 /* Which process answers on `db`. */
 void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret);

@@ -130,7 +130,7 @@ static void prepare(Step *s, Db *db)
     if (relay.sync_relay && !repl_settings_apply(db, &relay, false, &err))
         log_warn("sync_relay_log is put back later: %s", err.text);
     if (str_eq(s->lease.original.workers, "0") && step_has_domains(s))
-        want.workers = want.parallel_mode =
+        want.workers = want.parallel_mode = want.queue_bytes =
             NULL; /* their end would need a start of both threads, see STEP_RESTORE */
     if (s->boost && !repl_settings_apply(db, &want, true, &err))
         log_warn("catching up without boost: %s", err.text);

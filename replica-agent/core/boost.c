@@ -25,19 +25,21 @@ static long long number(const char *text)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
-void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, const FlavorWay *way,
+static char *at_least(const char *own, int64_t wanted)
+{
+    return number(own) < wanted ? xasprintf("%lld", (long long)wanted) : xstrdup(own);
+}
+
+void boost_settings(const Flavor *f, const LeaseSettings *own, const BoostWish *wish, const FlavorWay *way,
                     LeaseSettings *ret)
 {
     wire_free(lease_settings_fields, ret);
-    bool relaxed = number(own->flush_log) == 2 || number(own->flush_log) == 0;
-    ret->sync_binlog = xstrdup("0");
-    ret->flush_log = xstrdup(relaxed ? own->flush_log : "2");
-    bool more = number(own->workers) < workers;
-    if (!way->parallel)
-        ret->workers = xstrdup(f->workers_none);
-    else
-        ret->workers = more ? xasprintf("%lld", (long long)workers) : xstrdup(own->workers);
+    bool as_it_is = wish->durable || number(own->flush_log) == 2 || number(own->flush_log) == 0;
+    ret->sync_binlog = xstrdup(wish->durable ? own->sync_binlog : "0");
+    ret->flush_log = xstrdup(as_it_is ? own->flush_log : "2");
+    ret->workers = way->parallel ? at_least(own->workers, wish->workers) : xstrdup(f->workers_none);
     ret->parallel_mode = xstrdup(way->parallel && way->mode ? way->mode : own->parallel_mode);
+    ret->queue_bytes = own->queue_bytes ? at_least(own->queue_bytes, wish->queue_bytes) : NULL;
 }
 
 /* ---- choosing ------------------------------------------------------------------------------------- */

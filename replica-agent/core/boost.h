@@ -11,9 +11,13 @@
 
 enum { BOOST_WAYS = FLAVOR_WAYS };
 
-/* The settings of one way: relaxed durability, at least `workers` threads where the way is parallel. Values
- * owned by `ret`. */
-void boost_settings(const Flavor *f, const LeaseSettings *own, int64_t workers, const FlavorWay *way,
+typedef struct BoostWish {
+    int64_t workers, queue_bytes; /* at least so many threads where the way is parallel, so much memory */
+    bool durable;                 /* its own durability stays */
+} BoostWish;
+
+/* The settings of one way; values owned by `ret`. */
+void boost_settings(const Flavor *f, const LeaseSettings *own, const BoostWish *wish, const FlavorWay *way,
                     LeaseSettings *ret);
 
 typedef struct BoostReading {

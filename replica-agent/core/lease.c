@@ -15,7 +15,7 @@ const WireField lease_server_fields[] = {
 const WireField lease_settings_fields[] = {
     ROW(LeaseSettings, sync_binlog, WIRE_STR), ROW(LeaseSettings, flush_log, WIRE_STR),
     ROW(LeaseSettings, workers, WIRE_STR),     ROW(LeaseSettings, parallel_mode, WIRE_STR),
-    ROW(LeaseSettings, sync_relay, WIRE_STR),  END,
+    ROW(LeaseSettings, sync_relay, WIRE_STR),  ROW(LeaseSettings, queue_bytes, WIRE_STR), END,
 };
 
 const WireField lease_rescue_fields[] = {
@@ -31,7 +31,7 @@ const WireField lease_fields[] = {
     ROW(Lease, by, WIRE_STR),             ROW(Lease, state, WIRE_STR),
     ROW(Lease, term, WIRE_INT),           ROW(Lease, hold, WIRE_BOOL),
     ROW(Lease, boosted, WIRE_BOOL),       ROW(Lease, restarted, WIRE_BOOL),
-    ROW(Lease, taken_over, WIRE_BOOL),
+    ROW(Lease, taken_over, WIRE_BOOL),    ROW(Lease, durable, WIRE_BOOL),
     ROW(Lease, gtid, WIRE_STR),           ROW(Lease, binlog_gtid, WIRE_STR),
     ROW(Lease, source_host, WIRE_STR),    ROW(Lease, source_port, WIRE_INT),
     ROW(Lease, source_file, WIRE_STR),    ROW(Lease, source_pos, WIRE_INT),

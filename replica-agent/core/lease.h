@@ -16,7 +16,7 @@ typedef struct LeaseServer {
 extern const WireField lease_server_fields[];
 
 typedef struct LeaseSettings {
-    char *sync_binlog, *flush_log, *workers, *parallel_mode, *sync_relay;
+    char *sync_binlog, *flush_log, *workers, *parallel_mode, *sync_relay, *queue_bytes;
 } LeaseSettings;
 extern const WireField lease_settings_fields[];
 
@@ -35,6 +35,7 @@ typedef struct Lease {
     int64_t term;
     bool hold, boosted;
     bool taken_over; /* somebody else stopped the applier: the settings go back, nothing is started */
+    bool durable;    /* its own durability is in force although it is still boosted: see pause_make_durable */
     bool retuning;   /* the applier is stopped for a moment, to change how it applies */
     bool restarted;  /* the server is another process than the one that was frozen */
     char *gtid, *binlog_gtid, *source_host, *source_file, *received;

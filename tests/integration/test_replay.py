@@ -197,6 +197,54 @@ class CatchUp:
         self.cluster.expect_equal(within_s=120)
 
 
+class LastAcknowledger:
+    """Semi-sync is on; the other replica goes away, by its receiver's end, while this one catches up."""
+    replicas, many = 2, 20000
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.b = backlog.Backlog(cls.cluster)
+        cls.cluster.sql("db0", "SET GLOBAL innodb_flush_log_at_trx_commit=2; SET GLOBAL sync_binlog=0")
+        cls.b.prepare()
+
+    def durability(self):
+        return self.cluster.sql("db1", "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.sync_binlog")[0]
+
+    def lease(self):
+        return self.b.state()["agent"]["lease"]
+
+    def told(self):
+        with open(os.path.join(self.cluster.folder, "coordinator", "sidingd.log"), encoding="utf-8") as f:
+            return f.read()
+
+    def test_durability_is_back_once_no_other_acknowledges(self):
+        c = self.cluster
+        self.assertEqual(self.durability(), OWN)
+        wait_until(lambda: c.sql("db0", "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%_clients'")[0][1] == "2", 20, "two acknowledge")
+        self.b.write(backlog.SHAPES["small"], self.many)
+        c.siding("replica", "resume", "db1")
+        wait_until(lambda: self.durability() == ("2", "0"), 20, lambda: "durability relaxed: %s" % self.lease())
+        c.sql("db2", "STOP REPLICA IO_THREAD")
+        try:
+            wait_until(lambda: self.durability() == OWN, 20, lambda: "durability put back: %s" % self.lease())
+            self.assertEqual(self.lease().get("phase"), "catching_up")
+            wait_until(lambda: "no other replica acknowledges: db1 has its own durability again" in self.told(), 20, "the event")
+            wait_until(lambda: not self.lease().get("owner"), 240, lambda: "caught up: %s" % self.lease())
+            self.assertEqual(self.durability(), OWN)
+        finally:
+            c.sql("db2", "START REPLICA IO_THREAD")
+        c.expect_equal()
+
+
+class LastAcknowledgerMariaDB(LastAcknowledger, ClusterTest):
+    pass
+
+
+class LastAcknowledgerMySQL(LastAcknowledger, ClusterTest):
+    flavor = "mysql"
+
+
 class MariaDB(CatchUp, ClusterTest):
     parallel = "@@GLOBAL.slave_parallel_threads, @@GLOBAL.slave_parallel_mode"
     no_semi_sync = "SET GLOBAL rpl_semi_sync_master_enabled=0"

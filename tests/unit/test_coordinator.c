@@ -389,6 +389,34 @@ static void nodes_have_one_word(void **state)
     assert_string_equal(topology_node_state(&alone, "db0"), "detached");
 }
 
+static void one_acknowledger_is_told_from_several(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t acks; /* as the primary says */
+        bool primary_up, acknowledges;
+        const char *io;
+        bool sole;
+    } rows[] = {
+        {1, true, true, "yes", true},
+        {0, true, true, "yes", true}, /* read a moment apart */
+        {2, true, true, "yes", false},
+        {-1, true, true, "yes", false}, /* the primary waits for nobody */
+        {1, true, false, "yes", false}, /* it is another one */
+        {1, true, true, "connecting", false},
+        {1, false, true, "yes", false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Node primary = node("db0 primary", 1), n = node("db1 replica 3300", 2);
+        primary.agent.server.up = rows[i].primary_up;
+        primary.agent.server.semi_sync_acks = rows[i].acks;
+        n.agent.server.acknowledges = rows[i].acknowledges;
+        n.agent.server.io = (char *)rows[i].io;
+        if (topology_is_sole_acknowledger(&primary, &n) != rows[i].sole)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +432,7 @@ int main(void)
         cmocka_unit_test(the_primary_is_found_once),
         cmocka_unit_test(a_replica_has_a_source),
         cmocka_unit_test(nodes_have_one_word),
+        cmocka_unit_test(one_acknowledger_is_told_from_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,37 +223,68 @@ static void settings_of_a_way(void **state)
     (void)state;
     static const struct {
         DbFlavor flavor;
-        const char *own[4]; /* sync_binlog, flush_log, workers, parallel_mode */
+        const char *own[5]; /* sync_binlog, flush_log, workers, parallel_mode, queue_bytes */
         size_t way;
-        const char *want[4];
+        bool durable;
+        const char *want[5];
     } cases[] = {
-        {DB_MARIADB, {"1", "1", "0", "conservative"}, 0, {"0", "2", "4", "optimistic"}},
-        {DB_MARIADB, {"1", "1", "0", "optimistic"}, 1, {"0", "2", "0", "optimistic"}},
         {DB_MARIADB,
-         {"1", "1", "16", "minimal"},
-         2,
-         {"0", "2", "16", "aggressive"}}, /* never fewer than its own */
-        {DB_MARIADB,
-         {"0", "0", "0", "optimistic"},
+         {"1", "1", "0", "conservative", "131072"},
          0,
-         {"0", "0", "4", "optimistic"}}, /* 0 is never set by us */
-        {DB_MARIADB, {"1000", "2", "0", "optimistic"}, 3, {"0", "2", "4", "conservative"}},
-        {DB_MYSQL, {"1", "1", "2", ""}, 0, {"0", "2", "4", ""}},
-        {DB_MYSQL, {"1", "1", "4", ""}, 1, {"0", "2", "1", ""}},
+         false,
+         {"0", "2", "4", "optimistic", "1048576"}},
+        {DB_MARIADB,
+         {"1", "1", "0", "optimistic", "131072"},
+         1,
+         false,
+         {"0", "2", "0", "optimistic", "1048576"}},
+        /* never less than its own */
+        {DB_MARIADB,
+         {"1", "1", "16", "minimal", "4194304"},
+         2,
+         false,
+         {"0", "2", "16", "aggressive", "4194304"}},
+        /* 0 is never set by us */
+        {DB_MARIADB,
+         {"0", "0", "0", "optimistic", "131072"},
+         0,
+         false,
+         {"0", "0", "4", "optimistic", "1048576"}},
+        {DB_MARIADB,
+         {"1000", "2", "0", "optimistic", "131072"},
+         3,
+         false,
+         {"0", "2", "4", "conservative", "1048576"}},
+        {DB_MARIADB,
+         {"1", "1", "0", "optimistic", "131072"},
+         0,
+         true,
+         {"1", "1", "4", "optimistic", "1048576"}},
+        {DB_MARIADB,
+         {"100", "2", "0", "optimistic", "131072"},
+         2,
+         true,
+         {"100", "2", "4", "aggressive", "1048576"}},
+        {DB_MYSQL, {"1", "1", "2", "", "134217728"}, 0, false, {"0", "2", "4", "", "134217728"}},
+        {DB_MYSQL, {"1", "1", "4", "", "134217728"}, 1, false, {"0", "2", "1", "", "134217728"}},
+        {DB_MYSQL, {"1", "1", "4", "", "134217728"}, 0, true, {"1", "1", "4", "", "134217728"}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *const *o = cases[i].own, *const *w = cases[i].want;
         const Flavor *f = flavor_of(cases[i].flavor);
+        BoostWish wish = {4, 1 << 20, cases[i].durable};
         LeaseSettings own = {.sync_binlog = (char *)o[0],
                              .flush_log = (char *)o[1],
                              .workers = (char *)o[2],
-                             .parallel_mode = (char *)o[3]},
+                             .parallel_mode = (char *)o[3],
+                             .queue_bytes = (char *)o[4]},
                       got = {0};
-        boost_settings(f, &own, 4, &f->ways[cases[i].way], &got);
+        boost_settings(f, &own, &wish, &f->ways[cases[i].way], &got);
         assert_string_equal(got.sync_binlog, w[0]);
         assert_string_equal(got.flush_log, w[1]);
         assert_string_equal(got.workers, w[2]);
         assert_string_equal(got.parallel_mode, w[3]);
+        assert_string_equal(got.queue_bytes, w[4]);
         wire_free(lease_settings_fields, &got);
     }
 }
