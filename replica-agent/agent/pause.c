@@ -143,11 +143,8 @@ static void start_start(Agent *a)
     s->boost =
         a->conf.boost && a->server.ever && p->lease.original.flush_log && !crashed && !p->lease.stalled;
     if (s->boost) {
-        p->lease.durable = p->lease.durable || replay_must_be_durable(a);
+        lease_boost(&p->lease, replay_must_be_durable(a), clock_boot_id());
         boost(a, replay_first_way(a), &s->boosted);
-        p->lease.boosted = true;
-        free(p->lease.boost_boot_id);
-        p->lease.boost_boot_id = xstrdup(p->lease.durable ? NULL : clock_boot_id());
         /* The originals are in the lease already; that they may not be in force must be there too. */
         s->boost = pause_save(a, &err);
     }
@@ -213,8 +210,7 @@ static void after_durable(Agent *a, const Step *s)
     tell_event(a, "info", "pause", NULL,
                "no other replica acknowledges: %s has its own durability again while it catches up",
                a->conf.node);
-    l->durable = true;
-    free(STEAL(l->boost_boot_id)); /* a crash of the machine does no harm any more */
+    lease_durable(l);
     (void)!pause_save(a, &err);
     replay_durable(a);
 }

@@ -49,6 +49,21 @@ const WireField lease_fields[] = {
 };
 /* clang-format on */
 
+void lease_boost(Lease *l, bool must_be_durable, const char *boot_id)
+{
+    if (!l->boosted)
+        l->durable = must_be_durable;
+    l->boosted = true;
+    free(l->boost_boot_id);
+    l->boost_boot_id = xstrdup(l->durable ? NULL : boot_id);
+}
+
+void lease_durable(Lease *l)
+{
+    l->durable = true;
+    free(STEAL(l->boost_boot_id));
+}
+
 bool lease_crashed_boosted(const Lease *l, const char *boot_id)
 {
     return l->boosted && l->boost_boot_id && boot_id && *boot_id && !str_eq(l->boost_boot_id, boot_id);

@@ -56,6 +56,13 @@ extern const WireField lease_fields[];
 #define LEASE_MANUAL "manual"
 #define LEASE_RESCUE "rescue" /* nobody's pause: a start of the server found a buffer */
 
+/* A start is about to apply with a boost. Durability that this lease has relaxed before stays so until
+ * lease_durable, whoever else acknowledges: only then is what was committed on the disk. */
+void lease_boost(Lease *l, bool must_be_durable, const char *boot_id);
+/* The server's own durability is in force and the disk has all: a crash of the machine does no harm any more.
+ */
+void lease_durable(Lease *l);
+
 /* The machine went down while durability was relaxed: the operating system had not written everything. */
 bool lease_crashed_boosted(const Lease *l, const char *boot_id);
 

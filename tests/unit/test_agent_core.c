@@ -257,6 +257,30 @@ static void crashed_while_boosted(void **state)
         assert_int_equal(lease_crashed_boosted(&cases[i].l, cases[i].boot), cases[i].crashed);
 }
 
+static void what_was_relaxed_counts_until_it_is_durable(void **state)
+{
+    (void)state;
+    Lease l = {0};
+    lease_boost(&l, false, "one");
+    assert_false(l.durable);
+    assert_true(lease_crashed_boosted(&l, "two"));
+    lease_boost(&l, true, "one"); /* started again: what was committed before is not on the disk */
+    assert_false(l.durable);
+    assert_true(lease_crashed_boosted(&l, "two"));
+    lease_durable(&l);
+    assert_true(l.durable);
+    assert_false(lease_crashed_boosted(&l, "two"));
+    lease_boost(&l, false, "two"); /* once more: nothing is relaxed any more in this lease */
+    assert_true(l.durable);
+    assert_false(lease_crashed_boosted(&l, "three"));
+    wire_free(lease_fields, &l);
+
+    lease_boost(&l, true, "one");
+    assert_true(l.boosted && l.durable);
+    assert_false(lease_crashed_boosted(&l, "two"));
+    wire_free(lease_fields, &l);
+}
+
 /* ---- preflight ----------------------------------------------------------------------------------- */
 
 static void preflight(void **state)
@@ -356,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_start_of_both_needs_proof),
         cmocka_unit_test(buffer),
         cmocka_unit_test(crashed_while_boosted),
+        cmocka_unit_test(what_was_relaxed_counts_until_it_is_durable),
         cmocka_unit_test(preflight),
         cmocka_unit_test(arguments),
         cmocka_unit_test(no_pattern_no_argument),
