@@ -116,23 +116,28 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
     coord_step_soon(c);
 }
 
+/* The primary, when it is another than `a` and both have just been seen; or NULL. */
+static const Agent *seen_primary(const Agent *a)
+{
+    const Agent *primary = state_primary_agent(a->c);
+    return a->fresh && primary && primary != a && primary->fresh ? primary : NULL;
+}
+
 /* A replica that catches up is told where the primary stands; NULL: nothing to tell. Positions hold no
  * character that a URL would have to escape. */
 static const char *told_position(const Agent *a)
 {
-    const Agent *primary = state_primary_agent(a->c);
+    const Agent *primary = seen_primary(a);
     const char *phase = a->node.agent.lease.phase;
     bool replays = str_eq(phase, "resuming") || str_eq(phase, "catching_up");
-    return a->fresh && replays && primary && primary != a && primary->fresh && primary->node.agent.server.up
-               ? primary->node.agent.server.binlog
-               : NULL;
+    return replays && primary && primary->node.agent.server.up ? primary->node.agent.server.binlog : NULL;
 }
 
 /* Told to a replica with a lease, before it relaxes anything: "0", "1"; NULL: to nobody else. */
 static const char *told_sole(const Agent *a)
 {
-    const Agent *primary = state_primary_agent(a->c);
-    if (!a->fresh || !a->node.agent.lease.owner || !primary || primary == a || !primary->fresh)
+    const Agent *primary = seen_primary(a);
+    if (!primary || !a->node.agent.lease.owner)
         return NULL;
     return topology_is_sole_acknowledger(&primary->node, &a->node) ? "1" : "0";
 }

@@ -214,9 +214,6 @@ class LastAcknowledger:
     def durability(self):
         return self.cluster.sql("db1", "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.sync_binlog")[0]
 
-    def lease(self):
-        return self.b.state()["agent"]["lease"]
-
     def told(self):
         with open(os.path.join(self.cluster.folder, "coordinator", "sidingd.log"), encoding="utf-8") as f:
             return f.read()
@@ -227,15 +224,15 @@ class LastAcknowledger:
         wait_until(lambda: c.sql("db0", "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%_clients'")[0][1] == "2", 20, "two acknowledge")
         self.b.write(backlog.SHAPES["small"], self.many)
         c.siding("replica", "resume", "db1")
-        wait_until(lambda: self.durability() == ("2", "0"), 20, lambda: "durability relaxed: %s" % self.lease())
+        wait_until(lambda: self.durability() == ("2", "0"), 20, lambda: "durability relaxed: %s" % self.b.lease())
         c.sql("db2", "STOP REPLICA IO_THREAD")
         try:
-            wait_until(lambda: self.durability() == OWN, 20, lambda: "durability put back: %s" % self.lease())
-            self.assertEqual(self.lease().get("phase"), "catching_up")
+            wait_until(lambda: self.durability() == OWN, 20, lambda: "durability put back: %s" % self.b.lease())
+            self.assertEqual(self.b.lease().get("phase"), "catching_up")
             wait_until(lambda: "no other replica acknowledges: db1 has its own durability again" in self.told(), 20, "the event")
             # A slow disk would make the rest long; the end of the lease puts this right too.
             c.sql("db1", "SET GLOBAL innodb_flush_log_at_trx_commit=2; SET GLOBAL sync_binlog=0")
-            wait_until(lambda: not self.lease().get("owner"), 240, lambda: "caught up: %s" % self.lease())
+            wait_until(lambda: not self.b.lease().get("owner"), 240, lambda: "caught up: %s" % self.b.lease())
             self.assertEqual(self.durability(), OWN)
         finally:
             c.sql("db2", "START REPLICA IO_THREAD")
