@@ -11,7 +11,7 @@ import time
 import actors
 import oracle
 from cluster import Init
-from harness import Failed, wait_until
+from harness import Failed, running, wait_until
 from load import Load
 from watch import Watch
 
@@ -22,7 +22,7 @@ OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--data
 LOADED = ("index", "totals")  # jobs whose results are loaded
 CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one leaves it so, and logs no more until it is started anew
 SERVER_DISKS = {"relay_full", "vault_full"}
-PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S = 15, 90, 15
+PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S, SHUTDOWN_WITHIN_S = 15, 90, 15, 15
 
 
 @dataclasses.dataclass
@@ -197,10 +197,20 @@ class Execution:
                     self.broken_by_error.append((node, r"applier"))
                 if now.get("Last_SQL_Errno") in CORRUPT_RELAY_LOG and node not in restarted:
                     restarted.add(node)
-                    c.kill_pids([c.pid("server" + node[2:])], signal.SIGTERM)  # Init starts it again, and its agent replication
+                    self.end_server(node)  # Init starts it again, and its agent replication
                 else:
                     actors.by_hand(self.stage, node, actors.start_statement(now))
             time.sleep(0.5)
+
+    def end_server(self, node):
+        """As systemd does: one whose shutdown hangs is killed."""
+        c, pid = self.cluster, self.cluster.pid("server" + node[2:])
+        c.kill_pids([pid] if pid else [], signal.SIGTERM)
+        try:
+            wait_until(lambda: not pid or not running(pid), SHUTDOWN_WITHIN_S, "shutdown")
+        except Failed:
+            self.note("the shutdown of server%s hung; killed" % node[2:])
+            c.kill_pids([pid])
 
     def judge(self, judge, writers):
         with self.timed("tasks end"):
