@@ -92,12 +92,13 @@ check_ports() {
 		if ((!SERVERS_ONLY)) && ! agent_pid "$i" >/dev/null; then wanted[$(agent_port "$i")]="agent of db$i"; fi
 	done
 	if ((!SERVERS_ONLY)) && ! coordinator_pid >/dev/null; then wanted[$(coordinator_port)]="coordinator"; fi
-	local address state port taken=
+	local address state port taken="" found=()
 	while read -r _ address _ state _; do
 		if [[ $state != 0A ]]; then continue; fi # 0A: listening
 		port=$((16#${address##*:}))
-		if [[ -n ${wanted[$port]-} ]]; then taken+="${taken:+, }$port (${wanted[$port]})"; fi
+		if [[ -n ${wanted[$port]-} ]]; then found+=("$port (${wanted[$port]})"); fi
 		unset "wanted[$port]"
 	done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+	while read -r port; do taken+="${taken:+, }$port"; done < <(((${#found[@]} == 0)) || printf '%s\n' "${found[@]}" | sort)
 	[[ -z $taken ]] || die "taken by another program: port $taken; choose another --base-port"
 }

@@ -188,7 +188,7 @@ class SideBySide(unittest.TestCase):
             status, _, err = call(SANDBOX, "up", folder, "--base-port", str(two.ports.base - 1),
                                   env={"SANDBOX_SERVERS_ONLY": "1"})
             self.assertEqual(status, 1)
-            self.assertIn("port %d (server db1)" % two.ports.base, err)
+            self.assertIn("port %d (server db1), %d (server db2);" % (two.ports.base, two.ports.base + 1), err)
             self.assertEqual(os.listdir(folder), [], "nothing was begun")
             os.rmdir(folder)
             ports = set(range(one.ports.base, one.ports.base + 32))
