@@ -333,20 +333,54 @@ static bool restored(Step *s, Db *db)
     return equal;
 }
 
-static bool must_start_anew(const Step *s, const ReplSettings *want)
+static bool is_without_receiver(const Step *s)
 {
-    return want->workers && str_eq(want->workers, "0") && step_has_domains(s);
+    return s->status.io == REPL_IO_NO && flavor_of(s->version.flavor)->purges_on_start;
 }
 
-/* Workers need a stopped applier; it is stopped only while the receiver runs, and started again at once. */
+static bool must_start_anew(const Step *s, const ReplSettings *want)
+{
+    return is_without_receiver(s) || (want->workers && str_eq(want->workers, "0") && step_has_domains(s));
+}
+
+/* Is everything applied that the files hold, the vault's and the server's own? If not, `err` says up to
+ * where. */
+static bool files_are_applied(Step *s, Db *db, bool *ret)
+{
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    if (!vault_place_read(db, s->vault_folder, &s->place, &s->err) || !step_scan(s, &scan))
+        return false;
+    AUTOFREE char *held = gtid_max_text(s->version.flavor, s->status.applied, scan.last);
+    const char *target = held ? held : s->status.applied;
+    if (!repl_wait_applied(db, target, SLICE_MS, ret, &s->err))
+        return false;
+    if (!*ret && step_look(s, db))
+        err_set(&s->err, ERR_TIMEOUT, 0, "the relay files hold transactions up to %.300s, applied is %.300s",
+                target, s->status.applied);
+    return true;
+}
+
+/* With the receiver stopped, a start may throw the relay files away: that is allowed only when they hold
+ * nothing more. */
+static bool may_stop_applier(Step *s, Db *db)
+{
+    bool applied = false;
+    if (!is_without_receiver(s))
+        return true;
+    if (!files_are_applied(s, db, &applied))
+        return false;
+    return applied ||
+           err_prefix(&s->err, "the receiver is stopped, so the applier is not stopped now and its "
+                               "parallel settings stay raised");
+}
+
+/* Workers need a stopped applier; it is started again at once. Where somebody has stopped the receiver, both
+ * are. */
 static bool restore_stopped(Step *s, Db *db)
 {
     ReplSettings want = settings_view(&s->lease.original);
-    if (s->status.io == REPL_IO_NO)
-        return err_set(&s->err, ERR_REFUSED, 0,
-                       "the receiver is stopped: the applier is not stopped now, its parallel settings stay "
-                       "raised until the "
-                       "receiver runs");
+    if (!may_stop_applier(s, db))
+        return false;
     if (must_start_anew(s, &want)) {
         if (repl_stop_both(db, &s->err) && repl_settings_apply(db, &want, true, &s->err))
             s->result = STEP_STALLED;
@@ -373,18 +407,10 @@ static bool restore_settings(Step *s, Db *db)
 static bool settle_buffer(Step *s, Db *db)
 {
     bool there = false;
-    AUTO(binlog_scan_done) BinlogScan scan = {0};
-    if (!vault_place_read(db, s->vault_folder, &s->place, &s->err) || !step_scan(s, &scan))
+    if (!files_are_applied(s, db, &there))
         return step_fails(s, STEP_FAILED);
-    AUTOFREE char *held = gtid_max_text(s->version.flavor, s->status.applied, scan.last);
-    const char *target = held ? held : s->status.applied;
-    if (!repl_wait_applied(db, target, SLICE_MS, &there, &s->err))
-        return step_fails(s, STEP_FAILED);
-    if (!there && step_look(s, db)) {
-        err_set(&s->err, ERR_TIMEOUT, 0, "the relay files hold transactions up to %.300s, applied is %.300s",
-                target, s->status.applied);
+    if (!there)
         return step_fails(s, s->status.io == REPL_IO_YES ? STEP_FAILED : STEP_STALLED);
-    }
     return there && (!s->lease.boosted || vault_flush_server(&s->place, &s->err));
 }
 

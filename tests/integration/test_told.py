@@ -37,6 +37,24 @@ class Operators(GuardBase):
             self.told("the replica is left to whoever stopped it", "error")
         c.sql("db1", "START SLAVE SQL_THREAD")
 
+    def test_a_receiver_stopped_by_hand_while_it_catches_up_does_not_hold_the_run(self):
+        run = self.started()
+        self.backlog(600)
+        c = self.cluster
+        with self.slow_replay():
+            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
+            c.sql("db1", "STOP SLAVE IO_THREAD")
+            received = c.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos")
+            outcome, _, _ = self.one.ended(run, 60)
+        self.assertEqual(outcome, "killed")
+        self.assertEqual(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), received, "all that was received is applied")
+        self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
+        self.told("the receiver is stopped", "warn")
+        c.expect_replicating("db1")
+        c.expect_caught_up()
+        c.expect_equal(["db0", "db1"])
+
     def test_an_applier_that_fails_while_it_catches_up_goes_on_once_that_is_mended(self):
         c = self.cluster
         run = self.started()
