@@ -70,6 +70,10 @@ static void act(Agent *a, BootAction action)
     case BOOT_RELEASE:
         pause_event(a, PAUSE_EV_RELEASE);
         break;
+    case BOOT_GIVE_UP:
+        pause_void(a, PAUSE_EV_RELEASE,
+                   "the agent was started anew while the replica was brought to the common GTID");
+        break;
     case BOOT_MOVED:
         pause_void(a, PAUSE_EV_MOVED,
                    "the applier was started by somebody else during the pause: the frozen state is lost");

@@ -66,6 +66,8 @@ void run_pause_news(Agent *a, const char *id, PauseNews news, const Err *err)
         break;
     case PAUSE_NEWS_RELEASED:
         take_replay(a, r);
+        if (r->state == RUN_PAUSING || r->state == RUN_FROZEN)
+            run_set_outcome(r, "error", ERR_CORRUPT, "the pause ended before the job began");
         if (!r->j.run.replay.next_run)
             r->j.run.caught_up_at = clock_wall_ms();
         run_event(a, r, RUN_EV_RELEASED);

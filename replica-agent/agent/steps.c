@@ -191,6 +191,21 @@ bool step_is_unanswered(const Err *err)
     return err->kind == ERR_TIMEOUT || err->kind == ERR_LOST;
 }
 
+static bool stop_failed(Step *s)
+{
+    enum { RELAY_LOG_WRITE_FAILURE = 1595 }; /* on both flavours */
+    if (step_is_unanswered(&s->err) && s->status.io_errno == RELAY_LOG_WRITE_FAILURE)
+        return err_prefix(&s->err,
+                          "the server could not write its relay log (error 1595, see its error log) and now "
+                          "does not stop its receiver: restart it; what it received is kept");
+    return err_prefix(&s->err, "stopping replication");
+}
+
+bool step_stop_both(Step *s, Db *db)
+{
+    return repl_stop_both(db, &s->err) || stop_failed(s);
+}
+
 /* Before the applier stops: the relay files are linked, and synced as the policy says. */
 static bool secure_buffer(Step *s, Db *db)
 {
@@ -382,12 +397,12 @@ static bool restore_stopped(Step *s, Db *db)
     if (!may_stop_applier(s, db))
         return false;
     if (must_start_anew(s, &want)) {
-        if (repl_stop_both(db, &s->err) && repl_settings_apply(db, &want, true, &s->err))
+        if (step_stop_both(s, db) && repl_settings_apply(db, &want, true, &s->err))
             s->result = STEP_STALLED;
         return false;
     }
     if (!repl_stop_sql(db, &s->err))
-        return false;
+        return stop_failed(s);
     bool set = repl_settings_apply(db, &want, true, &s->err);
     return repl_start_sql(db, &s->err) && set;
 }

@@ -18,6 +18,8 @@ bool step_open(Step *s, int64_t statement_ms, Db **ret);
 bool step_look(Step *s, Db *db);
 bool step_applier_failed(const Step *s);
 bool step_is_unanswered(const Err *err);
+/* Both threads. An error says what is to be done where the server itself is in the way. */
+bool step_stop_both(Step *s, Db *db);
 ReplSettings settings_view(const LeaseSettings *l);
 
 /* steps_start.c */

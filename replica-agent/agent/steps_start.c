@@ -241,7 +241,7 @@ static bool stand_still(Step *s, Db *db)
              failed ? "the applier has failed and its position in the relay files cannot be trusted"
              : lags ? "the server's replication position is behind what it has applied"
                     : "kept transactions are not applied and the source does not answer");
-    if (repl_stop_both(db, &s->err) && step_look(s, db))
+    if (step_stop_both(s, db) && step_look(s, db))
         return true;
     return step_fails(s, step_is_unanswered(&s->err) ? STEP_UNKNOWN : STEP_FAILED);
 }

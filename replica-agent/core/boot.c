@@ -19,7 +19,7 @@ static const BootRow rows[] = {
 
     {PAUSE_PAUSING, BOOT_SAME, BOOT_ANY, BOOT_OWNER_ALIVE, BOOT_ANY, BOOT_CONTINUE, "the pause had just begun"},
     {PAUSE_PAUSING, BOOT_SAME, BOOT_ANY, BOOT_ANY, BOOT_ANY, BOOT_RELEASE, "the owner of the pause has ended"},
-    {PAUSE_ALIGNING, BOOT_SAME, BOOT_ANY, BOOT_OWNER_ALIVE, BOOT_ANY, BOOT_RELEASE, "an alignment cannot be taken up again"},
+    {PAUSE_ALIGNING, BOOT_SAME, BOOT_ANY, BOOT_OWNER_ALIVE, BOOT_ANY, BOOT_GIVE_UP, "an alignment cannot be taken up again"},
     {PAUSE_ALIGNING, BOOT_SAME, BOOT_ANY, BOOT_ANY, BOOT_ANY, BOOT_RELEASE, "the owner of the pause has ended"},
 
     {BOOT_ANY, BOOT_SAME, BOOT_ANY, BOOT_ANY, BOOT_ANY, BOOT_CONTINUE, "the resume goes on where it was"},

@@ -30,6 +30,7 @@ typedef enum BootAction {
     BOOT_START,          /* no lease: replication is ours to start */
     BOOT_CONTINUE,       /* repeat the action of the lease's state */
     BOOT_RELEASE,        /* end the lease */
+    BOOT_GIVE_UP,        /* end the lease, and the run that waits for it */
     BOOT_MOVED,          /* fail the owner: the applier ran */
     BOOT_RESTARTED,      /* fail the owner: the server restarted under it */
     BOOT_RESTARTED_HELD, /* stays frozen */

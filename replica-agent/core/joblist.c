@@ -64,6 +64,29 @@ bool joblist_check_args(const char *job, const StrList *args, const StrList *all
     return true;
 }
 
+static const char *value_in(const StrList *env, const char *name, size_t n)
+{
+    for (size_t i = 0; n && i < env->n; i++)
+        if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+            return env->v[i] + n + 1;
+    return NULL;
+}
+
+char *joblist_expand(const char *arg, const StrList *env)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    while (*arg) {
+        const char *end = *arg == '{' ? strchr(arg, '}') : NULL;
+        const char *value = end ? value_in(env, arg + 1, (size_t)(end - arg - 1)) : NULL;
+        if (value)
+            str_adds(&out, value);
+        else
+            str_addc(&out, *arg);
+        arg = value ? end + 1 : arg + 1;
+    }
+    return xstrdup(str_z(&out));
+}
+
 /* ---- option files --------------------------------------------------------------------------------- */
 
 void client_cnf_done(ClientCnf *c)

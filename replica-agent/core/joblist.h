@@ -12,6 +12,9 @@ MUST_CHECK bool joblist_check_args(const char *job, const StrList *args, const S
 /* Patterns that do not compile are told when the configuration is read. */
 MUST_CHECK bool joblist_check_pattern(const char *pattern, Err *err);
 
+/* `arg` with each {NAME} that `env` ("NAME=value", …) has replaced by its value; other braces stay. Owned. */
+char *joblist_expand(const char *arg, const StrList *env);
+
 typedef struct ClientCnf {
     char *user, *password, *host, *socket, *port;
 } ClientCnf;

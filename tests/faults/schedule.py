@@ -23,6 +23,7 @@ LOADED = ("index", "totals")  # jobs whose results are loaded
 CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one leaves it so, and logs no more until it is started anew
 SERVER_DISKS = {"relay_full", "vault_full"}
 PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S, SHUTDOWN_WITHIN_S = 15, 90, 15, 15
+RELAY_LOG_WRITE_FAILURE, TOLD_WITHIN_S = "1595", 10  # such a server may hang in STOP until it is restarted, which its agent tells
 
 
 @dataclasses.dataclass
@@ -187,12 +188,18 @@ class Execution:
         """An operator who has stopped something, or has freed a disk that something broke by, starts it again once
         Siding has no pause there any more."""
         c, restarted = self.cluster, set()
-        until = time.monotonic() + 40
+        begun = time.monotonic()
+        until = begun + 40
         while time.monotonic() < until:
             now = c.replication_now(node) or {}
-            if (now.get("io"), now.get("sql")) == ("Yes", "Yes") and (node not in self.out_of_inodes() or c.has_applied(node, now["received"])):
+            hangs = not now or now.get("Last_IO_Errno") == RELAY_LOG_WRITE_FAILURE
+            if not hangs and (now.get("io"), now.get("sql")) == ("Yes", "Yes") and (node not in self.out_of_inodes() or c.has_applied(node, now["received"])):
                 return
-            if not self.stage.lease(node):
+            if hangs and node in self.out_of_inodes() - restarted and time.monotonic() > begun + TOLD_WITHIN_S:
+                restarted.add(node)
+                self.broken_by_error.append((node, r"restart it|no answer from the server|does not answer"))
+                self.end_server(node)
+            elif not self.stage.lease(node):
                 if now.get("Last_SQL_Errno", "0") != "0":
                     self.broken_by_error.append((node, r"applier"))
                 if now.get("Last_SQL_Errno") in CORRUPT_RELAY_LOG and node not in restarted:

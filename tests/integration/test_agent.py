@@ -588,7 +588,9 @@ class Accidents(Base):
                 self.cluster.expect_replicating("db1", 20)
                 wait_until(lambda: not self.one.state()["lease"].get("owner"), 20, "end of the lease")
                 if not forget_run:
-                    self.assertEqual(self.one.ended(run)[0], "error")
+                    outcome, error, _ = self.one.ended(run)
+                    self.assertEqual(outcome, "error")
+                    self.assertIn("while the replica was brought to the common GTID", error)
 
     def see(self, run, state):
         deadline = time.monotonic() + 8

@@ -113,7 +113,7 @@ static void boot(void **state)
         /* the agent restarted on the way */
         {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_CONTINUE},
         {PAUSE_PAUSING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_GONE, false, BOOT_RELEASE},
-        {PAUSE_ALIGNING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_RELEASE},
+        {PAUSE_ALIGNING, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ALIVE, false, BOOT_GIVE_UP},
         {PAUSE_ABANDONED, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_GONE, false, BOOT_CONTINUE},
         {PAUSE_RESUMING, BOOT_SAME, BOOT_SQL_STOPPED, BOOT_OWNER_ENDING, false, BOOT_CONTINUE},
         {PAUSE_CATCHING_UP, BOOT_SAME, BOOT_SQL_RUNNING, BOOT_OWNER_ENDING, false, BOOT_CONTINUE},
@@ -368,6 +368,32 @@ static void option_files(void **state)
     client_cnf_done(&c);
 }
 
+static void names_in_braces_are_replaced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg, *expanded;
+    } cases[] = {
+        {"--dir={SIDING_RESULT_DIR}/x", "--dir=/r/1.1/x"},
+        {"{SIDING_GTID}{SIDING_GTID}", "0-1-7,1-1-20-1-7,1-1-2"},
+        {"{SIDING_GT}", "{SIDING_GT}"},
+        {"{}", "{}"},
+        {"{", "{"},
+        {"}{a{SIDING_EMPTY}}", "}{a}"},
+        {"SELECT '{\"a\": 1}'", "SELECT '{\"a\": 1}'"},
+        {"", ""},
+    };
+    StrList env = STRLIST_INIT;
+    strlist_add(&env, "SIDING_RESULT_DIR=/r/1.1");
+    strlist_add(&env, "SIDING_GTID=0-1-7,1-1-2");
+    strlist_add(&env, "SIDING_EMPTY=");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTOFREE char *got = joblist_expand(cases[i].arg, &env);
+        assert_string_equal(got, cases[i].expanded);
+    }
+    strlist_done(&env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +411,7 @@ int main(void)
         cmocka_unit_test(arguments),
         cmocka_unit_test(no_pattern_no_argument),
         cmocka_unit_test(option_files),
+        cmocka_unit_test(names_in_braces_are_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
