@@ -408,3 +408,20 @@ uint32_t codec_crc32(uint32_t crc, const void *bytes, size_t n)
     return (uint32_t)crc32_z(crc, bytes, n);
 #endif
 }
+
+void codec_zlib(const void *bytes, size_t n, Str *out)
+{
+    uLongf size = compressBound(n);
+    str_reserve(out, size);
+    /* fails only for want of memory or room */
+    if (compress((Bytef *)out->p + out->len, &size, n ? bytes : (const Bytef *)"", n) != Z_OK)
+        abort();
+    out->len += size;
+    out->p[out->len] = '\0';
+}
+
+bool codec_unzlib(const void *in, size_t n, void *out, size_t out_n)
+{
+    uLongf got = out_n + 1; /* room for one too many shows a wrong length */
+    return uncompress(out, &got, in, n) == Z_OK && got == out_n;
+}

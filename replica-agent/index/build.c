@@ -10,7 +10,10 @@
 
 #include "common/fs.h"
 #include "common/progress.h"
+#include "replica-agent/index/entries.h"
 #include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/layout.h"
+#include "replica-agent/index/place.h"
 #include "replica-agent/index/rows.h"
 #include "replica-agent/index/runs.h"
 #include "replica-agent/index/source.h"
@@ -41,8 +44,8 @@ typedef struct Worker {
     Db *db;
     Tokenizer *tokenizer;
     Terms *terms;
-    int64_t record, text_bytes;
-    unsigned field;
+    int64_t text_bytes;
+    Place place;
 } Worker;
 
 /* ---- shared state -------------------------------------------------------------------------------- */
@@ -109,10 +112,10 @@ static void range_done(Build *b, Worker *w)
 
 /* ---- a worker ------------------------------------------------------------------------------------ */
 
-static void add_term(void *arg, const char *term, size_t n)
+static void add_term(void *arg, const char *term, size_t n, uint32_t word)
 {
     Worker *w = arg;
-    terms_add(w->terms, term, n, w->record, w->field);
+    terms_add(w->terms, term, n, w->place.record, w->place.field, place_position(&w->place, word));
 }
 
 static bool spill(Worker *w, Err *err)
@@ -134,10 +137,9 @@ static bool add_text(void *arg, int64_t record, unsigned field, const char *text
     Worker *w = arg;
     if (jobctl_stop_asked() || w->build->failed)
         return err_set(err, ERR_CANCELLED, 0, "asked to stop");
-    w->record = record;
-    w->field = field;
     w->text_bytes += (int64_t)n;
-    tokenizer_run(w->tokenizer, text, n, add_term, w);
+    place_begin(&w->place, record, field);
+    place_end(&w->place, tokenizer_run(w->tokenizer, text, n, add_term, w));
     return !terms_are_full(w->terms) || spill(w, err);
 }
 
@@ -146,7 +148,7 @@ static bool worker_open(Worker *w, Err *err)
     const BuildOptions *o = w->build->o;
     const IndexDefinition *d = o->definition;
     size_t memory = (size_t)(o->memory_bytes / o->threads);
-    w->terms = terms_new(memory > MIN_MEMORY ? memory : MIN_MEMORY);
+    w->terms = terms_new(definition_kind(d), memory > MIN_MEMORY ? memory : MIN_MEMORY);
     /* A sleeping or sorting job leaves its connections idle, or its results unread, for long. */
     return tokenizer_new(d->language, d->min_length, &d->stop_words, &w->tokenizer, err) &&
            db_connect(&o->target, 0, &w->db, err) &&
@@ -214,10 +216,12 @@ static bool read_all(Build *b, Err *err)
 
 typedef struct Output {
     RowsOut *rows;
+    Layout *layout;
+    Entries *entries;
     int64_t count, records;
 } Output;
 
-static bool put_row(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+static bool put_posting(void *arg, const char *term, size_t n, const Posting *p, Err *err)
 {
     Output *out = arg;
     if (++out->count % 4096 == 0) {
@@ -225,16 +229,22 @@ static bool put_row(void *arg, const char *term, size_t n, const Posting *p, Err
             return false;
         progress_set(out->records, out->records, "writing rows");
     }
-    return rows_put(out->rows, term, n, p, err);
+    return entries_put(out->entries, term, n, p, err);
 }
 
 static bool write_all(Build *b, BuildResult *ret, Err *err)
 {
     const BuildOptions *o = b->o;
-    Output out = {.rows = rows_new(o->folder, o->definition->target, o->codec, o->rows_per_file),
+    const IndexDefinition *d = o->definition;
+    Output out = {.rows = rows_new(o->folder, d->target, o->codec, o->rows_per_file),
                   .records = b->bounds.rows / o->shards};
-    bool ok = runs_merge(b->runs_folder, &b->runs, put_row, &out, err) &&
+    out.layout = layout_new(d, rows_put, out.rows);
+    out.entries = entries_new(definition_kind(d), layout_put, out.layout);
+    bool ok = runs_merge(definition_kind(d), b->runs_folder, &b->runs, put_posting, &out, err) &&
+              entries_end(out.entries, err) && layout_end(out.layout, err) &&
               rows_finish(out.rows, &ret->files, &ret->sum, err);
+    entries_free(out.entries);
+    layout_free(out.layout);
     rows_free(out.rows);
     return ok;
 }

@@ -7,15 +7,19 @@
 
 #include "common/clock.h"
 #include "common/db.h"
+#include "common/gz.h"
+#include "common/json.h"
 #include "common/sha256.h"
 
-enum { MAX_FIELDS = 255 };
+enum { MAX_FIELDS = 255, LONGEST_COMMENT = 2000 };
 
 static const ConfOption field_options[] = {
     {"name", CONF_STR, offsetof(IndexField, name), .required = true,
      .doc = "What the field holds, for people."},
     {"query", CONF_STR, offsetof(IndexField, query), .required = true,
      .doc = "A SELECT of an integer key and a text, in this order."},
+    {"weight", CONF_INT, offsetof(IndexField, weight), .fallback = "1", .min = 0, .max = 1000000,
+     .doc = "How much a word in this field counts for those who search: stands in the table's comment."},
     {NULL},
 };
 
@@ -24,6 +28,11 @@ static const ConfOption index_options[] = {
      .doc = "The table that holds the index, as \"database.table\"."},
     {"key", CONF_STR, offsetof(IndexDefinition, key), .fallback = "record",
      .doc = "Name of the target's key column."},
+    {"layout", CONF_STR, offsetof(IndexDefinition, layout), .fallback = "postings",
+     .choices = "postings|hitlist",
+     .doc = "A row for each word, record and field, or a row for each word with a compressed list."},
+    {"positions", CONF_BOOL, offsetof(IndexDefinition, positions), .fallback = "false",
+     .doc = "Keep at which words of a field a word stands too."},
     {"fields", CONF_LIST, offsetof(IndexDefinition, fields), .required = true,
      .doc = "What is indexed; the fields are numbered from 1 in this order.", .group = field_options,
      .size = sizeof(IndexField)},
@@ -54,13 +63,26 @@ const ConfOption job_file_options[] = {
     {"program", CONF_PATH, offsetof(JobFile, program),
      .doc = "The program of a command, run without a shell."},
     {"args", CONF_STRS, offsetof(JobFile, args), .doc = "Its arguments."},
+    {"stdout", CONF_STR, offsetof(JobFile, stdout_file),
+     .doc = "A file of the result that a command's standard output goes to, compressed (.gz is added); left "
+            "out: the task's log."},
     {"allow_args", CONF_STRS, offsetof(JobFile, allow_args),
      .doc = "Regular expressions: each argument added by a submitter must match one."},
-    {"upload", CONF_STR, offsetof(JobFile, upload), .fallback = "none", .choices = "none|swap|append|replace",
-     .doc = "How the result is loaded into the primary."},
+    {"upload", CONF_STR, offsetof(JobFile, upload), .fallback = "none",
+     .choices = "none|swap|append|replace|program",
+     .doc = "How the result is loaded into the primary, or that a program there takes it."},
+    {"upload_program", CONF_PATH, offsetof(JobFile, upload_program),
+     .doc =
+         "What takes a command's result on the primary's host, run without a shell. It finds the result in "
+         "SIDING_RESULT_DIR, and may be run again after a crash."},
+    {"upload_args", CONF_STRS, offsetof(JobFile, upload_args), .doc = "Its arguments."},
     {"target", CONF_STR, offsetof(JobFile, target), .doc = "The table a command's result is loaded into."},
     {"columns", CONF_STRS, offsetof(JobFile, columns),
      .doc = "Columns of the result's rows; left out: those of the table."},
+    {"compress", CONF_STR, offsetof(JobFile, compress), .fallback = "gzip",
+     .doc = "How files of a command's result are compressed that are not yet: gzip, igzip:0 to igzip:3, "
+            "zlib:1 to "
+            "zlib:9, zstd:1 to zstd:19, or none."},
     {"nice", CONF_INT, offsetof(JobFile, nice), .fallback = "10", .min = -20, .max = 19,
      .doc = "Nice value."},
     {"time_limit", CONF_DURATION, offsetof(JobFile, time_limit_ms),
@@ -135,11 +157,22 @@ static bool check_target(const char *path, const IndexDefinition *d, Err *err)
                           "the table's name has more than %d bytes: the name of "
                           "the new table beside it would not fit",
                           DEFINITION_TABLE_MAX);
-    static const char *const taken[] = {"term", "field", "frequency"};
+    static const char *const taken[] = {"term", "field", "frequency", "positions"};
     for (size_t i = 0; i < COUNT(taken); i++)
         if (strcasecmp(d->key, taken[i]) == 0)
             return conf_error(err, path, "index.key", "\"%s\" is another column of the index", d->key);
     return true;
+}
+
+static bool check_comment(const char *path, const IndexDefinition *d, Err *err)
+{
+    AUTOFREE char *comment = definition_comment(d);
+    if (strlen(comment) <= LONGEST_COMMENT)
+        return true;
+    return conf_error(err, path, "index.fields",
+                      "their names are too long: with their weights they stand in the comment of the table, "
+                      "which takes %d bytes, not %zu",
+                      LONGEST_COMMENT, strlen(comment));
 }
 
 static bool check_changes(const char *path, const IndexDefinition *d, Err *err)
@@ -156,6 +189,21 @@ static bool check_changes(const char *path, const IndexDefinition *d, Err *err)
     return true;
 }
 
+static bool check_output(const char *path, const JobFile *f, Err *err)
+{
+    if (!gz_codec_known(f->compress))
+        return conf_error(err, path, "compress", "\"%s\" is no codec: gzip, zlib:6, zstd:3, none …",
+                          f->compress);
+    static const char *const taken[] = {"manifest.json", "SHA256SUMS", "files.json"};
+    const char *name = f->stdout_file;
+    if (!name)
+        return true;
+    bool ok = *name && *name != '.' && !strchr(name, '/') && strlen(name) < 200;
+    for (size_t i = 0; i < COUNT(taken); i++)
+        ok = ok && !str_eq(name, taken[i]);
+    return ok || conf_error(err, path, "stdout", "\"%s\" is no name for a file of the result", name);
+}
+
 static bool check_job(const char *path, const JobFile *f, Err *err)
 {
     if (str_eq(f->kind, "command")) {
@@ -165,16 +213,22 @@ static bool check_job(const char *path, const JobFile *f, Err *err)
             return conf_error(err, path, "index", "is for kind \"index\" only");
         if (str_eq(f->upload, "swap"))
             return conf_error(err, path, "upload", "\"swap\" is for kind \"index\" only");
-        if (!str_eq(f->upload, "none") && !f->target)
+        if (str_eq(f->upload, "program") && !f->upload_program)
+            return conf_error(err, path, "upload_program", "missing; upload \"program\" needs one");
+        if (!str_eq(f->upload, "none") && !str_eq(f->upload, "program") && !f->target)
             return conf_error(err, path, "target", "missing; upload \"%s\" needs one", f->upload);
-        return true;
+        return check_output(path, f, err);
     }
     if (!f->index.fields.n && !f->index.target)
         return conf_error(err, path, "index", "missing; kind \"index\" needs one");
     if (f->program)
         return conf_error(err, path, "program", "is for kind \"command\" only");
+    if (f->stdout_file)
+        return conf_error(err, path, "stdout", "is for kind \"command\" only");
+    if (str_eq(f->upload, "program"))
+        return conf_error(err, path, "upload", "\"program\" is for kind \"command\" only");
     return check_target(path, &f->index, err) && check_fields(path, &f->index, err) &&
-           check_changes(path, &f->index, err);
+           check_comment(path, &f->index, err) && check_changes(path, &f->index, err);
 }
 
 bool job_file_load(const char *path, JobFile *ret, Err *err)
@@ -205,10 +259,25 @@ bool definition_load(const char *path, JobFile *ret, Err *err)
 
 /* ---- what follows from it ------------------------------------------------------------------------ */
 
+bool definition_is_hitlist(const IndexDefinition *d)
+{
+    return str_eq(d->layout, "hitlist");
+}
+
+bool definition_set_layout(IndexDefinition *d, const char *layout, Err *err)
+{
+    if (!str_eq(layout, "postings") && !str_eq(layout, "hitlist"))
+        return err_set(err, ERR_USAGE, 0, "layout \"%s\" is not known: postings or hitlist", layout);
+    free(d->layout);
+    d->layout = xstrdup(layout);
+    return true;
+}
+
 char *definition_fingerprint(const IndexDefinition *d)
 {
     AUTO(str_done) Str all = STR_INIT;
-    str_addf(&all, "%s\n%s\n%s\n%lld\n", d->target, d->key, d->language, (long long)d->min_length);
+    str_addf(&all, "%s\n%s\n%s\n%lld\n%s\n%d\n", d->target, d->key, d->language, (long long)d->min_length,
+             d->layout, d->positions);
     for (size_t i = 0; i < d->fields.n; i++)
         str_addf(&all, "%zu %s\n", i + 1, definition_field(d, i)->query);
     for (size_t i = 0; i < d->stop_words.n; i++)
@@ -249,28 +318,63 @@ void definition_changed_since(const IndexDefinition *d, int64_t since_wall_ms, S
     }
 }
 
+char *definition_comment(const IndexDefinition *d)
+{
+    AUTOJSON json_t *comment = json_object();
+    json_t *fields = json_array();
+    for (size_t i = 0; i < d->fields.n; i++) {
+        json_t *field = json_object();
+        json_set_str(field, "name", definition_field(d, i)->name);
+        json_set_int(field, "weight", definition_field(d, i)->weight);
+        json_array_append_new(fields, field);
+    }
+    json_object_set_new(comment, "fields", fields);
+    return json_text(comment);
+}
+
+static void postings_body(const IndexDefinition *d, Str *out)
+{
+    AUTO(str_done) Str key = STR_INIT;
+    db_quote_id(&key, d->key);
+    str_addf(out,
+             "  %s BIGINT NOT NULL,\n  `field` TINYINT UNSIGNED NOT NULL,\n"
+             "  `frequency` INT UNSIGNED NOT NULL,\n%s  PRIMARY KEY (`term`, %s, `field`),\n"
+             "  KEY %s (%s)\n",
+             str_z(&key), d->positions ? "  `positions` MEDIUMTEXT CHARACTER SET ascii NOT NULL,\n" : "",
+             str_z(&key), str_z(&key), str_z(&key));
+}
+
 void definition_create_table(const IndexDefinition *d, Str *out)
 {
     AUTOFREE char *db = NULL;
     AUTOFREE char *table = NULL;
-    AUTO(str_done) Str key = STR_INIT;
+    AUTOFREE char *comment = definition_comment(d);
     if (!db_split_table(d->target, &db, &table))
         return;
-    db_quote_id(&key, d->key);
     str_adds(out, "CREATE TABLE ");
     db_quote_table(out, db, table);
-    str_addf(out,
-             " (\n  `term` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,\n"
-             "  %s BIGINT NOT NULL,\n  `field` TINYINT UNSIGNED NOT NULL,\n"
-             "  `frequency` INT UNSIGNED NOT NULL,\n  PRIMARY KEY (`term`, %s, `field`),\n"
-             "  KEY %s (%s)\n) ENGINE=InnoDB",
-             str_z(&key), str_z(&key), str_z(&key), str_z(&key));
+    str_adds(out, " (\n  `term` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,\n");
+    if (definition_is_hitlist(d))
+        str_adds(out, "  `first` BIGINT NOT NULL,\n  `records` INT UNSIGNED NOT NULL,\n"
+                      "  `hits` LONGBLOB NOT NULL,\n  PRIMARY KEY (`term`, `first`)\n");
+    else
+        postings_body(d, out);
+    str_adds(out, ") ENGINE=InnoDB COMMENT=");
+    db_quote_str(out, comment, strlen(comment));
 }
 
 void definition_columns(const IndexDefinition *d, StrList *ret)
 {
     strlist_add(ret, "term");
+    if (definition_is_hitlist(d)) {
+        strlist_add(ret, "first");
+        strlist_add(ret, "records");
+        strlist_add(ret, "hits");
+        return;
+    }
     strlist_add(ret, d->key);
     strlist_add(ret, "field");
     strlist_add(ret, "frequency");
+    if (d->positions)
+        strlist_add(ret, "positions");
 }

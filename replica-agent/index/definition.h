@@ -8,11 +8,14 @@
 
 typedef struct IndexField {
     char *name, *query; /* query: key, text */
+    int64_t weight;     /* for those who search */
 } IndexField;
 
 typedef struct IndexDefinition {
     char *target, *key; /* "db.table", and the name of its key column */
-    ConfList fields;    /* IndexField; their numbers in the table count from 1 */
+    char *layout;       /* postings, hitlist */
+    bool positions;
+    ConfList fields; /* IndexField; their numbers in the table count from 1 */
     char *changed_since;
     int64_t changed_margin_ms;
     char *on_change; /* refuse, delta, discard */
@@ -24,9 +27,12 @@ typedef struct IndexDefinition {
 typedef struct JobFile {
     char *name, *kind, *on; /* kind: index, command */
     char *program;
+    char *stdout_file; /* in the result; NULL: the log */
+    char *compress;    /* codec of the result's files */
     StrList args, allow_args;
     char *upload, *target;
-    StrList columns;
+    char *upload_program; /* of upload "program" */
+    StrList columns, upload_args;
     int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes; /* limits: 0 none */
     int64_t relay_limit_bytes, catchup_limit_ms, min_free_bytes;     /* 0: the agent's */
     int64_t keep, keep_for_ms;                                       /* 0: the agent's */
@@ -56,6 +62,9 @@ static inline const IndexField *definition_field(const IndexDefinition *d, size_
     return (const IndexField *)d->fields.v + i;
 }
 
+bool definition_is_hitlist(const IndexDefinition *d);
+/* In place of what the file says. ERR_USAGE. */
+MUST_CHECK bool definition_set_layout(IndexDefinition *d, const char *layout, Err *err);
 /* SHA-256 over all that decides what the rows are: two definitions of one fingerprint make the same rows.
  * Owned. */
 char *definition_fingerprint(const IndexDefinition *d);
@@ -63,5 +72,7 @@ char *definition_fingerprint(const IndexDefinition *d);
 void definition_changed_since(const IndexDefinition *d, int64_t since_wall_ms, Str *out);
 /* The standard definition of the target, with the name quoted. */
 void definition_create_table(const IndexDefinition *d, Str *out);
-/* term, key, field, frequency. */
+/* The comment of a table that is an index: {"fields":[{"name":"title","weight":3},…]}. Owned. */
+char *definition_comment(const IndexDefinition *d);
+/* term, key, field, frequency[, positions]; or term, first, records, hits. */
 void definition_columns(const IndexDefinition *d, StrList *ret);

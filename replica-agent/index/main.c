@@ -20,7 +20,7 @@
 typedef struct Options {
     DbTarget target;
     StrList databases;
-    char *definition, *output, *codec, *words;
+    char *definition, *output, *codec, *words, *layout;
     int64_t threads, memory_bytes, range_rows, rows_per_file;
 } Options;
 
@@ -29,6 +29,9 @@ static const Opt option_table[] = {
      .doc = "The job's file with its index definition. Required.", .section = "Index"},
     {"output", 'o', OPT_STR, offsetof(Options, output), "DIR",
      .doc = "Folder of the result; default: $SIDING_RESULT_DIR."},
+    {"layout", 0, OPT_STR, offsetof(Options, layout), "LAYOUT",
+     .doc = "postings (a row for each word, record and field) or hitlist (a row for each word, with a "
+            "compressed list); default: what the definition says."},
     {"threads", 't', OPT_INT, offsetof(Options, threads), "N", "2", 1, 64,
      "Connections that read and threads that tokenize."},
     {"memory", 'm', OPT_SIZE, offsetof(Options, memory_bytes), "SIZE", "256M", 1 << 20, INT64_MAX,
@@ -47,7 +50,7 @@ static const Opt option_table[] = {
 
 static const char usage[] = "siding-index --definition FILE --output DIR [options]";
 static const char intro[] =
-    "Builds an inverted index (term, record, field, frequency) from the texts of a frozen server.";
+    "Builds an inverted index from the texts of a frozen server: which words stand in which records.";
 
 static bool from_environment(Options *o, Err *err)
 {
@@ -89,9 +92,9 @@ static bool shards_from_environment(BuildOptions *b, Err *err)
 
 /* ---- --words ------------------------------------------------------------------------------------- */
 
-static void print_term(void *arg, const char *term, size_t n)
+static void print_term(void *arg, const char *term, size_t n, uint32_t word)
 {
-    (void)arg;
+    (void)arg, (void)word;
     printf("%.*s\n", (int)n, term);
 }
 
@@ -206,7 +209,11 @@ static bool run(const Options *o, Err *err)
     int64_t begun = clock_mono_ms();
     if (!definition_load(o->definition, &r.job, err))
         return false;
-    bool ok;
+    bool ok = !o->layout || definition_set_layout(&r.job.index, o->layout, err);
+    if (!ok) {
+        job_file_done(&r.job);
+        return false;
+    }
     if (o->words) {
         ok = print_words(&r.job.index, o->words, err);
     } else {

@@ -80,36 +80,33 @@ static bool close_file(RowsOut *r, Err *err)
     return true;
 }
 
-static size_t format_i64(int64_t v, char ret[24])
+/* As LOAD DATA reads by default: the separators, the escape and a zero byte are escaped. */
+static void add_escaped(Str *block, const char *p, size_t n)
 {
-    char digits[24];
-    size_t n = 0, len = 0;
-    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
-    do
-        digits[n++] = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0)
-        ret[len++] = '-';
-    while (n)
-        ret[len++] = digits[--n];
-    return len;
+    const char *end = p + n, *plain = p;
+    for (; p < end; p++) {
+        char c = *p == '\t' ? 't' : *p == '\n' ? 'n' : *p == '\\' ? '\\' : *p == '\0' ? '0' : '\0';
+        if (!c)
+            continue;
+        str_add(block, plain, (size_t)(p - plain));
+        str_addc(block, '\\');
+        str_addc(block, c);
+        plain = p + 1;
+    }
+    str_add(block, plain, (size_t)(end - plain));
 }
 
-bool rows_put(RowsOut *r, const char *term, size_t n, const Posting *p, Err *err)
+bool rows_put(void *rows, const RowSumField *columns, size_t n, Err *err)
 {
+    RowsOut *r = rows;
     if (r->w && r->rows >= r->rows_per_file && !close_file(r, err))
         return false;
     if (!r->w && !open_file(r, err))
         return false;
-    char record[24], field[24], frequency[24];
-    RowSumField columns[] = {{term, n},
-                             {record, format_i64(p->record, record)},
-                             {field, format_i64(p->field, field)},
-                             {frequency, format_i64(p->frequency, frequency)}};
-    rowsum_add(&r->sum, columns, COUNT(columns));
-    for (size_t i = 0; i < COUNT(columns); i++) {
-        str_add(&r->block, columns[i].p, columns[i].n); /* terms hold nothing that wants escaping */
-        str_addc(&r->block, i + 1 < COUNT(columns) ? '\t' : '\n');
+    rowsum_add(&r->sum, columns, n);
+    for (size_t i = 0; i < n; i++) {
+        add_escaped(&r->block, columns[i].p, columns[i].n);
+        str_addc(&r->block, i + 1 < n ? '\t' : '\n');
     }
     r->rows++;
     return r->block.len < BLOCK || write_block(r, err);

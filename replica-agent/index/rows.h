@@ -6,7 +6,7 @@
 
 #include "common/json.h"
 #include "common/rowsum.h"
-#include "replica-agent/index/terms.h"
+#include "common/str.h"
 
 /* What the names of a target's files begin with: "db.table" with odd characters replaced. Owned. */
 char *rows_file_stem(const char *target);
@@ -14,7 +14,8 @@ char *rows_file_stem(const char *target);
 typedef struct RowsOut RowsOut;
 
 RowsOut *rows_new(const char *folder, const char *target, const char *codec, int64_t rows_per_file);
-MUST_CHECK bool rows_put(RowsOut *r, const char *term, size_t n, const Posting *p, Err *err);
+/* A LayoutSink. */
+bool rows_put(void *rows, const RowSumField *columns, size_t n, Err *err);
 /* Ends the last file; there is at least one. `ret_files` as in files.json. */
 MUST_CHECK bool rows_finish(RowsOut *r, json_t **ret_files, RowSum *ret_sum, Err *err);
 /* Frees; removes the files it made unless rows_finish succeeded. */

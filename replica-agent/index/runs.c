@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A run file: per term its length + 1, its bytes, and its postings (field, record as the difference to the
- * one before, frequency) up to a zero in place of a field; a zero in place of a term ends the file. Numbers
+ * one before, number) up to a zero in place of a field; a zero in place of a term ends the file. Numbers
  * are varints, so that a file cut off by a full disk is seen.
  */
 #include "replica-agent/index/runs.h"
@@ -58,7 +58,7 @@ static void writer_posting(RunWriter *w, const Posting *p)
     uint64_t record = (uint64_t)p->record ^ sign_bit;
     put_number(w->f, p->field);
     put_number(w->f, record - w->record);
-    put_number(w->f, p->frequency);
+    put_number(w->f, p->number);
     w->record = record;
 }
 
@@ -133,18 +133,18 @@ static bool get_number(RunReader *r, uint64_t *ret, Err *err)
 
 static bool reader_posting(RunReader *r, Err *err)
 {
-    uint64_t field, delta, frequency;
+    uint64_t field, delta, number;
     if (!get_number(r, &field, err))
         return false;
     r->has_posting = field != 0;
     if (!field)
         return true;
-    if (!get_number(r, &delta, err) || !get_number(r, &frequency, err))
+    if (!get_number(r, &delta, err) || !get_number(r, &number, err))
         return false;
     r->record += delta;
     r->posting.record = (int64_t)(r->record ^ sign_bit);
     r->posting.field = field & 255;
-    r->posting.frequency = frequency & POSTING_MAX_FREQUENCY;
+    r->posting.number = number & POSTING_MAX_NUMBER;
     return true;
 }
 
@@ -199,7 +199,9 @@ static size_t choose_term(RunReader *readers, size_t n, RunReader **chosen)
 
 static bool is_before(const Posting *a, const Posting *b)
 {
-    return a->record < b->record || (a->record == b->record && a->field < b->field);
+    if (a->record != b->record)
+        return a->record < b->record;
+    return a->field != b->field ? a->field < b->field : a->number < b->number;
 }
 
 static RunReader *least_posting(RunReader **chosen, size_t n)
@@ -211,32 +213,38 @@ static RunReader *least_posting(RunReader **chosen, size_t n)
     return least;
 }
 
-static bool merge_term(RunReader **chosen, size_t n, RunSink sink, void *arg, Err *err)
+/* What becomes of the merged postings. */
+typedef struct Merge {
+    PostingKind kind;
+    RunSink sink;
+    void *arg;
+} Merge;
+
+static bool merge_term(RunReader **chosen, size_t n, const Merge *m, Err *err)
 {
     RunReader *r = least_posting(chosen, n);
     Posting sum = r->posting;
     if (!reader_posting(r, err))
         return false;
     while ((r = least_posting(chosen, n))) {
-        if (r->posting.record == sum.record && r->posting.field == sum.field) {
-            uint32_t f = sum.frequency + r->posting.frequency;
-            sum.frequency = (f < POSTING_MAX_FREQUENCY ? f : POSTING_MAX_FREQUENCY) & POSTING_MAX_FREQUENCY;
+        if (m->kind == POSTING_COUNTS && r->posting.record == sum.record && r->posting.field == sum.field) {
+            sum.number = posting_add_numbers(sum.number, r->posting.number) & POSTING_MAX_NUMBER;
         } else {
-            if (!sink(arg, chosen[0]->term, chosen[0]->n, &sum, err))
+            if (!m->sink(m->arg, chosen[0]->term, chosen[0]->n, &sum, err))
                 return false;
             sum = r->posting;
         }
         if (!reader_posting(r, err))
             return false;
     }
-    return sink(arg, chosen[0]->term, chosen[0]->n, &sum, err);
+    return m->sink(m->arg, chosen[0]->term, chosen[0]->n, &sum, err);
 }
 
-static bool merge_readers(RunReader *readers, size_t n, RunSink sink, void *arg, Err *err)
+static bool merge_readers(RunReader *readers, size_t n, const Merge *m, Err *err)
 {
     RunReader *chosen[RUNS_MAX_OPEN];
     for (size_t count; (count = choose_term(readers, n, chosen));) {
-        if (!merge_term(chosen, count, sink, arg, err))
+        if (!merge_term(chosen, count, m, err))
             return false;
         for (size_t i = 0; i < count; i++)
             if (!reader_term(chosen[i], err))
@@ -245,13 +253,13 @@ static bool merge_readers(RunReader *readers, size_t n, RunSink sink, void *arg,
     return true;
 }
 
-static bool merge_some(char *const *paths, size_t n, RunSink sink, void *arg, Err *err)
+static bool merge_some(char *const *paths, size_t n, const Merge *m, Err *err)
 {
     RunReader *readers = xcalloc(n, sizeof *readers);
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++)
         ok = reader_open(&readers[i], paths[i], err);
-    ok = ok && merge_readers(readers, n, sink, arg, err);
+    ok = ok && merge_readers(readers, n, m, err);
     for (size_t i = 0; i < n; i++)
         if (readers[i].f)
             fclose(readers[i].f);
@@ -279,25 +287,27 @@ static bool spill_posting(void *arg, const char *term, size_t n, const Posting *
     return ferror(s->w.f) ? err_errno(err, errno, "write %s", s->w.path) : true;
 }
 
-static bool merge_into_run(const char *path, char *const *paths, size_t n, Err *err)
+static bool merge_into_run(PostingKind kind, const char *path, char *const *paths, size_t n, Err *err)
 {
     Spill s = {.n = 0};
+    Merge m = {kind, spill_posting, &s};
     if (!writer_open(&s.w, path, err))
         return false;
     Err closing;
-    bool ok = merge_some(paths, n, spill_posting, &s, err);
+    bool ok = merge_some(paths, n, &m, err);
     return writer_close(&s.w, ok ? err : &closing) && ok;
 }
 
-bool runs_merge(const char *folder, StrList *paths, RunSink sink, void *arg, Err *err)
+bool runs_merge(PostingKind kind, const char *folder, StrList *paths, RunSink sink, void *arg, Err *err)
 {
+    Merge m = {kind, sink, arg};
     size_t done = 0;
     for (int level = 0; paths->n - done > RUNS_MAX_OPEN; level++) {
         AUTOFREE char *path = xasprintf("%s/merged-%05d", folder, level);
-        if (!merge_into_run(path, paths->v + done, RUNS_MAX_OPEN, err))
+        if (!merge_into_run(kind, path, paths->v + done, RUNS_MAX_OPEN, err))
             return false;
         done += RUNS_MAX_OPEN;
         strlist_add(paths, path);
     }
-    return merge_some(paths->v + done, paths->n - done, sink, arg, err);
+    return merge_some(paths->v + done, paths->n - done, &m, err);
 }

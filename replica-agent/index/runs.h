@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * External sort: batches of postings spilled as sorted run files, merged into one sorted sequence with a
- * bounded number of open files. Postings of one (term, record, field) in several runs are added up.
+ * bounded number of open files. Counts of one (term, record, field) in several runs are added up.
  */
 #pragma once
 
@@ -15,4 +15,5 @@ MUST_CHECK bool run_write(const char *path, Terms *t, Err *err);
 typedef bool (*RunSink)(void *arg, const char *term, size_t n, const Posting *posting, Err *err);
 /* Removes the files as it consumes them; more than RUNS_MAX_OPEN go through intermediate files in `folder`.
  */
-MUST_CHECK bool runs_merge(const char *folder, StrList *paths, RunSink sink, void *arg, Err *err);
+MUST_CHECK bool runs_merge(PostingKind kind, const char *folder, StrList *paths, RunSink sink, void *arg,
+                           Err *err);

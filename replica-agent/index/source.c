@@ -139,7 +139,9 @@ static bool read_where(Db *db, const Source *s, size_t field, const char *where,
                        Err *err)
 {
     const IndexField *f = definition_field(s->definition, field);
-    AUTOFREE char *sql = xasprintf("SELECT * FROM (%s) AS source WHERE %s", f->query, where);
+    /* positions count on through the texts of a record: these must come together */
+    AUTOFREE char *sql = xasprintf("SELECT * FROM (%s) AS source WHERE %s%s", f->query, where,
+                                   s->definition->positions ? " ORDER BY 1" : "");
     DbRows *rows;
     if (!db_stream(db, &rows, err, sql))
         return in_field(f, err);

@@ -13,6 +13,7 @@ typedef struct Term {
 } Term;
 
 struct Terms {
+    PostingKind kind;
     size_t max_bytes;
     Str text;
     Term *terms;
@@ -24,9 +25,15 @@ struct Terms {
     uint32_t *order; /* terms in sorted order */
 };
 
-Terms *terms_new(size_t max_bytes)
+uint32_t posting_add_numbers(uint32_t a, uint32_t b)
+{
+    return a + b < POSTING_MAX_NUMBER ? a + b : POSTING_MAX_NUMBER;
+}
+
+Terms *terms_new(PostingKind kind, size_t max_bytes)
 {
     Terms *t = NEW(Terms);
+    t->kind = kind;
     t->max_bytes = max_bytes;
     t->slot_count = 1 << 12;
     t->slots = xcalloc(t->slot_count, sizeof *t->slots);
@@ -114,14 +121,14 @@ static Term *find_or_add(Terms *t, const char *p, size_t n)
     return &t->terms[id];
 }
 
-void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned field)
+void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned field, uint32_t position)
 {
     Term *term = find_or_add(t, text, n);
-    if (term->count) {
+    bool counts = t->kind == POSTING_COUNTS;
+    if (counts && term->count) {
         Posting *last = &t->postings[term->last];
         if (last->record == record && last->field == field) {
-            if (last->frequency < POSTING_MAX_FREQUENCY)
-                last->frequency++;
+            last->number = posting_add_numbers(last->number, 1) & POSTING_MAX_NUMBER;
             return;
         }
     }
@@ -129,8 +136,10 @@ void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned fi
         t->posting_cap = t->posting_cap ? t->posting_cap * 2 : 4096;
         t->postings = xrealloc(t->postings, t->posting_cap * sizeof *t->postings);
     }
-    Posting posting = {
-        .record = record, .term = (uint32_t)(term - t->terms), .frequency = 1, .field = field & 255};
+    Posting posting = {.record = record,
+                       .term = (uint32_t)(term - t->terms),
+                       .number = posting_add_numbers(counts ? 1 : position, 0) & POSTING_MAX_NUMBER,
+                       .field = field & 255};
     term->last = t->posting_count;
     term->count++;
     t->postings[t->posting_count++] = posting;
@@ -155,9 +164,25 @@ static int compare_postings(const void *a, const void *b)
     return (x->field > y->field) - (x->field < y->field);
 }
 
+static int compare_positions(const void *a, const void *b)
+{
+    const Posting *x = a, *y = b;
+    int c = compare_postings(a, b);
+    return c ? c : (x->number > y->number) - (x->number < y->number);
+}
+
+static void sort_positions(Posting *p, uint32_t n)
+{
+    bool sorted = true;
+    for (uint32_t i = 1; i < n && sorted; i++)
+        sorted = compare_positions(&p[i - 1], &p[i]) <= 0;
+    if (!sorted)
+        qsort(p, n, sizeof *p, compare_positions);
+}
+
 /* Records mostly come in order already: then this is one pass. Returns the count after equal ones are added
  * up. */
-static uint32_t sort_list(Posting *p, uint32_t n)
+static uint32_t sort_counts(Posting *p, uint32_t n)
 {
     bool sorted = true, unique = true;
     for (uint32_t i = 1; i < n && sorted; i++) {
@@ -175,9 +200,7 @@ static uint32_t sort_list(Posting *p, uint32_t n)
             p[++kept] = p[i];
             continue;
         }
-        uint32_t sum = p[kept].frequency + p[i].frequency;
-        p[kept].frequency =
-            (sum < POSTING_MAX_FREQUENCY ? sum : POSTING_MAX_FREQUENCY) & POSTING_MAX_FREQUENCY;
+        p[kept].number = posting_add_numbers(p[kept].number, p[i].number) & POSTING_MAX_NUMBER;
     }
     return kept + 1;
 }
@@ -198,8 +221,13 @@ void terms_sort(Terms *t)
     }
     for (uint32_t i = 0; i < t->posting_count; i++)
         t->sorted[t->terms[t->postings[i].term].last++] = t->postings[i];
-    for (uint32_t i = 0; i < t->term_count; i++)
-        t->terms[i].count = sort_list(t->sorted + t->terms[i].first, t->terms[i].count);
+    for (uint32_t i = 0; i < t->term_count; i++) {
+        Term *term = &t->terms[i];
+        if (t->kind == POSTING_COUNTS)
+            term->count = sort_counts(t->sorted + term->first, term->count);
+        else
+            sort_positions(t->sorted + term->first, term->count);
+    }
 }
 
 size_t terms_count(const Terms *t)

@@ -26,6 +26,7 @@ struct Tokenizer {
     bool icu_only;
     TokenSink sink; /* of the text being read */
     void *arg;
+    uint32_t word;
 };
 
 /* ---- one word ---------------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ static void emit(Tokenizer *t, const char *term, size_t n)
     if (n > TERM_MAX_CHARS)
         n = cut_at_chars(term, n, TERM_MAX_CHARS);
     if (n)
-        t->sink(t->arg, term, n);
+        t->sink(t->arg, term, n, t->word);
 }
 
 static void ascii_word(Tokenizer *t, const char *p, size_t n)
@@ -73,6 +74,7 @@ static void ascii_word(Tokenizer *t, const char *p, size_t n)
     for (size_t i = 0; i < n; i++)
         word[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] + 32 : p[i]);
     word[n] = '\0';
+    t->word++;
     if (n < t->min_length || is_stop_word(t, word))
         return;
     if (!t->stemmer) {
@@ -87,6 +89,7 @@ static void unicode_word(Tokenizer *t, const char *p, size_t n)
 {
     if (n > WORD_MAX_BYTES)
         n = cut_at_chars(p, n, WORD_MAX_BYTES / 4);
+    t->word++;
     Folded folded;
     if (!fold_case(&t->folder, p, n, &folded) || !fold_accents(&t->folder, &folded))
         return;
@@ -249,22 +252,25 @@ static void piece_words(Tokenizer *t, const char *text, size_t n)
 }
 
 /* ICU 72, alone of all versions, takes @ for a letter: it is kept from seeing one. */
-void tokenizer_run(Tokenizer *t, const char *text, size_t n, TokenSink sink, void *arg)
+uint32_t tokenizer_run(Tokenizer *t, const char *text, size_t n, TokenSink sink, void *arg)
 {
     t->sink = sink;
     t->arg = arg;
+    t->word = 0;
     for (const char *end = text + n; text < end;) {
         const char *at = memchr(text, '@', (size_t)(end - text));
         const char *stop = at ? at : end;
         piece_words(t, text, (size_t)(stop - text));
         text = at ? at + 1 : end;
     }
+    return t->word;
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
-static void add_stop_word(void *arg, const char *term, size_t n)
+static void add_stop_word(void *arg, const char *term, size_t n, uint32_t number)
 {
+    (void)number;
     AUTOFREE char *word = xstrndup(term, n);
     strlist_add(arg, word);
 }

@@ -18,9 +18,11 @@ MUST_CHECK bool tokenizer_new(const char *language, int64_t min_length, const St
                               Tokenizer **ret, Err *err);
 void tokenizer_free(Tokenizer *t);
 
-/* Terms in the order of the text; `term` is not NUL-terminated and valid during the call only. */
-typedef void (*TokenSink)(void *arg, const char *term, size_t n);
-void tokenizer_run(Tokenizer *t, const char *text, size_t n, TokenSink sink, void *arg);
+/* Terms in the order of the text; `term` is not NUL-terminated and valid during the call only. `word` is the
+ * number of the word in the text, from 1; words left out count too. */
+typedef void (*TokenSink)(void *arg, const char *term, size_t n, uint32_t word);
+/* Returns how many words the text has. */
+uint32_t tokenizer_run(Tokenizer *t, const char *text, size_t n, TokenSink sink, void *arg);
 
 /* For tests: no fast path for ASCII. */
 void tokenizer_icu_only(Tokenizer *t);

@@ -23,12 +23,15 @@ static bool compare_columns(DbRows *rows, const IndexDefinition *d, bool *ret_ex
             same = false;
     }
     same = same && (i == 0 || i == wanted.n);
-    if (ok && !same)
-        ok = err_set(
-            err, ERR_REFUSED, 0,
-            "%s exists and is no index of this job (columns %s, %s, %s, %s, the first in utf8mb4_bin): "
-            "rename it or choose another target",
-            d->target, wanted.v[0], wanted.v[1], wanted.v[2], wanted.v[3]);
+    if (ok && !same) {
+        AUTO(str_done) Str names = STR_INIT;
+        for (size_t k = 0; k < wanted.n; k++)
+            str_addf(&names, "%s%s", k ? ", " : "", wanted.v[k]);
+        ok = err_set(err, ERR_REFUSED, 0,
+                     "%s exists and is no index of this job in layout \"%s\" (columns %s, the first in "
+                     "utf8mb4_bin): rename it or choose another target",
+                     d->target, d->layout, str_z(&names));
+    }
     *ret_exists = i > 0;
     strlist_done(&wanted);
     return ok;
@@ -101,6 +104,17 @@ void target_done(Target *t)
     *t = (Target){0};
 }
 
+/* The target's, with the weights of now where the comment is one of ours: of two comments the last counts. */
+static void own_definition(const IndexDefinition *d, const char *create, Str *out)
+{
+    str_adds(out, create);
+    if (!strstr(create, ") ENGINE=") || !strstr(create, " COMMENT='{\"fields\":[{\"name\":"))
+        return;
+    AUTOFREE char *comment = definition_comment(d);
+    str_adds(out, " COMMENT=");
+    db_quote_str(out, comment, strlen(comment));
+}
+
 json_t *upload_object(const JobFile *job, const Target *target, int64_t rows, const char *checksum,
                       int64_t frozen_at)
 {
@@ -113,12 +127,13 @@ json_t *upload_object(const JobFile *job, const Target *target, int64_t rows, co
     for (size_t i = 0; i < d->fields.n; i++)
         strlist_add(&fields, definition_field(d, i)->name);
     if (target->create)
-        str_adds(&create, target->create);
+        own_definition(d, target->create, &create);
     else
         definition_create_table(d, &create);
     json_set_str(u, "mode", str_eq(job->upload, "none") ? "swap" : job->upload);
     json_set_str(u, "target", d->target);
     json_set_str(u, "job", job->name);
+    json_set_str(u, "layout", d->layout);
     json_set_strs(u, "columns", &columns);
     json_set_strs(u, "fields", &fields);
     json_set_str(u, "create", str_z(&create));

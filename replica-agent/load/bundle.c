@@ -129,6 +129,7 @@ static bool read_manifest(Bundle *b, Err *err)
     b->on_change = json_str(upload, "on_change");
     b->definition = json_str(upload, "definition");
     b->tokenizer = json_str(upload, "tokenizer");
+    b->layout = json_str(upload, "layout");
     b->frozen_at = frozen_at(b, upload);
     b->changes_since = changes_since(b);
     int64_t rows;

@@ -23,7 +23,7 @@ typedef struct Bundle {
     int64_t changes_since; /* by the primary's clock: what the frozen state lacks was written later */
     /* Borrowed from json; "" where absent. */
     const char *gtid, *mode, *target, *create, *checksum, *target_checksum, *on_change, *definition,
-        *tokenizer;
+        *tokenizer, *layout;
     StrList columns;
 } Bundle;
 

@@ -16,7 +16,8 @@ static void load_statement(const Load *l, Str *out)
 {
     str_addf(out, "LOAD DATA LOCAL INFILE 'siding' %sINTO TABLE ", l->o->replace ? "REPLACE " : "");
     db_quote_table(out, l->tables.schema, l->swap ? l->tables.fresh : l->tables.target);
-    str_adds(out, " CHARACTER SET utf8mb4");
+    /* lists of hits are no text */
+    str_addf(out, " CHARACTER SET %s", str_eq(l->bundle->layout, "hitlist") ? "binary" : "utf8mb4");
     for (size_t i = 0; i < l->bundle->columns.n; i++) {
         str_adds(out, i ? ", " : " (");
         db_quote_id(out, l->bundle->columns.v[i]);

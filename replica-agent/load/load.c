@@ -69,13 +69,17 @@ static bool read_facts(Load *l, LoadFacts *f, Err *err)
                      .rows_total = l->bundle->rows,
                      .verified = ledger.verified};
     l->chunks = ledger.chunks;
-    return tables_read(l->db, &l->tables, f, &l->target_exists, err);
+    if (!tables_read(l->db, &l->tables, f, &l->target_exists, err))
+        return false;
+    l->shadow_stays = f->swap && f->shadow && f->marker == MARKER_TODO && f->marker_ours;
+    return true;
 }
 
 /* ---- steps --------------------------------------------------------------------------------------- */
 
 static bool begin(Load *l, Err *err)
 {
+    l->shadow_stays = false;
     return tables_check_target(l->db, &l->tables, err) && ledger_clear(l->db, l->o->run, err) &&
            tables_begin(l->db, &l->tables, l->bundle->create, err);
 }
@@ -90,6 +94,7 @@ static bool verify(Load *l, Err *err)
     if (sum && str_eq(sum, b->checksum))
         return ledger_set_verified(l->db, l->o->run, b->rows, err);
     Err dropping;
+    l->shadow_stays = false;
     if (!tables_abandon(l->db, &l->tables, &dropping) || !ledger_clear(l->db, l->o->run, &dropping))
         log_warn("%s", dropping.text);
     return err_set(
@@ -183,5 +188,8 @@ bool load_run(Load *l, Err *err)
     }
     db_close(l->db);
     l->db = NULL;
+    if (!ok && l->shadow_stays)
+        log_warn("%s.%s stays: the same run goes on with it, a later one of the job replaces it",
+                 l->tables.schema, l->tables.fresh);
     return ok;
 }

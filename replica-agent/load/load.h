@@ -35,6 +35,7 @@ typedef struct Load {
     StrList paths; /* of the data files, in order */
     Db *db;
     bool target_exists;
+    bool shadow_stays; /* what is in the new table is of use to another try */
     ThrottlePace pace;
     int64_t chunks, last_status_ms, running, txn_rows;
     int64_t second_round_from; /* the primary's clock at the first round, 0: not known */

@@ -11,12 +11,14 @@
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/tokenize.h"
+#include "replica-agent/load/handover.h"
 #include "replica-agent/load/load.h"
 
 typedef struct Options {
     DbTarget target;
     StrList databases;
-    char *manifest, *definition, *run, *work, *mode;
+    char *manifest, *definition, *run, *work, *mode, *program;
+    StrList args;
     bool json, drop_old;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms;
     int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
@@ -31,7 +33,10 @@ static const Opt option_table[] = {
     {"definition", 'f', OPT_STR, offsetof(Options, definition), "FILE",
      .doc = "The job's file; an index with on_change = \"delta\" needs it."},
     {"mode", 0, OPT_STR, offsetof(Options, mode), "MODE",
-     .doc = "swap, append or replace; default: what the manifest says."},
+     .doc = "swap, append, replace or program; default: what the manifest says."},
+    {"program", 0, OPT_STR, offsetof(Options, program), "PATH",
+     .doc = "What mode program runs, with the words behind \"--\" as its arguments and the folder in "
+            "SIDING_RESULT_DIR. It may be run again after a crash."},
     {"work", 'w', OPT_STR, offsetof(Options, work), "DIR", .doc = "Write outcome.json there."},
     {"json", 0, OPT_FLAG, offsetof(Options, json), .doc = "Print the outcome on stdout."},
     {"drop-old", 0, OPT_FLAG, offsetof(Options, drop_old), .doc = "Drop the old table after a swap."},
@@ -85,13 +90,16 @@ static bool from_environment(Options *o, Err *err)
 static bool check_mode(const Options *o, const Bundle *b, const char **ret, Err *err)
 {
     const char *mode = o->mode ? o->mode : b->mode;
-    static const char *const known[] = {"swap", "append", "replace"};
+    static const char *const known[] = {"swap", "append", "replace", "program"};
     for (size_t i = 0; i < COUNT(known); i++)
-        if (str_eq(known[i], mode)) {
+        if (str_eq(known[i], mode))
             *ret = known[i];
-            return true;
-        }
-    return err_set(err, ERR_USAGE, 0, "mode \"%s\" is none of swap, append, replace", mode);
+    if (!*ret)
+        return err_set(err, ERR_USAGE, 0, "mode \"%s\" is none of swap, append, replace, program", mode);
+    if (str_eq(mode, "program") && (!o->program || *o->program != '/'))
+        return err_set(err, ERR_USAGE, 0, "mode program needs the option --program with an absolute path%s%s",
+                       o->program ? ", not " : "", o->program ? o->program : "");
+    return true;
 }
 
 static bool check_swap(const Bundle *b, Err *err)
@@ -113,7 +121,8 @@ static bool check_definition(const Options *o, const Bundle *b, JobFile *job, Er
         return err_set(err, ERR_USAGE, 0, "option --definition is missing: on_change is \"delta\"");
     if (!b->frozen_at)
         return err_set(err, ERR_CORRUPT, 0, "the manifest does not say when the state was frozen");
-    if (!definition_load(o->definition, job, err))
+    if (!definition_load(o->definition, job, err) ||
+        (*b->layout && !definition_set_layout(&job->index, b->layout, err)))
         return false;
     AUTOFREE char *fingerprint = definition_fingerprint(&job->index);
     if (!str_eq(fingerprint, b->definition))
@@ -160,6 +169,10 @@ static void take_paths(const Bundle *b, StrList *ret)
 static bool load(const Options *o, const Bundle *b, const JobFile *job, const char *mode, LoadOutcome *ret,
                  Err *err)
 {
+    if (str_eq(mode, "program")) {
+        ret->rows = b->rows;
+        return handover(&o->target, b, o->run, o->program, &o->args, err);
+    }
     LoadOptions lo = {.target = o->target,
                       .run = o->run,
                       .replace = str_eq(mode, "replace"),
@@ -203,8 +216,11 @@ static bool run(const Options *o, Err *err)
     progress_end();
     ok = ok && write_outcome(o, &b, mode, &outcome, (double)(clock_mono_ms() - begun) / 1e3, err);
     if (ok)
-        log_info("%s: %lld rows, %s, in %.1f s", b.target, (long long)outcome.rows,
-                 outcome.swapped ? "swapped" : "loaded", (double)(clock_mono_ms() - begun) / 1e3);
+        log_info("%s: %lld rows, %s, in %.1f s", *b.target ? b.target : o->program, (long long)outcome.rows,
+                 outcome.swapped           ? "swapped"
+                 : str_eq(mode, "program") ? "handed over"
+                                           : "loaded",
+                 (double)(clock_mono_ms() - begun) / 1e3);
     job_file_done(&job);
     bundle_done(&b);
     return ok;
@@ -218,7 +234,7 @@ int main(int argc, char **argv)
     StrList words = STRLIST_INIT;
     log_setup("siding-load", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
     jobctl_start();
-    bool ok = opts_parse(option_table, argc, argv, false, &o, &words, NULL, &special, &err);
+    bool ok = opts_parse(option_table, argc, argv, false, &o, &words, &o.args, &special, &err);
     if (ok && special == OPT_HELP) {
         AUTO(str_done) Str help = STR_INIT;
         opts_write_help(option_table, usage, intro, &help);
@@ -226,13 +242,14 @@ int main(int argc, char **argv)
     } else if (ok && special == OPT_VERSION) {
         puts("siding-load " SIDING_VERSION);
     } else if (ok) {
-        if (words.n)
-            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is no option", words.v[0]);
+        if (words.n || (o.args.n && !o.program))
+            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is no option", words.n ? words.v[0] : o.args.v[0]);
         ok = ok && from_environment(&o, &err) && run(&o, &err);
     }
     if (!ok)
         log_error("%s", err.text);
     strlist_done(&words);
+    strlist_done(&o.args);
     opts_free(option_table, &o);
     free(o.target.database);
     return ok ? 0 : err_exit_status(&err);

@@ -14,10 +14,10 @@
 #include "common/clock.h"
 #include "common/progress.h"
 #include "replica-agent/index/jobctl.h"
-#include "replica-agent/index/source.h"
-#include "replica-agent/index/terms.h"
-#include "replica-agent/index/tokenize.h"
+#include "replica-agent/index/layout.h"
 #include "replica-agent/load/delta.h"
+#include "replica-agent/load/records.h"
+#include "replica-agent/load/rehit.h"
 
 enum {
     SHADOW_KEYS = 200,
@@ -35,12 +35,10 @@ typedef struct RowsSum {
 typedef struct Reindex {
     Db *db;
     const IndexDefinition *d;
-    Source source;
-    Tokenizer *tokenizer;
-    Terms *terms;
-    Str table, key; /* quoted */
-    int64_t record; /* being read */
-    unsigned field;
+    Records records;
+    Str table, key;      /* quoted */
+    Str columns;         /* quoted, by commas */
+    Str insert;          /* statement under way */
     const int64_t *keys; /* of this transaction */
     size_t n;
     RowsSum is[SHADOW_KEYS], wanted[SHADOW_KEYS]; /* by key */
@@ -48,11 +46,18 @@ typedef struct Reindex {
 
 /* ---- what differs -------------------------------------------------------------------------------- */
 
-static uint64_t hash_row(const char *term, size_t n, uint64_t field, uint64_t frequency)
+static uint64_t hash_bytes(uint64_t h, const char *p, size_t n)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ (field << 32 ^ frequency);
     for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)term[i]) * 0x100000001b3u;
+        h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t hash_row(const char *term, size_t n, uint64_t field, uint64_t frequency,
+                         const char *positions)
+{
+    uint64_t h = hash_bytes(0xcbf29ce484222325u ^ (field << 32 ^ frequency), term, n);
+    h = hash_bytes((h ^ h >> 32) * 0x9e3779b97f4a7c15u, positions, strlen(positions));
     h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
     return h ^ h >> 29;
 }
@@ -95,8 +100,7 @@ static void add_keys(const Reindex *r, bool only_different, Str *sql)
 static bool read_present(Reindex *r, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
-    str_addf(&sql, "SELECT term, %s, field, frequency FROM %s WHERE %s IN (", str_z(&r->key),
-             str_z(&r->table), str_z(&r->key));
+    str_addf(&sql, "SELECT %s FROM %s WHERE %s IN (", str_z(&r->columns), str_z(&r->table), str_z(&r->key));
     add_keys(r, false, &sql);
     str_addc(&sql, ')');
     DbRows *rows;
@@ -108,43 +112,35 @@ static bool read_present(Reindex *r, Err *err)
         const char *term = db_field(rows, 0, &n);
         uint64_t field = strtoull(db_field(rows, 2, NULL), NULL, 10);
         uint64_t frequency = strtoull(db_field(rows, 3, NULL), NULL, 10);
-        add_sum(r, r->is, strtoll(db_field(rows, 1, NULL), NULL, 10), hash_row(term, n, field, frequency));
+        const char *positions = r->d->positions ? db_field(rows, 4, NULL) : "";
+        add_sum(r, r->is, strtoll(db_field(rows, 1, NULL), NULL, 10),
+                hash_row(term, n, field, frequency, positions));
     }
     db_rows_free(rows);
     return ok;
 }
 
-static void add_term(void *arg, const char *term, size_t n)
-{
-    Reindex *r = arg;
-    terms_add(r->terms, term, n, r->record, r->field);
-}
-
-static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
+static bool sum_entry(void *arg, const char *term, size_t n, const Entry *e, Err *err)
 {
     (void)err;
     Reindex *r = arg;
-    r->record = record;
-    r->field = field;
-    tokenizer_run(r->tokenizer, text, n, add_term, r);
+    AUTO(str_done) Str positions = STR_INIT;
+    layout_positions(e, &positions);
+    add_sum(r, r->wanted, e->record, hash_row(term, n, e->field, e->frequency, str_z(&positions)));
     return true;
+}
+
+static bool for_each_wanted(Reindex *r, EntrySink sink, Err *err)
+{
+    Entries *e = entries_new(definition_kind(r->d), sink, r);
+    bool ok = entries_put_terms(e, r->records.terms, err);
+    entries_free(e);
+    return ok;
 }
 
 static bool read_wanted(Reindex *r, Err *err)
 {
-    terms_clear(r->terms);
-    if (!source_read_keys(r->db, &r->source, r->keys, r->n, add_text, r, err))
-        return false;
-    terms_sort(r->terms);
-    for (size_t i = 0; i < terms_count(r->terms); i++) {
-        const char *term;
-        const Posting *p;
-        size_t n, count;
-        terms_at(r->terms, i, &term, &n, &p, &count);
-        for (size_t k = 0; k < count; k++)
-            add_sum(r, r->wanted, p[k].record, hash_row(term, n, p[k].field, p[k].frequency));
-    }
-    return true;
+    return records_read(&r->records, r->keys, r->n, err) && for_each_wanted(r, sum_entry, err);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -166,42 +162,40 @@ static bool delete_rows(Reindex *r, Err *err)
     return db_exec(r->db, err, str_z(&sql), "");
 }
 
-static bool flush(Reindex *r, Str *sql, Err *err)
+static bool flush(Reindex *r, Err *err)
 {
-    bool ok = sql->len == 0 || db_exec(r->db, err, str_z(sql), "");
-    str_clear(sql);
+    bool ok = r->insert.len == 0 || db_exec(r->db, err, str_z(&r->insert), "");
+    str_clear(&r->insert);
     return ok;
 }
 
-static bool add_row(Reindex *r, Str *sql, const char *term, size_t n, const Posting *p, Err *err)
+static bool add_row(void *arg, const char *term, size_t n, const Entry *e, Err *err)
 {
-    size_t i = place_of(r, p->record);
+    Reindex *r = arg;
+    Str *sql = &r->insert;
+    size_t i = place_of(r, e->record);
     if (i == SIZE_MAX || !differs(r, i))
         return true;
     if (sql->len == 0)
-        str_addf(sql, "INSERT INTO %s (term, %s, field, frequency) VALUES ", str_z(&r->table),
-                 str_z(&r->key));
+        str_addf(sql, "INSERT INTO %s (%s) VALUES ", str_z(&r->table), str_z(&r->columns));
     else
         str_addc(sql, ',');
     str_addc(sql, '(');
     db_quote_str(sql, term, n);
-    str_addf(sql, ",%" PRId64 ",%u,%u)", p->record, (unsigned)p->field, (unsigned)p->frequency);
-    return sql->len < STATEMENT_BYTES || flush(r, sql, err);
+    str_addf(sql, ",%" PRId64 ",%u,%u", e->record, e->field, (unsigned)e->frequency);
+    if (r->d->positions) {
+        str_adds(sql, ",'");
+        layout_positions(e, sql);
+        str_addc(sql, '\'');
+    }
+    str_addc(sql, ')');
+    return sql->len < STATEMENT_BYTES || flush(r, err);
 }
 
 static bool insert_rows(Reindex *r, Err *err)
 {
-    AUTO(str_done) Str sql = STR_INIT;
-    for (size_t i = 0; i < terms_count(r->terms); i++) {
-        const char *term;
-        const Posting *p;
-        size_t n, count;
-        terms_at(r->terms, i, &term, &n, &p, &count);
-        for (size_t k = 0; k < count; k++)
-            if (!add_row(r, &sql, term, n, &p[k], err))
-                return false;
-    }
-    return flush(r, &sql, err);
+    str_clear(&r->insert);
+    return for_each_wanted(r, add_row, err) && flush(r, err);
 }
 
 static bool once(Reindex *r, Err *err)
@@ -234,20 +228,25 @@ static bool until_done(Reindex *r, Err *err)
 
 static bool begin(Reindex *r, const char *schema, const char *table, Err *err)
 {
+    StrList columns = STRLIST_INIT;
     db_quote_table(&r->table, schema, table);
     db_quote_id(&r->key, r->d->key);
-    r->terms = terms_new(SIZE_MAX);
-    return tokenizer_new(r->d->language, r->d->min_length, &r->d->stop_words, &r->tokenizer, err) &&
-           source_open(r->db, r->d, &r->source, err);
+    definition_columns(r->d, &columns);
+    for (size_t i = 0; i < columns.n; i++) {
+        str_adds(&r->columns, i ? "," : "");
+        db_quote_id(&r->columns, columns.v[i]);
+    }
+    strlist_done(&columns);
+    return records_open(r->db, r->d, &r->records, err);
 }
 
 static void end(Reindex *r)
 {
     str_done(&r->table);
     str_done(&r->key);
-    terms_free(r->terms);
-    tokenizer_free(r->tokenizer);
-    source_close(&r->source);
+    str_done(&r->columns);
+    str_done(&r->insert);
+    records_close(&r->records);
     free(r);
 }
 
@@ -275,11 +274,9 @@ static bool all_keys(Reindex *r, DeltaPlace place, const DeltaKeys *keys, Err *e
     return true;
 }
 
-bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table, DeltaPlace place,
-                 const DeltaKeys *keys, Err *err)
+static bool reindex(Db *db, const IndexDefinition *d, const char *schema, const char *table, DeltaPlace place,
+                    const DeltaKeys *keys, Err *err)
 {
-    if (keys->n == 0)
-        return true;
     Reindex *r = NEW(Reindex);
     r->db = db;
     r->d = d;
@@ -287,4 +284,13 @@ bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const cha
               db_exec(db, err, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "");
     end(r);
     return ok;
+}
+
+bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table, DeltaPlace place,
+                 const DeltaKeys *keys, Err *err)
+{
+    if (keys->n == 0)
+        return true;
+    return definition_is_hitlist(d) ? rehit_apply(db, d, schema, table, keys, err)
+                                    : reindex(db, d, schema, table, place, keys, err);
 }

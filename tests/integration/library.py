@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small library to index, and siding-index and siding-load run as a user would from a shell."""
 import gzip
+import itertools
 import json
 import os
 import subprocess
+import zlib
 
 from harness import BUILD, Failed
 
@@ -100,14 +102,31 @@ def manifest(folder):
 
 
 def rows(folder):
-    """All rows of a result, as tuples (term, record, field, frequency)."""
+    """All rows of a result of layout postings, as tuples (term, record, field, frequency[, positions])."""
     found = []
     for name in sorted(n for n in os.listdir(folder) if n.endswith(".tsv.gz")):
         with gzip.open(os.path.join(folder, name), "rt", encoding="utf-8") as f:
             for line in f:
-                term, record, field, frequency = line.rstrip("\n").split("\t")
-                found.append((term, int(record), int(field), int(frequency)))
+                term, record, field, frequency, *positions = line.rstrip("\n").split("\t")
+                found.append((term, int(record), int(field), int(frequency), *positions))
     return found
+
+
+def decode(hits, record, positions=False):
+    """Entries (record, field, frequency, positions) of a row of layout hitlist; `record` is its `first`."""
+    data, i = zlib.decompress(hits[4:]), 0
+
+    def number():
+        nonlocal i
+        n = shift = 0
+        while True:
+            i, n, shift = i + 1, n | (data[i] & 127) << shift, shift + 7
+            if data[i - 1] < 128:
+                return n
+    while i < len(data):
+        record, field, frequency = record + number(), number(), number()
+        steps = [number() for _ in range(min(frequency, 16384) if positions else 0)]
+        yield record, field, frequency, list(itertools.accumulate(steps))
 
 
 def records_with(cluster, term, node="db0"):

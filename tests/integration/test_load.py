@@ -333,6 +333,92 @@ class Load(ClusterTest):
             err = self.load(folder, "--max-running", "1", "--throttle-limit", "1s", status=1)
             self.assertRegex(err, "gave up after 1 s of waiting; waiting: [0-9]+ threads run on the primary, the limit is 1")
 
+    # -- layouts
+
+    def layout(self, name, layout):
+        text = (library.DEFINITION % (library.CHANGED % "1s" + " positions = true;")).replace('name = "title";', 'name = "title"; weight = 3;')
+        self.conf[name + " now"] = library.definition(self.cluster, name + "-now.conf", text=text.replace("word_index", "nothing"))
+        text = text.replace("word_index", name + "_index").replace("positions", 'layout = "%s"; positions' % layout)
+        self.conf[name] = library.definition(self.cluster, name + ".conf", text=text)
+
+    def postings(self, name):
+        """What stands in the live table, in whatever layout."""
+        if name == "place":
+            return {(t, int(r), int(f), int(n), p) for t, r, f, n, p in
+                    self.cluster.sql("db0", "SELECT term, record, field, frequency, positions FROM lib.place_index")}
+        found = []
+        for term, first, records, hits in self.cluster.sql("db0", "SELECT term, first, records, HEX(hits) FROM lib.hit_index"):
+            entries = list(library.decode(bytes.fromhex(hits), int(first), positions=True))
+            self.assertEqual(len({e[0] for e in entries}), int(records))
+            self.assertEqual(entries[0][0], int(first))
+            found += [(term, r, f, n, ",".join(map(str, p))) for r, f, n, p in entries]
+        self.assertEqual(len(set(found)), len(found))
+        return set(found)
+
+    def test_layouts_hold_the_same_before_and_after_a_delta(self):
+        c = self.cluster
+        for name, layout in (("place", "postings"), ("hit", "hitlist")):
+            self.layout(name, layout)
+            with self.subTest(layout=layout):
+                self.load(self.index(name), mode=name)
+                self.assertIn('{"name":"title","weight":3}', c.value("db0", "SELECT table_comment FROM information_schema.tables "
+                                                                     "WHERE table_schema = 'lib' AND table_name = '%s_index'" % name))
+                self.expect_postings_of_now(name)
+                self.thaw()
+                folder = self.index(name)
+                time.sleep(1.1)
+                c.sql("db0", "UPDATE lib.record SET title = 'Zebra, the crossing zebra %s', body = NULL WHERE id IN (12, 900); DELETE FROM lib.record WHERE id = %d;"
+                      "INSERT INTO lib.record (title, body) VALUES ('Aardvark', 'zebra river Żurnal zzz')" % (name, 13 + len(name)))
+                self.assertGreaterEqual(self.load(folder, mode=name)["delta_keys"], 4)
+                self.expect_postings_of_now(name)
+                found = {p for p in self.postings(name) if p[0] == "zebra" and p[1] == 12}
+                self.assertEqual(found, {("zebra", 12, 1, 2, "1,4")})
+                self.thaw()
+
+    def test_delta_of_a_list_that_is_longer_than_a_row(self):
+        c = self.cluster
+        c.sql("db0", "CREATE TABLE lib.many (id INT PRIMARY KEY, word VARCHAR(20) NOT NULL, changed_at TIMESTAMP(3) NOT NULL "
+              "DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3)); INSERT INTO lib.many (id, word) SELECT ROW_NUMBER() OVER (), "
+              "'common' FROM lib.record a JOIN (SELECT id FROM lib.record LIMIT 150) b", within_s=60)
+        count = int(c.value("db0", "SELECT COUNT(*) FROM lib.many"))
+        self.conf["many"] = library.definition(c, "many.conf", text="""name = "many"; kind = "index"; upload = "swap";
+            index = { target = "lib.many_index"; layout = "hitlist"; fields = ( { name = "word"; query = "SELECT id, word FROM lib.many"; } );
+            changed_since = "SELECT id FROM lib.many WHERE changed_at >= :frozen_at"; changed_margin = "0s"; on_change = "delta"; };""")
+        time.sleep(0.1)
+        folder = self.index("many")
+        time.sleep(1.1)
+        c.sql("db0", "UPDATE lib.many SET word = 'other' WHERE id IN (1, 7, %d); INSERT INTO lib.many (id, word) VALUES (-5, 'common'), (%d, 'common')"
+              % (count - 3, count + 9))
+        self.assertEqual(self.load(folder, mode="many")["delta_keys"], 5)
+        lists = c.sql("db0", "SELECT first, records, HEX(hits) FROM lib.many_index WHERE term = 'common' ORDER BY first")
+        self.assertEqual(len(lists), 2)
+        found = [r for first, _, hits in lists for r, _, _, _ in library.decode(bytes.fromhex(hits), int(first))]
+        self.assertEqual(found, [-5, *(i for i in range(2, count + 1) if i not in (7, count - 3)), count + 9])
+        self.assertEqual(c.value("db0", "SELECT SUM(records) FROM lib.many_index WHERE term = 'other'"), "3")
+
+    def test_a_phrase_is_found_in_plain_sql(self):
+        c = self.cluster
+        self.layout("place", "postings")
+        self.load(self.index("place"), mode="place")
+        first, second = library.title(2034).lower().split()[1:]
+        found = c.sql("db0", "SELECT DISTINCT a.record FROM lib.place_index a JOIN lib.place_index b USING (record, field), "
+                      "JSON_TABLE(CONCAT('[', a.positions, ']'), '$[*]' COLUMNS (n INT PATH '$')) p "
+                      "WHERE a.term = '%s' AND b.term = '%s' AND FIND_IN_SET(p.n + 1, b.positions) ORDER BY 1" % (first, second))
+        expected = c.sql("db0", "SELECT id FROM lib.record WHERE CONCAT(title, ' | ', COALESCE(body, '')) LIKE '%%%s %s%%' ORDER BY 1" % (first, second))
+        self.assertGreater(len(expected), 10)
+        self.assertEqual(found, expected)
+        score = c.value("db0", "SELECT SUM(frequency * JSON_EXTRACT(table_comment, CONCAT('$.fields[', field - 1, '].weight'))) FROM lib.place_index, "
+                        "information_schema.tables WHERE table_schema = 'lib' AND table_name = 'place_index' AND term = 'title2034' AND record = 2034")
+        self.assertEqual(float(score), 3)
+
+    def expect_postings_of_now(self, name):
+        folder = self.folder()
+        library.index(self.cluster, "db0", folder, self.conf[name + " now"])
+        now = set(library.rows(folder))
+        live = self.postings(name)
+        self.assertEqual(live - now, set())
+        self.assertEqual(now - live, set())
+
 
 class OnMysql(Load):
     flavor = "mysql"

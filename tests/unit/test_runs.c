@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "replica-agent/index/entries.h"
 #include "replica-agent/index/runs.h"
 
 enum { TERMS = 37, RECORDS = 50, FIELDS = 3 };
@@ -49,7 +50,7 @@ static bool check_row(void *arg, const char *term, size_t n, const Posting *p, E
         term_text(t, known);
         for (unsigned r = 0; r < RECORDS; r++)
             if (strcmp(known, text) == 0 && record_of(r) == p->record) {
-                assert_int_equal(c->counts[t][r][p->field - 1], p->frequency);
+                assert_int_equal(c->counts[t][r][p->field - 1], p->number);
                 c->counts[t][r][p->field - 1] = 0;
                 return true;
             }
@@ -64,7 +65,7 @@ static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs
     char folder[] = "/tmp/siding-runs-XXXXXX";
     assert_non_null(mkdtemp(folder));
     Check *c = NEW(Check);
-    Terms *terms = terms_new(max_bytes);
+    Terms *terms = terms_new(POSTING_COUNTS, max_bytes);
     StrList paths = STRLIST_INIT;
     uint32_t seed = 7;
     for (unsigned i = 0; i < tokens; i++) {
@@ -72,7 +73,7 @@ static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs
         unsigned t = (seed >> 8) % TERMS, r = (seed >> 14) % RECORDS, f = (seed >> 20) % FIELDS;
         char text[64];
         term_text(t, text);
-        terms_add(terms, text, strlen(text), record_of(r), f + 1);
+        terms_add(terms, text, strlen(text), record_of(r), f + 1, 0);
         c->counts[t][r][f]++;
         if (i % 100 == 99 || i + 1 == tokens) {
             strlist_addf(&paths, "%s/run-%05zu", folder, paths.n);
@@ -81,7 +82,7 @@ static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs
         }
     }
     assert_true(paths.n >= at_least_runs);
-    assert_ok(runs_merge(folder, &paths, check_row, c, &err), err);
+    assert_ok(runs_merge(POSTING_COUNTS, folder, &paths, check_row, c, &err), err);
     for (unsigned i = 0; i < TERMS * RECORDS * FIELDS; i++)
         assert_int_equal((&c->counts[0][0][0])[i], 0);
     StrList left = STRLIST_INIT;
@@ -109,13 +110,13 @@ static void more_runs_than_may_be_open(void **state)
 static void table_says_when_it_is_full(void **state)
 {
     (void)state;
-    Terms *t = terms_new(200000);
+    Terms *t = terms_new(POSTING_COUNTS, 200000);
     assert_true(terms_are_empty(t));
     char text[32];
     unsigned i = 0;
     for (; !terms_are_full(t); i++) {
         snprintf(text, sizeof text, "term%u", i);
-        terms_add(t, text, strlen(text), i, 1);
+        terms_add(t, text, strlen(text), i, 1, 0);
     }
     assert_in_range(i, 500, 5000);
     terms_clear(t);
@@ -136,19 +137,95 @@ static void damaged_run_is_seen(void **state)
     char folder[] = "/tmp/siding-runs-XXXXXX";
     assert_non_null(mkdtemp(folder));
     AUTOFREE char *path = xasprintf("%s/run", folder);
-    Terms *t = terms_new(1 << 20);
+    Terms *t = terms_new(POSTING_COUNTS, 1 << 20);
     for (unsigned i = 0; i < 100; i++)
-        terms_add(t, "word", 4, i, 1);
+        terms_add(t, "word", 4, i, 1, 0);
     assert_ok(run_write(path, t, &err), err);
     assert_int_equal(truncate(path, fs_size(path) - 5), 0);
     StrList paths = STRLIST_INIT;
     strlist_add(&paths, path);
     terms_free(t);
-    assert_false(runs_merge(folder, &paths, accept_row, NULL, &err));
+    assert_false(runs_merge(POSTING_COUNTS, folder, &paths, accept_row, NULL, &err));
     strlist_done(&paths);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
     assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
+/* ---- positions ----------------------------------------------------------------------------------- */
+
+static bool collect_entry(void *arg, const char *term, size_t n, const Entry *e, Err *err)
+{
+    (void)err;
+    Str *s = arg;
+    str_addf(s, "%.*s %lld.%u %u:", (int)n, term, (long long)e->record, e->field, (unsigned)e->frequency);
+    for (size_t i = 0; i < e->n_positions; i++)
+        str_addf(s, " %u", (unsigned)e->positions[i]);
+    str_addc(s, '\n');
+    return true;
+}
+
+static bool put_posting(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+{
+    return entries_put(arg, term, n, p, err);
+}
+
+static void positions_of_several_runs_come_in_order(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *term;
+        int64_t record;
+        unsigned field;
+        uint32_t position;
+        bool spill; /* after it */
+    } words[] = {
+        {"b", 7, 1, 1, false}, {"a", 7, 1, 2, false},       {"b", 7, 1, 3, true},  {"b", 7, 1, 20, false},
+        {"a", 3, 2, 1, false}, {"a", 3, 1, 1u << 31, true}, {"b", 7, 1, 5, false}, {"a", -1, 1, 4, true},
+    };
+    Err err;
+    char folder[] = "/tmp/siding-runs-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    Terms *terms = terms_new(POSTING_POSITIONS, 1 << 20);
+    StrList paths = STRLIST_INIT;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        terms_add(terms, words[i].term, 1, words[i].record, words[i].field, words[i].position);
+        if (!words[i].spill)
+            continue;
+        strlist_addf(&paths, "%s/run-%05zu", folder, paths.n);
+        assert_ok(run_write(paths.v[paths.n - 1], terms, &err), err);
+        terms_clear(terms);
+    }
+    AUTO(str_done) Str got = STR_INIT;
+    Entries *entries = entries_new(POSTING_POSITIONS, collect_entry, &got);
+    assert_ok(runs_merge(POSTING_POSITIONS, folder, &paths, put_posting, entries, &err), err);
+    assert_ok(entries_end(entries, &err), err);
+    assert_string_equal(str_z(&got), "a -1.1 1: 4\n"
+                                     "a 3.1 1: 16777215\n"
+                                     "a 3.2 1: 1\n"
+                                     "a 7.1 1: 2\n"
+                                     "b 7.1 4: 1 3 5 20\n");
+    entries_free(entries);
+    terms_free(terms);
+    strlist_done(&paths);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void so_many_positions_are_kept(void **state)
+{
+    (void)state;
+    Err err;
+    Terms *terms = terms_new(POSTING_POSITIONS, 1 << 24);
+    for (uint32_t i = 0; i < ENTRY_MAX_POSITIONS + 10; i++)
+        terms_add(terms, "a", 1, 1, 1, i + 1);
+    terms_sort(terms);
+    AUTO(str_done) Str got = STR_INIT;
+    Entries *entries = entries_new(POSTING_POSITIONS, collect_entry, &got);
+    assert_ok(entries_put_terms(entries, terms, &err), err);
+    assert_true(str_starts(str_z(&got), "a 1.1 16394: 1 2 "));
+    assert_true(str_ends(str_z(&got), " 16384\n"));
+    entries_free(entries);
+    terms_free(terms);
 }
 
 int main(void)
@@ -158,6 +235,8 @@ int main(void)
         cmocka_unit_test(more_runs_than_may_be_open),
         cmocka_unit_test(table_says_when_it_is_full),
         cmocka_unit_test(damaged_run_is_seen),
+        cmocka_unit_test(positions_of_several_runs_come_in_order),
+        cmocka_unit_test(so_many_positions_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

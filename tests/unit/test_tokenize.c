@@ -5,11 +5,17 @@
 
 #include "replica-agent/index/tokenize.h"
 
-static void collect(void *arg, const char *term, size_t n)
+static void collect(void *arg, const char *term, size_t n, uint32_t word)
 {
+    (void)word;
     Str *s = arg;
     str_adds(s, s->len ? "|" : "");
     str_add(s, term, n);
+}
+
+static void collect_numbered(void *arg, const char *term, size_t n, uint32_t word)
+{
+    str_addf(arg, "%u:%.*s ", (unsigned)word, (int)n, term);
 }
 
 static char *terms_of(Tokenizer *t, const char *text, size_t n)
@@ -171,9 +177,27 @@ static void fast_path_equals_icu(void **state)
     tokenizer_free(slow);
 }
 
+static void words_left_out_are_counted(void **state)
+{
+    (void)state;
+    Tokenizer *t = tokenizer("none", 2, "the");
+    AUTO(str_done) Str got = STR_INIT;
+    const char *text = "The cat, a caf\u00e9 @ the HAT - 42";
+    assert_int_equal(tokenizer_run(t, text, strlen(text), collect_numbered, &got), 7);
+    assert_string_equal(str_z(&got), "2:cat 4:cafe 6:hat 7:42 ");
+    str_clear(&got);
+    assert_int_equal(tokenizer_run(t, "the", 3, collect_numbered, &got), 1);
+    assert_string_equal(str_z(&got), "");
+    tokenizer_icu_only(t);
+    assert_int_equal(tokenizer_run(t, text, strlen(text), collect_numbered, &got), 7);
+    assert_string_equal(str_z(&got), "2:cat 4:cafe 6:hat 7:42 ");
+    tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_left_out_are_counted),
         cmocka_unit_test(words_by_unicode_boundaries),
         cmocka_unit_test(bad_utf8_separates_words),
         cmocka_unit_test(short_and_stop_words_are_left_out),

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/index/layout.h"
+
+#include <string.h>
+
+#include "replica-agent/index/hitlist.h"
+#include "replica-agent/index/tokenize.h"
+
+enum { DIGITS = 24 };
+
+struct Layout {
+    const IndexDefinition *d;
+    LayoutSink sink;
+    void *arg;
+    Str text; /* positions, or packed hits */
+    /* of layout hitlist: the row that is not complete yet */
+    Hitlist hits;
+    char term[TERM_MAX_BYTES];
+    size_t n;
+};
+
+Layout *layout_new(const IndexDefinition *d, LayoutSink sink, void *arg)
+{
+    Layout *l = NEW(Layout);
+    l->d = d;
+    l->sink = sink;
+    l->arg = arg;
+    l->hits.positions = d->positions;
+    return l;
+}
+
+void layout_free(Layout *l)
+{
+    if (!l)
+        return;
+    str_done(&l->text);
+    hitlist_done(&l->hits);
+    free(l);
+}
+
+static size_t format_i64(int64_t v, char ret[DIGITS])
+{
+    char digits[DIGITS];
+    size_t n = 0, len = 0;
+    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+    do
+        digits[n++] = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0)
+        ret[len++] = '-';
+    while (n)
+        ret[len++] = digits[--n];
+    return len;
+}
+
+void layout_positions(const Entry *e, Str *out)
+{
+    for (size_t i = 0; i < e->n_positions; i++) {
+        char digits[DIGITS];
+        if (i)
+            str_addc(out, ',');
+        str_add(out, digits, format_i64(e->positions[i], digits));
+    }
+}
+
+static bool put_posting(Layout *l, const char *term, size_t n, const Entry *e, Err *err)
+{
+    char record[DIGITS], field[DIGITS], frequency[DIGITS];
+    str_clear(&l->text);
+    layout_positions(e, &l->text);
+    RowSumField columns[] = {{term, n},
+                             {record, format_i64(e->record, record)},
+                             {field, format_i64(e->field, field)},
+                             {frequency, format_i64(e->frequency, frequency)},
+                             {str_z(&l->text), l->text.len}};
+    return l->sink(l->arg, columns, COUNT(columns) - !l->d->positions, err);
+}
+
+bool layout_end(Layout *l, Err *err)
+{
+    char first[DIGITS], records[DIGITS];
+    if (hitlist_is_empty(&l->hits))
+        return true;
+    str_clear(&l->text);
+    hitlist_pack(&l->hits, &l->text);
+    RowSumField columns[] = {{l->term, l->n},
+                             {first, format_i64(l->hits.first, first)},
+                             {records, format_i64(l->hits.records, records)},
+                             {str_z(&l->text), l->text.len}};
+    return l->sink(l->arg, columns, COUNT(columns), err);
+}
+
+static bool put_hit(Layout *l, const char *term, size_t n, const Entry *e, Err *err)
+{
+    bool other = l->n != n || memcmp(l->term, term, n) != 0;
+    if ((other || hitlist_is_full(&l->hits, e)) && !layout_end(l, err))
+        return false;
+    if (other) {
+        l->n = n < sizeof l->term ? n : sizeof l->term;
+        memcpy(l->term, term, l->n);
+    }
+    hitlist_add(&l->hits, e);
+    return true;
+}
+
+bool layout_put(void *layout, const char *term, size_t n, const Entry *e, Err *err)
+{
+    Layout *l = layout;
+    return definition_is_hitlist(l->d) ? put_hit(l, term, n, e, err) : put_posting(l, term, n, e, err);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Rows of the target from sorted entries, in the definition's layout: a row an entry, or a row a term.
+ */
+#pragma once
+
+#include "common/rowsum.h"
+#include "replica-agent/index/definition.h"
+#include "replica-agent/index/entries.h"
+
+/* Columns as definition_columns names them; valid during the call. */
+typedef bool (*LayoutSink)(void *arg, const RowSumField *columns, size_t n, Err *err);
+
+static inline PostingKind definition_kind(const IndexDefinition *d)
+{
+    return d->positions ? POSTING_POSITIONS : POSTING_COUNTS;
+}
+
+typedef struct Layout Layout;
+Layout *layout_new(const IndexDefinition *d, LayoutSink sink, void *arg);
+void layout_free(Layout *l);
+/* An EntrySink. */
+bool layout_put(void *layout, const char *term, size_t n, const Entry *e, Err *err);
+MUST_CHECK bool layout_end(Layout *l, Err *err);
+/* "3,17,42" */
+void layout_positions(const Entry *e, Str *out);
