@@ -147,6 +147,15 @@ static void add_all(StrList *to, const StrList *from)
         strlist_add(to, from->v[i]);
 }
 
+/* {SIDING_…} of the environment stands for its value: for programs that take options only, and no shell. */
+static void add_expanded(StrList *to, const StrList *from, const StrList *env)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        AUTOFREE char *arg = joblist_expand(from->v[i], env);
+        strlist_add(to, arg);
+    }
+}
+
 static bool add_databases(const json_t *options, StrList *args, Err *err)
 {
     AUTO(strlist_done) StrList names = STRLIST_INIT;
@@ -168,7 +177,7 @@ static bool own_program(Agent *a, const Runner *r, const JobConfig *j, const cha
     (void)a;
     if (str_eq(j->f.kind, "command")) {
         ret->program = xstrdup(j->f.program);
-        add_all(&ret->args, &j->f.args);
+        add_expanded(&ret->args, &j->f.args, &ret->env);
     } else {
         ret->program = sibling(str_eq(j->f.kind, "dump") ? "siding-dump" : "siding-index");
         if (str_eq(j->f.kind, "index")) {
@@ -208,6 +217,7 @@ static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     limits_of(a, j, ret);
     set_environment(a, r, out, &ret->env);
     ret->cwd = xstrdup(out);
+    ret->capture = j->f.stdout_file ? xasprintf("%s/%s.gz", out, j->f.stdout_file) : NULL;
     return own_program(a, r, j, out, ret, err);
 }
 
@@ -242,6 +252,12 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     if (j && str_eq(j->f.kind, "index")) {
         strlist_add(&ret->args, "--definition");
         strlist_add(&ret->args, j->path);
+    }
+    if (j && str_eq(j->f.upload, "program")) {
+        const char *const more[] = {"--program", j->f.upload_program, "--"};
+        for (size_t i = 0; i < COUNT(more); i++)
+            strlist_add(&ret->args, more[i]);
+        add_expanded(&ret->args, &j->f.upload_args, &ret->env);
     }
     return true;
 }
@@ -301,6 +317,10 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
         strlist_add(&ret->args, args[i]);
     if (j && str_eq(j->f.upload, "none"))
         strlist_add(&ret->args, "--no-upload");
+    if (j && j->f.compress) {
+        strlist_add(&ret->args, "--compress");
+        strlist_add(&ret->args, j->f.compress);
+    }
     strlist_add(&ret->env, "LANG=C.UTF-8");
     return true;
 }
@@ -359,7 +379,10 @@ static void say_how(Str *out, const ProgramExit *e)
 void run_program_failure(Agent *a, const Runner *r, const ProgramExit *e, Err *ret)
 {
     AUTOFREE char *dir = run_program_dir(a, r, r->j.program);
-    AUTOFREE char *tail = program_log_tail(dir, "err", 600);
+    AUTOFREE char *err_tail = program_log_tail(dir, "err", 600),
+                  *out_tail = program_log_tail(dir, "log", 600);
+    const char *tail =
+        *err_tail ? err_tail : out_tail; /* not all programs tell their errors where they belong */
     AUTO(str_done) Str s = STR_INIT;
     bool full = disk_is_full(a, tail);
     if (full)

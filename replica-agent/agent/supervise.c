@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -36,6 +37,7 @@ typedef struct Supervisor {
     const char *dir;
     ProgramSpec spec;
     LogFile out, err;
+    Capture capture;
     int progress_in, signals;
     char line[2048];
     size_t line_n;
@@ -292,8 +294,11 @@ static void turn(Supervisor *s, int wait_ms)
         clock_sleep_ms(10);
     if (fds[0].revents)
         read_signals(s);
-    if (fds[1].revents && !log_copy(s, &s->out))
+    if (fds[1].revents &&
+        !(capture_is_on(&s->capture) ? capture_copy(&s->capture, s->out.in) : log_copy(s, &s->out)))
         close_in(&s->out.in);
+    if (*s->capture.trouble && !s->kill_at)
+        ask_to_end(s, s->capture.trouble);
     if (fds[2].revents && !log_copy(s, &s->err))
         close_in(&s->err.in);
     if (fds[3].revents && !progress_copy(s))
@@ -386,7 +391,7 @@ static void run(Supervisor *s)
     keep_reserve(s);
     log_open(s, &s->out);
     log_open(s, &s->err);
-    if (!start(s, &err)) {
+    if (!capture_open(&s->capture, s->spec.capture, &err) || !start(s, &err)) {
         snprintf(s->start_error, sizeof s->start_error, "%.290s", err.text);
         while (s->job > 0 && waitpid(s->job, NULL, 0) < 0 && errno == EINTR)
             ;
@@ -395,6 +400,9 @@ static void run(Supervisor *s)
     while (!s->ended)
         turn(s, next_wait_ms(s));
     end_leftovers(s);
+    capture_finish(&s->capture);
+    if (*s->capture.trouble && !s->ended_by)
+        s->ended_by = s->capture.trouble;
     write_progress(s);
 }
 

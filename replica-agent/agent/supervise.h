@@ -13,6 +13,7 @@ typedef struct ProgramSpec {
     StrList args;
     StrList env; /* "NAME=value", all there is */
     char *cwd, *user;
+    char *capture; /* file that its standard output goes to, compressed; NULL: the log */
     int64_t nice, memory_limit_bytes, time_limit_ms, stop_grace_ms, sleep_grace_ms;
 } ProgramSpec;
 extern const WireField program_spec_fields[];

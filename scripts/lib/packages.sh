@@ -8,7 +8,7 @@ zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-d
 # shellcheck disable=SC2034
 PACKAGES_run="mariadb-server-core mariadb-client-core mariadb-client"
 # shellcheck disable=SC2034
-PACKAGES_test="openssl clang clang-format shellcheck mydumper pigz"
+PACKAGES_test="openssl clang clang-format shellcheck mydumper pigz sphinxsearch"
 
 # need_packages GROUP…: installs what is missing of these groups, or says how and fails.
 need_packages() {

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that are not Siding's as jobs on the paused replica: Sphinx's indexer with searchd on the primary's host, mydumper,
+mariadb-dump, a script that tells its progress."""
+import gzip
+import os
+import subprocess
+
+from harness import ROOT, ClusterTest, Failed, call, main, wait_until
+
+EXAMPLES = os.path.join(ROOT, "docs", "examples")
+JOBS = {
+    "sphinx": 'program = "%s/sphinx-index"; upload = "program"; upload_program = "%s/sphinx-rotate"; upload_args = [ "%%s", "%%s/pid" ];'
+              % (EXAMPLES, EXAMPLES),
+    "mydumper": 'program = "/usr/bin/mydumper"; args = [ "--defaults-file={SIDING_DEFAULTS_FILE}", "--outputdir={SIDING_RESULT_DIR}", '
+                '"--database=catalogue", "--compress", "--no-locks", "--threads=2" ]; compress = "none";',
+    "mariadb-dump": 'program = "/usr/bin/mariadb-dump"; stdout = "catalogue.sql"; '
+                    'args = [ "--defaults-file={SIDING_DEFAULTS_FILE}", "--single-transaction", "--databases", "catalogue" ];',
+    "row-counts": 'program = "%s/row-counts"; upload = "append"; target = "stats.row_counts";' % EXAMPLES,
+    "half": 'program = "/bin/bash"; args = [ "-c", "echo a beginning; exit 3" ]; stdout = "half.txt";',
+    "too-much": 'program = "/bin/cat"; args = [ "/dev/zero" ]; stdout = "zeros"; time_limit = "2s";',
+}
+SEARCHD = """
+index records {
+	type = plain
+	path = %(folder)s/records
+}
+searchd {
+	listen = 127.0.0.1:%(port)d:mysql41
+	pid_file = %(folder)s/pid
+	log = %(folder)s/log
+	binlog_path =
+	workers = threads
+	seamless_rotate = 1
+}
+"""
+
+
+class Programs(ClusterTest):
+    replicas = 1
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.load_catalogue(3000)
+        c.sql("db0", "CREATE DATABASE stats; CREATE TABLE stats.row_counts (run VARCHAR(40), name VARCHAR(200), n BIGINT, PRIMARY KEY (run, name))")
+        cls.sphinx = os.path.join(c.folder, "sphinx")
+        os.mkdir(cls.sphinx)
+        for name, text in JOBS.items():
+            c.job(name, 'name = "%s"; kind = "command"; on = "replica"; %s\n' % (name, text % (cls.sphinx, cls.sphinx) if name == "sphinx" else text))
+        wait_until(lambda: cls.knows(*JOBS), 15, "the coordinator knows the jobs")
+
+    @classmethod
+    def knows(cls, *jobs):
+        nodes = cls.cluster.siding("cluster", "status")["nodes"]
+        return all(set(jobs) <= {j["name"] for j in n["agent"]["jobs"]} for n in nodes)
+
+    def submit(self, job):
+        return self.cluster.submit("command", "--on", "replica", job)
+
+    def done(self, job, within_s=60):
+        c = self.cluster
+        task = self.submit(job)
+        c.expect_state(task, "done", within_s)
+        c.expect_replicating("db1")
+        return task
+
+    def folder(self, task):
+        path = self.cluster.siding("result", "path", task)
+        return path if isinstance(path, str) else path["path"]
+
+    def restored(self, database, script):
+        """What a client makes of it on another server equals the frozen state: nothing was written meanwhile."""
+        names = [r[0] for r in self.cluster.sql("db0", "SELECT table_name FROM information_schema.tables WHERE table_schema = 'catalogue' "
+                                                "AND table_type = 'BASE TABLE'")]
+        script(database)
+        sums = [[r[1] for r in self.cluster.sql("db0", "CHECKSUM TABLE " + ", ".join("%s.%s" % (d, n) for n in names))] for d in ("catalogue", database)]
+        self.assertEqual(sums[0], sums[1])
+        self.assertNotIn("NULL", sums[1])
+        self.cluster.sql("db0", "DROP DATABASE " + database)
+
+    def test_mariadb_dump_is_captured_and_compressed(self):
+        c = self.cluster
+        folder = self.folder(self.done("mariadb-dump"))
+        self.assertEqual({n for n in os.listdir(folder) if not n.startswith(".")}, {"catalogue.sql.gz", "manifest.json", "SHA256SUMS"})
+        with gzip.open(os.path.join(folder, "catalogue.sql.gz"), "rt", encoding="utf-8") as f:
+            text = f.read()
+        self.assertIn("-- Dump completed", text)
+
+        def restore(name):
+            c.sql("db0", "CREATE DATABASE %s" % name)
+            plain = text.replace("`catalogue`", "`%s`" % name)
+            subprocess.run(["mariadb", "--no-defaults", "-S", c.socket("db0")], input=plain, text=True, check=True)
+        self.restored("again", restore)
+
+    def test_mydumper_runs_and_myloader_loads_its_result(self):
+        folder = self.folder(self.done("mydumper"))
+
+        def restore(name):
+            subprocess.run(["myloader", "-S", self.cluster.socket("db0"), "--source-db=catalogue", "--database=" + name, "-d", folder],
+                           check=True, stdout=subprocess.DEVNULL)
+        self.restored("loaded", restore)
+
+    def test_a_script_tells_its_progress_and_its_rows_are_appended(self):
+        c = self.cluster
+        task = self.done("row-counts")
+        run = c.last_run(task)
+        self.assertEqual((run["progress"]["unit"], run["progress"]["done"]), ("tables", run["progress"]["total"]))
+        found = dict(c.sql("db0", "SELECT name, n FROM stats.row_counts WHERE run = '%s'" % run["id"]))
+        self.assertEqual(found["catalogue.record"], "3000")
+        self.assertGreater(len(found), 4)
+
+    # -- Sphinx
+
+    def searched(self, word):
+        status, out, err = call("mariadb", "--no-defaults", "-h127.0.0.1", "-P%d" % (self.cluster.ports.base + 30), "-BN", "-e",
+                                "SELECT id FROM records WHERE MATCH('%s') LIMIT 1000 OPTION max_matches=1000" % word)
+        if status:
+            raise Failed(err)
+        return {int(line.split("\t")[0]) for line in out.splitlines()}
+
+    def test_sphinx_indexes_the_replica_and_searchd_rotates(self):
+        c = self.cluster
+        self.done("sphinx")
+        conf = os.path.join(self.sphinx, "searchd.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(SEARCHD % {"folder": self.sphinx, "port": c.ports.base + 30})
+        searchd = subprocess.Popen(["searchd", "--config", conf, "--nodetach"], stdout=subprocess.DEVNULL)
+        try:
+            def answers():
+                try:
+                    return self.searched("library")
+                except Failed:
+                    return False
+            found = wait_until(answers, 20, "searchd answers")
+            expected = {int(r[0]) for r in c.sql("db0", r"SELECT id FROM catalogue.record WHERE CONCAT_WS(' ', name, summary, description) RLIKE "
+                                                 r"'(?i)(?<![a-z0-9_])library(?![a-z0-9_])'")}
+            self.assertEqual(found, expected)
+            self.assertEqual(self.searched("quaggaloup"), set())
+            c.sql("db0", "UPDATE catalogue.record SET summary = 'a quaggaloup' WHERE id = 77")
+            self.done("sphinx")
+            self.assertEqual(self.searched("quaggaloup"), {77})
+        finally:
+            searchd.terminate()
+            searchd.wait(20)
+
+    # -- what goes wrong
+
+    def test_output_of_a_job_that_fails_is_removed(self):
+        c = self.cluster
+        for job, words in (("half", "ended with status 3"), ("too-much", "time limit")):
+            task = self.submit(job)
+            c.expect_state(task, "error", 40)
+            run = c.last_run(task)
+            self.assertIn(words, run["error"])
+            self.assertFalse(os.path.exists(os.path.join(c.folder, "db1", "spool", run["id"])))
+        c.expect_replicating("db1")
+
+    def test_an_upload_program_that_fails_is_told_and_tried_again(self):
+        c = self.cluster
+        mark = os.path.join(c.folder, "mark")
+        c.job("refused", 'name = "refused"; kind = "command"; on = "replica"; program = "/bin/bash"; args = [ "-c", "echo 1 >x" ]; upload = "program"; '
+              'upload_program = "/bin/bash"; upload_args = [ "-c", "test -e %s && cat $SIDING_RESULT_DIR/x.gz >>%s.copy", "{SIDING_RUN_ID}" ];' % (mark, mark))
+        wait_until(lambda: self.knows("refused"), 15, "the coordinator knows the job")
+        task = self.submit("refused")
+
+        def upload():
+            found = [t for t in c.siding("task", "list") if t.get("parent_task") == int(task)]
+            return found and found[0]["state"] in ("error", "done") and found[0]
+        failed = wait_until(upload, 60, "end of the upload")
+        self.assertEqual(failed["state"], "error")
+        self.assertIn("/bin/bash ended with status 1", failed["runs"][-1]["error"])
+        with open(mark, "w", encoding="ascii"):
+            pass
+        c.siding("task", "retry", str(failed["id"]))
+        c.expect_state(task, "done", 60)
+        with open(mark + ".copy", "rb") as f:
+            self.assertEqual(gzip.decompress(f.read()), b"1\n")
+
+
+if __name__ == "__main__":
+    main()
