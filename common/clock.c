@@ -41,6 +41,8 @@ void clock_format(int64_t wall_ms, char ret[CLOCK_TEXT])
     snprintf(ret + n, CLOCK_TEXT - n, ".%03dZ", (int)(wall_ms % 1000));
 }
 
+#define LAST_SECOND 253402300799 /* of the year 9999 */
+
 bool clock_parse(const char *text, int64_t *ret_wall_ms)
 {
     struct tm tm = {0};
@@ -55,7 +57,10 @@ bool clock_parse(const char *text, int64_t *ret_wall_ms)
     }
     if (strcmp(rest, "Z") != 0)
         return false;
-    *ret_wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+    int64_t s = timegm(&tm);
+    if (s < 0 || s > LAST_SECOND)
+        return false;
+    *ret_wall_ms = s * 1000 + ms;
     return true;
 }
 

@@ -13,7 +13,7 @@ int64_t clock_mono_ms(void);
 int64_t clock_wall_ms(void);
 void clock_sleep_ms(int64_t ms); /* only in worker threads and programs without a loop */
 
-/* RFC 3339 UTC with milliseconds: "2026-11-23T20:37:00.123Z". */
+/* RFC 3339 UTC with milliseconds: "2026-11-23T20:37:00.123Z", of the years 1970 to 9999. */
 void clock_format(int64_t wall_ms, char ret[CLOCK_TEXT]);
 bool clock_parse(const char *text, int64_t *ret_wall_ms);
 

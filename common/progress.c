@@ -159,6 +159,8 @@ bool progress_parse(const char *line, Progress *ret)
         !json_is_integer(json_object_get(j, "done")))
         return false;
     Progress p = {.done = json_int(j, "done"), .total = json_int(j, "total")};
+    if (p.done < 0 || p.total < 0)
+        return false;
     copy_text(p.unit, sizeof p.unit, json_str(j, "unit"));
     copy_text(p.note, sizeof p.note, json_str(j, "note"));
     *ret = p;
