@@ -251,6 +251,35 @@ class Load(ClusterTest):
                          [("12000", "12000", "line\n0\\")])
         self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM siding.ledger WHERE chunk LIKE 'rows-%'"), "0")
 
+    def test_random_kills_of_loader_and_primary_leave_each_row_once(self):
+        """Up to twenty kills a round. SIDING_LOAD_ROUNDS=N runs N rounds, SIDING_LOAD_SEED=S makes them those of S."""
+        seed = int(os.environ.get("SIDING_LOAD_SEED", time.time()))
+        for i in range(int(os.environ.get("SIDING_LOAD_ROUNDS", "1"))):
+            loaders, primaries = self.kill_at_random(random.Random(seed + i))
+            print("# seed %d: %d kills of the loader, %d of the primary" % (seed + i, loaders, primaries), flush=True)
+            self.assertEqual(self.cluster.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id), MAX(id) FROM lib.plain"), [("8000", "8000", "7999")])
+            self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM siding.ledger WHERE chunk LIKE 'rows-%'"), "0")
+
+    def kill_at_random(self, rng):
+        c, folder, run, kills = self.cluster, self.plain_result(8000), self.next_run(), [0, 0]
+        while True:
+            load = library.start("siding-load", "--manifest", folder, "--run", run, "--rows-per-transaction", "4", *library.at(c, "db0", "load"))
+            if sum(kills) < 20:
+                time.sleep(rng.uniform(0.01, 0.2))
+                if rng.random() < 0.15:
+                    c.kill("db0")
+                    kills[1] += 1
+                    c.start("db0")
+                    c.sql("db0", "SET GLOBAL read_only = 0")
+                    time.sleep(rng.uniform(0, 1.2))  # it connects again after a second
+                if load.poll() is None and rng.random() < 0.9:
+                    load.send_signal(signal.SIGKILL)
+                    kills[0] += 1
+            _, err = load.communicate(timeout=120)
+            if load.returncode != -signal.SIGKILL:
+                self.assertEqual(load.returncode, 0, err)
+                return kills
+
     def test_append_refuses_a_row_that_is_there_and_replace_replaces_it(self):
         c, folder = self.cluster, self.plain_result(3000)
         c.sql("db0", "ALTER TABLE lib.plain ADD UNIQUE KEY only (id); INSERT INTO lib.plain VALUES (2500, 'mine')")
