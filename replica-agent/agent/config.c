@@ -93,6 +93,8 @@ const ConfOption agent_config_options[] = {
             "many. What an upload still needs stays, and so does the last one. 0: all."},
     {"keep_for", CONF_DURATION, FIELD(keep_for_ms), .fallback = "0", .min = 0,
      .doc = "Age at which a result goes, the last one excepted; 0: none."},
+    {"dump_encryption", CONF_GROUP, FIELD(dump_encryption), .group = encryption_options,
+     .doc = "A program that encrypts each file of a dump; jobs name theirs in their own files."},
     {"relay_log_dir", CONF_PATH, FIELD(relay_log_dir),
      .doc = "Folder of the server's relay logs, whose disk is watched; left out: as the server says, where "
             "it is "
@@ -285,7 +287,7 @@ static JobConfig *add_job(JobList *l)
     return &l->v[l->n++];
 }
 
-static void add_dump(JobList *l)
+static void add_dump(const AgentConfig *c, JobList *l)
 {
     JobFile *j = &add_job(l)->f;
     j->name = xstrdup("dump");
@@ -293,6 +295,10 @@ static void add_dump(JobList *l)
     j->on = xstrdup("replica");
     j->upload = xstrdup("none");
     j->nice = 10;
+    j->encryption.program = xstrdup(c->dump_encryption.program);
+    j->encryption.suffix = xstrdup(c->dump_encryption.suffix);
+    for (size_t i = 0; i < c->dump_encryption.args.n; i++)
+        strlist_add(&j->encryption.args, c->dump_encryption.args.v[i]);
     static const char *const allow[] = {"--threads=[0-9]+", "--compress=[a-z]+(:[0-9]+)?", "--database=[^/]+",
                                         "--table=.+",       "--rows-per-chunk=[0-9]+",     "--no-[a-z-]+"};
     for (size_t i = 0; i < COUNT(allow); i++)
@@ -324,7 +330,7 @@ void job_list_load(const AgentConfig *c, JobList *ret)
 {
     job_list_done(ret);
     if (c->allow_dump)
-        add_dump(ret);
+        add_dump(c, ret);
     if (c->jobs_dir)
         load_dir(c->jobs_dir, ret);
 }

@@ -22,6 +22,7 @@ typedef struct AgentConfig {
     char *log_format, *log_level, *buffer_sync;
     int64_t min_free_bytes;
     int64_t keep, keep_for_ms;
+    Encryption dump_encryption;
     char *relay_log_dir;
     int64_t ballast_bytes;
     int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;

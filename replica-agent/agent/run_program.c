@@ -321,6 +321,13 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
         strlist_add(&ret->args, "--compress");
         strlist_add(&ret->args, j->f.compress);
     }
+    if (j && j->f.encryption.program) {
+        const char *const more[] = {"--encrypt", j->f.encryption.program, "--encrypt-suffix",
+                                    j->f.encryption.suffix, "--"};
+        for (size_t i = 0; i < COUNT(more); i++)
+            strlist_add(&ret->args, more[i]);
+        add_all(&ret->args, &j->f.encryption.args);
+    }
     strlist_add(&ret->env, "LANG=C.UTF-8");
     return true;
 }

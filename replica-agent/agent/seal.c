@@ -3,6 +3,7 @@
  * already or the job sealed them itself (.siding-sealed), checksummed and described; everything is synced,
  * and the manifest comes last, by rename: a folder with a manifest is whole. Done twice it gives the same.
  */
+#include "seal_encrypt.h"
 #include "tools.h"
 
 #include <dirent.h>
@@ -22,7 +23,7 @@
 #include "common/sha256.h"
 
 typedef struct SealArgs {
-    char *manifest, *dir, *compress;
+    char *manifest, *dir, *compress, *encrypt, *encrypt_suffix;
     bool no_upload;
 } SealArgs;
 
@@ -33,12 +34,18 @@ static const Opt options[] = {
      .doc = "What is known of the run, as JSON; files are added."},
     {"compress", 0, OPT_STR, FIELD(compress), .arg = "CODEC", .fallback = "gzip",
      .doc = "gzip, igzip:0 to igzip:3, zlib:1 to zlib:9, zstd:1 to zstd:19, or none."},
+    {"encrypt", 0, OPT_STR, FIELD(encrypt), .arg = "PROGRAM",
+     .doc = "Each file goes through it, from its standard input to its output; the words behind \"--\" are "
+            "its arguments."},
+    {"encrypt-suffix", 0, OPT_STR, FIELD(encrypt_suffix), .arg = "TEXT", .fallback = ".enc",
+     .doc = "What the names of encrypted files end with."},
     {"no-upload", 0, OPT_FLAG, FIELD(no_upload), .doc = "The result is not loaded anywhere."},
     {0},
 };
 
 typedef struct Sealer {
     const SealArgs *args;
+    Encryptor encryptor;
     json_t *told; /* files.json of the job, by name; NULL: none */
     json_t *files, *upload, *tables;
     StrList names; /* relative paths */
@@ -55,7 +62,8 @@ static char *full(const Sealer *s, const char *name)
 
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = {"manifest.json", "SHA256SUMS", "files.json", ".siding-sealed"};
+    static const char *const names[] = {"manifest.json", "SHA256SUMS", "files.json", ".siding-sealed",
+                                        SEAL_FACTS_FILE};
     for (size_t i = 0; i < COUNT(names); i++)
         if (str_eq(name, names[i]))
             return true;
@@ -230,8 +238,30 @@ static bool seal_file(Sealer *s, const char *name, Err *err)
     json_set_int(o, "compressed_bytes", f.compressed_bytes);
     json_set_str(o, "sha256", f.sha256);
     json_array_append_new(s->files, o);
-    str_addf(&s->sums, "%s  %s\n", f.sha256, final);
     return true;
+}
+
+/* Facts of an earlier try mean that files may be encrypted already. */
+static bool seal_files(Sealer *s, Err *err)
+{
+    AUTOFREE char *facts = full(s, SEAL_FACTS_FILE);
+    if (fs_exists(facts))
+        return json_read_file(facts, &s->files, err);
+    s->files = json_array();
+    for (size_t i = 0; i < s->names.n; i++) {
+        progress_set((int64_t)i, (int64_t)s->names.n, s->names.v[i]);
+        if (!seal_file(s, s->names.v[i], err))
+            return false;
+    }
+    return true;
+}
+
+static void write_sums(Sealer *s)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(s->files, i, f)
+        str_addf(&s->sums, "%s  %s\n", json_str(f, "sha256"), json_str(f, "name"));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
@@ -258,6 +288,8 @@ static bool write_manifest(Sealer *s, Err *err)
     if (!json_read_file(s->args->manifest, &m, err))
         return false;
     json_object_set(m, "files", s->files);
+    if (s->encryptor.program)
+        json_set_str(m, "encrypted", s->encryptor.suffix);
     if (s->tables)
         json_object_set(m, "tables", s->tables);
     if (s->args->no_upload)
@@ -270,20 +302,20 @@ static bool write_manifest(Sealer *s, Err *err)
 
 static bool seal(Sealer *s, Err *err)
 {
-    AUTOFREE char *mark = full(s, ".siding-sealed"), *files = full(s, "files.json");
+    AUTOFREE char *mark = full(s, ".siding-sealed"), *files = full(s, "files.json"),
+                  *facts = full(s, SEAL_FACTS_FILE);
     s->sealed_by_job = fs_exists(mark);
-    s->files = json_array();
     if (!read_told(s, err) || !collect(s, "", err))
         return false;
     progress_start("files");
-    for (size_t i = 0; i < s->names.n; i++) {
-        progress_set((int64_t)i, (int64_t)s->names.n, s->names.v[i]);
-        if (!seal_file(s, s->names.v[i], err))
-            return false;
-    }
+    if (!seal_files(s, err) ||
+        (s->encryptor.program && !seal_encrypt(&s->encryptor, s->args->dir, s->files, err)))
+        return false;
+    write_sums(s);
     progress_set((int64_t)s->names.n, (int64_t)s->names.n, NULL);
     progress_end();
-    return write_manifest(s, err) && fs_remove(files, err) && fs_sync_dir(s->args->dir, err);
+    return write_manifest(s, err) && fs_remove(files, err) && fs_remove(facts, err) &&
+           fs_sync_dir(s->args->dir, err);
 }
 
 int seal_main(int argc, char **argv)
@@ -291,13 +323,13 @@ int seal_main(int argc, char **argv)
     Err err;
     SealArgs args = {0};
     OptSpecial special;
-    StrList words = STRLIST_INIT;
-    if (!opts_parse(options, argc, argv, false, &args, &words, NULL, &special, &err))
+    StrList words = STRLIST_INIT, rest = STRLIST_INIT;
+    if (!opts_parse(options, argc, argv, false, &args, &words, &rest, &special, &err))
         return tool_failed("seal", &err);
     if (special != OPT_RUN)
         return tool_help(options, "siding-agent seal --dir DIR --manifest FILE",
                          "Seals a job's result folder.", special);
-    Sealer s = {.args = &args};
+    Sealer s = {.args = &args, .encryptor = {args.encrypt, args.encrypt_suffix, &rest}};
     bool ok = args.dir && args.manifest && gz_codec_known(args.compress)
                   ? seal(&s, &err)
                   : err_set(&err, ERR_USAGE, 0,
@@ -308,6 +340,7 @@ int seal_main(int argc, char **argv)
     json_decref(s.tables);
     strlist_done(&s.names);
     strlist_done(&words);
+    strlist_done(&rest);
     str_done(&s.sums);
     opts_free(options, &args);
     return ok ? 0 : tool_failed("seal", &err);

@@ -53,6 +53,15 @@ static const ConfOption index_options[] = {
     {NULL},
 };
 
+const ConfOption encryption_options[] = {
+    {"program", CONF_PATH, offsetof(Encryption, program), .required = true,
+     .doc = "Encrypts its standard input to its standard output, run without a shell."},
+    {"args", CONF_STRS, offsetof(Encryption, args), .doc = "Its arguments."},
+    {"suffix", CONF_STR, offsetof(Encryption, suffix), .fallback = ".enc",
+     .doc = "What the names of encrypted files end with."},
+    {NULL},
+};
+
 const ConfOption job_file_options[] = {
     {"name", CONF_STR, offsetof(JobFile, name), .required = true,
      .doc = "What `siding submit` calls the job."},
@@ -105,6 +114,9 @@ const ConfOption job_file_options[] = {
      .doc = "Most address space of a command's process; left out: no limit."},
     {"user", CONF_STR, offsetof(JobFile, user),
      .doc = "Operating system user of a command; left out: the agent's. Needs an agent that runs as root."},
+    {"encryption", CONF_GROUP, offsetof(JobFile, encryption),
+     .doc = "A program that encrypts each file of the result, for upload none and program.",
+     .group = encryption_options},
     {"index", CONF_GROUP, offsetof(JobFile, index), .doc = "The index, for kind index.",
      .group = index_options},
     {NULL},
@@ -204,8 +216,21 @@ static bool check_output(const char *path, const JobFile *f, Err *err)
     return ok || conf_error(err, path, "stdout", "\"%s\" is no name for a file of the result", name);
 }
 
+static bool check_encryption(const char *path, const JobFile *f, Err *err)
+{
+    if (!f->encryption.program)
+        return true;
+    if (!*f->encryption.suffix || strchr(f->encryption.suffix, '/'))
+        return conf_error(err, path, "encryption.suffix", "\"%s\" cannot end a file's name",
+                          f->encryption.suffix);
+    return str_eq(f->upload, "none") || str_eq(f->upload, "program") ||
+           conf_error(err, path, "encryption", "upload \"%s\" cannot load an encrypted result", f->upload);
+}
+
 static bool check_job(const char *path, const JobFile *f, Err *err)
 {
+    if (!check_encryption(path, f, err))
+        return false;
     if (str_eq(f->kind, "command")) {
         if (!f->program)
             return conf_error(err, path, "program", "missing; a command needs one");

@@ -24,6 +24,12 @@ typedef struct IndexDefinition {
     StrList stop_words;
 } IndexDefinition;
 
+typedef struct Encryption {
+    char *program, *suffix; /* program NULL: none */
+    StrList args;
+} Encryption;
+extern const ConfOption encryption_options[];
+
 typedef struct JobFile {
     char *name, *kind, *on; /* kind: index, command */
     char *program;
@@ -38,6 +44,7 @@ typedef struct JobFile {
     int64_t keep, keep_for_ms;                                       /* 0: the agent's */
     char *at_limit;
     char *user;
+    Encryption encryption;
     IndexDefinition index; /* kind index only; fields.n is 0 otherwise */
 } JobFile;
 

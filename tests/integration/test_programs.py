@@ -3,10 +3,11 @@
 """Programs that are not Siding's as jobs on the paused replica: Sphinx's indexer with searchd on the primary's host, mydumper,
 mariadb-dump, a script that tells its progress."""
 import gzip
+import json
 import os
 import subprocess
 
-from harness import ROOT, ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ROOT, ClusterTest, Failed, call, main, wait_until
 
 EXAMPLES = os.path.join(ROOT, "docs", "examples")
 JOBS = {
@@ -17,6 +18,9 @@ JOBS = {
     "mariadb-dump": 'program = "/usr/bin/mariadb-dump"; stdout = "catalogue.sql"; '
                     'args = [ "--defaults-file={SIDING_DEFAULTS_FILE}", "--single-transaction", "--databases", "catalogue" ];',
     "row-counts": 'program = "%s/row-counts"; upload = "append"; target = "stats.row_counts";' % EXAMPLES,
+    "secret": 'program = "/usr/bin/mariadb-dump"; stdout = "catalogue.sql"; args = [ "--defaults-file={SIDING_DEFAULTS_FILE}", '
+              '"--single-transaction", "catalogue", "record" ]; encryption = { program = "/usr/bin/openssl"; suffix = ".aes"; '
+              'args = [ "enc", "-aes-256-ctr", "-pbkdf2", "-pass", "file:%s" ]; };',
     "half": 'program = "/bin/bash"; args = [ "-c", "echo a beginning; exit 3" ]; stdout = "half.txt";',
     "too-much": 'program = "/bin/cat"; args = [ "/dev/zero" ]; stdout = "zeros"; time_limit = "2s";',
 }
@@ -47,8 +51,12 @@ class Programs(ClusterTest):
         c.sql("db0", "CREATE DATABASE stats; CREATE TABLE stats.row_counts (run VARCHAR(40), name VARCHAR(200), n BIGINT, PRIMARY KEY (run, name))")
         cls.sphinx = os.path.join(c.folder, "sphinx")
         os.mkdir(cls.sphinx)
+        cls.key = os.path.join(c.folder, "key")
+        with open(cls.key, "w", encoding="ascii") as f:
+            f.write("a passphrase")
         for name, text in JOBS.items():
-            c.job(name, 'name = "%s"; kind = "command"; on = "replica"; %s\n' % (name, text % (cls.sphinx, cls.sphinx) if name == "sphinx" else text))
+            places = {"sphinx": (cls.sphinx, cls.sphinx), "secret": cls.key}.get(name)
+            c.job(name, 'name = "%s"; kind = "command"; on = "replica"; %s\n' % (name, text % places if places else text))
         wait_until(lambda: cls.knows(*JOBS), 15, "the coordinator knows the jobs")
 
     @classmethod
@@ -110,6 +118,78 @@ class Programs(ClusterTest):
         found = dict(c.sql("db0", "SELECT name, n FROM stats.row_counts WHERE run = '%s'" % run["id"]))
         self.assertEqual(found["catalogue.record"], "3000")
         self.assertGreater(len(found), 4)
+
+    # -- encryption
+
+    def decrypted(self, path):
+        return subprocess.run(["openssl", "enc", "-d", "-aes-256-ctr", "-pbkdf2", "-pass", "file:" + self.key, "-in", path], check=True,
+                              stdout=subprocess.PIPE).stdout
+
+    def test_files_of_a_result_are_encrypted_by_a_program(self):
+        task = self.done("secret")
+        folder = self.folder(task)
+        self.assertEqual({n for n in os.listdir(folder)}, {"catalogue.sql.gz.aes", "manifest.json", "SHA256SUMS"})
+        text = gzip.decompress(self.decrypted(os.path.join(folder, "catalogue.sql.gz.aes")))
+        self.assertIn(b"-- Dump completed", text)
+        with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as f:
+            manifest = json.load(f)
+        self.assertEqual((manifest["encrypted"], manifest["files"][0]["bytes"]), (".aes", len(text)))
+        self.cluster.siding("result", "verify", task)
+        self.assertIn("are encrypted (*.aes)", self.cluster.siding("restore", task, "--to", self.key, status=1))
+
+    def test_a_dump_that_was_encrypted_is_restored_once_it_is_decrypted(self):
+        c = self.cluster
+        with open(os.path.join(c.folder, "db1", "agent.conf"), "a", encoding="utf-8") as f:
+            f.write('dump_encryption = { program = "/usr/bin/openssl"; suffix = ".aes"; args = [ "enc", "-aes-256-ctr", "-pbkdf2", "-pass", "file:%s" ]; };\n'
+                    % self.key)
+        c.stop("db1")
+        c.start("db1")
+        wait_until(lambda: self.knows("secret"), 30, "the agent is back")
+        task = c.submit("dump", "--database", "catalogue")
+        c.expect_state(task, "done", 60)
+        folder, clear = self.folder(task), os.path.join(c.folder, "clear")
+        names = [n for n in os.listdir(folder) if n not in ("manifest.json", "SHA256SUMS") and n[0] != "."]
+        self.assertTrue(all(n.endswith(".aes") for n in names), names)
+        os.mkdir(clear)
+        for name in names:
+            with open(os.path.join(clear, name[:-4]), "wb") as f:
+                f.write(self.decrypted(os.path.join(folder, name)))
+
+        before = c.table_state("db0", ["catalogue"])
+        c.sql("db0", "DELETE FROM catalogue.link LIMIT 100")
+        status, _, err = call(os.path.join(BUILD, "siding-restore"), "-S", c.socket("db0"), "--overwrite", clear)
+        self.assertEqual(status, 0, err)
+        self.assertEqual(c.table_state("db0", ["catalogue"]), before)
+
+    def test_sealing_that_is_cut_off_while_it_encrypts_goes_on(self):
+        folder = os.path.join(self.cluster.folder, "sealed")
+        os.makedirs(os.path.join(folder, "below"))
+        for i, name in enumerate(("a", "b", "below/c", "d")):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                f.write("line\n" * 1000 * (i + 1))
+        facts = os.path.join(self.cluster.folder, "facts.json")
+        with open(facts, "w", encoding="ascii") as f:
+            f.write('{"run": "1.1"}')
+        mark = os.path.join(self.cluster.folder, "encrypted-once")
+        script = "test -e %s || { touch %s; exec cat; }; %s" % (mark, mark, "%s")
+
+        def seal(how):
+            return call(os.path.join(BUILD, "siding-agent"), "seal", "--manifest", facts, "--dir", folder, "--encrypt", "/bin/bash",
+                        "--encrypt-suffix", ".x", "--", "-c", script % how)
+        for how in ("exit 3", "kill -9 $PPID"):
+            self.assertNotEqual(seal(how)[0], 0)
+            self.assertFalse(os.path.exists(os.path.join(folder, "manifest.json")))
+        status, _, err = seal("exec cat")
+        self.assertEqual(status, 0, err)
+        with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as f:
+            files = {f["name"]: f for f in json.load(f)["files"]}
+        self.assertEqual(set(files), {"a.gz.x", "b.gz.x", "below/c.gz.x", "d.gz.x"})
+        self.assertEqual([files[n]["rows"] for n in sorted(files)], [1000, 2000, 3000, 4000])
+        subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as f:
+                self.assertEqual(len(gzip.decompress(f.read())), files[name]["bytes"])
+        self.assertEqual({n for n in os.listdir(folder) if n.startswith(".") or n.endswith(("tmp", ".gz"))}, set())
 
     # -- Sphinx
 
