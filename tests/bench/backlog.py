@@ -113,8 +113,17 @@ class Backlog:
         self.cluster.start(self.replica)
         self.cluster.expect_replicating(self.replica, 60)
 
+    def settle(self):
+        """After a replay by hand the agent stands aside, with the pause on its disk."""
+        self.cluster.start(self.replica)
+        wait_until(lambda: self.state()["agent"].get("node"), 60, "the agent is back")
+        if self.lease().get("owner"):
+            self.cluster.siding("replica", "resume", self.replica, within_s=600)
+            wait_until(lambda: not self.lease().get("owner"), 600, lambda: "end of the pause: %s" % self.lease())
+
     def keep(self):
         """Keeps the replica's folder as it stands, caught up, before the backlog."""
+        self.settle()
         self.cluster.expect_caught_up(300)
         self.cluster.stop(self.replica)
         shutil.rmtree(self.node + ".kept", ignore_errors=True)

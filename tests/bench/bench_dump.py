@@ -17,6 +17,7 @@ THREADS = str(len(os.sched_getaffinity(0)))
 def options(parser):
     parser.add_argument("--megabytes", type=int, default=1024, metavar="N", help="SQL text of each table (default 1024)")
     parser.add_argument("--kind", action="append", choices=("text", "digits"), help="only this table")
+    parser.add_argument("--no-dump", action="store_true", help="without dumps")
     parser.add_argument("--no-restore", action="store_true", help="without restores")
     parser.add_argument("--no-memory", action="store_true", help="without the peak memory of dumps by size of rows")
 
@@ -147,7 +148,8 @@ def main(bench):
             bench.say("# filling a table with %d MB of %s" % (megabytes, kind))
             place = Place(cluster, kind)
             fill(place.socket, kind, kind, megabytes)
-            dumps(bench, place, kind)
+            if not bench.options.no_dump:
+                dumps(bench, place, kind)
             if not bench.options.no_restore:
                 restores(bench, place, kind)
             cluster.sql("db0", "DROP DATABASE IF EXISTS %s" % kind, within_s=300)
