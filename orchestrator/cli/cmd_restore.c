@@ -48,11 +48,11 @@ static bool result_path(const Cli *cli, const RestoreOptions *o, const char *run
     if (!api_get_result(cli, run, o->node, &j, err))
         return false;
     if (*json_str(json_object_get(j, "manifest"), "encrypted"))
-        return err_set(err, ERR_REFUSED, 0,
-                       "the files of run %s are encrypted (*%s): siding result fetch %s --to DIR, decrypt them "
-                       "there, then siding-restore DIR",
-                       json_str(j, "run"), json_str(json_object_get(j, "manifest"), "encrypted"),
-                       json_str(j, "run"));
+        return err_set(
+            err, ERR_REFUSED, 0,
+            "the files of run %s are encrypted (*%s): siding result fetch %s --to DIR, decrypt them "
+            "there, then siding-restore DIR",
+            json_str(j, "run"), json_str(json_object_get(j, "manifest"), "encrypted"), json_str(j, "run"));
     if (!is_dump(json_object_get(j, "manifest")))
         return err_set(err, ERR_REFUSED, 0, "run %s made no dump: its job is \"%s\"", json_str(j, "run"),
                        json_str(j, "job"));
