@@ -108,7 +108,8 @@ void target_done(Target *t)
 static void own_definition(const IndexDefinition *d, const char *create, Str *out)
 {
     str_adds(out, create);
-    if (strstr(create, "PARTITION BY") || !strstr(create, ") ENGINE=") || !strstr(create, " COMMENT='{\"fields\":[{\"name\":"))
+    if (strstr(create, "PARTITION BY") || !strstr(create, ") ENGINE=") ||
+        !strstr(create, " COMMENT='{\"fields\":[{\"name\":"))
         return;
     AUTOFREE char *comment = definition_comment(d);
     str_adds(out, " COMMENT=");
