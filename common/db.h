@@ -91,6 +91,7 @@ typedef ssize_t (*DbFeed)(void *arg, char *buffer, size_t n, Err *err);
 MUST_CHECK bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err);
 
 void db_quote_id(Str *out, const char *name);                     /* `a``b` */
+void db_quote_ids(Str *out, const StrList *names);                /* `a`, `b` */
 void db_quote_table(Str *out, const char *db, const char *table); /* `a`.`b` */
 void db_quote_str(Str *out, const char *bytes,
                   size_t n); /* 'it\'s', valid under every sql_mode Siding sets */

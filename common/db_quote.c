@@ -25,6 +25,14 @@ void db_quote_table(Str *out, const char *db, const char *table)
     db_quote_id(out, table);
 }
 
+void db_quote_ids(Str *out, const StrList *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        str_adds(out, i ? ", " : "");
+        db_quote_id(out, names->v[i]);
+    }
+}
+
 static char escape_of(char c)
 {
     switch (c) {

@@ -158,6 +158,12 @@ void strlist_add(StrList *l, const char *s)
     strlist_push(l, xstrdup(s));
 }
 
+void strlist_add_all(StrList *l, const StrList *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        strlist_add(l, from->v[i]);
+}
+
 void strlist_addf(StrList *l, const char *fmt, ...)
 {
     Str s = STR_INIT;

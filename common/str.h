@@ -68,6 +68,7 @@ typedef struct StrList {
 
 void strlist_done(StrList *l);
 void strlist_add(StrList *l, const char *s);
+void strlist_add_all(StrList *l, const StrList *from);
 void strlist_addf(StrList *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool strlist_has(const StrList *l, const char *s);
 void strlist_split(StrList *l, const char *s, char sep); /* empty parts are left out */

@@ -297,8 +297,7 @@ static void add_dump(const AgentConfig *c, JobList *l)
     j->nice = 10;
     j->encryption.program = xstrdup(c->dump_encryption.program);
     j->encryption.suffix = xstrdup(c->dump_encryption.suffix);
-    for (size_t i = 0; i < c->dump_encryption.args.n; i++)
-        strlist_add(&j->encryption.args, c->dump_encryption.args.v[i]);
+    strlist_add_all(&j->encryption.args, &c->dump_encryption.args);
     static const char *const allow[] = {"--threads=[0-9]+", "--compress=[a-z]+(:[0-9]+)?", "--database=[^/]+",
                                         "--table=.+",       "--rows-per-chunk=[0-9]+",     "--no-[a-z-]+"};
     for (size_t i = 0; i < COUNT(allow); i++)

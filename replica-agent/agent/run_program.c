@@ -141,12 +141,6 @@ static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
 
 /* ---- stages --------------------------------------------------------------------------------------- */
 
-static void add_all(StrList *to, const StrList *from)
-{
-    for (size_t i = 0; i < from->n; i++)
-        strlist_add(to, from->v[i]);
-}
-
 /* {SIDING_…} of the environment stands for its value: for programs that take options only, and no shell. */
 static void add_expanded(StrList *to, const StrList *from, const StrList *env)
 {
@@ -189,7 +183,7 @@ static bool own_program(Agent *a, const Runner *r, const JobConfig *j, const cha
         if (!add_databases(w->spec.options, &ret->args, err))
             return false;
     }
-    add_all(&ret->args, &w->spec.args);
+    strlist_add_all(&ret->args, &w->spec.args);
     return true;
 }
 
@@ -326,7 +320,7 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
                                     j->f.encryption.suffix, "--"};
         for (size_t i = 0; i < COUNT(more); i++)
             strlist_add(&ret->args, more[i]);
-        add_all(&ret->args, &j->f.encryption.args);
+        strlist_add_all(&ret->args, &j->f.encryption.args);
     }
     strlist_add(&ret->env, "LANG=C.UTF-8");
     return true;

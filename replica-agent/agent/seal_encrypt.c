@@ -4,43 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fs.h"
 #include "common/progress.h"
 #include "common/sha256.h"
-
-static _Noreturn void become(const Encryptor *e, int in, int out)
-{
-    StrList argv = STRLIST_INIT;
-    strlist_add(&argv, e->program);
-    for (size_t i = 0; i < e->args->n; i++)
-        strlist_add(&argv, e->args->v[i]);
-    if (dup2(in, 0) == 0 && dup2(out, 1) == 1)
-        execv(e->program, argv.v);
-    fprintf(stderr, "%s cannot be started: %s\n", e->program, strerror(errno));
-    _exit(127);
-}
-
-static bool run(const Encryptor *e, int in, int out, const char *name, Err *err)
-{
-    int status;
-    pid_t pid = fork();
-    if (pid < 0)
-        return err_errno(err, errno, "start a process");
-    if (pid == 0)
-        become(e, in, out);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(err, errno, "wait for %s", e->program);
-    if (WIFSIGNALED(status))
-        return err_set(err, ERR_IO, 0, "%s: %s was killed by signal %d", name, e->program, WTERMSIG(status));
-    return WEXITSTATUS(status) == 0 ||
-           err_set(err, ERR_IO, 0, "%s: %s ended with status %d", name, e->program, WEXITSTATUS(status));
-}
+#include "common/subprocess.h"
 
 /* The clear file goes only when the other is on the disk. */
 static bool encrypt(const Encryptor *e, const char *from, const char *to, Err *err)
@@ -51,7 +21,7 @@ static bool encrypt(const Encryptor *e, const char *from, const char *to, Err *e
         return err_errno(err, errno, "read %s", from);
     int out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool ok = out >= 0 || err_errno(err, errno, "write %s", tmp);
-    ok = ok && run(e, in, out, from, err);
+    ok = ok && (subprocess_run(e->program, e->args, in, out, err) || err_prefix(err, "%s", from));
     struct stat clear, secret;
     if (ok && fstat(in, &clear) == 0 && fstat(out, &secret) == 0 && clear.st_size && !secret.st_size)
         ok = err_set(err, ERR_IO, 0, "%s: %s gave nothing for %lld bytes", from, e->program,

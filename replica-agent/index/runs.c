@@ -175,12 +175,6 @@ static bool reader_open(RunReader *r, const char *path, Err *err)
 
 /* ---- merging ------------------------------------------------------------------------------------- */
 
-static int compare_reader_terms(const RunReader *a, const RunReader *b)
-{
-    int c = memcmp(a->term, b->term, a->n < b->n ? a->n : b->n);
-    return c ? c : (a->n > b->n) - (a->n < b->n);
-}
-
 /* The readers that stand at the least term. */
 static size_t choose_term(RunReader *readers, size_t n, RunReader **chosen)
 {
@@ -188,7 +182,7 @@ static size_t choose_term(RunReader *readers, size_t n, RunReader **chosen)
     for (size_t i = 0; i < n; i++) {
         if (readers[i].ended)
             continue;
-        int c = count ? compare_reader_terms(&readers[i], chosen[0]) : -1;
+        int c = count ? term_compare(readers[i].term, readers[i].n, chosen[0]->term, chosen[0]->n) : -1;
         if (c < 0)
             count = 0;
         if (c <= 0)

@@ -30,6 +30,12 @@ uint32_t posting_add_numbers(uint32_t a, uint32_t b)
     return a + b < POSTING_MAX_NUMBER ? a + b : POSTING_MAX_NUMBER;
 }
 
+int term_compare(const char *a, size_t a_n, const char *b, size_t b_n)
+{
+    int c = memcmp(a, b, a_n < b_n ? a_n : b_n);
+    return c ? c : (a_n > b_n) - (a_n < b_n);
+}
+
 Terms *terms_new(PostingKind kind, size_t max_bytes)
 {
     Terms *t = NEW(Terms);
@@ -151,9 +157,7 @@ static int compare_terms(const void *a, const void *b, void *arg)
 {
     const Terms *t = arg;
     const Term *x = &t->terms[*(const uint32_t *)a], *y = &t->terms[*(const uint32_t *)b];
-    int c =
-        memcmp(t->text.p + x->offset, t->text.p + y->offset, x->length < y->length ? x->length : y->length);
-    return c ? c : (x->length > y->length) - (x->length < y->length);
+    return term_compare(t->text.p + x->offset, x->length, t->text.p + y->offset, y->length);
 }
 
 static int compare_postings(const void *a, const void *b)

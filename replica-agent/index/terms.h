@@ -24,6 +24,9 @@ typedef struct Posting {
 enum { POSTING_MAX_NUMBER = (1 << 24) - 1 };
 uint32_t posting_add_numbers(uint32_t a, uint32_t b); /* saturates */
 
+/* By bytes: less than, equal to, greater than 0. */
+int term_compare(const char *a, size_t a_n, const char *b, size_t b_n);
+
 typedef struct Terms Terms;
 
 Terms *terms_new(PostingKind kind, size_t max_bytes);

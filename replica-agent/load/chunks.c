@@ -18,11 +18,11 @@ static void load_statement(const Load *l, Str *out)
     db_quote_table(out, l->tables.schema, l->swap ? l->tables.fresh : l->tables.target);
     /* lists of hits are no text */
     str_addf(out, " CHARACTER SET %s", str_eq(l->bundle->layout, "hitlist") ? "binary" : "utf8mb4");
-    for (size_t i = 0; i < l->bundle->columns.n; i++) {
-        str_adds(out, i ? ", " : " (");
-        db_quote_id(out, l->bundle->columns.v[i]);
-    }
-    str_adds(out, l->bundle->columns.n ? ")" : "");
+    if (!l->bundle->columns.n)
+        return;
+    str_adds(out, " (");
+    db_quote_ids(out, &l->bundle->columns);
+    str_addc(out, ')');
 }
 
 /* LOCAL makes the server pass over duplicates and mend bad values with a warning: here each is an error. */

@@ -28,6 +28,12 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+size_t delta_key_place(const int64_t *keys, size_t n, int64_t key)
+{
+    const int64_t *at = bsearch(&key, keys, n, sizeof *keys, compare_keys);
+    return at ? (size_t)(at - keys) : SIZE_MAX;
+}
+
 static void sort_unique(DeltaKeys *k)
 {
     size_t kept = 0;

@@ -12,6 +12,8 @@ typedef struct DeltaKeys {
     size_t n;
 } DeltaKeys;
 void delta_keys_done(DeltaKeys *k);
+/* Which of the ascending keys it is, SIZE_MAX: none. */
+size_t delta_key_place(const int64_t *keys, size_t n, int64_t key);
 /* How many are in `a` or `b`. */
 size_t delta_keys_union(const DeltaKeys *a, const DeltaKeys *b);
 

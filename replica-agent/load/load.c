@@ -79,9 +79,14 @@ static bool read_facts(Load *l, LoadFacts *f, Err *err)
 
 static bool begin(Load *l, Err *err)
 {
-    l->shadow_stays = false;
     return tables_check_target(l->db, &l->tables, err) && ledger_clear(l->db, l->o->run, err) &&
            tables_begin(l->db, &l->tables, l->bundle->create, err);
+}
+
+bool load_abandon(Load *l, Err *err)
+{
+    l->shadow_stays = false;
+    return tables_abandon(l->db, &l->tables, err) && ledger_clear(l->db, l->o->run, err);
 }
 
 static bool verify(Load *l, Err *err)
@@ -94,8 +99,7 @@ static bool verify(Load *l, Err *err)
     if (sum && str_eq(sum, b->checksum))
         return ledger_set_verified(l->db, l->o->run, b->rows, err);
     Err dropping;
-    l->shadow_stays = false;
-    if (!tables_abandon(l->db, &l->tables, &dropping) || !ledger_clear(l->db, l->o->run, &dropping))
+    if (!load_abandon(l, &dropping))
         log_warn("%s", dropping.text);
     return err_set(
         err, ERR_CORRUPT, 0,

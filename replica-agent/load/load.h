@@ -46,6 +46,9 @@ typedef struct Load {
 
 MUST_CHECK bool load_run(Load *l, Err *err);
 
+/* What was begun goes: the new table, the marker, the ledger's rows. */
+MUST_CHECK bool load_abandon(Load *l, Err *err);
+
 /* Steps in files of their own. */
 MUST_CHECK bool load_rows(Load *l, int64_t loaded, Err *err);
 MUST_CHECK bool load_swap(Load *l, Err *err);

@@ -47,21 +47,9 @@ typedef struct Rehit {
     uint64_t was, becomes; /* what its entries of the records hash to */
 } Rehit;
 
-static int compare_terms(const char *a, size_t n, const char *b, size_t m)
-{
-    int c = memcmp(a, b, n < m ? n : m);
-    return c ? c : (n > m) - (n < m);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static bool is_key(const Rehit *r, int64_t record)
 {
-    return bsearch(&record, r->keys, r->n, sizeof *r->keys, compare_keys) != NULL;
+    return delta_key_place(r->keys, r->n, record) != SIZE_MAX;
 }
 
 /* ---- does a term change? ------------------------------------------------------------------------- */
@@ -124,17 +112,9 @@ static bool each_old(Rehit *r, HitSink sink, Err *err)
 
 static void end_statement(Rehit *r)
 {
-    AUTO(str_done) Str columns = STR_INIT;
-    StrList names = STRLIST_INIT;
     if (!r->inserts.len)
         return;
-    definition_columns(r->d, &names);
-    for (size_t i = 0; i < names.n; i++) {
-        str_adds(&columns, i ? "," : "");
-        db_quote_id(&columns, names.v[i]);
-    }
-    strlist_done(&names);
-    strlist_addf(&r->statements, "INSERT INTO %s (%s) VALUES %s", str_z(&r->table), str_z(&columns),
+    strlist_addf(&r->statements, "INSERT INTO %s (term, first, records, hits) VALUES %s", str_z(&r->table),
                  str_z(&r->inserts));
     str_clear(&r->inserts);
 }
@@ -225,7 +205,7 @@ static bool wanted_until(Rehit *r, const char *term, size_t n, const Posting **r
         const Posting *postings;
         size_t w_n, count;
         terms_at(r->records.terms, r->next_wanted, &w, &w_n, &postings, &count);
-        int c = term ? compare_terms(w, w_n, term, n) : -1;
+        int c = term ? term_compare(w, w_n, term, n) : -1;
         if (c > 0)
             break;
         if (c < 0) {
@@ -256,7 +236,7 @@ static bool take_row(Rehit *r, const DbRows *rows, Err *err)
     size_t n, hits_n;
     const char *term = db_field(rows, 0, &n), *hits = db_field(rows, 2, &hits_n);
     OldTerm *o = &r->old;
-    if (o->n && compare_terms(str_z(&o->term), o->term.len, term, n) != 0 && !old_term_ends(r, err))
+    if (o->n && term_compare(str_z(&o->term), o->term.len, term, n) != 0 && !old_term_ends(r, err))
         return false;
     if (!o->n)
         str_add(&o->term, term, n);

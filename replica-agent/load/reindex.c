@@ -62,22 +62,9 @@ static uint64_t hash_row(const char *term, size_t n, uint64_t field, uint64_t fr
     return h ^ h >> 29;
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Place of a record among the keys; all rows met are of one of them. */
-static size_t place_of(const Reindex *r, int64_t record)
-{
-    const int64_t *at = bsearch(&record, r->keys, r->n, sizeof *r->keys, compare_keys);
-    return at ? (size_t)(at - r->keys) : SIZE_MAX;
-}
-
 static void add_sum(const Reindex *r, RowsSum *sums, int64_t record, uint64_t hash)
 {
-    size_t i = place_of(r, record);
+    size_t i = delta_key_place(r->keys, r->n, record);
     if (i == SIZE_MAX)
         return;
     sums[i].sum += hash;
@@ -173,7 +160,7 @@ static bool add_row(void *arg, const char *term, size_t n, const Entry *e, Err *
 {
     Reindex *r = arg;
     Str *sql = &r->insert;
-    size_t i = place_of(r, e->record);
+    size_t i = delta_key_place(r->keys, r->n, e->record);
     if (i == SIZE_MAX || !differs(r, i))
         return true;
     if (sql->len == 0)
@@ -232,10 +219,7 @@ static bool begin(Reindex *r, const char *schema, const char *table, Err *err)
     db_quote_table(&r->table, schema, table);
     db_quote_id(&r->key, r->d->key);
     definition_columns(r->d, &columns);
-    for (size_t i = 0; i < columns.n; i++) {
-        str_adds(&r->columns, i ? "," : "");
-        db_quote_id(&r->columns, columns.v[i]);
-    }
+    db_quote_ids(&r->columns, &columns);
     strlist_done(&columns);
     return records_open(r->db, r->d, &r->records, err);
 }

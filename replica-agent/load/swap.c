@@ -71,8 +71,7 @@ static bool refuse_changed(Load *l, Err *err)
         return false;
     if (is_as_frozen(l, live))
         return true;
-    l->shadow_stays = false;
-    if (!tables_abandon(l->db, &l->tables, err) || !ledger_clear(l->db, l->o->run, err))
+    if (!load_abandon(l, err))
         return false;
     return err_set(
         err, ERR_REFUSED, 0,
