@@ -21,12 +21,8 @@ from test_guard import GuardBase
 class Operators(GuardBase):
 
     def test_an_applier_stopped_by_hand_while_it_catches_up_is_left_to_its_operator(self):
-        run = self.started()
-        self.backlog(600)
         c = self.cluster
-        with self.slow_replay():
-            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
-            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
+        with self.catching_up_slowly() as run:
             c.sql("db1", "STOP SLAVE SQL_THREAD")
             outcome, _, r = self.one.ended(run, 30)
             self.assertEqual(outcome, "killed")
@@ -38,12 +34,8 @@ class Operators(GuardBase):
         c.sql("db1", "START SLAVE SQL_THREAD")
 
     def test_a_receiver_stopped_by_hand_while_it_catches_up_does_not_hold_the_run(self):
-        run = self.started()
-        self.backlog(600)
         c = self.cluster
-        with self.slow_replay():
-            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
-            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
+        with self.catching_up_slowly() as run:
             c.sql("db1", "STOP SLAVE IO_THREAD")
             received = c.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos")
             outcome, _, _ = self.one.ended(run, 60)
@@ -69,6 +61,16 @@ class Operators(GuardBase):
         c.expect_replicating("db1")
         c.expect_equal(["db0", "db1"])
         self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
+
+    @contextlib.contextmanager
+    def catching_up_slowly(self):
+        """A run that was killed, its replica catching up with 600 rows."""
+        run = self.started()
+        self.backlog(600)
+        with self.slow_replay():
+            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
+            yield run
 
     @contextlib.contextmanager
     def slow_replay(self):
