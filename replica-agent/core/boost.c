@@ -4,14 +4,15 @@
 #include <stdlib.h>
 
 enum {
-    WARM_MS = 60, /* after a start, before it is measured */
-    TRIAL_MIN_MS = 300,
+    COLD_MS = 700, /* after the first start, before it is measured: the server's caches are cold */
+    WARM_MS = 60,  /* after a change */
+    TRIAL_MIN_MS = 600,
     TRIAL_MAX_MS = 1500,
-    HOPELESS_MS = 150, /* after this, half as fast as the best is enough to know */
+    HOPELESS_MS = 300, /* after this, half as fast as the best is enough to know */
     TRIAL_SHARE = 200, /* a trial lasts 1/200 of the time that is left */
     TRIAL_TRX = 20,    /* and counts at least so many transactions */
     LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
-    WORTH_MS = 4000,   /* with less time left nothing is tried */
+    WORTH_MS = 10000,  /* with less time left nothing is tried: a trial costs half a second or more */
     AGAIN_MS = 300000, /* what is applied changes: look again after this */
     SETTLED_MS = 3000, /* after this, progress itself tells */
     SLOWER_MS = 1000,  /* so long half as fast as it was found to be: look again */
@@ -90,6 +91,7 @@ static size_t next_untried(const Boost *b)
 static size_t trial_over(Boost *b, double rate, double left_ms)
 {
     b->rate[b->now] = rate;
+    b->warm = true;
     size_t fastest = best(b), next = next_untried(b);
     if (b->rate[fastest] < rate * BETTER)
         fastest = b->now;
@@ -113,6 +115,7 @@ static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
         return b->now;
     size_t now = b->now;
     boost_start(b, b->n, now, r->now_ms);
+    b->warm = true;
     b->rate[now] = rate;
     b->now = next_untried(b);
     return b->now;
@@ -120,7 +123,7 @@ static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
 
 size_t boost_sample(Boost *b, const BoostReading *r)
 {
-    if (r->now_ms - b->changed_ms < WARM_MS)
+    if (r->now_ms - b->changed_ms < (b->warm ? WARM_MS : COLD_MS))
         return b->now;
     if (!b->marked) {
         b->marked = true;

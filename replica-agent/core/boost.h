@@ -35,6 +35,7 @@ typedef struct Boost {
     int64_t changed_ms;      /* when the way in force began */
     double expected;         /* what an earlier replay found for the way in force; 0: nothing */
     bool compared;           /* all ways were tried in this replay */
+    bool warm;               /* something was measured: the server's caches are in use */
     bool marked;
     BoostReading mark; /* where measuring began, once the applier was warm */
     const char *why;   /* why it is kept, for people */
