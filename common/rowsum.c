@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "db.h"
 #include "gz.h"
@@ -24,6 +26,18 @@ void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
 char *rowsum_text(const RowSum *s)
 {
     return xasprintf("%" PRId64 ":%" PRIu64, s->rows, s->sum);
+}
+
+bool rowsum_parse(const char *text, RowSum *ret)
+{
+    const char *colon = strchr(text, ':');
+    char *end;
+    long long rows;
+    AUTOFREE char *head = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
+    if (!head || !str_to_i64(head, 0, INT64_MAX, &rows) || colon[1] < '0' || colon[1] > '9')
+        return false;
+    *ret = (RowSum){rows, strtoull(colon + 1, &end, 10)};
+    return !*end;
 }
 
 void rowsum_sql_exprs(Str *out, const char *database, const char *table, const StrList *exprs,

@@ -27,6 +27,7 @@ typedef struct RowSumField {
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n);
 /* "rows:sum" as the SQL below gives it, e.g. "1200:2576980377600". */
 char *rowsum_text(const RowSum *s);
+bool rowsum_parse(const char *text, RowSum *ret);
 /* A SELECT of one row with one column, that text. Names are quoted here; `where` is trusted SQL or NULL. */
 void rowsum_sql(Str *out, const char *database, const char *table, const StrList *columns, const char *where);
 /* The same over trusted SQL expressions instead of column names. */

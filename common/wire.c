@@ -253,6 +253,11 @@ void *wire_list_add(WireList *list, size_t size)
     return p;
 }
 
+size_t wire_run_holders(const Run *r)
+{
+    return r->nodes.n && json_is_object(r->detail) && json_bool(r->detail, "gathered") ? 1 : r->nodes.n;
+}
+
 bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no)
 {
     const char *dot = text ? strchr(text, '.') : NULL;

@@ -45,6 +45,8 @@ void *wire_list_add(WireList *list, size_t size);
 /* ---- what a person asked for ------------------------------------------------------------------ */
 
 /* Task kinds: "dump", "index", "command", "upload". Where: "replica" or "primary". */
+enum { REPLICAS_ALL = -1 }; /* as many as are free */
+
 typedef struct TaskSpec {
     char *job;  /* a name in the agents' configuration; "dump" is built in */
     char *kind; /* may be NULL: that of the job */
@@ -53,7 +55,7 @@ typedef struct TaskSpec {
     char *user;
     StrList args; /* appended to the job's own, each must match its allow_args */
     int64_t priority;
-    int64_t replicas; /* 1, or N frozen at one GTID */
+    int64_t replicas; /* 1, N frozen at one GTID, or REPLICAS_ALL */
     int64_t run_at;   /* time */
     int64_t sleeptime_ms;
     bool fixed_time;
@@ -68,9 +70,16 @@ extern const WireField task_spec_fields[];
 
 /* ---- coordinator → agent ----------------------------------------------------------------------- */
 
-typedef struct RunSource { /* where an upload's files are */
+typedef struct RunSource { /* where a result is, and the list of a split run */
     char *run, *node, *url;
+    int64_t shard;
 } RunSource;
+
+/* To the agent of a run's first replica: results of the others, which come into its own. */
+typedef struct GatherOrder {
+    WireList sources; /* RunSource */
+} GatherOrder;
+extern const WireField gather_order_fields[];
 
 typedef struct RunSpec {
     char *run; /* "12.1" */
@@ -86,7 +95,8 @@ typedef struct RunSpec {
     int64_t shard, shards;
     int64_t pause_limit_ms;   /* as submitted; 0: the job's */
     int64_t pause_default_ms; /* where the job names none either */
-    RunSource source;
+    RunSource source;         /* of an upload */
+    RunSource first;          /* of a run on several replicas: the agent of shard 0 */
 } RunSpec;
 extern const WireField run_spec_fields[];
 
@@ -121,7 +131,7 @@ typedef struct Replay {
 } Replay;
 extern const WireField replay_fields[];
 
-/* States: accepted pausing frozen running sleeping sealing resuming caught_up ended.
+/* States: accepted pausing frozen running sleeping sealing resuming caught_up gathering ended.
  * Outcome: NULL while under way, then ok, error, killed, stopped. A failed run still walks resuming →
  * caught_up. */
 typedef struct AgentRun {
@@ -139,7 +149,11 @@ typedef struct AgentRun {
     json_t *manifest;       /* once sealed, without the files' list when that is long */
     json_t *outcome_detail; /* of an upload: what the loader said */
     int64_t result_bytes, result_compressed_bytes;
-    char *note; /* what it is doing or waiting for, for people */
+    char *note;    /* what it is doing or waiting for, for people */
+    bool split;    /* its program takes pieces of work from a list: set on shard 0 */
+    StrList lost;  /* shards whose work was given to the others */
+    bool gathered; /* its result holds those of the other shards */
+    char *gather_error;
 } AgentRun;
 extern const WireField agent_run_fields[];
 
@@ -283,6 +297,9 @@ typedef struct Finding {
     char *text, *mend;
 } Finding;
 extern const WireField finding_fields[];
+
+/* How many of the run's nodes have a result of their own: all, until the first has gathered the others'. */
+size_t wire_run_holders(const Run *r);
 
 /* "12.1" → 12, 1; "12" → 12, 0 (the last run). */
 bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no);

@@ -30,9 +30,11 @@ const WireField task_spec_fields[] = {
 };
 
 static const WireField run_source_fields[] = {
-    STR(RunSource, run),
-    STR(RunSource, node),
-    STR(RunSource, url),
+    STR(RunSource, run), STR(RunSource, node), STR(RunSource, url), INT(RunSource, shard), END,
+};
+
+const WireField gather_order_fields[] = {
+    LIST(GatherOrder, sources, run_source_fields, RunSource),
     END,
 };
 
@@ -54,6 +56,7 @@ const WireField run_spec_fields[] = {
     INT(RunSpec, pause_limit_ms),
     INT(RunSpec, pause_default_ms),
     OBJ(RunSpec, source, run_source_fields),
+    OBJ(RunSpec, first, run_source_fields),
     END,
 };
 
@@ -106,6 +109,10 @@ const WireField agent_run_fields[] = {
     INT(AgentRun, result_bytes),
     INT(AgentRun, result_compressed_bytes),
     STR(AgentRun, note),
+    BOOL(AgentRun, split),
+    STRS(AgentRun, lost),
+    BOOL(AgentRun, gathered),
+    STR(AgentRun, gather_error),
     END,
 };
 

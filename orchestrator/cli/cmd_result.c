@@ -219,7 +219,7 @@ const CliCommand cmd_result_fetch = {
 
 /* ---- verify ------------------------------------------------------------------------------------------- */
 
-/* The nodes that ran it: a job on several replicas left a result on each. */
+/* A job on several replicas left a result on each, if they could not be gathered on the first. */
 static bool nodes_of(const Cli *cli, const json_t *result, StrList *ret, Err *err)
 {
     Task t;
@@ -228,7 +228,7 @@ static bool nodes_of(const Cli *cli, const json_t *result, StrList *ret, Err *er
         return false;
     for (size_t i = 0; i < t.runs.n; i++) {
         const Run *r = (const Run *)t.runs.v + i;
-        for (size_t n = 0; str_eq(r->id, json_str(result, "run")) && n < r->nodes.n; n++)
+        for (size_t n = 0; str_eq(r->id, json_str(result, "run")) && n < wire_run_holders(r); n++)
             strlist_add(ret, r->nodes.v[n]);
     }
     wire_free(task_fields, &t);

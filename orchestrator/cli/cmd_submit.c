@@ -10,11 +10,14 @@
 #include "wait.h"
 #include "when.h"
 
+enum { MOST_REPLICAS = 64 };
+
 typedef struct Submit {
     CliCommon common;
     StrList databases, allow;
     char *job, *on;
-    int64_t priority, sequence, replicas, attempts, limit_ms, timeout_ms, relay_limit, catchup_ms, min_free;
+    char *replicas;
+    int64_t priority, sequence, attempts, limit_ms, timeout_ms, relay_limit, catchup_ms, min_free;
     char *at_limit, *runtime, *sleeptime, *window, *name, *user, *unique;
     bool fixed_time, wait, dry_run;
 } Submit;
@@ -24,8 +27,8 @@ static const Opt submit_options[] = {
      .doc = "With dump: a database to dump; may be repeated.", .section = "What to run"},
     {"job", 0, OPT_STR, offsetof(Submit, job), .arg = "NAME", .doc = "With index: the job's name."},
     {"on", 0, OPT_STR, offsetof(Submit, on), .arg = "replica|primary", .doc = "With command: where it runs."},
-    {"replicas", 0, OPT_INT, offsetof(Submit, replicas), .arg = "N", .min = 1, .max = 64,
-     .doc = "Split the job over N replicas, all frozen at one GTID."},
+    {"replicas", 0, OPT_STR, offsetof(Submit, replicas), .arg = "N|all",
+     .doc = "Split the job over N replicas, all frozen at one GTID; \"all\": over as many as are free."},
     {"pause-limit", 0, OPT_DURATION, offsetof(Submit, limit_ms), .arg = "D",
      .doc = "Longest pause of a replica; the job's or the configuration's pause_limit otherwise.",
      .section = "How far the pause may go"},
@@ -195,9 +198,22 @@ static bool fill_times(const Submit *s, json_t *body, Err *err)
     return true;
 }
 
+static bool fill_replicas(const Submit *s, json_t *body, Err *err)
+{
+    long long n = REPLICAS_ALL;
+    if (!s->replicas)
+        return true;
+    if (!str_eq(s->replicas, "all") && !str_to_i64(s->replicas, 1, MOST_REPLICAS, &n))
+        return err_set(err, ERR_USAGE, 0,
+                       "option --replicas: \"%s\" is neither a number from 1 to %d nor \"all\"", s->replicas,
+                       MOST_REPLICAS);
+    json_set_int(body, "replicas", n);
+    return true;
+}
+
 static bool fill(const Submit *s, const StrList *words, const StrList *rest, json_t *body, Err *err)
 {
-    if (!fill_job(s, words, body, err) || !fill_times(s, body, err))
+    if (!fill_job(s, words, body, err) || !fill_times(s, body, err) || !fill_replicas(s, body, err))
         return false;
     AUTOFREE char *user = s->user ? xstrdup(s->user) : cli_user();
     json_set_str(body, "user", user);
@@ -205,7 +221,6 @@ static bool fill(const Submit *s, const StrList *words, const StrList *rest, jso
         json_set_strs(body, "args", rest);
     set_given_int(body, "priority", s->priority);
     set_given_int(body, "sequence_id", s->sequence);
-    set_given_int(body, "replicas", s->replicas);
     set_given_int(body, "max_attempts", s->attempts);
     set_given_int(body, "pause_limit_ms", s->limit_ms);
     fill_limits(s, body);

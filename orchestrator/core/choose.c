@@ -70,7 +70,7 @@ static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRu
     const char *state = topology_node_state(node, rules->primary);
     if (c->taken_by)
         return xasprintf("has run %s", c->taken_by);
-    bool next = !rules->catch_up_between && wish->replicas <= 1 && catches_up_after_a_run(node);
+    bool next = !rules->catch_up_between && wish->replicas == 1 && catches_up_after_a_run(node);
     if (!next && node->agent.lease.owner)
         return xasprintf("is %s (%s)", state,
                          node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
@@ -191,12 +191,20 @@ static bool too_few(const StrList *reasons, size_t found, int64_t wanted, Err *e
                    s.len ? ": " : "", str_z(&s));
 }
 
+/* All that are free, as far as enough others go on serving; at least one. */
+static int64_t as_many(size_t found, size_t serving, int64_t min_serving)
+{
+    int64_t spare = (int64_t)serving - min_serving, n = (int64_t)found < spare ? (int64_t)found : spare;
+    return n > 1 ? n : 1;
+}
+
 bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules,
                      StrList *ret, Err *err)
 {
     AUTOFREE const Node **free_nodes = xcalloc(n + 1, sizeof *free_nodes);
     AUTO(strlist_done) StrList reasons = STRLIST_INIT;
     size_t found = 0, serving = 0;
+    bool all = wish->replicas == REPLICAS_ALL;
     int64_t wanted = wish->replicas > 0 ? wish->replicas : 1;
     if (!rules->primary)
         return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
@@ -214,8 +222,10 @@ bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, 
     sort_best_first(free_nodes, found);
     /* One that catches up does not serve: taking it leaves the others as they are. */
     int64_t leaving = found && catches_up_after_a_run(free_nodes[0]) ? 0 : wanted;
-    if (wanted > 1)
+    if (wanted > 1 || all)
         found = keep_alignable(free_nodes, found, &reasons);
+    if (all)
+        leaving = wanted = as_many(found, serving, rules->min_serving);
     if ((int64_t)found < wanted)
         return too_few(&reasons, found, wanted, err);
     if (leaving && (int64_t)serving - leaving < rules->min_serving)

@@ -135,6 +135,8 @@ static char *upload_must_wait(Pass *p, const PlanTask *t)
     if (t->parent != RUN_CAUGHT_UP && t->parent != RUN_UPLOADING)
         return xasprintf("run %s is %s: its replica first catches up",
                          t->parent_run ? t->parent_run : "of its parent", run_state_name(t->parent));
+    if (t->scattered)
+        return xasprintf("the results of run %s on its replicas are brought together first", t->parent_run);
     return NULL;
 }
 

@@ -22,6 +22,7 @@ typedef struct PlanTask {
     bool busy;       /* a write of ours about it is under way: not now */
     RunState parent; /* uploads: state of the run whose result they load */
     const char *parent_run;
+    bool scattered; /* its result is still on several replicas */
 } PlanTask;
 
 typedef struct PlanInput {

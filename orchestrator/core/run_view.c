@@ -7,9 +7,10 @@ static const struct {
     int rank;
     RunEvent event;
 } states[] = {
-    {"accepted", 0, RUN_EV_PAUSING},  {"pausing", 0, RUN_EV_PAUSING},     {"frozen", 0, RUN_EV_PAUSING},
-    {"running", 1, RUN_EV_RUNNING},   {"sleeping", 2, RUN_EV_SLEEPING},   {"sealing", 3, RUN_EV_SEALING},
-    {"resuming", 4, RUN_EV_RESUMING}, {"caught_up", 5, RUN_EV_CAUGHT_UP}, {"ended", 5, RUN_EV_CAUGHT_UP},
+    {"accepted", 0, RUN_EV_PAUSING},    {"pausing", 0, RUN_EV_PAUSING},     {"frozen", 0, RUN_EV_PAUSING},
+    {"running", 1, RUN_EV_RUNNING},     {"sleeping", 2, RUN_EV_SLEEPING},   {"sealing", 3, RUN_EV_SEALING},
+    {"resuming", 4, RUN_EV_RESUMING},   {"caught_up", 5, RUN_EV_CAUGHT_UP}, {"ended", 5, RUN_EV_CAUGHT_UP},
+    {"gathering", 5, RUN_EV_CAUGHT_UP},
 };
 
 static size_t state_row(const AgentRun *part)
@@ -23,6 +24,21 @@ static size_t state_row(const AgentRun *part)
 bool run_part_is_over(const AgentRun *part)
 {
     return states[state_row(part)].rank == 5;
+}
+
+bool run_part_is_lost(const AgentRun *const *parts, size_t i)
+{
+    if (!i || !parts[0] || !parts[0]->lost.n)
+        return false;
+    AUTOFREE char *shard = xasprintf("%zu", i);
+    return strlist_has(&parts[0]->lost, shard);
+}
+
+bool run_goes_on_without(const AgentRun *const *parts, size_t failed)
+{
+    const AgentRun *first = parts[0];
+    return failed && first && first->split && !first->outcome &&
+           (str_eq(first->state, "running") || str_eq(first->state, "sleeping"));
 }
 
 static RunEvent outcome_event(const AgentRun *part)
@@ -77,6 +93,8 @@ RunView run_view(const AgentRun *const *parts, size_t n)
                  .all_aligned = n > 0};
     int least = 99;
     for (size_t i = 0; i < n; i++) {
+        if (run_part_is_lost(parts, i))
+            continue;
         if (parts[i]) {
             v.any = true;
             see_part(&v, parts[i], i, n, &least);

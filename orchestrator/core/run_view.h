@@ -21,6 +21,10 @@ typedef struct RunView {
     bool left; /* barrier: all were aligned, and some part has begun: those still frozen were not told */
 } RunView;
 
-/* `parts`: one an agent of the run, NULL where that agent does not report it. */
+/* `parts`: one an agent of the run, NULL where that agent does not report it. A lost part counts no more. */
 RunView run_view(const AgentRun *const *parts, size_t n);
 bool run_part_is_over(const AgentRun *part);
+/* The first part's agent has given the work of part `i` to the others. */
+bool run_part_is_lost(const AgentRun *const *parts, size_t i);
+/* The work of a part that has failed can still be given to the others: the first part's agent will, soon. */
+bool run_goes_on_without(const AgentRun *const *parts, size_t failed);

@@ -42,7 +42,7 @@ void api_list_results(HttpRequest *req, void *context)
         const Task *t = &c->entries[i]->t;
         const Run *runs = t->runs.v;
         for (size_t k = t->runs.n; k-- > 0 && (int64_t)json_array_size(a) < limit;)
-            for (size_t n = 0; runs[k].result_dir && n < runs[k].nodes.n; n++)
+            for (size_t n = 0; runs[k].result_dir && n < wire_run_holders(&runs[k]); n++)
                 json_array_append_new(a, result_json(t, &runs[k], runs[k].nodes.v[n]));
     }
     http_reply_json(req, 200, a);

@@ -44,8 +44,9 @@ static bool unknown_job(const Coord *c, const char *name, Err *err)
 static bool check_numbers(const Coord *c, const Task *t, Err *err)
 {
     int64_t replicas = c->n_agents ? (int64_t)c->n_agents - 1 : 0;
-    if (t->replicas < 1)
-        return err_set(err, ERR_USAGE, 0, "replicas must be at least 1, not %" PRId64, t->replicas);
+    if (t->replicas < 1 && t->replicas != REPLICAS_ALL)
+        return err_set(err, ERR_USAGE, 0, "replicas must be at least 1, or %d for all, not %" PRId64,
+                       REPLICAS_ALL, t->replicas);
     if (str_eq(t->on, "replica") && t->replicas > replicas)
         return err_set(err, ERR_REFUSED, 0, "%" PRId64 " replicas are asked for, the cluster has %" PRId64,
                        t->replicas, replicas);
@@ -64,22 +65,13 @@ static bool check_numbers(const Coord *c, const Task *t, Err *err)
     return !t->window || window_parse(t->window, &ignored, err);
 }
 
-static bool check_shape(const Task *t, const JobInfo *job, Err *err)
+static bool check_shape(const Task *t, Err *err)
 {
-    bool several = t->replicas > 1;
+    bool several = t->replicas > 1 || t->replicas == REPLICAS_ALL;
     if (!str_eq(t->on, "replica") && !str_eq(t->on, "primary"))
         return err_set(err, ERR_USAGE, 0, "\"on\" must be \"replica\" or \"primary\", not \"%s\"", t->on);
     if (several && str_eq(t->on, "primary"))
         return err_set(err, ERR_USAGE, 0, "a job on the primary runs once: leave \"replicas\" out");
-    if (several && !str_eq(t->kind, "command"))
-        return err_set(err, ERR_REFUSED, 0,
-                       "a %s split over several replicas is not supported yet; only jobs of kind \"command\" "
-                       "run on more "
-                       "than one",
-                       t->kind);
-    if (several && job->upload && !str_eq(job->upload, "none") && *job->upload)
-        return err_set(err, ERR_REFUSED, 0, "job \"%s\" uploads its result: it runs on one replica for now",
-                       job->name);
     if (t->options && !json_is_object(t->options))
         return err_set(err, ERR_USAGE, 0, "\"options\" must be an object");
     return true;
@@ -102,7 +94,7 @@ static bool fill_in(const Coord *c, Task *t, Err *err)
         t->kind = xstrdup(job->kind);
     if (!t->on)
         t->on = xstrdup(job->on && *job->on ? job->on : "replica");
-    return check_shape(t, job, err) && check_numbers(c, t, err);
+    return check_shape(t, err) && check_numbers(c, t, err);
 }
 
 static bool from_spec(Coord *c, const TaskSpec *s, Task *t, Err *err)
@@ -301,22 +293,25 @@ static void claim(Coord *c, Entry *e, const StrList *nodes)
 /* ---- planning
  * -------------------------------------------------------------------------------------------------- */
 
-static RunState parent_state(Coord *c, const Task *t)
+static void look_at_parent(Coord *c, const Task *t, PlanTask *ret)
 {
     int64_t task, no;
-    RunState s = RUN_ERROR;
+    ret->parent_run = t->parent_run;
+    ret->parent = t->parent_run ? RUN_ERROR : RUN_WAITING;
     if (!t->parent_run || !wire_run_id(t->parent_run, &task, &no))
-        return s;
+        return;
     const Entry *parent = state_find(c, task);
     if (!parent) {
         queue_look_up(c, task);
-        return RUN_RESUMING;
+        ret->parent = RUN_RESUMING;
+        return;
     }
     const Run *runs = parent->t.runs.v;
     for (size_t i = 0; i < parent->t.runs.n; i++)
-        if (str_eq(runs[i].id, t->parent_run))
-            (void)run_state_from_name(runs[i].state, &s);
-    return s;
+        if (str_eq(runs[i].id, t->parent_run)) {
+            (void)run_state_from_name(runs[i].state, &ret->parent);
+            ret->scattered = wire_run_holders(&runs[i]) > 1;
+        }
 }
 
 static PlanTask plan_task(Coord *c, Entry *e)
@@ -324,23 +319,23 @@ static PlanTask plan_task(Coord *c, Entry *e)
     const Task *t = &e->t;
     bool active = entry_is_active(e);
     bool written = entry_is_saved(e) && !e->busy && retry_due(&e->save_retry);
-    return (PlanTask){.id = t->id,
-                      .kind = t->kind,
-                      .name = t->name,
-                      .job = t->job,
-                      .on = t->on,
-                      .window = t->window,
-                      .priority = t->priority,
-                      .replicas = t->replicas,
-                      .run_at = t->run_at,
-                      .submitted_at = t->submitted_at,
-                      .sequence_id = t->sequence_id,
-                      .waiting = str_eq(t->state, "waiting") && !active,
-                      .active = active,
-                      .failed = str_eq(t->state, "error"),
-                      .busy = !written,
-                      .parent = t->parent_run ? parent_state(c, t) : RUN_WAITING,
-                      .parent_run = t->parent_run};
+    PlanTask p = {.id = t->id,
+                  .kind = t->kind,
+                  .name = t->name,
+                  .job = t->job,
+                  .on = t->on,
+                  .window = t->window,
+                  .priority = t->priority,
+                  .replicas = t->replicas,
+                  .run_at = t->run_at,
+                  .submitted_at = t->submitted_at,
+                  .sequence_id = t->sequence_id,
+                  .waiting = str_eq(t->state, "waiting") && !active,
+                  .active = active,
+                  .failed = str_eq(t->state, "error"),
+                  .busy = !written};
+    look_at_parent(c, t, &p);
+    return p;
 }
 
 static const char *taken_by(const Coord *c, const char *node)

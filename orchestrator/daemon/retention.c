@@ -190,7 +190,7 @@ static void note_gone(Coord *c, Entry *e, Run *r)
     if (!r->result_dir || !run_state_from_name(r->state, &s) || !run_state_is_final(s) || !r->finished_at ||
         r->finished_at > c->retention.begun_at - SETTLED_MS)
         return;
-    for (size_t i = 0; i < r->nodes.n; i++) {
+    for (size_t i = 0; i < wire_run_holders(r); i++) {
         const Agent *a = state_agent(c, r->nodes.v[i]);
         if (a && a->results.list && !holds(a, r->id))
             note_expired(c, e, r, r->nodes.v[i], "its result is gone from the node");

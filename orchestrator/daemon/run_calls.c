@@ -97,6 +97,15 @@ static void fill_source(const Coord *c, const Entry *e, RunSpec *s)
     s->source.url = a ? xstrdup(a->url) : NULL;
 }
 
+static void fill_part(const Coord *c, const Entry *e, size_t part, RunSource *ret)
+{
+    Agent *a = state_agent(c, e->parts[part].node);
+    *ret = (RunSource){.run = xstrdup(entry_run(e)->id),
+                       .node = xstrdup(e->parts[part].node),
+                       .url = a ? xstrdup(a->url) : NULL,
+                       .shard = (int64_t)part};
+}
+
 static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
 {
     const Run *r = entry_run(e);
@@ -115,6 +124,8 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
                    .shards = (int64_t)e->n_parts,
                    .pause_limit_ms = e->t.pause_limit_ms,
                    .pause_default_ms = c->conf.pause_limit_ms};
+    if (e->n_parts > 1)
+        fill_part(c, e, 0, &s->first);
     for (size_t i = 0; i < e->t.args.n; i++)
         strlist_add(&s->args, e->t.args.v[i]);
     /* After a restart the position at the claim is gone; the primary's present one holds it. */
@@ -220,6 +231,40 @@ void run_align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunV
     wire_free(run_align_fields, &target);
 }
 
+/* ---- one result of several -------------------------------------------------------------------------------
+ */
+
+void run_gather_parts(Coord *c, Entry *e, const AgentRun *const *seen)
+{
+    GatherOrder order = {0};
+    for (size_t i = 1; i < e->n_parts; i++)
+        if (!run_part_is_lost(seen, i))
+            fill_part(c, e, i, wire_list_add(&order.sources, sizeof(RunSource)));
+    AUTOJSON json_t *body = wire_write(gather_order_fields, &order);
+    wire_free(gather_order_fields, &order);
+    steer(c, e, &e->parts[0], "gather", body);
+}
+
+static void dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    (void)body;
+    if (!ok && err->kind != ERR_CANCELLED && err->kind != ERR_NOT_FOUND)
+        log_info("run %s: %s keeps its part of the result until it expires: %s", ref->run, ref->node,
+                 err->text);
+}
+
+void run_drop_results(Coord *c, Entry *e, const AgentRun *const *seen)
+{
+    for (size_t i = 1; i < e->n_parts; i++) {
+        Agent *a = state_agent(c, e->parts[i].node);
+        if (!a || !seen[i] || !seen[i]->sealed)
+            continue;
+        CallRef ref = ref_to(e, &e->parts[i], dropped);
+        AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, ref.run, c->journal.term);
+        agents_call(a, "DELETE", path, NULL, RUN_CALL_TIMEOUT_MS, &ref);
+    }
+}
+
 /* ---- requests ---------------------------------------------------------------------------------------------
  */
 
@@ -260,6 +305,6 @@ void run_ask(Coord *c, Entry *e, Part *p, const char *action, const char *by)
 void run_forward_request(Coord *c, Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 0; e->t.request && i < e->n_parts; i++)
-        if (seen[i] && !run_part_is_over(seen[i]))
+        if (seen[i] && (!run_part_is_over(seen[i]) || str_eq(seen[i]->state, "gathering")))
             run_ask(c, e, &e->parts[i], e->t.request, e->t.request_by ? e->t.request_by : "siding");
 }

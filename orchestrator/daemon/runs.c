@@ -13,6 +13,7 @@
 #include "orchestrator/core/run_view.h"
 #include "retention.h"
 #include "run_calls.h"
+#include "run_parts.h"
 #include "run_tidy.h"
 #include "uploads.h"
 
@@ -138,22 +139,31 @@ static void copy_progress(Run *r, const AgentRun *const *parts, size_t n)
     }
 }
 
+/* True: something is new. */
+static bool add_facts(json_t *to, const json_t *from)
+{
+    const char *key;
+    json_t *v;
+    bool changed = false;
+    json_object_foreach((json_t *)(uintptr_t)from, key, v)
+    {
+        if (json_equal(json_object_get(to, key), v))
+            continue;
+        json_object_set_new(to, key, json_deep_copy(v));
+        changed = true;
+    }
+    return changed;
+}
+
 /* An upload tells what the loader said; a sealed run how large its result is. */
 static void take_detail(Entry *e, const AgentRun *a)
 {
     Run *r = entry_run(e);
-    if (a->outcome_detail && !json_equal(a->outcome_detail, r->detail)) {
-        json_decref(r->detail);
-        r->detail = json_deep_copy(a->outcome_detail);
+    if (add_facts(run_detail(r), a->outcome_detail))
         entry_touch(e);
-    }
     if (!a->sealed || a->outcome_detail || json_object_get(r->detail, "result_bytes"))
         return;
-    if (!json_is_object(r->detail)) {
-        json_decref(r->detail);
-        r->detail = json_object();
-    }
-    json_set_int(r->detail, "result_bytes", a->result_bytes);
+    json_set_int(run_detail(r), "result_bytes", a->result_bytes);
     json_set_int(r->detail, "result_compressed_bytes", a->result_compressed_bytes);
     entry_touch(e);
 }
@@ -214,10 +224,10 @@ static bool is_lost(const Coord *c, const Part *p, const AgentRun *seen)
     return !seen && a->fresh && p->accepted && a->polls_seen > p->accepted_poll;
 }
 
-static const Part *refused_part(const Entry *e)
+static const Part *refused_part(const Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 0; i < e->n_parts; i++)
-        if (e->parts[i].refused.kind)
+        if (e->parts[i].refused.kind && !run_part_is_lost(seen, i))
             return &e->parts[i];
     return NULL;
 }
@@ -225,7 +235,7 @@ static const Part *refused_part(const Entry *e)
 /* Some agent will not do its part: the others end theirs, then the run is over. True: it is. */
 static bool give_up(Coord *c, Entry *e, const AgentRun *const *seen, const RunView *v)
 {
-    const Part *bad = refused_part(e);
+    const Part *bad = refused_part(e, seen);
     if (!bad)
         return false;
     bool busy = false;
@@ -283,6 +293,8 @@ static void settle(Coord *c, Entry *e, const AgentRun *const *seen, const RunVie
     Run *r = entry_run(e);
     if (str_eq(e->t.on, "replica") && e->state < RUN_CAUGHT_UP && !runs_event(c, e, RUN_EV_CAUGHT_UP, NULL))
         return;
+    if (v->end == RUN_EV_OK && !run_is_gathered(c, e, seen))
+        return;
     if (v->end == RUN_EV_OK && uploads_wanted(e, seen[0])) {
         uploads_settle(c, e, seen[0]);
         return;
@@ -303,6 +315,7 @@ static void walk(Coord *c, Entry *e)
     RunView v = run_view(seen, e->n_parts);
     if (e->state < RUN_CAUGHT_UP)
         note_lost_parts(c, e, seen);
+    run_end_lost(c, e, seen);
     copy_facts(e, seen, e->n_parts);
     if (e->state == RUN_CLAIMED)
         run_give_out(c, e);
@@ -322,7 +335,7 @@ static void walk(Coord *c, Entry *e)
         run_align_parts(c, e, seen, &v);
     else if (e->n_parts > 1 && v.left && !v.over)
         run_go_parts(c, e, seen);
-    else if (e->n_parts > 1 && !v.over && v.failed < e->n_parts)
+    else if (e->n_parts > 1 && !v.over && v.failed < e->n_parts && !run_goes_on_without(seen, v.failed))
         for (size_t i = 0; i < e->n_parts; i++)
             if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)
                 run_ask(c, e, &e->parts[i], "kill", "siding");

@@ -247,6 +247,8 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/runs/{id}/align", api_post_align},
     {"POST", "/v1/runs/{id}/go", api_post_go},
     {"POST", "/v1/runs/{id}/request", api_post_request},
+    {"POST", "/v1/runs/{id}/split", api_post_split},
+    {"POST", "/v1/runs/{id}/gather", api_post_gather},
     {"GET", "/v1/runs/{id}/log", api_get_log},
     {"GET", "/v1/results", api_get_results},
     {"DELETE", "/v1/results/{id}", api_delete_result},

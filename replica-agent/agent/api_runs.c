@@ -42,6 +42,7 @@ static bool not_paused(const Agent *a, const RunSpec *spec, Err *err)
     bool next = spec->during_catch_up && a->pause.state == PAUSE_CATCHING_UP && run_of_pause(a);
     for (size_t i = 0; i < a->n_runs; i++)
         if (a->runs[i]->side == RUN_ON_REPLICA && run_is_under_way(a->runs[i]) &&
+            a->runs[i]->state != RUN_GATHERING &&
             (a->pause.state == PAUSE_NONE || (next && a->runs[i] != run_of_pause(a))))
             return err_set(err, ERR_CONFLICT, 0, "%s is taken by run %s already", a->conf.node,
                            a->runs[i]->j.run.spec.run);

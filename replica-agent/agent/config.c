@@ -167,6 +167,10 @@ const ConfOption agent_config_options[] = {
             "for this long."},
     {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 1000,
      .max = 14 * (int64_t)DAY_MS, .doc = "Longest pause, whatever a run asks for."},
+    {"split_silence", CONF_DURATION, FIELD(split_silence_ms), .fallback = "30s", .min = 2000, .max = 3600000,
+     .doc =
+         "Of a job split over several replicas: one whose program is not heard of for so long is given up, "
+         "and the others do its part."},
     {"stop_grace", CONF_DURATION, FIELD(stop_grace_ms), .fallback = "15s", .min = 100, .max = 3600000,
      .doc = "Time between asking a job to end (SIGTERM) and ending it (SIGKILL to its whole group)."},
     {"sleep_grace", CONF_DURATION, FIELD(sleep_grace_ms), .fallback = "5s", .min = 100, .max = 3600000,
@@ -298,8 +302,18 @@ static void add_dump(const AgentConfig *c, JobList *l)
     j->encryption.program = xstrdup(c->dump_encryption.program);
     j->encryption.suffix = xstrdup(c->dump_encryption.suffix);
     strlist_add_all(&j->encryption.args, &c->dump_encryption.args);
-    static const char *const allow[] = {"--threads=[0-9]+", "--compress=[a-z]+(:[0-9]+)?", "--database=[^/]+",
-                                        "--table=.+",       "--rows-per-chunk=[0-9]+",     "--no-[a-z-]+"};
+    static const char *const allow[] = {"--threads=[0-9]+",
+                                        "--compress=[a-z]+(:[0-9]+)?",
+                                        "--database=[^/]+",
+                                        "--table=.+",
+                                        "--match=.+",
+                                        "--exclude=.+",
+                                        "--format=[a-z]+",
+                                        "--rows-per-file=[0-9]+",
+                                        "--bytes-per-file=[0-9]+[kKmMgG]?",
+                                        "--schema-only",
+                                        "--data-only",
+                                        "--no-[a-z-]+"};
     for (size_t i = 0; i < COUNT(allow); i++)
         strlist_add(&j->allow_args, allow[i]);
 }

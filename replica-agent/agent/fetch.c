@@ -28,7 +28,7 @@ static bool may_pass(const Err *err)
     return err->kind == ERR_UNREACHABLE || err->kind == ERR_TIMEOUT || err->kind == ERR_LOST;
 }
 
-static bool fetch(const ResultSource *from, const char *to, Err *err)
+bool fetch_patiently(const ResultSource *from, const char *to, Err *err)
 {
     int64_t until = clock_mono_ms() + PATIENCE_MS;
     for (;;) {
@@ -62,7 +62,7 @@ int fetch_main(int argc, char **argv)
         err_set(&err, ERR_USAGE, 0, "--url, --run and --to are needed");
     ok = ok && (!args.config || agent_config_load(args.config, &conf, &err));
     ResultSource from = {args.url, args.run, tls_is_set(&conf.tls) ? &conf.tls : NULL};
-    ok = ok && fetch(&from, args.to, &err);
+    ok = ok && fetch_patiently(&from, args.to, &err);
     agent_config_free(&conf);
     strlist_done(&words);
     opts_free(options, &args);

@@ -369,6 +369,10 @@ int main(int argc, char **argv)
         return seal_main(argc - 1, argv + 1);
     if (str_eq(tool, "fetch"))
         return fetch_main(argc - 1, argv + 1);
+    if (str_eq(tool, "gather"))
+        return gather_main(argc - 1, argv + 1);
+    if (str_eq(tool, "split"))
+        return split_main(argc - 1, argv + 1);
     if (str_eq(tool, "rescue"))
         return rescue_main(argc - 1, argv + 1);
     return main_with_options(argc, argv);

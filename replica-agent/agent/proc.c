@@ -98,14 +98,15 @@ int proc_kill_session(pid_t sid, pid_t root)
     return n + (sid > 1 ? signal_matching(in_session, sid, SIGKILL) : 0);
 }
 
-static bool child_but(pid_t pid, const ProcStat *s, pid_t except)
+/* What left the program and came to us; what is of our own session we have started ourselves. */
+static bool adopted(pid_t pid, const ProcStat *s, pid_t except)
 {
-    return s->ppid == getpid() && pid != except;
+    return s->ppid == getpid() && pid != except && s->session != getsid(0);
 }
 
 int proc_signal_children(pid_t except, int signo)
 {
-    return signal_matching(child_but, except, signo);
+    return signal_matching(adopted, except, signo);
 }
 
 int proc_open(pid_t pid)

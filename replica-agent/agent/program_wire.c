@@ -11,6 +11,7 @@ const WireField program_spec_fields[] = {
     ROW(ProgramSpec, program, WIRE_STR),            ROW(ProgramSpec, args, WIRE_STRS),
     ROW(ProgramSpec, env, WIRE_STRS),               ROW(ProgramSpec, cwd, WIRE_STR),
     ROW(ProgramSpec, user, WIRE_STR),               ROW(ProgramSpec, capture, WIRE_STR),
+    ROW(ProgramSpec, split, WIRE_STRS),
     ROW(ProgramSpec, nice, WIRE_INT),
     ROW(ProgramSpec, memory_limit_bytes, WIRE_INT), ROW(ProgramSpec, time_limit_ms, WIRE_INT),
     ROW(ProgramSpec, stop_grace_ms, WIRE_INT),      ROW(ProgramSpec, sleep_grace_ms, WIRE_INT), END,

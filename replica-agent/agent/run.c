@@ -23,6 +23,7 @@ const WireField run_journal_fields[] = {
     ROW(RunJournal, cut_outcome, WIRE_STR),   ROW(RunJournal, cut_kind, WIRE_STR),
     ROW(RunJournal, cut_text, WIRE_STR),      ROW(RunJournal, cut_hard, WIRE_BOOL),
     ROW(RunJournal, tries, WIRE_INT),
+    {"gather", WIRE_OBJ, offsetof(RunJournal, gather), gather_order_fields, 0},
     {"run", WIRE_OBJ, offsetof(RunJournal, run), agent_run_fields, 0},
     {NULL, WIRE_STR, 0, NULL, 0},
 };
@@ -205,6 +206,7 @@ static void read_manifest(Agent *a, Runner *r)
     json_set_int(w->outcome_detail, "result_bytes", w->result_bytes);
     json_set_int(w->outcome_detail, "result_compressed_bytes", w->result_compressed_bytes);
     w->sealed = true;
+    w->gathered = json_bool(w->manifest, "gathered");
     run_put(&w->result_dir, dir);
 }
 
@@ -236,7 +238,8 @@ static void cut_ended(Agent *a, Runner *r)
 static bool start_again(Agent *a, Runner *r, const ProgramExit *e)
 {
     Err err;
-    if (e || !str_eq(r->j.run.spec.kind, "upload") || r->j.tries >= MAX_TRIES)
+    bool goes_on = str_eq(r->j.run.spec.kind, "upload") || r->state == RUN_GATHERING;
+    if (e || !goes_on || r->j.tries >= MAX_TRIES)
         return false;
     AUTOFREE char *dir = run_program_dir(a, r, r->j.program), *name = xstrdup(r->j.program);
     if (!program_reset(dir, &err)) {
@@ -281,6 +284,24 @@ static void seal_ended(Agent *a, Runner *r, const ProgramExit *e)
     run_event(a, r, RUN_EV_SEAL_FAILED);
 }
 
+static void gather_ended(Agent *a, Runner *r, const ProgramExit *e)
+{
+    Err err;
+    if (start_again(a, r, e))
+        return;
+    if (ended_well(e)) {
+        read_manifest(a, r);
+        if (r->j.run.gathered) {
+            run_event(a, r, RUN_EV_JOB_OK);
+            return;
+        }
+    }
+    run_program_failure(a, r, e, &err);
+    run_put(&r->j.run.gather_error, err.text);
+    log_warn("run %s: %s", run_id(r), err.text);
+    run_event(a, r, RUN_EV_JOB_ENDED);
+}
+
 void run_take_progress(Agent *a, Runner *r)
 {
     ProgramProgress p = {0};
@@ -301,6 +322,8 @@ static void on_program(void *arg, const ProgramExit *e)
     drop_program(r);
     if (r->state == RUN_CUTTING)
         cut_ended(a, r);
+    else if (r->state == RUN_GATHERING)
+        gather_ended(a, r, e);
     else if (str_eq(r->j.program, "seal"))
         seal_ended(a, r, e);
     else
@@ -332,6 +355,11 @@ static void start_program(Agent *a, Runner *r, const char *name)
     }
     if (run_save(a, r, &err) && watch_program(a, r, name, &err))
         return;
+    if (r->state == RUN_GATHERING) {
+        run_put(&r->j.run.gather_error, err.text);
+        run_event(a, r, RUN_EV_JOB_ENDED);
+        return;
+    }
     run_set_outcome(r, "error", err.kind, err.text);
     run_event(a, r, str_eq(name, "seal") ? RUN_EV_SEAL_FAILED : RUN_EV_JOB_ENDED);
 }
@@ -345,7 +373,7 @@ static void cut_program(Agent *a, Runner *r)
         log_error("run %s: %s", run_id(r), err.text);
     if (r->program)
         program_signal(r->program, r->j.cut_hard ? SIGUSR1 : SIGTERM);
-    else
+    else if (r->state == RUN_CUTTING)
         cut_ended(a, r);
 }
 
@@ -527,6 +555,9 @@ void run_act(Agent *a, Runner *r, RunAction action)
         if (!pause_release(a, run_id(r)))
             run_event(a, r, RUN_EV_RELEASED);
         break;
+    case RUN_ACT_GATHER:
+        start_program(a, r, "gather");
+        break;
     case RUN_ACT_FINISH:
         finish(a, r);
         break;
@@ -550,6 +581,7 @@ void run_discard(Agent *a, Runner *r)
             break;
         }
     drop_program(r);
+    run_split_close(r);
     wire_free(run_journal_fields, &r->j);
     free(r);
 }

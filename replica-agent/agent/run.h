@@ -14,13 +14,14 @@ struct JobConfig;
 
 typedef struct RunJournal {
     char *state;
-    char *program; /* the stage: job, fetch, load, seal */
+    char *program; /* the stage: job, fetch, load, seal, gather */
     bool verified; /* the frozen state was proven unmoved after the job */
     bool aligning, resumed_early;
     char *voided;                            /* the frozen state is lost: no result, whatever the job says */
     char *cut_outcome, *cut_kind, *cut_text; /* why it is being ended from outside */
     bool cut_hard;
     int64_t tries; /* of a program that may be started again */
+    GatherOrder gather;
     AgentRun run;
 } RunJournal;
 
@@ -33,6 +34,7 @@ typedef struct Runner {
     uint64_t step;          /* a step under way for this run; 0: none */
     int64_t barrier_ms, frozen_ms;
     bool dirty;
+    struct SplitList *split; /* of a run on several replicas, on the first of them; NULL: not in use */
 } Runner;
 
 typedef struct RunEnd {

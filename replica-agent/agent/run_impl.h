@@ -18,5 +18,8 @@ void run_stamp(Runner *r, RunState to);
 MUST_CHECK bool run_save(struct Agent *a, Runner *r, Err *err);
 void run_take_progress(struct Agent *a, Runner *r);
 void run_void(struct Agent *a, Runner *r, const Err *err); /* the frozen state is lost */
+/* run_split.c */
+void run_split_tick(struct Agent *a, Runner *r);
+void run_split_close(Runner *r);
 Runner *run_add(struct Agent *a);
 void run_discard(struct Agent *a, Runner *r); /* frees it */

@@ -129,6 +129,20 @@ static void set_environment(Agent *a, const Runner *r, const char *result_dir, S
     strlist_addf(env, "SIDING_DEFAULTS_FILE=%s", cnf);
 }
 
+/* Between the program and the list of the run's work. */
+static void add_split(Agent *a, const Runner *r, ProgramSpec *ret)
+{
+    const RunSpec *s = &wire_of(r)->spec;
+    if (s->shards < 2 || !s->first.url)
+        return;
+    const char *const args[] = {"split",      "--config", a->config_path, "--url",
+                                s->first.url, "--run",    s->run,         "--shard"};
+    for (size_t i = 0; i < COUNT(args); i++)
+        strlist_add(&ret->split, args[i]);
+    strlist_addf(&ret->split, "%lld", (long long)s->shard);
+    strlist_addf(&ret->env, "SIDING_SPLIT_FD=%d", SUPERVISE_SPLIT_FD);
+}
+
 static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
 {
     ret->stop_grace_ms = a->conf.stop_grace_ms;
@@ -211,6 +225,7 @@ static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     limits_of(a, j, ret);
     set_environment(a, r, out, &ret->env);
     ret->cwd = xstrdup(out);
+    add_split(a, r, ret);
     ret->capture = j->f.stdout_file ? xasprintf("%s/%s.gz", out, j->f.stdout_file) : NULL;
     return own_program(a, r, j, out, ret, err);
 }
@@ -326,12 +341,34 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     return true;
 }
 
+/* ---- gathering ------------------------------------------------------------------------------------ */
+
+static bool gather_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+{
+    AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_dir(a, wire_of(r)->spec.run);
+    AUTOFREE char *path = xasprintf("%s/gather.json", dir);
+    AUTOJSON json_t *order = wire_write(gather_order_fields, &r->j.gather);
+    if (!json_replace_file(path, order, 0600, err))
+        return false;
+    limits_of(a, NULL, ret);
+    ret->program = sibling("siding-agent");
+    const char *const args[] = {"gather", "--config", a->config_path, "--order", path, "--dir", out};
+    for (size_t i = 0; i < COUNT(args); i++)
+        strlist_add(&ret->args, args[i]);
+    strlist_add(&ret->env, "LANG=C.UTF-8");
+    return true;
+}
+
 bool run_program_spec(Agent *a, const Runner *r, const char *name, ProgramSpec *ret, Err *err)
 {
     static const struct {
         const char *name;
         bool (*make)(Agent *, const Runner *, ProgramSpec *, Err *);
-    } stages[] = {{"job", job_spec}, {"fetch", fetch_spec}, {"load", load_spec}, {"seal", seal_spec}};
+    } stages[] = {{"job", job_spec},
+                  {"fetch", fetch_spec},
+                  {"load", load_spec},
+                  {"seal", seal_spec},
+                  {"gather", gather_spec}};
     for (size_t i = 0; i < COUNT(stages); i++)
         if (str_eq(stages[i].name, name)) {
             if (stages[i].make(a, r, ret, err))
@@ -349,8 +386,9 @@ void run_program_clean(Agent *a, const Runner *r)
     Err err;
     const char *id = wire_of(r)->spec.run;
     AUTOFREE char *cnf = cnf_path(a, r), *out = run_results(a, id);
-    AUTOFREE char *incoming = xasprintf("%s/.incoming-%s", a->conf.spool_dir, id);
-    if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err))
+    AUTOFREE char *incoming = xasprintf("%s/.incoming-%s", a->conf.spool_dir, id),
+                  *gathering = xasprintf("%s/.gather-%s", a->conf.spool_dir, id);
+    if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err) || !fs_remove_tree(gathering, &err))
         log_warn("run %s: %s", id, err.text);
     if (!wire_of(r)->sealed && !fs_remove_tree(out, &err))
         log_warn("run %s: its partial result is left behind: %s", id, err.text);

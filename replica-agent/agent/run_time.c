@@ -27,6 +27,12 @@ static bool load_one(Agent *a, const char *id)
     return true;
 }
 
+/* Needs nothing of the server. */
+static bool done_at_load(RunState s)
+{
+    return s == RUN_RUNNING || s == RUN_SLEEPING || s == RUN_CUTTING || s == RUN_GATHERING;
+}
+
 void run_load_all(Agent *a)
 {
     Err err;
@@ -40,7 +46,7 @@ void run_load_all(Agent *a)
         Runner *r = a->runs[i];
         if (run_is_under_way(r))
             log_info("run %s: found in state %s", run_id(r), run_state_name(r->state));
-        if (r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_CUTTING)
+        if (done_at_load(r->state))
             run_act(a, r, run_machine_again(r->state));
     }
 }
@@ -55,8 +61,7 @@ static void met_one(Agent *a, Runner *r)
         run_void(a, r, &err);
         return;
     }
-    bool done_at_load = r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_CUTTING;
-    if (!done_at_load && run_is_under_way(r) && !r->program && !r->step)
+    if (!done_at_load(r->state) && run_is_under_way(r) && !r->program && !r->step)
         run_act(a, r, run_machine_again(r->state));
 }
 
@@ -68,7 +73,8 @@ void run_met(Agent *a)
 
 static void check_space(Agent *a, Runner *r)
 {
-    bool writes = r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_SEALING;
+    bool writes = r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_SEALING ||
+                  r->state == RUN_GATHERING;
     if (pause_is_held_by(a, run_id(r)))
         return; /* the guard of the pause watches its disks */
     bool spool = a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes;
@@ -123,6 +129,7 @@ void run_tick(Agent *a)
         run_take_progress(a, r);
         check_space(a, r);
         check_barrier(a, r);
+        run_split_tick(a, r);
         bool stuck = !r->step && !r->program &&
                      ((r->state == RUN_SEALING && r->j.run.outcome == NULL) ||
                       (r->state == RUN_ACCEPTED && r->side == RUN_ON_REPLICA));

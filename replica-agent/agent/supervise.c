@@ -25,7 +25,14 @@
 #include "proc.h"
 #include "supervise_child.h"
 
-enum { PROGRESS_EVERY_MS = 200, DRAIN_MS = 1000, REAP_MS = 5000, EXIT_TRIES = 5, RESERVE_BYTES = 16384 };
+enum {
+    PROGRESS_EVERY_MS = 200,
+    DRAIN_MS = 1000,
+    REAP_MS = 5000,
+    HELPER_MS = 4000,
+    EXIT_TRIES = 5,
+    RESERVE_BYTES = 16384
+};
 
 typedef struct LogFile {
     const char *name;
@@ -41,7 +48,7 @@ typedef struct Supervisor {
     int progress_in, signals;
     char line[2048];
     size_t line_n;
-    pid_t job;
+    pid_t job, helper;
     bool ended, asleep, dirty;
     int status;
     struct rusage usage;
@@ -166,6 +173,7 @@ static bool start(Supervisor *s, Err *err)
     s->out.in = pipes.out;
     s->err.in = pipes.err;
     s->progress_in = pipes.progress;
+    s->helper = pipes.helper;
     if (!write_record(s, err)) {
         kill(s->job, SIGKILL);
         return false;
@@ -234,6 +242,8 @@ static void reap(Supervisor *s)
     int status;
     struct rusage usage;
     for (pid_t pid; (pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0;) {
+        if (pid == s->helper && (WIFEXITED(status) || WIFSIGNALED(status)))
+            s->helper = 0;
         if (pid != s->job)
             continue;
         if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
@@ -320,6 +330,16 @@ static void end_leftovers(Supervisor *s)
         turn(s, 20);
 }
 
+/* It tells the others at once that this program is gone. */
+static void await_helper(Supervisor *s)
+{
+    int64_t until = clock_mono_ms() + HELPER_MS;
+    while (s->helper && clock_mono_ms() < until)
+        turn(s, 20);
+    if (s->helper)
+        kill(s->helper, SIGKILL);
+}
+
 static bool write_exit(Supervisor *s)
 {
     bool signalled = s->ended && WIFSIGNALED(s->status);
@@ -399,6 +419,7 @@ static void run(Supervisor *s)
     }
     while (!s->ended)
         turn(s, next_wait_ms(s));
+    await_helper(s);
     end_leftovers(s);
     capture_finish(&s->capture);
     if (*s->capture.trouble && !s->ended_by)

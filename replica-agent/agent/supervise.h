@@ -13,6 +13,7 @@ typedef struct ProgramSpec {
     StrList args;
     StrList env; /* "NAME=value", all there is */
     char *cwd, *user;
+    StrList split; /* arguments of the siding-agent at the other end of SUPERVISE_SPLIT_FD; empty: none */
     char *capture; /* file that its standard output goes to, compressed; NULL: the log */
     int64_t nice, memory_limit_bytes, time_limit_ms, stop_grace_ms, sleep_grace_ms;
 } ProgramSpec;
@@ -43,5 +44,7 @@ extern const WireField program_exit_fields[];
 enum {
     SUPERVISE_LOG_BYTES = 1 << 20
 }; /* log becomes log.1 at this size; log.start is its first byte's offset */
+
+enum { SUPERVISE_PROGRESS_FD = 3, SUPERVISE_SPLIT_FD = 4 };
 
 int supervise_main(const char *dir);

@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 
 typedef struct ChildEnds {
     int out, err, progress, gate, trouble;
+    int split; /* -1: none */
 } ChildEnds;
 
 static _Noreturn void give_up(const ChildEnds *e, const char *what)
@@ -52,18 +54,24 @@ static void set_limits(const ChildEnds *e, const ProgramSpec *spec)
 /* Moves the ends out of the way first, so that none is overwritten by another's dup2. */
 static void place_descriptors(ChildEnds *e)
 {
-    int *all[] = {&e->out, &e->err, &e->progress, &e->trouble};
+    int *all[] = {&e->out, &e->err, &e->progress, &e->trouble, &e->split};
     for (size_t i = 0; i < COUNT(all); i++)
-        *all[i] = fcntl(*all[i], F_DUPFD_CLOEXEC, 10);
+        if (*all[i] >= 0)
+            *all[i] = fcntl(*all[i], F_DUPFD_CLOEXEC, 10);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(e->out, 1);
     dup2(e->err, 2);
-    dup2(e->progress, 3);
+    dup2(e->progress, SUPERVISE_PROGRESS_FD);
+    if (e->split >= 0)
+        dup2(e->split, SUPERVISE_SPLIT_FD);
+    else
+        close(SUPERVISE_SPLIT_FD);
+    enum { TROUBLE_FD = SUPERVISE_SPLIT_FD + 1 };
     int trouble = fcntl(e->trouble, F_DUPFD_CLOEXEC, 100);
-    dup3(trouble, 4, O_CLOEXEC);
-    e->trouble = 4;
-    close_range(5, ~0U, 0);
+    dup3(trouble, TROUBLE_FD, O_CLOEXEC);
+    e->trouble = TROUBLE_FD;
+    close_range(TROUBLE_FD + 1, ~0U, 0);
 }
 
 static void reset_signals(void)
@@ -100,6 +108,42 @@ static _Noreturn void child(const ProgramSpec *spec, ChildEnds *e, pid_t parent)
     give_up(e, "cannot be started");
 }
 
+/* Not of the program's session: it outlives the program for as long as it takes to say so. */
+static _Noreturn void helper(const ProgramSpec *spec, int socket, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    dup2(socket, 0);
+    close_range(3, ~0U, 0);
+    reset_signals();
+    StrList argv = STRLIST_INIT;
+    strlist_add(&argv, "siding-agent");
+    strlist_add_all(&argv, &spec->split);
+    execv("/proc/self/exe", argv.v);
+    _exit(127);
+}
+
+static bool start_helper(const ProgramSpec *spec, int *ret_socket, pid_t *ret, Err *err)
+{
+    int ends[2];
+    *ret_socket = -1;
+    *ret = 0;
+    if (!spec->split.n)
+        return true;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_errno(err, errno, "make a socket");
+    pid_t parent = getpid(), pid = fork();
+    if (pid < 0)
+        return err_errno(err, errno, "start a process");
+    if (pid == 0)
+        helper(spec, ends[1], parent);
+    close(ends[1]);
+    *ret_socket = ends[0];
+    *ret = pid;
+    return true;
+}
+
 static bool make_pipe(int *ret_read, int *ret_write, Err *err)
 {
     int fd[2];
@@ -117,7 +161,7 @@ bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *e
     /* A supervisor holds one program and exits on failure: the pipes go with it. */
     if (!make_pipe(&p.out, &e.out, err) || !make_pipe(&p.err, &e.err, err) ||
         !make_pipe(&p.progress, &e.progress, err) || !make_pipe(&p.trouble, &e.trouble, err) ||
-        !make_pipe(&e.gate, &p.gate, err))
+        !make_pipe(&e.gate, &p.gate, err) || !start_helper(spec, &e.split, &p.helper, err))
         return false;
     pid_t parent = getpid(), pid = fork();
     if (pid < 0)
@@ -129,6 +173,8 @@ bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *e
     const int theirs[] = {e.out, e.err, e.progress, e.gate, e.trouble};
     for (size_t i = 0; i < COUNT(theirs); i++)
         close(theirs[i]);
+    if (e.split >= 0)
+        close(e.split);
     const int ours[] = {p.out, p.err, p.progress};
     for (size_t i = 0; i < COUNT(ours); i++)
         fcntl(ours[i], F_SETFL, O_NONBLOCK);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The child's side of a supervised program: its own session, user, limits and nothing inherited but
- * /dev/null, two pipes for its output and file descriptor 3 for its progress. The child waits until it is
- * released.
+ * /dev/null, two pipes for its output, file descriptor 3 for its progress and, in a run that is split, 4 for
+ * its requests, which a helper passes on. The child waits until it is released.
  */
 #pragma once
 
@@ -13,6 +13,7 @@ typedef struct ChildPipes {
     int out, err, progress; /* read ends, non-blocking */
     int gate;               /* write end: the child goes on once it is closed after a byte */
     int trouble;            /* read end: why exec failed */
+    pid_t helper;           /* of split requests; ends with the program; 0: none */
 } ChildPipes;
 
 MUST_CHECK bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *err);

@@ -4,9 +4,15 @@
 #pragma once
 
 #include "common/opts.h"
+#include "common/resultfetch.h"
 
 int seal_main(int argc, char **argv);
 int fetch_main(int argc, char **argv);
+int gather_main(int argc, char **argv);
+int split_main(int argc, char **argv);
+
+/* A result from another agent, however often the connection breaks. */
+MUST_CHECK bool fetch_patiently(const ResultSource *from, const char *to, Err *err);
 
 /* Says the error on stderr and gives the exit status. */
 int tool_failed(const char *what, const Err *err);

@@ -63,6 +63,13 @@ static const RunRow rows[] = {
     {RUN_ON_REPLICA, RUN_RESUMING, RUN_EV_CUT, RUN_RESUMING, RUN_ACT_NONE, "already ending"},
     {RUN_ON_REPLICA, RUN_RESUMING, RUN_EV_SLEEP, RUN_RESUMING, RUN_ACT_NONE, "already ending"},
     {RUN_ON_REPLICA, RUN_RESUMING, RUN_EV_WAKE, RUN_RESUMING, RUN_ACT_NONE, "already ending"},
+
+    {RUN_ON_REPLICA, RUN_CAUGHT_UP, RUN_EV_GATHER, RUN_GATHERING, RUN_ACT_GATHER, "the results of the other replicas are fetched"},
+    {RUN_ON_REPLICA, RUN_GATHERING, RUN_EV_JOB_OK, RUN_CAUGHT_UP, RUN_ACT_FINISH, "the results of all replicas are one"},
+    {RUN_ON_REPLICA, RUN_GATHERING, RUN_EV_JOB_ENDED, RUN_CAUGHT_UP, RUN_ACT_FINISH, "the results of the other replicas are not here"},
+    {RUN_ON_REPLICA, RUN_GATHERING, RUN_EV_CUT, RUN_GATHERING, RUN_ACT_CUT, "gathering must end"},
+    {RUN_ON_REPLICA, RUN_GATHERING, RUN_EV_SLEEP, RUN_GATHERING, RUN_ACT_NONE, "gathering does not sleep"},
+    {RUN_ON_REPLICA, RUN_GATHERING, RUN_EV_WAKE, RUN_GATHERING, RUN_ACT_NONE, "gathering does not sleep"},
 };
 
 static const struct {
@@ -78,6 +85,7 @@ static const struct {
     [RUN_SEALING] = {"sealing", "sealing", RUN_ACT_SEAL},
     [RUN_RESUMING] = {"resuming", "resuming", RUN_ACT_RESUME},
     [RUN_CAUGHT_UP] = {"caught_up", "caught_up", RUN_ACT_NONE},
+    [RUN_GATHERING] = {"gathering", "gathering", RUN_ACT_GATHER},
     [RUN_ENDED] = {"ended", "ended", RUN_ACT_NONE},
 };
 /* clang-format on */
@@ -99,6 +107,7 @@ static const char *const events[RUN_EVENTS] = {
     [RUN_EV_SEAL_FAILED] = "seal failed",
     [RUN_EV_LIMIT_SEALING] = "pause limit while sealing",
     [RUN_EV_RELEASED] = "released",
+    [RUN_EV_GATHER] = "gather",
 };
 
 const RunRow *run_machine_find(RunSide side, RunState from, RunEvent event)

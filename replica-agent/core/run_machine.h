@@ -18,6 +18,7 @@ typedef enum RunState {
     RUN_SEALING,
     RUN_RESUMING,
     RUN_CAUGHT_UP,
+    RUN_GATHERING, /* caught up; results of other replicas come into its own */
     RUN_ENDED,
     RUN_STATES
 } RunState;
@@ -39,6 +40,7 @@ typedef enum RunEvent {
     RUN_EV_SEAL_FAILED,
     RUN_EV_LIMIT_SEALING, /* the pause limit while sealing: the frozen data are not needed any more */
     RUN_EV_RELEASED,      /* the lease is gone: replication runs, settings are back */
+    RUN_EV_GATHER,        /* all replicas of the run have sealed */
     RUN_EVENTS
 } RunEvent;
 
@@ -56,6 +58,7 @@ typedef enum RunAction {
     RUN_ACT_SEAL,
     RUN_ACT_RESUME_EARLY,
     RUN_ACT_RESUME,
+    RUN_ACT_GATHER,
     RUN_ACT_FINISH,
 } RunAction;
 

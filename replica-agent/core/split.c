@@ -129,8 +129,7 @@ static Stream *find_stream(const Split *s, const char *name)
 static bool read_stream(const json_t *j, Stream *ret, Err *err)
 {
     const char *name;
-    if (!json_req_str(j, "name", &name, err) ||
-        !json_opt_int(j, "count", 1, INT64_MAX, 0, &ret->count, err))
+    if (!json_req_str(j, "name", &name, err) || !json_opt_int(j, "count", 1, INT64_MAX, 0, &ret->count, err))
         return false;
     ret->name = xstrdup(name);
     return true;
@@ -260,7 +259,8 @@ static bool find_piece(Split *s, int shard, const json_t *r, Stream **ret_stream
         return false;
     Stream *t = find_stream(s, name);
     if (!t || number >= (int64_t)t->n || t->pieces[number].shard != shard)
-        return err_set(err, ERR_USAGE, 0, "piece %lld of \"%s\" is not this shard's", (long long)number, name);
+        return err_set(err, ERR_USAGE, 0, "piece %lld of \"%s\" is not this shard's", (long long)number,
+                       name);
     *ret_stream = t;
     *ret = &t->pieces[number];
     return true;
@@ -271,8 +271,7 @@ static bool cut(Split *s, int shard, const json_t *r, Err *err)
     Stream *t;
     Piece *p;
     int64_t walked;
-    if (!find_piece(s, shard, r, &t, &p, err) ||
-        !json_opt_int(r, "walked", 0, INT64_MAX, 0, &walked, err))
+    if (!find_piece(s, shard, r, &t, &p, err) || !json_opt_int(r, "walked", 0, INT64_MAX, 0, &walked, err))
         return false;
     if (p->cut)
         return err_set(err, ERR_USAGE, 0, "this piece is cut already");

@@ -6,7 +6,7 @@
  * nobody else takes of that stream. The pieces of a shard that is lost, done or not, are given to the others,
  * which is why nobody hears of the end before all is done. Pure: the same requests make the same list.
  *
- * Requests (JSON objects, with "shard" and "seq", which grows by one) and what is answered:
+ * Requests (JSON objects, with "shard" and "seq", which grows) and what is answered:
  *   {"op":"join","identity":any,"streams":[{"name":…,"count":N}|{"name":…}]}, biggest first   {}
  *   {"op":"take"}                                {"stream","number"[,"after","walked"][,"upto"]}
  *                                                {"wait":true} ask again   {"end":true} all is done, by all

@@ -4,13 +4,14 @@
 #include <pthread.h>
 
 #include "chunkfile.h"
+#include "common/clock.h"
 #include "common/flavor.h"
 #include "common/json.h"
 #include "common/progress.h"
 #include "control.h"
 #include "verify.h"
 
-enum { WAIT_MS = 1000, PROGRESS_ROWS = 2000 };
+enum { WAIT_MS = 1000, PROGRESS_ROWS = 2000, SHARED_WAIT_MS = 50 };
 
 typedef struct Run {
     const DataPlan *plan;
@@ -106,8 +107,7 @@ static bool do_chunk(Worker *w, const Chunk *c, Err *err)
         w->unreported = sum.rows;
         report(w, c->work);
     }
-    work_finished(&w->run->work, c->work, &sum);
-    return true;
+    return work_finished(&w->run->work, c, &sum, err);
 }
 
 /* ---- threads -------------------------------------------------------------------------------------- */
@@ -133,9 +133,13 @@ static bool work(Worker *w, Err *err)
 {
     for (;;) {
         Chunk c = {0};
-        bool found;
-        if (!control_point(err) || !work_take(&w->run->work, w->db, &c, &found, err))
+        bool found, wait;
+        if (!control_point(err) || !work_take(&w->run->work, w->db, &c, &found, &wait, err))
             return false;
+        if (wait && !has_failed(w->run)) {
+            clock_sleep_ms(SHARED_WAIT_MS);
+            continue;
+        }
         if (!found || has_failed(w->run)) {
             chunk_done(&c);
             return true;
@@ -241,11 +245,14 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
                    .threads = plan->snapshot->n_readers,
                    .where = plan->where,
                    .load_session = flavor_of(db_version(plan->snapshot->control)->flavor)->load_session,
-                   .journal = plan->journal};
+                   .journal = plan->journal,
+                   .split = plan->split};
     work_init(&run.work, plan->catalogue, &wp);
     pthread_mutex_init(&run.lock, NULL);
     progress_set(0, run.work.total_rows, "");
-    run_workers(&run);
+    run.failed = plan->split.list && !work_join(&run.work, plan->split.identity, &run.err);
+    if (!run.failed)
+        run_workers(&run);
     if (!run.failed) {
         progress_set(run.work.done_rows, run.work.done_rows, "");
         *ret_kept = run.work.kept_rows;

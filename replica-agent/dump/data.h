@@ -5,11 +5,11 @@
 #pragma once
 
 #include "catalogue.h"
-#include "format.h"
 #include "journal.h"
 #include "output.h"
 #include "plan.h"
 #include "snapshot.h"
+#include "work.h"
 
 typedef struct DataPlan {
     const DbTarget *target; /* to end statements of a stopped run */
@@ -22,6 +22,7 @@ typedef struct DataPlan {
     int64_t statement_bytes;
     const char *where; /* NULL: all rows */
     bool verify;
+    WorkSplit split;
 } DataPlan;
 
 /* *ret: array of {database, table, files, rows, checksum, checksum_kind, verified}; checksum null where it

@@ -24,8 +24,15 @@ typedef struct Dump {
     Catalogue catalogue;
     Output *output;
     Journal *journal;
+    SplitWork *split;
     int64_t kept_rows;
 } Dump;
+
+/* What a dump has once is in the part of the first replica. */
+static bool is_first(const Dump *d)
+{
+    return d->options->shard == 0;
+}
 
 static bool is_transactional(const char *engine)
 {
@@ -71,9 +78,12 @@ static json_t *identity(const Dump *d)
     return j;
 }
 
-/* A position that is not known proves nothing: such a dump begins anew. */
+/* A position that is not known proves nothing: such a dump begins anew. A part of one that is split is never
+ * gone on with: what it had done was given to others. */
 static bool open_journal(Dump *d, Err *err)
 {
+    if (d->split)
+        return true;
     AUTOJSON json_t *id = identity(d);
     bool goes_on = journal_exists(d->options->output);
     if (!*json_str(id, "position")) {
@@ -97,6 +107,8 @@ static bool open_dump(Dump *d, Err *err)
 {
     const DumpOptions *o = d->options;
     SnapshotPlan plan = {&d->target, (size_t)o->threads, o->frozen_gtid, (o->lock_wait_ms + 999) / 1000};
+    size_t shards;
+    d->split = splitwork_open(&shards);
     dump_options_target(o, &d->target);
     if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
         return false;
@@ -113,6 +125,7 @@ static void close_dump(Dump *d)
     snapshot_close(&d->snapshot);
     output_free(d->output);
     journal_close(d->journal);
+    splitwork_close(d->split);
     db_target_done(&d->target);
 }
 
@@ -146,7 +159,8 @@ static bool finish(Dump *d, json_t *tables, Err *err)
     json_set_str(more, "format", d->options->format_name);
     AUTO(str_done) Str metadata = STR_INIT;
     metadata_write(&metadata, &d->snapshot, clock_wall_ms());
-    return output_finish(d->output, more, &metadata, err) && (!d->journal || journal_remove(d->journal, err));
+    return output_finish(d->output, more, is_first(d) ? &metadata : NULL, err) &&
+           (!d->journal || journal_remove(d->journal, err));
 }
 
 static bool print_checksums(Dump *d, json_t *tables, Err *err)
@@ -163,7 +177,7 @@ static bool print_checksums(Dump *d, json_t *tables, Err *err)
 static bool write_definitions(Dump *d, Err *err)
 {
     const DumpOptions *o = d->options;
-    if (!d->output || o->data_only)
+    if (!d->output || o->data_only || !is_first(d))
         return true;
     return schema_write(d->snapshot.control, &d->catalogue, !filter_is_partial(&o->filter), d->output, err) &&
            (!o->users || users_write(d->snapshot.control, d->output, err));
@@ -172,6 +186,7 @@ static bool write_definitions(Dump *d, Err *err)
 static bool write_rows(Dump *d, json_t **ret, Err *err)
 {
     const DumpOptions *o = d->options;
+    AUTOJSON json_t *id = identity(d);
     DataPlan plan = {.target = &d->target,
                      .snapshot = &d->snapshot,
                      .catalogue = &d->catalogue,
@@ -181,7 +196,8 @@ static bool write_rows(Dump *d, json_t **ret, Err *err)
                      .size = {o->bytes_per_file, o->rows_per_file},
                      .statement_bytes = o->statement_bytes,
                      .where = o->where,
-                     .verify = o->verify};
+                     .verify = o->verify,
+                     .split = {d->split, (size_t)o->shards, id}};
     *ret = json_array();
     if (o->schema_only)
         return true;

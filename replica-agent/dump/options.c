@@ -5,7 +5,7 @@
 
 #include "common/codec.h"
 
-enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20 };
+enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20, MOST_SHARDS = 1000 };
 
 #define AT(f) offsetof(DumpOptions, f)
 
@@ -94,16 +94,36 @@ static bool check_memory(DumpOptions *o, Err *err)
                    (long long)((BASE_BYTES + o->threads * THREAD_BYTES) >> 20));
 }
 
+static bool env_number(const char *name, long long fallback, int64_t *ret, Err *err)
+{
+    const char *text = job_env(name);
+    long long n = fallback;
+    if (text && !str_to_i64(text, 0, MOST_SHARDS, &n))
+        return err_set(err, ERR_USAGE, 0, "%s is \"%s\", not a number", name, text);
+    *ret = n;
+    return true;
+}
+
+static bool check_shards(DumpOptions *o, Err *err)
+{
+    if (!env_number("SIDING_SHARD", 0, &o->shard, err) || !env_number("SIDING_SHARDS", 1, &o->shards, err))
+        return false;
+    if (o->shards < 1 || o->shard >= o->shards)
+        return err_set(err, ERR_USAGE, 0, "SIDING_SHARD=%lld of SIDING_SHARDS=%lld is not possible",
+                       (long long)o->shard, (long long)o->shards);
+    if (o->shards > 1 && !job_env("SIDING_SPLIT_FD"))
+        return err_set(
+            err, ERR_USAGE, 0,
+            "SIDING_SHARDS=%lld, but no SIDING_SPLIT_FD: only an agent splits a dump over replicas",
+            (long long)o->shards);
+    return o->shards == 1 || !o->checksum ||
+           err_set(err, ERR_USAGE, 0, "--checksum is not split over several replicas");
+}
+
 static bool check(DumpOptions *o, const StrList *words, Err *err)
 {
-    const char *shards = job_env("SIDING_SHARDS");
     if (words->n)
         return err_set(err, ERR_USAGE, 0, "\"%s\" is no option; name databases with --database", words->v[0]);
-    if (shards && !str_eq(shards, "1"))
-        return err_set(
-            err, ERR_REFUSED, 0,
-            "this is one of %s shards: siding-dump does not split a dump over replicas yet, run it on one",
-            shards);
     if (!o->output && !o->checksum)
         return err_set(err, ERR_USAGE, 0, "option --output is missing: the folder to write");
     if (o->verify && o->no_verify)
@@ -113,7 +133,7 @@ static bool check(DumpOptions *o, const StrList *words, Err *err)
     if (!codec_known(o->compress))
         return err_set(err, ERR_USAGE, 0, "option --compress: unknown codec \"%s\"; known: %s", o->compress,
                        codec_names());
-    return check_format(o, err) && check_memory(o, err) &&
+    return check_shards(o, err) && check_format(o, err) && check_memory(o, err) &&
            filter_init(&o->filter, &o->databases, &o->tables, &o->matches, &o->excludes, err);
 }
 

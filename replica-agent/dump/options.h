@@ -18,7 +18,8 @@ typedef struct DumpOptions {
     bool verify, no_verify, checksum, schema_only, data_only, users;
     FormatKind format;
     Filter filter;
-    char *frozen_gtid; /* from SIDING_GTID; NULL: standing alone */
+    int64_t shard, shards; /* of a run on several replicas; 0 of 1 otherwise */
+    char *frozen_gtid;     /* from SIDING_GTID; NULL: standing alone */
 } DumpOptions;
 
 extern const Opt dump_option_rows[];

@@ -187,24 +187,31 @@ static bool sync_files(Output *o, Err *err)
     return fs_sync_dir(o->dir, err);
 }
 
-bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err)
+static void record_metadata(Output *o, const Str *metadata)
 {
     GzTotals t = {.bytes = (int64_t)metadata->len, .compressed_bytes = (int64_t)metadata->len};
     Sha256 *s = sha256_new();
     sha256_add(s, metadata->p, metadata->len);
     sha256_finish(s, t.sha256);
+    json_decref(record(o, "metadata", 0, &t));
+}
+
+bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err)
+{
     if (!sync_files(o, err)) {
         json_decref(more);
         return false;
     }
-    json_decref(record(o, "metadata", 0, &t));
+    if (metadata)
+        record_metadata(o, metadata);
     AUTOJSON json_t *all = json_object();
     json_object_set(all, "files", o->files);
     json_object_update(all, more);
     json_decref(more);
     AUTOFREE char *path = xasprintf("%s/files.json", o->dir);
     return json_replace_file(path, all, 0640, err) && replace_in(o, ".siding-sealed", "", 0, err) &&
-           replace_in(o, "metadata", metadata->p, metadata->len, err) && fs_sync_dir(o->dir, err);
+           (!metadata || replace_in(o, "metadata", metadata->p, metadata->len, err)) &&
+           fs_sync_dir(o->dir, err);
 }
 
 void output_totals(Output *o, size_t *ret_files, int64_t *ret_bytes, int64_t *ret_compressed)

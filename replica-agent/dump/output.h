@@ -32,7 +32,8 @@ void output_drop(OutFile *f);
 /* A whole file. */
 MUST_CHECK bool output_text(Output *o, const char *name, const Str *text, Err *err);
 
-/* files.json (files, and the members of `more`), .siding-sealed, then metadata. Takes `more`. */
+/* files.json (files, and the members of `more`), .siding-sealed, then metadata (NULL: a part of a dump, which
+ * another has). Takes `more`. */
 MUST_CHECK bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err);
 /* Totals so far. */
 void output_totals(Output *o, size_t *ret_files, int64_t *ret_bytes, int64_t *ret_compressed);

@@ -20,6 +20,12 @@ static void bound_copy(Bound *to, const Bound *from)
 
 /* ---- begin and end -------------------------------------------------------------------------------- */
 
+/* Of several replicas each has about its share. */
+static int64_t rows_expected(const Work *w, const TableWork *t)
+{
+    return t->table->rows_estimate / (int64_t)w->shards;
+}
+
 static bool has_type(const Table *t, const char *type)
 {
     for (size_t i = 0; i < t->n_columns; i++)
@@ -58,13 +64,18 @@ static void table_init(TableWork *w, const Table *t, const WorkPlan *plan)
 
 void work_init(Work *w, Catalogue *c, const WorkPlan *plan)
 {
-    *w = (Work){.threads = plan->threads, .size = plan->size, .where = plan->where, .journal = plan->journal};
+    *w = (Work){.threads = plan->threads,
+                .size = plan->size,
+                .where = plan->where,
+                .journal = plan->journal,
+                .split = plan->split.list,
+                .shards = plan->split.list ? plan->split.shards : 1};
     pthread_mutex_init(&w->lock, NULL);
     Table **order = plan_order(c, &w->n_tables);
     w->tables = xcalloc(w->n_tables + 1, sizeof(TableWork));
     for (size_t i = 0; i < w->n_tables; i++) {
         table_init(&w->tables[i], order[i], plan);
-        w->total_rows += order[i]->rows_estimate;
+        w->total_rows += rows_expected(w, &w->tables[i]);
     }
     free(order);
 }
@@ -87,7 +98,7 @@ void work_done(Work *w)
 
 static void count(Work *w, TableWork *t, int64_t rows)
 {
-    int64_t estimate = t->table->rows_estimate;
+    int64_t estimate = rows_expected(w, t);
     int64_t before = t->rows > estimate ? t->rows : estimate;
     t->rows += rows;
     int64_t after = t->rows > estimate ? t->rows : estimate;
@@ -106,12 +117,13 @@ void work_report(Work *w, TableWork *t, int64_t rows)
 /* A table that is at its end is known exactly: what is left of its estimate counts no more. */
 static void settle(Work *w, TableWork *t)
 {
-    if (!t->exhausted || t->open_chunks || t->rows >= t->table->rows_estimate)
+    int64_t expected = rows_expected(w, t);
+    if (!t->exhausted || t->open_chunks || t->rows >= expected)
         return;
-    w->total_rows -= t->table->rows_estimate - t->rows;
+    w->total_rows -= expected - t->rows;
 }
 
-void work_finished(Work *w, TableWork *t, const RowSum *sum)
+static void finished(Work *w, TableWork *t, const RowSum *sum)
 {
     pthread_mutex_lock(&w->lock);
     t->sum.rows += sum->rows;
@@ -121,13 +133,20 @@ void work_finished(Work *w, TableWork *t, const RowSum *sum)
     pthread_mutex_unlock(&w->lock);
 }
 
+bool work_finished(Work *w, const Chunk *c, const RowSum *sum, Err *err)
+{
+    finished(w, c->work, sum);
+    return !w->split || splitwork_done(w->split, c->work->table->prefix, (int64_t)c->number, err);
+}
+
 /* ---- taking chunks -------------------------------------------------------------------------------- */
 
 /* *ret stays empty where the table ends before another whole chunk. */
-static bool walk(const Work *w, TableWork *t, Db *db, int64_t rows, Bound *ret, Err *err)
+static bool walk(const Work *w, const TableWork *t, Db *db, const Bound *after, int64_t rows, Bound *ret,
+                 Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
-    plan_walk_sql(&sql, t->table, &t->after, rows, w->where);
+    plan_walk_sql(&sql, t->table, after, rows, w->where);
     DbRows *r;
     bool more;
     if (!db_query(db, &r, err, sql.p, ""))
@@ -151,7 +170,7 @@ static bool next_bound(Work *w, TableWork *t, Db *db, Bound *ret, Err *err)
     if (w->journal && journal_bound(w->journal, t->table->prefix, t->next_chunk, ret))
         return true;
     int64_t rows = plan_chunk_rows(t->table, &w->size, t->rows_walked, w->threads);
-    if (!walk(w, t, db, rows, ret, err))
+    if (!walk(w, t, db, &t->after, rows, ret, err))
         return false;
     t->rows_walked += rows;
     return !w->journal || journal_cut(w->journal, t->table->prefix, t->next_chunk, ret, err);
@@ -167,7 +186,7 @@ static bool kept(Work *w, TableWork *t, size_t number)
     count(w, t, sum.rows);
     w->kept_rows += sum.rows;
     pthread_mutex_unlock(&w->lock);
-    work_finished(w, t, &sum);
+    finished(w, t, &sum);
     return true;
 }
 
@@ -214,9 +233,83 @@ static bool try_tables(Work *w, Db *db, bool wait, Chunk *ret, bool *ret_found, 
     return ok;
 }
 
-bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, Err *err)
+/* ---- chunks shared with other replicas ------------------------------------------------------------ */
+
+bool work_join(Work *w, const json_t *identity, Err *err)
+{
+    json_t *streams = json_array();
+    for (size_t i = 0; i < w->n_tables; i++) {
+        json_t *t = json_object();
+        json_set_str(t, "name", w->tables[i].table->prefix);
+        if (!plan_is_cut(w->tables[i].table))
+            json_set_int(t, "count", 1);
+        json_array_append_new(streams, t);
+    }
+    return splitwork_join(w->split, json_deep_copy(identity), streams, err);
+}
+
+static TableWork *table_named(Work *w, const char *prefix)
+{
+    for (size_t i = 0; i < w->n_tables; i++)
+        if (str_eq(w->tables[i].table->prefix, prefix))
+            return &w->tables[i];
+    return NULL;
+}
+
+static void read_bound(const json_t *piece, const char *key, Bound *ret)
+{
+    size_t i;
+    json_t *v, *list = json_object_get(piece, key);
+    json_array_foreach(list, i, v) strlist_add(ret, json_string_value(v));
+}
+
+/* Nobody else takes of this table before we have said where the chunk ends. */
+static bool cut_for_all(Work *w, Db *db, Chunk *c, const json_t *piece, Err *err)
+{
+    const Table *t = c->work->table;
+    int64_t walked = json_int(piece, "walked"),
+            rows = plan_chunk_rows(t, &w->size, walked, w->threads * w->shards);
+    if (!walk(w, c->work, db, &c->after, rows, &c->upto, err))
+        return err_prefix(err, "%s.%s", t->database, t->name);
+    return splitwork_cut(w->split, t->prefix, (int64_t)c->number, c->upto.n ? json_strs(&c->upto) : NULL,
+                         walked + rows, err);
+}
+
+static bool take_shared(Work *w, Db *db, Chunk *ret, bool *ret_found, bool *ret_wait, Err *err)
+{
+    AUTOJSON json_t *piece = NULL;
+    if (!splitwork_take(w->split, &piece, err))
+        return false;
+    *ret_wait = json_bool(piece, "wait");
+    if (*ret_wait || json_bool(piece, "end"))
+        return true;
+    Chunk c = {.work = table_named(w, json_str(piece, "stream")),
+               .number = (size_t)json_int(piece, "number")};
+    if (!c.work)
+        return err_set(err, ERR_PROTOCOL, 0, "the list gives out a table \"%s\" that is not here",
+                       json_str(piece, "stream"));
+    read_bound(piece, "after", &c.after);
+    read_bound(piece, "upto", &c.upto);
+    bool whole = !plan_is_cut(c.work->table) || json_object_get(piece, "upto");
+    if (!whole && !cut_for_all(w, db, &c, piece, err)) {
+        chunk_done(&c);
+        return false;
+    }
+    pthread_mutex_lock(&w->lock);
+    c.work->open_chunks++;
+    c.work->exhausted = c.work->exhausted || !c.upto.n;
+    pthread_mutex_unlock(&w->lock);
+    *ret = c;
+    *ret_found = true;
+    return true;
+}
+
+bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, bool *ret_wait, Err *err)
 {
     size_t busy;
+    *ret_found = *ret_wait = false;
+    if (w->split)
+        return take_shared(w, db, ret, ret_found, ret_wait, err);
     if (!try_tables(w, db, false, ret, ret_found, &busy, err))
         return false;
     return *ret_found || !busy || try_tables(w, db, true, ret, ret_found, &busy, err);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "common/rowsum.h"
+#include "common/splitwork.h"
 #include "format.h"
 #include "journal.h"
 #include "plan.h"
@@ -31,6 +32,8 @@ typedef struct Work {
     ChunkSize size;
     const char *where; /* NULL: all rows */
     Journal *journal;  /* NULL: none */
+    SplitWork *split;  /* the list that chunks are taken from, with other replicas; NULL: all are ours */
+    size_t shards;
     pthread_mutex_t lock;
     int64_t done_rows, total_rows, kept_rows;
 } Work;
@@ -41,6 +44,13 @@ typedef struct Chunk {
     size_t number;
 } Chunk;
 
+/* Of several replicas: what all must have in common. */
+typedef struct WorkSplit {
+    SplitWork *list; /* NULL: this is the only one */
+    size_t shards;
+    const json_t *identity;
+} WorkSplit;
+
 typedef struct WorkPlan {
     FormatKind format;
     ChunkSize size;
@@ -48,15 +58,18 @@ typedef struct WorkPlan {
     const char *where;
     const char *load_session; /* statement for the head of each file, NULL: none */
     Journal *journal;
+    WorkSplit split;
 } WorkPlan;
 
 void work_init(Work *w, Catalogue *c, const WorkPlan *plan);
 void work_done(Work *w);
 
-/* *ret_found false: nothing is left. Chunks that the journal knows as finished are passed over and counted.
- */
-MUST_CHECK bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, Err *err);
+/* Once, before anything is taken. */
+MUST_CHECK bool work_join(Work *w, const json_t *identity, Err *err);
+/* *ret_found false: nothing is left, or with *ret_wait nothing at the moment. Chunks that the journal knows
+ * as finished are passed over and counted. */
+MUST_CHECK bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, bool *ret_wait, Err *err);
 void chunk_done(Chunk *c);
 /* Rows read of a chunk under way; `finished` with its sum once it is written. */
 void work_report(Work *w, TableWork *t, int64_t rows);
-void work_finished(Work *w, TableWork *t, const RowSum *sum);
+MUST_CHECK bool work_finished(Work *w, const Chunk *c, const RowSum *sum, Err *err);

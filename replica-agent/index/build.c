@@ -10,6 +10,7 @@
 
 #include "common/fs.h"
 #include "common/progress.h"
+#include "common/splitwork.h"
 #include "replica-agent/index/entries.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
@@ -20,6 +21,7 @@
 #include "replica-agent/index/tokenize.h"
 
 enum { MAX_THREADS = 64, MIN_MEMORY = 1 << 20 };
+static const char STREAM[] = "ranges";
 
 typedef struct Build {
     const BuildOptions *o;
@@ -29,8 +31,9 @@ typedef struct Build {
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    size_t next; /* range */
-    int64_t ranges_done, ranges;
+    SplitWork *split; /* the list that ranges are taken from; NULL: from `next` to `end` */
+    size_t next, end;
+    int64_t ranges_done, ranges; /* expected of this shard */
     int working, asleep;
     int64_t text_bytes;
     StrList runs;
@@ -86,28 +89,66 @@ static void sleep_together(Build *b)
     b->asleep--;
 }
 
-static bool take_range(Build *b, size_t *ret)
+/* *ret_wait: others are at work on what is left. */
+static bool take_shared(Build *b, size_t *ret, bool *ret_some, bool *ret_wait, Err *err)
+{
+    AUTOJSON json_t *piece = NULL;
+    if (!splitwork_take(b->split, &piece, err))
+        return false;
+    *ret_wait = json_bool(piece, "wait");
+    *ret_some = !*ret_wait && !json_bool(piece, "end");
+    *ret = (size_t)json_int(piece, "number");
+    return *ret <= b->bounds.n ||
+           err_set(err, ERR_PROTOCOL, 0, "the list gives out range %zu of %zu", *ret, b->bounds.n + 1);
+}
+
+/* At a safe point. False: no work is wanted any more. */
+static bool stand_by(Build *b, bool wait)
 {
     pthread_mutex_lock(&b->lock);
     sleep_together(b);
-    bool some = !b->failed && !jobctl_stop_asked() && b->next <= b->bounds.n;
-    if (some) {
-        *ret = b->next;
-        b->next += (size_t)b->o->shards;
-    }
+    if (wait)
+        wait_a_little(b);
+    bool on = !b->failed && !jobctl_stop_asked();
+    pthread_mutex_unlock(&b->lock);
+    return on;
+}
+
+static bool take_own(Build *b, size_t *ret)
+{
+    pthread_mutex_lock(&b->lock);
+    bool some = b->next < b->end;
+    *ret = some ? b->next++ : 0;
     pthread_mutex_unlock(&b->lock);
     return some;
 }
 
-static void range_done(Build *b, Worker *w)
+static bool take_range(Build *b, size_t *ret, bool *ret_some, Err *err)
+{
+    bool wait = false;
+    do {
+        *ret_some = false;
+        if (!stand_by(b, wait))
+            return true;
+        if (!b->split)
+            *ret_some = take_own(b, ret);
+        else if (!take_shared(b, ret, ret_some, &wait, err))
+            return false;
+    } while (wait);
+    return true;
+}
+
+static bool range_done(Build *b, Worker *w, size_t range, Err *err)
 {
     pthread_mutex_lock(&b->lock);
     b->ranges_done++;
     b->text_bytes += w->text_bytes;
     w->text_bytes = 0;
     int64_t total = b->bounds.rows / b->o->shards;
-    progress_set(b->ranges ? total * b->ranges_done / b->ranges : 0, total, "reading");
+    int64_t done = b->ranges ? total * b->ranges_done / b->ranges : 0;
+    progress_set(done, done > total ? done : total, "reading");
     pthread_mutex_unlock(&b->lock);
+    return !b->split || splitwork_done(b->split, STREAM, (int64_t)range, err);
 }
 
 /* ---- a worker ------------------------------------------------------------------------------------ */
@@ -157,13 +198,17 @@ static bool worker_open(Worker *w, Err *err)
 
 static bool work(Worker *w, Err *err)
 {
-    size_t range;
-    while (take_range(w->build, &range)) {
-        if (!source_read_range(w->db, &w->build->source, &w->build->bounds, range, add_text, w, err))
+    for (;;) {
+        size_t range;
+        bool some;
+        if (!take_range(w->build, &range, &some, err))
             return false;
-        range_done(w->build, w);
+        if (!some)
+            return spill(w, err);
+        if (!source_read_range(w->db, &w->build->source, &w->build->bounds, range, add_text, w, err) ||
+            !range_done(w->build, w, range, err))
+            return false;
     }
-    return spill(w, err);
 }
 
 static void *worker_main(void *arg)
@@ -249,6 +294,32 @@ static bool write_all(Build *b, BuildResult *ret, Err *err)
     return ok;
 }
 
+static bool join_others(Build *b, int64_t ranges, Err *err)
+{
+    AUTOFREE char *fingerprint = definition_fingerprint(b->o->definition);
+    json_t *identity = json_object(), *streams = json_array(), *stream = json_object();
+    json_set_str(identity, "definition", fingerprint);
+    json_set_str(identity, "tokenizer", tokenizer_version());
+    json_set_int(identity, "records", b->bounds.rows);
+    json_set_int(identity, "range", b->o->range_rows);
+    json_set_str(stream, "name", STREAM);
+    json_set_int(stream, "count", ranges);
+    json_array_append_new(streams, stream);
+    return splitwork_join(b->split, identity, streams, err);
+}
+
+static bool divide(Build *b, Err *err)
+{
+    const BuildOptions *o = b->o;
+    int64_t ranges = (int64_t)b->bounds.n + 1;
+    size_t shards;
+    b->next = (size_t)(ranges * o->shard / o->shards);
+    b->end = (size_t)(ranges * (o->shard + 1) / o->shards);
+    b->ranges = (ranges + o->shards - 1) / o->shards;
+    b->split = definition_is_hitlist(o->definition) ? NULL : splitwork_open(&shards);
+    return !b->split || join_others(b, ranges, err);
+}
+
 static bool prepare(Build *b, Err *err)
 {
     const BuildOptions *o = b->o;
@@ -257,10 +328,7 @@ static bool prepare(Build *b, Err *err)
               db_connect(&o->target, 0, &db, err) && source_open(db, o->definition, &b->source, err) &&
               source_bounds(db, &b->source, o->range_rows, &b->bounds, err);
     db_close(db);
-    int64_t ranges = (int64_t)b->bounds.n + 1;
-    b->ranges = (ranges - o->shard + o->shards - 1) / o->shards;
-    b->next = (size_t)o->shard;
-    return ok;
+    return ok && divide(b, err);
 }
 
 bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
@@ -279,6 +347,7 @@ bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
         result.text_bytes = b.text_bytes;
         *ret = result;
     }
+    splitwork_close(b.split);
     source_close(&b.source);
     source_bounds_done(&b.bounds);
     strlist_done(&b.runs);

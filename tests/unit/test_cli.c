@@ -242,7 +242,7 @@ static void wrong_usage(void **state)
         {"submit a --fixed-time", "option --fixed-time goes with --sleeptime only"},
         {"submit a --priorty 5", "unknown option --priorty; did you mean --priority?"},
         {"submit a -P high", "option --priority: \"high\" is not a whole number"},
-        {"submit a --replicas 0", "outside 1 to 64"},
+        {"submit a --replicas 0", "neither a number from 1 to 64 nor \"all\""},
         {"task show", "siding task show needs ID"},
         {"task show x", "\"x\" is no id of a task"},
         {"task show 12.1", "\"12.1\" is no id of a task"},

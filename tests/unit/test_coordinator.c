@@ -177,6 +177,31 @@ static void a_result_is_sealed_only_by_all(void **state)
     assert_false(run_view(barrier, 2).left);
 }
 
+static void a_lost_part_counts_no_more(void **state)
+{
+    (void)state;
+    AgentRun first = part("running"), failed = part("resuming error"), third = part("running");
+    const AgentRun *parts[] = {&first, &failed, &third};
+    assert_false(run_goes_on_without(parts, 1));
+    first.split = true;
+    assert_true(run_goes_on_without(parts, 1));
+    assert_false(run_goes_on_without(parts, 0));
+    assert_int_equal(run_view(parts, 3).failed, 1);
+    strlist_add(&first.lost, "1");
+    assert_true(run_part_is_lost(parts, 1));
+    assert_false(run_part_is_lost(parts, 2));
+    RunView v = run_view(parts, 3);
+    assert_int_equal(v.failed, 3);
+    assert_int_equal(v.end, RUN_EV_OK);
+    parts[1] = NULL; /* nor where its agent is gone */
+    assert_true(run_view(parts, 3).complete);
+    first.state = third.state = (char *)"caught_up";
+    first.outcome = third.outcome = (char *)"ok";
+    assert_true(run_view(parts, 3).over);
+    assert_false(run_goes_on_without(parts, 2)); /* all was done: nobody does it again */
+    strlist_done(&first.lost);
+}
+
 /* A coordinator that told one part to begin, and not yet the other, goes on with the other. */
 static void a_part_left_behind_is_seen(void **state)
 {
@@ -425,6 +450,7 @@ int main(void)
         cmocka_unit_test(the_diagram_in_the_docs_is_the_table),
         cmocka_unit_test(parts_are_seen_together),
         cmocka_unit_test(a_result_is_sealed_only_by_all),
+        cmocka_unit_test(a_lost_part_counts_no_more),
         cmocka_unit_test(a_part_left_behind_is_seen),
         cmocka_unit_test(the_most_advanced_is_the_target),
         cmocka_unit_test(lag_is_the_age_of_what_is_missing),

@@ -359,6 +359,8 @@ static void uploads_run_in_order_one_at_a_time(void **state)
     EXPECT_PLAN("db0;db1",
                 {upload(3, RUN_RESUMING), NULL, "run 1.1 is resuming: its replica first catches up"},
                 {upload(4, RUN_UPLOADING), NULL, "upload 3 is before it"});
+    EXPECT_PLAN("db0;db1", {WITH(upload(3, RUN_CAUGHT_UP), scattered, true), NULL,
+                            "the results of run 1.1 on its replicas are brought together first"});
     EXPECT_PLAN("db0;db1", {active(upload(3, RUN_UPLOADING)), NULL, NULL},
                 {upload(4, RUN_UPLOADING), NULL, "upload 3 is under way"}, {task(5, "u"), "db1", NULL});
     EXPECT_PLAN("db0 down;db1", {upload(3, RUN_UPLOADING), NULL, "the primary db0 is down"});

@@ -168,8 +168,8 @@ static void random_splits_end_with_each_piece_done_once(void **state)
     for (int round = 0; round < 300; round++) {
         Fixture f = {.s = split_new(4)};
         int64_t pieces = 1 + round % 17;
-        AUTOFREE char *join = xasprintf("{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":%lld}]}",
-                                        (long long)pieces);
+        AUTOFREE char *join =
+            xasprintf("{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":%lld}]}", (long long)pieces);
         long long held[4] = {-1, -1, -1, -1};
         bool gone[4] = {false}, over = false;
         int lost = 0;
@@ -184,7 +184,8 @@ static void random_splits_end_with_each_piece_done_once(void **state)
                 gone[who] = split_lose(f.s, who);
                 lost += gone[who];
             } else if (held[who] >= 0) {
-                AUTOFREE char *done = xasprintf("{\"op\":\"done\",\"stream\":\"n\",\"number\":%lld}", held[who]);
+                AUTOFREE char *done =
+                    xasprintf("{\"op\":\"done\",\"stream\":\"n\",\"number\":%lld}", held[who]);
                 assert_string_equal(ask(&f, who, done), "{}");
                 held[who] = -1;
             } else {

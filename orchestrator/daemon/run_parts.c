@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run_parts.h"
+
+#include "common/json.h"
+#include "events.h"
+#include "run_calls.h"
+#include "runs.h"
+
+json_t *run_detail(Run *r)
+{
+    if (!json_is_object(r->detail)) {
+        json_decref(r->detail);
+        r->detail = json_object();
+    }
+    return r->detail;
+}
+
+static json_t *detail_list(Run *r, const char *key)
+{
+    json_t *list = json_object_get(run_detail(r), key);
+    if (!json_is_array(list))
+        json_object_set_new(r->detail, key, list = json_array());
+    return list;
+}
+
+static bool json_has_string(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_string_value(json_array_get(list, i)), text))
+            return true;
+    return false;
+}
+
+/* What the first part's agent has given to the others ends there, if it still runs. */
+void run_end_lost(Coord *c, Entry *e, const AgentRun *const *seen)
+{
+    Run *r = entry_run(e);
+    for (size_t i = 1; i < e->n_parts; i++) {
+        if (!run_part_is_lost(seen, i))
+            continue;
+        if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)
+            run_ask(c, e, &e->parts[i], "kill", "siding: its part was given to the others");
+        json_t *lost = detail_list(r, "lost");
+        if (json_has_string(lost, e->parts[i].node))
+            continue;
+        json_array_append_new(lost, json_string(e->parts[i].node));
+        entry_touch(e);
+        events_add(c, "warn", "run", e->t.id, r->id, e->parts[i].node,
+                   "%s was lost to the run%s%s: its part of the "
+                   "work is done by the others",
+                   e->parts[i].node, seen[i] && seen[i]->error ? ", " : "",
+                   seen[i] && seen[i]->error ? seen[i]->error : "");
+    }
+}
+
+/* Several replicas, one result. True: it is one. */
+bool run_is_gathered(Coord *c, Entry *e, const AgentRun *const *seen)
+{
+    Run *r = entry_run(e);
+    if (e->n_parts < 2 || json_bool(r->detail, "gathered"))
+        return true;
+    if (!seen[0])
+        return false;
+    if (seen[0]->gather_error && !str_eq(seen[0]->state, "gathering")) {
+        AUTOFREE char *text = xasprintf("%s: the results of the other replicas could not be brought here: %s",
+                                        e->parts[0].node, seen[0]->gather_error);
+        state_set_text(&r->error, text);
+        runs_event(c, e, RUN_EV_FAILED, text);
+        return false;
+    }
+    if (!seen[0]->gathered) {
+        run_gather_parts(c, e, seen);
+        return false;
+    }
+    json_object_set_new(run_detail(r), "gathered", json_true());
+    entry_touch(e);
+    run_drop_results(c, e, seen);
+    return true;
+}

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs split over several replicas at one GTID: one ordinary result, also when a replica is lost on the way."""
+import glob
+import json
+import os
+import signal
+import time
+
+from harness import BUILD, ClusterTest, ROOT, call, main, wait_until
+
+INDEX = """
+name = "%s"; kind = "index"; on = "replica"; upload = "swap";
+index = {
+  target = "%s"; key = "id"; layout = "%s"; on_change = "discard";
+  fields = ( { name = "t"; query = "SELECT id AS `key`, t AS text FROM shop.big"; } );
+};
+"""
+PARTS = """
+name = "parts"; kind = "command"; on = "replica"; upload = "append"; target = "shop.part"; program = "/bin/bash";
+args = [ "-c", "echo $SIDING_SHARD | sed 's/$/\\tof the work/' >$SIDING_RESULT_DIR/shop.part.tsv" ];
+"""
+# A program of ten lines that shares work by the list.
+SHARING = """
+name = "sharing"; kind = "command"; on = "replica"; upload = "none"; program = "%s";
+"""
+PROGRAM = """#!/usr/bin/env python3
+import json, os, time
+list_ = os.fdopen(int(os.environ["SIDING_SPLIT_FD"]), "r+b", buffering=0)
+def ask(**request):
+    list_.write(json.dumps(request).encode() + b"\\n")
+    return json.loads(list_.readline())
+ask(op="join", streams=[{"name": "parts", "count": 40}])
+with open("done", "w") as out:
+    while not (piece := ask(op="take")).get("end"):
+        if piece.get("wait"):
+            time.sleep(0.1)
+            continue
+        time.sleep(0.02 if os.environ["SIDING_SHARD"] == "0" else 0.1)
+        out.write("%d\\n" % piece["number"])
+        ask(op="done", stream="parts", number=piece["number"])
+"""
+TABLES = ("big", "composite", "nokey", "empty")
+
+
+class Shards(ClusterTest):
+    replicas = 3
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.sql("db0", """CREATE DATABASE shop; USE shop;
+            CREATE TABLE shop.big (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(200) NOT NULL, v INT);
+            CREATE TABLE shop.composite (a INT, b VARCHAR(20), c INT, PRIMARY KEY (a, b));
+            CREATE TABLE shop.nokey (x INT, y CHAR(32)); CREATE TABLE shop.empty (id INT PRIMARY KEY);
+            CREATE TABLE shop.part (shard INT, note VARCHAR(20));
+            INSERT INTO shop.big (t, v) SELECT CONCAT('word', seq % 97, ' number ', seq, ' ', MD5(seq)), seq FROM seq_1_to_60000;
+            INSERT INTO shop.composite SELECT seq % 50, CONCAT('k', seq), seq FROM seq_1_to_20000;
+            INSERT INTO shop.nokey SELECT seq, MD5(seq) FROM seq_1_to_500;
+            CREATE VIEW shop.seen AS SELECT id FROM shop.big;""", within_s=120)
+        cls.program = os.path.join(c.folder, "sharing.py")
+        with open(cls.program, "w", encoding="utf-8") as f:
+            f.write(PROGRAM)
+        os.chmod(cls.program, 0o755)
+        c.job("words1", INDEX % ("words1", "shop.words1", "postings"))
+        c.job("words2", INDEX % ("words2", "shop.words2", "postings"))
+        c.job("hits1", INDEX % ("hits1", "shop.hits1", "hitlist"))
+        c.job("hits2", INDEX % ("hits2", "shop.hits2", "hitlist"))
+        c.job("parts", PARTS)
+        c.job("sharing", SHARING % cls.program)
+        for i in (1, 2, 3):
+            path = os.path.join(c.folder, "db%d" % i, "agent.conf")
+            with open(path, "a", encoding="utf-8") as f:
+                f.write('split_silence = "3s";\n')
+            os.kill(c.pid("agent%d" % i), signal.SIGTERM)
+            c.start("db%d" % i)
+        wait_until(cls.knows, 30, "the coordinator knows the jobs")
+        c.expect_caught_up()
+
+    @classmethod
+    def knows(cls):
+        nodes = cls.cluster.siding("cluster", "status")["nodes"]
+        return all(any(j["name"] == "sharing" for j in n["agent"].get("jobs") or []) and not n.get("agent_error") for n in nodes)
+
+    def folder_of(self, task):
+        path = self.cluster.siding("result", "path", task)
+        return path if isinstance(path, str) else path["path"]
+
+    def manifest(self, task):
+        with open(os.path.join(self.folder_of(task), "manifest.json"), encoding="utf-8") as f:
+            return json.load(f)
+
+    def expect_ordinary(self, task):
+        """One result: whole by its checksums, nothing of it left on the other replicas, and as a dump equal to the source."""
+        c = self.cluster
+        run, manifest = c.last_run(task), self.manifest(task)
+        self.assertEqual((manifest["run"], manifest["gtid"], manifest["shard"]), (run["id"], run["gtid"], 0))
+        c.siding("result", "verify", task)
+        self.assertEqual(len([r for r in c.siding("result", "list") if r["run"] == run["id"]]), 1)
+        others = [n for n in run["nodes"][1:] if n not in ((run.get("detail") or {}).get("lost") or [])]
+        wait_until(lambda: not any(glob.glob(os.path.join(c.folder, n, "spool", run["id"], "manifest.json")) for n in others), 15,
+                   "the parts on %s are gone" % others)
+        self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", ".gather-*")), [])
+        return manifest
+
+    def expect_dump_right(self, task):
+        c = self.cluster
+        manifest = self.expect_ordinary(task)
+        rows = {t["table"]: t["rows"] for t in manifest["tables"] if t["database"] == "shop"}
+        for table in TABLES:
+            self.assertEqual(str(rows[table]), c.value("db0", "SELECT COUNT(*) FROM shop.%s" % table), table)
+        self.assertTrue(all(t["verified"] for t in manifest["tables"]))
+        before = c.table_state("db0", ["shop"])
+        c.sql("db0", "DROP DATABASE shop")
+        status, out, err = call(os.path.join(BUILD, "siding-restore"), "-S", c.socket("db0"), "-u", "root",
+                                self.folder_of(task), within_s=120)
+        self.assertEqual(status, 0, out + err)
+        self.assertEqual(c.table_state("db0", ["shop"]), before)
+        c.expect_equal()
+
+    def expect_all_running(self):
+        c = self.cluster
+        for node in ("db1", "db2", "db3"):
+            c.expect_replicating(node, 60)
+            wait_until(lambda n=node: not os.path.exists(os.path.join(c.folder, n, "agent", "lease.json")), 60,
+                       "the lease on %s is gone" % node)
+        c.expect_caught_up()
+        # Helpers end with their programs.
+        wait_until(lambda: not helpers(c.folder), 10, lambda: "helpers are gone: %s" % helpers(c.folder))
+
+    def working(self, task):
+        """Every replica of the run is at work on its pieces."""
+        c = self.cluster
+        wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
+        return c.last_run(task)["nodes"]
+
+    def slow_dump(self, *more):
+        """One whose pieces are small, so that something can happen between two."""
+        return self.cluster.submit("dump", "--database", "shop", "--replicas", "3", *more, "--", "--rows-per-file=60", "--threads=1")
+
+    # -- the ordinary way
+
+    def test_1_a_dump_by_two_and_by_all(self):
+        c = self.cluster
+        for replicas, shards in (("2", 2), ("all", 3)):
+            with self.subTest(replicas=replicas):
+                task = c.submit("dump", "--database", "shop", "--replicas", replicas, "--", "--rows-per-file=2000")
+                c.expect_state(task, "done", 120)
+                manifest = self.manifest(task)
+                self.assertEqual((manifest["shards"], len(manifest["nodes"])), (shards, shards))
+                self.expect_dump_right(task)
+        self.expect_all_running()
+
+    def test_2_replicas_share_the_work(self):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "sharing", "--replicas", "2")
+        c.expect_state(task, "done", 60)
+        files = sorted(glob.glob(os.path.join(self.folder_of(task), "done*")))
+        self.assertEqual([os.path.basename(f) for f in files], ["done.gz", "done.s1.gz"])
+        done = [call("zcat", f)[1].split() for f in files]
+        self.assertEqual(sorted(int(n) for part in done for n in part), list(range(40)))
+        self.assertGreater(len(done[0]), 2 * len(done[1]), "the slower replica did not take fewer pieces")
+        self.expect_ordinary(task)
+
+    def test_3_an_index_is_the_same_by_one_and_by_three(self):
+        c = self.cluster
+        for one, three in (("words1", "words2"), ("hits1", "hits2")):
+            with self.subTest(job=three):
+                tasks = [c.submit("index", "--job", one), c.submit("index", "--job", three, "--replicas", "3")]
+                for task in tasks:
+                    c.expect_state(task, "done", 120)
+                columns = "term, id, field, frequency" if one == "words1" else "term, SUM(records)"
+                group = "" if one == "words1" else " GROUP BY term"
+                rows = [c.sql("db0", "SELECT %s FROM shop.%s%s ORDER BY 1, 2" % (columns, t, group)) for t in (one, three)]
+                self.assertGreater(len(rows[0]), 1000)
+                self.assertEqual(*rows)
+        self.expect_all_running()
+
+    def test_4_rows_of_all_shards_are_appended(self):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "parts", "--replicas", "3")
+        c.expect_state(task, "done", 60)
+        self.assertEqual(c.sql("db0", "SELECT shard FROM shop.part ORDER BY shard"), [("0",), ("1",), ("2",)])
+
+    def test_5_bad_words(self):
+        c = self.cluster
+        for words, said in ((("--replicas", "0"), "neither a number from 1 to 64 nor"), (("--replicas", "some"), "nor \"all\""),
+                            (("--replicas", "9"), "the cluster has 3")):
+            self.assertIn(said, c.siding("submit", "dump", "--database", "shop", *words, status=1 if "9" in words else 2))
+
+    # -- something is lost on the way
+
+    def test_6_a_replica_is_lost(self):
+        c = self.cluster
+        for what in ("agent and server", "server"):
+            with self.subTest(lost=what):
+                task = self.slow_dump()
+                lost = self.working(task)[1]
+                time.sleep(0.7)
+                c.kill(lost if what == "agent and server" else lost.replace("db", "server"))
+                c.expect_state(task, "done", 120)
+                run = c.last_run(task)
+                self.assertEqual(run["detail"]["lost"], [lost])
+                c.start(lost)
+                c.expect_caught_up()
+                self.expect_dump_right(task)
+                told = c.sql("db0", "SELECT text FROM siding.event WHERE task_id = %s" % task)
+                self.assertIn("%s was lost to the run" % lost, json.dumps(told))
+        self.expect_all_running()
+
+    def test_7_the_first_replica_is_lost(self):
+        c = self.cluster
+        task = self.slow_dump()
+        first = self.working(task)[0]
+        time.sleep(0.7)
+        c.kill(first)
+        time.sleep(1)
+        c.start(first)
+        c.expect_state(task, "error", 150)
+        self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", c.last_run(task)["id"])), [])
+        self.expect_all_running()
+
+    def test_8_agents_and_the_coordinator_are_killed(self):
+        c = self.cluster
+        task = self.slow_dump()
+        self.working(task)
+        for process in ("agent1", "sidingd", "agent2", "agent3"):
+            time.sleep(0.3)
+            c.kill(process)
+            c.up()
+        c.expect_state(task, "done", 120)
+        self.assertFalse((c.last_run(task).get("detail") or {}).get("lost"))
+        self.expect_dump_right(task)
+        self.expect_all_running()
+
+
+def helpers(folder):
+    out = call("pgrep", "-fa", "siding-agent split --config %s" % folder)[1]
+    return [line for line in out.splitlines() if line]
+
+
+if __name__ == "__main__":
+    main()
