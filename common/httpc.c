@@ -104,6 +104,20 @@ static void set_url(Transfer *t, const HttpCall *call)
     curl_easy_setopt(t->easy, CURLOPT_URL, t->url);
 }
 
+static _Thread_local CURLSH *kept; /* for the life of the thread */
+
+void httpc_keep_connections(void)
+{
+    init();
+    if (kept)
+        return;
+    kept = curl_share_init();
+    if (!kept)
+        abort();
+    curl_share_setopt(kept, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+    curl_share_setopt(kept, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+}
+
 static Transfer *transfer_new(const HttpCall *call)
 {
     init();
@@ -131,6 +145,8 @@ static Transfer *transfer_new(const HttpCall *call)
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    if (kept)
+        curl_easy_setopt(t->easy, CURLOPT_SHARE, kept);
     return t;
 }
 

@@ -29,6 +29,10 @@ typedef struct HttpCall {
 /* *ret is the parsed body (an object or array; an empty body gives json null), owned by the caller. */
 MUST_CHECK bool httpc_call(const HttpCall *call, json_t **ret, Err *err);
 
+/* From here on blocking calls and downloads of this thread use a connection again where there is one: for
+ * programs that fetch many files. */
+void httpc_keep_connections(void);
+
 typedef struct HttpClient HttpClient;
 HttpClient *httpc_new(struct event_base *base);
 void httpc_free(HttpClient *c); /* cancels all: their callbacks get ERR_CANCELLED. Not from a callback */

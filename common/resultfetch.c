@@ -112,6 +112,7 @@ static bool fetch_sums(Fetch *f, Err *err)
 bool resultfetch(const ResultSource *from, const char *to, Err *err)
 {
     AUTOJSON json_t *manifest = NULL;
+    httpc_keep_connections();
     Fetch now = {.from = from, .to = to}, *f = &now;
     AUTOFREE char *remote = remote_path(f, "manifest.json"), *path = xasprintf("%s/manifest.json", to);
     HttpCall call = {.base_url = f->from->url,

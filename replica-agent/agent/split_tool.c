@@ -179,6 +179,7 @@ int split_main(int argc, char **argv)
                     .tls = tls_is_set(&conf.tls) ? &conf.tls : NULL,
                     .path = xasprintf("/v1/runs/%s/split", args.run),
                     .in = STR_INIT};
+        httpc_keep_connections();
         serve(&h);
         free(h.path);
         str_done(&h.in);

@@ -112,12 +112,18 @@ static bool rest(Load *l, int64_t ms, int64_t done, Err *err)
     return jobctl_check(err);
 }
 
+/* Rows of an index are sorted: by term, record and field, or term and first record. */
+static size_t numbers_of_key(const Load *l)
+{
+    return str_eq(l->bundle->layout, "postings") ? 2 : str_eq(l->bundle->layout, "hitlist") ? 1 : 0;
+}
+
 bool load_rows(Load *l, int64_t loaded, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     load_statement(l, &sql);
     TsvStream *s;
-    if (!tsv_open(&l->paths, loaded, &s, err))
+    if (!tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err))
         return false;
     int64_t most = l->o->rows_per_transaction, took_ms = 0;
     if (!l->txn_rows)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/gz.h"
+#include "replica-agent/load/lanes.h"
 
 enum { BLOCK = 256 * 1024, MAX_COLUMNS = 4096 };
 
@@ -76,15 +77,27 @@ struct TsvStream {
     const StrList *paths;
     size_t next_path;
     GzReader *reader;
+    Lanes *lanes; /* of several shards; NULL: files follow each other */
     char *buffer;
     size_t pos, end;
     int64_t rows_left, bytes_left; /* of the portion */
     int64_t rows_fed;
 };
 
-/* False with no error left at the end of the last file: *ret_more tells. */
+static bool fill_merged(TsvStream *s, bool *ret_more, Err *err)
+{
+    s->pos = s->end = 0;
+    if (!lanes_read(s->lanes, s->buffer, BLOCK, &s->end, err))
+        return false;
+    *ret_more = s->end > 0;
+    return true;
+}
+
+/* At the end of the last file *ret_more is false. */
 static bool fill(TsvStream *s, bool *ret_more, Err *err)
 {
+    if (s->lanes && s->pos == s->end)
+        return fill_merged(s, ret_more, err);
     while (s->pos == s->end) {
         if (!s->reader) {
             *ret_more = s->next_path < s->paths->n;
@@ -161,12 +174,13 @@ static bool skip_rows(TsvStream *s, int64_t rows, Err *err)
     return true;
 }
 
-bool tsv_open(const StrList *paths, int64_t skip, TsvStream **ret, Err *err)
+bool tsv_open(const StrList *paths, size_t numbers, int64_t skip, TsvStream **ret, Err *err)
 {
     TsvStream *s = NEW(TsvStream);
     s->paths = paths;
     s->buffer = xcalloc(1, BLOCK);
-    if (!skip_rows(s, skip, err)) {
+    bool merged = numbers && lanes_count(paths) > 1;
+    if ((merged && !lanes_open(paths, numbers, &s->lanes, err)) || !skip_rows(s, skip, err)) {
         tsv_close(s);
         return false;
     }
@@ -179,6 +193,7 @@ void tsv_close(TsvStream *s)
     if (!s)
         return;
     gz_close(s->reader);
+    lanes_close(s->lanes);
     free(s->buffer);
     free(s);
 }

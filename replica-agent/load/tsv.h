@@ -12,8 +12,9 @@
 MUST_CHECK bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_bytes, Err *err);
 
 typedef struct TsvStream TsvStream;
-/* `paths` are borrowed until tsv_close; `skip` rows are passed over. */
-MUST_CHECK bool tsv_open(const StrList *paths, int64_t skip, TsvStream **ret, Err *err);
+/* `paths` are borrowed until tsv_close; `skip` rows are passed over. Files of several shards are merged if
+ * they are sorted, by one column of text and `numbers` of numbers; 0: one follows the other. */
+MUST_CHECK bool tsv_open(const StrList *paths, size_t numbers, int64_t skip, TsvStream **ret, Err *err);
 void tsv_close(TsvStream *s);
 /* The next portion: at most `rows` rows, ending behind the row that reaches `bytes`. */
 void tsv_portion(TsvStream *s, int64_t rows, int64_t bytes);

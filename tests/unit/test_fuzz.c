@@ -278,7 +278,7 @@ static void feed_tsv(const char *text, size_t n, void *arg)
     strlist_add(&paths, f->path);
     TsvStream *s;
     AUTO(str_done) Str all = STR_INIT;
-    assert_ok(tsv_open(&paths, 0, &s, &err), err);
+    assert_ok(tsv_open(&paths, 2, 0, &s, &err), err);
     for (int64_t fed = 0; fed < rows;) {
         char buffer[7];
         tsv_portion(s, 1 + chance(3), 1 + chance(20));

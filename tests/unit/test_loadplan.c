@@ -244,7 +244,7 @@ static void portions_end_at_rows(void **state)
     for (size_t step = 1; step < 40; step++) {
         AUTO(str_done) Str out = STR_INIT;
         TsvStream *s;
-        assert_ok(tsv_open(&paths, 1, &s, &err), err);
+        assert_ok(tsv_open(&paths, 0, 1, &s, &err), err);
         read_portion(s, 1, 1000, step, &out);
         assert_string_equal(str_z(&out), "two\t2\n");
         read_portion(s, 100, 1, step, &out);
@@ -258,8 +258,51 @@ static void portions_end_at_rows(void **state)
         tsv_close(s);
     }
     TsvStream *s;
-    assert_false(tsv_open(&paths, 6, &s, &err));
+    assert_false(tsv_open(&paths, 0, 6, &s, &err));
     assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_ok(fs_remove_tree(folder, &err), err);
+    strlist_done(&paths);
+}
+
+/* Rows "wWW\tN\t…": of three shards, those of one in two files, none sorted after another's. */
+static void shards_are_merged(void **state)
+{
+    (void)state;
+    Err err;
+    char folder[] = "/tmp/siding-tsv-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    StrList paths = STRLIST_INIT;
+    static const char *const names[] = {"t.a.00000.tsv", "t.a.00001.tsv", "t.a.00000.s1.tsv.gz",
+                                        "t.a.00000.s12.tsv"};
+    Str parts[COUNT(names)] = {0};
+    AUTO(str_done) Str want = STR_INIT;
+    for (int word = 0; word < 30; word++)
+        for (int record = 0; record < 20; record++) {
+            size_t shard = (size_t)(word * 7 + record * 3) % 3;
+            AUTOFREE char *row = xasprintf("w%02d\t%d\tx\n", word, record * 5);
+            str_adds(&parts[shard == 0 ? (size_t)(word >= 15) : shard + 1], row);
+            str_adds(&want, row);
+        }
+    for (size_t i = 0; i < COUNT(names); i++) {
+        GzWriter *w;
+        GzTotals totals;
+        strlist_addf(&paths, "%s/%s", folder, names[i]);
+        assert_ok(gz_create(paths.v[i], str_ends(names[i], ".gz") ? "gzip" : "none", &w, &err), err);
+        assert_ok(gz_write(w, str_z(&parts[i]), parts[i].len, &err), err);
+        assert_ok(gz_finish(w, &totals, &err), err);
+        str_done(&parts[i]);
+    }
+    for (int64_t skip = 0; skip <= 600; skip += 37) {
+        AUTO(str_done) Str out = STR_INIT;
+        TsvStream *s;
+        const char *from = str_z(&want);
+        for (int64_t i = 0; i < skip; i++)
+            from = strchr(from, '\n') + 1;
+        assert_ok(tsv_open(&paths, 1, skip, &s, &err), err);
+        read_portion(s, 1000, 1 << 20, (size_t)(1 + skip % 60), &out);
+        assert_string_equal(str_z(&out), from);
+        tsv_close(s);
+    }
     assert_ok(fs_remove_tree(folder, &err), err);
     strlist_done(&paths);
 }
@@ -351,6 +394,7 @@ int main(void)
         cmocka_unit_test(transactions_find_their_size),
         cmocka_unit_test(rests_while_others_are_served),
         cmocka_unit_test(portions_end_at_rows),
+        cmocka_unit_test(shards_are_merged),
         cmocka_unit_test(rows_are_checked_unescaped),
         cmocka_unit_test(changed_records_are_counted_once),
     };

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica-agent/load/lanes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/gz.h"
+
+enum { BLOCK = 256 * 1024, MOST_SHARDS = 1000 };
+
+typedef struct Lane {
+    long long shard;
+    StrList paths;
+    size_t next_path;
+    GzReader *reader;
+    char *text; /* rows from pos on, the last one perhaps unfinished */
+    size_t pos, end, cap;
+    size_t row; /* length of the row at pos with its newline; 0: none is left */
+} Lane;
+
+struct Lanes {
+    Lane *v;
+    size_t n, numbers;
+    Lane *cut; /* of which a part of a row was given */
+};
+
+/* ---- which file is whose -------------------------------------------------------------------------- */
+
+static long long shard_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *end = strstr(name, ".tsv");
+    const char *mark = NULL;
+    long long n;
+    for (const char *p = name; end && p < end; p++)
+        if (p[0] == '.' && p[1] == 's')
+            mark = p;
+    AUTOFREE char *digits = mark ? xstrndup(mark + 2, (size_t)(end - mark - 2)) : NULL;
+    return digits && str_to_i64(digits, 1, MOST_SHARDS, &n) ? n : 0;
+}
+
+static Lane *find_lane(Lanes *l, long long shard)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].shard == shard)
+            return &l->v[i];
+    return NULL;
+}
+
+static void sort_out(Lanes *l, const StrList *paths)
+{
+    l->v = xcalloc(paths->n + 1, sizeof *l->v);
+    for (size_t i = 0; i < paths->n; i++) {
+        long long shard = shard_of(paths->v[i]);
+        Lane *lane = find_lane(l, shard);
+        if (!lane) {
+            lane = &l->v[l->n++];
+            *lane = (Lane){.shard = shard};
+        }
+        strlist_add(&lane->paths, paths->v[i]);
+    }
+}
+
+size_t lanes_count(const StrList *paths)
+{
+    Lanes l = {0};
+    sort_out(&l, paths);
+    for (size_t i = 0; i < l.n; i++)
+        strlist_done(&l.v[i].paths);
+    free(l.v);
+    return l.n;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static bool read_more(Lane *l, bool *ret_more, Err *err)
+{
+    size_t n = 0;
+    memmove(l->text, l->text + l->pos, l->end - l->pos);
+    l->end -= l->pos;
+    l->pos = 0;
+    if (l->cap - l->end < BLOCK) {
+        l->cap += BLOCK;
+        l->text = xrealloc(l->text, l->cap);
+    }
+    while (!n) {
+        if (!l->reader) {
+            *ret_more = l->next_path < l->paths.n;
+            if (!*ret_more)
+                return true;
+            if (!gz_open(l->paths.v[l->next_path++], &l->reader, err))
+                return false;
+        }
+        if (!gz_read(l->reader, l->text + l->end, l->cap - l->end, &n, err))
+            return false;
+        if (!n) {
+            gz_close(l->reader);
+            l->reader = NULL;
+        }
+    }
+    l->end += n;
+    *ret_more = true;
+    return true;
+}
+
+static bool next_row(Lane *l, Err *err)
+{
+    bool more = true;
+    l->row = 0;
+    for (size_t looked = 0;;) {
+        const char *from = l->text + l->pos, *stop = NULL;
+        if (l->end > l->pos + looked)
+            stop = memchr(from + looked, '\n', l->end - l->pos - looked);
+        if (stop) {
+            l->row = (size_t)(stop + 1 - from);
+            return true;
+        }
+        looked = l->end - l->pos;
+        if (!read_more(l, &more, err))
+            return false;
+        if (!more)
+            return looked == 0 || err_set(err, ERR_CORRUPT, 0, "the last row of a file has no end");
+    }
+}
+
+/* ---- order ---------------------------------------------------------------------------------------- */
+
+static size_t column_length(const char *p, const char *end)
+{
+    const char *stop = memchr(p, '\t', (size_t)(end - p));
+    return (size_t)((stop ? stop : end) - p);
+}
+
+static int compare_bytes(const char *a, size_t n, const char *b, size_t m)
+{
+    int c = memcmp(a, b, n < m ? n : m);
+    return c ? c : n < m ? -1 : n > m;
+}
+
+static int compare(const Lanes *l, const Lane *x, const Lane *y)
+{
+    const char *a = x->text + x->pos, *b = y->text + y->pos, *a_end = a + x->row - 1, *b_end = b + y->row - 1;
+    size_t n = column_length(a, a_end), m = column_length(b, b_end);
+    int c = compare_bytes(a, n, b, m);
+    for (size_t i = 0; !c && i < l->numbers && a + n < a_end && b + m < b_end; i++) {
+        a += n + 1;
+        b += m + 1;
+        n = column_length(a, a_end);
+        m = column_length(b, b_end);
+        long long u = strtoll(a, NULL, 10), v = strtoll(b, NULL, 10);
+        c = u < v ? -1 : u > v;
+    }
+    return c;
+}
+
+static Lane *least(const Lanes *l)
+{
+    Lane *best = NULL;
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].row && (!best || compare(l, &l->v[i], best) < 0))
+            best = &l->v[i];
+    return best;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+bool lanes_open(const StrList *paths, size_t numbers, Lanes **ret, Err *err)
+{
+    Lanes *l = NEW(Lanes);
+    l->numbers = numbers;
+    sort_out(l, paths);
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i].cap = BLOCK;
+        l->v[i].text = xcalloc(1, BLOCK);
+        if (!next_row(&l->v[i], err)) {
+            lanes_close(l);
+            return false;
+        }
+    }
+    *ret = l;
+    return true;
+}
+
+void lanes_close(Lanes *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->n; i++) {
+        strlist_done(&l->v[i].paths);
+        gz_close(l->v[i].reader);
+        free(l->v[i].text);
+    }
+    free(l->v);
+    free(l);
+}
+
+bool lanes_read(Lanes *l, char *buffer, size_t n, size_t *ret_n, Err *err)
+{
+    *ret_n = 0;
+    while (*ret_n < n) {
+        Lane *lane = l->cut ? l->cut : least(l);
+        if (!lane)
+            return true;
+        size_t room = n - *ret_n, part = lane->row < room ? lane->row : room;
+        memcpy(buffer + *ret_n, lane->text + lane->pos, part);
+        *ret_n += part;
+        lane->pos += part;
+        lane->row -= part;
+        l->cut = lane->row ? lane : NULL;
+        if (!lane->row && !next_row(lane, err))
+            return false;
+    }
+    return true;
+}
