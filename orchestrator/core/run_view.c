@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run_view.h"
 
+enum { MISSED_MS = 60000 };
+
 /* Order of progress: where parts differ, the run stands where the least advanced one does. */
 static const struct {
     const char *state;
@@ -32,6 +34,13 @@ bool run_part_is_lost(const AgentRun *const *parts, size_t i)
         return false;
     AUTOFREE char *shard = xasprintf("%zu", i);
     return strlist_has(&parts[0]->lost, shard);
+}
+
+bool run_part_is_missed(const AgentRun *const *parts, size_t i, int64_t unseen_ms)
+{
+    const AgentRun *first = parts[0], *part = parts[i];
+    return i && unseen_ms >= MISSED_MS && first && run_part_is_over(first) && str_eq(first->outcome, "ok") &&
+           (!part || (!part->sealed && !run_part_is_over(part)));
 }
 
 bool run_goes_on_without(const AgentRun *const *parts, size_t failed)

@@ -26,5 +26,7 @@ RunView run_view(const AgentRun *const *parts, size_t n);
 bool run_part_is_over(const AgentRun *part);
 /* The first part's agent has given the work of part `i` to the others. */
 bool run_part_is_lost(const AgentRun *const *parts, size_t i);
+/* The others wait for part `i` alone, whose agent was not heard of for `unseen_ms` and has sealed nothing. */
+bool run_part_is_missed(const AgentRun *const *parts, size_t i, int64_t unseen_ms);
 /* The work of a part that has failed can still be given to the others: the first part's agent will, soon. */
 bool run_goes_on_without(const AgentRun *const *parts, size_t failed);

@@ -256,10 +256,12 @@ static void dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 void run_drop_results(Coord *c, Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 1; i < e->n_parts; i++) {
-        Agent *a = state_agent(c, e->parts[i].node);
-        if (!a || !seen[i] || !seen[i]->sealed)
+        Part *p = &e->parts[i];
+        Agent *a = state_agent(c, p->node);
+        if (p->dropped || !a || !seen[i] || !seen[i]->sealed)
             continue;
-        CallRef ref = ref_to(e, &e->parts[i], dropped);
+        p->dropped = true;
+        CallRef ref = ref_to(e, p, dropped);
         AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, ref.run, c->journal.term);
         agents_call(a, "DELETE", path, NULL, RUN_CALL_TIMEOUT_MS, &ref);
     }

@@ -74,6 +74,16 @@ bool run_is_gathered(Coord *c, Entry *e, const AgentRun *const *seen)
     }
     json_object_set_new(run_detail(r), "gathered", json_true());
     entry_touch(e);
-    run_drop_results(c, e, seen);
     return true;
+}
+
+void run_leave_behind(const Coord *c, const Entry *e, const AgentRun **seen)
+{
+    if (e->n_parts < 2 || !seen[0] || !json_bool(entry_run(e)->detail, "gathered"))
+        return;
+    for (size_t i = 1; i < e->n_parts; i++) {
+        const Agent *a = state_agent(c, e->parts[i].node);
+        if (!a || !a->fresh)
+            seen[i] = seen[0];
+    }
 }

@@ -9,6 +9,9 @@
 json_t *run_detail(Run *r);
 /* A part whose work the first part's agent has given to the others is ended, if it still runs, and told. */
 void run_end_lost(Coord *c, Entry *e, const AgentRun *const *seen);
-/* All parts are over and well: true once their results are one, on the first part's node. Where that cannot
- * be the run fails. */
+/* Once its results are one, a run does not wait for an agent that cannot be reached: its part is over as far
+ * as the run goes, and its replica is its agent's own affair. */
+void run_leave_behind(const Coord *c, const Entry *e, const AgentRun **seen);
+/* All parts have sealed: true once their results are one, on the first part's node. Where that cannot be the
+ * run fails. */
 bool run_is_gathered(Coord *c, Entry *e, const AgentRun *const *seen);

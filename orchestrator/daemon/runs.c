@@ -240,6 +240,8 @@ static bool give_up(Coord *c, Entry *e, const AgentRun *const *seen, const RunVi
         return false;
     bool busy = false;
     for (size_t i = 0; i < e->n_parts; i++) {
+        if (e->parts[i].refused.kind == ERR_LOST)
+            continue;
         busy = busy || e->parts[i].busy ||
                (e->parts[i].accepted && !seen[i] && !is_lost(c, &e->parts[i], seen[i]));
         if (seen[i] && !run_part_is_over(seen[i])) {
@@ -259,6 +261,16 @@ static bool give_up(Coord *c, Entry *e, const AgentRun *const *seen, const RunVi
     return true;
 }
 
+static void note_missed(Coord *c, Part *p, const AgentRun *const *seen, size_t i)
+{
+    const Agent *a = state_agent(c, p->node);
+    int64_t now = clock_mono_ms();
+    p->unseen_ms = a && a->fresh ? 0 : p->unseen_ms ? p->unseen_ms : now;
+    if (p->unseen_ms && !p->refused.kind && run_part_is_missed(seen, i, now - p->unseen_ms))
+        err_set(&p->refused, ERR_LOST, 0,
+                "its agent cannot be reached, and the others have ended: its part of the result is missing");
+}
+
 static void note_lost_parts(Coord *c, Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 0; i < e->n_parts; i++) {
@@ -271,6 +283,7 @@ static void note_lost_parts(Coord *c, Entry *e, const AgentRun *const *seen)
         if (is_lost(c, p, seen[i]) && !p->refused.kind)
             err_set(&p->refused, ERR_LOST, 0, "its agent had taken run %s and knows nothing of it any more",
                     entry_run(e)->id);
+        note_missed(c, p, seen, i);
     }
 }
 
@@ -295,6 +308,8 @@ static void settle(Coord *c, Entry *e, const AgentRun *const *seen, const RunVie
         return;
     if (v->end == RUN_EV_OK && !run_is_gathered(c, e, seen))
         return;
+    if (v->end == RUN_EV_OK)
+        run_drop_results(c, e, seen);
     if (v->end == RUN_EV_OK && uploads_wanted(e, seen[0])) {
         uploads_settle(c, e, seen[0]);
         return;
@@ -312,6 +327,7 @@ static void walk(Coord *c, Entry *e)
     AUTOFREE const AgentRun **seen = xcalloc(e->n_parts + 1, sizeof *seen);
     for (size_t i = 0; i < e->n_parts; i++)
         seen[i] = run_part_seen(c, &e->parts[i], r->id);
+    run_leave_behind(c, e, seen);
     RunView v = run_view(seen, e->n_parts);
     if (e->state < RUN_CAUGHT_UP)
         note_lost_parts(c, e, seen);
@@ -343,6 +359,8 @@ static void walk(Coord *c, Entry *e)
         uploads_record(c, e, seen[0]);
     if (v.over)
         settle(c, e, seen, &v);
+    else if (e->n_parts > 1 && v.sealed && v.end == RUN_EV_OK && run_part_is_over(seen[0]))
+        (void)run_is_gathered(c, e, seen); /* before a replica can be lost that has its part alone */
     else if (e->state >= RUN_CAUGHT_UP)
         uploads_settle(c, e, seen[0]);
 }

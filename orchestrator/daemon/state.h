@@ -62,6 +62,8 @@ typedef struct Part {
     bool accepted;         /* the agent has taken it */
     int64_t accepted_poll; /* polls sent later than this must show it */
     Err refused;           /* kind ERR_NONE: not refused */
+    int64_t unseen_ms;     /* since when its agent cannot be reached; 0: it can */
+    bool dropped;          /* its result was asked to go: the first part has it */
     char *request_sent;    /* the request the agent has confirmed */
     Retry retry;
 } Part;

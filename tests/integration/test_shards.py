@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Jobs split over several replicas at one GTID: one ordinary result, also when a replica is lost on the way."""
+import contextlib
 import glob
 import json
 import os
@@ -55,8 +56,8 @@ class Shards(ClusterTest):
             CREATE TABLE shop.composite (a INT, b VARCHAR(20), c INT, PRIMARY KEY (a, b));
             CREATE TABLE shop.nokey (x INT, y CHAR(32)); CREATE TABLE shop.empty (id INT PRIMARY KEY);
             CREATE TABLE shop.part (shard INT, note VARCHAR(20));
-            INSERT INTO shop.big (t, v) SELECT CONCAT('word', seq % 97, ' number ', seq, ' ', MD5(seq)), seq FROM seq_1_to_40000;
-            INSERT INTO shop.composite SELECT seq % 50, CONCAT('k', seq), seq FROM seq_1_to_20000;
+            INSERT INTO shop.big (t, v) SELECT CONCAT('word', seq % 97, ' number ', seq, ' ', MD5(seq)), seq FROM seq_1_to_20000;
+            INSERT INTO shop.composite SELECT seq % 50, CONCAT('k', seq), seq FROM seq_1_to_10000;
             INSERT INTO shop.nokey SELECT seq, MD5(seq) FROM seq_1_to_500;
             CREATE VIEW shop.seen AS SELECT id FROM shop.big;""", within_s=120)
         cls.program = os.path.join(c.folder, "sharing.py")
@@ -65,8 +66,7 @@ class Shards(ClusterTest):
         os.chmod(cls.program, 0o755)
         c.job("words1", INDEX % ("words1", "shop.words1", "postings"))
         c.job("words2", INDEX % ("words2", "shop.words2", "postings"))
-        c.job("hits1", INDEX % ("hits1", "shop.hits1", "hitlist"))
-        c.job("hits2", INDEX % ("hits2", "shop.hits2", "hitlist"))
+        c.job("hits", INDEX % ("hits", "shop.hits", "hitlist"))
         c.job("parts", PARTS)
         c.job("sharing", SHARING % cls.program)
         for i in (1, 2, 3):
@@ -131,15 +131,22 @@ class Shards(ClusterTest):
         # Helpers end with their programs.
         wait_until(lambda: not helpers(c.folder), 10, lambda: "helpers are gone: %s" % helpers(c.folder))
 
-    def working(self, task):
-        """Every replica of the run is at work on its pieces."""
+    @contextlib.contextmanager
+    def held_dump(self):
+        """A dump by all three, whose first replica's program stands still, with a piece in its hands, for as long."""
         c = self.cluster
+        task = c.submit("dump", "--database", "shop", "--replicas", "3", "--", "--rows-per-file=300", "--threads=1")
+        first = wait_until(lambda: (c.last_run(task).get("nodes") or [None])[0], 30, "the run has its replicas")
+        dump = "siding-dump --output %s/%s/" % (c.folder, first)
+        pid = int(wait_until(lambda: call("pgrep", "-f", dump)[1].split(), 60, "siding-dump runs on %s" % first)[0])
+        wait_until(lambda: glob.glob("%s/%s/spool/%s/*.00*" % (c.folder, first, c.last_run(task)["id"])), 60, "a piece is done")
+        os.kill(pid, signal.SIGSTOP)
         wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
-        return c.last_run(task)["nodes"]
-
-    def slow_dump(self, *more):
-        """One whose pieces are small, so that something can happen between two."""
-        return self.cluster.submit("dump", "--database", "shop", "--replicas", "3", *more, "--", "--rows-per-file=150", "--threads=1")
+        try:
+            yield task, c.last_run(task)["nodes"]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     # -- the ordinary way
 
@@ -167,16 +174,14 @@ class Shards(ClusterTest):
 
     def test_3_an_index_is_the_same_by_one_and_by_three(self):
         c = self.cluster
-        for one, three in (("words1", "words2"), ("hits1", "hits2")):
-            with self.subTest(job=three):
-                tasks = [c.submit("index", "--job", one), c.submit("index", "--job", three, "--replicas", "3")]
-                for task in tasks:
-                    c.expect_state(task, "done", 120)
-                columns = "term, id, field, frequency" if one == "words1" else "term, SUM(records)"
-                group = "" if one == "words1" else " GROUP BY term"
-                rows = [c.sql("db0", "SELECT %s FROM shop.%s%s ORDER BY 1, 2" % (columns, t, group)) for t in (one, three)]
-                self.assertGreater(len(rows[0]), 1000)
-                self.assertEqual(*rows)
+        for words in (("words1",), ("words2", "--replicas", "3"), ("hits", "--replicas", "3")):
+            c.expect_state(c.submit("index", "--job", *words), "done", 120)
+        one, three, hits = [c.sql("db0", "SELECT %s FROM shop.%s GROUP BY 1 ORDER BY 1" % (columns, table)) for columns, table in (
+            ("term, COUNT(*), SUM(frequency), SUM(id * field)", "words1"), ("term, COUNT(*), SUM(frequency), SUM(id * field)", "words2"),
+            ("term, SUM(records)", "hits"))]
+        self.assertGreater(len(one), 1000)
+        self.assertEqual(one, three)
+        self.assertEqual([(term, count) for term, count, *_ in one], hits)
         self.expect_all_running()
 
     def test_4_rows_of_all_shards_are_appended(self):
@@ -197,10 +202,11 @@ class Shards(ClusterTest):
         c = self.cluster
         for what in ("agent and server", "server"):
             with self.subTest(lost=what):
-                task = self.slow_dump()
-                lost = self.working(task)[1]
-                time.sleep(0.7)
-                c.kill(lost if what == "agent and server" else lost.replace("db", "server"))
+                with self.held_dump() as (task, nodes):
+                    lost = nodes[1]
+                    time.sleep(0.3)
+                    c.kill(lost if what == "agent and server" else lost.replace("db", "server"))
+                    time.sleep(0.3)
                 c.expect_state(task, "done", 120)
                 run = c.last_run(task)
                 self.assertEqual(run["detail"]["lost"], [lost])
@@ -213,24 +219,20 @@ class Shards(ClusterTest):
 
     def test_7_the_first_replica_is_lost(self):
         c = self.cluster
-        task = self.slow_dump()
-        first = self.working(task)[0]
-        time.sleep(0.7)
-        c.kill(first)
+        with self.held_dump() as (task, nodes):
+            c.kill(nodes[0])
         time.sleep(1)
-        c.start(first)
+        c.start(nodes[0])
         c.expect_state(task, "error", 150)
         self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", c.last_run(task)["id"])), [])
         self.expect_all_running()
 
     def test_8_agents_and_the_coordinator_are_killed(self):
         c = self.cluster
-        task = self.slow_dump()
-        self.working(task)
-        for process in ("agent1", "sidingd", "agent2", "agent3"):
-            time.sleep(0.3)
-            c.kill(process)
-            c.up()
+        with self.held_dump() as (task, _):
+            for process in ("agent1", "sidingd", "agent2", "agent3"):
+                c.kill(process)
+                c.start(process.replace("agent", "db").replace("sidingd", "coordinator"))
         c.expect_state(task, "done", 120)
         self.assertFalse((c.last_run(task).get("detail") or {}).get("lost"))
         self.expect_dump_right(task, restore=False)

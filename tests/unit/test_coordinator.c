@@ -202,6 +202,19 @@ static void a_lost_part_counts_no_more(void **state)
     strlist_done(&first.lost);
 }
 
+static void a_part_is_missed_by_those_who_have_ended(void **state)
+{
+    (void)state;
+    AgentRun first = part("caught_up ok"), other = part("sealing"), sealed = part("resuming ok sealed");
+    const AgentRun *parts[] = {&first, &other, &sealed};
+    assert_true(run_part_is_missed(parts, 1, 60000));
+    assert_false(run_part_is_missed(parts, 1, 59999));
+    assert_false(run_part_is_missed(parts, 2, 60000)); /* its files can still be fetched, or not */
+    assert_false(run_part_is_missed(parts, 0, 60000));
+    first = part("running");
+    assert_false(run_part_is_missed(parts, 1, 60000));
+}
+
 /* A coordinator that told one part to begin, and not yet the other, goes on with the other. */
 static void a_part_left_behind_is_seen(void **state)
 {
@@ -451,6 +464,7 @@ int main(void)
         cmocka_unit_test(parts_are_seen_together),
         cmocka_unit_test(a_result_is_sealed_only_by_all),
         cmocka_unit_test(a_lost_part_counts_no_more),
+        cmocka_unit_test(a_part_is_missed_by_those_who_have_ended),
         cmocka_unit_test(a_part_left_behind_is_seen),
         cmocka_unit_test(the_most_advanced_is_the_target),
         cmocka_unit_test(lag_is_the_age_of_what_is_missing),
