@@ -73,6 +73,7 @@ static bool add_files(Merge *m, json_t *taken, const json_t *manifest, size_t pa
         json_object_set_new(taken, to, json_true());
         json_t *entry = json_deep_copy(f);
         json_set_str(entry, "name", to);
+        json_set_int(entry, "shard", shard);
         json_array_append_new(all, entry);
     }
     return true;

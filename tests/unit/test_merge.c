@@ -46,14 +46,16 @@ static void files_rows_and_checksums_are_those_of_both(void **state)
                        "{'database':'s','table':'t','rows':4,'checksum':'4:18446744073709551000','verified':"
                        "true}]}",
         &m, &err));
-    json_t *want = parse(
-        HEAD(0, "db1") "'started_at':'2026-01-01T00:00:01.000Z','finished_at':'2026-01-01T00:00:06.000Z',"
-                       "'files':[{'name':'metadata','sha256':'a'},{'name':'s.t.00000.sql.gz','sha256':'b'},"
-                       "{'name':'s.t.00001.sql.gz','sha256':'c'}],'upload':null,'gathered':true,'nodes':['"
-                       "db1','db2'],"
-                       "'tables':[{'database':'s','table':'t','rows':7,'checksum':'7:18446744073709551010','"
-                       "verified':true},"
-                       "{'database':'s','table':'u','rows':7,'checksum':null}]}");
+    json_t *want = parse(HEAD(
+        0,
+        "db1") "'started_at':'2026-01-01T00:00:01.000Z','finished_at':'2026-01-01T00:00:06.000Z',"
+               "'files':[{'name':'metadata','sha256':'a','shard':0},{'name':'s.t.00000.sql.gz','sha256':'b','"
+               "shard':0},"
+               "{'name':'s.t.00001.sql.gz','sha256':'c','shard':1}],'upload':null,'gathered':true,'nodes':['"
+               "db1','db2'],"
+               "'tables':[{'database':'s','table':'t','rows':7,'checksum':'7:18446744073709551010','"
+               "verified':true},"
+               "{'database':'s','table':'u','rows':7,'checksum':null}]}");
     if (!json_equal(m.manifest, want))
         fail_msg("%s", json_text(m.manifest));
     json_decref(want);
