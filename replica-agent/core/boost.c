@@ -4,20 +4,23 @@
 #include <stdlib.h>
 
 enum {
-    COLD_MS = 700, /* after the first start, before it is measured: the server's caches are cold */
-    WARM_MS = 60,  /* after a change */
+    SOON_MS = 700,  /* after the first start, before it is measured, where it seems slow */
+    COLD_MS = 2000, /* and where it does not, or much is left: the server's caches are cold */
+    WARM_MS = 60,   /* after a change */
     TRIAL_MIN_MS = 600,
     TRIAL_MAX_MS = 1500,
     HOPELESS_MS = 300, /* after this, half as fast as the best is enough to know */
     TRIAL_SHARE = 200, /* a trial lasts 1/200 of the time that is left */
     TRIAL_TRX = 20,    /* and counts at least so many transactions */
     LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
+    SLOW_MS = 30000,   /* with more left, half a second more of a slow way is too much */
     WORTH_MS = 10000,  /* with less time left nothing is tried: a trial costs half a second or more */
     AGAIN_MS = 300000, /* what is applied changes: look again after this */
     SETTLED_MS = 3000, /* after this, progress itself tells */
     SLOWER_MS = 1000,  /* so long half as fast as it was found to be: look again */
 };
-static const double BETTER = 1.1; /* a change back costs a restart of the applier */
+static const double BETTER = 1.1;     /* a change back costs a restart of the applier */
+static const double COLD_RATE = 1.15; /* what is measured first is still understated by about so much */
 
 /* ---- settings ------------------------------------------------------------------------------------- */
 
@@ -90,7 +93,8 @@ static size_t next_untried(const Boost *b)
 
 static size_t trial_over(Boost *b, double rate, double left_ms)
 {
-    b->rate[b->now] = rate;
+    b->rate[b->now] = b->warm ? rate : rate * COLD_RATE;
+    rate = b->rate[b->now];
     b->warm = true;
     size_t fastest = best(b), next = next_untried(b);
     if (b->rate[fastest] < rate * BETTER)
@@ -121,9 +125,21 @@ static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
     return b->now;
 }
 
+/* The first way of all is measured late, so that the caches are in use; not so late that a bad one costs
+ * much. */
+static bool is_too_cold(Boost *b, const BoostReading *r, double left_ms)
+{
+    int64_t since = r->now_ms - b->changed_ms;
+    if (b->warm || since >= COLD_MS + TRIAL_MIN_MS || (left_ms > SLOW_MS && left_ms < AGAIN_MS))
+        return false;
+    if (since >= COLD_MS && b->mark.now_ms < b->changed_ms + COLD_MS)
+        b->mark = *r;
+    return true;
+}
+
 size_t boost_sample(Boost *b, const BoostReading *r)
 {
-    if (r->now_ms - b->changed_ms < (b->warm ? WARM_MS : COLD_MS))
+    if (r->now_ms - b->changed_ms < (b->warm ? WARM_MS : SOON_MS))
         return b->now;
     if (!b->marked) {
         b->marked = true;
@@ -136,6 +152,8 @@ size_t boost_sample(Boost *b, const BoostReading *r)
     int64_t trx = r->trx - b->mark.trx;
     if (b->state == BOOST_KEPT)
         return kept(b, r, rate, left_ms);
+    if (is_too_cold(b, r, left_ms))
+        return b->now;
     double wanted_ms = left_ms / TRIAL_SHARE;
     wanted_ms = wanted_ms < TRIAL_MIN_MS ? TRIAL_MIN_MS : wanted_ms > TRIAL_MAX_MS ? TRIAL_MAX_MS : wanted_ms;
     if (ms >= LARGE_MS && trx < TRIAL_TRX)
