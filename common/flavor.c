@@ -148,6 +148,8 @@ static const Flavor flavors[] = {
             .executes_text = true,
             .real_text_before = "CONCAT(",
             .real_text_after = " * 1e0)",
+            .routines_probe_sql = "SELECT MAX(db) FROM mysql.proc WHERE 0",
+            .routines_grant = "SELECT ON mysql.proc",
             .load_session = "SET SESSION check_constraint_checks=0",
             .become_replica = "SET GLOBAL gtid_slave_pos='%s'; CHANGE MASTER TO MASTER_HOST='PRIMARY', "
                               "MASTER_PORT=3306, MASTER_USER='USER',"
@@ -244,6 +246,8 @@ static const Flavor flavors[] = {
             .executes_text = false,
             .real_text_before = "CAST(",
             .real_text_after = " * 1e0 AS JSON)",
+            .routines_probe_sql = NULL,
+            .routines_grant = "SHOW_ROUTINE",
             .load_session = NULL,
             .become_replica = "SET GLOBAL gtid_purged='%s'; CHANGE REPLICATION SOURCE TO "
                               "SOURCE_HOST='PRIMARY', SOURCE_PORT=3306,"

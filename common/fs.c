@@ -207,6 +207,22 @@ int64_t fs_size(const char *path)
     return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
 }
 
+int64_t fs_tree_bytes(const char *dir)
+{
+    Err ignored;
+    int64_t sum = 0;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!fs_list(dir, &names, &ignored))
+        return 0;
+    for (size_t i = 0; i < names.n; i++) {
+        struct stat st;
+        AUTOFREE char *path = xasprintf("%s/%s", dir, names.v[i]);
+        if (lstat(path, &st) == 0)
+            sum += S_ISDIR(st.st_mode) ? fs_tree_bytes(path) : S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0;
+    }
+    return sum;
+}
+
 bool fs_check_private(const char *path, Err *err)
 {
     struct stat st;

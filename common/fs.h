@@ -23,7 +23,8 @@ MUST_CHECK bool fs_remove_tree(const char *path, Err *err);       /* never follo
 MUST_CHECK bool fs_list(const char *dir, StrList *ret, Err *err); /* names, sorted, without . and .. */
 MUST_CHECK bool fs_free_bytes(const char *path, int64_t *ret, Err *err);
 bool fs_exists(const char *path);
-int64_t fs_size(const char *path); /* -1 if absent */
+int64_t fs_size(const char *path);      /* -1 if absent */
+int64_t fs_tree_bytes(const char *dir); /* sizes of all files below, as far as they can be read */
 /* Refuses a file that others than its owner can read (secrets), naming the chmod that mends it. */
 MUST_CHECK bool fs_check_private(const char *path, Err *err);
 char *fs_dirname(const char *path); /* owned */

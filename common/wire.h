@@ -224,6 +224,8 @@ typedef struct ResultInfo {
     char *group; /* of results that stand for each other: the job and what it was asked for */
     int64_t sealed_at;
     int64_t keep, keep_for_ms;
+    StrList destinations; /* nodes and folders that shall have a copy */
+    StrList copies;       /* the folders that have one */
 } ResultInfo;
 extern const WireField result_info_fields[];
 

@@ -91,6 +91,33 @@ static void fetch_manifest(HttpRequest *req, Agent *a, const Task *t, const Run 
     agents_call(a, "GET", path, NULL, CALL_TIMEOUT_MS, &ref);
 }
 
+static bool has_copy(const Run *r, const char *node)
+{
+    const json_t *list = json_object_get(r->detail, "copies");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_string_value(json_array_get(list, i)), node))
+            return true;
+    return false;
+}
+
+static bool answers(const Coord *c, const Run *r, const char *node)
+{
+    const Agent *a = state_agent(c, node);
+    return a && a->fresh && !retention_expired_at(r, node);
+}
+
+/* Its own node, as long as that answers; then one with a copy. */
+static const char *best_holder(const Coord *c, const Run *r)
+{
+    const json_t *list = json_object_get(r->detail, "copies");
+    for (size_t i = 0; !answers(c, r, r->nodes.v[0]) && i < json_array_size(list); i++) {
+        const char *node = json_string_value(json_array_get(list, i));
+        if (answers(c, r, node))
+            return node;
+    }
+    return r->nodes.v[0];
+}
+
 void api_get_result(HttpRequest *req, void *context)
 {
     Coord *c = context;
@@ -111,8 +138,8 @@ void api_get_result(HttpRequest *req, void *context)
         api_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id, r->state);
         return;
     }
-    const char *node = http_query(req, "node") ? http_query(req, "node") : r->nodes.v[0];
-    Agent *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
+    const char *node = http_query(req, "node") ? http_query(req, "node") : best_holder(c, r);
+    Agent *a = strlist_has(&r->nodes, node) || has_copy(r, node) ? state_agent(c, node) : NULL;
     if (!a)
         api_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured", r->id,
                   node);

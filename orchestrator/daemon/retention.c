@@ -10,8 +10,9 @@
 #include "common/log.h"
 #include "events.h"
 #include "orchestrator/core/retention.h"
+#include "run_parts.h"
 
-enum { EVERY_MS = 600000, SOON_MS = 2000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
+enum { EVERY_MS = 600000, SOON_MS = 2000, COPYING_MS = 10000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
 
 /* ---- the catalogue -------------------------------------------------------------------------------- */
 
@@ -175,12 +176,101 @@ static void decide(Coord *c)
             expire(holders[i], results[i].run);
 }
 
+/* ---- copies --------------------------------------------------------------------------------------- */
+
 static bool holds(const Agent *a, const char *run)
 {
     for (size_t i = 0; i < json_array_size(a->results.list); i++)
         if (str_eq(json_str(json_array_get(a->results.list, i), "run"), run))
             return true;
     return false;
+}
+
+static void copy_asked(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    (void)body;
+    ref->c->retention.waiting--;
+    if (!ok && err->kind != ERR_CANCELLED)
+        log_warn("%s makes no copy of the result of run %s: %s", ref->node, ref->run, err->text);
+}
+
+/* `from` NULL: into a folder, from its own spool. */
+static void ask_for_copy(Agent *a, const Agent *from, const char *run, const char *to)
+{
+    Coord *c = a->c;
+    CallRef ref = {.done = copy_asked};
+    snprintf(ref.run, sizeof ref.run, "%s", run);
+    snprintf(ref.node, sizeof ref.node, "%s", a->name);
+    AUTOFREE char *path = xasprintf("/v1/results/%s/copy", run);
+    AUTOJSON json_t *body = json_object();
+    json_set_int(body, "term", c->journal.term);
+    if (to)
+        json_set_str(body, "to", to);
+    if (from) {
+        json_set_str(body, "url", from->url);
+        json_set_str(body, "node", from->name);
+    }
+    c->retention.waiting++;
+    agents_call(a, "POST", path, body, CALL_TIMEOUT_MS, &ref);
+    c->retention.next_ms = clock_mono_ms() + COPYING_MS; /* it shows in the lists once it is made */
+}
+
+/* Where copies are that its own nodes do not hold. */
+static void note_copy(Entry *e, Run *r, const char *node)
+{
+    json_t *list = json_object_get(run_detail(r), "copies");
+    if (!json_is_array(list))
+        json_object_set_new(r->detail, "copies", list = json_array());
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_string_value(json_array_get(list, i)), node))
+            return;
+    json_array_append_new(list, json_string(node));
+    entry_touch(e);
+}
+
+/* A run that is over, and whose result is one. */
+static bool may_be_copied(const Entry *e, const Run *r, const Agent *holder)
+{
+    RunState s;
+    if (!r)
+        return e == NULL;
+    return run_state_from_name(r->state, &s) && run_state_is_final(s) && entry_is_saved(e) &&
+           (wire_run_holders(r) == 1 || r->nodes.n == 1) && r->nodes.n && str_eq(r->nodes.v[0], holder->name);
+}
+
+static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
+{
+    Entry *e;
+    Run *r = find(c, info->run, &e);
+    if (r && e && !strlist_has(&r->nodes, holder->name))
+        note_copy(e, r, holder->name);
+    if (!may_be_copied(e, r, holder))
+        return;
+    for (size_t i = 0; i < info->destinations.n; i++) {
+        const char *to = info->destinations.v[i];
+        Agent *a = *to == '/' ? NULL : state_agent(c, to);
+        if (*to == '/' && !strlist_has(&info->copies, to))
+            ask_for_copy(holder, NULL, info->run, to);
+        else if (a && a != holder && a->results.list && !holds(a, info->run))
+            ask_for_copy(a, holder, info->run, NULL);
+        else if (*to != '/' && !a)
+            log_warn("%s names the destination \"%s\", which is neither a node nor a folder", holder->name,
+                     to);
+    }
+}
+
+static void copy_results(Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++) {
+        Agent *a = c->agents[i];
+        for (size_t k = 0; k < json_array_size(a->results.list); k++) {
+            Err ignored;
+            ResultInfo info = {0};
+            if (wire_read(result_info_fields, json_array_get(a->results.list, k), &info, &ignored))
+                copy_result(c, a, &info);
+            wire_free(result_info_fields, &info);
+        }
+    }
 }
 
 /* Removed while nobody here could write it down, or by hand. */
@@ -214,6 +304,7 @@ void retention_step(Coord *c)
         c->retention.listing = false;
         look_for_gone(c);
         decide(c);
+        copy_results(c);
     } else if (clock_mono_ms() >= c->retention.next_ms) {
         begin_round(c);
     }

@@ -83,6 +83,7 @@ typedef struct Agent {
     AgentVault vault;
     Release release;
     struct Program *rescue; /* NULL: none is under way */
+    struct Copy *copies;    /* under way */
     Runner **runs;
     size_t n_runs;
     Role role;

@@ -252,6 +252,7 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/runs/{id}/log", api_get_log},
     {"GET", "/v1/results", api_get_results},
     {"DELETE", "/v1/results/{id}", api_delete_result},
+    {"POST", "/v1/results/{id}/copy", api_post_copy},
     {"GET", "/v1/results/{id}/{file...}", api_get_result_file},
     {"POST", "/v1/pause", api_post_pause},
     {"POST", "/v1/resume", api_post_resume},

@@ -9,6 +9,7 @@
 bool api_heard(HttpRequest *req, Agent *a);
 MUST_CHECK bool api_body_term(HttpRequest *req, Agent *a, json_t **ret, Err *err);
 void api_post_split(HttpRequest *req, void *context);
+void api_post_copy(HttpRequest *req, void *context);
 void api_post_gather(HttpRequest *req, void *context);
 Runner *api_run_of(HttpRequest *req, Agent *a); /* of the path; NULL: answered 404 */
 MUST_CHECK bool api_has_space(const Agent *a, Err *err);

@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "api_impl.h"
 #include "common/fs.h"
+#include "copies.h"
 #include "kept.h"
 #include "logs.h"
 
@@ -112,6 +113,25 @@ void api_get_results(HttpRequest *req, void *context)
             json_array_append_new(list, m);
         }
     http_reply_json(req, 200, list);
+}
+
+/* Into the spool from another agent, or from it into a folder. */
+void api_post_copy(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Err err;
+    json_t *body;
+    const char *to, *url, *node;
+    RunSource from = {.run = (char *)(uintptr_t)http_param(req, "id")};
+    bool ok = api_body_term(req, a, &body, &err) && json_opt_str(body, "to", NULL, &to, &err) &&
+              json_opt_str(body, "url", a->conf.advertise_url, &url, &err) &&
+              json_opt_str(body, "node", a->conf.node, &node, &err);
+    from.url = (char *)(uintptr_t)url;
+    from.node = (char *)(uintptr_t)node;
+    if (ok && copies_begin(a, &from, to, &err))
+        http_reply_json(req, 200, json_object());
+    else
+        http_reply_error(req, &err);
 }
 
 void api_delete_result(HttpRequest *req, void *context)

@@ -10,6 +10,11 @@
 #include "common/wire.h"
 #include "replica-agent/index/definition.h"
 
+typedef struct ResultConfig {
+    StrList destinations;
+    int64_t spool_limit_bytes; /* 0: none */
+} ResultConfig;
+
 typedef struct AgentConfig {
     char *node, *cluster_name;
     StrList listen;
@@ -22,6 +27,7 @@ typedef struct AgentConfig {
     char *log_format, *log_level, *buffer_sync;
     int64_t min_free_bytes;
     int64_t keep, keep_for_ms;
+    ResultConfig result;
     Encryption dump_encryption;
     char *relay_log_dir;
     int64_t ballast_bytes;

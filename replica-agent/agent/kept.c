@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "copies.h"
 
 static const char EXPIRED[] = ".expired-";
 
@@ -40,6 +41,8 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
                         .keep_for_ms = j && j->f.keep_for_ms ? j->f.keep_for_ms : a->conf.keep_for_ms};
     if (!clock_parse(json_str(manifest, "finished_at"), &ret->sealed_at))
         ret->sealed_at = 0;
+    strlist_add_all(&ret->destinations, copies_destinations(a, job));
+    copies_done(a, ret->run, &ret->destinations, &ret->copies);
 }
 
 json_t *kept_list(Agent *a)
@@ -99,6 +102,14 @@ static void remove_later(Agent *a, const char *dir)
     free(r);
 }
 
+static char *job_of(const char *dir)
+{
+    Err ignored;
+    AUTOJSON json_t *m = NULL;
+    AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
+    return json_read_file(path, &m, &ignored) ? xstrdup(json_str(m, "job")) : NULL;
+}
+
 bool kept_remove(Agent *a, const char *run, Err *err)
 {
     int64_t task, no;
@@ -108,8 +119,10 @@ bool kept_remove(Agent *a, const char *run, Err *err)
         return err_set(err, ERR_NOT_FOUND, 0, "%s has no result of run %s", a->conf.node, run);
     if (r && run_is_under_way(r))
         return err_set(err, ERR_CONFLICT, 0, "run %s is still under way on %s", run, a->conf.node);
+    AUTOFREE char *job = job_of(dir);
     if (!fs_remove_tree(gone, err))
         return false;
+    copies_remove(a, run, job);
     if (rename(dir, gone) < 0)
         return err_errno(err, errno, "rename %s", dir);
     if (!fs_sync_dir(a->conf.spool_dir, err))

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "copies.h"
 #include "kept.h"
 #include "rescue.h"
 #include "store.h"
@@ -251,6 +252,7 @@ static void tear_down(Agent *a)
     pause_close(a);
     replay_close(a);
     run_close_all(a);
+    copies_close(a);
     guard_close(a);
     sampler_close(a);
     purge_close(a);

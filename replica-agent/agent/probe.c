@@ -10,7 +10,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 
-enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000 };
+enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000, SPOOL_EVERY_MS = 2000 };
 
 typedef struct Probe {
     Agent *a;
@@ -29,7 +29,22 @@ typedef struct Probe {
     uint64_t unanswered; /* a connection whose look at the server got no answer; 0: none */
     bool hangs;
     int64_t begun_ms, spool_free, state_free, relay_free;
+    int64_t spool_limit, spool_used, spool_looked_ms; /* limit 0: none */
 } Probe;
+
+/* Not more than is left of the limit. */
+static void limit_spool(Probe *p)
+{
+    int64_t now = clock_mono_ms();
+    if (!p->spool_limit || p->spool_free < 0)
+        return;
+    if (!p->spool_looked_ms || now - p->spool_looked_ms >= SPOOL_EVERY_MS) {
+        p->spool_used = fs_tree_bytes(p->spool_dir);
+        p->spool_looked_ms = now;
+    }
+    int64_t left = p->spool_limit > p->spool_used ? p->spool_limit - p->spool_used : 0;
+    p->spool_free = left < p->spool_free ? left : p->spool_free;
+}
 
 static void read_disk(Probe *p)
 {
@@ -38,6 +53,7 @@ static void read_disk(Probe *p)
     if (!fs_free_bytes(p->spool_dir, &p->spool_free, &ignored) ||
         !fs_free_bytes(p->state_dir, &p->state_free, &ignored))
         log_debug("%s", ignored.text);
+    limit_spool(p);
     p->relay_free = -1;
     if (p->relay_dir && !fs_free_bytes(p->relay_dir, &p->relay_free, &ignored))
         log_debug("%s", ignored.text);
@@ -223,6 +239,7 @@ void probe_begin(Agent *a)
         db_target_copy(&p->target, &t);
         p->spool_dir = xstrdup(a->conf.spool_dir);
         p->state_dir = xstrdup(a->conf.state_dir);
+        p->spool_limit = a->conf.result.spool_limit_bytes;
         p->relay_dir = xstrdup(a->conf.relay_log_dir);
         p->local = a->conf.server.socket != NULL;
     }

@@ -47,7 +47,8 @@ typedef struct Sealer {
     const SealArgs *args;
     Encryptor encryptor;
     json_t *told; /* files.json of the job, by name; NULL: none */
-    json_t *files, *upload, *tables;
+    json_t *files, *upload;
+    json_t *more;  /* what else the job's files.json says; NULL: nothing */
     StrList names; /* relative paths */
     bool sealed_by_job, counts_rows;
     Str sums;
@@ -108,7 +109,9 @@ static bool read_told(Sealer *s, Err *err)
     s->told = json_object();
     json_array_foreach(list, i, f) json_object_set(s->told, json_str(f, "name"), f);
     s->upload = json_incref(json_object_get(j, "upload"));
-    s->tables = json_incref(json_object_get(j, "tables"));
+    s->more = json_incref(j);
+    json_object_del(s->more, "files");
+    json_object_del(s->more, "upload");
     return true;
 }
 
@@ -290,8 +293,8 @@ static bool write_manifest(Sealer *s, Err *err)
     json_object_set(m, "files", s->files);
     if (s->encryptor.program)
         json_set_str(m, "encrypted", s->encryptor.suffix);
-    if (s->tables)
-        json_object_set(m, "tables", s->tables);
+    if (s->more)
+        json_object_update_missing(m, s->more);
     if (s->args->no_upload)
         json_object_set_new(m, "upload", json_null());
     else if (s->upload && !json_is_null(s->upload))
@@ -337,7 +340,7 @@ int seal_main(int argc, char **argv)
     json_decref(s.told);
     json_decref(s.files);
     json_decref(s.upload);
-    json_decref(s.tables);
+    json_decref(s.more);
     strlist_done(&s.names);
     strlist_done(&words);
     strlist_done(&rest);

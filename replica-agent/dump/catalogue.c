@@ -370,6 +370,15 @@ static bool check_tables(const Catalogue *c, const Filter *wanted, Err *err)
     return true;
 }
 
+static bool check_any(const Catalogue *c, const Filter *wanted, Err *err)
+{
+    bool any = !filter_is_partial(wanted);
+    for (size_t d = 0; !any && d < c->n_databases; d++)
+        any = c->databases[d].n_tables > 0;
+    return any || err_set(err, ERR_NOT_FOUND, 0,
+                          "no table is left of the databases dumped (options --table, --match, --exclude)");
+}
+
 /* ---- all ------------------------------------------------------------------------------------------ */
 
 bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err)
@@ -384,7 +393,7 @@ bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err)
         ok = read_tables(db, d, wanted, err) && read_columns(db, d, err) && read_keys(db, d, err) &&
              read_objects(db, d, err);
     }
-    ok = ok && check_tables(&c, wanted, err);
+    ok = ok && check_tables(&c, wanted, err) && check_any(&c, wanted, err);
     strlist_done(&names);
     strlist_done(&taken);
     if (!ok) {

@@ -233,6 +233,8 @@ static json_t *describe_table(const TableWork *t, const DataPlan *plan)
         AUTO(str_done) Str load = STR_INIT;
         format_load_data(&load, t->table);
         json_set_str(j, "load", str_z(&load));
+        if (t->table->versioned)
+            json_set_str(j, "load_session", work_history_sql);
     }
     return j;
 }
@@ -249,12 +251,13 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
                    .split = plan->split};
     work_init(&run.work, plan->catalogue, &wp);
     pthread_mutex_init(&run.lock, NULL);
-    progress_set(0, run.work.total_rows, "");
+    progress_set(0, run.work.total_bytes, "");
     run.failed = plan->split.list && !work_join(&run.work, plan->split.identity, &run.err);
     if (!run.failed)
         run_workers(&run);
     if (!run.failed) {
-        progress_set(run.work.done_rows, run.work.done_rows, "");
+        AUTOFREE char *note = xasprintf("%lld rows in all", (long long)run.work.done_rows);
+        progress_set(run.work.done_bytes, run.work.done_bytes, note);
         *ret_kept = run.work.kept_rows;
         *ret = json_array();
         for (size_t i = 0; i < run.work.n_tables; i++)

@@ -20,6 +20,7 @@ struct Journal {
     pthread_mutex_t lock;
     json_t *bounds, *chunks; /* "prefix/number": [literal…], {rows, sum, files} */
     json_t *files;
+    bool added; /* a chunk since it was opened */
 };
 
 static char *path_in(const char *dir)
@@ -96,9 +97,18 @@ static bool check_identity(const Journal *j, const json_t *have, const json_t *w
         j->dir);
 }
 
+/* Nothing that this dump could keep or lose: it begins as if the folder were new. */
+static bool begin_anew(Journal *j, bool *ret_any, Err *err)
+{
+    json_object_clear(j->bounds);
+    *ret_any = false;
+    return ftruncate(j->fd, 0) == 0 || err_errno(err, errno, "cut %s", j->path);
+}
+
 static bool read_lines(Journal *j, const Str *text, const json_t *identity, bool *ret_any, Err *err)
 {
     *ret_any = false;
+    bool same = true;
     const char *p = str_z(text), *end;
     for (; (end = strchr(p, '\n')); p = end + 1) {
         AUTOJSON json_t *line = NULL;
@@ -107,10 +117,12 @@ static bool read_lines(Journal *j, const Str *text, const json_t *identity, bool
             break; /* cut short by a kill, or by what follows it */
         if (*ret_any)
             take_line(j, line);
-        else if (!check_identity(j, line, identity, err))
-            return false;
+        else
+            same = check_identity(j, line, identity, err);
         *ret_any = true;
     }
+    if (!same)
+        return json_object_size(j->chunks) == 0 && begin_anew(j, ret_any, err);
     return ftruncate(j->fd, p - str_z(text)) == 0 || err_errno(err, errno, "cut %s", j->path);
 }
 
@@ -191,6 +203,14 @@ bool journal_chunk(Journal *j, const char *prefix, size_t number, RowSum *ret)
     return chunk != NULL;
 }
 
+bool journal_has_chunks(Journal *j)
+{
+    pthread_mutex_lock(&j->lock);
+    bool some = json_object_size(j->chunks) > 0 || j->added;
+    pthread_mutex_unlock(&j->lock);
+    return some;
+}
+
 static bool add_line(Journal *j, const char *prefix, size_t number, const char *member, json_t *value,
                      const RowSum *sum, Err *err)
 {
@@ -205,6 +225,7 @@ static bool add_line(Journal *j, const char *prefix, size_t number, const char *
     }
     pthread_mutex_lock(&j->lock);
     bool ok = append(j, line, err);
+    j->added = j->added || sum != NULL;
     pthread_mutex_unlock(&j->lock);
     return ok;
 }

@@ -18,6 +18,7 @@ typedef struct Journal Journal;
 MUST_CHECK bool journal_open(const char *dir, const json_t *identity, Journal **ret, Err *err);
 void journal_close(Journal *j);
 bool journal_exists(const char *dir);
+bool journal_has_chunks(Journal *j); /* something that the next dump can keep */
 /* The dump is complete. */
 MUST_CHECK bool journal_remove(Journal *j, Err *err);
 

@@ -13,6 +13,7 @@
 #include "metadata.h"
 #include "moment.h"
 #include "options.h"
+#include "rights.h"
 #include "schema.h"
 #include "snapshot.h"
 #include "users.h"
@@ -52,11 +53,10 @@ static void tell_moving_tables(const Dump *d)
             }
     }
     if (n && !d->snapshot.frozen_gtid)
-        fprintf(
-            stderr,
-            "siding-dump: note: %zu tables (such as %s.%s, %s) have no snapshots: their rows are those of "
-            "the moment they are read\n",
-            n, one->database, one->name, one->engine);
+        fprintf(stderr,
+                "siding-dump: note: %zu table%s (such as %s.%s, %s) without snapshots: rows are those of "
+                "the moment they are read\n",
+                n, n == 1 ? "" : "s", one->database, one->name, one->engine);
 }
 
 /* What an unfinished dump must have in common with this one to be gone on with. */
@@ -97,7 +97,7 @@ static bool open_journal(Dump *d, Err *err)
     if (!journal_open(d->options->output, id, &d->journal, err) ||
         !output_keep(d->output, journal_files(d->journal), err))
         return false;
-    if (goes_on)
+    if (goes_on && journal_has_chunks(d->journal))
         fprintf(stderr, "siding-dump: note: going on with an unfinished dump: %zu files are kept\n",
                 json_array_size(journal_files(d->journal)));
     return true;
@@ -179,7 +179,11 @@ static bool write_definitions(Dump *d, Err *err)
     const DumpOptions *o = d->options;
     if (!d->output || o->data_only || !is_first(d))
         return true;
-    return schema_write(d->snapshot.control, &d->catalogue, !filter_is_partial(&o->filter), d->output, err) &&
+    SchemaParts parts = {.triggers = !o->no_objects,
+                         .others = !o->no_objects && !filter_is_partial(&o->filter)};
+    if (parts.triggers && !rights_check(d->snapshot.control, &d->catalogue, parts.others, err))
+        return false;
+    return schema_write(d->snapshot.control, &d->catalogue, &parts, d->output, err) &&
            (!o->users || users_write(d->snapshot.control, d->output, err));
 }
 
@@ -233,7 +237,7 @@ static void tell_result(const Dump *d, int64_t took_ms)
 static void tell_failure(const Dump *d, const Err *err)
 {
     fprintf(stderr, "siding-dump: %s\n", err->text);
-    if (d->journal && err->kind != ERR_REFUSED && err->kind != ERR_CORRUPT)
+    if (d->journal && journal_has_chunks(d->journal) && err->kind != ERR_REFUSED && err->kind != ERR_CORRUPT)
         fprintf(
             stderr,
             "siding-dump: note: finished parts stay in %s: the same command goes on with the rest while the "
@@ -250,7 +254,7 @@ static int run(const DumpOptions *o)
         fprintf(stderr, "siding-dump: %s\n", err.text);
         return 1;
     }
-    progress_start("rows");
+    progress_start("bytes");
     bool ok = run_dump(&d, &err);
     progress_end();
     if (ok)

@@ -13,7 +13,7 @@ bool names_is_safe(const char *name)
     if (n == 0 || n > LONGEST || name[0] == '-' || name[0] == ' ' || name[n - 1] == ' ')
         return false;
     for (const char *p = name; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f || strchr("./\\`\"'*?<>|:", *p))
+        if ((unsigned char)*p < ' ' || *p == 0x7f || strchr("./\\`", *p))
             return false;
     return !strstr(name, "-schema") && !strstr(name, "-checksum") && !str_starts(name, "siding_alias_") &&
            !str_starts(name, "metadata");

@@ -29,6 +29,8 @@ const Opt dump_option_rows[] = {
      "Only rows of which this condition is true, in every table."},
     {"schema-only", 'd', OPT_FLAG, AT(schema_only), NULL, NULL, 0, 0, "Definitions, no rows."},
     {"data-only", 0, OPT_FLAG, AT(data_only), NULL, NULL, 0, 0, "Rows, no definitions."},
+    {"no-objects", 0, OPT_FLAG, AT(no_objects), NULL, NULL, 0, 0,
+     "Without triggers, routines and events, which an account may not be allowed to see."},
     {"users", 0, OPT_FLAG, AT(users), NULL, NULL, 0, 0,
      "Accounts, roles and grants too, into siding-users.ddl. Needs SELECT on mysql.*."},
     {"checksum", 0, OPT_FLAG, AT(checksum), NULL, NULL, 0, 0,
@@ -130,6 +132,8 @@ static bool check(DumpOptions *o, const StrList *words, Err *err)
         return err_set(err, ERR_USAGE, 0, "--verify and --no-verify exclude each other");
     if (o->schema_only && o->data_only)
         return err_set(err, ERR_USAGE, 0, "--schema-only and --data-only exclude each other");
+    if (o->schema_only && o->where)
+        return err_set(err, ERR_USAGE, 0, "--where takes rows, --schema-only none");
     if (!codec_known(o->compress))
         return err_set(err, ERR_USAGE, 0, "option --compress: unknown codec \"%s\"; known: %s", o->compress,
                        codec_names());

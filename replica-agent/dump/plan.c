@@ -7,7 +7,7 @@
 #include "format.h"
 #include "rowcheck.h"
 
-enum { LEAST_ROWS = 1000, MOST_ROWS = 5000000, LEAST_PART = 8 };
+enum { LEAST_ROWS = 1000, LEAST_BYTES = 1 << 20, MOST_ROWS = 5000000, LEAST_PART = 8 };
 
 int64_t plan_chunk_rows(const Table *t, const ChunkSize *size, int64_t walked, size_t threads)
 {
@@ -17,7 +17,10 @@ int64_t plan_chunk_rows(const Table *t, const ChunkSize *size, int64_t walked, s
     int64_t most = size->bytes / (row > 0 ? row : 100);
     int64_t share = (t->rows_estimate - walked) / (2 * (int64_t)threads), least = most / LEAST_PART;
     int64_t rows = share > most ? most : share < least ? least : share;
-    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
+    /* Small parts cost more than they even out; of large rows a few are enough. */
+    int64_t floor = row > 0 && LEAST_BYTES / row < LEAST_ROWS ? LEAST_BYTES / row : LEAST_ROWS;
+    rows = rows < floor ? floor : rows > MOST_ROWS ? MOST_ROWS : rows;
+    return rows < 1 ? 1 : rows;
 }
 
 bool plan_is_cut(const Table *t)

@@ -134,6 +134,30 @@ static enum State hex(Reread *r, char c)
     return HEX_HIGH;
 }
 
+/* All whole pairs of digits at once. */
+static const char *hex_run(Reread *r, const char *p, const char *end)
+{
+    /* the digit and one: 0 is none */
+    static const unsigned char digits[256] = {
+        ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+        ['8'] = 9, ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    };
+    char bytes[8192];
+    size_t n = 0;
+    for (; end - p >= 2; p += 2) {
+        unsigned high = digits[(unsigned char)p[0]], low = digits[(unsigned char)p[1]];
+        if (!high || !low)
+            break;
+        bytes[n++] = (char)((high - 1) << 4 | (low - 1));
+        if (n < sizeof bytes)
+            continue;
+        rowcheck_bytes(r->check, bytes, n);
+        n = 0;
+    }
+    rowcheck_bytes(r->check, bytes, n);
+    return p;
+}
+
 static enum State line(Reread *r, char c)
 {
     static const char insert[] = "INSERT INTO ";
@@ -194,22 +218,29 @@ static enum State step(Reread *r, char c)
     return BROKEN;
 }
 
-/* The first quote or backslash, or `end`. */
-static const char *plain_end(const char *p, const char *end)
+/* The first of three bytes, or `end`. */
+static const char *find_first(const char *p, const char *end, char a, char b, char c)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('\''), slash = _mm_set1_epi8('\\');
+    const __m128i x = _mm_set1_epi8(a), y = _mm_set1_epi8(b), z = _mm_set1_epi8(c);
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+        __m128i hit =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, x), _mm_cmpeq_epi8(v, y)), _mm_cmpeq_epi8(v, z));
         unsigned bits = (unsigned)_mm_movemask_epi8(hit);
         if (bits)
             return p + __builtin_ctz(bits);
     }
 #endif
-    while (p < end && *p != '\'' && *p != '\\')
+    while (p < end && *p != a && *p != b && *p != c)
         p++;
     return p;
+}
+
+/* The first quote or backslash, or `end`. */
+static const char *plain_end(const char *p, const char *end)
+{
+    return find_first(p, end, '\'', '\\', '\\');
 }
 
 /* A value that lies whole in the buffer with the byte behind it, and is as it is written: quoted text without
@@ -270,8 +301,7 @@ static const char *tsv(Reread *r, const char *p, const char *end)
         return p + 1;
     }
     const char *from = p;
-    while (p < end && *p != '\t' && *p != '\n' && *p != '\\')
-        p++;
+    p = find_first(p, end, '\t', '\n', '\\');
     if (p > from) {
         tsv_begin(r);
         rowcheck_bytes(r->check, from, (size_t)(p - from));
@@ -304,6 +334,8 @@ bool reread_feed(Reread *r, const char *p, size_t n)
             p = behind;
         else if (r->state == TEXT)
             p = text(r, p, end);
+        else if (r->state == HEX_HIGH && end - p >= 2 && (behind = hex_run(r, p, end)) != p)
+            p = behind;
         else
             r->state = step(r, *p++);
     }

@@ -16,6 +16,7 @@ typedef struct Writer {
     Db *db;
     Output *out;
     const Flavor *flavor;
+    SchemaParts parts;
 } Writer;
 
 /* One row of a SHOW CREATE; the caller takes the columns by name. */
@@ -58,25 +59,51 @@ static bool write_database(Writer *w, const Database *d, Err *err)
     return write_text(w, d->prefix, "-schema-create.sql", &text, err);
 }
 
-static bool write_table(Writer *w, const Table *t, Err *err)
+static bool add_sequence(Writer *w, const Table *t, Str *text, Err *err)
+{
+    static const char create[] = "CREATE SEQUENCE ";
+    DbRows *r;
+    if (!show(w, "SEQUENCE", t->name, &r, err))
+        return false;
+    const char *sql = db_text(r, "Create Table");
+    if (str_starts(sql, create))
+        str_addf(text, "%sIF NOT EXISTS %s;\n", create, sql + sizeof create - 1);
+    else
+        str_addf(text, "%s;\n", sql);
+    db_rows_free(r);
+    return true;
+}
+
+/* A default may take its value from a sequence, which other loaders make later than tables. */
+static bool add_sequences_before(Writer *w, const Database *d, const char *sql, Str *text, Err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < d->n_tables && strcasestr(sql, "nextval("); i++)
+        ok = d->tables[i].kind != TABLE_SEQUENCE || add_sequence(w, &d->tables[i], text, err);
+    return ok;
+}
+
+static bool write_table(Writer *w, const Database *d, const Table *t, Err *err)
 {
     DbRows *r;
     if (!show(w, "TABLE", t->name, &r, err))
         return false;
     AUTO(str_done) Str text = STR_INIT;
-    str_addf(&text, "%s%s;\n", HEAD, db_text(r, "Create Table"));
+    AUTOFREE char *sql = xstrdup(db_text(r, "Create Table"));
     db_rows_free(r);
+    str_adds(&text, HEAD);
+    if (!add_sequences_before(w, d, sql, &text, err))
+        return false;
+    str_addf(&text, "%s;\n", sql);
     return write_text(w, t->prefix, "-schema.sql", &text, err);
 }
 
 static bool write_sequence(Writer *w, const Table *t, Err *err)
 {
-    DbRows *r;
-    if (!show(w, "SEQUENCE", t->name, &r, err))
-        return false;
     AUTO(str_done) Str text = STR_INIT, name = STR_INIT;
-    str_addf(&text, "%s%s;\n", HEAD, db_text(r, "Create Table"));
-    db_rows_free(r);
+    str_adds(&text, HEAD);
+    if (!add_sequence(w, t, &text, err))
+        return false;
     db_quote_id(&name, t->name);
     AUTOFREE char *next_sql = xasprintf("SELECT next_not_cached_value FROM %s", name.p);
     AUTOFREE char *next = NULL;
@@ -231,7 +258,7 @@ static bool write_post(Writer *w, const Database *d, Err *err)
 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
-static bool write_one(Writer *w, const Table *t, Err *err)
+static bool write_one(Writer *w, const Database *d, const Table *t, Err *err)
 {
     switch (t->kind) {
     case TABLE_VIEW:
@@ -239,7 +266,7 @@ static bool write_one(Writer *w, const Table *t, Err *err)
     case TABLE_SEQUENCE:
         return write_sequence(w, t, err);
     case TABLE_BASE:
-        return write_table(w, t, err);
+        return write_table(w, d, t, err);
     }
     return true;
 }
@@ -250,22 +277,23 @@ static bool write_tables(Writer *w, const Database *d, Err *err)
         control_wait(0);
         if (!control_point(err))
             return false;
-        if (!write_one(w, &d->tables[i], err) || !write_triggers(w, d, &d->tables[i], err))
+        if (!write_one(w, d, &d->tables[i], err) ||
+            (w->parts.triggers && !write_triggers(w, d, &d->tables[i], err)))
             return err_prefix(err, "%s.%s", d->name, d->tables[i].name);
     }
     return true;
 }
 
-bool schema_write(Db *db, const Catalogue *c, bool whole, Output *out, Err *err)
+bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, Err *err)
 {
-    Writer w = {db, out, flavor_of(db_version(db)->flavor)};
+    Writer w = {db, out, flavor_of(db_version(db)->flavor), *parts};
     for (size_t i = 0; i < c->n_databases; i++) {
         const Database *d = &c->databases[i];
         AUTO(str_done) Str use = STR_INIT; /* names inside definitions then come without their database */
         str_adds(&use, "USE ");
         db_quote_id(&use, d->name);
         if (!db_exec(db, err, use.p, "") || !write_database(&w, d, err) || !write_tables(&w, d, err) ||
-            (whole && !write_post(&w, d, err)))
+            (parts->others && !write_post(&w, d, err)))
             return false;
     }
     return true;

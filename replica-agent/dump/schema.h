@@ -8,8 +8,13 @@
 #include "catalogue.h"
 #include "output.h"
 
+typedef struct SchemaParts {
+    bool triggers;
+    bool others; /* routines and events */
+} SchemaParts;
+
 /* Writes all definition files. Problems that lose nothing are told on stderr. */
-MUST_CHECK bool schema_write(Db *db, const Catalogue *c, bool whole, Output *out, Err *err);
+MUST_CHECK bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, Err *err);
 
 /* A placeholder for a view: views are created in any order over such tables. Pure. */
 void schema_placeholder(Str *out, const Table *view);

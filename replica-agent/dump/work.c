@@ -26,6 +26,13 @@ static int64_t rows_expected(const Work *w, const TableWork *t)
     return t->table->rows_estimate / (int64_t)w->shards;
 }
 
+/* Rows of unlike tables take unlike time: what is left is counted in bytes. */
+static int64_t row_bytes(const Table *t)
+{
+    int64_t n = t->rows_estimate > 0 ? t->bytes_estimate / t->rows_estimate : 0;
+    return n > 0 ? n : 100;
+}
+
 static bool has_type(const Table *t, const char *type)
 {
     for (size_t i = 0; i < t->n_columns; i++)
@@ -34,18 +41,29 @@ static bool has_type(const Table *t, const char *type)
     return false;
 }
 
-/* Strict, so that a load can lose nothing in silence; but an ENUM's index 0 comes back only without. */
+const char *const work_history_sql = "SET @@session.system_versioning_insert_history=1";
+
+static bool has_generated(const Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].generated)
+            return true;
+    return false;
+}
+
+/* Strict, so that a load can lose nothing in silence; but an ENUM's index 0 comes back only without, and so
+ * does a generated value that the server has cut once. */
 static void file_head(Str *out, const Table *t, const char *load_session)
 {
     str_addf(out,
              "/*!40101 SET NAMES binary*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
              "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES%s'*/;\n"
              "/*!40103 SET TIME_ZONE='+00:00'*/;\n",
-             has_type(t, "enum") ? "" : ",STRICT_ALL_TABLES");
+             has_type(t, "enum") || has_generated(t) ? "" : ",STRICT_ALL_TABLES");
     if (load_session)
         str_addf(out, "%s;\n", load_session);
     if (t->versioned)
-        str_adds(out, "SET @@session.system_versioning_insert_history=1;\n");
+        str_addf(out, "%s;\n", work_history_sql);
 }
 
 static void table_init(TableWork *w, const Table *t, const WorkPlan *plan)
@@ -75,7 +93,7 @@ void work_init(Work *w, Catalogue *c, const WorkPlan *plan)
     w->tables = xcalloc(w->n_tables + 1, sizeof(TableWork));
     for (size_t i = 0; i < w->n_tables; i++) {
         table_init(&w->tables[i], order[i], plan);
-        w->total_rows += rows_expected(w, &w->tables[i]);
+        w->total_bytes += rows_expected(w, &w->tables[i]) * row_bytes(order[i]);
     }
     free(order);
 }
@@ -103,14 +121,17 @@ static void count(Work *w, TableWork *t, int64_t rows)
     t->rows += rows;
     int64_t after = t->rows > estimate ? t->rows : estimate;
     w->done_rows += rows;
-    w->total_rows += after - before;
+    w->done_bytes += rows * row_bytes(t->table);
+    w->total_bytes += (after - before) * row_bytes(t->table);
 }
 
 void work_report(Work *w, TableWork *t, int64_t rows)
 {
     pthread_mutex_lock(&w->lock);
     count(w, t, rows);
-    progress_set(w->done_rows, w->total_rows, t->table->name);
+    AUTOFREE char *note =
+        xasprintf("%s.%s, %lld rows in all", t->table->database, t->table->name, (long long)w->done_rows);
+    progress_set(w->done_bytes, w->total_bytes, note);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -120,7 +141,7 @@ static void settle(Work *w, TableWork *t)
     int64_t expected = rows_expected(w, t);
     if (!t->exhausted || t->open_chunks || t->rows >= expected)
         return;
-    w->total_rows -= expected - t->rows;
+    w->total_bytes -= (expected - t->rows) * row_bytes(t->table);
 }
 
 static void finished(Work *w, TableWork *t, const RowSum *sum)

@@ -35,7 +35,8 @@ typedef struct Work {
     SplitWork *split;  /* the list that chunks are taken from, with other replicas; NULL: all are ours */
     size_t shards;
     pthread_mutex_t lock;
-    int64_t done_rows, total_rows, kept_rows;
+    int64_t done_rows, kept_rows;
+    int64_t done_bytes, total_bytes; /* rows as the server says that those of their table are on average */
 } Work;
 
 typedef struct Chunk {
@@ -60,6 +61,9 @@ typedef struct WorkPlan {
     Journal *journal;
     WorkSplit split;
 } WorkPlan;
+
+/* Lets rows of a system-versioned table keep their periods. */
+extern const char *const work_history_sql;
 
 void work_init(Work *w, Catalogue *c, const WorkPlan *plan);
 void work_done(Work *w);

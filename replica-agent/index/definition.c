@@ -110,6 +110,10 @@ const ConfOption job_file_options[] = {
      .doc = "Results kept: the newest so many of the job with the same arguments. Left out: the agent's."},
     {"keep_for", CONF_DURATION, offsetof(JobFile, keep_for_ms), .min = 60000,
      .doc = "Age at which a result goes, unless it is the last; left out: the agent's."},
+    {"destinations", CONF_STRS, offsetof(JobFile, destinations),
+     .doc = "Nodes, and folders on the agent's host such as a mounted one, that get a copy of each result; "
+            "left out: "
+            "the agent's result.destinations."},
     {"memory_limit_bytes", CONF_INT, offsetof(JobFile, memory_limit_bytes), .max = INT64_MAX,
      .doc = "Most address space of a command's process; left out: no limit."},
     {"user", CONF_STR, offsetof(JobFile, user),

@@ -11,7 +11,7 @@
 const char *folder_step_name(RestoreStep step)
 {
     static const char *const names[N_STEPS] = {"databases", "sequences", "tables",  "rows",
-                                               "views",     "triggers",  "routines"};
+                                               "routines",  "views",     "triggers"};
     return names[step];
 }
 

@@ -13,9 +13,9 @@ typedef enum RestoreStep {
     STEP_SEQUENCES,
     STEP_TABLES,
     STEP_ROWS,
-    STEP_VIEWS,
-    STEP_TRIGGERS,
     STEP_POST,
+    STEP_VIEWS, /* which may call functions */
+    STEP_TRIGGERS,
     N_STEPS
 } RestoreStep;
 

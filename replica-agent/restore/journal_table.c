@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal_table.h"
 
-bool ledger_open(Db *db, const char *dump, bool *ret_resumed, Err *err)
+bool ledger_open(Db *db, const char *dump, bool overwrite, bool *ret_resumed, Err *err)
 {
     AUTOFREE char *other = NULL;
     int64_t n;
@@ -14,11 +14,13 @@ bool ledger_open(Db *db, const char *dump, bool *ret_resumed, Err *err)
                  "") ||
         !db_value(db, &other, err, "SELECT MAX(dump) FROM siding_restore.ledger WHERE dump <> ?", "s", dump))
         return false;
-    if (other)
-        return err_set(
-            err, ERR_REFUSED, 0,
-            "the server holds the unfinished restore of another dump: finish it, or drop its databases and "
-            "siding_restore");
+    if (other && !overwrite)
+        return err_set(err, ERR_REFUSED, 0,
+                       "the server holds the unfinished restore of another dump (its files are listed in "
+                       "siding_restore.ledger): "
+                       "finish that one, or give it up and load this one by --overwrite");
+    if (other && !db_exec(db, err, "DELETE FROM siding_restore.ledger WHERE dump <> ?", "s", dump))
+        return false;
     if (!db_value_int(db, &n, err, "SELECT COUNT(*) FROM siding_restore.ledger", ""))
         return false;
     *ret_resumed = n > 0;

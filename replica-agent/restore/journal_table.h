@@ -11,8 +11,9 @@ typedef struct FilePlace {
     bool done;
 } FilePlace;
 
-/* *ret_resumed: an earlier restore of this dump has begun. Another dump's is ERR_REFUSED. */
-MUST_CHECK bool ledger_open(Db *db, const char *dump, bool *ret_resumed, Err *err);
+/* *ret_resumed: an earlier restore of this dump has begun. Another dump's is ERR_REFUSED unless `overwrite`
+ * gives up what it notes. */
+MUST_CHECK bool ledger_open(Db *db, const char *dump, bool overwrite, bool *ret_resumed, Err *err);
 MUST_CHECK bool ledger_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err);
 MUST_CHECK bool ledger_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err);
 MUST_CHECK bool ledger_forget(Db *db, const char *dump, const char *file, Err *err);

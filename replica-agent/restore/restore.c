@@ -135,6 +135,17 @@ static bool drop_leftover(Load *l, const char *sql, Err *err)
     return true;
 }
 
+/* The server ends the connection of a client that sends more than it takes. */
+static bool explain_large(const Err *failed, size_t n, Err *err)
+{
+    enum { GONE = 2006, LOST = 2013, TOO_LARGE = 1153, LARGE_BYTES = 1 << 20 };
+    if (n < LARGE_BYTES || (failed->code != GONE && failed->code != LOST && failed->code != TOO_LARGE))
+        return false;
+    return err_set(err, failed->kind, failed->code,
+                   "%.600s; the statement has %zu bytes: is the server's max_allowed_packet smaller?",
+                   failed->text, n);
+}
+
 static bool run_statement(Load *l, const char *sql, size_t n, Err *err)
 {
     Worker *w = l->w;
@@ -143,8 +154,10 @@ static bool run_statement(Load *l, const char *sql, size_t n, Err *err)
         return true;
     if (w->r->resumed && l->file->step < STEP_ROWS && !drop_leftover(l, sql, err))
         return false;
-    if (!db_exec(w->db, err, sql, "") && !(w->r->resumed && exists_already((unsigned)err->code)))
-        return false;
+    if (!db_exec(w->db, err, sql, "") && !(w->r->resumed && exists_already((unsigned)err->code))) {
+        Err failed = *err;
+        return explain_large(&failed, n, err);
+    }
     l->uncommitted += insert ? (int64_t)n : 0;
     if (!l->bound || l->uncommitted < w->r->o->transaction_bytes)
         return true;
@@ -186,10 +199,13 @@ static bool load_lines(Load *l, GzReader *in, Err *err)
     int64_t rows;
     if (!place)
         return err_set(err, ERR_NOT_FOUND, 0, "files.json or manifest.json does not say how it is loaded");
-    AUTOFREE char *sql = xasprintf("%.*s%s%s", (int)(place - text), text, l->file->name, place + 2);
+    /* The name only shows in errors: rows are fed. */
+    AUTOFREE char *sql = xasprintf("%.*ssiding%s", (int)(place - text), text, place + 2);
+    const char *session = json_str(table, "load_session");
     return db_exec(l->w->db, err,
                    "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00'",
                    "") &&
+           (!*session || db_exec(l->w->db, err, session, "")) &&
            (!f->load_session || db_exec(l->w->db, err, f->load_session, "")) &&
            db_load_data(l->w->db, sql, feed, in, &rows, err);
 }
@@ -462,17 +478,29 @@ static bool empty_unbound(const Restore *r, Db *db, Err *err)
     return ok;
 }
 
-static bool prepare(Restore *r, Db *db, Err *err)
+/* Of this very dump: another's notes are given up by --overwrite. */
+static bool was_begun(const Restore *r, Db *db, bool *ret, Err *err)
 {
-    int64_t begun;
-    if (!db_value_int(db, &begun, err,
+    int64_t tables, own = 0;
+    if (!db_value_int(db, &tables, err,
                       "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema ="
                       " 'siding_restore' AND table_name = 'ledger'",
-                      ""))
+                      "") ||
+        (tables && !db_value_int(db, &own, err, "SELECT COUNT(*) FROM siding_restore.ledger WHERE dump = ?",
+                                 "s", r->f->id)))
         return false;
-    if (r->o->overwrite && !begun && !drop_databases(r, db, err))
+    *ret = own > 0;
+    return true;
+}
+
+static bool prepare(Restore *r, Db *db, Err *err)
+{
+    bool begun;
+    if (!was_begun(r, db, &begun, err))
         return false;
-    return (begun || check_empty(r, db, err)) && ledger_open(db, r->f->id, &r->resumed, err);
+    if (!begun && !(r->o->overwrite ? drop_databases(r, db, err) : check_empty(r, db, err)))
+        return false;
+    return ledger_open(db, r->f->id, r->o->overwrite, &r->resumed, err);
 }
 
 /* ---- all ------------------------------------------------------------------------------------------ */

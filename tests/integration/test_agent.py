@@ -674,6 +674,14 @@ class Accidents(Base):
                 self.assertIn("the disk is full", error)
                 self.assertEqual(os.listdir(disk + "/spool"), [])
 
+    def test_a_spool_may_be_bounded(self):
+        with self.changed_conf("db1", "result = { spool_limit_bytes = 30000000; };", "min_free_bytes = 1000000L;"):
+            run = self.new_run()
+            self.one.run(run, job="fills", args=[])
+            outcome, error, r = self.one.ended(run)
+            self.assertEqual((outcome, r["error_kind"]), ("error", "no_space"), error)
+            self.cluster.expect_replicating("db1")
+
     def test_a_full_state_folder_does_not_keep_the_replica(self):
         if os.getuid():
             return  # only root can mount a small disk

@@ -81,6 +81,22 @@ class Restores:
             expect_same(before, picture("types"))
         assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "0"
 
+    def test_another_dump_s_restore_is_given_up(self):
+        sql("CREATE DATABASE half; CREATE TABLE half.t (id INT PRIMARY KEY); INSERT INTO half.t VALUES (1)")
+        with folder() as broken, folder() as whole:
+            dump("--database", "half", "--output", broken)
+            sql("INSERT INTO half.t VALUES (2)")
+            dump("--database", "half", "--output", whole)
+            sql("DROP DATABASE half")
+            with gzip.open(glob.glob(broken + "/half.t.00*")[0], "wt", encoding="utf-8") as f:
+                f.write("INSERT INTO nonsense;\n")
+            restore(broken, status=1)
+            sql("DROP DATABASE half")
+            refused(restore(whole, status=1), "unfinished restore of another dump", "--overwrite")
+            restore(whole, "--overwrite")
+        assert value("SELECT COUNT(*) FROM half.t") == "2"
+        sql("DROP DATABASE half")
+
     def test_myloader_loads_it(self):
         if STATE["flavor"] == "mysql":
             # Its text holds a quoted line that ends in a semicolon, where myloader cuts it.
@@ -188,12 +204,13 @@ class MariaDB(Restores, ClusterTest):
         before = picture("past")
         rows = sql("SELECT id, v, row_start, row_end FROM past.t FOR SYSTEM_TIME ALL ORDER BY 1, 2, 3")
         assert len(rows) == 10, rows
-        with folder() as out:
-            dump("--database", "past", "--output", out, "--verify", "--rows-per-file", "3")
-            sql("DROP DATABASE past")
-            restore(out)
-        expect_same(before, picture("past"))
-        assert rows == sql("SELECT id, v, row_start, row_end FROM past.t FOR SYSTEM_TIME ALL ORDER BY 1, 2, 3")
+        for form in ("sql", "tsv"):
+            with folder() as out:
+                dump("--database", "past", "--output", out, "--verify", "--rows-per-file", "3", "--format", form)
+                sql("DROP DATABASE past")
+                restore(out)
+            expect_same(before, picture("past"))
+            assert rows == sql("SELECT id, v, row_start, row_end FROM past.t FOR SYSTEM_TIME ALL ORDER BY 1, 2, 3"), form
 
 
 class MySQL(Restores, ClusterTest):

@@ -41,6 +41,11 @@ with open("done", "w") as out:
         out.write("%d\\n" % piece["number"])
         ask(op="done", stream="parts", number=piece["number"])
 """
+COPIED = """
+name = "copied"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash"; keep = 1;
+destinations = [ "db0", "%s" ];
+args = [ "-c", "echo $SIDING_RUN_ID >$SIDING_RESULT_DIR/run; seq 1 200000 >$SIDING_RESULT_DIR/numbers" ];
+"""
 TABLES = ("big", "composite", "nokey", "empty")
 
 
@@ -68,6 +73,9 @@ class Shards(ClusterTest):
         c.job("words2", INDEX % ("words2", "shop.words2", "postings"))
         c.job("hits", INDEX % ("hits", "shop.hits", "hitlist"))
         c.job("parts", PARTS)
+        cls.nas = os.path.join(c.folder, "nas")
+        os.mkdir(cls.nas)
+        c.job("copied", COPIED % cls.nas)
         c.job("sharing", SHARING % cls.program)
         for i in (1, 2, 3):
             path = os.path.join(c.folder, "db%d" % i, "agent.conf")
@@ -189,6 +197,28 @@ class Shards(ClusterTest):
         task = c.submit("command", "--on", "replica", "parts", "--replicas", "3")
         c.expect_state(task, "done", 60)
         self.assertEqual(c.sql("db0", "SELECT shard FROM shop.part ORDER BY shard"), [("0",), ("1",), ("2",)])
+
+    def test_5_copies_outlive_the_replica(self):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "copied")
+        c.expect_state(task, "done", 60)
+        run = c.last_run(task)
+        places = [os.path.join(c.folder, "db0", "spool", run["id"]), os.path.join(self.nas, run["id"])]
+        for place in places:
+            wait_until(lambda p=place: os.path.exists(os.path.join(p, "manifest.json")), 40, "a copy in %s" % place)
+            self.assertEqual(call("sh", "-c", "cd %s && sha256sum -c SHA256SUMS" % place)[0], 0)
+        wait_until(lambda: "db0" in ((c.last_run(task).get("detail") or {}).get("copies") or []), 40, "the copy is known")
+        c.kill(run["nodes"][0])
+        wait_until(lambda: c.siding("result", "path", task), 30, "a path")
+        target = os.path.join(c.folder, "fetched")
+        wait_until(lambda: call(os.path.join(BUILD, "siding"), "result", "fetch", task, "--to", target, env=c.env)[0] == 0, 40, "the copy is fetched")
+        self.assertEqual(call("zcat", *glob.glob(target + "/**/run.gz", recursive=True))[1].strip(), run["id"])
+        c.start(run["nodes"][0])
+        # Of the next one too; the first has expired everywhere then.
+        second = c.submit("command", "--on", "replica", "copied")
+        c.expect_state(second, "done", 60)
+        wait_until(lambda: not any(os.path.exists(p) for p in places), 60, "the copies of the first have expired")
+        self.expect_all_running()
 
     def test_5_bad_words(self):
         c = self.cluster

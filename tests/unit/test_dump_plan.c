@@ -160,7 +160,9 @@ static void chunks_hold_about_their_bytes(void **state)
     } cases[] = {
         {1000000, 200000000, 0, {32 << 20, 0}, 2, 167772}, /* 200 bytes a row */
         {0, 0, 0, {32 << 20, 0}, 2, 41943},                /* nothing known: 100 bytes a row, small parts */
-        {10, 640 << 20, 0, {32 << 20, 0}, 2, 1000},        /* huge rows: at least 1000 */
+        {10, 640 << 20, 0, {32 << 20, 0}, 2, 1},           /* huge rows: one by one */
+        {400, 400 << 20, 0, {32 << 20, 0}, 2, 32},         /* large ones: as many as fit */
+        {400, 400 << 20, 390, {32 << 20, 0}, 2, 4},
         {1000000000, 1000000000, 0, {1LL << 40, 0}, 2, 5000000},
         {1000000, 200000000, 600000, {32 << 20, 0}, 2, 100000}, /* the end: a fourth of what is left */
         {1000000, 200000000, 999000, {32 << 20, 0}, 2, 20971},  /* but not endlessly smaller */
