@@ -142,18 +142,44 @@ static const char *told_sole(const Agent *a)
     return topology_is_sole_acknowledger(&primary->node, &a->node) ? "1" : "0";
 }
 
+static bool loads(const Agent *a)
+{
+    const AgentRun *runs = a->node.agent.runs.v;
+    for (size_t i = 0; i < a->node.agent.runs.n; i++)
+        if (str_eq(runs[i].spec.kind, "upload") && str_eq(runs[i].state, "running"))
+            return true;
+    return false;
+}
+
+/* Told to the primary while it loads; owned, NULL: nothing to tell. */
+static char *told_lag(const Agent *a)
+{
+    int64_t most = 0;
+    const Agent *primary = state_primary_agent(a->c);
+    if (primary != a || !a->fresh || !loads(a))
+        return NULL;
+    for (size_t i = 0; i < a->c->n_agents; i++) {
+        const Node *n = &a->c->agents[i]->node;
+        bool serves = a->c->agents[i] != a && a->c->agents[i]->fresh &&
+                      str_eq(topology_node_state(n, a->name), "serving");
+        most = serves && n->lag_ms > most ? n->lag_ms : most;
+    }
+    return xasprintf("&lag_ms=%" PRId64, most);
+}
+
 static void start_poll(Agent *a)
 {
     /* After an outage the answer must not wait for the next change. */
     const char *primary = told_position(a), *sole = told_sole(a);
-    int64_t wait_ms = !a->fresh ? 0 : primary ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
+    AUTOFREE char *lag = told_lag(a);
+    int64_t wait_ms = !a->fresh ? 0 : primary || lag ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
     int64_t seq = a->fresh ? a->node.agent.seq : 0;
     /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
-    AUTOFREE char *path =
-        xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64 "&events_after=%" PRId64
-                  "&events_stored=%" PRId64 "%s%s%s%s",
-                  seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken, a->events.stored,
-                  primary ? "&primary=" : "", primary ? primary : "", sole ? "&sole=" : "", sole ? sole : "");
+    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64
+                                    "&events_after=%" PRId64 "&events_stored=%" PRId64 "%s%s%s%s%s",
+                                    seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken,
+                                    a->events.stored, primary ? "&primary=" : "", primary ? primary : "",
+                                    sole ? "&sole=" : "", sole ? sole : "", lag ? lag : "");
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,

@@ -95,6 +95,8 @@ static void get_state(HttpRequest *req, void *context)
         replay_told(a, http_query(req, "primary"));
     if (http_query(req, "sole"))
         replay_told_sole(a, str_eq(http_query(req, "sole"), "1"));
+    if (http_query(req, "lag_ms"))
+        run_told_lag(a, http_query(req, "lag_ms"));
     if (a->seq > after || wait == 0) {
         http_reply_json(req, 200, node_state_json(a, seen));
         return;

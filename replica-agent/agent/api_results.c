@@ -121,7 +121,7 @@ void api_post_copy(HttpRequest *req, void *context)
     Agent *a = context;
     Err err;
     json_t *body;
-    const char *to, *url, *node;
+    const char *to = NULL, *url = NULL, *node = NULL;
     RunSource from = {.run = (char *)(uintptr_t)http_param(req, "id")};
     bool ok = api_body_term(req, a, &body, &err) && json_opt_str(body, "to", NULL, &to, &err) &&
               json_opt_str(body, "url", a->conf.advertise_url, &url, &err) &&

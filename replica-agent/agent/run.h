@@ -63,6 +63,8 @@ void run_pause_news(struct Agent *a, const char *id, PauseNews news, const Err *
 void run_load_all(struct Agent *a); /* journals; programs are found again at once */
 void run_met(struct Agent *a);      /* the server is known: what waits for it goes on */
 void run_tick(struct Agent *a);
+/* How many milliseconds the serving replica that is furthest behind is so: for loads under way. */
+void run_told_lag(struct Agent *a, const char *lag_ms);
 void run_close_all(struct Agent *a);
 
 char *run_dir(const struct Agent *a, const char *id);     /* state_dir/runs/ID */

@@ -3,6 +3,7 @@
  * those the configuration names; the environment is the contract's, nothing is inherited.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "common/clock.h"
 #include "common/flavor.h"
 #include "common/fs.h"
+#include "common/loadlag.h"
 #include "common/log.h"
 #include "proc.h"
 #include "replica-agent/core/joblist.h"
@@ -269,6 +271,29 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
         add_expanded(&ret->args, &j->f.upload_args, &ret->env);
     }
     return true;
+}
+
+/* Not synced: what it says is of this moment. */
+static void write_lag(const char *dir, const char *lag_ms)
+{
+    AUTOFREE char *path = xasprintf("%s/" LOAD_LAG_FILE, dir), *tmp = xasprintf("%s.tmp", path);
+    FILE *f = fopen(tmp, "we");
+    bool ok = f && fprintf(f, "%s\n", lag_ms) > 0;
+    ok = f && fclose(f) == 0 && ok;
+    if (!ok || rename(tmp, path) < 0)
+        log_debug("cannot write %s: %s", path, strerror(errno));
+}
+
+void run_told_lag(Agent *a, const char *lag_ms)
+{
+    long long lag;
+    for (size_t i = 0; i < a->n_runs; i++) {
+        const Runner *r = a->runs[i];
+        AUTOFREE char *dir = run_program_dir(a, r, "load");
+        if (is_upload(r) && r->program && str_eq(r->j.program, "load") &&
+            str_to_i64(lag_ms, 0, INT64_MAX, &lag))
+            write_lag(dir, lag_ms);
+    }
 }
 
 /* ---- sealing -------------------------------------------------------------------------------------- */

@@ -170,7 +170,11 @@ double boost_eta(const Boost *b, const BoostReading *r, double measured_s)
     if (fastest <= 0)
         fastest = b->expected;
     bool settled = b->state == BOOST_KEPT && b->marked && r->now_ms - b->mark.now_ms >= SETTLED_MS;
-    return fastest <= 0 || settled || r->left <= 0 ? measured_s : r->left / fastest;
+    if (fastest <= 0 || settled || r->left <= 0)
+        return measured_s;
+    double at_best = r->left / fastest;
+    bool tells = b->state == BOOST_TRYING && r->now_ms - b->changed_ms >= HOPELESS_MS && measured_s > 0;
+    return tells && measured_s < at_best ? measured_s : at_best; /* the way on trial is faster */
 }
 
 /* ---- memory --------------------------------------------------------------------------------------- */

@@ -2,8 +2,12 @@
  * Rows in short transactions, each with its row of the ledger: after any crash both are there or neither is.
  */
 #include <inttypes.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "common/clock.h"
+#include "common/fs.h"
+#include "common/loadlag.h"
 #include "common/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
@@ -81,6 +85,23 @@ static bool read_running(Load *l, Err *err)
     return ok;
 }
 
+/* What the agent has written lately: "milliseconds\n". -1: nothing. */
+static int64_t replica_lag(const Load *l)
+{
+    enum { LATELY_S = 15 };
+    Err ignored;
+    struct stat st;
+    long long lag = -1;
+    AUTO(str_done) Str text = STR_INIT;
+    AUTOFREE char *path = l->o->work ? xasprintf("%s/" LOAD_LAG_FILE, l->o->work) : NULL;
+    if (!path || stat(path, &st) < 0 || time(NULL) - st.st_mtime > LATELY_S ||
+        !fs_read(path, 64, &text, &ignored))
+        return -1;
+    if (text.len && text.p[text.len - 1] == '\n')
+        text.p[--text.len] = 0;
+    return str_to_i64(str_z(&text), 0, INT64_MAX, &lag) ? lag : -1;
+}
+
 static bool wait_while_busy(Load *l, int64_t commit_ms, int64_t done, Err *err)
 {
     int64_t since = clock_mono_ms();
@@ -90,6 +111,7 @@ static bool wait_while_busy(Load *l, int64_t commit_ms, int64_t done, Err *err)
         if (!jobctl_check(err) || !read_running(l, err))
             return false;
         in.running = l->running;
+        in.lag_ms = replica_lag(l);
         int64_t wait_ms = throttle_wait_ms(&in, &l->o->throttle, reason, sizeof reason);
         if (!wait_ms)
             return true;

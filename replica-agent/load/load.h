@@ -17,6 +17,7 @@ typedef struct LoadOptions {
     bool replace, drop_old;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms;
     ThrottleLimits throttle;
+    const char *work;          /* folder where the agent says how far replicas are behind; NULL: nowhere */
     int64_t throttle_limit_ms; /* longest wait without a row */
     int64_t rename_wait_ms, lock_wait_ms, retry_ms;
 } LoadOptions;

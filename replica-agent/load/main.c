@@ -20,7 +20,7 @@ typedef struct Options {
     char *manifest, *definition, *run, *work, *mode, *program;
     StrList args;
     bool json, drop_old;
-    int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms;
+    int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms, max_lag_ms;
     int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
 } Options;
 
@@ -51,6 +51,8 @@ static const Opt option_table[] = {
      "Wait while more threads run in the server; 0: never."},
     {"max-commit-ms", 0, OPT_INT, offsetof(Options, max_commit_ms), "MS", "1000", 0, 3600000,
      "Wait after a transaction that took longer; 0: never."},
+    {"max-lag", 0, OPT_DURATION, offsetof(Options, max_lag_ms), "TIME", "10s", 0, 86400000,
+     "Wait while a serving replica is further behind, which the agent tells; 0: never."},
     {"throttle-limit", 0, OPT_DURATION, offsetof(Options, throttle_limit_ms), "TIME", "30m", 0, INT64_MAX,
      "Give up after waiting this long for a busy server."},
     {"rename-wait", 0, OPT_DURATION, offsetof(Options, rename_wait_ms), "TIME", "10m", 0, INT64_MAX,
@@ -173,18 +175,20 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
         ret->rows = b->rows;
         return handover(&o->target, b, o->run, o->program, &o->args, err);
     }
-    LoadOptions lo = {.target = o->target,
-                      .run = o->run,
-                      .replace = str_eq(mode, "replace"),
-                      .drop_old = o->drop_old,
-                      .rows_per_transaction = o->rows_per_transaction,
-                      .bytes_per_transaction = o->bytes_per_transaction,
-                      .max_txn_ms = o->max_txn_ms,
-                      .throttle = {.running = o->max_running, .commit_ms = o->max_commit_ms},
-                      .throttle_limit_ms = o->throttle_limit_ms,
-                      .rename_wait_ms = o->rename_wait_ms,
-                      .lock_wait_ms = o->lock_wait_ms,
-                      .retry_ms = o->retry_ms};
+    LoadOptions lo = {
+        .target = o->target,
+        .run = o->run,
+        .replace = str_eq(mode, "replace"),
+        .drop_old = o->drop_old,
+        .rows_per_transaction = o->rows_per_transaction,
+        .bytes_per_transaction = o->bytes_per_transaction,
+        .max_txn_ms = o->max_txn_ms,
+        .throttle = {.running = o->max_running, .commit_ms = o->max_commit_ms, .lag_ms = o->max_lag_ms},
+        .work = o->work,
+        .throttle_limit_ms = o->throttle_limit_ms,
+        .rename_wait_ms = o->rename_wait_ms,
+        .lock_wait_ms = o->lock_wait_ms,
+        .retry_ms = o->retry_ms};
     Load l = {.o = &lo,
               .bundle = b,
               .definition = job->index.fields.n ? &job->index : NULL,

@@ -19,6 +19,11 @@ int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits,
                  (long long)in->commit_ms, (long long)limits->commit_ms);
         return in->commit_ms < LONGEST_MS ? in->commit_ms : LONGEST_MS;
     }
+    if (limits->lag_ms && in->lag_ms > limits->lag_ms) {
+        snprintf(reason, n, "waiting: a serving replica is %lld ms behind, the limit is %lld ms",
+                 (long long)in->lag_ms, (long long)limits->lag_ms);
+        return LOOK_AGAIN_MS;
+    }
     if (n)
         *reason = '\0';
     return 0;

@@ -9,11 +9,13 @@
 typedef struct ThrottleLimits {
     int64_t running;   /* threads running in the server, besides ours; 0: no limit */
     int64_t commit_ms; /* our last commit; 0: no limit */
+    int64_t lag_ms;    /* of the serving replica that is furthest behind; 0: no limit */
 } ThrottleLimits;
 
 typedef struct ThrottleInputs {
     int64_t running;   /* -1: not known */
     int64_t commit_ms; /* of the last transaction, 0 once it was waited for */
+    int64_t lag_ms;    /* -1: not known */
 } ThrottleInputs;
 
 /* Milliseconds to wait before looking again, 0: go on. The reason is a sentence for people. */

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -465,11 +466,13 @@ class Dumps:
     def test_a_killed_dump_is_gone_on_with(self):
         for options in (["--verify"], ["--format", "tsv", "--rows-per-file", "1000"]):
             with folder() as out:
-                for _ in range(2):
+                for _ in range(3):
                     before = len(glob.glob(f"{out}/big.*.0*"))
                     with started(out, *options) as run:
-                        wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n + 3
+                        wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n
                                  or run.poll() is not None)
+                        time.sleep(random.random() * 0.15)
+                        assert run.poll() is None, "the dump was too quick to be killed"
                         run.kill()
                         run.wait()
                     no_dump(out)

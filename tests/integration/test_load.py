@@ -362,6 +362,15 @@ class Load(ClusterTest):
             err = self.load(folder, "--max-running", "1", "--throttle-limit", "1s", status=1)
             self.assertRegex(err, "gave up after 1 s of waiting; waiting: [0-9]+ threads run on the primary, the limit is 1")
 
+    def test_waits_while_a_replica_is_behind(self):
+        folder = self.plain_result(10)
+        work = tempfile.mkdtemp(dir=self.cluster.folder)
+        with open(os.path.join(work, "replica_lag"), "w", encoding="ascii") as f:
+            f.write("2500\n")
+        err = self.load(folder, "--work", work, "--max-lag", "2s", "--throttle-limit", "1s", status=1)
+        self.assertIn("waiting: a serving replica is 2500 ms behind, the limit is 2000 ms", err)
+        self.load(folder, "--work", work, "--max-lag", "3s", "--throttle-limit", "1s")
+
     # -- layouts
 
     def layout(self, name, layout):

@@ -156,6 +156,13 @@ static void waits_with_a_reason(void **state)
         const char *words;
     } cases[] = {
         {{10, 5}, {64, 1000}, false, ""},
+        {{10, 5, 10001},
+         {64, 1000, 10000},
+         true,
+         "a serving replica is 10001 ms behind, the limit is 10000 ms"},
+        {{10, 5, 10000}, {64, 1000, 10000}, false, ""},
+        {{10, 5, 99999}, {64, 1000, 0}, false, ""},
+        {{10, 5, -1}, {64, 1000, 1}, false, ""},
         {{64, 1000}, {64, 1000}, false, ""},
         {{65, 5}, {64, 1000}, true, "65 threads run on the primary, the limit is 64"},
         {{1, 1001}, {64, 1000}, true, "the last commit took 1001 ms"},

@@ -431,7 +431,8 @@ static void the_time_left_is_that_of_the_fastest_way(void **state)
     (void)state;
     Boost b = {.n = 3, .state = BOOST_TRYING, .rate = {1000, 90}, .now = 1, .changed_ms = 1000};
     BoostReading r = {.now_ms = 1500, .work = 500, .left = 40000};
-    assert_int_equal(boost_eta(&b, &r, 440), 40); /* not at the pace of the trial */
+    assert_int_equal(boost_eta(&b, &r, 440), 40); /* not at the pace of a slower trial */
+    assert_int_equal(boost_eta(&b, &r, 30), 30);
     b.state = BOOST_KEPT;
     b.now = 0;
     b.marked = true;
