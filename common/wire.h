@@ -226,6 +226,7 @@ typedef struct ResultInfo {
     int64_t keep, keep_for_ms;
     StrList destinations; /* nodes and folders that shall have a copy */
     StrList copies;       /* the folders that have one */
+    bool part;            /* of a run on several replicas, not of all of them */
 } ResultInfo;
 extern const WireField result_info_fields[];
 

@@ -182,9 +182,11 @@ const WireField job_info_fields[] = {
 };
 
 const WireField result_info_fields[] = {
-    STR(ResultInfo, run),           STR(ResultInfo, job),     STR(ResultInfo, group),
-    TIME(ResultInfo, sealed_at),    INT(ResultInfo, keep),    INT(ResultInfo, keep_for_ms),
-    STRS(ResultInfo, destinations), STRS(ResultInfo, copies), END,
+    STR(ResultInfo, run),           STR(ResultInfo, job),
+    STR(ResultInfo, group),         TIME(ResultInfo, sealed_at),
+    INT(ResultInfo, keep),          INT(ResultInfo, keep_for_ms),
+    STRS(ResultInfo, destinations), STRS(ResultInfo, copies),
+    BOOL(ResultInfo, part),         END,
 };
 
 const WireField node_state_fields[] = {

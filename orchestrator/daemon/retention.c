@@ -238,10 +238,37 @@ static bool may_be_copied(const Entry *e, const Run *r, const Agent *holder)
            (wire_run_holders(r) == 1 || r->nodes.n == 1) && r->nodes.n && str_eq(r->nodes.v[0], holder->name);
 }
 
+static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    (void)body;
+    ref->c->retention.waiting--;
+    if (!ok && err->kind != ERR_CANCELLED)
+        log_info("%s keeps its part of the result of run %s: %s", ref->node, ref->run, err->text);
+}
+
+/* Its agent could not be reached when the parts became one. */
+static void drop_part(Coord *c, Agent *holder, const Run *r)
+{
+    RunState s;
+    if (!r || r->nodes.n < 2 || wire_run_holders(r) > 1 || !run_state_from_name(r->state, &s) ||
+        !run_state_is_final(s))
+        return;
+    CallRef ref = {.done = part_dropped};
+    snprintf(ref.run, sizeof ref.run, "%s", r->id);
+    snprintf(ref.node, sizeof ref.node, "%s", holder->name);
+    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, r->id, c->journal.term);
+    c->retention.waiting++;
+    agents_call(holder, "DELETE", path, NULL, CALL_TIMEOUT_MS, &ref);
+}
+
 static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
 {
     Entry *e;
     Run *r = find(c, info->run, &e);
+    if (info->part) {
+        drop_part(c, holder, r);
+        return;
+    }
     if (r && e && !strlist_has(&r->nodes, holder->name))
         note_copy(e, r, holder->name);
     if (!may_be_copied(e, r, holder))

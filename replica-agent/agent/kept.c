@@ -41,6 +41,7 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
                         .keep_for_ms = j && j->f.keep_for_ms ? j->f.keep_for_ms : a->conf.keep_for_ms};
     if (!clock_parse(json_str(manifest, "finished_at"), &ret->sealed_at))
         ret->sealed_at = 0;
+    ret->part = json_int(manifest, "shards") > 1 && !json_bool(manifest, "gathered");
     strlist_add_all(&ret->destinations, copies_destinations(a, job));
     copies_done(a, ret->run, &ret->destinations, &ret->copies);
 }

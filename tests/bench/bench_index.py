@@ -54,7 +54,8 @@ for line in sys.stdin:
 
 def options(parser):
     parser.add_argument("--megabytes", type=int, default=1024, metavar="N", help="of SQL text in the table (default 1024)")
-    parser.add_argument("--slow-runs", type=int, default=1, metavar="N", help="runs of the script, which is slow; 0: none (default 1)")
+    parser.add_argument("--script-megabytes", type=int, default=64, metavar="N",
+                        help="of a second, smaller table that the slow script is compared on; 0: not at all (default 64)")
 
 
 class Place:
@@ -96,28 +97,32 @@ def main(bench):
     with Cluster(replicas=0, servers_only=True) as cluster:
         cluster.sql("db0", "SET GLOBAL innodb_buffer_pool_size = %d, innodb_flush_log_at_trx_commit = 0, sync_binlog = 0"
                     % max(1 << 28, megabytes * 3 << 20))
-        bench.say("# filling a table with %d MB" % megabytes)
         place = Place(cluster)
-        fill(place.socket, "text", "text", megabytes)
         cluster.sql("db0", "CREATE USER bench@localhost IDENTIFIED BY 'bench'; GRANT SELECT ON text.* TO bench@localhost")
-        text = int(cluster.value("db0", "SELECT SUM(LENGTH(title) + LENGTH(body)) FROM text.article", within_s=600)) / 1e6
-        compare(bench, place, text)
+        compare(bench, place, megabytes, script=False)
+        if bench.options.script_megabytes:
+            compare(bench, place, 4 if bench.quick else bench.options.script_megabytes, script=True)
 
 
-def compare(bench, place, text):
+def compare(bench, place, megabytes, script):
+    bench.say("# filling a table with %d MB" % megabytes)
+    place.cluster.sql("db0", "DROP DATABASE IF EXISTS text", within_s=300)
+    fill(place.socket, "text", "text", megabytes)
+    text = int(place.cluster.value("db0", "SELECT SUM(LENGTH(title) + LENGTH(body)) FROM text.article", within_s=600)) / 1e6
     definition = place.path("bench.conf", DEFINITION)
     sphinx = place.path("sphinx.conf", SPHINX % (place.socket, place.folder, MEMORY_MB))
-    script = place.path("script.py", SCRIPT)
+    program = place.path("script.py", SCRIPT)
 
     def ours(*more):
         return [os.path.join(BUILD, "siding-index"), "-f", definition, "-o", place.folder, "-S", place.socket, "-u", "root",
                 "-m", "%dM" % MEMORY_MB, *more]
     by_script = ("mariadb --no-defaults -S %s -qBN -e 'SELECT id, title, body FROM text.article' | %s %s | LC_ALL=C sort -S %dM -T %s "
-                 "| pigz -1 >%s/words.tsv.gz" % (place.socket, sys.executable, script, MEMORY_MB, place.folder, place.folder))
-    peers = [place.peer("siding-index", ours()), place.peer("siding-index, hitlist", ours("--layout", "hitlist")),
-             place.peer("Sphinx's indexer", ["indexer", "--config", sphinx, "--quiet", "articles"])]
-    if bench.options.slow_runs:
-        peers.append(place.peer("script and sort", by_script, bench.options.slow_runs, shell=True))
+                 "| pigz -1 >%s/words.tsv.gz" % (place.socket, sys.executable, program, MEMORY_MB, place.folder, place.folder))
+    peers = [place.peer("siding-index", ours()), place.peer("siding-index, hitlist", ours("--layout", "hitlist"))]
+    if script:
+        peers.append(place.peer("script and sort", by_script, 1, shell=True))
+    else:
+        peers.append(place.peer("Sphinx's indexer", ["indexer", "--config", sphinx, "--quiet", "articles"]))
     c = bench.compare("index of %.0f MB of text" % text, peers, "siding-index")
     for p in peers:
         bench.say("  %-22s client CPU %6.1f s, %5.2f MB of text a second of it, peak %4.0f MB, result %5.0f MB" % (

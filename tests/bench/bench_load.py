@@ -2,7 +2,6 @@
 """Loading a result: siding-load against one LOAD DATA of the same rows, and short transactions beside both."""
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import threading
@@ -10,7 +9,7 @@ import time
 
 from bench import Peer
 from dump_data import fill
-from harness import BUILD, Cluster, call
+from harness import BUILD, Cluster
 
 DEFINITION = """
 name = "bench"; kind = "index"; on = "replica"; upload = "swap";
@@ -19,8 +18,8 @@ index = {
   fields = ( { name = "body"; query = "SELECT id AS `key`, body AS text FROM text.article"; } );
 };
 """
-LEDGER = "CREATE DATABASE siding; CREATE TABLE siding.ledger (run VARCHAR(64) CHARACTER SET ascii NOT NULL, chunk BIGINT NOT NULL, " \
-         "`rows` BIGINT NOT NULL, at DATETIME(3) NOT NULL, PRIMARY KEY (run, chunk))"
+LEDGER = "CREATE DATABASE siding; CREATE TABLE siding.ledger (run_id VARCHAR(40) CHARACTER SET ascii NOT NULL, chunk VARCHAR(200) NOT NULL, " \
+         "row_count BIGINT NOT NULL, at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk))"
 
 
 def options(parser):

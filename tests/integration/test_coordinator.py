@@ -322,7 +322,6 @@ class OnMariadb(Common, ClusterTest):
         before = c.value("db0", "SELECT COUNT(*) FROM siding.task")
         for words, text in ((("lok",), 'did you mean "look"'),
                             (("command", "--on", "replica", "--replicas", "5", "look"), "the cluster has 2"),
-                            (("dump", "--database", "shop", "--replicas", "2"), "not supported yet"),
                             (("look", "--", "an argument"), "argument")):
             with self.subTest(words=words):
                 try:
