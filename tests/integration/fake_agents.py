@@ -154,6 +154,8 @@ class Agent:
                 return 404, {"error": {"kind": "not_found", "text": "no such run", "code": 0}}
             if method == "DELETE":
                 self.runs.pop(parts[2], None)
+            elif parts[3] == "gather":
+                run["gathered"] = True
             elif parts[3] == "align":
                 run["gtid"], run["aligned"] = body["gtid"], True
             elif parts[3] == "go":

@@ -412,7 +412,7 @@ class Sidingd(ClusterTest):
         self.refuses(400, '"priority"', "POST", "/v1/tasks", {"job": "count", "priority": "high"})
         self.refuses(400, "is of kind", "POST", "/v1/tasks", {"job": "count", "kind": "dump"})
         self.refuses(422, "the cluster has 3", "POST", "/v1/tasks", {"job": "count", "replicas": 9})
-        self.refuses(422, "not supported yet", "POST", "/v1/tasks", {"job": "dump", "replicas": 2})
+        self.refuses(400, "or -1 for all", "POST", "/v1/tasks", {"job": "dump", "replicas": -2})
         self.refuses(404, "no task 99999", "GET", "/v1/tasks/99999")
         self.refuses(400, "no task id", "GET", "/v1/tasks/abc")
         self.refuses(404, "no node", "POST", "/v1/nodes/db9/pause", {})
