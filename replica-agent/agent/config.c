@@ -184,7 +184,7 @@ const ConfOption agent_config_options[] = {
             "for this long."},
     {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 1000,
      .max = 14 * (int64_t)DAY_MS, .doc = "Longest pause, whatever a run asks for."},
-    {"split_silence", CONF_DURATION, FIELD(split_silence_ms), .fallback = "30s", .min = 2000, .max = 3600000,
+    {"split_silence", CONF_DURATION, FIELD(split_silence_ms), .fallback = "30s", .min = 5000, .max = 3600000,
      .doc =
          "Of a job split over several replicas: one whose program is not heard of for so long is given up, "
          "and the others do its part."},

@@ -15,7 +15,7 @@
 #include "config.h"
 #include "tools.h"
 
-enum { BEAT_MS = 3000, CALL_MS = 10000, LAST_CALL_MS = 3000, PATIENCE_MS = 60000, AGAIN_MS = 500 };
+enum { BEAT_MS = 1000, CALL_MS = 10000, LAST_CALL_MS = 3000, PATIENCE_MS = 60000, AGAIN_MS = 500 };
 
 typedef struct SplitArgs {
     char *config, *url, *run;

@@ -80,7 +80,7 @@ class Shards(ClusterTest):
         for i in (1, 2, 3):
             path = os.path.join(c.folder, "db%d" % i, "agent.conf")
             with open(path, "a", encoding="utf-8") as f:
-                f.write('split_silence = "3s";\n')
+                f.write('split_silence = "6s";\n')
             os.kill(c.pid("agent%d" % i), signal.SIGTERM)
             c.start("db%d" % i)
         wait_until(cls.knows, 30, "the coordinator knows the jobs")
@@ -205,9 +205,9 @@ class Shards(ClusterTest):
         run = c.last_run(task)
         places = [os.path.join(c.folder, "db0", "spool", run["id"]), os.path.join(self.nas, run["id"])]
         for place in places:
-            wait_until(lambda p=place: os.path.exists(os.path.join(p, "manifest.json")), 40, "a copy in %s" % place)
+            wait_until(lambda p=place: os.path.exists(os.path.join(p, "manifest.json")), 90, "a copy in %s" % place)
             self.assertEqual(call("sh", "-c", "cd %s && sha256sum -c SHA256SUMS" % place)[0], 0)
-        wait_until(lambda: "db0" in ((c.last_run(task).get("detail") or {}).get("copies") or []), 40, "the copy is known")
+        wait_until(lambda: "db0" in ((c.last_run(task).get("detail") or {}).get("copies") or []), 90, "the copy is known")
         c.kill(run["nodes"][0])
         gone = os.path.join(c.folder, run["nodes"][0], "spool", run["id"])
         os.rename(gone, gone + ".away")  # as on a host of its own
