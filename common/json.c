@@ -244,3 +244,11 @@ bool json_only_keys(const json_t *o, const char *const *known, Err *err)
     }
     return true;
 }
+
+bool json_has_str(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_string_value(json_array_get(list, i)), text))
+            return true;
+    return false;
+}

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { MOST_SHARDS = 1000, MOST_DESCRIPTORS = 1 << 20, LONGEST_LINE = 16 << 20 };
+enum { MOST_SHARDS = 100000, MOST_DESCRIPTORS = 1 << 20, LONGEST_LINE = 16 << 20 };
 
 struct SplitWork {
     int fd;
@@ -15,23 +15,37 @@ struct SplitWork {
     Str in;
 };
 
-static bool number_of(const char *name, long long most, long long *ret)
+static bool number_of(const char *name, long long most, long long fallback, int64_t *ret, Err *err)
 {
     const char *text = getenv(name);
-    return text && *text && str_to_i64(text, 0, most, ret);
+    long long n = fallback;
+    if (text && *text && !str_to_i64(text, 0, most, &n))
+        return err_set(err, ERR_USAGE, 0, "%s is \"%s\", not a number", name, text);
+    *ret = n;
+    return true;
 }
 
-SplitWork *splitwork_open(size_t *ret_shards)
+bool splitwork_shard(int64_t *ret_shard, int64_t *ret_shards, Err *err)
 {
-    long long fd, shards;
-    if (!number_of("SIDING_SPLIT_FD", MOST_DESCRIPTORS, &fd) ||
-        !number_of("SIDING_SHARDS", MOST_SHARDS, &shards) || shards < 2)
+    if (!number_of("SIDING_SHARD", MOST_SHARDS, 0, ret_shard, err) ||
+        !number_of("SIDING_SHARDS", MOST_SHARDS, 1, ret_shards, err))
+        return false;
+    return (*ret_shards >= 1 && *ret_shard < *ret_shards) ||
+           err_set(err, ERR_USAGE, 0, "SIDING_SHARD=%lld of SIDING_SHARDS=%lld is not possible",
+                   (long long)*ret_shard, (long long)*ret_shards);
+}
+
+SplitWork *splitwork_open(void)
+{
+    Err ignored;
+    int64_t fd, shard, shards;
+    if (!number_of("SIDING_SPLIT_FD", MOST_DESCRIPTORS, -1, &fd, &ignored) || fd < 0 ||
+        !splitwork_shard(&shard, &shards, &ignored) || shards < 2)
         return NULL;
     SplitWork *w = NEW(SplitWork);
     w->fd = (int)fd;
     w->in = (Str)STR_INIT;
     pthread_mutex_init(&w->lock, NULL);
-    *ret_shards = (size_t)shards;
     return w;
 }
 

@@ -11,8 +11,10 @@
 
 typedef struct SplitWork SplitWork;
 
-/* NULL: this run is not split. */
-SplitWork *splitwork_open(size_t *ret_shards);
+/* SIDING_SHARD and SIDING_SHARDS; 0 of 1 where they are not set. ERR_USAGE. */
+MUST_CHECK bool splitwork_shard(int64_t *ret_shard, int64_t *ret_shards, Err *err);
+/* NULL: this run is not split, or no list is at hand. */
+SplitWork *splitwork_open(void);
 void splitwork_close(SplitWork *w);
 /* `streams` as in the request "join"; takes `identity` and `streams`. */
 MUST_CHECK bool splitwork_join(SplitWork *w, json_t *identity, json_t *streams, Err *err);

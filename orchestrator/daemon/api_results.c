@@ -91,15 +91,6 @@ static void fetch_manifest(HttpRequest *req, Agent *a, const Task *t, const Run 
     agents_call(a, "GET", path, NULL, CALL_TIMEOUT_MS, &ref);
 }
 
-static bool has_copy(const Run *r, const char *node)
-{
-    const json_t *list = json_object_get(r->detail, "copies");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(json_string_value(json_array_get(list, i)), node))
-            return true;
-    return false;
-}
-
 static bool answers(const Coord *c, const Run *r, const char *node)
 {
     const Agent *a = state_agent(c, node);
@@ -139,7 +130,9 @@ void api_get_result(HttpRequest *req, void *context)
         return;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : best_holder(c, r);
-    Agent *a = strlist_has(&r->nodes, node) || has_copy(r, node) ? state_agent(c, node) : NULL;
+    Agent *a = strlist_has(&r->nodes, node) || json_has_str(json_object_get(r->detail, "copies"), node)
+                   ? state_agent(c, node)
+                   : NULL;
     if (!a)
         api_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured", r->id,
                   node);

@@ -132,10 +132,10 @@ static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
         note_expired(ref->c, e, r, ref->node, "its result has expired and is removed");
 }
 
-static void expire(Agent *a, const char *run)
+static void ask_to_remove(Agent *a, const char *run, void (*done)(CallRef *, bool, json_t *, const Err *))
 {
     Coord *c = a->c;
-    CallRef ref = {.done = removed};
+    CallRef ref = {.done = done};
     snprintf(ref.run, sizeof ref.run, "%s", run);
     snprintf(ref.node, sizeof ref.node, "%s", a->name);
     AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, run, c->journal.term);
@@ -173,7 +173,7 @@ static void decide(Coord *c)
     retention_plan(results, n, clock_wall_ms());
     for (size_t i = 0; i < n; i++)
         if (results[i].expires)
-            expire(holders[i], results[i].run);
+            ask_to_remove(holders[i], results[i].run, removed);
 }
 
 /* ---- copies --------------------------------------------------------------------------------------- */
@@ -215,19 +215,6 @@ static void ask_for_copy(Agent *a, const Agent *from, const char *run, const cha
     c->retention.next_ms = clock_mono_ms() + COPYING_MS; /* it shows in the lists once it is made */
 }
 
-/* Where copies are that its own nodes do not hold. */
-static void note_copy(Entry *e, Run *r, const char *node)
-{
-    json_t *list = json_object_get(run_detail(r), "copies");
-    if (!json_is_array(list))
-        json_object_set_new(r->detail, "copies", list = json_array());
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(json_string_value(json_array_get(list, i)), node))
-            return;
-    json_array_append_new(list, json_string(node));
-    entry_touch(e);
-}
-
 /* A run that is over, and whose result is one. */
 static bool may_be_copied(const Entry *e, const Run *r, const Agent *holder)
 {
@@ -247,18 +234,12 @@ static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 }
 
 /* Its agent could not be reached when the parts became one. */
-static void drop_part(Coord *c, Agent *holder, const Run *r)
+static void drop_part(Agent *holder, const Run *r)
 {
     RunState s;
-    if (!r || r->nodes.n < 2 || wire_run_holders(r) > 1 || !run_state_from_name(r->state, &s) ||
-        !run_state_is_final(s))
-        return;
-    CallRef ref = {.done = part_dropped};
-    snprintf(ref.run, sizeof ref.run, "%s", r->id);
-    snprintf(ref.node, sizeof ref.node, "%s", holder->name);
-    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, r->id, c->journal.term);
-    c->retention.waiting++;
-    agents_call(holder, "DELETE", path, NULL, CALL_TIMEOUT_MS, &ref);
+    if (r && r->nodes.n > 1 && wire_run_holders(r) == 1 && run_state_from_name(r->state, &s) &&
+        run_state_is_final(s))
+        ask_to_remove(holder, r->id, part_dropped);
 }
 
 static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
@@ -266,11 +247,11 @@ static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
     Entry *e;
     Run *r = find(c, info->run, &e);
     if (info->part) {
-        drop_part(c, holder, r);
+        drop_part(holder, r);
         return;
     }
     if (r && e && !strlist_has(&r->nodes, holder->name))
-        note_copy(e, r, holder->name);
+        (void)run_detail_note(e, r, "copies", holder->name);
     if (!may_be_copied(e, r, holder))
         return;
     for (size_t i = 0; i < info->destinations.n; i++) {

@@ -15,20 +15,16 @@ json_t *run_detail(Run *r)
     return r->detail;
 }
 
-static json_t *detail_list(Run *r, const char *key)
+bool run_detail_note(Entry *e, Run *r, const char *key, const char *text)
 {
     json_t *list = json_object_get(run_detail(r), key);
     if (!json_is_array(list))
         json_object_set_new(r->detail, key, list = json_array());
-    return list;
-}
-
-static bool json_has_string(const json_t *list, const char *text)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(json_string_value(json_array_get(list, i)), text))
-            return true;
-    return false;
+    if (json_has_str(list, text))
+        return false;
+    json_array_append_new(list, json_string(text));
+    entry_touch(e);
+    return true;
 }
 
 /* What the first part's agent has given to the others ends there, if it still runs. */
@@ -40,11 +36,8 @@ void run_end_lost(Coord *c, Entry *e, const AgentRun *const *seen)
             continue;
         if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)
             run_ask(c, e, &e->parts[i], "kill", "siding: its part was given to the others");
-        json_t *lost = detail_list(r, "lost");
-        if (json_has_string(lost, e->parts[i].node))
+        if (!run_detail_note(e, r, "lost", e->parts[i].node))
             continue;
-        json_array_append_new(lost, json_string(e->parts[i].node));
-        entry_touch(e);
         events_add(c, "warn", "run", e->t.id, r->id, e->parts[i].node,
                    "%s was lost to the run%s%s: its part of the "
                    "work is done by the others",

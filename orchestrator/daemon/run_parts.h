@@ -7,6 +7,8 @@
 
 /* r->detail, an object. */
 json_t *run_detail(Run *r);
+/* Adds to the list `key` of the detail what is not in it. True: it was not. */
+bool run_detail_note(Entry *e, Run *r, const char *key, const char *text);
 /* A part whose work the first part's agent has given to the others is ended, if it still runs, and told. */
 void run_end_lost(Coord *c, Entry *e, const AgentRun *const *seen);
 /* Once its results are one, a run does not wait for an agent that cannot be reached: its part is over as far

@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "tools.h"
 
 typedef struct Copy {
     struct Copy *next;
@@ -89,10 +90,7 @@ static void make_spec(Agent *a, const RunSource *from, const char *place, Progra
 {
     AUTOFREE char *bin = fs_program_dir(), *part = xasprintf("%s/.copy-%s", place, from->run);
     ret->program = xasprintf("%s/siding-agent", bin);
-    const char *const args[] = {"fetch", "--config", a->config_path, "--url", from->url,
-                                "--run", from->run,  "--to",         part};
-    for (size_t i = 0; i < COUNT(args); i++)
-        strlist_add(&ret->args, args[i]);
+    fetch_words(&ret->args, a->config_path, from->url, from->run, part);
     strlist_add(&ret->env, "LANG=C.UTF-8");
     ret->nice = 10;
     ret->stop_grace_ms = a->conf.stop_grace_ms;
@@ -166,9 +164,8 @@ const StrList *copies_destinations(const Agent *a, const char *job)
     return j && j->f.destinations.n ? &j->f.destinations : &a->conf.result.destinations;
 }
 
-void copies_done(const Agent *a, const char *run, const StrList *destinations, StrList *ret)
+void copies_done(const char *run, const StrList *destinations, StrList *ret)
 {
-    (void)a;
     for (size_t i = 0; i < destinations->n; i++)
         if (destinations->v[i][0] == '/' && is_there(destinations->v[i], run))
             strlist_add(ret, destinations->v[i]);

@@ -13,7 +13,7 @@ struct Agent;
 MUST_CHECK bool copies_begin(struct Agent *a, const RunSource *from, const char *to, Err *err);
 /* The job's destinations, or those of all; of these the folders that hold the run already. */
 const StrList *copies_destinations(const struct Agent *a, const char *job);
-void copies_done(const struct Agent *a, const char *run, const StrList *destinations, StrList *ret);
+void copies_done(const char *run, const StrList *destinations, StrList *ret);
 /* The result has expired: so have its copies in folders. */
 void copies_remove(struct Agent *a, const char *run, const char *job);
 void copies_close(struct Agent *a);

@@ -23,6 +23,13 @@ static const Opt options[] = {
     {0},
 };
 
+void fetch_words(StrList *to, const char *config, const char *url, const char *run, const char *dir)
+{
+    const char *const words[] = {"fetch", "--config", config, "--url", url, "--run", run, "--to", dir};
+    for (size_t i = 0; i < COUNT(words); i++)
+        strlist_add(to, words[i]);
+}
+
 static bool may_pass(const Err *err)
 {
     return err->kind == ERR_UNREACHABLE || err->kind == ERR_TIMEOUT || err->kind == ERR_LOST;

@@ -43,7 +43,7 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
         ret->sealed_at = 0;
     ret->part = json_int(manifest, "shards") > 1 && !json_bool(manifest, "gathered");
     strlist_add_all(&ret->destinations, copies_destinations(a, job));
-    copies_done(a, ret->run, &ret->destinations, &ret->copies);
+    copies_done(ret->run, &ret->destinations, &ret->copies);
 }
 
 json_t *kept_list(Agent *a)

@@ -284,6 +284,13 @@ static void seal_ended(Agent *a, Runner *r, const ProgramExit *e)
     run_event(a, r, RUN_EV_SEAL_FAILED);
 }
 
+static void gather_failed(Agent *a, Runner *r, const Err *err)
+{
+    run_put(&r->j.run.gather_error, err->text);
+    log_warn("run %s: %s", run_id(r), err->text);
+    run_event(a, r, RUN_EV_JOB_ENDED);
+}
+
 static void gather_ended(Agent *a, Runner *r, const ProgramExit *e)
 {
     Err err;
@@ -297,9 +304,7 @@ static void gather_ended(Agent *a, Runner *r, const ProgramExit *e)
         }
     }
     run_program_failure(a, r, e, &err);
-    run_put(&r->j.run.gather_error, err.text);
-    log_warn("run %s: %s", run_id(r), err.text);
-    run_event(a, r, RUN_EV_JOB_ENDED);
+    gather_failed(a, r, &err);
 }
 
 void run_take_progress(Agent *a, Runner *r)
@@ -356,8 +361,7 @@ static void start_program(Agent *a, Runner *r, const char *name)
     if (run_save(a, r, &err) && watch_program(a, r, name, &err))
         return;
     if (r->state == RUN_GATHERING) {
-        run_put(&r->j.run.gather_error, err.text);
-        run_event(a, r, RUN_EV_JOB_ENDED);
+        gather_failed(a, r, &err);
         return;
     }
     run_set_outcome(r, "error", err.kind, err.text);

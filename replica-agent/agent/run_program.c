@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "proc.h"
 #include "replica-agent/core/joblist.h"
+#include "tools.h"
 
 static const char *const upload_stages[] = {"fetch", "load", NULL};
 
@@ -240,10 +241,7 @@ static bool fetch_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
         return false;
     limits_of(a, NULL, ret);
     ret->program = sibling("siding-agent");
-    const char *const args[] = {"fetch", "--config", a->config_path, "--url", s->url,
-                                "--run", s->run,     "--to",         to};
-    for (size_t i = 0; i < COUNT(args); i++)
-        strlist_add(&ret->args, args[i]);
+    fetch_words(&ret->args, a->config_path, s->url, s->run, to);
     strlist_add(&ret->env, "LANG=C.UTF-8");
     return true;
 }

@@ -72,29 +72,15 @@ static bool call(Helper *h, json_t *request, json_t **ret, Err *err)
     }
 }
 
-static json_t *request_named(const char *op)
-{
-    json_t *j = json_object();
-    json_set_str(j, "op", op);
-    return j;
-}
-
-static void beat(Helper *h)
+/* Of itself, not the program's; whether it arrives is not waited for. */
+static void tell(Helper *h, const char *op, int64_t timeout_ms)
 {
     Err ignored;
-    AUTOJSON json_t *request = request_named("beat"), *answer = NULL;
+    AUTOJSON json_t *request = json_object(), *answer = NULL;
+    json_set_str(request, "op", op);
     json_set_int(request, "shard", h->args->shard);
     json_set_int(request, "seq", ++h->seq);
-    (void)!call_once(h, request, CALL_MS, &answer, &ignored);
-}
-
-static void leave(Helper *h)
-{
-    Err ignored;
-    AUTOJSON json_t *request = request_named("leave"), *answer = NULL;
-    json_set_int(request, "shard", h->args->shard);
-    json_set_int(request, "seq", ++h->seq);
-    (void)!call_once(h, request, LAST_CALL_MS, &answer, &ignored);
+    (void)!call_once(h, request, timeout_ms, &answer, &ignored);
 }
 
 static bool write_all(const char *p, size_t n)
@@ -150,11 +136,11 @@ static void serve(Helper *h)
         struct pollfd p = {0, POLLIN, 0};
         int n = poll(&p, 1, BEAT_MS);
         if (n == 0)
-            beat(h);
+            tell(h, "beat", CALL_MS);
         else if (n > 0 && !take(h))
             break;
     }
-    leave(h);
+    tell(h, "leave", LAST_CALL_MS);
 }
 
 int split_main(int argc, char **argv)

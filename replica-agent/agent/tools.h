@@ -11,6 +11,8 @@ int fetch_main(int argc, char **argv);
 int gather_main(int argc, char **argv);
 int split_main(int argc, char **argv);
 
+/* Words of `siding-agent fetch`. */
+void fetch_words(StrList *to, const char *config, const char *url, const char *run, const char *dir);
 /* A result from another agent, however often the connection breaks. */
 MUST_CHECK bool fetch_patiently(const ResultSource *from, const char *to, Err *err);
 

@@ -107,8 +107,7 @@ static bool open_dump(Dump *d, Err *err)
 {
     const DumpOptions *o = d->options;
     SnapshotPlan plan = {&d->target, (size_t)o->threads, o->frozen_gtid, (o->lock_wait_ms + 999) / 1000};
-    size_t shards;
-    d->split = splitwork_open(&shards);
+    d->split = splitwork_open();
     dump_options_target(o, &d->target);
     if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
         return false;

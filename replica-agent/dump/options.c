@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include "common/codec.h"
+#include "common/splitwork.h"
 
-enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20, MOST_SHARDS = 1000 };
+enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20 };
 
 #define AT(f) offsetof(DumpOptions, f)
 
@@ -96,23 +97,10 @@ static bool check_memory(DumpOptions *o, Err *err)
                    (long long)((BASE_BYTES + o->threads * THREAD_BYTES) >> 20));
 }
 
-static bool env_number(const char *name, long long fallback, int64_t *ret, Err *err)
-{
-    const char *text = job_env(name);
-    long long n = fallback;
-    if (text && !str_to_i64(text, 0, MOST_SHARDS, &n))
-        return err_set(err, ERR_USAGE, 0, "%s is \"%s\", not a number", name, text);
-    *ret = n;
-    return true;
-}
-
 static bool check_shards(DumpOptions *o, Err *err)
 {
-    if (!env_number("SIDING_SHARD", 0, &o->shard, err) || !env_number("SIDING_SHARDS", 1, &o->shards, err))
+    if (!splitwork_shard(&o->shard, &o->shards, err))
         return false;
-    if (o->shards < 1 || o->shard >= o->shards)
-        return err_set(err, ERR_USAGE, 0, "SIDING_SHARD=%lld of SIDING_SHARDS=%lld is not possible",
-                       (long long)o->shard, (long long)o->shards);
     if (o->shards > 1 && !job_env("SIDING_SPLIT_FD"))
         return err_set(
             err, ERR_USAGE, 0,

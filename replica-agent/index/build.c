@@ -312,11 +312,10 @@ static bool divide(Build *b, Err *err)
 {
     const BuildOptions *o = b->o;
     int64_t ranges = (int64_t)b->bounds.n + 1;
-    size_t shards;
     b->next = (size_t)(ranges * o->shard / o->shards);
     b->end = (size_t)(ranges * (o->shard + 1) / o->shards);
     b->ranges = (ranges + o->shards - 1) / o->shards;
-    b->split = definition_is_hitlist(o->definition) ? NULL : splitwork_open(&shards);
+    b->split = definition_is_hitlist(o->definition) ? NULL : splitwork_open();
     return !b->split || join_others(b, ranges, err);
 }
 

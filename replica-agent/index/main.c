@@ -10,6 +10,7 @@
 #include "common/gz.h"
 #include "common/log.h"
 #include "common/progress.h"
+#include "common/splitwork.h"
 #include "replica-agent/index/build.h"
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
@@ -67,26 +68,6 @@ static bool from_environment(Options *o, Err *err)
     if (!gz_codec_known(o->codec))
         return err_set(err, ERR_USAGE, 0, "option --compress: \"%s\" is none of gzip, zlib:1 to zlib:9, none",
                        o->codec);
-    return true;
-}
-
-static bool number_from(const char *variable, int64_t fallback, int64_t *ret, Err *err)
-{
-    const char *text = getenv(variable);
-    long long n = fallback;
-    if (text && *text && !str_to_i64(text, 0, 100000, &n))
-        return err_set(err, ERR_USAGE, 0, "%s is \"%s\", not a number", variable, text);
-    *ret = n;
-    return true;
-}
-
-static bool shards_from_environment(BuildOptions *b, Err *err)
-{
-    if (!number_from("SIDING_SHARD", 0, &b->shard, err) || !number_from("SIDING_SHARDS", 1, &b->shards, err))
-        return false;
-    if (b->shards < 1 || b->shard >= b->shards)
-        return err_set(err, ERR_USAGE, 0, "SIDING_SHARD=%lld of SIDING_SHARDS=%lld is not possible",
-                       (long long)b->shard, (long long)b->shards);
     return true;
 }
 
@@ -166,7 +147,7 @@ static bool build(Run *r, Err *err)
                       .memory_bytes = o->memory_bytes,
                       .range_rows = o->range_rows,
                       .rows_per_file = o->rows_per_file};
-    if (!shards_from_environment(&b, err))
+    if (!splitwork_shard(&b.shard, &b.shards, err))
         return false;
     r->manifest.shard = b.shard;
     r->manifest.shards = b.shards;
