@@ -53,6 +53,12 @@ def picture(database):
     return definitions(database), checksums(database)
 
 
+def values(database):
+    """Every value of every table, as the client prints it in bytes."""
+    tables = sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema='{database}' AND table_type='BASE TABLE'")
+    return {t: test_dump.dumped_value(database, t) for (t,) in tables}
+
+
 def expect_same(before, after):
     assert before[0].keys() == after[0].keys(), before[0].keys() ^ after[0].keys()
     for name, text in before[0].items():
@@ -71,7 +77,7 @@ class Restores:
         test_dump.make_data()
 
     def test_every_type_and_object_comes_back(self):
-        before = picture("types")
+        before, rows = picture("types"), values("types")
         for form in (["--compress", "zlib:6"], ["--format", "tsv"]):
             with folder() as out:
                 dump("--database", "types", "--output", out, "--verify", *form)
@@ -79,6 +85,7 @@ class Restores:
                 text = restore(out).stdout
             assert "tables equal the dump by their checksums" in text, text
             expect_same(before, picture("types"))
+            assert rows == values("types"), form
         assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "0"
 
     def test_another_dump_s_restore_is_given_up(self):
@@ -104,13 +111,14 @@ class Restores:
                 note = dump("--table", "types.select", "--output", out).stderr
                 assert "TRIGGER types.before_select holds" in note and "second_select" not in note, note
             sql("DROP TRIGGER types.before_select")
-        before = picture("types")
+        before, rows = picture("types"), values("types")
         with folder() as out:
             dump("--database", "types", "--output", out, "--verify")
             sql("DROP DATABASE types")
             said = myloader(out)
             assert "CRITICAL" not in said, said
         expect_same(before, picture("types"))
+        assert rows == values("types")
 
     def test_random_schemas_come_back(self):
         for seed in range(SEED, SEED + SEEDS):
