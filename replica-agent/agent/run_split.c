@@ -47,7 +47,7 @@ static bool may_ask(Agent *a, Runner *r, Err *err)
     bool works = r->state >= RUN_FROZEN && r->state <= RUN_SLEEPING;
     if ((works || r->j.run.split) && !open_list(a, r, err))
         return false;
-    if (works || (r->split && split_list_is_done(r->split)))
+    if (works || (r->split && split_list_is_ended(r->split)))
         return true;
     return err_set(err, ERR_CONFLICT, 0, "run %s is %s on %s, no work is given out", run_id(r),
                    run_state_wire(r->state), a->conf.node);

@@ -39,7 +39,9 @@ static void redo(SplitList *l, const json_t *line)
     bool changed;
     json_t *answer = NULL;
     const json_t *lost = json_object_get(line, "lost");
-    if (lost)
+    if (json_bool(line, "ended"))
+        split_end(l->split);
+    else if (lost)
         (void)split_lose(l->split, (size_t)json_integer_value(lost));
     else if (!split_do(l->split, line, &answer, &changed, &err))
         log_warn("%s: %s", l->path, err.text);
@@ -101,11 +103,14 @@ static bool lose(SplitList *l, size_t shard)
 
 bool split_list_do(SplitList *l, const json_t *request, json_t **ret_answer, Err *err)
 {
-    bool changed = false;
+    bool changed = false, was_ended = split_is_ended(l->split);
     if (!split_do(l->split, request, ret_answer, &changed, err))
         return false;
     l->heard_ms[json_int(request, "shard")] = clock_mono_ms();
-    if (!changed || append(l, request, err))
+    AUTOJSON json_t *ended = json_object();
+    json_set_bool(ended, "ended", true);
+    if ((!changed || append(l, request, err)) &&
+        (was_ended || !split_is_ended(l->split) || append(l, ended, err)))
         return true;
     json_decref(STEAL(*ret_answer));
     return false;
@@ -127,9 +132,9 @@ bool split_list_is_joined(const SplitList *l)
     return split_is_joined(l->split);
 }
 
-bool split_list_is_done(const SplitList *l)
+bool split_list_is_ended(const SplitList *l)
 {
-    return split_is_done(l->split);
+    return split_is_ended(l->split);
 }
 
 void split_list_lost(const SplitList *l, StrList *ret)

@@ -16,6 +16,6 @@ MUST_CHECK bool split_list_do(SplitList *l, const json_t *request, json_t **ret_
 /* Gives up who was not heard of for `silence_ms`. */
 void split_list_tick(SplitList *l, int64_t silence_ms);
 bool split_list_is_joined(const SplitList *l);
-bool split_list_is_done(const SplitList *l);
+bool split_list_is_ended(const SplitList *l); /* see core/split.h */
 /* Numbers of lost shards. */
 void split_list_lost(const SplitList *l, StrList *ret);

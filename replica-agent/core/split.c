@@ -23,6 +23,7 @@ typedef struct Stream {
 
 typedef struct Shard {
     bool joined, lost;
+    bool present; /* has spoken since all was done */
     int64_t seq;
     json_t *answer; /* to seq */
 } Shard;
@@ -32,7 +33,7 @@ struct Split {
     size_t n_streams, n_shards;
     Shard *shards;
     json_t *identity, *joined_with; /* of the first who joined */
-    bool joined;
+    bool joined, ended;
 };
 
 /* ---- begin and end -------------------------------------------------------------------------------- */
@@ -83,7 +84,7 @@ static bool has_more(const Stream *t)
     return t->count ? (int64_t)t->n < t->count : !t->at_end;
 }
 
-bool split_is_done(const Split *s)
+static bool is_done(const Split *s)
 {
     if (!s->joined)
         return false;
@@ -94,6 +95,24 @@ bool split_is_done(const Split *s)
             if (!s->streams[i].pieces[k].done)
                 return false;
     }
+    return true;
+}
+
+bool split_is_ended(const Split *s)
+{
+    return s->ended;
+}
+
+void split_end(Split *s)
+{
+    s->ended = true;
+}
+
+static bool all_present(const Split *s)
+{
+    for (size_t i = 0; i < s->n_shards; i++)
+        if (!s->shards[i].lost && !s->shards[i].present)
+            return false;
     return true;
 }
 
@@ -239,13 +258,16 @@ static json_t *take_next(Split *s, int shard)
 
 static json_t *take(Split *s, int shard, bool *ret_changed)
 {
+    Shard *who = &s->shards[shard];
     json_t *j = take_given_up(s, shard);
     j = j ? j : take_next(s, shard);
     *ret_changed = j != NULL;
     if (j)
         return j;
+    who->present = is_done(s);
+    s->ended = s->ended || (who->present && all_present(s));
     j = json_object();
-    json_set_bool(j, split_is_done(s) ? "end" : "wait", true);
+    json_set_bool(j, s->ended ? "end" : "wait", true);
     return j;
 }
 
@@ -292,6 +314,7 @@ static bool done(Split *s, int shard, const json_t *r, Err *err)
     if (!p->cut)
         return err_set(err, ERR_USAGE, 0, "this piece has no end yet");
     p->done = true;
+    s->shards[shard].present = is_done(s);
     return true;
 }
 
@@ -310,9 +333,11 @@ static void give_up(Stream *t, int shard)
 
 bool split_lose(Split *s, size_t shard)
 {
-    if (!s->joined || shard >= s->n_shards || split_is_done(s))
+    if (!s->joined || shard >= s->n_shards || s->ended)
         return false;
     s->shards[shard].lost = true;
+    for (size_t i = 0; i < s->n_shards; i++)
+        s->shards[i].present = false;
     for (size_t i = 0; i < s->n_streams; i++)
         give_up(&s->streams[i], (int)shard);
     return true;
@@ -329,6 +354,7 @@ static bool answer_to(Split *s, size_t shard, const json_t *r, json_t **ret, boo
     *ret_changed = true;
     if (str_eq(op, "beat")) {
         *ret_changed = false;
+        who->present = is_done(s);
     } else if (str_eq(op, "leave")) {
         *ret_changed = split_lose(s, shard);
     } else if (str_eq(op, "join")) {

@@ -30,6 +30,7 @@ static const char *ask(Fixture *f, size_t shard, const char *request)
 
 static const char JOIN[] = "{\"op\":\"join\",\"identity\":1,\"streams\":[{\"name\":\"a\"},{\"name\":\"b\"}]}";
 static const char COUNTED[] = "{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":3}]}";
+static const char BEAT[] = "{\"op\":\"beat\"}";
 static const char TAKE[] = "{\"op\":\"take\"}";
 
 typedef struct Said {
@@ -63,6 +64,8 @@ static void a_counted_stream_is_given_out_once(void **state)
         {1, "{\"op\":\"done\",\"stream\":\"n\",\"number\":1}", "{}"},
         {1, TAKE, "{\"wait\":true}"},
         {0, "{\"op\":\"done\",\"stream\":\"n\",\"number\":2}", "{}"},
+        {1, TAKE, "{\"wait\":true}"}, /* shard 2 may be dead */
+        {2, BEAT, "{}"},
         {1, TAKE, "{\"end\":true}"},
         {0, TAKE, "{\"end\":true}"},
         {0, "{\"op\":\"nonsense\"}", "[usage]"},
@@ -89,6 +92,8 @@ static void of_a_cut_stream_one_cuts_at_a_time(void **state)
         {1, "{\"op\":\"cut\",\"stream\":\"b\",\"number\":0,\"upto\":null,\"walked\":1}", "{}"},
         {1, "{\"op\":\"done\",\"stream\":\"b\",\"number\":0}", "{}"},
         {2, "{\"op\":\"done\",\"stream\":\"a\",\"number\":1}", "{}"},
+        {0, TAKE, "{\"wait\":true}"}, /* shard 1 has not spoken since */
+        {1, TAKE, "{\"end\":true}"},
         {0, TAKE, "{\"end\":true}"},
     };
     play(said, COUNT(said));
@@ -117,7 +122,7 @@ static void what_a_lost_shard_had_goes_to_the_others(void **state)
     play(said, COUNT(said));
 }
 
-static void nobody_is_lost_once_all_is_done(void **state)
+static void nobody_is_lost_once_the_end_was_told(void **state)
 {
     (void)state;
     static const Said said[] = {
@@ -125,9 +130,30 @@ static void nobody_is_lost_once_all_is_done(void **state)
         {1, "{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":1}]}", "{}"},
         {1, TAKE, "{\"stream\":\"n\",\"number\":0}"},
         {1, "{\"op\":\"done\",\"stream\":\"n\",\"number\":0}", "{}"},
+        {0, BEAT, "{}"},
+        {2, BEAT, "{}"},
         {1, TAKE, "{\"end\":true}"},
         {1, "{\"op\":\"leave\"}", "{}"},
         {1, TAKE, "{\"end\":true}"},
+    };
+    play(said, COUNT(said));
+}
+
+static void one_that_dies_with_all_done_is_missed(void **state)
+{
+    (void)state;
+    static const Said said[] = {
+        {0, "{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":1}]}", "{}"},
+        {1, "{\"op\":\"join\",\"streams\":[{\"name\":\"n\",\"count\":1}]}", "{}"},
+        {1, TAKE, "{\"stream\":\"n\",\"number\":0}"},
+        {1, "{\"op\":\"done\",\"stream\":\"n\",\"number\":0}", "{}"},
+        {0, TAKE, "{\"wait\":true}"},
+        {1, "{\"op\":\"leave\"}", "{}"},
+        {0, TAKE, "{\"stream\":\"n\",\"number\":0}"},
+        {0, "{\"op\":\"done\",\"stream\":\"n\",\"number\":0}", "{}"},
+        {0, TAKE, "{\"wait\":true}"},
+        {2, BEAT, "{}"},
+        {0, TAKE, "{\"end\":true}"},
     };
     play(said, COUNT(said));
 }
@@ -210,7 +236,8 @@ int main(void)
         cmocka_unit_test(a_counted_stream_is_given_out_once),
         cmocka_unit_test(of_a_cut_stream_one_cuts_at_a_time),
         cmocka_unit_test(what_a_lost_shard_had_goes_to_the_others),
-        cmocka_unit_test(nobody_is_lost_once_all_is_done),
+        cmocka_unit_test(nobody_is_lost_once_the_end_was_told),
+        cmocka_unit_test(one_that_dies_with_all_done_is_missed),
         cmocka_unit_test(a_repeated_request_gets_its_first_answer),
         cmocka_unit_test(all_must_find_the_same),
         cmocka_unit_test(random_splits_end_with_each_piece_done_once),
