@@ -156,6 +156,8 @@ const ConfOption agent_config_options[] = {
      .doc =
          "Whether several ways of parallel apply are tried for a moment each while a replica catches up, and "
          "the fastest kept and remembered. Each try stops the applier for a moment."},
+    {"boost_trials_above", CONF_DURATION, FIELD(boost_trials_above_ms), .fallback = "10s", .max = 86400000,
+     .doc = "With less time left nothing is tried: a trial costs half a second or more."},
     {"boost_workers", CONF_INT, FIELD(boost_workers), .fallback = "8", .min = 0, .max = 256,
      .doc = "Parallel apply threads while catching up; never fewer than the server has."},
     {"boost_queue_bytes", CONF_INT, FIELD(boost_queue_bytes), .fallback = "0", .min = 0, .max = 1LL << 30,

@@ -39,7 +39,7 @@ typedef struct AgentConfig {
         int64_t timeout_ms;
     } hooks;
     bool allow_dump, boost, boost_trials, boost_last_acknowledger;
-    int64_t boost_workers, boost_queue_bytes;
+    int64_t boost_workers, boost_queue_bytes, boost_trials_above_ms;
     int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms,
         split_silence_ms;
     int64_t pause_limit_ms, stop_grace_ms, sleep_grace_ms;

@@ -59,7 +59,8 @@ static void begin(Agent *a, const char *applied)
     catchup_start(&r->catchup, a->server.version.flavor, l->gtid ? l->gtid : applied, now);
     bool try = is_boosted(a) && !r->given_up && a->conf.boost_trials;
     r->durable_ms = 0;
-    boost_start(&r->boost, try ? ways(a) : 1, try ? way_by_name(a, l->replay.way) : 0, now);
+    boost_start(&r->boost, try ? ways(a) : 1, try ? way_by_name(a, l->replay.way) : 0,
+                a->conf.boost_trials_above_ms, now);
     double known =
         l->durable ? 0
                    : boost_known_rate(&r->memory, r->size_class, l->replay.way, clock_wall_ms() - TRUST_MS);
@@ -218,5 +219,5 @@ void replay_durable(Agent *a)
 {
     Replaying *r = &a->replaying;
     catchup_rates_anew(&r->catchup);
-    boost_start(&r->boost, r->boost.n, r->boost.now, clock_mono_ms());
+    boost_start(&r->boost, r->boost.n, r->boost.now, r->boost.worth_ms, clock_mono_ms());
 }

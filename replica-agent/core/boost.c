@@ -14,7 +14,6 @@ enum {
     TRIAL_TRX = 20,    /* and counts at least so many transactions */
     LARGE_MS = 2000,   /* fewer in this time: they are too large to stop in the middle */
     SLOW_MS = 30000,   /* with more left, half a second more of a slow way is too much */
-    WORTH_MS = 10000,  /* with less time left nothing is tried: a trial costs half a second or more */
     AGAIN_MS = 300000, /* what is applied changes: look again after this */
     SETTLED_MS = 3000, /* after this, progress itself tells */
     SLOWER_MS = 1000,  /* so long half as fast as it was found to be: look again */
@@ -48,9 +47,9 @@ void boost_settings(const Flavor *f, const LeaseSettings *own, const BoostWish *
 
 /* ---- choosing ------------------------------------------------------------------------------------- */
 
-void boost_start(Boost *b, size_t n, size_t first, int64_t now_ms)
+void boost_start(Boost *b, size_t n, size_t first, int64_t worth_ms, int64_t now_ms)
 {
-    *b = (Boost){.n = n, .now = first, .state = n > 1 ? BOOST_TRYING : BOOST_KEPT};
+    *b = (Boost){.n = n, .now = first, .worth_ms = worth_ms, .state = n > 1 ? BOOST_TRYING : BOOST_KEPT};
     boost_changed(b, now_ms);
 }
 
@@ -103,7 +102,7 @@ static size_t trial_over(Boost *b, double rate, double left_ms)
         b->compared = true;
         return keep(b, fastest, "it was the fastest of all that were tried");
     }
-    if (left_ms < WORTH_MS)
+    if (left_ms < (double)b->worth_ms)
         return keep(b, fastest, "too little is left to try more");
     b->now = next;
     return next;
@@ -113,12 +112,13 @@ static size_t trial_over(Boost *b, double rate, double left_ms)
 static size_t kept(Boost *b, const BoostReading *r, double rate, double left_ms)
 {
     int64_t ms = r->now_ms - b->mark.now_ms;
-    bool slower = b->expected > 0 && ms >= SLOWER_MS && rate < b->expected / 2 && left_ms >= WORTH_MS;
+    bool slower =
+        b->expected > 0 && ms >= SLOWER_MS && rate < b->expected / 2 && left_ms >= (double)b->worth_ms;
     bool long_ago = ms >= AGAIN_MS && left_ms >= AGAIN_MS;
     if (b->n < 2 || (!slower && !long_ago))
         return b->now;
     size_t now = b->now;
-    boost_start(b, b->n, now, r->now_ms);
+    boost_start(b, b->n, now, b->worth_ms, r->now_ms);
     b->warm = true;
     b->rate[now] = rate;
     b->now = next_untried(b);

@@ -31,6 +31,7 @@ typedef enum BoostState { BOOST_TRYING, BOOST_KEPT } BoostState;
 typedef struct Boost {
     BoostState state;
     size_t n, now;           /* ways; the one in force */
+    int64_t worth_ms;        /* with less time left nothing is tried */
     double rate[BOOST_WAYS]; /* measured work a second; 0: not yet */
     int64_t changed_ms;      /* when the way in force began */
     double expected;         /* what an earlier replay found for the way in force; 0: nothing */
@@ -41,8 +42,8 @@ typedef struct Boost {
     const char *why;   /* why it is kept, for people */
 } Boost;
 
-/* Begins with way `first`; `n` ways. */
-void boost_start(Boost *b, size_t n, size_t first, int64_t now_ms);
+/* Begins with way `first`; `n` ways, none of which is tried with less than `worth_ms` left. */
+void boost_start(Boost *b, size_t n, size_t first, int64_t worth_ms, int64_t now_ms);
 /* An earlier replay found the way in force the fastest, at this rate: nothing is tried unless it is much
  * slower now.
  */

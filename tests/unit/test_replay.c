@@ -289,6 +289,8 @@ static void settings_of_a_way(void **state)
     }
 }
 
+enum { WORTH_MS = 10000 }; /* the agent's own */
+
 /* ---- the search ----------------------------------------------------------------------------------- */
 
 typedef struct Model {
@@ -310,7 +312,7 @@ static Played replay(const Model *m)
     Played p = {0};
     double done = 0, fastest = 0;
     int64_t now = 0, standstill = 0;
-    boost_start(&b, m->ways, m->first, now);
+    boost_start(&b, m->ways, m->first, WORTH_MS, now);
     for (; done < m->trx && now < 100000000; now += LOOK_MS) {
         if (now >= standstill)
             done += m->rate[b.now] * LOOK_MS / 1000;
@@ -372,7 +374,7 @@ static void a_long_replay_is_compared_again(void **state)
 {
     (void)state;
     Boost b;
-    boost_start(&b, 2, 0, 0);
+    boost_start(&b, 2, 0, WORTH_MS, 0);
     b.state = BOOST_KEPT;
     b.rate[0] = 1000;
     double work = 0;
@@ -394,7 +396,7 @@ static void what_was_found_earlier_is_trusted_as_long_as_it_holds(void **state)
     } cases[] = {{1000, false}, {600, false}, {400, true}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         Boost b;
-        boost_start(&b, 4, 2, 0);
+        boost_start(&b, 4, 2, WORTH_MS, 0);
         boost_trust(&b, 1000);
         double work = 0;
         size_t way = 2;
