@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "dbwire.h"
+#include "flavor.h"
 #include "fs.h"
 
 struct Db {
@@ -199,7 +200,7 @@ static bool parse_version(Db *db, Err *err)
         text += 6;
     if (sscanf(text, "%d.%d.%d", &v->major, &v->minor, &v->patch) < 2)
         return err_set(err, ERR_PROTOCOL, 0, "cannot read the server's version \"%s\"", text);
-    v->flavor = strstr(v->text, "MariaDB") ? DB_MARIADB : DB_MYSQL;
+    v->flavor = flavor_of_text(v->text);
     return true;
 }
 

@@ -34,6 +34,7 @@ void db_thread_begin(void);
 void db_thread_end(void);
 
 typedef enum DbFlavor { DB_MARIADB, DB_MYSQL } DbFlavor;
+enum { FLAVORS = 2 };
 
 typedef struct DbVersion {
     DbFlavor flavor;

@@ -84,6 +84,8 @@ static const Flavor flavors[] = {
             .name = "mariadb",
             .min_major = 10,
             .min_minor = 11,
+            .tested_major = 10,
+            .tested_minor = 11,
             .show_replica_status = "SHOW ALL SLAVES STATUS",
             .start_sql = "START SLAVE SQL_THREAD",
             .stop_sql = "STOP SLAVE SQL_THREAD",
@@ -188,6 +190,8 @@ static const Flavor flavors[] = {
             .name = "mysql",
             .min_major = 8,
             .min_minor = 4,
+            .tested_major = 9,
+            .tested_minor = 7,
             .show_replica_status = "SHOW REPLICA STATUS",
             .start_sql = "START REPLICA SQL_THREAD",
             .stop_sql = "STOP REPLICA SQL_THREAD",
@@ -286,6 +290,11 @@ const Flavor *flavor_of(DbFlavor f)
     return &flavors[f];
 }
 
+DbFlavor flavor_of_text(const char *server_version)
+{
+    return strstr(server_version, "MariaDB") ? DB_MARIADB : DB_MYSQL;
+}
+
 bool flavor_from_name(const char *name, DbFlavor *ret)
 {
     for (size_t i = 0; i < COUNT(flavors); i++)
@@ -296,11 +305,22 @@ bool flavor_from_name(const char *name, DbFlavor *ret)
     return false;
 }
 
+static bool at_least(const DbVersion *v, int major, int minor)
+{
+    return v->major > major || (v->major == major && v->minor >= minor);
+}
+
 bool flavor_check_version(const DbVersion *v, Err *err)
 {
     const Flavor *f = flavor_of(v->flavor);
-    if (v->major > f->min_major || (v->major == f->min_major && v->minor >= f->min_minor))
+    if (at_least(v, f->min_major, f->min_minor))
         return true;
     return err_set(err, ERR_REFUSED, 0, "the server is %s %s, Siding needs %s %d.%d or newer", f->name,
                    v->text, f->name, f->min_major, f->min_minor);
+}
+
+bool flavor_is_untested(const DbVersion *v)
+{
+    const Flavor *f = flavor_of(v->flavor);
+    return at_least(v, f->tested_major, f->tested_minor + 1);
 }

@@ -21,8 +21,9 @@ typedef struct FlavorWay {
 
 typedef struct Flavor {
     DbFlavor flavor;
-    const char *name;         /* "mariadb", "mysql": wire name */
-    int min_major, min_minor; /* oldest version supported */
+    const char *name;               /* "mariadb", "mysql": wire name */
+    int min_major, min_minor;       /* oldest version supported */
+    int tested_major, tested_minor; /* newest series the tests run on */
 
     /* Statements without parameters. */
     const char *show_replica_status; /* one row a channel */
@@ -97,6 +98,9 @@ typedef struct Flavor {
 } Flavor;
 
 const Flavor *flavor_of(DbFlavor f);
+DbFlavor flavor_of_text(const char *server_version); /* as the server or a manifest states it */
 bool flavor_from_name(const char *name, DbFlavor *ret);
 /* ERR_REFUSED with the supported range. */
 MUST_CHECK bool flavor_check_version(const DbVersion *v, Err *err);
+/* Newer than any the tests run on: it may work, and differ in what a crash leaves. */
+bool flavor_is_untested(const DbVersion *v);

@@ -312,7 +312,7 @@ Gtid *gtid_max(const Gtid *a, const Gtid *b)
 
 size_t gtid_domains(const Gtid *g)
 {
-    return g->n;
+    return g->flavor == DB_MYSQL && g->n > 1 ? 1 : g->n;
 }
 
 static bool parse_two(DbFlavor flavor, const char *a, const char *b, Gtid **ret_a, Gtid **ret_b)

@@ -26,7 +26,7 @@ bool gtid_contains(const Gtid *whole, const Gtid *part); /* whole is equal to or
 int64_t gtid_behind(const Gtid *a, const Gtid *b);
 /* Union (MySQL) or the greater of each domain (MariaDB). */
 Gtid *gtid_max(const Gtid *a, const Gtid *b);
-size_t gtid_domains(const Gtid *g); /* MariaDB: domains; MySQL: source uuids */
+size_t gtid_domains(const Gtid *g); /* each applied in an order of its own; MySQL has one */
 /* One entry of a MariaDB position, "0-1-270". */
 typedef struct GtidEntry {
     uint32_t domain, server_id;

@@ -15,7 +15,7 @@ typedef enum Test { IS, AT_LEAST, ZERO_OR_AT_LEAST } Test;
 
 typedef struct Rule {
     const char *name;
-    const char *mariadb, *mysql; /* the variable; NULL: the flavour needs none */
+    const char *variable[FLAVORS]; /* of MariaDB, of MySQL; NULL: the flavour needs none */
     Where where;
     Test test;
     const char *want;
@@ -25,39 +25,134 @@ typedef struct Rule {
 } Rule;
 
 static const Rule rules[] = {
-    {"binary_log", "log_bin", "log_bin", EVERY, IS, "ON", "error", "without a binary log nothing replicates",
+    {"binary_log",
+     {"log_bin", "log_bin"},
+     EVERY,
+     IS,
+     "ON",
+     "error",
+     "without a binary log nothing replicates",
      "file"},
-    {"gtid", "gtid_strict_mode", "gtid_mode", EVERY, IS, "ON", "error",
-     "positions of jobs and promotions are GTIDs", NULL},
-    {"gtid_consistency", NULL, "enforce_gtid_consistency", EVERY, IS, "ON", "error",
-     "positions of jobs and promotions are GTIDs", NULL},
-    {"row_binlog", "binlog_format", "binlog_format", EVERY, IS, "ROW", "error",
-     "the queue locks rows with SKIP LOCKED, which statements cannot replicate", NULL},
-    {"log_updates", "log_slave_updates", "log_replica_updates", EVERY, IS, "ON", "error",
-     "a replica can be promoted or serve as donor only if it logs what it applies", "file"},
-    {"relay_log_recovery", "relay_log_recovery", "relay_log_recovery", EVERY, IS, "OFF", "error",
-     "ON throws the buffered transactions of a paused replica away when the server restarts", "file"},
-    {"relay_log_space_limit", "relay_log_space_limit", "relay_log_space_limit", EVERY, IS, "0", "error",
-     "a full limit blocks the receiver of a paused replica", "file"},
-    {"commit_order", NULL, "replica_preserve_commit_order", EVERY, IS, "ON", "error",
-     "a stop would leave gaps between applied transactions", NULL},
-    {"temporary_tables", "slave_open_temp_tables", "replica_open_temp_tables", REPLICA, IS, "0", "error",
+    {"gtid",
+     {"gtid_strict_mode", "gtid_mode"},
+     EVERY,
+     IS,
+     "ON",
+     "error",
+     "positions of jobs and promotions are GTIDs",
+     NULL},
+    {"gtid_consistency",
+     {NULL, "enforce_gtid_consistency"},
+     EVERY,
+     IS,
+     "ON",
+     "error",
+     "positions of jobs and promotions are GTIDs",
+     NULL},
+    {"row_binlog",
+     {"binlog_format", "binlog_format"},
+     EVERY,
+     IS,
+     "ROW",
+     "error",
+     "the queue locks rows with SKIP LOCKED, which statements cannot replicate",
+     NULL},
+    {"log_updates",
+     {"log_slave_updates", "log_replica_updates"},
+     EVERY,
+     IS,
+     "ON",
+     "error",
+     "a replica can be promoted or serve as donor only if it logs what it applies",
+     "file"},
+    {"relay_log_recovery",
+     {"relay_log_recovery", "relay_log_recovery"},
+     EVERY,
+     IS,
+     "OFF",
+     "error",
+     "ON throws the buffered transactions of a paused replica away when the server restarts",
+     "file"},
+    {"relay_log_space_limit",
+     {"relay_log_space_limit", "relay_log_space_limit"},
+     EVERY,
+     IS,
+     "0",
+     "error",
+     "a full limit blocks the receiver of a paused replica",
+     "file"},
+    {"commit_order",
+     {NULL, "replica_preserve_commit_order"},
+     EVERY,
+     IS,
+     "ON",
+     "error",
+     "a stop would leave gaps between applied transactions",
+     NULL},
+    {"temporary_tables",
+     {"slave_open_temp_tables", "replica_open_temp_tables"},
+     REPLICA,
+     IS,
+     "0",
+     "error",
      "replicated temporary tables are lost by a stop of the applier",
      "end the sessions on the primary that keep temporary tables, or use row events for them"},
-    {"sync_binlog", "sync_binlog", "sync_binlog", EVERY, IS, "1", "warning",
-     "acknowledged transactions can be lost with the machine", NULL},
-    {"flush_log", "innodb_flush_log_at_trx_commit", "innodb_flush_log_at_trx_commit", EVERY, IS, "1",
-     "warning", "acknowledged transactions can be lost with the machine", NULL},
-    {"semi_sync_point", "rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point", EVERY, IS,
-     "AFTER_SYNC", "warning", "others could see a transaction that a promotion loses", NULL},
-    {"semi_sync_timeout", "rpl_semi_sync_master_timeout", "rpl_semi_sync_source_timeout", EVERY, AT_LEAST,
-     "30000", "warning", "semi-sync would give up before a failover ends", NULL},
-    {"semi_sync_replica", "rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled", REPLICA, IS, "ON",
-     "warning", "the primary does not wait for this replica", NULL},
-    {"local_infile", "local_infile", "local_infile", EVERY, IS, "ON", "warning",
-     "results are loaded with LOAD DATA LOCAL", NULL},
-    {"binlog_expiry", "binlog_expire_logs_seconds", "binlog_expire_logs_seconds", EVERY, ZERO_OR_AT_LEAST,
-     "86400", "warning", "a replica that was away for a night would find its position purged", NULL},
+    {"sync_binlog",
+     {"sync_binlog", "sync_binlog"},
+     EVERY,
+     IS,
+     "1",
+     "warning",
+     "acknowledged transactions can be lost with the machine",
+     NULL},
+    {"flush_log",
+     {"innodb_flush_log_at_trx_commit", "innodb_flush_log_at_trx_commit"},
+     EVERY,
+     IS,
+     "1",
+     "warning",
+     "acknowledged transactions can be lost with the machine",
+     NULL},
+    {"semi_sync_point",
+     {"rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point"},
+     EVERY,
+     IS,
+     "AFTER_SYNC",
+     "warning",
+     "others could see a transaction that a promotion loses",
+     NULL},
+    {"semi_sync_timeout",
+     {"rpl_semi_sync_master_timeout", "rpl_semi_sync_source_timeout"},
+     EVERY,
+     AT_LEAST,
+     "30000",
+     "warning",
+     "semi-sync would give up before a failover ends",
+     NULL},
+    {"semi_sync_replica",
+     {"rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled"},
+     REPLICA,
+     IS,
+     "ON",
+     "warning",
+     "the primary does not wait for this replica",
+     NULL},
+    {"local_infile",
+     {"local_infile", "local_infile"},
+     EVERY,
+     IS,
+     "ON",
+     "warning",
+     "results are loaded with LOAD DATA LOCAL",
+     NULL},
+    {"binlog_expiry",
+     {"binlog_expire_logs_seconds", "binlog_expire_logs_seconds"},
+     EVERY,
+     ZERO_OR_AT_LEAST,
+     "86400",
+     "warning",
+     "a replica that was away for a night would find its position purged",
+     NULL},
 };
 
 void server_facts_done(ServerFacts *f)
@@ -286,7 +381,7 @@ static char *mend_of(const Rule *r, const char *variable)
 
 static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
 {
-    const char *variable = f->version.flavor == DB_MARIADB ? r->mariadb : r->mysql;
+    const char *variable = r->variable[f->version.flavor];
     if (!variable || (r->where == REPLICA && !f->repl.is_replica))
         return;
     const char *value = value_of(f, variable);
@@ -308,10 +403,16 @@ static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
 static void judge_version(const ServerFacts *f, WireList *out)
 {
     Err err;
-    if (flavor_check_version(&f->version, &err))
-        find(out, "version", "ok", xstrdup(f->version.text), NULL);
-    else
+    const Flavor *flavor = flavor_of(f->version.flavor);
+    if (!flavor_check_version(&f->version, &err))
         find(out, "version", "error", xstrdup(err.text), xstrdup("upgrade the server"));
+    else if (flavor_is_untested(&f->version))
+        find(out, "version", "warning",
+             xasprintf("%s %s is newer than %d.%d, the newest that Siding is tested with", flavor->name,
+                       f->version.text, flavor->tested_major, flavor->tested_minor),
+             xstrdup("see docs/servers.md; rehearse a pause, a crash and a promotion on a copy first"));
+    else
+        find(out, "version", "ok", xstrdup(f->version.text), NULL);
 }
 
 static void judge_boot(const ServerFacts *f, WireList *out)

@@ -64,9 +64,13 @@ static bool catches_up_after_a_run(const Node *node)
 }
 
 /* NULL: eligible. The sentence goes on behind the node's name. */
-static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRules *rules)
+static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish *wish,
+                     const ChooseRules *rules)
 {
     const Node *node = c->node;
+    char *mixed = primary ? topology_mixed(primary, node) : NULL;
+    if (mixed)
+        return mixed;
     const char *state = topology_node_state(node, rules->primary);
     if (c->taken_by)
         return xasprintf("has run %s", c->taken_by);
@@ -84,6 +88,14 @@ static char *refusal(const ChooseNode *c, const ChooseWish *wish, const ChooseRu
         clock_format_duration(rules->max_lag_ms, limit);
         return xasprintf("lags %s (limit %s)", lag, limit);
     }
+    return NULL;
+}
+
+static const Node *find_primary(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(nodes[i].node->name, rules->primary))
+            return nodes[i].node;
     return NULL;
 }
 
@@ -152,7 +164,7 @@ static bool one_domain(const ServerState *s)
     DbFlavor flavor;
     Gtid *g = NULL;
     Err err;
-    if (!flavor_from_name(s->flavor, &flavor) || flavor != DB_MARIADB)
+    if (!flavor_from_name(s->flavor, &flavor))
         return true;
     if (!gtid_parse(flavor, s->applied ? s->applied : "", &g, &err))
         return false;
@@ -208,12 +220,13 @@ bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, 
     int64_t wanted = wish->replicas > 0 ? wish->replicas : 1;
     if (!rules->primary)
         return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
+    const Node *primary = find_primary(nodes, n, rules);
     for (size_t i = 0; i < n; i++) {
         serving += is_serving(&nodes[i], rules);
         if (!is_replica(&nodes[i], rules) ||
             (wish->only_node && !str_eq(wish->only_node, nodes[i].node->name)))
             continue;
-        AUTOFREE char *why = refusal(&nodes[i], wish, rules);
+        AUTOFREE char *why = refusal(&nodes[i], primary, wish, rules);
         if (why)
             strlist_addf(&reasons, "%s %s", nodes[i].node->name, why);
         else
@@ -242,17 +255,14 @@ bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish, c
 {
     if (!rules->primary)
         return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
-    for (size_t i = 0; i < n; i++) {
-        const Node *node = nodes[i].node;
-        if (!str_eq(node->name, rules->primary))
-            continue;
-        const char *state = topology_node_state(node, rules->primary);
-        if (!str_eq(state, "serving"))
-            return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name, state);
-        if (wish->job && !job_on(node, wish->job))
-            return err_set(err, ERR_CONFLICT, 0, "the primary %s has no job \"%s\"", node->name, wish->job);
-        strlist_add(ret, node->name);
-        return true;
-    }
-    return err_set(err, ERR_CONFLICT, 0, "the primary %s is not among the agents", rules->primary);
+    const Node *node = find_primary(nodes, n, rules);
+    if (!node)
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s is not among the agents", rules->primary);
+    const char *state = topology_node_state(node, rules->primary);
+    if (!str_eq(state, "serving"))
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name, state);
+    if (wish->job && !job_on(node, wish->job))
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s has no job \"%s\"", node->name, wish->job);
+    strlist_add(ret, node->name);
+    return true;
 }

@@ -66,6 +66,17 @@ bool topology_is_sole_acknowledger(const Node *primary, const Node *node)
            str_eq(s->io, "yes");
 }
 
+char *topology_mixed(const Node *primary, const Node *node)
+{
+    const ServerState *p = &primary->agent.server, *s = &node->agent.server;
+    if (!p->flavor || !s->flavor || str_eq(p->flavor, s->flavor))
+        return NULL;
+    return xasprintf("runs %s %s and the primary %s %s %s: their GTIDs mean nothing to each other, a cluster "
+                     "must be all MariaDB or all MySQL",
+                     s->flavor, s->version ? s->version : "", primary->name, p->flavor,
+                     p->version ? p->version : "");
+}
+
 static const char *lease_word(const LeaseState *lease)
 {
     if (str_eq(lease->phase, "pausing"))

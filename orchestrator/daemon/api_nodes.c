@@ -51,8 +51,14 @@ static void collect_warnings(Coord *c, StrList *ret)
         strlist_addf(ret, "the queue's database cannot be used: %s", store_error(c));
     else if (c->queue.load_error)
         strlist_addf(ret, "the queue cannot be read: %s", c->queue.load_error);
-    for (size_t i = 0; i < c->n_agents; i++)
-        topology_warnings(&c->agents[i]->node, c->journal.primary, ret);
+    const Agent *primary = state_primary_agent(c);
+    for (size_t i = 0; i < c->n_agents; i++) {
+        const Node *node = &c->agents[i]->node;
+        AUTOFREE char *mixed = primary ? topology_mixed(&primary->node, node) : NULL;
+        if (mixed)
+            strlist_addf(ret, "%s %s", node->name, mixed);
+        topology_warnings(node, c->journal.primary, ret);
+    }
 }
 
 static json_t *database_json(const Coord *c)
@@ -144,6 +150,12 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
     }
     if (str_eq(word, "pause") && str_eq(name, c->journal.primary)) {
         api_error(req, ERR_REFUSED, "%s is the primary: only replicas can be paused", name);
+        return;
+    }
+    const Agent *primary = state_primary_agent(c);
+    AUTOFREE char *mixed = primary && str_eq(word, "pause") ? topology_mixed(&primary->node, &a->node) : NULL;
+    if (mixed) {
+        api_error(req, ERR_REFUSED, "%s %s", name, mixed);
         return;
     }
     AUTOFREE char *path = xasprintf("/v1/%s", word);

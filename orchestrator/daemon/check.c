@@ -36,9 +36,10 @@ static void add(json_t *list, const char *node, const char *name, const char *le
 /* A replica without an agent stays stopped after its next restart: its server is told not to start it. */
 static void agent_finding(json_t *list, const Node *n)
 {
-    DbFlavor flavor = DB_MARIADB;
+    DbFlavor flavor;
     bool known = n->agent.server.flavor && flavor_from_name(n->agent.server.flavor, &flavor);
-    const char *skip = known ? flavor_of(flavor)->skip_start_option : "skip_slave_start";
+    const char *skip =
+        known ? flavor_of(flavor)->skip_start_option : "skip_slave_start (MySQL: skip_replica_start)";
     if (!n->agent_error) {
         add(list, n->name, "agent", "ok", n->url, NULL);
         return;
@@ -59,6 +60,7 @@ static void agent_finding(json_t *list, const Node *n)
 static void own_findings(Coord *c, json_t *list)
 {
     bool database = store_is_up(c) && c->loaded;
+    const Agent *primary = state_primary_agent(c);
     add(list, NULL, "primary", c->journal.primary ? "ok" : "error",
         c->journal.primary  ? c->journal.primary
         : c->topology_error ? c->topology_error
@@ -74,6 +76,9 @@ static void own_findings(Coord *c, json_t *list)
     for (size_t i = 0; i < c->n_agents; i++) {
         const Node *n = &c->agents[i]->node;
         agent_finding(list, n);
+        AUTOFREE char *mixed = primary ? topology_mixed(&primary->node, n) : NULL;
+        if (mixed)
+            add(list, n->name, "flavor", "error", mixed, "replace the server, or take it out of \"agents\"");
         if (!n->agent_error && n->agent.node && !n->agent.jobs.n)
             add(list, n->name, "jobs", "warning", "its agent knows no job", "add job files to its jobs_dir");
         for (size_t k = 0; k < n->agent.warnings.n; k++)

@@ -20,6 +20,7 @@ typedef struct Statement {
 
 typedef struct Statements {
     const StrList *files;
+    DbFlavor flavor;
     const char *position; /* only what is beyond it */
     int64_t server_id;    /* only those of this server; 0: the first of each domain */
     Statement *v;
@@ -58,7 +59,7 @@ static bool take(void *arg, const BinlogGroup *g, Err *err)
     if (s->server_id ? g->server_id != (uint32_t)s->server_id : has_domain(s, g->domain))
         return true;
     Statement one = {.gtid = binlog_group_gtid(g)};
-    if (buffer_reaches(DB_MARIADB, s->position, one.gtid)) {
+    if (buffer_reaches(s->flavor, s->position, one.gtid)) {
         free(one.gtid);
         return true;
     }
@@ -130,15 +131,16 @@ bool recovered_explain(Db *db, const StrList *relay_files, const ReplStatus *sta
         return false;
     recovered_done(ret);
     ret->state = gtids_without_own(state, status->applied, status->server_id);
-    position = gtids_position(ret->state, status->applied);
+    position = gtids_position(db_version(db)->flavor, ret->state, status->applied);
     if (!position)
         return err_set(err, ERR_CORRUPT, 0, "the state \"%.200s\" cannot be understood", state);
-    AUTO(statements_done) Statements own = {.position = position, .server_id = status->server_id};
-    AUTO(statements_done) Statements next = {.position = position};
+    AUTO(statements_done)
+    Statements own = {.flavor = db_version(db)->flavor, .position = position, .server_id = status->server_id};
+    AUTO(statements_done) Statements next = {.flavor = db_version(db)->flavor, .position = position};
     if (!read_own(db, &own, err) || !walk(&next, relay_files, err))
         return false;
     *ret_explained = judge(&own, &next, ret);
-    ret->position = gtids_position(ret->state, status->applied);
+    ret->position = gtids_position(db_version(db)->flavor, ret->state, status->applied);
     return true;
 }
 
@@ -155,7 +157,7 @@ static const WireField fields[] = {
 
 static bool take_over(Db *db, const char *path, const Recovered *r, Err *err)
 {
-    return db_exec(db, err, flavor_of(DB_MARIADB)->refetch_sql, "") &&
+    return db_exec(db, err, flavor_of(db_version(db)->flavor)->refetch_sql, "") &&
            db_exec(db, err, "SET GLOBAL gtid_binlog_state=?", "s", r->state) &&
            db_exec(db, err, "SET GLOBAL gtid_slave_pos=?", "s", r->position) && fs_remove(path, err);
 }
@@ -177,7 +179,7 @@ bool recovered_finish(Db *db, const char *path, const char *applied, Err *err)
     }
     if (!wire_read(fields, j, &r, err))
         return false;
-    if (buffer_reaches(DB_MARIADB, applied, r.position))
+    if (buffer_reaches(db_version(db)->flavor, applied, r.position))
         return fs_remove(path, err);
     return take_over(db, path, &r, err);
 }

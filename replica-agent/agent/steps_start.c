@@ -225,7 +225,7 @@ static bool position_lags(const Step *s)
                       .applied = s->status.applied,
                       .binlog = s->status.binlog,
                       .server_id = s->status.server_id};
-    return in.flavor == DB_MARIADB && !s->status.sql_running && buffer_position_lags(&in);
+    return !s->status.sql_running && buffer_position_lags(&in);
 }
 
 /* A rescue is the only way where kept transactions are missing and the source does not send them, where the

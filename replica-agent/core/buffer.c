@@ -69,10 +69,9 @@ BufferState buffer_judge(const BufferInput *in, char **ret_errant)
     AUTOFREE char *position = buffer_position(in->flavor, in->applied, in->binlog);
     if (!position)
         return BUFFER_UNKNOWN;
-    bool behind = in->flavor == DB_MARIADB && buffer_position_lags(in);
-    if (!behind && buffer_reaches(in->flavor, in->applied, in->held))
+    if (!buffer_position_lags(in) && buffer_reaches(in->flavor, in->applied, in->held))
         return BUFFER_APPLIED;
-    AUTOFREE char *errant = in->flavor == DB_MARIADB ? find_errant(in) : NULL;
+    AUTOFREE char *errant = find_errant(in);
     if (!errant)
         return BUFFER_BEYOND;
     if (ret_errant)

@@ -29,7 +29,7 @@ BufferState buffer_judge(const BufferInput *in, char **ret_errant);
 
 /* MariaDB: the binary log knows of replicated transactions that the replica's own position does not: a
  * rescue, or a DDL of the applier, was cut off in between. An applier would begin with them again. `held` is
- * not looked at. */
+ * not looked at. MySQL has one position, which never lags. */
 bool buffer_position_lags(const BufferInput *in);
 
 /* Where a rescue goes on from; owned, NULL if a position cannot be parsed. */

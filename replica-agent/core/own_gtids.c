@@ -55,13 +55,13 @@ char *gtids_with(const char *state, const char *gtid)
     return str_take(&out);
 }
 
-char *gtids_position(const char *state, const char *applied)
+char *gtids_position(DbFlavor flavor, const char *state, const char *applied)
 {
     char *position = xstrdup(applied ? applied : "");
     AUTO(strlist_done) StrList all = STRLIST_INIT;
     strlist_split(&all, state ? state : "", ',');
     for (size_t i = 0; position && i < all.n; i++) {
-        char *next = gtid_max_text(DB_MARIADB, position, all.v[i]);
+        char *next = gtid_max_text(flavor, position, all.v[i]);
         free(position);
         position = next;
     }

@@ -6,9 +6,11 @@
 
 #include <stdint.h>
 
+#include "common/gtid.h"
+
 /* The state without what this server wrote beyond the applied position. Owned. */
 char *gtids_without_own(const char *state, const char *applied, int64_t server_id);
 /* The state after one more transaction. Owned. */
 char *gtids_with(const char *state, const char *gtid);
 /* For each domain the greatest of the state and of `applied`. Owned; NULL if one cannot be parsed. */
-char *gtids_position(const char *state, const char *applied);
+char *gtids_position(DbFlavor flavor, const char *state, const char *applied);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/flavor.h"
 #include "common/fs.h"
 #include "common/gz.h"
 #include "common/log.h"
@@ -129,7 +130,7 @@ static bool begin(Run *r, Err *err)
     bool ok = db_connect(&r->o->target, 0, &db, err) && check_position(r, db, err) &&
               target_read(db, &r->job.index, checksum, &r->target, err);
     if (ok) {
-        r->manifest.flavor = db_version(db)->flavor == DB_MARIADB ? "mariadb" : "mysql";
+        r->manifest.flavor = flavor_of(db_version(db)->flavor)->name;
         r->manifest.server_version = xstrdup(db_version(db)->text);
     }
     db_close(db);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/flavor.h"
 #include "common/json.h"
 #include "common/progress.h"
 #include "replica-agent/dump/catalogue.h"
@@ -38,7 +39,7 @@ static bool same_flavor(Db *db, const json_t *about)
 {
     const char *version = json_str(json_object_get(about, "snapshot"), "server_version");
     version = *version ? version : json_str(about, "server_version");
-    return (strstr(version, "MariaDB") != NULL) == (db_version(db)->flavor == DB_MARIADB);
+    return flavor_of_text(version) == db_version(db)->flavor;
 }
 
 bool prove_tables(Db *db, const Folder *f, size_t *ret_tables, Err *err)

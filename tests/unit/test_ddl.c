@@ -121,7 +121,7 @@ static void test_own_gtids(void **state)
     AUTOFREE char *more = gtids_with("0-1-197,7-1-3", "0-1-198"), *new = gtids_with("", "7-1-4");
     assert_string_equal(more, "7-1-3,0-1-198");
     assert_string_equal(new, "7-1-4");
-    AUTOFREE char *position = gtids_position("0-2-50,0-1-197,7-1-4", "0-1-198");
+    AUTOFREE char *position = gtids_position(DB_MARIADB, "0-2-50,0-1-197,7-1-4", "0-1-198");
     assert_string_equal(position, "0-1-198,7-1-4");
 }
 

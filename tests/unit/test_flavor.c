@@ -52,15 +52,17 @@ static void versions(void **state)
     (void)state;
     static const struct {
         DbVersion v;
-        bool ok;
+        bool ok, untested;
     } cases[] = {
-        {{DB_MARIADB, 10, 11, 0, ""}, true},  {{DB_MARIADB, 11, 8, 2, ""}, true},
-        {{DB_MARIADB, 10, 6, 20, ""}, false}, {{DB_MYSQL, 8, 4, 0, ""}, true},
-        {{DB_MYSQL, 9, 7, 4, ""}, true},      {{DB_MYSQL, 8, 0, 44, ""}, false},
+        {{DB_MARIADB, 10, 11, 0, ""}, true, false},  {{DB_MARIADB, 11, 8, 2, ""}, true, true},
+        {{DB_MARIADB, 10, 6, 20, ""}, false, false}, {{DB_MYSQL, 8, 4, 0, ""}, true, false},
+        {{DB_MYSQL, 9, 7, 4, ""}, true, false},      {{DB_MYSQL, 9, 8, 0, ""}, true, true},
+        {{DB_MYSQL, 10, 0, 0, ""}, true, true},      {{DB_MYSQL, 8, 0, 44, ""}, false, false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Err err;
         assert_int_equal(flavor_check_version(&cases[i].v, &err), cases[i].ok);
+        assert_int_equal(flavor_is_untested(&cases[i].v), cases[i].untested);
         if (!cases[i].ok)
             assert_int_equal(err.kind, ERR_REFUSED);
     }

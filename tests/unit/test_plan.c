@@ -11,7 +11,7 @@ enum { NOW = 1000000 };
 static JobInfo jobs[] = {{(char *)"dump", (char *)"dump", (char *)"replica", (char *)"none"},
                          {(char *)"count", (char *)"command", (char *)"replica", (char *)"none"}};
 
-/* "db1", or with words: "db1 lag=N(ms) paused taken=4.1 stopped down unreachable jobless old other" */
+/* "db1", or with words: "db1 lag=N(ms) paused taken=4.1 stopped down unreachable jobless old other mysql" */
 static Node node_from(const char *text, char *name)
 {
     sscanf(text, "%15s", name);
@@ -19,7 +19,7 @@ static Node node_from(const char *text, char *name)
     n.agent = (NodeState){.node = name, .jobs = {jobs, COUNT(jobs)}, .spool_free_bytes = 1000};
     n.agent.server =
         (ServerState){.up = !strstr(text, "down"),
-                      .flavor = (char *)"mariadb",
+                      .flavor = (char *)(strstr(text, "mysql") ? "mysql" : "mariadb"),
                       .version = (char *)(strstr(text, "old") ? "10.6.1-MariaDB" : "10.11.19-MariaDB"),
                       .is_replica = strcmp(name, "db0") != 0,
                       .sql_running = !strstr(text, "stopped"),
@@ -130,6 +130,10 @@ static void replicas_are_chosen(void **state)
         {"db0;db1;db2 old", 2, 0, "dump", NULL, "db2 runs 10.6.1-MariaDB, db1 runs 10.11.19-MariaDB"},
         {"db0;db1;db2 domains", 2, 0, "dump", NULL, "several GTID domains"},
         {"db0;db2 domains", 1, 0, "dump", "db2", NULL},
+        {"db0;db1 mysql;db2", 1, 0, "dump", "db2", NULL},
+        {"db0;db1 mysql", 1, 0, "dump", NULL,
+         "db1 runs mysql 10.11.19-MariaDB and the primary db0 mariadb 10.11.19-MariaDB: their GTIDs mean "
+         "nothing to each other"},
         {"db0", 1, 0, "dump", NULL, "no replica is free: there is none"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -167,6 +167,10 @@ static void old(ServerFacts *f)
 {
     f->version.minor = 6;
 }
+static void newer(ServerFacts *f)
+{
+    f->version = (DbVersion){DB_MARIADB, 11, 8, 2, "11.8.2-MariaDB"};
+}
 static void starts_by_itself(ServerFacts *f)
 {
     f->skips_start = false;
@@ -222,6 +226,7 @@ static void other_faults_are_told(void **state)
         const char *name, *level, *text;
     } cases[] = {
         {old, "version", "error", "Siding needs mariadb 10.11 or newer"},
+        {newer, "version", "warning", "11.8.2-MariaDB is newer than 10.11"},
         {starts_by_itself, "skip_start", "error", "skip_slave_start is not set"},
         {writable_at_boot, "read_only_at_boot", "warning", "read_only is not in"},
         {seen_over_tcp, "boot", "warning", "cannot tell"},
