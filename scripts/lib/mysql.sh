@@ -5,7 +5,7 @@
 mysql_find() {
 	CLIENT=(mariadb --no-defaults --default-character-set=utf8mb4)
 	command -v mariadb >/dev/null || die "mariadb, the client, is missing: scripts/setup installs it"
-	SERVER=$("$ROOT/scripts/mysql-server") || die "there is no MySQL server to start"
+	SERVER=$("$ROOT/scripts/mysql-server") || die "there is no MySQL server to start (scripts/test --only mariadb does without)"
 }
 
 mysql_template() {

@@ -400,10 +400,21 @@ class Sidingd(ClusterTest):
         assert "diverged" in t["error"], t
         for a in self.agents[1:]:
             a.set(server=dict(a.server, applied="0-1-100"))
-        b=time.time()
         self.within(5, lambda: all(n["lag_trx"] == 0 for n in self.get("/v1/nodes")), "the replicas are equal again")
-        print("# took", time.time()-b)
         self.everything_forgotten()
+
+    def test_a_server_of_the_other_kind_is_refused(self):
+        for a in self.agents[1:]:
+            a.set(server=dict(a.server, flavor="mysql", version="9.7.0"))
+        words = "db2 runs mysql 9.7.0 and the primary db0 mariadb 10.11.1: their GTIDs mean nothing to each other"
+        self.within(5, lambda: any(words in w for w in self.get("/v1/status")["warnings"]), "it is told")
+        task = self.submit("count")
+        self.within(5, lambda: words in self.get(f"/v1/tasks/{task}/why")["why"], "the task says why")
+        self.refuses(422, words, "POST", "/v1/nodes/db2/pause", {"for_s": 60, "reason": "x"})
+        assert [f["node"] for f in self.get("/v1/check") if f["name"] == "flavor"] == ["db1", "db2", "db3"]
+        for a in self.agents[1:]:
+            a.set(server=dict(a.server, flavor="mariadb", version="10.11.1"))
+        self.ends(task)
 
     def test_bad_requests_get_a_sentence(self):
         self.refuses(422, 'did you mean "count"', "POST", "/v1/tasks", {"job": "cuont"})
@@ -515,7 +526,7 @@ class Sidingd(ClusterTest):
             f.write("[client]\nuser=siding\npassword=wrong\n")
         type(self).daemon = subprocess.Popen([os.path.join(BUILD, "sidingd"), "--config", self.config],
                                              stderr=self.log)
-        self.within(10, lambda: "Access denied" in self.get("/v1/status")["database"]["error"], "it is told")
+        self.within(10, lambda: "Access denied" in self.database_error(), "it is told")
         self.refuses(503, "Access denied", "POST", "/v1/tasks", {"job": "count"})
         assert [n["state"] for n in self.get("/v1/nodes")] == ["serving"] * 4
         with open(path, "w", encoding="utf-8") as f:
@@ -528,13 +539,16 @@ class Sidingd(ClusterTest):
         try:
             for connection, in self.sql("SELECT id FROM information_schema.processlist WHERE user = 'siding'"):
                 self.sql(f"KILL {connection}")
-            self.within(20, lambda: path in (self.get("/v1/status")["database"]["error"] or ""), "it is told")
+            self.within(20, lambda: path in self.database_error(), "it is told")
             before = self.steps()
             time.sleep(2)
             assert self.steps() - before < 100, "it does not wait between its tries"
         finally:
             os.rename(path + ".away", path)
         self.within(15, lambda: self.get("/v1/status")["database"]["ok"], "it is mended")
+
+    def database_error(self):
+        return self.get("/v1/status")["database"]["error"] or ""
 
     def steps(self):
         return int(re.search(r"^siding_loop_steps_total (\d+)$", self.get("/metrics"), re.M)[1])
@@ -544,7 +558,7 @@ class Sidingd(ClusterTest):
         self.sql("RENAME TABLE siding.meta TO siding.gone")
         type(self).daemon = subprocess.Popen([os.path.join(BUILD, "sidingd"), "--config", self.config],
                                              stderr=self.log)
-        self.within(10, lambda: "siding bootstrap" in self.get("/v1/status")["database"]["error"], "it is told")
+        self.within(10, lambda: "siding bootstrap" in self.database_error(), "it is told")
         self.refuses(503, "siding bootstrap", "GET", "/v1/tasks/1")
         self.sql("RENAME TABLE siding.gone TO siding.meta")
         self.within(10, self.is_ready, "it is mended")
