@@ -100,7 +100,7 @@ class Backlog:
         for i in range(1, TABLES + 1):
             c.sql("db0", TABLE % (i, i), database="bench", within_s=300)
         for procedure in (SMALL, HOT, LARGE):
-            c.sql("db0", "DELIMITER //\n%s//\n" % procedure)
+            c.sql("db0", procedure)
         c.expect_caught_up(300)
         if c.replicas == 1:
             self.relax_alone()

@@ -284,12 +284,10 @@ class FaultCluster(Cluster):
         """SHOW REPLICA STATUS with the keys io, sql, port, file (of the source, received) and received (a GTID position or
         set) in either flavour; None if the server does not answer in time."""
         try:
-            out = subprocess.run(["mariadb", "--no-defaults", "--connect-timeout=3", "-S", self.socket(node), "-e",
-                                  "SHOW REPLICA STATUS\\G"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, timeout=within_s, check=True).stdout.decode("utf-8", "replace")
-        except (subprocess.SubprocessError, OSError):
+            names, rows = self.query(node, "SHOW REPLICA STATUS", within_s=within_s)
+        except (Failed, OSError):
             return None
-        row = {k.strip(): v.strip() for k, colon, v in (line.partition(":") for line in out.splitlines()) if colon}
+        row = {name: value or "" for name, value in zip(names, rows[0])} if rows else {}
         names = {"io": "Slave_IO_Running Replica_IO_Running", "sql": "Slave_SQL_Running Replica_SQL_Running",
                  "port": "Master_Port Source_Port", "file": "Master_Log_File Source_Log_File", "received": "Gtid_IO_Pos Retrieved_Gtid_Set"}
         return dict(row, **{key: next((row[n] for n in either.split() if n in row), None) for key, either in names.items()})

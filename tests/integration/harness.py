@@ -18,6 +18,8 @@ import threading
 import time
 import unittest
 
+from sqlclient import Connection, SqlError
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SIDING_BUILD", os.path.join(ROOT, "build"))
 SANDBOX = os.path.join(ROOT, "scripts", "sandbox")
@@ -273,13 +275,15 @@ class Cluster:
 
     def sql(self, node, statement, database=None, within_s=60):
         """Rows of text fields (None for NULL) of statements run as root."""
-        client = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
-                  "--local-infile=1", "--connect-timeout=10", "-S", self.socket(node)]
-        done = subprocess.run(client + ([database] if database else []), input=statement.encode(), timeout=within_s,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise Failed("%s: %s\nin: %s" % (node, done.stderr.decode().strip(), statement[:500]))
-        return rows_of(done.stdout.decode("utf-8", "replace"))
+        return self.query(node, statement, database, within_s)[1]
+
+    def query(self, node, statement, database=None, within_s=60):
+        """(names, rows)"""
+        try:
+            with Connection(self.socket(node), database, within_s) as connection:
+                return connection.query(statement)
+        except SqlError as e:
+            raise Failed("%s: %s\nin: %s" % (node, e, statement[:500])) from None
 
     def value(self, node, statement, **keywords):
         rows = self.sql(node, statement, **keywords)
@@ -290,11 +294,8 @@ class Cluster:
 
     def replication(self, node):
         """SHOW REPLICA STATUS as a dict, with the neutral keys io, sql, source_port added; {} on a primary."""
-        status, out, err = call("mariadb", "--no-defaults", "-S", self.socket(node), "-e", "SHOW REPLICA STATUS\\G")
-        if status:
-            raise Failed("%s: %s" % (node, err))
-        row = {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in out.splitlines())
-               if colon}
+        names, rows = self.query(node, "SHOW REPLICA STATUS")
+        row = {key: value or "" for key, value in zip(names, rows[0])} if rows else {}
         for key in list(row):
             for old, new in (("_IO_Running", "io"), ("_SQL_Running", "sql"), ("_Port", "source_port")):
                 if key.endswith(old):
