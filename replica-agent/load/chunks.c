@@ -161,9 +161,10 @@ bool load_rows(Load *l, int64_t loaded, Err *err)
             ok = err_set(err, ERR_CORRUPT, 0, "the files end after %lld of %lld rows", (long long)loaded,
                          (long long)l->bundle->rows);
         took_ms = clock_mono_ms() - begun;
+        throttle_took(&l->pace, rows, write_ms, took_ms - write_ms);
         ok =
             ok && rest(l, throttle_rest_ms(&l->pace, rows, write_ms, took_ms - write_ms), loaded + rows, err);
-        l->txn_rows = throttle_next_rows(l->txn_rows, write_ms, l->o->max_txn_ms, most);
+        l->txn_rows = throttle_next_rows(&l->pace, l->txn_rows, l->o->max_txn_ms, most);
         if (took_ms > l->outcome.longest_txn_ms)
             l->outcome.longest_txn_ms = took_ms;
         loaded += rows;

@@ -5,7 +5,10 @@
 
 enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000, NOISE_MS = 20, LONGEST_REST_MS = 500 };
 
-#define FORGET 1.02
+static const double FORGET = 1.02;
+static const double RECENT = 0.25; /* weight of the last transaction */
+static const double AIM = 0.8;     /* of max_txn_ms: one may take longer than those before it */
+static const double LEAST = 0.3;   /* and this for rows where commits take long */
 
 int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n)
 {
@@ -35,24 +38,39 @@ static double best(double known, double seen)
     return known > 0 && known < seen ? known : seen;
 }
 
-int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms)
+static void follow(double *recent, double seen)
 {
-    if (rows <= 0)
-        return 0;
-    p->row_ms = best(p->row_ms, (double)write_ms / (double)rows);
-    p->commit_ms = best(p->commit_ms, (double)commit_ms);
-    double excess = (double)(write_ms + commit_ms) - p->row_ms * (double)rows - p->commit_ms;
-    if (excess < NOISE_MS)
-        return 0;
-    return excess < LONGEST_REST_MS ? (int64_t)excess : LONGEST_REST_MS;
+    *recent = *recent > 0 ? *recent + RECENT * (seen - *recent) : seen;
 }
 
-int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most)
+void throttle_took(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms)
 {
-    if (took_ms > max_ms)
-        rows = rows / 2;
-    else if (took_ms < max_ms / 2)
-        rows = rows + rows / 2 + 1;
+    if (rows <= 0)
+        return;
+    p->row_ms = best(p->row_ms, (double)write_ms / (double)rows);
+    p->commit_ms = best(p->commit_ms, (double)commit_ms);
+    follow(&p->recent_row_ms, (double)write_ms / (double)rows);
+    follow(&p->recent_commit_ms, (double)commit_ms);
+}
+
+int64_t throttle_rest_ms(const ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms)
+{
+    double alone = p->row_ms * (double)rows, rest = 0;
+    double writing = (double)write_ms - alone, committing = (double)commit_ms - p->commit_ms;
+    if (committing >= NOISE_MS)
+        rest += committing;
+    if (writing >= NOISE_MS && writing > alone / 2)
+        rest += writing < (double)write_ms / 2 ? writing / 2 : (double)write_ms / 4;
+    return rest < LONGEST_REST_MS ? (int64_t)rest : LONGEST_REST_MS;
+}
+
+int64_t throttle_next_rows(const ThrottlePace *p, int64_t rows, int64_t max_ms, int64_t most)
+{
+    double for_rows = AIM * (double)max_ms - p->recent_commit_ms, least = LEAST * (double)max_ms;
+    for_rows = for_rows < least ? least : for_rows;
+    double wanted = p->recent_row_ms > 0 ? for_rows / p->recent_row_ms : 2.0 * (double)rows;
+    int64_t fewest = rows / 2, greatest = rows + rows / 2 + 1;
+    rows = wanted < (double)fewest ? fewest : wanted > (double)greatest ? greatest : (int64_t)wanted;
     if (rows > most)
         rows = most;
     return rows < 1 ? 1 : rows;

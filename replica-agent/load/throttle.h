@@ -21,15 +21,19 @@ typedef struct ThrottleInputs {
 /* Milliseconds to wait before looking again, 0: go on. The reason is a sentence for people. */
 int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n);
 
-/* The best this server has shown, slowly forgotten: rows become slower as indexes grow. Zeroed at the start.
- */
+/* How long rows and commits take here, told by the transactions. Zeroed at the start. */
 typedef struct ThrottlePace {
-    double row_ms, commit_ms;
+    double row_ms, commit_ms; /* the best, slowly forgotten: rows become slower as indexes grow */
+    double recent_row_ms, recent_commit_ms;
 } ThrottlePace;
 
-/* Milliseconds to rest after a transaction: what it took longer than at the server's best, which is the time
- * that others wanted of it. */
-int64_t throttle_rest_ms(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms);
+void throttle_took(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms);
 
-/* Rows of the next transaction after one of `rows` took `took_ms`: within [1, most], aiming below max_ms. */
-int64_t throttle_next_rows(int64_t rows, int64_t took_ms, int64_t max_ms, int64_t most);
+/* Milliseconds to rest after that transaction. A commit that took longer than the best waited for disk or
+ * replicas: as long again. Rows that took longer waited for others who run: half of it, and at most a quarter
+ * of the transaction, since a rest that grows with the noise of a busy server would never end. */
+int64_t throttle_rest_ms(const ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms);
+
+/* Rows of the next transaction after one of `rows`: within [1, most], so that at the recent pace it takes
+ * well below max_ms. */
+int64_t throttle_next_rows(const ThrottlePace *p, int64_t rows, int64_t max_ms, int64_t most);

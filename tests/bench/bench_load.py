@@ -107,8 +107,11 @@ def main(bench):
         cluster.expect_caught_up(600)
 
         def ready():
+            # The replica has a host of its own in real life: here it receives and acknowledges, and applies in between.
+            cluster.sql("db1", "START REPLICA SQL_THREAD")
             loads.clear()
             cluster.expect_caught_up(600)
+            cluster.sql("db1", "STOP REPLICA SQL_THREAD")
         pids = lambda: [cluster.pid("server0")]  # noqa: E731
         peers = [Peer("LOAD DATA, one transaction", loads.beside(loads.load_data), ready, pids),
                  Peer("siding-load", loads.beside(loads.siding), ready, pids),

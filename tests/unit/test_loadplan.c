@@ -178,35 +178,58 @@ static void waits_with_a_reason(void **state)
     }
 }
 
+static int64_t next_after(int64_t rows, int64_t write_ms, int64_t commit_ms, int64_t most)
+{
+    ThrottlePace p = {0};
+    throttle_took(&p, rows, write_ms, commit_ms);
+    return throttle_next_rows(&p, rows, 100, most);
+}
+
 static void transactions_find_their_size(void **state)
 {
     (void)state;
-    assert_int_equal(throttle_next_rows(1000, 200, 100, 5000), 500);
-    assert_int_equal(throttle_next_rows(1, 200, 100, 5000), 1);
-    assert_int_equal(throttle_next_rows(1000, 80, 100, 5000), 1000);
-    assert_int_equal(throttle_next_rows(1000, 10, 100, 5000), 1501);
-    assert_int_equal(throttle_next_rows(4000, 10, 100, 5000), 5000);
-    int64_t rows = 5000; /* a server of 50 rows/ms: settles with commits of 50 to 100 ms */
-    for (int i = 0; i < 50; i++)
-        rows = throttle_next_rows(rows, rows / 50, 100, 1000000);
-    assert_in_range(rows / 50, 50, 100);
+    assert_int_equal(next_after(1000, 200, 0, 5000), 500); /* at most halved */
+    assert_int_equal(next_after(1, 200, 0, 5000), 1);
+    assert_int_equal(next_after(1000, 80, 0, 5000), 1000);
+    assert_int_equal(next_after(1000, 60, 20, 5000), 1000);  /* the commit counts */
+    assert_int_equal(next_after(1000, 30, 500, 5000), 1000); /* a slow one does not end in single rows */
+    assert_int_equal(next_after(1000, 10, 0, 5000), 1501);
+    assert_int_equal(next_after(4000, 10, 0, 5000), 5000);
+    assert_int_equal(next_after(1000, 0, 0, 5000), 1501);
+    ThrottlePace p = {0};
+    int64_t rows =
+        1000; /* a server of 50 rows/ms with commits of 10 ms, each tenth transaction twice as slow */
+    for (int i = 0; i < 200; i++) {
+        throttle_took(&p, rows, rows / (i % 10 ? 50 : 25), 10);
+        rows = throttle_next_rows(&p, rows, 100, 1000000);
+        if (i > 20)
+            assert_in_range(rows / 50, 50, 75);
+    }
+}
+
+static int64_t rest_after(ThrottlePace *p, int64_t rows, int64_t write_ms, int64_t commit_ms)
+{
+    throttle_took(p, rows, write_ms, commit_ms);
+    return throttle_rest_ms(p, rows, write_ms, commit_ms);
 }
 
 static void rests_while_others_are_served(void **state)
 {
     (void)state;
     ThrottlePace p = {0};
-    assert_int_equal(throttle_rest_ms(&p, 1000, 50, 5), 0); /* the first is the best so far */
-    assert_int_equal(throttle_rest_ms(&p, 2000, 100, 10), 0);
-    assert_int_equal(throttle_rest_ms(&p, 1000, 60, 5), 0); /* noise */
-    int64_t contended = throttle_rest_ms(&p, 1000, 150, 5); /* rows take three times as long */
-    assert_in_range(contended, 90, 100);
-    int64_t commits = throttle_rest_ms(&p, 1000, 50, 405); /* disk or replicas are behind */
+    assert_int_equal(rest_after(&p, 1000, 50, 5), 0); /* the first is the best so far */
+    assert_int_equal(rest_after(&p, 2000, 100, 10), 0);
+    assert_int_equal(rest_after(&p, 1000, 60, 5), 0);  /* noise */
+    assert_int_equal(rest_after(&p, 4000, 280, 5), 0); /* less than half as long again */
+    assert_in_range(rest_after(&p, 1000, 90, 5), 15, 20);
+    int64_t contended = rest_after(&p, 1000, 150, 5); /* rows take three times as long */
+    assert_in_range(contended, 36, 38);
+    int64_t commits = rest_after(&p, 1000, 50, 405); /* disk or replicas are behind */
     assert_in_range(commits, 390, 400);
-    assert_int_equal(throttle_rest_ms(&p, 1000, 50, 60000), 500);
-    assert_int_equal(throttle_rest_ms(&p, 0, 0, 0), 0);
+    assert_int_equal(rest_after(&p, 1000, 50, 60000), 500);
+    assert_int_equal(rest_after(&p, 0, 0, 0), 0);
     for (int i = 0; i < 500; i++) /* slower for good is the new best after a while */
-        contended = throttle_rest_ms(&p, 1000, 150, 5);
+        contended = rest_after(&p, 1000, 150, 5);
     assert_int_equal(contended, 0);
 }
 
