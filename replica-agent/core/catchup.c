@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { RECENT_MS = 20000 };
+enum { RECENT_MS = 2000, RECENT_SAMPLES = 6 };
 
 void catchup_start(Catchup *c, DbFlavor flavor, const char *applied, int64_t now_ms)
 {
@@ -61,12 +61,13 @@ static void thin_out(Catchup *c)
     c->n = kept;
 }
 
+/* The later half of the time: what came first was applied with cold caches. */
 static const CatchupSample *oldest_that_counts(const Catchup *c, int64_t now_ms)
 {
     int64_t half = (now_ms - c->samples[0].at_ms) / 2;
     int64_t from = now_ms - (half > RECENT_MS ? half : RECENT_MS);
     size_t i = 0;
-    while (i + 2 < c->n && c->samples[i].at_ms < from)
+    while (i + RECENT_SAMPLES < c->n && c->samples[i].at_ms < from)
         i++;
     return &c->samples[i];
 }

@@ -181,6 +181,28 @@ static void eta_of_a_steady_replay(void **state)
     }
 }
 
+static void eta_forgets_a_cold_start(void **state)
+{
+    (void)state;
+    Catchup c = {0};
+    catchup_start(&c, DB_MARIADB, "0-1-0", 0);
+    double done = 0;
+    for (int64_t t = 0; t <= 6000; t += 200) { /* three seconds at half of the rate; 60 s in all */
+        char applied[40];
+        snprintf(applied, sizeof applied, "0-1-%lld", (long long)done);
+        (void)!catchup_sample(&c, &(CatchupReading){.now_ms = t,
+                                                    .applied = applied,
+                                                    .received = "0-1-58500",
+                                                    .connected = true,
+                                                    .exec_file = "b.1",
+                                                    .exec_pos = (int64_t)done * 600,
+                                                    .backlog_bytes = (58500 - (int64_t)done) * 600});
+        done += t < 3000 ? 100 : 200;
+    }
+    assert_near(c.eta_s, 54, 0.05);
+    catchup_done(&c);
+}
+
 static void backlog_in_bytes(void **state)
 {
     (void)state;
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test(without_received_gtids_the_coordinates_decide),
         cmocka_unit_test(eta_counts_what_arrives_meanwhile),
         cmocka_unit_test(eta_of_a_steady_replay),
+        cmocka_unit_test(eta_forgets_a_cold_start),
         cmocka_unit_test(backlog_in_bytes),
         cmocka_unit_test(lag),
         cmocka_unit_test(settings_of_a_way),
