@@ -266,8 +266,9 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
         const char *const more[] = {"--program", j->f.upload_program, "--"};
         for (size_t i = 0; i < COUNT(more); i++)
             strlist_add(&ret->args, more[i]);
-        add_expanded(&ret->args, &j->f.upload_args, &ret->env);
     }
+    if (j)
+        add_expanded(&ret->args, &j->f.upload_args, &ret->env);
     return true;
 }
 

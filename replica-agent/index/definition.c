@@ -84,7 +84,9 @@ const ConfOption job_file_options[] = {
      .doc =
          "What takes a command's result on the primary's host, run without a shell. It finds the result in "
          "SIDING_RESULT_DIR, and may be run again after a crash."},
-    {"upload_args", CONF_STRS, offsetof(JobFile, upload_args), .doc = "Its arguments."},
+    {"upload_args", CONF_STRS, offsetof(JobFile, upload_args),
+     .doc = "Its arguments; for the other uploads more options of siding-load, like \"--max-txn-ms\", "
+            "\"50\"."},
     {"target", CONF_STR, offsetof(JobFile, target), .doc = "The table a command's result is loaded into."},
     {"columns", CONF_STRS, offsetof(JobFile, columns),
      .doc = "Columns of the result's rows; left out: those of the table."},

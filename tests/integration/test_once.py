@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Each row of a result is in the primary once, whatever is killed during the upload: the loader, the agent, the
+coordinator, the primary. SIDING_UPLOAD_KILLS=N kills so many times instead of a few; SIDING_UPLOAD_SEED=S begins with
+that seed."""
+import contextlib
+import os
+import random
+import signal
+import time
+
+from harness import ClusterTest, Failed, main, wait_until
+
+ROWS = 4000
+JOB = """
+name = "rows"; kind = "command"; on = "replica"; upload = "append"; target = "shop.word"; program = "/bin/bash";
+args = [ "-c", "seq 1 %d | sed \\"s/^/${SIDING_RUN_ID%%.*}\\\\t/\\" >$SIDING_RESULT_DIR/shop.word.00000.tsv" ];
+upload_args = [ "--rows-per-transaction", "5" ];
+""" % ROWS
+
+
+class Uploads:
+    replicas = 1
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.sql("db0", "CREATE DATABASE shop; CREATE TABLE shop.word (task INT NOT NULL, n INT NOT NULL, KEY (task, n))")
+        c.job("rows", JOB)
+        wait_until(lambda: "rows" in str(c.siding("cluster", "status")["nodes"][1]["agent"].get("jobs")), 20, "the job is known")
+
+    def test_killed_at_random_they_load_each_row_once(self):
+        seed = int(os.environ.get("SIDING_UPLOAD_SEED", random.randrange(1 << 30)))
+        wanted, kills, rounds = int(os.environ.get("SIDING_UPLOAD_KILLS", "6")), {}, 0
+        while sum(kills.values()) < wanted:
+            self.upload(random.Random(seed + rounds), wanted, kills)
+            rounds += 1
+        print("# seed %d, %d uploads, kills: %s" % (seed, rounds, kills), flush=True)
+        self.cluster.expect_equal()
+
+    def upload(self, dice, wanted, kills):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "rows")
+        c.expect_run_state(task, "uploading", 60)
+        for _ in range(12):
+            time.sleep(dice.uniform(0, 0.6))
+            if sum(kills.values()) >= wanted or c.task(task)["state"] == "done":
+                break
+            what = dice.choice(("loader", "loader", "agent0", "sidingd", "server0"))
+            if self.kill(what):
+                kills[what] = kills.get(what, 0) + 1
+        self.finish(task)
+        self.assertEqual(c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT n), MAX(n) FROM shop.word WHERE task = %s" % task),
+                         [(str(ROWS), str(ROWS), str(ROWS))], "task %s" % task)
+        uploads = [t for t in c.siding("task", "list") if t.get("parent_task") == int(task)]
+        self.assertEqual([t["state"] for t in uploads], ["done"])
+
+    def finish(self, task):
+        """A loader that was killed too often is given up: a person says to go on."""
+        state = lambda: self.cluster.task(task)["state"]
+        while wait_until(lambda: state() if state() in ("done", "error") else None, 240, lambda: self.cluster.describe(task)) == "error":
+            self.cluster.siding("task", "retry", task)
+            wait_until(lambda: state() != "error", 20, "it is tried again")
+
+    def kill(self, what):
+        """True if there was something to kill; what is started by nobody else is started again."""
+        c = self.cluster
+        if what == "loader":
+            return self.kill_loader()
+        try:
+            c.kill(what)
+        except Failed:
+            return False
+        c.up()
+        return True
+
+    def kill_loader(self):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    words = f.read().decode("utf-8", "replace").split("\0")
+                if os.path.basename(words[0]) == "siding-load" and any(w.startswith(self.cluster.folder) for w in words):
+                    os.kill(int(pid), signal.SIGKILL)
+                    return True
+        return False
+
+
+class MariaDB(Uploads, ClusterTest):
+    pass
+
+
+class MySQL(Uploads, ClusterTest):
+    flavor = "mysql"
+
+
+if __name__ == "__main__":
+    main()
