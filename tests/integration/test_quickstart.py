@@ -17,8 +17,10 @@ from harness import ROOT, ClusterTest, PortRange, call, main, processes_naming, 
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib", "quickstart"))
 import catalogue  # noqa: E402
 import compare  # noqa: E402
+import flavor  # noqa: E402
 import latency  # noqa: E402
 import restore  # noqa: E402
+import summary  # noqa: E402
 import witness  # noqa: E402
 import words  # noqa: E402
 from servers import Session, SqlError  # noqa: E402
@@ -51,6 +53,13 @@ class Pure(unittest.TestCase):
         self.assertAlmostEqual(pause["write_rate"], 30)
         self.assertEqual(pause["caught_up_at"], 4)
 
+    def test_positions_of_both_servers(self):
+        uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+        self.assertEqual([witness.sequence(p) for p in ("", "0-1-12", uuid + ":7", uuid + ":1-12", uuid + ":1-5:7-12")], [0, 12, 7, 12, 12])
+        self.assertEqual((summary.short("0-1-12"), summary.short(uuid + ":1-12")), ("0-1-12", "3e11fa47…:1-12"))
+        self.assertEqual([flavor.of(v).name for v in ("10.11.19-MariaDB-0+deb12u1-log", "9.7.4")], ["mariadb", "mysql"])
+        self.assertEqual(dir(flavor.MariaDB), dir(flavor.MySQL))
+
     def test_latencies_by_window(self):
         samples = [(t, 1000 * (t % 100 + 1), "edit", t != 150) for t in range(200)]
         w = latency.window(samples, 100, 200)
@@ -70,8 +79,14 @@ class Pure(unittest.TestCase):
 
 
 class Proofs(ClusterTest):
-    """The catalogue on servers without agents."""
+    """The catalogue on servers without agents; replicas are written to."""
     servers_only = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for node in ("db1", "db2"):
+            cls.cluster.sql(node, "SET GLOBAL read_only = OFF")
 
     def sample(self, node="db1"):
         class Server:
@@ -122,16 +137,21 @@ class Proofs(ClusterTest):
             f.writelines("%s\t%d\t%d\t%d\n" % (*key, n) for key, n in sorted(postings.items()))
 
 
-class Whole(unittest.TestCase):
+class ProofsOnMySQL(Proofs):
+    flavor = "mysql"
+
+
+class MainJob:
     """scripts/quickstart as a user runs it, on a small catalogue, without a terminal."""
+    records = 3000
 
     def setUp(self):
         self.ports = PortRange()
         self.addCleanup(self.ports.release)
         self.folder = tempfile.mkdtemp(prefix="sdq", dir="/tmp")
         self.addCleanup(shutil.rmtree, self.folder, True)
-        self.command = [os.path.join(ROOT, "scripts", "quickstart"), "--records", "3000", "--dir", self.folder,
-                        "--base-port", str(self.ports.base)]
+        self.command = [os.path.join(ROOT, "scripts", "quickstart"), "--flavor", self.flavor, "--records", str(self.records),
+                        "--dir", self.folder, "--base-port", str(self.ports.base)]
 
     def leftovers(self):
         return " ".join(processes_naming(self.folder)) + " ".join(os.listdir(self.folder) if os.path.exists(self.folder) else [])
@@ -143,6 +163,10 @@ class Whole(unittest.TestCase):
         self.assertNotRegex(out, "[^\n -~…]")
         self.assertLessEqual(max(len(line) for line in out.split("\n")), 100)
         self.assertEqual(self.leftovers(), "")
+
+
+class Whole(MainJob, unittest.TestCase):
+    flavor = "mariadb"
 
     def test_interrupted_it_leaves_nothing(self):
         with tempfile.NamedTemporaryFile("w") as out:
@@ -164,6 +188,15 @@ class Whole(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("is not an empty folder", err)
         self.assertEqual(os.listdir(self.folder), ["precious"])
+
+    def test_an_unknown_server_is_refused(self):
+        status, _, err = call(*self.command, "--flavor", "oracle")
+        self.assertEqual(status, 2)
+        self.assertIn('--flavor is mariadb or mysql, not "oracle"', err)
+
+
+class WholeOnMySQL(MainJob, unittest.TestCase):
+    flavor, records = "mysql", 2000
 
 
 if __name__ == "__main__":

@@ -48,14 +48,14 @@ def picture(server, socket, databases):
 def wait_for(server, socket, gtid, seconds=300):
     """Waits until a replica has applied `gtid`; False if it has not in time."""
     session = Session(server, socket, timeout=seconds + 10)
-    reached = session.value("SELECT MASTER_GTID_WAIT('%s', %d)" % (gtid, seconds)) == "0"
+    reached = session.value("SELECT %s('%s', %d)" % (session.flavor.wait, gtid, seconds)) == "0"
     session.close()
     return reached
 
 
 def position(socket):
     session = Session("db0", socket)
-    gtid = session.value("SELECT @@global.gtid_binlog_pos")
+    gtid = session.value("SELECT " + session.flavor.written)
     session.close()
     return gtid
 

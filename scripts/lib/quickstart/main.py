@@ -14,6 +14,7 @@ import time
 import catalogue
 import changes
 import compare
+import flavor
 import hosts
 import latency
 import load
@@ -38,7 +39,7 @@ class Run:
     def __init__(self, options):
         self.root, self.directory, self.work, self.options = options.root, options.dir, options.work, options
         self.build = os.environ.get("SIDING_BUILD", os.path.join(self.root, "build"))
-        self.replicas = ["db1", "db2"]
+        self.flavor, self.replicas = flavor.NAMED[options.flavor], ["db1", "db2"]
         self.windows, self.writers, self.scratch, self.witness, self.postings = {}, None, None, None, 0
         self.tables, self.source, self.problem = None, None, None
 
@@ -74,8 +75,8 @@ def start_cluster(run, stage):
     run.base_port = free_ports(run.options.base_port)
     log = os.path.join(run.work, "sandbox.log")
     with open(log, "wb") as f:
-        done = subprocess.run([os.path.join(run.root, "scripts", "sandbox"), "up", run.directory, "--replicas", "2", "--base-port",
-                               str(run.base_port)], stdout=f, stderr=f, stdin=subprocess.DEVNULL)
+        done = subprocess.run([os.path.join(run.root, "scripts", "sandbox"), "up", run.directory, "--replicas", "2", "--flavor", run.flavor.name,
+                               "--base-port", str(run.base_port)], stdout=f, stderr=f, stdin=subprocess.DEVNULL)
     if done.returncode:
         with open(log, encoding="utf-8", errors="replace") as f:
             raise RuntimeError("the cluster does not come up:\n" + f.read().strip())
@@ -85,7 +86,7 @@ def start_cluster(run, stage):
         if name.startswith("AGENT") and name.endswith("_PID"):
             os.kill(int(value), signal.SIGHUP)
     run.siding = Siding(run.env)
-    run.scratch = Scratch(os.path.join(run.work, "scratch"), run.base_port + 30, 900)
+    run.scratch = Scratch(run.flavor, run.options.server, os.path.join(run.work, "scratch"), run.base_port + 30, 900)
     run.scratch.prepare()
     stage.text = "primary db0, replicas db1 and db2, agents, coordinator; ports from %d" % run.base_port
 
@@ -94,7 +95,7 @@ def give_room(run):
     """The sandbox's servers are small ones; a table of a million rows wants the room it would have in production."""
     for node in ("db0", *run.replicas):
         session = Session(node, run.env[node.upper() + "_SOCKET"])
-        for setting in ("innodb_log_file_size", "innodb_buffer_pool_size"):
+        for setting in run.flavor.room:
             session.query("SET GLOBAL %s = 256 * 1024 * 1024" % setting)
         session.close()
 
@@ -178,7 +179,7 @@ def jobs_on_replicas(run, stage):
     index = run.siding.submit("index", "--job", "catalogue")
     follower.add(index)
     follower.until(is_frozen(index), show)
-    run.changed_gtid = changes.make(run.env["DB0_SOCKET"])
+    changes.make(run.env["DB0_SOCKET"])
     follower.until(all_ended, show)
     end = latency.now_ms()
     run.dump, run.index, run.upload = follower.tasks[dump], follower.tasks[index], follower.upload_of(index)
@@ -229,7 +230,7 @@ def stages(run, screen):
 
 def parse():
     parser = argparse.ArgumentParser()
-    for name in ("root", "dir", "work"):
+    for name in ("root", "dir", "work", "flavor", "server"):
         parser.add_argument("--" + name, required=True)
     for name in ("records", "base-port", "keep"):
         parser.add_argument("--" + name, type=int, default=0)
@@ -245,7 +246,7 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     run, status = Run(parse()), 1
     screen = Screen(STAGES)
-    screen.line("Siding quickstart, in %s" % run.directory)
+    screen.line("Siding quickstart on %s, in %s" % (run.flavor.title, run.directory))
     screen.line()
     try:
         stages(run, screen)

@@ -64,11 +64,9 @@ def settings_back(run):
         count = len(before)
         wrong += ["%s: %s was %s and is %s" % (node, k, before.get(k), now.get(k)) for k in sorted(set(before) | set(now))
                   if before.get(k) != now.get(k)]
-        status = witness.Session(node, run.env[node.upper() + "_SOCKET"])
-        row = status.row("SHOW SLAVE STATUS")
-        status.close()
-        if (row["Slave_IO_Running"], row["Slave_SQL_Running"]) != ("Yes", "Yes"):
-            wrong.append("%s does not replicate: IO %s, SQL %s" % (node, row["Slave_IO_Running"], row["Slave_SQL_Running"]))
+        threads = witness.threads(run.env[node.upper() + "_SOCKET"], node)
+        if threads != ("Yes", "Yes"):
+            wrong.append("%s does not replicate: IO %s, SQL %s" % (node, *threads))
     return "all %d variables of each replica are as before, replication runs" % count, wrong
 
 
@@ -93,7 +91,8 @@ def dump_restored(run):
     restore.restore(run.scratch, folder)
     tables, rows, wrong = restore.check_frozen(run.scratch, manifest)
     restore.join(run.scratch, manifest["gtid"], int(run.env["DB0_PORT"]), os.path.join(run.directory, "credentials", "repl.cnf"))
-    return "restored by zcat | mariadb it equals the frozen state: %d tables, %s rows" % (tables, number(rows)), wrong
+    return "restored by zcat | %s it equals the frozen state: %d tables, %s rows" % (
+        os.path.basename(run.scratch.loader), tables, number(rows)), wrong
 
 
 def index_in_sql(run):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The dump restored with nothing but zcat and mariadb into a scratch server, compared with the checksums
+# The dump restored with nothing but zcat and the server's client into a scratch server, compared with the checksums
 # that were taken in the frozen replica; then the scratch server joins replication at the dump's GTID.
 #
 # It also gives the frozen state of the *index* job back: that state is gone once its replica has resumed,
@@ -35,7 +35,7 @@ def plan(files):
 
 def load_file(scratch, folder, file):
     database = None if file.endswith(("-schema-create.sql", "-schema-create.sql.gz")) else re.split(r"[.]|-schema-post", file)[0]
-    client = ["mariadb", "--no-defaults", "-S", scratch.socket, "--default-character-set=utf8mb4", "--max-allowed-packet=256M",
+    client = [scratch.loader, "--no-defaults", "-S", scratch.socket, "--default-character-set=utf8mb4", "--max-allowed-packet=256M",
               "--init-command=SET SESSION foreign_key_checks=0, unique_checks=0, sql_log_bin=0"] + ([database] if database else [])
     cat = subprocess.Popen(["zcat" if file.endswith(".gz") else "cat", os.path.join(folder, file)], stdout=subprocess.PIPE)
     done = subprocess.run(client, stdin=cat.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=300)
@@ -57,7 +57,7 @@ def row_sum(session, database, table):
     """The checksum of the manifest ("rows:sum"), as replica-agent/dump/rowcheck.h describes it, written anew."""
     columns = session.rows(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = %s AND table_name ="
-        " %s AND is_generated = 'NEVER' ORDER BY ordinal_position" % (quote(database), quote(table)))
+        " %s AND %s ORDER BY ordinal_position" % (quote(database), quote(table), session.flavor.stored))
     parts = ["CONCAT(CRC32(`%s`), ',', LENGTH(`%s`))" % (c[0], c[0]) if c[1] in LONG else "`%s`" % c[0] for c in columns]
     nulls = ["ISNULL(`%s`)" % c[0] for c in columns if c[2] == "YES"]
     if nulls:
@@ -88,32 +88,31 @@ def join(scratch, gtid, primary_port, credentials):
     client = configparser.ConfigParser(interpolation=None)
     client.read(credentials)
     session = Session("scratch", scratch.socket)
-    session.query("SET GLOBAL gtid_slave_pos = %s" % quote(gtid))
-    session.query("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER=%s, MASTER_PASSWORD=%s, "
-                  "MASTER_USE_GTID=slave_pos, MASTER_HEARTBEAT_PERIOD=1, MASTER_CONNECT_RETRY=1" % (
-                      primary_port, quote(client["client"]["user"]), quote(client["client"]["password"])))
+    session.query(session.flavor.begin_at % quote(gtid))
+    session.query(session.flavor.follow % (primary_port, quote(client["client"]["user"]), quote(client["client"]["password"])))
     session.close()
 
 
 def forward(scratch, gtid=None):
     """Replays up to exactly `gtid` and stops there, or goes on for good."""
     session = Session("scratch", scratch.socket, timeout=150)
+    flavor = session.flavor
     if not gtid:
-        session.query("START SLAVE")
-    elif session.value("SELECT @@global.gtid_slave_pos") != gtid:
-        session.query("START SLAVE UNTIL master_gtid_pos = %s" % quote(gtid))
+        session.query(flavor.start)
+    elif session.value("SELECT " + flavor.applied) != gtid:
+        session.query(flavor.until % quote(gtid))
         wait_to(session, gtid)
-        session.query("STOP SLAVE")
-        if session.value("SELECT @@global.gtid_slave_pos") != gtid:
+        session.query(flavor.stop)
+        if session.value("SELECT " + flavor.applied) != gtid:
             raise SqlError("the scratch server went past " + gtid)
     session.close()
 
 
 def wait_to(session, gtid, seconds=120):
     for i in range(seconds):
-        if session.value("SELECT MASTER_GTID_WAIT(%s, 1)" % quote(gtid)) == "0":
+        if session.value("SELECT %s(%s, 1)" % (session.flavor.wait, quote(gtid))) == "0":
             return
-        status = session.row("SHOW SLAVE STATUS")
+        status = session.row(session.flavor.status)
         error = status["Last_SQL_Error"] or (i > 10 and status["Last_IO_Error"])
         if error:
             raise SqlError("the scratch server cannot follow: " + error)

@@ -55,7 +55,8 @@ class Screen:
             self.line("  " + line)
 
     def wrapped_after(self, head, text):
-        for line in textwrap.wrap(text, self.width - 1, initial_indent=head, subsequent_indent=" " * len(head)):
+        # Not at hyphens: a UUID is copied as one word.
+        for line in textwrap.wrap(text, self.width - 1, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False):
             self.line(line)
 
 

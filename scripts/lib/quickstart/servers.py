@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Servers as quickstart sees them: through the ordinary mariadb client, one lasting session a server.
-# Every answer has a deadline. Also the scratch server, a fresh mariadbd of its own.
+# Every answer has a deadline. Also the scratch server, a fresh one of its own.
+import functools
 import os
 import pwd
 import select
@@ -8,6 +9,8 @@ import shutil
 import subprocess
 import threading
 import time
+
+import flavor
 
 
 class SqlError(Exception):
@@ -24,6 +27,10 @@ class Session:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         start_new_session=True)
         self.buffer = b""
+
+    @functools.cached_property
+    def flavor(self):
+        return flavor.of(self.value("SELECT VERSION()"))
 
     def query(self, sql, timeout=None):
         """(column names, rows) of one statement; fields are bytes decoded as UTF-8, NULL is None."""
@@ -128,8 +135,10 @@ def sandbox_env(directory):
 class Scratch:
     """A fresh server that knows nothing of the cluster, for restoring the dump. prepare() may run early."""
 
-    def __init__(self, directory, port, server_id):
-        self.directory, self.port, self.server_id, self.process = directory, port, server_id, None
+    def __init__(self, flavor_, server, directory, port, server_id):
+        """`server` is the program."""
+        self.flavor, self.server, self.directory, self.port, self.server_id = flavor_, server, directory, port, server_id
+        self.loader, self.process = flavor_.loader(server), None
         self.socket = os.path.join(directory, "sock")
         self.log = os.path.join(directory, "error.log")
 
@@ -143,18 +152,16 @@ class Scratch:
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(os.path.join(self.directory, "tmp"))
         with open(os.path.join(self.directory, "install.log"), "wb") as log:
-            subprocess.run(["mariadb-install-db", *self.common(), "--force", "--auth-root-authentication-method=socket",
-                            "--auth-root-socket-user=" + pwd.getpwuid(os.geteuid()).pw_name, "--skip-test-db"],
-                           stdout=log, stderr=log, check=True, timeout=120)
+            subprocess.run(self.flavor.install(self.server, self.common(), self.directory, pwd.getpwuid(os.geteuid()).pw_name),
+                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, timeout=120)
 
     def start(self):
         # Durability is of no use to a server that lives for a minute.
-        command = [shutil.which("mariadbd") or "/usr/sbin/mariadbd", *self.common(), "--socket=" + self.socket,
-                   "--port=%d" % self.port, "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.directory, "pid"),
-                   "--log-error=" + self.log, "--server-id=%d" % self.server_id, "--skip-slave-start", "--gtid-strict-mode=1",
-                   "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--innodb-buffer-pool-size=256M",
-                   "--innodb-log-file-size=256M", "--character-set-server=utf8mb4", "--performance-schema=OFF",
-                   "--relay-log=relay", "--relay-log-index=relay.index"]
+        command = [self.server, *self.common(), "--socket=" + self.socket, "--port=%d" % self.port, "--bind-address=127.0.0.1",
+                   "--pid-file=" + os.path.join(self.directory, "pid"), "--log-error=" + self.log,
+                   "--server-id=%d" % self.server_id, "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=256M",
+                   "--character-set-server=utf8mb4", "--performance-schema=OFF", "--relay-log=relay",
+                   "--relay-log-index=relay.index", *self.flavor.server_options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 60

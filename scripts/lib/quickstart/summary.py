@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The summary: what happened, in figures a database administrator can check, and the proofs.
+import re
+
 import hosts
 import latency
 from screen import number, size, table
@@ -10,12 +12,17 @@ SEARCHES = (("chess",), ("mysql", "database"), ("strategy", "game"), ("python", 
 __all__ = ["write", "epoch", "SEARCHES"]
 
 
+def short(gtid):
+    """For a column of a table: of a server's UUID the beginning."""
+    return re.sub(r"\b([0-9a-f]{8})-[0-9a-f-]{27}(?=:)", r"\1…", gtid)
+
+
 def pauses(run):
     rows = [("", "job", "paused", "at GTID", "buffered", "written at", "replayed at", "caught up in")]
     for task in (run.dump, run.index):
         node = last_run(task)["nodes"][0]
         p = run.pauses[node]
-        rows.append((node, task["kind"], "%.1f s" % p["seconds"], p["gtid"], number(p["buffered"]), "%.0f/s" % p["write_rate"],
+        rows.append((node, task["kind"], "%.1f s" % p["seconds"], short(p["gtid"]), number(p["buffered"]), "%.0f/s" % p["write_rate"],
                      "%.0f/s" % p["replay_rate"] if "replay_rate" in p else "?",
                      "%.1f s" % p["replay_seconds"] if "replay_seconds" in p else "?"))
     return table(rows, 2) + ["buffered: transactions received and kept while the replica stood still"]

@@ -1,32 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 # An independent witness: asks the replicas themselves ten times a second where they stand, and tells
 # afterwards how long each was paused, at which GTID, what was buffered and how fast it was replayed.
+import re
 import threading
 import time
 
 from servers import Session
 
 EVERY_S = 0.1
-SETTINGS = ("innodb_flush_log_at_trx_commit", "sync_binlog", "slave_parallel_threads", "slave_parallel_mode")
 INDEX_STANDS = "EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = 'catalogue' AND table_name = 'word_index')"
-POSITIONS = {"gtid_binlog_pos", "gtid_binlog_state", "gtid_current_pos", "gtid_slave_pos", "timestamp", "last_gtid", "gtid_seq_no",
-             "rand_seed1", "rand_seed2", "pseudo_thread_id", "last_insert_id", "insert_id", "identity", "error_count",
-             "warning_count", "in_transaction"}
 
 
 def sequence(gtid):
-    """The sequence number of a position of one domain; quickstart's cluster has one."""
-    return int(gtid.split(",")[0].split("-")[2]) if gtid else 0
+    """The last number of a position, "0-1-12" or "uuid:1-12"; quickstart's cluster has one domain and one source."""
+    return int(re.split("[-:]", gtid.split(",")[0])[-1]) if gtid else 0
 
 
 class Sample:
     def __init__(self, session):
         self.at = time.time()
-        values = session.rows("SELECT @@global.gtid_slave_pos, " + ", ".join("@@global." + s for s in SETTINGS))[0]
-        status = session.row("SHOW SLAVE STATUS")
+        flavor = session.flavor
+        values = session.rows("SELECT " + ", ".join([flavor.applied] + ["@@global." + s for s in flavor.settings]))[0]
+        status = session.row(flavor.status)
         self.applied, self.settings = values[0], tuple(values[1:])
-        self.received = status["Gtid_IO_Pos"]
-        self.sql, self.io = status["Slave_SQL_Running"] == "Yes", status["Slave_IO_Running"]
+        self.received = status[flavor.received]
+        self.sql, self.io = status[flavor.sql] == "Yes", status[flavor.io]
         self.error = status["Last_SQL_Error"] or status["Last_IO_Error"]
 
 
@@ -113,6 +111,14 @@ def describe(samples, i, j):
 def variables(socket, node):
     """Every global variable that is a setting, not a position."""
     session = Session(node, socket)
-    found = {name: value for name, value in session.rows("SHOW GLOBAL VARIABLES") if name.lower() not in POSITIONS}
+    found = {name: value for name, value in session.rows("SHOW GLOBAL VARIABLES") if name.lower() not in session.flavor.positions}
     session.close()
     return found
+
+
+def threads(socket, node):
+    """What the server says of its receiver and its applier."""
+    session = Session(node, socket)
+    row = session.row(session.flavor.status)
+    session.close()
+    return row[session.flavor.io], row[session.flavor.sql]

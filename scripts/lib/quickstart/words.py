@@ -48,7 +48,7 @@ def letter(char):
 
 
 def pattern(word):
-    """A regular expression (PCRE) that matches each occurrence of an ASCII word as its group 1."""
+    """A regular expression (PCRE, ICU) that matches each occurrence of an ASCII word as its group 1."""
     out, i = "", 0
     while i < len(word):
         part = next((word[i:i + n] for n in (3, 2) if len(word[i:i + n]) == n and word[i:i + n] in VARIANTS), word[i])
@@ -66,7 +66,8 @@ def pattern(word):
 def collect_texts(scratch):
     """All indexed texts of the scratch server in one table of its own; those in plain ASCII in lower case."""
     session = Session("scratch", scratch.socket)
-    session.query("CREATE OR REPLACE DATABASE words CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    session.query("DROP DATABASE IF EXISTS words")
+    session.query("CREATE DATABASE words CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
     session.query("CREATE TABLE words.texts (record INT UNSIGNED NOT NULL, field TINYINT NOT NULL, odd BOOL NOT NULL, "
                   "text TEXT COLLATE utf8mb4_bin NOT NULL) ENGINE=MyISAM")
     for i, (_, query) in enumerate(FIELDS, 1):
@@ -119,9 +120,9 @@ def count_in_server(scratch, words):
     session, found = Session("scratch", scratch.socket), {}
     for word in words:
         for record, field, n in session.rows(
-                "SELECT record, field, SUM(CHAR_LENGTH(REGEXP_REPLACE(text, %s, '\\\\1~')) - CHAR_LENGTH(text)) AS n FROM words.texts "
+                "SELECT record, field, SUM(CHAR_LENGTH(REGEXP_REPLACE(text, %s, %s)) - CHAR_LENGTH(text)) AS n FROM words.texts "
                 "WHERE odd OR LOCATE(%s, text) GROUP BY record, field HAVING n > 0" % (
-                    quote(pattern(word)), quote(word))):
+                    quote(pattern(word)), quote(session.flavor.first_group + "~"), quote(word))):
             found[(word, int(record), int(field))] = int(n)
     session.close()
     return found
