@@ -74,9 +74,10 @@ def read_catalogue(run):
 def start_cluster(run, stage):
     run.base_port = free_ports(run.options.base_port)
     log = os.path.join(run.work, "sandbox.log")
+    command = [os.path.join(run.root, "scripts", "sandbox"), "up", run.directory, "--replicas", "2", "--flavor", run.flavor.name,
+               "--base-port", str(run.base_port)]
     with open(log, "wb") as f:
-        done = subprocess.run([os.path.join(run.root, "scripts", "sandbox"), "up", run.directory, "--replicas", "2", "--flavor", run.flavor.name,
-                               "--base-port", str(run.base_port)], stdout=f, stderr=f, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, stdout=f, stderr=f, stdin=subprocess.DEVNULL)
     if done.returncode:
         with open(log, encoding="utf-8", errors="replace") as f:
             raise RuntimeError("the cluster does not come up:\n" + f.read().strip())

@@ -107,7 +107,8 @@ def choose(folder, scratch, seed, count):
     usable = sorted(t for t in records if 3 <= len(t) < TERM_MAX and re.fullmatch(rb"[a-z0-9][a-z0-9_.]*[a-z0-9]", t))
     frequent = sorted(usable, key=lambda t: (-records[t], t))[20:2000]
     session = Session("scratch", scratch.socket)
-    texts = session.rows("SELECT text FROM words.texts WHERE field IN (2, 3) AND CRC32(CONCAT(record, %s)) %% 500 = 7 LIMIT 200" % quote(seed))
+    texts = session.rows("SELECT text FROM words.texts WHERE field IN (2, 3) AND CRC32(CONCAT(record, %s)) %% 500 = 7 LIMIT 200" %
+                         quote(seed))
     session.close()
     seen = sorted({w.lower() for (t,) in texts for w in re.findall(r"(?<![\w.'])[A-Za-z]{4,20}(?![\w.'])", t, re.A) if t.isascii()})
     third = count // 3
