@@ -255,7 +255,11 @@ static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     limits_of(a, NULL, ret);
     ret->program = sibling("siding-load");
     set_environment(a, r, files, &ret->env);
-    const char *const args[] = {"--manifest", files, "--run", wire_of(r)->spec.run, "--work", work, "--json"};
+    /* The ledger counts what is loaded of this result, whichever upload did it: one that is tried again goes
+     * on. */
+    const char *result = wire_of(r)->spec.source.run;
+    const char *const args[] = {"--manifest", files, "--run", result ? result : wire_of(r)->spec.run,
+                                "--work",     work,  "--json"};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);
     if (j && str_eq(j->f.kind, "index")) {

@@ -30,6 +30,17 @@ class Uploads:
         c.job("rows", JOB)
         wait_until(lambda: "rows" in str(c.siding("cluster", "status")["nodes"][1]["agent"].get("jobs")), 20, "the job is known")
 
+    def test_one_that_was_given_up_goes_on_where_it_stopped(self):
+        task = self.begin()
+        loaded = lambda: int(self.cluster.value("db0", "SELECT COUNT(*) FROM shop.word WHERE task = %s" % task))
+        wait_until(lambda: loaded() > 0, 30, "first rows")
+        while self.cluster.task(task)["state"] != "error":
+            self.kill_loader()
+            time.sleep(0.1)
+        self.assertLess(loaded(), ROWS)
+        self.finish(task)
+        self.expect_once(task)
+
     def test_killed_at_random_they_load_each_row_once(self):
         seed = int(os.environ.get("SIDING_UPLOAD_SEED", random.randrange(1 << 30)))
         wanted, kills, rounds = int(os.environ.get("SIDING_UPLOAD_KILLS", "6")), {}, 0
@@ -40,9 +51,7 @@ class Uploads:
         self.cluster.expect_equal()
 
     def upload(self, dice, wanted, kills):
-        c = self.cluster
-        task = c.submit("command", "--on", "replica", "rows")
-        c.expect_run_state(task, "uploading", 60)
+        c, task = self.cluster, self.begin()
         for _ in range(12):
             time.sleep(dice.uniform(0, 0.6))
             if sum(kills.values()) >= wanted or c.task(task)["state"] == "done":
@@ -51,9 +60,17 @@ class Uploads:
             if self.kill(what):
                 kills[what] = kills.get(what, 0) + 1
         self.finish(task)
-        self.assertEqual(c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT n), MAX(n) FROM shop.word WHERE task = %s" % task),
-                         [(str(ROWS), str(ROWS), str(ROWS))], "task %s" % task)
-        uploads = [t for t in c.siding("task", "list") if t.get("parent_task") == int(task)]
+        self.expect_once(task)
+
+    def begin(self):
+        task = self.cluster.submit("command", "--on", "replica", "rows")
+        self.cluster.expect_run_state(task, "uploading", 60)
+        return task
+
+    def expect_once(self, task):
+        rows = self.cluster.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT n), MAX(n) FROM shop.word WHERE task = %s" % task)
+        self.assertEqual(rows, [(str(ROWS), str(ROWS), str(ROWS))], "task %s" % task)
+        uploads = [t for t in self.cluster.siding("task", "list") if t.get("parent_task") == int(task)]
         self.assertEqual([t["state"] for t in uploads], ["done"])
 
     def finish(self, task):
