@@ -167,6 +167,7 @@ def parser_of(name, module):
     p.add_argument("--runs", type=positive, metavar="N", help="runs of each peer (default 3, with --quick 1)")
     p.add_argument("--json", metavar="FILE", help="write every figure of every run there as well")
     p.add_argument("--quick", action="store_true", help="little work: shows that it runs, measures nothing")
+    p.add_argument("--flavor", choices=("mariadb", "mysql"), default="mariadb", help="the servers (default mariadb)")
     if hasattr(module, "options"):
         module.options(p)
     return p

@@ -94,8 +94,8 @@ def main(bench):
     if missing:
         sys.exit("bench: missing: %s (apt-get install --no-install-recommends sphinxsearch pigz)" % ", ".join(missing))
     megabytes = 16 if bench.quick else bench.options.megabytes
-    with Cluster(replicas=0, servers_only=True) as cluster:
-        cluster.sql("db0", "SET GLOBAL innodb_buffer_pool_size = %d, innodb_flush_log_at_trx_commit = 0, sync_binlog = 0"
+    with Cluster(0, bench.options.flavor, servers_only=True) as cluster:
+        cluster.sql("db0", "SET GLOBAL innodb_buffer_pool_size = %d, GLOBAL innodb_flush_log_at_trx_commit = 0, GLOBAL sync_binlog = 0"
                     % max(1 << 28, megabytes * 3 << 20))
         place = Place(cluster)
         cluster.sql("db0", "CREATE USER bench@localhost IDENTIFIED BY 'bench'; GRANT SELECT ON text.* TO bench@localhost")

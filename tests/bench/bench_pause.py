@@ -39,6 +39,9 @@ def settle(bench, c, replicas):
         bench.say("# the replicas do not keep pace with this load here: what follows measures their lag")
 
 
+WAIT = {"mariadb": "MASTER_GTID_WAIT", "mysql": "WAIT_FOR_EXECUTED_GTID_SET"}
+
+
 class Pause(Peer):
     """From the request to the last replica frozen at the common GTID; the job then runs and the replicas catch up."""
 
@@ -73,8 +76,9 @@ class Anyway(Peer):
                 for s in [primary] + sessions:
                     s.sql("SELECT 1")
                 start = time.monotonic()
-                position = primary.sql("SELECT @@GLOBAL.gtid_binlog_pos")[0][0]
-                in_parallel([lambda s=s: s.sql("SELECT MASTER_GTID_WAIT('%s', 60)" % position) for s in sessions])
+                position = c.position("db0")
+                wait = "SELECT %s('%s', 60)" % (WAIT[c.flavor], position)
+                in_parallel([lambda s=s: s.sql(wait) for s in sessions])
                 return {"seconds": time.monotonic() - start}
             finally:
                 for s in sessions:
@@ -83,7 +87,7 @@ class Anyway(Peer):
 
 def main(bench):
     hold = 2 if bench.quick else bench.options.hold
-    with Cluster(replicas=3) as c:
+    with Cluster(3, bench.options.flavor) as c:
         c.load_catalogue(3000)
         c.job("hold", JOB % hold)
         wait_until(lambda: all(any(j["name"] == "hold" for j in n["agent"]["jobs"])

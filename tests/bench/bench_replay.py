@@ -29,7 +29,6 @@ GRIDS = {
 
 
 def options(parser):
-    parser.add_argument("--flavor", choices=sorted(GRIDS), default="mariadb", help="the servers (default mariadb)")
     parser.add_argument("--shape", action="append", choices=sorted(backlog.SHAPES), help="only this shape; repeatable")
     parser.add_argument("--transactions", type=int, metavar="N", help="of the small shapes (default 50000)")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="so many times as large a backlog, of every shape")

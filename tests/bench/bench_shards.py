@@ -56,7 +56,7 @@ def stamp(text):
 
 def main(bench):
     megabytes = 16 if bench.quick else bench.options.megabytes
-    with Cluster(replicas=4) as cluster:
+    with Cluster(4, bench.options.flavor) as cluster:
         for i in range(5):
             cluster.sql("db%d" % i, "SET GLOBAL innodb_buffer_pool_size = %d" % max(1 << 28, megabytes * 2 << 20))
         bench.say("# filling a table with %d MB on a primary and four replicas" % megabytes)
