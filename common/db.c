@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one file that knows the client library. Text protocol throughout: values are written as literals by
- * db_bind. (The library's prepared statements give no DOUBLE as text and their wait cannot be bounded in
- * milliseconds.) A connection whose wait was given up answers nothing any more: what comes next could belong
- * to the statement before.
+ * The one file that calls the client library, but for db_client_*.c. Text protocol throughout: values are
+ * written as literals by db_bind. (The library's prepared statements give no DOUBLE as text and their wait
+ * cannot be bounded in milliseconds.) A connection whose wait was given up answers nothing any more: what
+ * comes next could belong to the statement before.
  */
 #include "db.h"
 
 #include <errmsg.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
-#ifdef MARIADB_BASE_VERSION
-#include <ma_pvio.h>
-#endif
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "db_client.h"
 #include "dbwire.h"
 #include "flavor.h"
 #include "fs.h"
@@ -41,19 +40,7 @@ struct DbRows {
     unsigned long *row_lengths;
 };
 
-/* ---- what MariaDB's and Oracle's client libraries do differently ------------------------------------ */
-
-static int socket_of(MYSQL *my)
-{
-#ifdef MARIADB_BASE_VERSION
-    return (int)mysql_get_socket(my);
-#else
-    return my->net.fd;
-#endif
-}
-
-/* With a CA the connection is encrypted and the server's certificate and name are verified, or there is none.
- */
+/* With a CA there is no connection but one that is encrypted, to the server of that name. */
 static void demand_tls(MYSQL *my, const DbTarget *t)
 {
     mysql_options(my, MYSQL_OPT_SSL_CA, t->tls_ca);
@@ -61,27 +48,7 @@ static void demand_tls(MYSQL *my, const DbTarget *t)
         mysql_options(my, MYSQL_OPT_SSL_CERT, t->tls_cert);
         mysql_options(my, MYSQL_OPT_SSL_KEY, t->tls_key);
     }
-#ifdef MARIADB_BASE_VERSION
-    my_bool on = 1;
-    mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &on);
-    mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
-#else
-    unsigned mode = SSL_MODE_VERIFY_IDENTITY;
-    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
-#endif
-}
-
-/* caching_sha2_password over plain loopback TCP asks the server for its key. */
-static void allow_key_request(MYSQL *my)
-{
-#ifdef MARIADB_BASE_VERSION
-    (void)my; /* always does */
-#else
-    bool on = true;
-    unsigned mode = SSL_MODE_PREFERRED;
-    mysql_options(my, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &on);
-    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
-#endif
+    db_client_demand_tls(my);
 }
 
 /* ---- library and threads -------------------------------------------------------------------------- */
@@ -226,7 +193,7 @@ static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
     if (t->tls_ca)
         demand_tls(db->my, t);
     else
-        allow_key_request(db->my);
+        db_client_allow_key_request(db->my);
     return true;
 }
 
@@ -253,11 +220,14 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
         set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
     if (ok) {
         refuse_infile(db);
-        ok = db_exec(
-            db, err,
-            "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
-            " time_zone='+00:00', autocommit=1",
-            "");
+        /* Oracle's library leaves it to every program that is started. */
+        (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);
+        /* Whichever library it is: Oracle's begins with another collation. */
+        ok = db_exec(db, err,
+                     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION"
+                     " sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
+                     " time_zone='+00:00', autocommit=1",
+                     "");
     }
     if (!ok) {
         db_close(db);
@@ -289,7 +259,7 @@ pid_t db_server_pid(const Db *db)
 {
     struct ucred cred;
     socklen_t n = sizeof cred;
-    int fd = socket_of(db->my);
+    int fd = db_client_socket(db->my);
     if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
         return 0;
     return cred.pid > 0 ? cred.pid : 0;
@@ -329,7 +299,7 @@ static bool drain(Db *db, Err *err)
 
 static bool wait_answer(Db *db, Err *err)
 {
-    struct pollfd p = {.fd = socket_of(db->my), .events = POLLIN};
+    struct pollfd p = {.fd = db_client_socket(db->my), .events = POLLIN};
     int64_t end = db->began_ms + db->timeout_ms;
     while (db->timeout_ms) {
         int64_t left = end - clock_mono_ms();
@@ -574,35 +544,17 @@ bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *f
 
 /* ---- rows off the wire ---------------------------------------------------------------------------- */
 
-#ifdef MARIADB_BASE_VERSION
 bool db_wire_begin(DbRows *r, DbWire *ret)
 {
-    MYSQL *my = r->db->my;
-    MARIADB_PVIO *io = my->net.pvio;
-    if (!r->streaming || r->db->timeout_ms || !io || io->ctls || my->net.compress ||
-        io->type > PVIO_TYPE_SOCKET)
-        return false;
-    const unsigned char *end = io->cache ? io->cache + io->cache_size : NULL;
-    size_t left = io->cache && io->cache_pos && io->cache_pos < end ? (size_t)(end - io->cache_pos) : 0;
-    *ret = (DbWire){socket_of(my), io->cache_pos, left};
-    io->cache_pos += left;
-    return true;
+    return r->streaming && !r->db->timeout_ms && db_client_take_ahead(r->db->my, ret);
 }
-#else
-bool db_wire_begin(DbRows *r, DbWire *ret)
-{
-    (void)r;
-    (void)ret;
-    return false;
-}
-#endif
 
 void db_wire_end(DbRows *r, bool whole)
 {
     Db *db = r->db;
     if (!whole) {
         db->given_up = true;
-        shutdown(socket_of(db->my), SHUT_RDWR);
+        shutdown(db_client_socket(db->my), SHUT_RDWR);
     }
     db->my->status = MYSQL_STATUS_READY;
     r->res->eof = 1;
