@@ -100,7 +100,7 @@ bool clock_parse_duration(const char *text, int64_t *ret_ms)
         }
         if (!duration_unit(&p, &unit))
             return false;
-        if (n > INT64_MAX / 4 / unit)
+        if (n > INT64_MAX / 4 / unit || total > INT64_MAX / 4 - n * unit)
             return false;
         total += n * unit;
     }

@@ -309,11 +309,11 @@ static DecodeResult gzip_decode(Decoder *d, CodecBytes *b)
     d->gzip.next_out = b->out;
     d->gzip.avail_out = (uint32_t)out;
     int rc = isal_inflate(&d->gzip);
+    if (rc < 0 || d->gzip.avail_in > in) /* of a broken stream it may have counted more than there was */
+        return DECODE_BROKEN;
     in -= d->gzip.avail_in;
     out -= d->gzip.avail_out;
     *b = (CodecBytes){b->in + in, b->in_n - in, b->out + out, b->out_n - out};
-    if (rc < 0)
-        return DECODE_BROKEN;
     if (d->gzip.block_state != ISAL_BLOCK_FINISH)
         return DECODE_OK;
     gzip_begin(d);

@@ -169,6 +169,7 @@ static bool set_list(const Walk *w, const config_setting_t *at, const ConfOption
 static bool set_from_file(const Walk *w, const config_setting_t *at, const ConfOption *o, void *s)
 {
     const char *text = config_setting_get_string(at);
+    int64_t ms;
     switch (o->type) {
     case CONF_STR:
     case CONF_PATH:
@@ -180,7 +181,9 @@ static bool set_from_file(const Walk *w, const config_setting_t *at, const ConfO
             return set_duration_text(w, at, o, text, s);
         if (!is_whole(at))
             return wrong_type(w, at, o);
-        return set_number(w, at, o, config_setting_get_int64(at) * 1000, s);
+        if (__builtin_mul_overflow(config_setting_get_int64(at), 1000, &ms))
+            return wrong_type(w, at, o);
+        return set_number(w, at, o, ms, s);
     case CONF_BOOL:
         if (config_setting_type(at) != CONFIG_TYPE_BOOL)
             return wrong_type(w, at, o);

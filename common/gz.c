@@ -126,7 +126,7 @@ bool gz_new_member(GzWriter *w, Err *err)
 {
     if (!w->codec || !w->in_member)
         return true;
-    if (!compress(w, NULL, 0, true, err))
+    if (!compress(w, "", 0, true, err))
         return false;
     codec_next_member(w->codec);
     w->in_member = false;
@@ -146,7 +146,7 @@ static void writer_free(GzWriter *w)
 static bool finish(GzWriter *w, bool sync, Err *err)
 {
     /* An empty file of a codec is one empty member: a zero-length .gz is no gzip file. */
-    if (w->codec && (w->in_member || w->totals.bytes == 0) && !compress(w, NULL, 0, true, err))
+    if (w->codec && (w->in_member || w->totals.bytes == 0) && !compress(w, "", 0, true, err))
         return false;
     if (!flush_block(w, err))
         return false;

@@ -151,7 +151,11 @@ const char *json_str(const json_t *o, const char *key)
 
 int64_t json_int(const json_t *o, const char *key)
 {
-    return (int64_t)json_number_value(json_object_get(o, key));
+    const json_t *v = json_object_get(o, key);
+    double d = json_number_value(v);
+    if (json_is_integer(v)) /* a double holds 53 bits of it */
+        return json_integer_value(v);
+    return d >= 0x1p63 ? INT64_MAX : d < -0x1p63 ? INT64_MIN : (int64_t)d;
 }
 
 double json_num(const json_t *o, const char *key)

@@ -286,8 +286,8 @@ bool servercheck_read(Db *db, ServerFacts *ret, Err *err)
 /* The privileges of "GRANT a, b ON x TO y" where x is `on` or everything; NULL for other lines. */
 static char *privileges_in(const char *line, const char *on)
 {
-    const char *end = strstr(line, " ON ");
-    if (!str_starts(line, "GRANT ") || !end)
+    const char *end = str_starts(line, "GRANT ") ? strstr(line + 6, " ON ") : NULL;
+    if (!end)
         return NULL;
     AUTO(str_done) Str scope = STR_INIT;
     for (const char *p = end + 4; *p && *p != ' '; p++)

@@ -53,21 +53,28 @@ static void piece_done(Piece *p)
     *p = (Piece){0};
 }
 
-void split_free(Split *s)
+static void streams_done(Split *s)
 {
-    if (!s)
-        return;
     for (size_t i = 0; i < s->n_streams; i++) {
         for (size_t k = 0; k < s->streams[i].n; k++)
             piece_done(&s->streams[i].pieces[k]);
         free(s->streams[i].pieces);
         free(s->streams[i].name);
     }
+    free(s->streams);
+    s->streams = NULL;
+    s->n_streams = 0;
+}
+
+void split_free(Split *s)
+{
+    if (!s)
+        return;
+    streams_done(s);
     for (size_t i = 0; i < s->n_shards; i++)
         json_decref(s->shards[i].answer);
     json_decref(s->identity);
     json_decref(s->joined_with);
-    free(s->streams);
     free(s->shards);
     free(s);
 }
@@ -189,8 +196,10 @@ static bool join(Split *s, Shard *who, const json_t *r, Err *err)
     AUTOJSON json_t *identity = told ? json_deep_copy(told) : json_null();
     AUTOJSON json_t *names = sorted_names(streams);
     if (!s->joined) {
-        if (!read_streams(s, streams, err))
+        if (!read_streams(s, streams, err)) {
+            streams_done(s);
             return false;
+        }
         s->identity = json_incref(identity);
         s->joined_with = json_incref(names);
         s->joined = true;

@@ -3,7 +3,7 @@
 
 #include "common/codec.h"
 
-enum { HEAD = 4, LONGEST_RAW = 1 << 28 };
+enum { HEAD = 4, LONGEST_RAW = 1 << 28, ZLIB_BEST = 1032 /* bytes out of one, at most */ };
 
 void hitlist_done(Hitlist *h)
 {
@@ -117,7 +117,7 @@ bool hitlist_unpack(const char *p, size_t n, int64_t first, bool positions, HitS
     size_t length = 0;
     for (size_t i = HEAD; i-- > 0;)
         length = length << 8 | bytes[i];
-    if (length > LONGEST_RAW)
+    if (length > LONGEST_RAW || length / ZLIB_BEST > n)
         return damaged(err);
     AUTOFREE unsigned char *raw = xcalloc(1, length + 1);
     AUTOFREE uint32_t *places = positions ? xcalloc(ENTRY_MAX_POSITIONS, sizeof *places) : NULL;

@@ -84,7 +84,10 @@ static bool read_files(Bundle *b, Err *err)
             return false;
         }
         f->data = *stem && is_data(f->name, stem);
-        b->rows += f->data ? f->rows : 0;
+        if (f->data && __builtin_add_overflow(b->rows, f->rows, &b->rows)) {
+            b->file_count++;
+            return err_set(err, ERR_CORRUPT, 0, "it promises more rows than there can be");
+        }
     }
     if (b->file_count)
         qsort(b->files, b->file_count, sizeof *b->files, compare_files);
@@ -108,10 +111,10 @@ static int64_t frozen_at(const Bundle *b, const json_t *upload)
 /* A primary's clock if the manifest has it; otherwise that of the replica's host, whose lag counts. */
 static int64_t changes_since(const Bundle *b)
 {
-    int64_t since;
-    return clock_parse(json_str(b->json, "changes_since"), &since)
-               ? since
-               : b->frozen_at - json_int(b->json, "lag_ms");
+    int64_t since, lag = json_int(b->json, "lag_ms");
+    if (clock_parse(json_str(b->json, "changes_since"), &since))
+        return since;
+    return lag <= 0 ? b->frozen_at : lag < b->frozen_at ? b->frozen_at - lag : 0;
 }
 
 static bool read_manifest(Bundle *b, Err *err)

@@ -136,6 +136,16 @@ static int compare_bytes(const char *a, size_t n, const char *b, size_t m)
     return c ? c : n < m ? -1 : n > m;
 }
 
+/* A column need not hold a number, and behind it may be the end. */
+static long long number(const char *p, size_t n)
+{
+    unsigned long long v = 0;
+    bool minus = n && *p == '-';
+    for (size_t i = minus; i < n && p[i] >= '0' && p[i] <= '9'; i++)
+        v = v * 10 + (unsigned long long)(p[i] - '0');
+    return (long long)(minus ? 0 - v : v);
+}
+
 static int compare(const Lanes *l, const Lane *x, const Lane *y)
 {
     const char *a = x->text + x->pos, *b = y->text + y->pos, *a_end = a + x->row - 1, *b_end = b + y->row - 1;
@@ -146,7 +156,7 @@ static int compare(const Lanes *l, const Lane *x, const Lane *y)
         b += m + 1;
         n = column_length(a, a_end);
         m = column_length(b, b_end);
-        long long u = strtoll(a, NULL, 10), v = strtoll(b, NULL, 10);
+        long long u = number(a, n), v = number(b, m);
         c = u < v ? -1 : u > v;
     }
     return c;

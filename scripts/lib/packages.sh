@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The Debian packages Siding needs, in three groups, and how they get in.
+# The Debian packages Siding needs, in four groups, and how they get in.
 # None of them starts a system service: mariadb-server would, mariadb-server-core does not.
 
 # shellcheck disable=SC2034 # read by name in need_packages
@@ -9,6 +9,8 @@ zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-d
 PACKAGES_run="mariadb-server-core mariadb-client-core mariadb-client"
 # shellcheck disable=SC2034
 PACKAGES_test="openssl clang clang-format shellcheck mydumper pigz sphinxsearch"
+# shellcheck disable=SC2034
+PACKAGES_fuzz="clang libclang-rt-dev"
 
 # need_packages GROUP…: installs what is missing of these groups, or says how and fails.
 need_packages() {
@@ -43,6 +45,7 @@ reason() {
 		build) words+="${words:+, }compiler and libraries to build with" ;;
 		run) words+="${words:+, }MariaDB's programs for private servers (no system service is started)" ;;
 		test) words+="${words:+, }tools that check the source" ;;
+		fuzz) words+="${words:+, }clang with its fuzzer" ;;
 		esac
 	done
 	printf '%s\n' "$words"

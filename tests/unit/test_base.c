@@ -47,7 +47,15 @@ static void durations(void **state)
         assert_true(clock_parse_duration(good[i].text, &ms));
         assert_int_equal(ms, good[i].ms);
     }
-    static const char *const bad[] = {"", "h", "5x", "-3s", "5 m", "99999999999999", "999999999999d", "1.5h"};
+    static const char *const bad[] = {"",
+                                      "h",
+                                      "5x",
+                                      "-3s",
+                                      "5 m",
+                                      "99999999999999",
+                                      "999999999999d",
+                                      "1.5h",
+                                      "26000000000d26000000000d26000000000d26000000000d26000000000d"};
     int64_t ms;
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_false(clock_parse_duration(bad[i], &ms));

@@ -126,6 +126,7 @@ static void errors_name_line_and_option(void **state)
          ":2: option \"min_free_bytes\": expected a whole number"},
         {"cluster_name = \"c\";\nlease = \"soon\";", ":2: option \"lease\": \"soon\" is not a duration"},
         {"cluster_name = \"c\";\nlease = \"2d\";", ":2: option \"lease\": "},
+        {"cluster_name = \"c\";\nlease = 9223372036854775807L;", ":2: option \"lease\": expected a duration"},
         {"cluster_name = \"c\";\nallow = 1;", ":2: option \"allow\": expected true or false"},
         {"cluster_name = \"c\";\nlisten = \"a\";", ":2: option \"listen\": expected an array of texts"},
         {"cluster_name = \"c\";\nlisten = [ 1, 2 ];", ":2: option \"listen\": expected an array of texts"},

@@ -71,6 +71,8 @@ static void order_and_distance(void **state)
         {DB_MYSQL, u ":1-5", u ":1-9", GTID_BEFORE, 4},
         {DB_MYSQL, u ":1-5:7", u ":1-9", GTID_BEFORE, 3},
         {DB_MYSQL, u ":1-5," w ":1", u ":1-9", GTID_DIVERGED, 4},
+        {DB_MARIADB, "", "0-1-9223372036854775807,0-2-5,1-1-9", GTID_BEFORE, INT64_MAX},
+        {DB_MYSQL, "", u ":1-9223372036854775807," w ":1-9223372036854775807", GTID_BEFORE, INT64_MAX},
         {DB_MYSQL, u ":1-5", "nonsense", GTID_DIVERGED, -1},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

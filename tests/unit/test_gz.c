@@ -119,6 +119,20 @@ static void damage_is_found(void **state)
     str_done(&file);
 }
 
+/* igzip says of this that it has read one byte more than there are. */
+static void a_count_of_bytes_that_are_not_there_is_not_believed(void **state)
+{
+    (void)state;
+    static const char bytes[] =
+        "\x1f\x8b\x08\0\0\x0a\0\x04\xff\x0a\x0a\x09\x0a\x09\x04\x09\0\0\0\0\0\x03\x2b\xce"
+        "\xcf\x4d\x55\x0a\x6e\x28";
+    Err err;
+    size_t n;
+    assert_ok(fs_replace(path, bytes, sizeof bytes - 1, 0600, &err), err);
+    assert_false(read_file(5000, &n, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
 static void a_full_disk_is_told_and_the_file_goes(void **state)
 {
     (void)state;
@@ -148,6 +162,7 @@ int main(void)
         cmocka_unit_test(comes_back_with_every_codec),
         cmocka_unit_test(codecs_are_known_by_name),
         cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(a_count_of_bytes_that_are_not_there_is_not_believed),
         cmocka_unit_test(a_full_disk_is_told_and_the_file_goes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/gz.h"
+#include "replica-agent/load/bundle.h"
 #include "replica-agent/load/delta.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/load/plan.h"
@@ -337,6 +338,78 @@ static void shards_are_merged(void **state)
     strlist_done(&paths);
 }
 
+/* A column without a number is no number, whatever the next row begins with. */
+static void a_missing_number_comes_first(void **state)
+{
+    (void)state;
+    Err err;
+    char folder[] = "/tmp/siding-tsv-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    static const char *const parts[] = {"1\t\n9\t1\n", "1\t-3\n1\t5\n"};
+    StrList paths = STRLIST_INIT;
+    AUTO(str_done) Str out = STR_INIT;
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        strlist_addf(&paths, i ? "%s/t.a.00000.s1.tsv" : "%s/t.a.00000.tsv", folder);
+        assert_ok(fs_replace(paths.v[i], parts[i], strlen(parts[i]), 0600, &err), err);
+    }
+    TsvStream *s;
+    assert_ok(tsv_open(&paths, 1, 0, &s, &err), err);
+    read_portion(s, 1000, 1 << 20, 5, &out);
+    assert_string_equal(str_z(&out), "1\t-3\n1\t\n1\t5\n9\t1\n");
+    tsv_close(s);
+    assert_ok(fs_remove_tree(folder, &err), err);
+    strlist_done(&paths);
+}
+
+/* ---- manifests ----------------------------------------------------------------------------------- */
+
+#define FILE_OF(name, rows)                                                                                  \
+    "{\"name\":\"a.t." name ".tsv\",\"rows\":" rows ",\"bytes\":1,\"compressed_bytes\":1,\"sha256\":"        \
+    "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}"
+
+static bool open_manifest(const char *text, Bundle *b, Err *err)
+{
+    char folder[] = "/tmp/siding-bundle-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTOFREE char *path = xasprintf("%s/manifest.json", folder);
+    Err trouble;
+    assert_ok(fs_replace(path, text, strlen(text), 0600, &trouble), trouble);
+    bool ok = bundle_open(folder, b, err);
+    assert_ok(fs_remove_tree(folder, &trouble), trouble);
+    return ok;
+}
+
+static void a_manifest_of_too_many_rows_is_none(void **state)
+{
+    (void)state;
+    Err err;
+    Bundle b;
+    assert_false(open_manifest("{\"upload\":{\"target\":\"a.t\"},\"files\":[" FILE_OF(
+                                   "0", "9223372036854775807") "," FILE_OF("1", "1") "]}",
+                               &b, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "more rows than there can be"));
+}
+
+static void changes_since_the_freeze_less_the_lag(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lag;
+        int64_t since;
+    } cases[] = {{"0", 3600000}, {"-9223372036854775808", 3600000}, {"600000", 3000000}, {"9e30", 0}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        Bundle b;
+        AUTOFREE char *text = xasprintf("{\"upload\":{\"target\":\"a.t\"},\"files\":[],\"frozen_at\":"
+                                        "\"1970-01-01T01:00:00Z\",\"lag_ms\":%s}",
+                                        cases[i].lag);
+        assert_ok(open_manifest(text, &b, &err), err);
+        assert_int_equal(b.changes_since, cases[i].since);
+        bundle_done(&b);
+    }
+}
+
 static void rows_are_checked_unescaped(void **state)
 {
     (void)state;
@@ -425,6 +498,9 @@ int main(void)
         cmocka_unit_test(rests_while_others_are_served),
         cmocka_unit_test(portions_end_at_rows),
         cmocka_unit_test(shards_are_merged),
+        cmocka_unit_test(a_missing_number_comes_first),
+        cmocka_unit_test(a_manifest_of_too_many_rows_is_none),
+        cmocka_unit_test(changes_since_the_freeze_less_the_lag),
         cmocka_unit_test(rows_are_checked_unescaped),
         cmocka_unit_test(changed_records_are_counted_once),
     };

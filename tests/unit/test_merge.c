@@ -106,6 +106,20 @@ static void an_upload_is_of_all_rows(void **state)
     merge_done(&m);
 }
 
+static void rows_beyond_all_numbers_are_the_most_there_can_be(void **state)
+{
+    (void)state;
+    Err err;
+    Merge m = {0};
+    assert_true(merge(
+        HEAD(0, "x") "'files':[],'upload':{'rows':9223372036854775807,'checksum':'9223372036854775807:5'}}",
+        HEAD(1, "y") "'files':[],'upload':{'rows':3,'checksum':'3:6'}}", &m, &err));
+    const json_t *u = json_object_get(m.manifest, "upload");
+    assert_true(json_int(u, "rows") == INT64_MAX);
+    assert_string_equal(json_str(u, "checksum"), "9223372036854775807:11");
+    merge_done(&m);
+}
+
 static void what_does_not_belong_together_is_refused(void **state)
 {
     (void)state;
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test(files_rows_and_checksums_are_those_of_both),
         cmocka_unit_test(names_that_both_use_are_kept_apart),
         cmocka_unit_test(an_upload_is_of_all_rows),
+        cmocka_unit_test(rows_beyond_all_numbers_are_the_most_there_can_be),
         cmocka_unit_test(what_does_not_belong_together_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,24 @@ static void a_repeated_request_gets_its_first_answer(void **state)
     play(said, COUNT(said));
 }
 
+/* What a refused request had brought is gone. */
+static void a_wrong_join_leaves_nothing(void **state)
+{
+    (void)state;
+    static const Said said[] = {
+        {0,
+         "{\"op\":\"join\",\"streams\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"},{\"name\":\"c\"}]"
+         "}",
+         "[usage]"},
+        {0, "{\"op\":\"join\",\"streams\":[{\"name\":\"a\"},{\"count\":1}]}", "[usage]"},
+        {0, TAKE, "[usage]"},
+        {1, COUNTED, "{}"},
+        {0, COUNTED, "{}"},
+        {0, TAKE, "{\"stream\":\"n\",\"number\":0}"},
+    };
+    play(said, COUNT(said));
+}
+
 static void all_must_find_the_same(void **state)
 {
     (void)state;
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(nobody_is_lost_once_the_end_was_told),
         cmocka_unit_test(one_that_dies_with_all_done_is_missed),
         cmocka_unit_test(a_repeated_request_gets_its_first_answer),
+        cmocka_unit_test(a_wrong_join_leaves_nothing),
         cmocka_unit_test(all_must_find_the_same),
         cmocka_unit_test(random_splits_end_with_each_piece_done_once),
     };

@@ -115,12 +115,37 @@ static void run_ids(void **state)
         assert_false(wire_run_id(bad[i], &task, &no));
 }
 
+/* The sum of some million rows has more digits than a double. */
+static void whole_numbers_keep_all_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t n;
+    } cases[] = {{"9007199254740993", 9007199254740993},
+                 {"-9223372036854775808", INT64_MIN},
+                 {"9223372036854775807", INT64_MAX},
+                 {"1.5e3", 1500},
+                 {"1e300", INT64_MAX},
+                 {"-1e300", INT64_MIN},
+                 {"\"5\"", 0},
+                 {"null", 0}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        AUTOJSON json_t *j = NULL;
+        AUTOFREE char *text = xasprintf("{\"n\":%s}", cases[i].text);
+        assert_ok(json_parse(text, strlen(text), &j, &err), err);
+        assert_true(json_int(j, "n") == cases[i].n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_round_trip),
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(run_ids),
+        cmocka_unit_test(whole_numbers_keep_all_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
