@@ -69,7 +69,7 @@ def collect_texts(scratch):
     session.query("DROP DATABASE IF EXISTS words")
     session.query("CREATE DATABASE words CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
     session.query("CREATE TABLE words.texts (record INT UNSIGNED NOT NULL, field TINYINT NOT NULL, odd BOOL NOT NULL, "
-                  "text TEXT COLLATE utf8mb4_bin NOT NULL) ENGINE=MyISAM")
+                  "text TEXT COLLATE utf8mb4_bin NOT NULL) ENGINE=" + session.flavor.scanned)
     for i, (_, query) in enumerate(FIELDS, 1):
         session.query("INSERT INTO words.texts SELECT id, %d, LENGTH(text) <> CHAR_LENGTH(text), "
                       "IF(LENGTH(text) <> CHAR_LENGTH(text), text, LOWER(text)) FROM (%s) AS q" % (i, query))
