@@ -14,7 +14,8 @@ class Writers:
     def __init__(self, tool, socket, folder, rate):
         self.path, self.error_path = os.path.join(folder, "latencies.tsv"), os.path.join(folder, "writers.err")
         with open(self.error_path, "wb") as err:
-            self.process = subprocess.Popen([tool, "--socket", socket, "--out", self.path, "--rate", str(rate)],
+            # As long as the slowest run may take; it is stopped before.
+            self.process = subprocess.Popen([tool, "--socket", socket, "--out", self.path, "--rate", str(rate), "--seconds", "3600"],
                                             stdout=subprocess.PIPE, stderr=err, start_new_session=True,
                                             preexec_fn=lambda: os.sched_setaffinity(0, hosts.ALL))
         self.rate, self.counts = rate, None
