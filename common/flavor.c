@@ -74,6 +74,10 @@ static const FlavorGrant mysql_grants[] = {
 };
 
 static const char *const mariadb_hold[] = {"BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT", NULL};
+
+static const char *const mariadb_stopped[] = {NULL};
+static const char *const mysql_stopped[] = {"binlog_format", "replica_preserve_commit_order", NULL};
+
 /* Never written to the binary log, unlike FLUSH TABLES. */
 static const char *const mysql_hold[] = {"FLUSH TABLES WITH READ LOCK", NULL};
 
@@ -100,6 +104,7 @@ static const Flavor flavors[] = {
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
             .semi_sync_source_status = "Rpl_semi_sync_master_status",
             .semi_sync_replica_status = "Rpl_semi_sync_slave_status",
+            .stopped_vars = mariadb_stopped,
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.slave_parallel_threads AS workers, @@global.slave_parallel_mode AS "
@@ -207,6 +212,7 @@ static const Flavor flavors[] = {
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
             .semi_sync_source_status = "Rpl_semi_sync_source_status",
             .semi_sync_replica_status = "Rpl_semi_sync_replica_status",
+            .stopped_vars = mysql_stopped,
             .settings_sql =
                 "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit AS "
                 "flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode, "

@@ -33,7 +33,9 @@ typedef struct Flavor {
     const char *read_only_on, *read_only_off;
     const char *semi_sync_source_on, *semi_sync_source_off;
     const char *semi_sync_source_status, *semi_sync_replica_status; /* status variables: ON, OFF */
-    const char *settings_sql;                    /* one row with the fields of ReplSettings */
+    const char *const
+        *stopped_vars;        /* those that a replica changes only with its applier stopped; NULL ends */
+    const char *settings_sql; /* one row with the fields of ReplSettings */
     const char *workers_var, *parallel_mode_var; /* parallel_mode_var NULL: none */
     const char *queue_bytes_var;                 /* memory of what is read ahead for the workers */
     const char *workers_none;                    /* value of workers_var: one after the other */

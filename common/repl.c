@@ -137,11 +137,11 @@ static bool refuse_without_receiver(Db *db, Err *err)
         return false;
     bool receiving = s.io != REPL_IO_NO;
     if (!receiving)
-        err_set(err, ERR_REFUSED, 0,
-                "the receiver thread is stopped%s%s: starting the applier now could throw the buffered "
-                "transactions "
-                "away",
-                s.io_error && *s.io_error ? ": " : "", s.io_error ? s.io_error : "");
+        err_set(err, ERR_REFUSED, 0, "the receiver thread is stopped%s%s: %s",
+                s.io_error && *s.io_error ? ": " : "", s.io_error ? s.io_error : "",
+                flavor(db)->purges_on_start
+                    ? "starting the applier now could throw the buffered transactions away"
+                    : "the applier is not started without it");
     repl_status_done(&s);
     return receiving;
 }

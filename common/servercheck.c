@@ -367,16 +367,29 @@ static bool passes(const Rule *r, const char *value)
     return n >= strtoll(r->want, NULL, 10) || (r->test == ZERO_OR_AT_LEAST && n == 0);
 }
 
-static char *mend_of(const Rule *r, const char *variable)
+static bool wants_stopped_applier(const ServerFacts *f, const char *variable)
 {
+    const char *const *v = flavor_of(f->version.flavor)->stopped_vars;
+    while (*v && strcmp(*v, variable) != 0)
+        v++;
+    return *v && f->repl.is_replica;
+}
+
+static char *mend_of(const ServerFacts *f, const Rule *r, const char *variable)
+{
+    const Flavor *flavor = flavor_of(f->version.flavor);
     bool number = isdigit((unsigned char)*r->want);
     const char *file = "in the server's option file";
     if (r->mend && strcmp(r->mend, "file") != 0)
         return xstrdup(r->mend);
     if (r->mend)
         return xasprintf("%s=%s %s, then restart the server", variable, r->want, file);
-    return xasprintf("SET GLOBAL %s=%s%s%s; and %s=%s %s", variable, number ? "" : "'", r->want,
-                     number ? "" : "'", variable, r->want, file);
+    const char *quote = number ? "" : "'";
+    AUTOFREE char *set = xasprintf("SET GLOBAL %s=%s%s%s", variable, quote, r->want, quote);
+    if (wants_stopped_applier(f, variable))
+        return xasprintf("%s; %s; %s; and %s=%s %s", flavor->stop_sql, set, flavor->start_sql, variable,
+                         r->want, file);
+    return xasprintf("%s; and %s=%s %s", set, variable, r->want, file);
 }
 
 static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
@@ -397,7 +410,7 @@ static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
         find(out, r->name, r->level,
              xasprintf("%s is %s, Siding needs %s%s: %s", variable, *value ? value : "empty",
                        r->test == IS ? "" : "at least ", r->want, r->why),
-             mend_of(r, variable));
+             mend_of(f, r, variable));
 }
 
 static void judge_version(const ServerFacts *f, WireList *out)

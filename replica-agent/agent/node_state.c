@@ -152,9 +152,9 @@ static void warn_threads(const Agent *a, StrList *ret)
     if (s->io == REPL_IO_NO && !a->start_due)
         strlist_addf(ret, "the receiver is stopped%s%s: new transactions do not reach this replica%s",
                      s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "",
-                     s->sql_running || a->pause.state == PAUSE_NONE
-                         ? ""
-                         : "; it stays frozen, starting it now would throw its buffer away");
+                     s->sql_running || a->pause.state == PAUSE_NONE ? ""
+                     : f->purges_on_start ? "; it stays frozen, starting it now would throw its buffer away"
+                                          : "; it stays frozen");
     if (s->is_replica && !s->uses_gtid)
         strlist_add(ret, "replication does not use GTIDs: this replica cannot be paused");
 }

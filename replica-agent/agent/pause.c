@@ -61,6 +61,7 @@ static bool drop(Agent *a)
     replay_ended(a);
     a->vault.clear_due = true;
     pause_trouble(a, NULL);
+    free(STEAL(p->failed_at));
     if (str_eq(p->lease.owner, LEASE_MANUAL) && !p->lease.taken_over)
         tell_event(a, "info", "pause", NULL, "%s has caught up after its pause by hand", a->conf.node);
     guard_caught_up(a);
@@ -384,7 +385,8 @@ static void after_start(Agent *a, const Step *s)
         return;
     }
     measure_buffer(a, s);
-    pause_trouble(a, NULL);
+    if (!p->failed_at) /* else it may fail again */
+        pause_trouble(a, NULL);
     if (s->way == START_REFETCH)
         free(STEAL(p->lease.boost_boot_id));
     p->lease.stalled = false;
@@ -480,6 +482,7 @@ void pause_close(Agent *a)
         db_close(STEAL(p->held));
     wire_free(lease_fields, &p->lease);
     free(STEAL(p->trouble));
+    free(STEAL(p->failed_at));
     free(STEAL(p->align_gtid));
     free(STEAL(p->align_file));
 }

@@ -27,7 +27,9 @@ typedef struct Pause {
         stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
     char *align_gtid, *align_file;
     int64_t align_pos;
-    char *trouble; /* why it does not get on, for people */
+    char *trouble;   /* why it does not get on, for people */
+    char *failed_at; /* the position at which a failure of the applier was told; NULL: none */
+    int64_t failed_errno;
 } Pause;
 
 typedef struct PauseWish {

@@ -9,7 +9,7 @@
 #include "common/gtid.h"
 #include "common/log.h"
 
-enum { TAKEN_OVER_MS = 5000 };
+enum { TAKEN_OVER_MS = 5000, FAILED_AGAIN_MS = 3000 };
 
 int64_t pause_left_ms(const Agent *a)
 {
@@ -41,20 +41,23 @@ static void check_frozen(Agent *a)
         repointed(a);
 }
 
-/* Whoever stopped it has it from here on: an operator's STOP is not undone, and an applier that failed would
- * fail again. The relaxed settings do not stay. */
+static bool has_stood_for(Pause *p, int64_t ms)
+{
+    if (!p->stopped_ms)
+        p->stopped_ms = clock_mono_ms();
+    return clock_mono_ms() - p->stopped_ms >= ms;
+}
+
+/* Whoever stopped it has it from here on: an operator's STOP is not undone. The relaxed settings do not stay.
+ */
 static void applier_stopped(Agent *a)
 {
     Pause *p = &a->pause;
-    const ReplStatus *st = &a->server.status;
     char **error = &p->lease.replay.error;
     free(*error);
-    *error = st->sql_errno ? xasprintf("the applier stopped while catching up: %s", st->sql_error)
-                           : xstrdup("somebody stopped the applier while it was catching up");
+    *error = xstrdup("somebody stopped the applier while it was catching up");
     pause_trouble(a, *error);
-    if (!p->stopped_ms)
-        p->stopped_ms = clock_mono_ms();
-    if (clock_mono_ms() - p->stopped_ms < TAKEN_OVER_MS)
+    if (!has_stood_for(p, TAKEN_OVER_MS))
         return;
     p->stopped_ms = 0;
     p->lease.taken_over = true;
@@ -63,18 +66,38 @@ static void applier_stopped(Agent *a)
     pause_apply(a, PAUSE_EV_TAKEN_OVER);
 }
 
-/* After an error of a parallel applier MariaDB may leave the relay position in the middle of the transaction
- * that failed: whoever starts the applier again then loses it without a word. The files are read by GTID
- * instead, again and again until what it failed by is mended. */
+static bool is_where_it_failed(const Agent *a)
+{
+    return a->pause.failed_at && str_eq(a->pause.failed_at, a->server.status.applied);
+}
+
+/* Told once: what the server says of a transaction that fails again differs only by who tried. */
+static void tell_failure(Agent *a)
+{
+    Pause *p = &a->pause;
+    const ReplStatus *st = &a->server.status;
+    char **error = &p->lease.replay.error;
+    if (*error && is_where_it_failed(a) && p->failed_errno == st->sql_errno)
+        return;
+    free(p->failed_at);
+    p->failed_at = xstrdup(st->applied);
+    p->failed_errno = st->sql_errno;
+    free(*error);
+    *error = xasprintf("the applier failed while catching up: %s", st->sql_error);
+    tell_event(a, "error", "pause", NULL,
+               "%s; the rest is applied from the relay files, as soon as that is mended", *error);
+}
+
+/* It is tried again and again until what it failed by is mended. After an error of a parallel applier MariaDB
+ * may leave the relay position in the middle of the transaction that failed: whoever starts the applier again
+ * then loses it without a word, so that the files are read by GTID instead. */
 static void applier_failed(Agent *a)
 {
     Pause *p = &a->pause;
-    char **error = &p->lease.replay.error;
-    free(*error);
-    *error = xasprintf("the applier failed while catching up: %s", a->server.status.sql_error);
-    pause_trouble(a, *error);
-    tell_event(a, "error", "pause", NULL,
-               "%s; the rest is applied from the relay files, as soon as that is mended", *error);
+    tell_failure(a);
+    pause_trouble(a, p->lease.replay.error);
+    if (!flavor_of(a->server.version.flavor)->purges_on_start && !has_stood_for(p, FAILED_AGAIN_MS))
+        return;
     p->stopped_ms = 0;
     pause_apply(a, PAUSE_EV_APPLIER_FAILED);
 }
@@ -87,7 +110,7 @@ static void check_catching_up(Agent *a)
         pause_apply(a, PAUSE_EV_START_FAILED); /* it was this agent that stopped it */
         return;
     }
-    if (!st->sql_running && st->sql_errno && flavor_of(a->server.version.flavor)->purges_on_start) {
+    if (!st->sql_running && st->sql_errno) {
         applier_failed(a);
         return;
     }
@@ -96,8 +119,10 @@ static void check_catching_up(Agent *a)
         return;
     }
     p->stopped_ms = 0;
-    free(STEAL(p->lease.replay.error));
-    pause_trouble(a, NULL);
+    if (!is_where_it_failed(a)) {
+        free(STEAL(p->lease.replay.error));
+        pause_trouble(a, NULL);
+    }
     bool done = replay_probe(a);
     const Runner *next = done ? NULL : run_next(a);
     if (next) {

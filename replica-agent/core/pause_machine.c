@@ -51,7 +51,7 @@ static const PauseRow rows[] = {
     {PAUSE_RESCUING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
 
     {PAUSE_CATCHING_UP, PAUSE_EV_CAUGHT_UP, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "what was received is applied"},
-    {PAUSE_CATCHING_UP, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "the applier was stopped by others or failed: it is left as it is"},
+    {PAUSE_CATCHING_UP, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "the applier was stopped by others: it is left as it is"},
     {PAUSE_CATCHING_UP, PAUSE_EV_APPLIER_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the applier failed, the files hold what is left"},
     {PAUSE_CATCHING_UP, PAUSE_EV_START_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the applier stands after a change of how it applies"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RELEASE, PAUSE_CATCHING_UP, PAUSE_ACT_NONE, "already resumed"},

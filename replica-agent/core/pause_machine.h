@@ -38,7 +38,7 @@ typedef enum PauseEvent {
     PAUSE_EV_RESCUE_DISTURBED, /* the same, because somebody has started the receiver */
     PAUSE_EV_APPLIER_FAILED,   /* by an error, and its position cannot be trusted */
     PAUSE_EV_CAUGHT_UP,
-    PAUSE_EV_TAKEN_OVER, /* somebody else stopped the applier while it was catching up, or it failed */
+    PAUSE_EV_TAKEN_OVER, /* somebody else stopped the applier while it was catching up */
     PAUSE_EV_RESTORED,
     PAUSE_EV_RESTORE_FAILED,
     PAUSE_EV_STALLED, /* what was received is not applied, and does not come any more */

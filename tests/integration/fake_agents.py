@@ -226,11 +226,10 @@ class Agent:
             self.bump()
 
 
-def make_agents(port, replicas, server_port, jobs):
-    """db0 is the primary, whose server is real and listens on server_port; the replicas are made up."""
-    base = {"up": True, "flavor": "mariadb", "version": "10.11.1", "uses_gtid": True, "server_id": 1, "uptime_s": 10,
-            "address": "127.0.0.1", "applied": "0-1-100", "binlog": "0-1-100", "source_file": "b.000001",
-            "source_pos": 400}
+def make_agents(port, replicas, server_port, jobs, flavor, gtid):
+    """db0 is the primary, whose server is real and listens on server_port; the replicas are made up. All stand at `gtid`."""
+    base = {"up": True, "flavor": flavor, "version": {"mariadb": "10.11.1", "mysql": "9.7.0"}[flavor], "uses_gtid": True, "server_id": 1,
+            "uptime_s": 10, "address": "127.0.0.1", "applied": gtid, "binlog": gtid, "source_file": "b.000001", "source_pos": 400}
     agents = [Agent("db0", port, dict(base, port=server_port, is_replica=False, read_only=False), jobs)]
     for i in range(1, replicas + 1):
         agents.append(Agent(f"db{i}", port + i,

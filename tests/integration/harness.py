@@ -62,6 +62,15 @@ def call(*command, within_s=120, env=None):
     return (status, *texts)
 
 
+def mysql_program(name):
+    """Oracle's program of this name, of the installation whose server the sandbox starts."""
+    status, out, err = call(os.path.join(ROOT, "scripts", "mysql-server"))
+    if status:
+        raise Failed(err)
+    beside = os.path.join(os.path.dirname(out.strip()), name)
+    return beside if os.path.exists(beside) else shutil.which(name)
+
+
 def processes_naming(text):
     """Command lines of the processes that name `text`."""
     found = []
@@ -113,6 +122,26 @@ class PortRange:
 
 
 # -------------------------------------------------------------------- SQL
+
+# Words in which an operator speaks to each kind of server; STOP REPLICA and its like are the same in both.
+WORDS = {
+    "mariadb": {
+        "settings": "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, "
+                    "@@GLOBAL.slave_parallel_mode",
+        "applied": "@@GLOBAL.gtid_slave_pos", "gtid": r"^0-1-\d+$",
+        "change_source": "CHANGE MASTER TO MASTER_%s=%s, MASTER_HEARTBEAT_PERIOD=0.5",
+        "alone": "SET SESSION sql_log_bin=0; %s"},
+    "mysql": {
+        "settings": "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers",
+        "applied": "@@GLOBAL.gtid_executed", "gtid": r"^[0-9a-f-]{36}:1-\d+$",
+        "change_source": "CHANGE REPLICATION SOURCE TO SOURCE_%s=%s, SOURCE_HEARTBEAT_PERIOD=0.5",
+        "alone": "SET GLOBAL super_read_only=0; SET SESSION sql_log_bin=0; %s; SET GLOBAL super_read_only=1"}}
+
+
+def numbers(n):
+    """A table with the column seq from 1 to n, in the words of both servers."""
+    return "JSON_TABLE(CONCAT('[', REPEAT('0,', %d), '0]'), '$[*]' COLUMNS (seq FOR ORDINALITY)) numbers" % (n - 1)
+
 
 ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
@@ -183,6 +212,7 @@ class Cluster:
 
     def __init__(self, replicas=2, flavor="mariadb", servers_only=False):
         self.replicas, self.flavor, self.servers_only = replicas, flavor, servers_only
+        self.words = WORDS[flavor]
         self.nodes = ["db%d" % i for i in range(replicas + 1)]
         self.folder = tempfile.mkdtemp(prefix="sdt", dir="/tmp")
         self.ports = PortRange()
@@ -307,6 +337,22 @@ class Cluster:
         if self.flavor == "mysql":
             return self.value(node, "SELECT @@GLOBAL.gtid_executed").replace("\n", "")
         return self.value(node, "SELECT @@GLOBAL.gtid_binlog_pos")
+
+    def applied(self, node):
+        """What replication has applied on the node."""
+        return self.value(node, "SELECT " + self.words["applied"]).replace("\n", "")
+
+    def settings(self, node):
+        """The settings that catching up changes."""
+        return self.sql(node, self.words["settings"])
+
+    def change_source(self, node, option, value, start="START REPLICA"):
+        """Points a replica elsewhere, or delays it, as an operator would."""
+        self.sql(node, "STOP REPLICA; %s; %s" % (self.words["change_source"] % (option, value), start))
+
+    def sql_alone(self, node, statements):
+        """On a replica alone: not in its binary log, read-only or not."""
+        self.sql(node, self.words["alone"] % statements)
 
     def has_applied(self, node, position):
         if self.flavor == "mysql":

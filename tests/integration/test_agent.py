@@ -18,9 +18,6 @@ import urllib.request
 
 from harness import BUILD, ClusterTest, Failed, main, running, wait_until
 
-SETTINGS = "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, " \
-           "@@GLOBAL.slave_parallel_mode"
-
 JOB = """#!/bin/bash
 # read SECONDS: the frozen state at the begin and at the end of so many seconds
 set -e
@@ -121,7 +118,6 @@ def sequence(gtid):
 
 class Base(ClusterTest):
     runs = 0
-    settings_sql = SETTINGS
 
     @classmethod
     def setUpClass(cls):
@@ -168,7 +164,7 @@ class Base(ClusterTest):
         self.cluster.expect_equal()
 
     def settings(self, node):
-        return self.cluster.sql(node, self.settings_sql)
+        return self.cluster.settings(node)
 
     def new_run(self):
         Base.runs += 1
@@ -447,7 +443,6 @@ class Runs(Exact, Base):
 
 class OnMySQL(Exact, Base):
     flavor = "mysql"
-    settings_sql = "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers"
 
     def test_by_hand_and_an_applier_started_by_somebody_else(self):
         lease = self.one.post("/v1/pause", for_s=60, reason="a look", by="dba")

@@ -9,7 +9,7 @@ import re
 from harness import ClusterTest, Failed, call, main, wait_until
 
 
-class Mends(ClusterTest):
+class Mends:
     """One cluster that is broken in many ways, looked at, and mended as told."""
 
     def check(self):
@@ -35,13 +35,14 @@ class Mends(ClusterTest):
 
     def test_2_all_at_once(self):
         c = self.cluster
-        c.sql("db1", "SET SESSION sql_log_bin=0; REVOKE BINLOG MONITOR ON *.* FROM siding_agent@localhost")
-        c.sql("db1", "SET GLOBAL gtid_strict_mode=OFF; SET GLOBAL binlog_format=STATEMENT")
-        c.sql("db2", "SET SESSION sql_log_bin=0; SET PASSWORD FOR siding_agent@localhost = PASSWORD('another')")
+        c.sql_alone("db1", "REVOKE %s ON *.* FROM siding_agent@localhost" % self.privilege)
+        c.sql("db1", "STOP REPLICA SQL_THREAD; SET GLOBAL %s=%s; SET GLOBAL binlog_format=STATEMENT; START REPLICA SQL_THREAD"
+              % self.gtid_mode)
+        c.sql_alone("db2", "ALTER USER siding_agent@localhost IDENTIFIED BY 'another'")
         c.kill("agent0")
-        self.expect_finding("db1", "BINLOG MONITOR|grant|privilege", "GRANT .*BINLOG MONITOR")
-        self.expect_finding("db1", "gtid_strict_mode", "gtid_strict_mode *= *ON|gtid_strict_mode=1")
-        self.expect_finding("db1", "binlog_format", "binlog_format *= *'?ROW")
+        self.expect_finding("db1", "%s|grant|privilege" % self.privilege, "GRANT .*" + self.privilege)
+        self.expect_finding("db1", self.gtid_mode[0], "%s='ON'" % self.gtid_mode[0])
+        self.expect_finding("db1", "binlog_format", self.row_binlog)
         self.expect_finding("db2", "Access denied", ".")
         self.expect_finding("db0", "cannot reach|cannot be reached", "siding-agent")
 
@@ -64,11 +65,11 @@ class Mends(ClusterTest):
 
     def test_4_mended_as_told(self):
         c = self.cluster
-        c.sql("db1", "SET SESSION sql_log_bin=0; GRANT BINLOG MONITOR ON *.* TO siding_agent@localhost")
-        c.sql("db1", "SET GLOBAL gtid_strict_mode=ON; SET GLOBAL binlog_format=ROW")
+        c.sql_alone("db1", "GRANT %s ON *.* TO siding_agent@localhost" % self.privilege)
+        c.sql("db1", "SET GLOBAL %s=ON; %s" % (self.gtid_mode[0], self.row_binlog))
         with open(os.path.join(c.folder, "credentials", "agent.cnf"), encoding="utf-8") as f:
             password = re.search(r"password=(\S+)", f.read()).group(1)
-        c.sql("db2", "SET SESSION sql_log_bin=0; SET PASSWORD FOR siding_agent@localhost = PASSWORD('%s')" % password)
+        c.sql_alone("db2", "ALTER USER siding_agent@localhost IDENTIFIED BY '%s'" % password)
         c.up()
         wait_until(lambda: self.check()[0] == 0, 30, lambda: "siding check is content: %s" % (self.check(),))
         task = c.submit("dump", "--database", "siding")
@@ -79,12 +80,12 @@ class Mends(ClusterTest):
         path = os.path.join(c.folder, "db1", "my.cnf")
         with open(path, encoding="utf-8") as f:
             text = f.read()
-        self.assertIn("skip_slave_start", text)
+        self.assertIn(self.skip_start, text)
         with open(path, "w", encoding="utf-8") as f:
-            f.write(text.replace("skip_slave_start", "#skip_slave_start"))
+            f.write(text.replace(self.skip_start, "#" + self.skip_start))
         c.stop("db1")
         c.start("db1")
-        self.expect_finding("db1", "skip_slave_start|by itself", "skip_slave_start")
+        self.expect_finding("db1", self.skip_start + "|by itself", self.skip_start)
         c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "a look", status=1)
         c.expect_replicating("db1")
         with open(path, "w", encoding="utf-8") as f:
@@ -105,6 +106,17 @@ class Mends(ClusterTest):
     def refused(self, *args):
         status, _, err = call("siding", *args, env=self.cluster.env)
         return err if status == 1 else ""
+
+
+class MariaDB(Mends, ClusterTest):
+    privilege, gtid_mode, skip_start = "BINLOG MONITOR", ("gtid_strict_mode", "OFF"), "skip_slave_start"
+    row_binlog = "SET GLOBAL binlog_format='ROW'"
+
+
+class MySQL(Mends, ClusterTest):
+    flavor = "mysql"
+    privilege, gtid_mode, skip_start = "REPLICATION_SLAVE_ADMIN", ("gtid_mode", "ON_PERMISSIVE"), "skip_replica_start"
+    row_binlog = "STOP REPLICA SQL_THREAD; SET GLOBAL binlog_format='ROW'; START REPLICA SQL_THREAD"
 
 
 if __name__ == "__main__":

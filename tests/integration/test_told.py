@@ -13,17 +13,17 @@ import threading
 import time
 import urllib.request
 
-from harness import ROOT, ClusterTest, Failed, main, wait_until
+from harness import ROOT, ClusterTest, Failed, main, mysql_program, numbers, wait_until
 from test_agent import Agent, Refused
 from test_guard import GuardBase
 
 
-class Operators(GuardBase):
+class Operators:
 
     def test_an_applier_stopped_by_hand_while_it_catches_up_is_left_to_its_operator(self):
         c = self.cluster
         with self.catching_up_slowly() as run:
-            c.sql("db1", "STOP SLAVE SQL_THREAD")
+            c.sql("db1", "STOP REPLICA SQL_THREAD")
             outcome, _, r = self.one.ended(run, 30)
             self.assertEqual(outcome, "killed")
             self.assertIn("somebody stopped the applier", r["replay"]["error"])
@@ -31,16 +31,16 @@ class Operators(GuardBase):
             time.sleep(1)
             self.assertEqual(c.replication("db1")["sql"], "No", "an operator's STOP is not undone")
             self.told("the replica is left to whoever stopped it", "error")
-        c.sql("db1", "START SLAVE SQL_THREAD")
+        c.sql("db1", "START REPLICA SQL_THREAD")
 
     def test_a_receiver_stopped_by_hand_while_it_catches_up_does_not_hold_the_run(self):
         c = self.cluster
         with self.catching_up_slowly() as run:
-            c.sql("db1", "STOP SLAVE IO_THREAD")
-            received = c.value("db0", "SELECT @@GLOBAL.gtid_binlog_pos")
+            c.sql("db1", "STOP REPLICA IO_THREAD")
+            received = c.position("db0")
             outcome, _, _ = self.one.ended(run, 60)
         self.assertEqual(outcome, "killed")
-        self.assertEqual(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos"), received, "all that was received is applied")
+        self.assertEqual(c.applied("db1"), received, "all that was received is applied")
         self.assertEqual(self.settings("db1"), self.before["db1"], "nothing stays relaxed")
         self.told("the receiver is stopped", "warn")
         c.expect_replicating("db1")
@@ -51,12 +51,12 @@ class Operators(GuardBase):
         c = self.cluster
         run = self.started()
         key = int(c.value("db0", "SELECT COALESCE(MAX(id), 0) FROM t.w")) + 300
-        c.sql("db1", "SET SESSION sql_log_bin=0; INSERT INTO t.w (id, v) VALUES (%d, 'in the way')" % key)
+        c.sql_alone("db1", "INSERT INTO t.w (id, v) VALUES (%d, 'in the way')" % key)
         self.backlog(600)
         self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
         self.told("the applier failed while catching up", "error")
-        wait_until(lambda: self.one.lease()["phase"] == "rescuing", 20, "the files are tried")
-        c.sql("db1", "SET SESSION sql_log_bin=0; DELETE FROM t.w WHERE id = %d AND v = 'in the way'" % key)
+        self.tried_again()
+        c.sql_alone("db1", "DELETE FROM t.w WHERE id = %d AND v = 'in the way'" % key)
         self.assertEqual(self.one.ended(run, 60)[0], "killed")
         c.expect_replicating("db1")
         c.expect_equal(["db0", "db1"])
@@ -72,38 +72,27 @@ class Operators(GuardBase):
             wait_until(lambda: self.one.lease()["phase"] == "catching_up", 20, "catching up")
             yield run
 
-    @contextlib.contextmanager
-    def slow_replay(self):
-        """A trigger on the replica alone that makes each replayed row slow."""
-        c = self.cluster
-        c.sql("db1", "SET SESSION sql_log_bin=0; SET GLOBAL slave_run_triggers_for_rbr=YES; "
-              "CREATE TRIGGER t.slow BEFORE INSERT ON t.w FOR EACH ROW SET NEW.v = IF(SLEEP(0.02), NEW.v, NEW.v)")
-        try:
-            yield
-        finally:
-            c.sql("db1", "SET SESSION sql_log_bin=0; DROP TRIGGER t.slow; SET GLOBAL slave_run_triggers_for_rbr=NO")
-
     def test_a_replica_pointed_elsewhere_under_a_job_yields_no_result(self):
         run = self.started("read", ["20"])
         self.backlog(100)
         c = self.cluster
         ports = [c.value(n, "SELECT @@GLOBAL.port") for n in ("db0", "db2")]
         try:
-            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[1])
+            c.change_source("db1", "PORT", ports[1])
             outcome, error, _ = self.one.ended(run, 40)
             self.assertEqual(outcome, "error")
             self.assertIn("the frozen state is lost" if "started by somebody" in error else "another source", error)
             self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
             c.expect_caught_up()
         finally:
-            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[0])
+            c.change_source("db1", "PORT", ports[0])
 
     def test_only_the_receiver_pointed_elsewhere_is_seen_too(self):
         run = self.started("read", ["20"])
         c = self.cluster
         ports = [c.value(n, "SELECT @@GLOBAL.port") for n in ("db0", "db2")]
         try:
-            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE IO_THREAD" % ports[1])
+            c.change_source("db1", "PORT", ports[1], "START REPLICA IO_THREAD")
             outcome, error, _ = self.one.ended(run, 40)
             self.assertEqual(outcome, "error")
             self.assertIn("pointed at another source", error)
@@ -111,16 +100,33 @@ class Operators(GuardBase):
             c.expect_replicating("db1")
             c.expect_caught_up()
         finally:
-            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_PORT=%s, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE" % ports[0])
+            c.change_source("db1", "PORT", ports[0])
 
     def test_a_receiver_stopped_by_hand_is_told_at_once(self):
         run = self.started()
-        self.cluster.sql("db1", "STOP SLAVE IO_THREAD")
+        self.cluster.sql("db1", "STOP REPLICA IO_THREAD")
         self.told("the receiver is stopped", "warn")
-        self.cluster.sql("db1", "START SLAVE IO_THREAD")
+        self.cluster.sql("db1", "START REPLICA IO_THREAD")
         self.told("over: the receiver is stopped", "info")
         self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
         self.one.ended(run)
+
+
+class OperatorsMariaDB(Operators, GuardBase):
+
+    def tried_again(self):
+        wait_until(lambda: self.one.lease()["phase"] == "rescuing", 20, "the files are tried")
+
+    @contextlib.contextmanager
+    def slow_replay(self):
+        """A trigger on the replica alone that makes each replayed row slow."""
+        c = self.cluster
+        c.sql_alone("db1", "SET GLOBAL slave_run_triggers_for_rbr=YES; "
+              "CREATE TRIGGER t.slow BEFORE INSERT ON t.w FOR EACH ROW SET NEW.v = IF(SLEEP(0.02), NEW.v, NEW.v)")
+        try:
+            yield
+        finally:
+            c.sql_alone("db1", "DROP TRIGGER t.slow; SET GLOBAL slave_run_triggers_for_rbr=NO")
 
 
 class Clocks(GuardBase):
@@ -179,42 +185,16 @@ class Clocks(GuardBase):
         self.assertEqual(self.one.ended(run)[:2], ("ok", None))
 
 
-class Checks(GuardBase):
-    """What is looked at before a pause, the programs told about it, and who may be read."""
-
-    HOOK = """#!/bin/bash
-cd %(folder)s
-echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SIDING_REASON" >>hooks.log
-. ./hook-now
-"""
+class Checks:
+    """What is looked at before a pause, and who may be read."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = cls.cluster.folder
-        cls.program("hook.sh", cls.HOOK % {"folder": folder})
-        cls.hook_does("true")
         c = cls.cluster
-        c.sql("db0", "CREATE TABLE t.nokey (a INT) ENGINE=InnoDB; INSERT INTO t.nokey SELECT seq FROM mysql.proc, "
-              "(SELECT 1 AS seq UNION SELECT 2 UNION SELECT 3) s; CREATE TABLE t.rests (a INT) ENGINE=InnoDB")
+        c.sql("db0", "CREATE TABLE t.nokey (a INT) ENGINE=InnoDB; INSERT INTO t.nokey SELECT seq FROM %s; "
+              "CREATE TABLE t.rests (a INT) ENGINE=InnoDB" % numbers(300))
         c.expect_caught_up()
-        cls.edit_conf("db1", 'hooks = { before_pause = "%s/hook.sh"; after_caught_up = "%s/hook.sh"; timeout = "2s"; };' % (folder, folder))
-
-    @classmethod
-    def hook_does(cls, text):
-        with open(os.path.join(cls.cluster.folder, "hook-now"), "w", encoding="ascii") as f:
-            f.write(text + "\n")
-
-    def hooks(self):
-        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.cluster.folder, "hooks.log"), encoding="utf-8") as f:
-            return f.read().splitlines()
-        return []
-
-    def setUp(self):
-        super().setUp()
-        self.hook_does("true")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.cluster.folder, "hooks.log"))
 
     def finding(self, name, agent=None):
         findings = (agent or self.one).get("/v1/preflight")
@@ -240,6 +220,91 @@ echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SID
     def resumed(self):
         self.one.post("/v1/resume", by="dba")
         wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+
+    def test_keyless_tables_that_change_are_named(self):
+        def warned():
+            """Small tables have their statistics made anew soon, and with them the counters."""
+            self.cluster.sql("db0", "INSERT INTO t.nokey VALUES (9)")
+            found = self.finding("keyless_changes")
+            return found["level"] == "warning" and found
+        f = wait_until(warned, 30, "the table is named")
+        self.assertIn("t.nokey", f["text"])
+        self.assertNotIn("t.rests", f["text"])
+        self.assertIn("ADD PRIMARY KEY", f["mend"])
+        self.assertEqual(self.finding("relay_disk")["level"], "ok")
+        self.assertEqual(self.finding("sync_relay_log")["level"], "ok")
+        self.assertEqual(self.finding("semi_sync_acks", self.primary)["level"], "ok")
+
+    def test_servers_behind_the_replica_refuse_a_pause_unless_allowed(self):
+        reader = subprocess.Popen(self.log_reader(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: self.finding("downstream")["level"] == "error", 20, "the reader is seen")
+            self.refused("connections read this replica's binary log")
+            self.paused_by_hand(allow=["downstream"])
+            self.resumed()
+        finally:
+            reader.kill()
+            reader.wait()
+            for (number,) in self.cluster.sql("db1", "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
+                self.cluster.sql("db1", "KILL %s" % number)  # it would see the end only with its next event
+
+    def test_a_delayed_replica_refuses_a_pause_unless_allowed(self):
+        c = self.cluster
+        c.change_source("db1", "DELAY", 3600)
+        try:
+            c.expect_replicating("db1")
+            wait_until(lambda: self.one.state()["server"]["sql_running"], 10, "seen")
+            self.refused("delayed by 3600 s")
+            self.paused_by_hand(allow=["delayed"])
+        finally:
+            c.change_source("db1", "DELAY", 0)
+        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
+
+    def test_only_the_primary_is_told_writable(self):
+        term = self.primary.state()["term"]
+        self.primary.get("/v1/state?term=%d" % term)
+        self.assertTrue(self.health(self.primary, "role=primary")["ok"])
+        self.assertEqual(self.health(self.one, "role=primary"), 503)
+        self.assertEqual(self.health(self.primary, "role=replica"), 503)
+        self.assertEqual(self.health(self.one, "role=master"), 400)
+
+
+class ChecksMariaDB(Checks, GuardBase):
+    """Besides, the programs told about a pause."""
+
+    HOOK = """#!/bin/bash
+cd %(folder)s
+echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SIDING_REASON" >>hooks.log
+. ./hook-now
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = cls.cluster.folder
+        cls.program("hook.sh", cls.HOOK % {"folder": folder})
+        cls.hook_does("true")
+        cls.edit_conf("db1", 'hooks = { before_pause = "%s/hook.sh"; after_caught_up = "%s/hook.sh"; timeout = "2s"; };' % (folder, folder))
+
+    @classmethod
+    def hook_does(cls, text):
+        with open(os.path.join(cls.cluster.folder, "hook-now"), "w", encoding="ascii") as f:
+            f.write(text + "\n")
+
+    def hooks(self):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(self.cluster.folder, "hooks.log"), encoding="utf-8") as f:
+            return f.read().splitlines()
+        return []
+
+    def setUp(self):
+        super().setUp()
+        self.hook_does("true")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.cluster.folder, "hooks.log"))
+
+    def log_reader(self):
+        return ["mariadb-binlog", "--no-defaults", "-S", self.cluster.socket("db1"), "--read-from-remote-server", "--stop-never",
+                "--stop-never-slave-server-id=99", "binlog.000001"]
 
     def test_hooks_are_called_around_a_pause_and_readers_are_sent_away(self):
         self.assertTrue(self.health(self.one, "role=replica&max_lag_s=10")["ok"])
@@ -283,53 +348,34 @@ echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SID
         wait_until(lambda: len(self.hooks()) == 2, 10, "after_caught_up")
         self.assertIsNone(self.one.lease()["owner"])
 
-    def test_keyless_tables_that_change_are_named(self):
-        def warned():
-            """Small tables have their statistics made anew soon, and with them the counters."""
-            self.cluster.sql("db0", "INSERT INTO t.nokey VALUES (9)")
-            found = self.finding("keyless_changes")
-            return found["level"] == "warning" and found
-        f = wait_until(warned, 30, "the table is named")
-        self.assertIn("t.nokey", f["text"])
-        self.assertNotIn("t.rests", f["text"])
-        self.assertIn("ADD PRIMARY KEY", f["mend"])
-        self.assertEqual(self.finding("relay_disk")["level"], "ok")
-        self.assertEqual(self.finding("sync_relay_log")["level"], "ok")
-        self.assertEqual(self.finding("semi_sync_acks", self.primary)["level"], "ok")
+class MySQL(Operators, Checks, GuardBase):
+    """Left out: hooks, clocks, events and mail, which ask no server."""
+    flavor = "mysql"
 
-    def test_servers_behind_the_replica_refuse_a_pause_unless_allowed(self):
-        reader = subprocess.Popen(["mariadb-binlog", "--no-defaults", "-S", self.cluster.socket("db1"), "--read-from-remote-server", "--stop-never",
-                                   "--stop-never-slave-server-id=99", "binlog.000001"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def tried_again(self):
+        time.sleep(4)
+        self.assertEqual([e["kind"] for e in self.events() if "the applier failed" in e["text"]], ["pause", "node"], "told once")
+
+    @contextlib.contextmanager
+    def slow_replay(self):
+        """A reader who is quick, but always there again."""
+        c, stop = self.cluster, threading.Event()
+
+        def read():
+            with c.session("db1") as reader:
+                while not stop.is_set():
+                    reader.sql("LOCK TABLES t.w READ; DO SLEEP(0.03); UNLOCK TABLES")
+        thread = threading.Thread(target=read)
+        thread.start()
         try:
-            wait_until(lambda: self.finding("downstream")["level"] == "error", 20, "the reader is seen")
-            self.refused("connections read this replica's binary log")
-            self.paused_by_hand(allow=["downstream"])
-            self.resumed()
+            yield
         finally:
-            reader.kill()
-            reader.wait()
-            for (number,) in self.cluster.sql("db1", "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
-                self.cluster.sql("db1", "KILL %s" % number)  # it would see the end only with its next event
+            stop.set()
+            thread.join()
 
-    def test_a_delayed_replica_refuses_a_pause_unless_allowed(self):
-        c = self.cluster
-        c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=3600, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE")
-        try:
-            c.expect_replicating("db1")
-            wait_until(lambda: self.one.state()["server"]["sql_running"], 10, "seen")
-            self.refused("delayed by 3600 s")
-            self.paused_by_hand(allow=["delayed"])
-        finally:
-            c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0, MASTER_HEARTBEAT_PERIOD=0.5; START SLAVE")
-        wait_until(lambda: self.one.lease()["owner"] is None, 30, "the lease is gone")
-
-    def test_only_the_primary_is_told_writable(self):
-        term = self.primary.state()["term"]
-        self.primary.get("/v1/state?term=%d" % term)
-        self.assertTrue(self.health(self.primary, "role=primary")["ok"])
-        self.assertEqual(self.health(self.one, "role=primary"), 503)
-        self.assertEqual(self.health(self.primary, "role=replica"), 503)
-        self.assertEqual(self.health(self.one, "role=master"), 400)
+    def log_reader(self):
+        return [mysql_program("mysqlbinlog"), "--no-defaults", "-S", self.cluster.socket("db1"), "--read-from-remote-server",
+                "--stop-never", "--connection-server-id=99", "binlog.000001"]
 
 
 class Told(ClusterTest):

@@ -133,6 +133,9 @@ static void wrong_variables_are_told(void **state)
          "SET GLOBAL gtid_mode='ON'; and gtid_mode=ON in the server's option file"},
         {DB_MARIADB, "binlog_format", "MIXED", "row_binlog", "error",
          "SET GLOBAL binlog_format='ROW'; and binlog_format=ROW in the server's option file"},
+        {DB_MYSQL, "replica_preserve_commit_order", "OFF", "commit_order", "error",
+         "STOP REPLICA SQL_THREAD; SET GLOBAL replica_preserve_commit_order='ON'; START REPLICA SQL_THREAD; "
+         "and replica_preserve_commit_order=ON in the server's option file"},
         {DB_MYSQL, "relay_log_recovery", "ON", "relay_log_recovery", "error",
          "relay_log_recovery=OFF in the server's option file, then restart the server"},
         {DB_MARIADB, "relay_log_space_limit", "1073741824", "relay_log_space_limit", "error",
