@@ -277,6 +277,42 @@ static void the_server_process_is_known(void **state)
     assert_ok(flavor_check_version(db_version(primary), &err), err);
 }
 
+/* ---- TLS: test_repl.py gives DB1's own certificate, an account that wants TLS, and two CAs ---------- */
+
+static bool connect_by_tls(const char *ca, Db **ret, Err *err)
+{
+    DbTarget t = {.host = (char *)"127.0.0.1",
+                  .port = atoi(getenv("DB1_PORT")),
+                  .user = (char *)"by_tls",
+                  .password = (char *)"for the wire",
+                  .tls_ca = getenv(ca)};
+    return db_connect(&t, 5000, ret, err);
+}
+
+static void tls_to_the_server_that_the_ca_vouches_for(void **state)
+{
+    (void)state;
+    Err err;
+    Db *db = NULL;
+    DbRows *rows;
+    bool more = false;
+    assert_ok(connect_by_tls("DB_TLS_CA", &db, &err), err);
+    assert_ok(db_query(db, &rows, &err, "SHOW SESSION STATUS LIKE 'Ssl_cipher'", ""), err);
+    assert_true(db_next(rows, &more, &err) && more);
+    assert_string_not_equal(db_text(rows, "Value"), "");
+    db_rows_free(rows);
+    db_close(db);
+}
+
+static void and_to_no_other(void **state)
+{
+    (void)state;
+    Err err;
+    Db *db = NULL;
+    assert_false(connect_by_tls("DB_TLS_OTHER_CA", &db, &err));
+    assert_null(db);
+}
+
 /* ---- replication ----------------------------------------------------------------------------------- */
 
 static void stop_until_start(void **state)
@@ -515,6 +551,12 @@ int main(void)
         fprintf(stderr, "exercise_db: DB0_SOCKET and DB1_SOCKET must be set\n");
         return 2;
     }
+    const struct CMUnitTest tls[] = {
+        cmocka_unit_test(tls_to_the_server_that_the_ca_vouches_for),
+        cmocka_unit_test(and_to_no_other),
+    };
+    if (getenv("DB_TLS_CA"))
+        return cmocka_run_group_tests(tls, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(wrong_counts_and_no_rows),

@@ -118,6 +118,37 @@ class MySQL(Mends, ClusterTest):
     privilege, gtid_mode, skip_start = "REPLICATION_SLAVE_ADMIN", ("gtid_mode", "ON_PERMISSIVE"), "skip_replica_start"
     row_binlog = "STOP REPLICA SQL_THREAD; SET GLOBAL binlog_format='ROW'; START REPLICA SQL_THREAD"
 
+    def restart_with(self, *lines, without=()):
+        """db1, with lines added to its option file."""
+        c = self.cluster
+        with open(os.path.join(c.folder, "db1", "my.cnf"), encoding="utf-8") as f:
+            text = f.read()
+        for line in without:
+            self.assertIn(line, text)
+            text = text.replace(line, "#" + line)
+        c.stop("db1")
+        with open(os.path.join(c.folder, "db1", "my.cnf"), "w", encoding="utf-8") as f:
+            f.write(text + "[mysqld]\n" + "".join(line + "\n" for line in lines))
+        c.start("db1")
+
+    def test_7_persisted_settings_are_as_good_as_the_option_file(self):
+        c = self.cluster
+        c.sql("db1", "SET PERSIST_ONLY skip_replica_start=ON; SET PERSIST super_read_only=ON")
+        self.restart_with(without=("skip_replica_start=ON", "super_read_only=ON"))
+        wait_until(lambda: self.check()[0] == 0, 30, lambda: "siding check is content: %s" % (self.check(),))
+        c.kill("db1")
+        c.start("db1")
+        self.assertEqual(c.sql("db1", "SELECT @@GLOBAL.skip_replica_start, @@GLOBAL.super_read_only"), [("1", "1")])
+        c.expect_replicating("db1")
+
+    def test_8_a_buffer_that_a_restart_throws_away_is_refused(self):
+        c = self.cluster
+        self.restart_with("relay_log_recovery=ON")
+        self.expect_finding("db1", "relay_log_recovery", "relay_log_recovery=OFF")
+        refusal = c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "a look", status=1)
+        self.assertIn("relay_log_recovery", str(refusal))
+        c.expect_replicating("db1")
+
 
 if __name__ == "__main__":
     main()
