@@ -16,11 +16,22 @@ FAULTS = os.path.join(ROOT, "scripts", "faults")
 SLICE = "none,kill_agent:running,lose_primary:running"
 
 
-class Slice(unittest.TestCase):
+class Faults(unittest.TestCase):
     def faults(self, *args, within_s=400):
         return subprocess.run([FAULTS, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=within_s, check=False)
 
+
+class OnMySQL(Faults):
+    flavor = "mysql"
+
+    def test_a_server_killed_under_a_job(self):
+        done = self.faults("--flavor", "mysql", "--seeds", "kill_server:running")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("\nok - kill_server:running", done.stdout)
+
+
+class Slice(Faults):
     def test_a_slice_of_schedules_holds(self):
         with tempfile.TemporaryDirectory(prefix="sdt") as folder:
             out = os.path.join(folder, "outcomes.json")
