@@ -29,7 +29,6 @@ typedef struct Pause {
     int64_t align_pos;
     char *trouble;   /* why it does not get on, for people */
     char *failed_at; /* the position at which a failure of the applier was told; NULL: none */
-    int64_t failed_errno;
 } Pause;
 
 typedef struct PauseWish {

@@ -71,17 +71,17 @@ static bool is_where_it_failed(const Agent *a)
     return a->pause.failed_at && str_eq(a->pause.failed_at, a->server.status.applied);
 }
 
-/* Told once: what the server says of a transaction that fails again differs only by who tried. */
+/* Told once: of a transaction that fails again a MySQL names now this worker, now that, or one that only
+ * followed. */
 static void tell_failure(Agent *a)
 {
     Pause *p = &a->pause;
     const ReplStatus *st = &a->server.status;
     char **error = &p->lease.replay.error;
-    if (*error && is_where_it_failed(a) && p->failed_errno == st->sql_errno)
+    if (*error && is_where_it_failed(a))
         return;
     free(p->failed_at);
     p->failed_at = xstrdup(st->applied);
-    p->failed_errno = st->sql_errno;
     free(*error);
     *error = xasprintf("the applier failed while catching up: %s", st->sql_error);
     tell_event(a, "error", "pause", NULL,

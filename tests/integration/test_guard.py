@@ -198,6 +198,29 @@ class Disks:
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, new))
 
+    def accepted(self, job):
+        try:
+            return self.started(job)
+        except Refused:
+            return None
+
+    def test_a_relay_disk_filled_by_others_does_not_keep_the_replica(self):
+        # What was written before counts as this primary's rate for a while.
+        run = wait_until(lambda: self.accepted("stubborn"), 150, "the pause is allowed again")
+        foreign = os.path.join(self.disk, "foreign")
+        with open(foreign, "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(b"x" * 65536)
+        self.wide_rows(20)
+        self.told("the ballast of 8388608 bytes has been removed", "error")
+        outcome, error, _ = self.one.ended(run, 120)
+        self.assertEqual(outcome, "error")
+        self.assertIn("the disk of the relay logs is nearly full", error)
+        self.cluster.expect_replicating("db1", 90)
+        os.unlink(foreign)
+        self.cluster.expect_caught_up()
+        wait_until(lambda: os.path.exists(self.disk + "/siding.ballast"), 30, "the ballast is back")
+
     def test_a_filling_relay_disk_ends_the_job_in_time(self):
         run = self.started()
         stop = threading.Event()
@@ -218,29 +241,6 @@ class Disks:
         while not stop.is_set():
             self.wide_rows(10, 100000)
             stop.wait(0.2)
-
-    def accepted(self, job):
-        try:
-            return self.started(job)
-        except Refused:
-            return None
-
-    def test_a_relay_disk_filled_by_others_does_not_keep_the_replica(self):
-        # What the scenario before wrote counts as this primary's rate for a while.
-        run = wait_until(lambda: self.accepted("stubborn"), 150, "the pause is allowed again")
-        foreign = os.path.join(self.disk, "foreign")
-        with open(foreign, "wb", buffering=0) as f, contextlib.suppress(OSError):
-            while True:
-                f.write(b"x" * 65536)
-        self.wide_rows(20)
-        self.told("the ballast of 8388608 bytes has been removed", "error")
-        outcome, error, _ = self.one.ended(run, 120)
-        self.assertEqual(outcome, "error")
-        self.assertIn("the disk of the relay logs is nearly full", error)
-        self.cluster.expect_replicating("db1", 90)
-        os.unlink(foreign)
-        self.cluster.expect_caught_up()
-        wait_until(lambda: os.path.exists(self.disk + "/siding.ballast"), 30, "the ballast is back")
 
     def test_a_full_relay_disk_refuses_the_pause(self):
         foreign = os.path.join(self.disk, "foreign")

@@ -21,7 +21,8 @@ args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"tota
 """
 COPIES = """
 name = "copies"; kind = "command"; on = "replica"; upload = "append"; target = "catalogue.copied"; program = "/bin/bash";
-args = [ "-c", "mariadb --defaults-file=$SIDING_DEFAULTS_FILE -Ne \\"SELECT '$SIDING_RUN_ID', id FROM catalogue.record\\" >$SIDING_RESULT_DIR/catalogue.copied.00000.tsv" ];
+args = [ "-c", "mariadb --defaults-file=$SIDING_DEFAULTS_FILE -Ne \\"SELECT '$SIDING_RUN_ID', id FROM catalogue.record\\" "
+               ">$SIDING_RESULT_DIR/catalogue.copied.00000.tsv" ];
 """
 KEPT = """
 name = "%s"; kind = "command"; on = "replica"; upload = "%s"; target = "catalogue.nothing"; keep = %d; program = "/bin/bash";

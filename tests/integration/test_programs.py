@@ -53,7 +53,8 @@ class Programs:
         super().setUpClass()
         c = cls.cluster
         c.load_catalogue(3000)
-        c.sql("db0", "CREATE DATABASE stats; CREATE TABLE stats.row_counts (run VARCHAR(40), name VARCHAR(200), n BIGINT, PRIMARY KEY (run, name))")
+        c.sql("db0", "CREATE DATABASE stats; "
+              "CREATE TABLE stats.row_counts (run VARCHAR(40), name VARCHAR(200), n BIGINT, PRIMARY KEY (run, name))")
         cls.sphinx = os.path.join(c.folder, "sphinx")
         os.mkdir(cls.sphinx)
         cls.key = os.path.join(c.folder, "key")
@@ -89,7 +90,8 @@ class Programs:
         names = [r[0] for r in self.cluster.sql("db0", "SELECT table_name FROM information_schema.tables WHERE table_schema = 'catalogue' "
                                                 "AND table_type = 'BASE TABLE'") if r[0] not in without]
         script(database)
-        sums = [[r[1] for r in self.cluster.sql("db0", "CHECKSUM TABLE " + ", ".join("%s.%s" % (d, n) for n in names))] for d in ("catalogue", database)]
+        sums = [[r[1] for r in self.cluster.sql("db0", "CHECKSUM TABLE " + ", ".join("%s.%s" % (d, n) for n in names))]
+                for d in ("catalogue", database)]
         self.assertEqual(sums[0], sums[1])
         self.assertNotIn("NULL", sums[1])
         self.cluster.sql("db0", "DROP DATABASE " + database)
@@ -148,8 +150,8 @@ class Programs:
                 except Failed:
                     return False
             found = wait_until(answers, 20, "searchd answers")
-            expected = {int(r[0]) for r in c.sql("db0", r"SELECT id FROM catalogue.record WHERE CONCAT_WS(' ', name, summary, description) RLIKE "
-                                                 r"'(?i)(?<![a-z0-9_])library(?![a-z0-9_])'")}
+            with_library = "CONCAT_WS(' ', name, summary, description) RLIKE '(?i)(?<![a-z0-9_])library(?![a-z0-9_])'"
+            expected = {int(r[0]) for r in c.sql("db0", "SELECT id FROM catalogue.record WHERE " + with_library)}
             self.assertEqual(found, expected)
             self.assertEqual(self.searched("quaggaloup"), set())
             c.sql("db0", "UPDATE catalogue.record SET summary = 'a quaggaloup' WHERE id = 77")
@@ -183,8 +185,8 @@ class MariaDB(Programs, ClusterTest):
     def test_a_dump_that_was_encrypted_is_restored_once_it_is_decrypted(self):
         c = self.cluster
         with open(os.path.join(c.folder, "db1", "agent.conf"), "a", encoding="utf-8") as f:
-            f.write('dump_encryption = { program = "/usr/bin/openssl"; suffix = ".aes"; args = [ "enc", "-aes-256-ctr", "-pbkdf2", "-pass", "file:%s" ]; };\n'
-                    % self.key)
+            f.write('dump_encryption = { program = "/usr/bin/openssl"; suffix = ".aes"; '
+                    'args = [ "enc", "-aes-256-ctr", "-pbkdf2", "-pass", "file:%s" ]; };\n' % self.key)
         c.stop("db1")
         c.start("db1")
         wait_until(lambda: self.knows("secret"), 30, "the agent is back")
@@ -249,8 +251,9 @@ class MariaDB(Programs, ClusterTest):
     def test_an_upload_program_that_fails_is_told_and_tried_again(self):
         c = self.cluster
         mark = os.path.join(c.folder, "mark")
-        c.job("refused", 'name = "refused"; kind = "command"; on = "replica"; program = "/bin/bash"; args = [ "-c", "echo 1 >x" ]; upload = "program"; '
-              'upload_program = "/bin/bash"; upload_args = [ "-c", "test -e %s && cat $SIDING_RESULT_DIR/x.gz >>%s.copy", "{SIDING_RUN_ID}" ];' % (mark, mark))
+        c.job("refused", 'name = "refused"; kind = "command"; on = "replica"; program = "/bin/bash"; args = [ "-c", "echo 1 >x" ]; '
+              'upload = "program"; upload_program = "/bin/bash"; '
+              'upload_args = [ "-c", "test -e %s && cat $SIDING_RESULT_DIR/x.gz >>%s.copy", "{SIDING_RUN_ID}" ];' % (mark, mark))
         wait_until(lambda: self.knows("refused"), 15, "the coordinator knows the job")
         task = self.submit("refused")
 

@@ -249,7 +249,8 @@ class MariaDB(Shards, ClusterTest):
         gone = os.path.join(c.folder, run["nodes"][0], "spool", run["id"])
         os.rename(gone, gone + ".away")  # as on a host of its own
         target = os.path.join(c.folder, "fetched")
-        wait_until(lambda: call(os.path.join(BUILD, "siding"), "result", "fetch", task, "--to", target, env=c.env)[0] == 0, 40, "the copy is fetched")
+        fetch = (os.path.join(BUILD, "siding"), "result", "fetch", task, "--to", target)
+        wait_until(lambda: call(*fetch, env=c.env)[0] == 0, 40, "the copy is fetched")
         self.assertEqual(call("zcat", os.path.join(target, run["id"], "run.gz"))[1].strip(), run["id"])
         os.rename(gone + ".away", gone)
         c.start(run["nodes"][0])

@@ -321,7 +321,8 @@ echo "$SIDING_HOOK $SIDING_NODE run=$SIDING_RUN_ID gtid=$SIDING_GTID reason=$SID
                                         "after_caught_up db1 run= gtid=%s reason=a look" % lease["gtid"]])
 
     def test_a_hook_that_fails_refuses_the_pause(self):
-        for does, words in (("echo the pool says no; exit 3", "ended with status 3: the pool says no"), ("sleep 60", "did not end within 2 s")):
+        for does, words in (("echo the pool says no; exit 3", "ended with status 3: the pool says no"),
+                            ("sleep 60", "did not end within 2 s")):
             self.hook_does("[ $SIDING_HOOK = after_caught_up ] || { %s; }" % does)
             before = len(self.hooks())
             self.refused(words)
