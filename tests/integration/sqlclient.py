@@ -4,6 +4,7 @@ each look, which costs more than the look."""
 import ctypes
 import os
 import pwd
+import re
 
 CLIENT_MULTI_STATEMENTS, CLIENT_MULTI_RESULTS = 1 << 16, 1 << 17
 CONNECT_TIMEOUT, CHARSET_NAME, LOCAL_INFILE, READ_TIMEOUT = 0, 7, 8, 11  # enum mysql_option
@@ -29,6 +30,19 @@ class SqlError(Exception):
     pass
 
 
+def pieces(statements):
+    """What the server takes at once: DELIMITER is a word of client programs."""
+    found = [[";", ""]]
+    for line in statements.splitlines(keepends=True):
+        word = re.match(r"DELIMITER\s+(\S+)\s*$", line)
+        if word:
+            found.append([word[1], ""])
+        else:
+            found[-1][1] += line
+    for delimiter, text in found:
+        yield from (p for p in ([text] if delimiter == ";" else text.split(delimiter)) if p.strip())
+
+
 class Connection:
     """As root of the server behind a socket, or who runs the tests where that is not root."""
 
@@ -51,6 +65,13 @@ class Connection:
 
     def query(self, statements):
         """(names, rows) of the last result that has columns, the rows of earlier ones before its; None for NULL."""
+        names, rows = [], []
+        for piece in pieces(statements):
+            found, more = self.send(piece)
+            names, rows = found or names, rows + more
+        return names, rows
+
+    def send(self, statements):
         names, rows, text = [], [], statements.encode()
         status = _lib.mysql_real_query(self.my, text, len(text))
         while status == 0:

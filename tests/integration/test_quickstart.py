@@ -137,10 +137,6 @@ class Proofs(ClusterTest):
             f.writelines("%s\t%d\t%d\t%d\n" % (*key, n) for key, n in sorted(postings.items()))
 
 
-class ProofsOnMySQL(Proofs):
-    flavor = "mysql"
-
-
 class MainJob:
     """scripts/quickstart as a user runs it, on a small catalogue, without a terminal."""
     records = 3000
@@ -196,7 +192,7 @@ class Whole(MainJob, unittest.TestCase):
 
 
 class WholeOnMySQL(MainJob, unittest.TestCase):
-    flavor, records = "mysql", 2000
+    flavor, records = "mysql", 1000
 
 
 if __name__ == "__main__":
