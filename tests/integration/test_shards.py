@@ -281,7 +281,7 @@ class MariaDB(Shards, ClusterTest):
 class MySQL(Shards, ClusterTest):
     """Freezing at one GTID, and what comes of it when a replica is lost. Left out: what agents do among themselves."""
     flavor, ways, losses = "mysql", (("all", 3),), ("server",)
-    test_7_the_first_replica_is_lost = None
+    test_3_an_index_is_the_same_by_one_and_by_three = test_7_the_first_replica_is_lost = None
 
 
 def stopped_with_a_piece(pid, journal):

@@ -590,14 +590,5 @@ class MariaDB(Queue, ClusterTest):
         assert self.daemon.wait(10) == 0
 
 
-class MySQL(Queue, ClusterTest):
-    """Left out: what is between the coordinator, its clients and the agents."""
-    flavor = "mysql"
-
-    @classmethod
-    def gtid(cls, n):
-        return "%s:1-%d" % (cls.cluster.value("db0", "SELECT @@server_uuid"), n)
-
-
 if __name__ == "__main__":
     main()
