@@ -85,7 +85,7 @@ def load_file(path, database, node=0, force=False):
     else:
         with open(path, "rb") as f:
             text = f.read()
-    argv = ["mariadb", "--no-defaults", "-S", socket(node), *(["--force"] if force else []), database]
+    argv = ["mariadb", "--no-defaults", "--comments", "-S", socket(node), *(["--force"] if force else []), database]
     done = subprocess.run(argv, input=text, capture_output=True, timeout=120, check=False)
     said = done.stderr.decode(errors="replace")
     assert done.returncode == 0 or force, f"{path}: {said}"
