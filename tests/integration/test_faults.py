@@ -28,7 +28,7 @@ class OnMySQL(Faults):
     def test_a_server_killed_under_a_job(self):
         done = self.faults("--flavor", "mysql", "--seeds", "kill_server:running")
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn("\nok - kill_server:running", done.stdout)
+        self.assertRegex(done.stdout, "(?m)^ok - kill_server:running")
 
 
 class Slice(Faults):
