@@ -13,7 +13,7 @@ import unittest
 from harness import ROOT, main, wait_until
 
 FAULTS = os.path.join(ROOT, "scripts", "faults")
-SLICE = "none,kill_agent:running,lose_primary:running"
+SLICE = "kill_agent:running,lose_primary:running"
 
 
 class Faults(unittest.TestCase):
@@ -41,7 +41,7 @@ class Slice(Faults):
                 outcomes = {o["name"]: o for o in json.load(f)}
             again = self.faults("--seeds", SLICE, "--json", out, "--continue")
             cells = self.faults("--cells", out)
-        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "lose_primary:running:totals", "none"])
+        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "lose_primary:running:totals"])
         self.assertTrue(all(o["ok"] for o in outcomes.values()))
         self.assertTrue(any("agent" in s and "killed" in s for s in outcomes["kill_agent:running:totals"]["struck"]))
         self.assertIn("totals error", outcomes["lose_primary:running:totals"]["tasks"])

@@ -33,7 +33,7 @@ args = [ "-c", "echo 1 >$SIDING_RESULT_DIR/catalogue.nothing.00000.tsv" ];
 class Pipeline:
     """One cluster with a small catalogue, scenarios after each other."""
     records, reindexes = 3000, 2
-    loaders = (("coordinator", "sidingd"), ("db0", "agent0"), ("coordinator", "sidingd"))
+    loaders = (("coordinator", "sidingd"), ("db0", "agent0"))
 
     @classmethod
     def setUpClass(cls):
