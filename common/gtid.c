@@ -276,20 +276,13 @@ static int64_t overlap(const Source *s, const Interval *with)
     return n;
 }
 
-/* Sets of several sources may hold more than a number can say. */
-static int64_t plus(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
 int64_t gtid_behind(const Gtid *a, const Gtid *b)
 {
     int64_t n = 0;
     for (size_t i = 0; i < b->n; i++)
         for (size_t k = 0; k < b->v[i].n; k++) {
             const Interval *part = &b->v[i].v[k];
-            n = plus(n, part->last - part->first + 1 - overlap(find(a, b->v[i].id), part));
+            n = i64_sum(n, part->last - part->first + 1 - overlap(find(a, b->v[i].id), part));
         }
     return n;
 }

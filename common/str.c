@@ -209,6 +209,12 @@ bool str_ends(const char *s, const char *suffix)
     return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+int64_t i64_sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 bool str_to_i64(const char *s, long long min, long long max, long long *ret)
 {
     if (!s || !*s || strspn(s, "-0123456789") != strlen(s))

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "err.h"
@@ -79,6 +80,8 @@ bool str_ends(const char *s, const char *suffix);
 
 /* Parses a whole decimal number within [min, max]; false for anything else. */
 bool str_to_i64(const char *s, long long min, long long max, long long *ret);
+/* INT64_MAX where the sum is out of range: a number that nothing has stays wrong. */
+int64_t i64_sum(int64_t a, int64_t b);
 
 /* The entry of `known` (NULL-terminated) nearest to `word` by edit distance, NULL if none is near. */
 const char *str_nearest(const char *word, const char *const *known);

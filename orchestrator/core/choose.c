@@ -68,7 +68,7 @@ static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish 
                      const ChooseRules *rules)
 {
     const Node *node = c->node;
-    char *mixed = primary ? topology_mixed(primary, node) : NULL;
+    char *mixed = topology_mixed(primary, node);
     if (mixed)
         return mixed;
     const char *state = topology_node_state(node, rules->primary);

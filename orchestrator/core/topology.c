@@ -68,7 +68,7 @@ bool topology_is_sole_acknowledger(const Node *primary, const Node *node)
 
 char *topology_mixed(const Node *primary, const Node *node)
 {
-    const ServerState *p = &primary->agent.server, *s = &node->agent.server;
+    const ServerState *s = &node->agent.server, *p = primary ? &primary->agent.server : s;
     if (!p->flavor || !s->flavor || str_eq(p->flavor, s->flavor))
         return NULL;
     return xasprintf("runs %s %s and the primary %s %s %s: their GTIDs mean nothing to each other, a cluster "

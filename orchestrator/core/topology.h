@@ -16,8 +16,8 @@ const char *topology_source(const Node *const *nodes, size_t n, const Node *node
 /* `node` is the only replica that acknowledges the primary's commits (semi-sync). */
 bool topology_is_sole_acknowledger(const Node *primary, const Node *node);
 
-/* Why `node` cannot serve below this primary: one is MariaDB, the other MySQL. Owned; NULL: they fit, or it
- * is not known yet. */
+/* Why `node` cannot serve below this primary (NULL: not known): one is MariaDB, the other MySQL. Owned; NULL:
+ * they fit, or it is not known yet. */
 char *topology_mixed(const Node *primary, const Node *node);
 
 /* unknown, unreachable, down, errors, pausing, paused, catching_up, stopped, connecting, serving. */

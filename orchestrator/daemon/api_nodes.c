@@ -51,10 +51,9 @@ static void collect_warnings(Coord *c, StrList *ret)
         strlist_addf(ret, "the queue's database cannot be used: %s", store_error(c));
     else if (c->queue.load_error)
         strlist_addf(ret, "the queue cannot be read: %s", c->queue.load_error);
-    const Agent *primary = state_primary_agent(c);
     for (size_t i = 0; i < c->n_agents; i++) {
         const Node *node = &c->agents[i]->node;
-        AUTOFREE char *mixed = primary ? topology_mixed(&primary->node, node) : NULL;
+        AUTOFREE char *mixed = state_mixed(c, c->agents[i]);
         if (mixed)
             strlist_addf(ret, "%s %s", node->name, mixed);
         topology_warnings(node, c->journal.primary, ret);
@@ -152,8 +151,7 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
         api_error(req, ERR_REFUSED, "%s is the primary: only replicas can be paused", name);
         return;
     }
-    const Agent *primary = state_primary_agent(c);
-    AUTOFREE char *mixed = primary && str_eq(word, "pause") ? topology_mixed(&primary->node, &a->node) : NULL;
+    AUTOFREE char *mixed = str_eq(word, "pause") ? state_mixed(c, a) : NULL;
     if (mixed) {
         api_error(req, ERR_REFUSED, "%s %s", name, mixed);
         return;

@@ -60,7 +60,6 @@ static void agent_finding(json_t *list, const Node *n)
 static void own_findings(Coord *c, json_t *list)
 {
     bool database = store_is_up(c) && c->loaded;
-    const Agent *primary = state_primary_agent(c);
     add(list, NULL, "primary", c->journal.primary ? "ok" : "error",
         c->journal.primary  ? c->journal.primary
         : c->topology_error ? c->topology_error
@@ -76,7 +75,7 @@ static void own_findings(Coord *c, json_t *list)
     for (size_t i = 0; i < c->n_agents; i++) {
         const Node *n = &c->agents[i]->node;
         agent_finding(list, n);
-        AUTOFREE char *mixed = primary ? topology_mixed(&primary->node, n) : NULL;
+        AUTOFREE char *mixed = state_mixed(c, c->agents[i]);
         if (mixed)
             add(list, n->name, "flavor", "error", mixed, "replace the server, or take it out of \"agents\"");
         if (!n->agent_error && n->agent.node && !n->agent.jobs.n)

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/flavor.h"
+#include "orchestrator/core/topology.h"
 
 enum { KEEP_ENDED = 1000 };
 
@@ -138,6 +139,12 @@ Agent *state_agent(const Coord *c, const char *name)
 Agent *state_primary_agent(const Coord *c)
 {
     return c->journal.primary ? state_agent(c, c->journal.primary) : NULL;
+}
+
+char *state_mixed(const Coord *c, const Agent *a)
+{
+    const Agent *primary = state_primary_agent(c);
+    return topology_mixed(primary ? &primary->node : NULL, &a->node);
 }
 
 bool state_primary_flavor(const Coord *c, DbFlavor *ret)

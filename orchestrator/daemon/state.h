@@ -148,6 +148,7 @@ void state_free_entries(Coord *c);
 Agent *state_agent(const Coord *c, const char *name);
 Agent *state_primary_agent(const Coord *c);
 bool state_primary_flavor(const Coord *c, DbFlavor *ret);
+char *state_mixed(const Coord *c, const Agent *a); /* topology_mixed below the primary */
 /* Drops the oldest ended tasks beyond what is kept in memory. */
 void state_trim(Coord *c);
 

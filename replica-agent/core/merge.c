@@ -81,19 +81,12 @@ static bool add_files(Merge *m, json_t *taken, const json_t *manifest, size_t pa
 
 /* ---- sums ----------------------------------------------------------------------------------------- */
 
-/* Numbers that no result has stay wrong, whatever becomes of them. */
-static int64_t plus(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
 static void add_sum(json_t *to, const json_t *from)
 {
     RowSum a, b;
-    json_set_int(to, "rows", plus(json_int(to, "rows"), json_int(from, "rows")));
+    json_set_int(to, "rows", i64_sum(json_int(to, "rows"), json_int(from, "rows")));
     if (rowsum_parse(json_str(to, "checksum"), &a) && rowsum_parse(json_str(from, "checksum"), &b)) {
-        RowSum both = {plus(a.rows, b.rows), a.sum + b.sum};
+        RowSum both = {i64_sum(a.rows, b.rows), a.sum + b.sum};
         AUTOFREE char *text = rowsum_text(&both);
         json_set_str(to, "checksum", text);
     } else {

@@ -199,8 +199,7 @@ class Backlog:
 
     def await_applied(self, within_s=3600):
         c, deadline = self.cluster, time.monotonic() + within_s
-        wait = ("SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', 30)" if c.flavor == "mysql"
-                else "SELECT MASTER_GTID_WAIT('%s', 30)") % self.target
+        wait = "SELECT %s('%s', 30)" % (c.words["wait"], self.target)
         while c.value(self.replica, wait) != "0":
             r = c.replication(self.replica)
             if r["sql"] != "Yes" or time.monotonic() > deadline:

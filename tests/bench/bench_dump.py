@@ -8,7 +8,7 @@ import sys
 
 from bench import Peer
 from dump_data import fill
-from harness import BUILD, ROOT, Cluster
+from harness import BUILD, Cluster, mysql_program
 
 sys.dont_write_bytecode = True
 THREADS = str(len(os.sched_getaffinity(0)))
@@ -52,11 +52,7 @@ class Place:
 
     def client_dump(self):
         """MariaDB's mariadb-dump, or the mysqldump beside the MySQL server."""
-        if self.cluster.flavor == "mariadb":
-            return "mariadb-dump"
-        server = subprocess.run([os.path.join(ROOT, "scripts", "mysql-server")], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
-        beside = os.path.join(os.path.dirname(server), "mysqldump")
-        return beside if os.path.exists(beside) else "mysqldump"
+        return "mariadb-dump" if self.cluster.flavor == "mariadb" else mysql_program("mysqldump")
 
     def mydumper(self, *more):
         return ["mydumper", "-S", self.socket, "-B", self.database, "-t", THREADS, "-r", "200000", "-o", self.folder, *more]

@@ -39,9 +39,6 @@ def settle(bench, c, replicas):
         bench.say("# the replicas do not keep pace with this load here: what follows measures their lag")
 
 
-WAIT = {"mariadb": "MASTER_GTID_WAIT", "mysql": "WAIT_FOR_EXECUTED_GTID_SET"}
-
-
 class Pause(Peer):
     """From the request to the last replica frozen at the common GTID; the job then runs and the replicas catch up."""
 
@@ -77,7 +74,7 @@ class Anyway(Peer):
                     s.sql("SELECT 1")
                 start = time.monotonic()
                 position = c.position("db0")
-                wait = "SELECT %s('%s', 60)" % (WAIT[c.flavor], position)
+                wait = "SELECT %s('%s', 60)" % (c.words["wait"], position)
                 in_parallel([lambda s=s: s.sql(wait) for s in sessions])
                 return {"seconds": time.monotonic() - start}
             finally:

@@ -71,15 +71,18 @@ def mysql_program(name):
     return beside if os.path.exists(beside) else shutil.which(name)
 
 
-def processes_naming(text):
-    """Command lines of the processes that name `text`."""
-    found = []
+def command_lines():
+    """{pid: words} of all processes."""
+    found = {}
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         with contextlib.suppress(OSError), open(path, "rb") as f:
-            line = f.read().replace(b"\0", b" ").decode("utf-8", "replace")
-            if text in line:
-                found.append(line)
+            found[int(path.split("/")[2])] = f.read().decode("utf-8", "replace").split("\0")[:-1]
     return found
+
+
+def processes_naming(text):
+    """Command lines of the processes that name `text`."""
+    return [line for line in (" ".join(words) for words in command_lines().values()) if text in line]
 
 
 # ------------------------------------------------------------------ ports
@@ -128,12 +131,12 @@ WORDS = {
     "mariadb": {
         "settings": "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.slave_parallel_threads, "
                     "@@GLOBAL.slave_parallel_mode",
-        "applied": "@@GLOBAL.gtid_slave_pos", "gtid": r"^0-1-\d+$",
+        "applied": "@@GLOBAL.gtid_slave_pos", "wait": "MASTER_GTID_WAIT", "gtid": r"^0-1-\d+$",
         "change_source": "CHANGE MASTER TO MASTER_%s=%s, MASTER_HEARTBEAT_PERIOD=0.5",
         "alone": "SET SESSION sql_log_bin=0; %s"},
     "mysql": {
         "settings": "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers",
-        "applied": "@@GLOBAL.gtid_executed", "gtid": r"^[0-9a-f-]{36}:1-\d+$",
+        "applied": "@@GLOBAL.gtid_executed", "wait": "WAIT_FOR_EXECUTED_GTID_SET", "gtid": r"^[0-9a-f-]{36}:1-\d+$",
         "change_source": "CHANGE REPLICATION SOURCE TO SOURCE_%s=%s, SOURCE_HEARTBEAT_PERIOD=0.5",
         "alone": "SET GLOBAL super_read_only=0; SET SESSION sql_log_bin=0; %s; SET GLOBAL super_read_only=1"}}
 

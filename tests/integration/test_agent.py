@@ -16,7 +16,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, Failed, main, running, wait_until
+from harness import BUILD, ClusterTest, Failed, command_lines, main, running, wait_until
 
 JOB = """#!/bin/bash
 # read SECONDS: the frozen state at the begin and at the end of so many seconds
@@ -344,12 +344,7 @@ class Runs(Exact, Base):
 
     @staticmethod
     def strays():
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open("/proc/%s/cmdline" % pid, "rb") as f:
-                if f.read() == b"sleep\x00601\x00" and running(int(pid)):
-                    found.append(int(pid))
-        return found
+        return [pid for pid, words in command_lines().items() if words == ["sleep", "601"] and running(pid)]
 
     def test_the_pause_limit_ends_the_job_and_frees_the_replica(self):
         run = self.new_run()

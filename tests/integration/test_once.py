@@ -9,7 +9,7 @@ import random
 import signal
 import time
 
-from harness import ClusterTest, Failed, main, wait_until
+from harness import ClusterTest, Failed, command_lines, main, wait_until
 
 ROWS = 4000
 JOB = """
@@ -93,12 +93,10 @@ class Uploads:
         return True
 
     def kill_loader(self):
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    words = f.read().decode("utf-8", "replace").split("\0")
-                if os.path.basename(words[0]) == "siding-load" and any(w.startswith(self.cluster.folder) for w in words):
-                    os.kill(int(pid), signal.SIGKILL)
+        for pid, words in command_lines().items():
+            if words and os.path.basename(words[0]) == "siding-load" and any(w.startswith(self.cluster.folder) for w in words):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
                     return True
         return False
 
