@@ -2,9 +2,9 @@
 # Coordinator and agents of a sandbox: their configuration files, start, stop,
 # and the jobs below an agent, found even when the agent is gone.
 
-agent_conf() { printf '%s\n' "$(node_dir "$1")/agent.conf"; }
-agent_pid() { pid_of "$(node_dir "$1")/agent.pid" "$(agent_conf "$1")"; }
-coordinator_pid() { pid_of "$DIR/coordinator/pid" "$DIR/coordinator/sidingd.conf"; }
+# These set PID.
+agent_pid() { pid_of "${NODE_DIR[$1]}/agent.pid" "${AGENT_CONF[$1]}"; }
+coordinator_pid() { pid_of "$DIR/coordinator/pid" "$COORDINATOR_CONF"; }
 
 check_programs() {
 	local program
@@ -20,18 +20,18 @@ quote() {
 }
 
 write_coordinator_conf() {
-	local i separator="" file=$DIR/coordinator/sidingd.conf
+	local i separator="" file=$COORDINATOR_CONF
 	{
 		cat <<-E
 			cluster_name = "sandbox";
 			state_dir = $(quote "$DIR/coordinator");
-			listen = [ $(quote "unix:$(coordinator_socket)"), "127.0.0.1:$(coordinator_port)" ];
+			listen = [ $(quote "unix:$COORDINATOR_SOCKET"), "127.0.0.1:$COORDINATOR_PORT" ];
 			log_format = "text";
 			log_level = "info";
 			agents = (
 		E
-		for i in $(nodes); do
-			printf '%s\t{ name = "db%d"; url = "http://127.0.0.1:%d"; }' "$separator" "$i" "$(agent_port "$i")"
+		for i in "${NODES[@]}"; do
+			printf '%s\t{ name = "db%d"; url = "http://127.0.0.1:%d"; }' "$separator" "$i" "${AGENT_PORT[i]}"
 			separator=$',\n'
 		done
 		cat <<-E
@@ -51,19 +51,18 @@ write_coordinator_conf() {
 }
 
 write_agent_conf() {
-	local d
-	d=$(node_dir "$1")
+	local d=${NODE_DIR[$1]}
 	cat >"$d/agent.conf" <<-E
 		node = "db$1";
 		cluster_name = "sandbox";
-		listen = [ "127.0.0.1:$(agent_port "$1")" ];
-		advertise_url = "http://127.0.0.1:$(agent_port "$1")";
+		listen = [ "127.0.0.1:${AGENT_PORT[$1]}" ];
+		advertise_url = "http://127.0.0.1:${AGENT_PORT[$1]}";
 		state_dir = $(quote "$d/agent");
 		spool_dir = $(quote "$d/spool");
 		server = {
-			socket = $(quote "$(socket "$1")");
+			socket = $(quote "${SOCKET[$1]}");
 			address = "127.0.0.1";
-			port = $(server_port "$1");
+			port = ${SERVER_PORT[$1]};
 			defaults_file = $(quote "$DIR/credentials/agent.cnf");
 			vault_dir = $(quote "$d/vault");
 			$([[ $FLAVOR != mariadb ]] || echo "rescue_defaults_file = $(quote "$DIR/credentials/rescue.cnf");")
@@ -82,67 +81,62 @@ write_agent_conf() {
 # Configuration is written once: what its owner changes in it afterwards stays.
 write_confs() {
 	local i
-	if [[ ! -e $DIR/coordinator/sidingd.conf ]]; then write_coordinator_conf; fi
-	for i in $(nodes); do
-		if [[ ! -e $(agent_conf "$i") ]]; then write_agent_conf "$i"; fi
+	if [[ ! -e $COORDINATOR_CONF ]]; then write_coordinator_conf; fi
+	for i in "${NODES[@]}"; do
+		if [[ ! -e ${AGENT_CONF[i]} ]]; then write_agent_conf "$i"; fi
 	done
 }
 
 start_agent() {
-	local d
-	d=$(node_dir "$1")
-	if agent_pid "$1" >/dev/null; then return; fi
-	launch "$d/agent.pid" "$d/agent.log" "$BUILD/siding-agent" --config "$(agent_conf "$1")"
+	local d=${NODE_DIR[$1]}
+	if agent_pid "$1"; then return; fi
+	launch "$d/agent.pid" "$d/agent.log" "$BUILD/siding-agent" --config "${AGENT_CONF[$1]}"
 	STARTED+=("agent $1")
 }
 
 start_coordinator() {
-	if coordinator_pid >/dev/null; then return; fi
-	mkdir -p "$SOCKETS/coordinator"
+	if coordinator_pid; then return; fi
+	[[ -d $SOCKETS/coordinator ]] || mkdir -p "$SOCKETS/coordinator"
 	launch "$DIR/coordinator/pid" "$DIR/coordinator/sidingd.log" \
-		"$BUILD/sidingd" --config "$DIR/coordinator/sidingd.conf"
+		"$BUILD/sidingd" --config "$COORDINATOR_CONF"
 	STARTED+=("coordinator 0")
 }
 
-siding() { SIDING_CONFIG=$DIR/coordinator/sidingd.conf timeout 30 "$BUILD/siding" "$@" 9>&-; }
+siding() { SIDING_CONFIG=$COORDINATOR_CONF timeout 30 "$BUILD/siding" "$@" 9>&-; }
 
-# answers URL-PORT: something accepts connections there.
-accepts() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-agent_up_or_gone() { accepts "$(agent_port "$1")" || ! agent_pid "$1" >/dev/null; }
+agent_up_or_gone() { accepts "${AGENT_PORT[$1]}" || ! agent_pid "$1"; }
 
 await_agent() {
-	local log
-	log=$(node_dir "$1")/agent.log
-	wait_until 30 agent_up_or_gone "$1" && agent_pid "$1" >/dev/null && return
+	local log=${NODE_DIR[$1]}/agent.log
+	wait_until 30 agent_up_or_gone "$1" && agent_pid "$1" && return
 	tail -n 5 "$log" >&2
 	die "the agent of db$1 did not start: $log"
 }
 
 coordinator_answers() { siding cluster status --json >/dev/null 2>&1; }
-coordinator_answers_or_gone() { coordinator_answers || ! coordinator_pid >/dev/null; }
+coordinator_answers_or_gone() { { accepts "$COORDINATOR_PORT" && coordinator_answers; } || ! coordinator_pid; }
 
 await_coordinator() {
 	local log=$DIR/coordinator/sidingd.log
-	wait_until 30 coordinator_answers_or_gone && coordinator_answers && return
+	wait_until 30 coordinator_answers_or_gone && coordinator_pid && return
 	tail -n 5 "$log" >&2
 	die "the coordinator did not start or does not answer: $log"
 }
 
-# job_pids I: supervisors of node I, their descendants, and jobs whose supervisor is gone.
+# job_pids I: prints supervisors of node I, their descendants, and jobs whose supervisor is gone.
 job_pids() {
-	local d file pid tops=()
-	d=$(node_dir "$1")
+	local d=${NODE_DIR[$1]} file pid agent="" tops=()
+	if agent_pid "$1"; then agent=$PID; fi
 	while read -r file; do
 		pid=${file#/proc/}
 		pid=${pid%/cmdline}
-		if [[ $(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)") == siding-agent* &&
-			$pid != "$(agent_pid "$1" || :)" ]]; then tops+=("$pid"); fi
+		if [[ $pid != "$agent" && $(readlink "/proc/$pid/exe" 2>/dev/null) == */siding-agent* ]]; then tops+=("$pid"); fi
 	done < <(grep -slzF -e "$d/agent" /proc/[0-9]*/cmdline)
 	while read -r file; do
 		pid=${file#/proc/}
 		tops+=("${pid%/environ}")
 	done < <(grep -slzF -e "SIDING_RESULT_DIR=$d/" /proc/[0-9]*/environ)
-	if pid=$(agent_pid "$1"); then descendants "$pid"; fi
+	if [[ $agent ]]; then descendants "$agent"; fi
 	if ((${#tops[@]})); then
 		printf '%s\n' "${tops[@]}"
 		descendants "${tops[@]}"
@@ -151,9 +145,9 @@ job_pids() {
 
 # Orderly: first the agent, so that it starts nothing anew, then the jobs, which clean up on TERM.
 stop_agents() { # I…
-	local i pid pids=()
+	local i pids=()
 	for i; do
-		if pid=$(agent_pid "$i"); then pids+=("$pid"); fi
+		if agent_pid "$i"; then pids+=("$PID"); fi
 	done
 	end_processes 20 "${pids[@]}"
 	mapfile -t pids < <(for i; do job_pids "$i"; done | sort -u)
@@ -161,15 +155,18 @@ stop_agents() { # I…
 }
 
 stop_coordinator() {
-	local pid
-	if pid=$(coordinator_pid); then end_processes 20 "$pid"; fi
+	if coordinator_pid; then end_processes 20 "$PID"; fi
 }
 
 # As a lost host: everything of the node at once. Again until nothing new was forked meanwhile.
 kill_node() {
-	local pids deadline=$((SECONDS + 10))
+	local pids jobs deadline=$((SECONDS + 10))
 	while :; do
-		mapfile -t pids < <({ server_pid "$1"; agent_pid "$1"; job_pids "$1"; } | sort -u)
+		pids=()
+		if server_pid "$1"; then pids+=("$PID"); fi
+		if agent_pid "$1"; then pids+=("$PID"); fi
+		mapfile -t jobs < <(job_pids "$1" | sort -u)
+		pids+=("${jobs[@]}")
 		if ((${#pids[@]} == 0)); then return; fi
 		((SECONDS < deadline)) || die "cannot be killed: ${pids[*]}"
 		kill -KILL "${pids[@]}" 2>/dev/null || :

@@ -69,7 +69,7 @@ mariadb_options() {
 
 mariadb_follow() { # PASSWORD: SQL that makes a node follow db0
 	cat <<-E
-		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$(server_port 0), MASTER_USER='siding_repl',
+		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${SERVER_PORT[0]}, MASTER_USER='siding_repl',
 			MASTER_PASSWORD='$1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5;
 	E
 }
@@ -84,6 +84,6 @@ mariadb_word() {
 	semi_sync_source) echo "SET GLOBAL rpl_semi_sync_master_enabled=ON" ;;
 	read_only) echo "SELECT @@GLOBAL.read_only" ;;
 	written) echo "SELECT @@GLOBAL.gtid_binlog_pos" ;;
-	applied) echo "SELECT MASTER_GTID_WAIT('$2', 0.05)" ;;
+	applied) echo "SELECT MASTER_GTID_WAIT('$2', 0.5)" ;;
 	esac
 }

@@ -5,6 +5,7 @@
 mysql_find() {
 	CLIENT=(mariadb --no-defaults --default-character-set=utf8mb4)
 	command -v mariadb >/dev/null || die "mariadb, the client, is missing: scripts/setup installs it"
+	if [[ -x ${SERVER-} ]]; then return; fi
 	SERVER=$("$ROOT/scripts/mysql-server") || die "there is no MySQL server to start (scripts/test --only mariadb does without)"
 }
 
@@ -12,7 +13,7 @@ mysql_template() {
 	local version template user
 	version=$("$SERVER" --no-defaults --version)
 	user=$(id -un)
-	template=$CACHE/mysql-$(cksum <<<"1 $version $user" | cut -d' ' -f1)
+	template=$CACHE/mysql-$(cksum <<<"2 $version $user" | cut -d' ' -f1)
 	if [[ ! -d $template ]]; then
 		say "preparing a data directory (once): $template"
 		mysql_make_template "$template.new" "$user"
@@ -33,7 +34,7 @@ mysql_make_template() {
 		fi
 	} >"$data.sql"
 	"$SERVER" --no-defaults --datadir="$data" --user="$user" --initialize-insecure --init-file="$data.sql" \
-		--innodb-redo-log-capacity=64M >"$log" 2>&1 </dev/null ||
+		--innodb-redo-log-capacity=64M --innodb-doublewrite-pages=4 >"$log" 2>&1 </dev/null ||
 		{ tail -n 20 "$log" >&2; die "no data directory could be made (whole log: $log)"; }
 	rm -f "$data/auto.cnf" "$data.sql" "$log"
 }
@@ -55,13 +56,15 @@ mysql_options() {
 		mysqlx=OFF
 		secure_file_priv=NULL
 		innodb_redo_log_capacity=64M
+		innodb_doublewrite_pages=4
+		innodb_use_native_aio=OFF
 		innodb_log_buffer_size=4M
 	E
 }
 
 mysql_follow() { # PASSWORD
 	cat <<-E
-		CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=$(server_port 0), SOURCE_USER='siding_repl',
+		CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=${SERVER_PORT[0]}, SOURCE_USER='siding_repl',
 			SOURCE_PASSWORD='$1', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1,
 			SOURCE_RETRY_COUNT=86400, SOURCE_HEARTBEAT_PERIOD=0.5;
 	E

@@ -17,13 +17,17 @@ all_gone() {
 	done
 }
 
-# pid_of PIDFILE WORD: prints the pid if that process runs and has the argument WORD.
+# pid_of PIDFILE WORD: sets PID if that process runs and has the argument WORD.
 pid_of() {
-	local pid
-	{ read -r pid <"$1"; } 2>/dev/null || return 1
-	[[ $pid =~ ^[0-9]+$ ]] && alive "$pid" || return 1
-	grep -qzxF -e "$2" "/proc/$pid/cmdline" 2>/dev/null || return 1
-	printf '%s\n' "$pid"
+	local words word
+	PID=
+	{ read -r PID <"$1"; } 2>/dev/null || return 1
+	[[ $PID =~ ^[0-9]+$ ]] && alive "$PID" || return 1
+	{ mapfile -d '' -t words <"/proc/$PID/cmdline"; } 2>/dev/null || return 1
+	for word in "${words[@]}"; do
+		if [[ $word == "$2" ]]; then return 0; fi # said, since a trap has a status of its own
+	done
+	return 1
 }
 
 # launch PIDFILE LOG COMMAND…: a session of its own, so that it outlives us; the pid stays that of COMMAND.
@@ -31,9 +35,9 @@ pid_of() {
 launch() {
 	local pidfile=$1 log=$2
 	shift 2
-	rm -f "$pidfile"
+	: >"$pidfile"
 	# shellcheck disable=SC2016 # expands in the inner shell
-	setsid bash -c 'echo $$ >"$0"; exec "$@"' "$pidfile" "$@" </dev/null >>"$log" 2>&1 9>&- &
+	setsid bash -c 'echo $$ >"$0"; exec "$@"' "$pidfile" "$@" </dev/null >>"$log" 2>&1 9>&- {NAP}>&- &
 	disown
 	wait_until 10 test -s "$pidfile" || die "cannot start $1"
 }

@@ -15,6 +15,10 @@ wait_until() {
 	shift
 	until "$@"; do
 		((SECONDS < end)) || return 1
-		sleep 0.05
+		nap
 	done
 }
+
+# A twentieth of a second; nothing is ever written there. What is started must not inherit it: {NAP}>&-.
+exec {NAP}<> <(:)
+nap() { read -rt 0.05 -u "$NAP" || :; }

@@ -7,29 +7,28 @@ flavor() { # NAME [ARG…]: the flavour's function of that name
 }
 
 client() { # I [ARG…]
-	"${CLIENT[@]}" -S "$(socket "$1")" --connect-timeout=5 "${@:2}" 9>&-
+	"${CLIENT[@]}" -S "${SOCKET[$1]}" --connect-timeout=5 "${@:2}" 9>&-
 }
 sql() { client "$1" -NB "${@:2}"; }
 
-server_pid() { pid_of "$(node_dir "$1")/pid" "--defaults-file=$(node_dir "$1")/my.cnf"; }
+server_pid() { pid_of "${NODE_DIR[$1]}/pid" "--defaults-file=${NODE_DIR[$1]}/my.cnf"; } # sets PID
 
 # A server that starts removes every #sql… file in its tmpdir: each has one of its own.
 write_my_cnf() {
-	local d
-	d=$(node_dir "$1")
+	local d=${NODE_DIR[$1]}
 	cat >"$d/my.cnf" <<-E
 		[mysqld]
 		$( ((EUID)) || echo user=root)
 		datadir=$d/data
 		tmpdir=$d/tmp
-		socket=$(socket "$1")
+		socket=${SOCKET[$1]}
 		pid_file=$d/server.pid
 		log_error=$d/error.log
 		bind_address=127.0.0.1
-		port=$(server_port "$1")
+		port=${SERVER_PORT[$1]}
 		server_id=$(($1 + 1))
 		report_host=127.0.0.1
-		report_port=$(server_port "$1")
+		report_port=${SERVER_PORT[$1]}
 		skip_name_resolve=ON
 		log_bin=binlog
 		relay_log=relay
@@ -47,8 +46,7 @@ write_my_cnf() {
 
 # The data directory is renamed into place, so that a half copied one is never started.
 create_server() {
-	local d template=$2
-	d=$(node_dir "$1")
+	local d=${NODE_DIR[$1]} template=$2
 	write_my_cnf "$1"
 	if [[ -d $d/data ]]; then return; fi
 	rm -rf "$d/data.new"
@@ -57,47 +55,47 @@ create_server() {
 }
 
 start_server() {
-	local d
-	d=$(node_dir "$1")
-	if server_pid "$1" >/dev/null; then return; fi
-	mkdir -p "$SOCKETS/db$1"
+	local d=${NODE_DIR[$1]}
+	if server_pid "$1"; then return; fi
+	[[ -d ${SOCKET[$1]%/*} ]] || mkdir -p "${SOCKET[$1]%/*}"
 	# MySQL takes the lock file of a killed server for a living one as long as nobody has reaped it.
-	rm -f "$(socket "$1")" "$(socket "$1").lock"
+	rm -f "${SOCKET[$1]}" "${SOCKET[$1]}.lock"
 	launch "$d/pid" "$d/error.log" "$SERVER" "--defaults-file=$d/my.cnf"
 	STARTED+=("server $1")
 }
 
+# accepts PORT: something accepts connections there.
+accepts() { { : <"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; }
 server_answers() { sql "$1" -e "SELECT 1" >/dev/null 2>&1; }
-server_answers_or_gone() { server_answers "$1" || ! server_pid "$1" >/dev/null; }
+server_answers_or_gone() { { accepts "${SERVER_PORT[$1]}" && server_answers "$1"; } || ! server_pid "$1"; }
 
 await_server() {
-	local log
-	log=$(node_dir "$1")/error.log
-	wait_until 60 server_answers_or_gone "$1" && server_answers "$1" && return
+	local log=${NODE_DIR[$1]}/error.log
+	wait_until 60 server_answers_or_gone "$1" && server_pid "$1" && return
 	grep -aE 'ERROR' "$log" | tail -n 5 >&2
 	die "db$1 did not start: $log"
 }
 
 kill_dump_threads() {
-	local hasty=(timeout 5 "${CLIENT[@]}" -S "$(socket "$1")" --connect-timeout=2 -NB -f)
+	local hasty=(timeout 5 "${CLIENT[@]}" -S "${SOCKET[$1]}" --connect-timeout=2 -NB -f)
 	"${hasty[@]}" -e "SHOW PROCESSLIST" | awk -F'\t' '$5 ~ /^Binlog Dump/ { print "KILL " $1 ";" }' | "${hasty[@]}"
 } >/dev/null 2>&1 9>&-
 
 # Connected replicas keep a MySQL primary from stopping for 10 s, unless their dump threads are killed first.
 stop_servers() { # I…
-	local i pid pids=()
+	local i pids=()
 	for i; do
-		pid=$(server_pid "$i") || continue
-		pids+=("$pid")
+		server_pid "$i" || continue
+		pids+=("$PID")
 		kill_dump_threads "$i" || :
 	done
 	end_processes 30 "${pids[@]}"
 }
 
 kill_servers() { # I…
-	local i pid pids=()
+	local i pids=()
 	for i; do
-		if pid=$(server_pid "$i"); then pids+=("$pid"); fi
+		if server_pid "$i"; then pids+=("$PID"); fi
 	done
 	if ((${#pids[@]} == 0)); then return; fi
 	kill -KILL "${pids[@]}" 2>/dev/null || :
@@ -111,7 +109,6 @@ is_replica() {
 	status=$(sql "$1" -e "SHOW REPLICA STATUS") || die "db$1 does not answer"
 	[[ -n $status ]]
 }
-is_read_only() { [[ $(sql "$1" -e "$(flavor word read_only)" 2>/dev/null) == 1 ]]; }
 is_writable() { [[ $(sql "$1" -e "$(flavor word read_only)" 2>/dev/null) == 0 ]]; }
 
 replica_runs() {
@@ -123,7 +120,7 @@ replica_trouble() { client "$1" -e "SHOW REPLICA STATUS\G" 2>/dev/null | grep -E
 
 primary() { # prints the number of the node that follows nobody
 	local i
-	for i in $(nodes); do
+	for i in "${NODES[@]}"; do
 		if ! is_replica "$i"; then
 			echo "$i"
 			return
@@ -149,7 +146,7 @@ create_topology() {
 	} | sql 0
 	write_client_cnf repl siding_repl "$repl" 0
 	write_client_cnf admin siding_admin "$admin" 0
-	for i in $(replicas); do
+	for i in "${REPLICA_NODES[@]}"; do
 		if ! is_replica "$i"; then flavor follow "$repl" | sql "$i"; fi
 	done
 }
@@ -164,7 +161,7 @@ write_client_cnf() { # NAME USER PASSWORD I
 			user=$2
 			password=$3
 			host=127.0.0.1
-			port=$(server_port "$4")
+			port=${SERVER_PORT[$4]}
 		E
 	)
 }
@@ -178,17 +175,26 @@ start_replication() { # I
 	fi
 }
 
-has_applied() { [[ $(sql "$1" -e "$(flavor word applied "$2")" 2>/dev/null) == 0 ]]; }
+# is_level I APPLIED READ_ONLY: it replicates, the first query gives 0 and the second 1; else TROUBLE says what is not so.
+is_level() {
+	local lines # of each query its column and its value, then the status
+	mapfile -t lines < <(client "$1" -e "$2; $3; SHOW REPLICA STATUS\G" 2>/dev/null)
+	case "${lines[*]}" in
+	*_IO_Running:\ Yes*_SQL_Running:\ Yes*) ;;
+	*) TROUBLE="replication does not run on db$1" && return 1 ;;
+	esac
+	[[ ${lines[1]} == 0 ]] || { TROUBLE="db$1 does not catch up with the primary" && return 1; }
+	[[ ${lines[3]} == 1 ]] || { TROUBLE="db$1, a replica, is writable" && return 1; }
+}
 
 await_replication() { # SECONDS
-	local p i position
+	local p i applied read_only TROUBLE
 	p=$(primary)
 	wait_until "$1" is_writable "$p" || die "db$p, the primary, stays read-only"
-	position=$(sql "$p" -e "$(flavor word written)" | tr -d '\n')
-	for i in $(nodes); do
+	applied=$(flavor word applied "$(sql "$p" -e "$(flavor word written)" | tr -d '\n')")
+	read_only=$(flavor word read_only)
+	for i in "${NODES[@]}"; do
 		if [[ $i == "$p" ]]; then continue; fi
-		wait_until "$1" replica_runs "$i" || { replica_trouble "$i" >&2; die "replication does not run on db$i"; }
-		wait_until "$1" has_applied "$i" "$position" || { replica_trouble "$i" >&2; die "db$i does not catch up with db$p"; }
-		wait_until "$1" is_read_only "$i" || die "db$i, a replica, is writable"
+		wait_until "$1" is_level "$i" "$applied" "$read_only" || { replica_trouble "$i" >&2; die "$TROUBLE"; }
 	done
 }

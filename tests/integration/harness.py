@@ -9,6 +9,7 @@ import fcntl
 import glob
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -268,9 +269,11 @@ class Cluster:
     def read_env(self):
         if not os.path.exists(os.path.join(self.folder, "env")):
             return
-        out = subprocess.run(["bash", "-c", '. "$1/env" && env -0', "-", self.folder], stdout=subprocess.PIPE,
-                             check=True).stdout.decode()
-        self.env = dict(entry.split("=", 1) for entry in out.split("\0") if "=" in entry)
+        self.env = dict(os.environ, PATH="%s:%s" % (BUILD, os.environ.get("PATH", "")))
+        with open(os.path.join(self.folder, "env"), encoding="utf-8") as f:
+            for line in f:
+                if line.startswith("export "):
+                    self.env.update(word.split("=", 1) for word in shlex.split(line)[1:])
 
     # -- nodes and processes
 
