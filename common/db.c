@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one file that calls the client library, but for db_client_*.c. Text protocol throughout: values are
+ * Connections and statements. Text protocol throughout: values are
  * written as literals by db_bind. (The library's prepared statements give no DOUBLE as text and their wait
  * cannot be bounded in milliseconds.) A connection whose wait was given up answers nothing any more: what
  * comes next could belong to the statement before.
  */
-#include "db.h"
+#include "db_impl.h"
 
 #include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <mysql.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,27 +17,8 @@
 
 #include "clock.h"
 #include "db_client.h"
-#include "dbwire.h"
 #include "flavor.h"
 #include "fs.h"
-
-struct Db {
-    MYSQL *my;
-    DbVersion version;
-    int64_t timeout_ms; /* of one statement, 0: none */
-    int64_t began_ms;   /* of the wait under way */
-    bool given_up;
-};
-
-struct DbRows {
-    Db *db;
-    MYSQL_RES *res;
-    bool streaming;
-    size_t n_columns;
-    MYSQL_FIELD *columns;
-    MYSQL_ROW row;
-    unsigned long *row_lengths;
-};
 
 /* With a CA there is no connection but one that is encrypted, to the server of that name. */
 static void demand_tls(MYSQL *my, const DbTarget *t)
@@ -123,7 +103,7 @@ static bool is_auth_error(unsigned code)
     return false;
 }
 
-static ErrKind kind_of(unsigned code)
+ErrKind db_impl_kind_of(unsigned code)
 {
     switch (code) {
     case CR_SERVER_LOST:
@@ -145,10 +125,10 @@ static ErrKind kind_of(unsigned code)
     }
 }
 
-static bool my_error(Db *db, Err *err)
+bool db_impl_my_error(Db *db, Err *err)
 {
     unsigned code = mysql_errno(db->my);
-    ErrKind kind = kind_of(code);
+    ErrKind kind = db_impl_kind_of(code);
     /* The library says the same of its own read timeout and of a dead peer. */
     if (code == CR_SERVER_LOST && db->timeout_ms && clock_mono_ms() - db->began_ms >= db->timeout_ms)
         kind = ERR_TIMEOUT;
@@ -170,8 +150,6 @@ static bool parse_version(Db *db, Err *err)
     v->flavor = flavor_of_text(v->text);
     return true;
 }
-
-static void refuse_infile(Db *db);
 
 static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
 {
@@ -219,7 +197,7 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
     bool ok =
         set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
     if (ok) {
-        refuse_infile(db);
+        db_impl_refuse_infile(db);
         /* Oracle's library leaves it to every program that is started. */
         (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);
         /* Whichever library it is: Oracle's begins with another collation. */
@@ -282,13 +260,12 @@ bool db_ping(Db *db, Err *err)
 
 /* ---- statements ----------------------------------------------------------------------------------- */
 
-/* Reads results that a statement may still have (CALL ends with one). */
-static bool drain(Db *db, Err *err)
+bool db_impl_drain(Db *db, Err *err)
 {
     for (;;) {
         int more = mysql_next_result(db->my);
         if (more > 0)
-            return my_error(db, err);
+            return db_impl_my_error(db, err);
         if (more < 0)
             return true;
         MYSQL_RES *res = mysql_use_result(db->my);
@@ -315,38 +292,46 @@ static bool wait_answer(Db *db, Err *err)
     return true;
 }
 
-static bool run_n(Db *db, const char *sql, size_t n, Err *err)
+static bool send_n(Db *db, const char *sql, size_t n, Err *err)
 {
     if (db->given_up)
         return err_set(err, ERR_LOST, 0, "the connection was given up after a statement without answer");
     db->began_ms = clock_mono_ms();
-    if (mysql_send_query(db->my, sql, (unsigned long)n))
-        return my_error(db, err);
-    if (!wait_answer(db, err))
-        return false;
-    return mysql_read_query_result(db->my) ? my_error(db, err) : true;
+    return mysql_send_query(db->my, sql, (unsigned long)n) ? db_impl_my_error(db, err) : true;
 }
 
-static bool run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
+static bool receive(Db *db, Err *err)
+{
+    if (!wait_answer(db, err))
+        return false;
+    return mysql_read_query_result(db->my) ? db_impl_my_error(db, err) : true;
+}
+
+bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
+{
+    return send_n(db, sql, n, err) && receive(db, err);
+}
+
+bool db_impl_run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
 {
     if (!*fmt)
-        return run_n(db, sql, strlen(sql), err);
+        return db_impl_run_n(db, sql, strlen(sql), err);
     AUTO(str_done) Str bound = STR_INIT;
-    return db_bind(&bound, sql, fmt, ap, err) && run_n(db, bound.p, bound.len, err);
+    return db_bind(&bound, sql, fmt, ap, err) && db_impl_run_n(db, bound.p, bound.len, err);
 }
 
 static bool exec_v(Db *db, int64_t *ret_rows, int64_t *ret_id, Err *err, const char *sql, const char *fmt,
                    va_list ap)
 {
-    if (!run_v(db, err, sql, fmt, ap))
+    if (!db_impl_run_v(db, err, sql, fmt, ap))
         return false;
     MYSQL_RES *res = mysql_store_result(db->my);
     int64_t rows = (int64_t)mysql_affected_rows(db->my), id = (int64_t)mysql_insert_id(db->my);
     if (!res && mysql_errno(db->my))
-        return my_error(db, err);
+        return db_impl_my_error(db, err);
     if (res)
         mysql_free_result(res);
-    if (!drain(db, err))
+    if (!db_impl_drain(db, err))
         return false;
     *ret_rows = rows;
     *ret_id = id;
@@ -378,264 +363,20 @@ bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *er
     return ok;
 }
 
-/* ---- results -------------------------------------------------------------------------------------- */
-
-static DbRows *rows_of(Db *db, MYSQL_RES *res, bool streaming)
+bool db_send(Db *db, Err *err, const char *sql)
 {
-    DbRows *r = NEW(DbRows);
-    r->db = db;
-    r->res = res;
-    r->streaming = streaming;
-    r->n_columns = mysql_num_fields(res);
-    r->columns = mysql_fetch_fields(res);
-    return r;
+    return send_n(db, sql, strlen(sql), err);
 }
 
-static bool take_rows(Db *db, bool streaming, DbRows **ret, Err *err, const char *sql)
+bool db_answered(const Db *db)
 {
-    MYSQL_RES *res = streaming ? mysql_use_result(db->my) : mysql_store_result(db->my);
-    if (!res && mysql_errno(db->my))
-        return my_error(db, err);
-    if (!res)
-        return err_set(err, ERR_DB, 0, "the statement gives no rows: %.200s", sql);
-    DbRows *r = rows_of(db, res, streaming);
-    if (!streaming && !drain(db, err)) {
-        db_rows_free(r);
-        return false;
-    }
-    *ret = r;
-    return true;
+    struct pollfd p = {.fd = db_client_socket(db->my), .events = POLLIN};
+    return poll(&p, 1, 0) != 0;
 }
 
-static bool query_v(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, va_list ap)
+bool db_answer(Db *db, Err *err)
 {
-    return run_v(db, err, sql, fmt, ap) && take_rows(db, false, ret, err, sql);
-}
-
-bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    bool ok = query_v(db, ret, err, sql, fmt, ap);
-    va_end(ap);
-    return ok;
-}
-
-bool db_stream(Db *db, DbRows **ret, Err *err, const char *sql)
-{
-    return run_n(db, sql, strlen(sql), err) && take_rows(db, true, ret, err, sql);
-}
-
-bool db_next(DbRows *r, bool *ret_more, Err *err)
-{
-    r->db->began_ms = r->streaming ? clock_mono_ms() : 0;
-    r->row = mysql_fetch_row(r->res);
-    if (!r->row && r->streaming && mysql_errno(r->db->my))
-        return my_error(r->db, err);
-    r->row_lengths = r->row ? mysql_fetch_lengths(r->res) : NULL;
-    *ret_more = r->row != NULL;
-    return true;
-}
-
-size_t db_columns(const DbRows *r)
-{
-    return r->n_columns;
-}
-
-const char *db_column_name(const DbRows *r, size_t i)
-{
-    return r->columns[i].name;
-}
-
-int db_column_index(const DbRows *r, const char *name)
-{
-    for (size_t i = 0; i < r->n_columns; i++)
-        if (strcasecmp(r->columns[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
-bool db_column_is_binary(const DbRows *r, size_t i)
-{
-    enum { BINARY_CHARSET = 63 };
-    return r->columns[i].charsetnr == BINARY_CHARSET && !db_column_is_number(r, i) &&
-           r->columns[i].type >= MYSQL_TYPE_VARCHAR && r->columns[i].type != MYSQL_TYPE_NEWDECIMAL;
-}
-
-bool db_column_is_number(const DbRows *r, size_t i)
-{
-    return IS_NUM(r->columns[i].type) && r->columns[i].type != MYSQL_TYPE_TIMESTAMP &&
-           !db_column_is_bit(r, i);
-}
-
-bool db_column_is_bit(const DbRows *r, size_t i)
-{
-    return r->columns[i].type == MYSQL_TYPE_BIT;
-}
-
-const char *db_field(const DbRows *r, size_t i, size_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = r->row_lengths[i];
-    return r->row[i];
-}
-
-const char *db_text(const DbRows *r, const char *name)
-{
-    int i = name ? db_column_index(r, name) : -1;
-    const char *p = i < 0 ? NULL : db_field(r, (size_t)i, NULL);
-    return p ? p : "";
-}
-
-int64_t db_int(const DbRows *r, const char *name)
-{
-    return strtoll(db_text(r, name), NULL, 10);
-}
-
-void db_rows_free(DbRows *r)
-{
-    if (!r)
-        return;
-    Err ignored;
-    mysql_free_result(r->res);
-    if (r->streaming)
-        (void)!drain(r->db, &ignored);
-    free(r);
-}
-
-static bool value_v(Db *db, char **ret, Err *err, const char *sql, const char *fmt, va_list ap)
-{
-    DbRows *r;
-    bool more;
-    if (!query_v(db, &r, err, sql, fmt, ap))
-        return false;
-    bool ok = db_next(r, &more, err);
-    if (ok && !more)
-        ok = err_set(err, ERR_NOT_FOUND, 0, "no row for: %.200s", sql);
-    if (ok) {
-        size_t n;
-        const char *p = db_field(r, 0, &n);
-        *ret = p ? xstrndup(p, n) : NULL;
-    }
-    db_rows_free(r);
-    return ok;
-}
-
-bool db_value(Db *db, char **ret, Err *err, const char *sql, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    bool ok = value_v(db, ret, err, sql, fmt, ap);
-    va_end(ap);
-    return ok;
-}
-
-bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *fmt, ...)
-{
-    AUTOFREE char *text = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    bool ok = value_v(db, &text, err, sql, fmt, ap);
-    va_end(ap);
-    if (ok)
-        *ret = text ? strtoll(text, NULL, 10) : 0;
-    return ok;
-}
-
-/* ---- rows off the wire ---------------------------------------------------------------------------- */
-
-bool db_wire_begin(DbRows *r, DbWire *ret)
-{
-    return r->streaming && !r->db->timeout_ms && db_client_take_ahead(r->db->my, ret);
-}
-
-void db_wire_end(DbRows *r, bool whole)
-{
-    Db *db = r->db;
-    if (!whole) {
-        db->given_up = true;
-        shutdown(db_client_socket(db->my), SHUT_RDWR);
-    }
-    db->my->status = MYSQL_STATUS_READY;
-    r->res->eof = 1;
-    r->res->handle = NULL;
-}
-
-bool db_wire_error(unsigned code, const char *text, Err *err)
-{
-    return err_set(err, kind_of(code), (int)code, "%s (server error %u)", text, code);
-}
-
-const char *const *db_row(const DbRows *r, const unsigned long **ret_lengths)
-{
-    *ret_lengths = r->row_lengths;
-    return (const char *const *)r->row;
-}
-
-/* ---- LOAD DATA LOCAL INFILE ----------------------------------------------------------------------- */
-
-typedef struct Infile {
-    DbFeed feed;
-    void *arg;
-    Err err;
-    bool failed;
-} Infile;
-
-static int infile_begin(void **ret, const char *name, void *arg)
-{
-    (void)name;
-    *ret = arg;
-    return 0;
-}
-
-static int infile_read(void *p, char *buffer, unsigned n)
-{
-    Infile *in = p;
-    ssize_t got = in->feed(in->arg, buffer, n, &in->err);
-    in->failed = got < 0;
-    return (int)got;
-}
-
-static void infile_end(void *p)
-{
-    (void)p;
-}
-
-static int infile_error(void *p, char *text, unsigned n)
-{
-    Infile *in = p;
-    snprintf(text, n, "%s", in ? in->err.text : "LOCAL INFILE is not allowed on this connection");
-    return 2000;
-}
-
-static int refuse_begin(void **ret, const char *name, void *arg)
-{
-    (void)name;
-    (void)arg;
-    *ret = NULL;
-    return 1;
-}
-
-/* A server may ask for any local file in reply to any statement: only db_load_data feeds one. */
-static void refuse_infile(Db *db)
-{
-    mysql_set_local_infile_handler(db->my, refuse_begin, infile_read, infile_end, infile_error, NULL);
-}
-
-bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err)
-{
-    Infile in = {.feed = feed, .arg = arg};
-    mysql_set_local_infile_handler(db->my, infile_begin, infile_read, infile_end, infile_error, &in);
-    db->began_ms = clock_mono_ms();
-    bool ok = db->given_up ? run_n(db, "", 0, err) : mysql_real_query(db->my, sql, strlen(sql)) == 0;
-    if (!ok && in.failed)
-        *err = in.err;
-    else if (!ok && !db->given_up)
-        my_error(db, err);
-    else if (ok)
-        *ret_rows = (int64_t)mysql_affected_rows(db->my);
-    refuse_infile(db);
-    return ok;
+    return receive(db, err) && db_impl_drain(db, err);
 }
 
 bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What MariaDB's and Oracle's client libraries do differently, for db.c alone: db_client_mariadb.c or
+ * What MariaDB's and Oracle's client libraries do differently, for db*.c alone: db_client_mariadb.c or
  * db_client_mysql.c, whichever library was built against.
  */
 #pragma once

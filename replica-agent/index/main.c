@@ -40,7 +40,7 @@ static const Opt option_table[] = {
      "Memory of all batches together; more text is sorted on disk."},
     {"compress", 0, OPT_STR, offsetof(Options, codec), "CODEC", "gzip",
      .doc = "gzip, igzip:0 to igzip:3, zlib:1 to zlib:9, zstd:1 to zstd:19, or none."},
-    {"rows-per-file", 0, OPT_INT, offsetof(Options, rows_per_file), "N", "5000000", 1, INT64_MAX,
+    {"rows-per-file", 0, OPT_INT, offsetof(Options, rows_per_file), "N", "1000000", 1, INT64_MAX,
      "Rows of one result file."},
     {"range", 0, OPT_INT, offsetof(Options, range_rows), "N", "5000", 1, 100000000,
      "Records read by one statement."},

@@ -29,54 +29,117 @@ static void load_statement(const Load *l, Str *out)
     str_addc(out, ')');
 }
 
+/* ---- transactions --------------------------------------------------------------------------------- */
+
+/* While one connection commits, which is waiting for disk and replicas, the other writes the next rows. It
+ * commits only when the one before has: what is in the ledger has no gap. */
+typedef struct Lane {
+    Db *db;
+    int64_t rows, begun_ms, write_ms, sent_ms, commit_ms;
+    bool committing, answered;
+} Lane;
+
+typedef struct Feed {
+    TsvStream *rows;
+    Lane *before;
+} Feed;
+
+static void look(Lane *lane)
+{
+    if (lane->committing && !lane->answered && db_answered(lane->db)) {
+        lane->answered = true;
+        lane->commit_ms = clock_mono_ms() - lane->sent_ms;
+    }
+}
+
+static ssize_t feed(void *arg, char *buffer, size_t n, Err *err)
+{
+    Feed *f = arg;
+    look(f->before);
+    return tsv_feed(f->rows, buffer, n, err);
+}
+
 /* LOCAL makes the server pass over duplicates and mend bad values with a warning: here each is an error. */
-static bool check_warnings(Load *l, int64_t fed, int64_t inserted, Err *err)
+static bool check_warnings(const Load *l, const Lane *lane, int64_t inserted, Err *err)
 {
     DbRows *rows;
     bool more = false, ok = true;
-    if (!db_query(l->db, &rows, err, "SHOW WARNINGS", ""))
+    if (!db_query(lane->db, &rows, err, "SHOW WARNINGS", ""))
         return false;
     while (ok && (ok = db_next(rows, &more, err)) && more)
         if (!str_eq(db_text(rows, "Level"), "Note"))
             ok = err_set(err, ERR_DB, (int)db_int(rows, "Code"), "%s: %s", l->bundle->target,
                          db_text(rows, "Message"));
     db_rows_free(rows);
-    if (ok && !l->o->replace && fed != inserted)
+    if (ok && !l->o->replace && lane->rows != inserted)
         return err_set(err, ERR_DB, 0, "%s: the server took %" PRId64 " of %" PRId64 " rows",
-                       l->bundle->target, inserted, fed);
+                       l->bundle->target, inserted, lane->rows);
     return ok;
 }
 
-/* `ret_write_ms` leaves the commit out: its waits, for disk and replicas, do not shrink with the rows. */
-static bool one_transaction(Load *l, TsvStream *s, const char *sql, int64_t *ret_rows, int64_t *ret_write_ms,
-                            Err *err)
+static bool write_rows(Load *l, Lane *lane, Lane *before, TsvStream *s, const char *sql, Err *err)
 {
-    int64_t inserted = 0, begun = clock_mono_ms(), write_ms = 0;
+    int64_t inserted = 0;
+    Feed f = {s, before};
+    lane->begun_ms = clock_mono_ms();
     tsv_portion(s, l->txn_rows, l->o->bytes_per_transaction);
-    if (!db_exec(l->db, err, "START TRANSACTION", "") ||
-        !db_load_data(l->db, sql, tsv_feed, s, &inserted, err) ||
-        !check_warnings(l, tsv_rows_fed(s), inserted, err) ||
-        !ledger_add_chunk(l->db, l->o->run, l->chunks + 1, tsv_rows_fed(s), err) ||
-        (write_ms = clock_mono_ms() - begun, !db_exec(l->db, err, "COMMIT", ""))) {
-        Err ignored;
-        (void)!db_exec(l->db, &ignored, "ROLLBACK", "");
-        return false;
-    }
+    bool ok = db_exec(lane->db, err, "START TRANSACTION", "") &&
+              db_load_data(lane->db, sql, feed, &f, &inserted, err);
+    lane->rows = tsv_rows_fed(s);
+    ok = ok && check_warnings(l, lane, inserted, err) &&
+         ledger_add_chunk(lane->db, l->o->run, l->chunks + 1, lane->rows, err);
+    lane->write_ms = clock_mono_ms() - lane->begun_ms;
+    return ok;
+}
+
+static bool send_commit(Load *l, Lane *lane, Err *err)
+{
+    lane->committing = true;
+    lane->answered = false;
+    lane->sent_ms = clock_mono_ms();
     l->chunks++;
-    *ret_rows = tsv_rows_fed(s);
-    *ret_write_ms = write_ms;
+    return db_send(lane->db, err, "COMMIT");
+}
+
+/* The commit that is under way, if there is one: its rows are in the server then. */
+static bool await_commit(Load *l, Lane *lane, int64_t *done, Err *err)
+{
+    if (!lane->committing)
+        return true;
+    bool ok = db_answer(lane->db, err);
+    if (!lane->answered)
+        lane->commit_ms = clock_mono_ms() - lane->sent_ms;
+    lane->committing = false;
+    if (!ok)
+        return false;
+    int64_t took_ms = lane->sent_ms + lane->commit_ms - lane->begun_ms;
+    if (took_ms > l->outcome.longest_txn_ms)
+        l->outcome.longest_txn_ms = took_ms;
+    l->progress_ms = clock_mono_ms();
+    *done += lane->rows;
     return true;
+}
+
+static void sleep_looking(Lane *committing, int64_t ms)
+{
+    enum { SLICE_MS = 5 };
+    int64_t end = clock_mono_ms() + ms, now;
+    while ((now = clock_mono_ms()) < end) {
+        look(committing);
+        clock_sleep_ms(committing->committing && !committing->answered && end - now > SLICE_MS ? SLICE_MS
+                                                                                               : end - now);
+    }
 }
 
 /* ---- throttle ------------------------------------------------------------------------------------ */
 
-static bool read_running(Load *l, Err *err)
+static bool read_running(Load *l, Db *db, Err *err)
 {
     DbRows *rows;
     bool more;
     if (clock_mono_ms() - l->last_status_ms < STATUS_EVERY_MS)
         return true;
-    if (!db_query(l->db, &rows, err, "SHOW GLOBAL STATUS LIKE 'Threads_running'", ""))
+    if (!db_query(db, &rows, err, "SHOW GLOBAL STATUS LIKE 'Threads_running'", ""))
         return false;
     bool ok = db_next(rows, &more, err);
     l->running = ok && more ? db_int(rows, "Value") - 1 : -1; /* less our own */
@@ -102,13 +165,13 @@ static int64_t replica_lag(const Load *l)
     return str_to_i64(str_z(&text), 0, INT64_MAX, &lag) ? lag : -1;
 }
 
-static bool wait_while_busy(Load *l, int64_t commit_ms, int64_t done, Err *err)
+static bool wait_while_busy(Load *l, const Lane *lane, Lane *before, int64_t done, Err *err)
 {
     int64_t since = clock_mono_ms();
-    ThrottleInputs in = {.commit_ms = commit_ms};
+    ThrottleInputs in = {.commit_ms = lane->commit_ms};
     for (;;) {
         char reason[160];
-        if (!jobctl_check(err) || !read_running(l, err))
+        if (!jobctl_check(err) || !read_running(l, lane->db, err))
             return false;
         in.running = l->running;
         in.lag_ms = replica_lag(l);
@@ -119,19 +182,10 @@ static bool wait_while_busy(Load *l, int64_t commit_ms, int64_t done, Err *err)
             return err_set(err, ERR_REFUSED, 0, "gave up after %lld s of waiting; %s",
                            (long long)l->o->throttle_limit_ms / 1000, reason);
         progress_set(done, l->bundle->rows, reason);
-        clock_sleep_ms(wait_ms);
+        sleep_looking(before, wait_ms);
         in.commit_ms = 0;
         l->last_status_ms = 0;
     }
-}
-
-static bool rest(Load *l, int64_t ms, int64_t done, Err *err)
-{
-    if (ms <= 0)
-        return true;
-    progress_set(done, l->bundle->rows, "loading slowly: the primary has others to serve");
-    clock_sleep_ms(ms);
-    return jobctl_check(err);
 }
 
 /* Rows of an index are sorted: by term, record and field, or term and first record. */
@@ -140,36 +194,70 @@ static size_t numbers_of_key(const Load *l)
     return str_eq(l->bundle->layout, "postings") ? 2 : str_eq(l->bundle->layout, "hitlist") ? 1 : 0;
 }
 
+static bool rest(Load *l, const Lane *ended, Lane *committing, int64_t done, Err *err)
+{
+    int64_t ms = throttle_rest_ms(&l->pace, ended->rows, ended->write_ms, ended->commit_ms);
+    if (ms <= 0)
+        return true;
+    progress_set(done, l->bundle->rows, "loading slowly: the primary has others to serve");
+    sleep_looking(committing, ms);
+    return jobctl_check(err);
+}
+
+/* One transaction, and the end of the one before it. */
+static bool turn(Load *l, Lane *lane, Lane *before, TsvStream *s, const char *sql, int64_t *done, Err *err)
+{
+    bool had = before->committing;
+    progress_set(*done, l->bundle->rows, "loading");
+    if (!wait_while_busy(l, lane, before, *done, err) || !write_rows(l, lane, before, s, sql, err) ||
+        !await_commit(l, before, done, err))
+        return false;
+    if (lane->rows == 0)
+        return err_set(err, ERR_CORRUPT, 0, "the files end after %lld of %lld rows", (long long)*done,
+                       (long long)l->bundle->rows);
+    if (!send_commit(l, lane, err))
+        return false;
+    if (!had)
+        return true;
+    throttle_took(&l->pace, before->rows, before->write_ms, before->commit_ms);
+    l->txn_rows = throttle_next_rows(&l->pace, l->txn_rows, l->o->max_txn_ms, l->o->rows_per_transaction);
+    return rest(l, before, lane, *done, err);
+}
+
+/* What was begun is no more when this returns, or its connection is lost. */
+static void give_up(Lane lanes[2])
+{
+    Err ignored;
+    for (int i = 0; i < 2; i++)
+        (void)!(lanes[i].committing ? db_answer(lanes[i].db, &ignored)
+                                    : db_exec(lanes[i].db, &ignored, "ROLLBACK", ""));
+}
+
 bool load_rows(Load *l, int64_t loaded, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     load_statement(l, &sql);
     TsvStream *s;
-    if (!tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err))
+    Db *second;
+    if (!load_connect(l, 2, &second, err))
         return false;
-    int64_t most = l->o->rows_per_transaction, took_ms = 0;
+    if (!tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err)) {
+        db_close(second);
+        return false;
+    }
+    int64_t most = l->o->rows_per_transaction, done = loaded;
     if (!l->txn_rows)
         l->txn_rows = most < FIRST_ROWS ? most : FIRST_ROWS;
+    Lane lanes[2] = {{.db = l->db}, {.db = second}};
     bool ok = true;
-    while (ok && loaded < l->bundle->rows) {
-        int64_t rows = 0, begun = 0, write_ms = 0;
-        progress_set(loaded, l->bundle->rows, "loading");
-        ok = wait_while_busy(l, took_ms, loaded, err);
-        begun = clock_mono_ms();
-        ok = ok && one_transaction(l, s, str_z(&sql), &rows, &write_ms, err);
-        if (ok && rows == 0)
-            ok = err_set(err, ERR_CORRUPT, 0, "the files end after %lld of %lld rows", (long long)loaded,
-                         (long long)l->bundle->rows);
-        took_ms = clock_mono_ms() - begun;
-        throttle_took(&l->pace, rows, write_ms, took_ms - write_ms);
-        ok =
-            ok && rest(l, throttle_rest_ms(&l->pace, rows, write_ms, took_ms - write_ms), loaded + rows, err);
-        l->txn_rows = throttle_next_rows(&l->pace, l->txn_rows, l->o->max_txn_ms, most);
-        if (took_ms > l->outcome.longest_txn_ms)
-            l->outcome.longest_txn_ms = took_ms;
-        loaded += rows;
-        l->progress_ms = ok ? clock_mono_ms() : l->progress_ms;
+    for (int i = 0; ok && loaded < l->bundle->rows; i = !i) {
+        ok = turn(l, &lanes[i], &lanes[!i], s, str_z(&sql), &done, err);
+        loaded += lanes[i].rows;
     }
+    ok = ok && await_commit(l, &lanes[0], &done, err) && await_commit(l, &lanes[1], &done, err);
+    if (!ok)
+        give_up(lanes);
     tsv_close(s);
+    db_close(second);
     return ok;
 }

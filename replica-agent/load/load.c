@@ -13,14 +13,15 @@
 
 /* One loader a target, ever: a killed one may leave a statement running in the server, and its lock is freed
  * only when that has ended. */
-static bool take_lock(Load *l, Err *err)
+static bool take_lock(Load *l, Db *db, int number, Err *err)
 {
     int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
     for (;;) {
         int64_t got;
-        if (!db_value_int(l->db, &got, err,
-                          "SELECT COALESCE(GET_LOCK(CONCAT('siding_load_', LEFT(SHA2(?, 256), 40)), 1), 0)",
-                          "s", l->bundle->target))
+        if (!db_value_int(
+                db, &got, err,
+                "SELECT COALESCE(GET_LOCK(CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40)), 1), 0)",
+                "ss", number == 1 ? "" : "2", l->bundle->target))
             return false;
         if (got)
             return true;
@@ -35,10 +36,10 @@ static bool take_lock(Load *l, Err *err)
     }
 }
 
-static bool check_local_infile(Load *l, Err *err)
+static bool check_local_infile(Db *db, Err *err)
 {
     int64_t on;
-    if (!db_value_int(l->db, &on, err, "SELECT @@global.local_infile", ""))
+    if (!db_value_int(db, &on, err, "SELECT @@global.local_infile", ""))
         return false;
     return on ||
            err_set(err, ERR_REFUSED, 0,
@@ -46,14 +47,19 @@ static bool check_local_infile(Load *l, Err *err)
                    "option file");
 }
 
-static bool connect(Load *l, Err *err)
+bool load_connect(Load *l, int number, Db **ret, Err *err)
 {
-    db_close(l->db);
-    l->db = NULL;
-    l->txn_rows = 0;
-    return db_connect(&l->o->target, 0, &l->db, err) && check_local_infile(l, err) &&
-           db_exec(l->db, err, "SET SESSION lock_wait_timeout=60, wait_timeout=2147483", "") &&
-           take_lock(l, err);
+    Db *db;
+    if (!db_connect(&l->o->target, 0, &db, err))
+        return false;
+    bool ok = check_local_infile(db, err) &&
+              db_exec(db, err, "SET SESSION lock_wait_timeout=60, wait_timeout=2147483", "") &&
+              take_lock(l, db, number, err);
+    if (ok)
+        *ret = db;
+    else
+        db_close(db);
+    return ok;
 }
 
 /* ---- facts --------------------------------------------------------------------------------------- */
@@ -148,7 +154,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
 {
     LoadFacts facts;
     const char *reason;
-    if (!jobctl_check(err) || (!l->db && !connect(l, err)) || !read_facts(l, &facts, err))
+    if (!jobctl_check(err) || (!l->db && !load_connect(l, 1, &l->db, err)) || !read_facts(l, &facts, err))
         return false;
     LoadStep step = load_next_step(&facts, &reason);
     log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));
@@ -176,6 +182,7 @@ static bool try_again(Load *l, const Err *err)
     progress_set(0, l->bundle->rows, err->text);
     db_close(l->db);
     l->db = NULL;
+    l->txn_rows = 0;
     clock_sleep_ms(1000);
     return true;
 }

@@ -47,6 +47,9 @@ typedef struct Load {
 
 MUST_CHECK bool load_run(Load *l, Err *err);
 
+/* Each of a load's connections, 1 or 2, has a lock that one loader of the target holds. */
+MUST_CHECK bool load_connect(Load *l, int number, Db **ret, Err *err);
+
 /* What was begun goes: the new table, the marker, the ledger's rows. */
 MUST_CHECK bool load_abandon(Load *l, Err *err);
 
