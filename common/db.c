@@ -292,24 +292,16 @@ static bool wait_answer(Db *db, Err *err)
     return true;
 }
 
-static bool send_n(Db *db, const char *sql, size_t n, Err *err)
+bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
 {
     if (db->given_up)
         return err_set(err, ERR_LOST, 0, "the connection was given up after a statement without answer");
     db->began_ms = clock_mono_ms();
-    return mysql_send_query(db->my, sql, (unsigned long)n) ? db_impl_my_error(db, err) : true;
-}
-
-static bool receive(Db *db, Err *err)
-{
+    if (mysql_send_query(db->my, sql, (unsigned long)n))
+        return db_impl_my_error(db, err);
     if (!wait_answer(db, err))
         return false;
     return mysql_read_query_result(db->my) ? db_impl_my_error(db, err) : true;
-}
-
-bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
-{
-    return send_n(db, sql, n, err) && receive(db, err);
 }
 
 bool db_impl_run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
@@ -361,22 +353,6 @@ bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *er
     if (ok && ret_insert_id)
         *ret_insert_id = id;
     return ok;
-}
-
-bool db_send(Db *db, Err *err, const char *sql)
-{
-    return send_n(db, sql, strlen(sql), err);
-}
-
-bool db_answered(const Db *db)
-{
-    struct pollfd p = {.fd = db_client_socket(db->my), .events = POLLIN};
-    return poll(&p, 1, 0) != 0;
-}
-
-bool db_answer(Db *db, Err *err)
-{
-    return receive(db, err) && db_impl_drain(db, err);
 }
 
 bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)

@@ -63,10 +63,6 @@ MUST_CHECK bool db_ping(Db *db, Err *err);
 MUST_CHECK bool db_exec(Db *db, Err *err, const char *sql, const char *fmt, ...);
 MUST_CHECK bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *err, const char *sql,
                                  const char *fmt, ...);
-/* A statement without rows, its answer later: between the two nothing else may use the connection. */
-MUST_CHECK bool db_send(Db *db, Err *err, const char *sql);
-bool db_answered(const Db *db); /* db_answer would not wait */
-MUST_CHECK bool db_answer(Db *db, Err *err);
 /* Whole result in memory (bounded results only). */
 MUST_CHECK bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, ...);
 /* One row at a time, unbuffered (mysql_use_result), for large results; no parameters. */

@@ -2,6 +2,7 @@
  * Rows in short transactions, each with its row of the ledger: after any crash both are there or neither is.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -33,102 +34,90 @@ static void load_statement(const Load *l, Str *out)
 
 /* While one connection commits, which is waiting for disk and replicas, the other writes the next rows. It
  * commits only when the one before has: what is in the ledger has no gap. */
-typedef struct Lane {
+typedef struct Writer {
     Db *db;
-    int64_t rows, begun_ms, write_ms, sent_ms, commit_ms;
-    bool committing, answered;
-} Lane;
-
-typedef struct Feed {
-    TsvStream *rows;
-    Lane *before;
-} Feed;
-
-static void look(Lane *lane)
-{
-    if (lane->committing && !lane->answered && db_answered(lane->db)) {
-        lane->answered = true;
-        lane->commit_ms = clock_mono_ms() - lane->sent_ms;
-    }
-}
-
-static ssize_t feed(void *arg, char *buffer, size_t n, Err *err)
-{
-    Feed *f = arg;
-    look(f->before);
-    return tsv_feed(f->rows, buffer, n, err);
-}
+    int64_t rows, begun_ms, write_ms, commit_begun_ms, commit_ms;
+    pthread_t thread;
+    bool threaded, committing, ok;
+    Err err;
+} Writer;
 
 /* LOCAL makes the server pass over duplicates and mend bad values with a warning: here each is an error. */
-static bool check_warnings(const Load *l, const Lane *lane, int64_t inserted, Err *err)
+static bool check_warnings(const Load *l, const Writer *writer, int64_t inserted, Err *err)
 {
     DbRows *rows;
     bool more = false, ok = true;
-    if (!db_query(lane->db, &rows, err, "SHOW WARNINGS", ""))
+    if (!db_query(writer->db, &rows, err, "SHOW WARNINGS", ""))
         return false;
     while (ok && (ok = db_next(rows, &more, err)) && more)
         if (!str_eq(db_text(rows, "Level"), "Note"))
             ok = err_set(err, ERR_DB, (int)db_int(rows, "Code"), "%s: %s", l->bundle->target,
                          db_text(rows, "Message"));
     db_rows_free(rows);
-    if (ok && !l->o->replace && lane->rows != inserted)
+    if (ok && !l->o->replace && writer->rows != inserted)
         return err_set(err, ERR_DB, 0, "%s: the server took %" PRId64 " of %" PRId64 " rows",
-                       l->bundle->target, inserted, lane->rows);
+                       l->bundle->target, inserted, writer->rows);
     return ok;
 }
 
-static bool write_rows(Load *l, Lane *lane, Lane *before, TsvStream *s, const char *sql, Err *err)
+static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, Err *err)
 {
     int64_t inserted = 0;
-    Feed f = {s, before};
-    lane->begun_ms = clock_mono_ms();
+    writer->begun_ms = clock_mono_ms();
     tsv_portion(s, l->txn_rows, l->o->bytes_per_transaction);
-    bool ok = db_exec(lane->db, err, "START TRANSACTION", "") &&
-              db_load_data(lane->db, sql, feed, &f, &inserted, err);
-    lane->rows = tsv_rows_fed(s);
-    ok = ok && check_warnings(l, lane, inserted, err) &&
-         ledger_add_chunk(lane->db, l->o->run, l->chunks + 1, lane->rows, err);
-    lane->write_ms = clock_mono_ms() - lane->begun_ms;
+    bool ok = db_exec(writer->db, err, "START TRANSACTION", "") &&
+              db_load_data(writer->db, sql, tsv_feed, s, &inserted, err);
+    writer->rows = tsv_rows_fed(s);
+    ok = ok && check_warnings(l, writer, inserted, err) &&
+         ledger_add_chunk(writer->db, l->o->run, l->chunks + 1, writer->rows, err);
+    writer->write_ms = clock_mono_ms() - writer->begun_ms;
     return ok;
 }
 
-static bool send_commit(Load *l, Lane *lane, Err *err)
+static void commit(Writer *writer)
 {
-    lane->committing = true;
-    lane->answered = false;
-    lane->sent_ms = clock_mono_ms();
+    writer->commit_begun_ms = clock_mono_ms();
+    writer->ok = db_exec(writer->db, &writer->err, "COMMIT", "");
+    writer->commit_ms = clock_mono_ms() - writer->commit_begun_ms;
+}
+
+static void *commit_main(void *arg)
+{
+    db_thread_begin();
+    commit(arg);
+    db_thread_end();
+    return NULL;
+}
+
+static void begin_commit(Load *l, Writer *writer)
+{
+    writer->committing = true;
     l->chunks++;
-    return db_send(lane->db, err, "COMMIT");
+    jobctl_block();
+    writer->threaded = pthread_create(&writer->thread, NULL, commit_main, writer) == 0;
+    jobctl_unblock();
+    if (!writer->threaded)
+        commit(writer);
 }
 
 /* The commit that is under way, if there is one: its rows are in the server then. */
-static bool await_commit(Load *l, Lane *lane, int64_t *done, Err *err)
+static bool await_commit(Load *l, Writer *writer, int64_t *done, Err *err)
 {
-    if (!lane->committing)
+    if (!writer->committing)
         return true;
-    bool ok = db_answer(lane->db, err);
-    if (!lane->answered)
-        lane->commit_ms = clock_mono_ms() - lane->sent_ms;
-    lane->committing = false;
-    if (!ok)
+    if (writer->threaded)
+        pthread_join(writer->thread, NULL);
+    writer->committing = false;
+    if (!writer->ok) {
+        *err = writer->err;
         return false;
-    int64_t took_ms = lane->sent_ms + lane->commit_ms - lane->begun_ms;
+    }
+    int64_t took_ms = writer->commit_begun_ms - writer->begun_ms + writer->commit_ms;
     if (took_ms > l->outcome.longest_txn_ms)
         l->outcome.longest_txn_ms = took_ms;
     l->progress_ms = clock_mono_ms();
-    *done += lane->rows;
+    *done += writer->rows;
     return true;
-}
-
-static void sleep_looking(Lane *committing, int64_t ms)
-{
-    enum { SLICE_MS = 5 };
-    int64_t end = clock_mono_ms() + ms, now;
-    while ((now = clock_mono_ms()) < end) {
-        look(committing);
-        clock_sleep_ms(committing->committing && !committing->answered && end - now > SLICE_MS ? SLICE_MS
-                                                                                               : end - now);
-    }
 }
 
 /* ---- throttle ------------------------------------------------------------------------------------ */
@@ -165,13 +154,13 @@ static int64_t replica_lag(const Load *l)
     return str_to_i64(str_z(&text), 0, INT64_MAX, &lag) ? lag : -1;
 }
 
-static bool wait_while_busy(Load *l, const Lane *lane, Lane *before, int64_t done, Err *err)
+static bool wait_while_busy(Load *l, const Writer *writer, int64_t done, Err *err)
 {
     int64_t since = clock_mono_ms();
-    ThrottleInputs in = {.commit_ms = lane->commit_ms};
+    ThrottleInputs in = {.commit_ms = writer->commit_ms};
     for (;;) {
         char reason[160];
-        if (!jobctl_check(err) || !read_running(l, lane->db, err))
+        if (!jobctl_check(err) || !read_running(l, writer->db, err))
             return false;
         in.running = l->running;
         in.lag_ms = replica_lag(l);
@@ -182,7 +171,7 @@ static bool wait_while_busy(Load *l, const Lane *lane, Lane *before, int64_t don
             return err_set(err, ERR_REFUSED, 0, "gave up after %lld s of waiting; %s",
                            (long long)l->o->throttle_limit_ms / 1000, reason);
         progress_set(done, l->bundle->rows, reason);
-        sleep_looking(before, wait_ms);
+        clock_sleep_ms(wait_ms);
         in.commit_ms = 0;
         l->last_status_ms = 0;
     }
@@ -194,43 +183,44 @@ static size_t numbers_of_key(const Load *l)
     return str_eq(l->bundle->layout, "postings") ? 2 : str_eq(l->bundle->layout, "hitlist") ? 1 : 0;
 }
 
-static bool rest(Load *l, const Lane *ended, Lane *committing, int64_t done, Err *err)
+static bool rest(Load *l, const Writer *ended, int64_t done, Err *err)
 {
     int64_t ms = throttle_rest_ms(&l->pace, ended->rows, ended->write_ms, ended->commit_ms);
     if (ms <= 0)
         return true;
     progress_set(done, l->bundle->rows, "loading slowly: the primary has others to serve");
-    sleep_looking(committing, ms);
+    clock_sleep_ms(ms);
     return jobctl_check(err);
 }
 
 /* One transaction, and the end of the one before it. */
-static bool turn(Load *l, Lane *lane, Lane *before, TsvStream *s, const char *sql, int64_t *done, Err *err)
+static bool turn(Load *l, Writer *writer, Writer *before, TsvStream *s, const char *sql, int64_t *done,
+                 Err *err)
 {
     bool had = before->committing;
     progress_set(*done, l->bundle->rows, "loading");
-    if (!wait_while_busy(l, lane, before, *done, err) || !write_rows(l, lane, before, s, sql, err) ||
+    if (!wait_while_busy(l, writer, *done, err) || !write_rows(l, writer, s, sql, err) ||
         !await_commit(l, before, done, err))
         return false;
-    if (lane->rows == 0)
+    if (writer->rows == 0)
         return err_set(err, ERR_CORRUPT, 0, "the files end after %lld of %lld rows", (long long)*done,
                        (long long)l->bundle->rows);
-    if (!send_commit(l, lane, err))
-        return false;
+    begin_commit(l, writer);
     if (!had)
         return true;
     throttle_took(&l->pace, before->rows, before->write_ms, before->commit_ms);
     l->txn_rows = throttle_next_rows(&l->pace, l->txn_rows, l->o->max_txn_ms, l->o->rows_per_transaction);
-    return rest(l, before, lane, *done, err);
+    return rest(l, before, *done, err);
 }
 
 /* What was begun is no more when this returns, or its connection is lost. */
-static void give_up(Lane lanes[2])
+static void give_up(Load *l, Writer writers[2])
 {
     Err ignored;
+    int64_t done = 0;
     for (int i = 0; i < 2; i++)
-        (void)!(lanes[i].committing ? db_answer(lanes[i].db, &ignored)
-                                    : db_exec(lanes[i].db, &ignored, "ROLLBACK", ""));
+        if (!writers[i].committing || !await_commit(l, &writers[i], &done, &ignored))
+            (void)!db_exec(writers[i].db, &ignored, "ROLLBACK", "");
 }
 
 bool load_rows(Load *l, int64_t loaded, Err *err)
@@ -248,15 +238,15 @@ bool load_rows(Load *l, int64_t loaded, Err *err)
     int64_t most = l->o->rows_per_transaction, done = loaded;
     if (!l->txn_rows)
         l->txn_rows = most < FIRST_ROWS ? most : FIRST_ROWS;
-    Lane lanes[2] = {{.db = l->db}, {.db = second}};
+    Writer writers[2] = {{.db = l->db}, {.db = second}};
     bool ok = true;
     for (int i = 0; ok && loaded < l->bundle->rows; i = !i) {
-        ok = turn(l, &lanes[i], &lanes[!i], s, str_z(&sql), &done, err);
-        loaded += lanes[i].rows;
+        ok = turn(l, &writers[i], &writers[!i], s, str_z(&sql), &done, err);
+        loaded += writers[i].rows;
     }
-    ok = ok && await_commit(l, &lanes[0], &done, err) && await_commit(l, &lanes[1], &done, err);
+    ok = ok && await_commit(l, &writers[0], &done, err) && await_commit(l, &writers[1], &done, err);
     if (!ok)
-        give_up(lanes);
+        give_up(l, writers);
     tsv_close(s);
     db_close(second);
     return ok;

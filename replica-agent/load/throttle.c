@@ -7,7 +7,7 @@ enum { LOOK_AGAIN_MS = 250, LONGEST_MS = 2000, NOISE_MS = 20, LONGEST_REST_MS = 
 
 static const double FORGET = 1.02;
 static const double RECENT = 0.25; /* weight of the last transaction */
-static const double AIM = 0.8;     /* of max_txn_ms: one may take longer than those before it */
+static const double AIM = 0.65;    /* of max_txn_ms: one may take longer than those before it */
 static const double LEAST = 0.3;   /* and this for rows where commits take long */
 
 int64_t throttle_wait_ms(const ThrottleInputs *in, const ThrottleLimits *limits, char *reason, size_t n)

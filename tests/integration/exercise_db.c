@@ -139,23 +139,6 @@ static void wrong_counts_and_no_rows(void **state)
     run(primary, "DO 1"); /* still in step */
 }
 
-static void an_answer_comes_later(void **state)
-{
-    (void)state;
-    Err err;
-    run(primary, "CREATE TABLE siding_x.later (id INT PRIMARY KEY)");
-    assert_ok(db_send(primary, &err, "INSERT INTO siding_x.later SELECT SLEEP(0.5)"), err);
-    assert_false(db_answered(primary));
-    while (!db_answered(primary))
-        clock_sleep_ms(20);
-    assert_ok(db_answer(primary, &err), err);
-    assert_int_equal(count(primary, "SELECT COUNT(*) FROM siding_x.later"), 1);
-    assert_ok(db_send(primary, &err, "INSERT INTO siding_x.later VALUES (0)"), err);
-    assert_false(db_answer(primary, &err));
-    assert_int_equal(err.code, 1062);
-    assert_int_equal(count(primary, "SELECT COUNT(*) FROM siding_x.later"), 1);
-}
-
 static void streams_end_clean(void **state)
 {
     (void)state;
@@ -577,7 +560,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(wrong_counts_and_no_rows),
-        cmocka_unit_test(an_answer_comes_later),
         cmocka_unit_test(streams_end_clean),
         cmocka_unit_test(load_data_is_fed),
         cmocka_unit_test(a_killed_connection_is_lost),

@@ -191,8 +191,8 @@ static void transactions_find_their_size(void **state)
     (void)state;
     assert_int_equal(next_after(1000, 200, 0, 5000), 500); /* at most halved */
     assert_int_equal(next_after(1, 200, 0, 5000), 1);
-    assert_int_equal(next_after(1000, 80, 0, 5000), 1000);
-    assert_int_equal(next_after(1000, 60, 20, 5000), 1000);  /* the commit counts */
+    assert_int_equal(next_after(1000, 65, 0, 5000), 1000);
+    assert_int_equal(next_after(1000, 50, 15, 5000), 1000);  /* the commit counts */
     assert_int_equal(next_after(1000, 30, 500, 5000), 1000); /* a slow one does not end in single rows */
     assert_int_equal(next_after(1000, 10, 0, 5000), 1501);
     assert_int_equal(next_after(4000, 10, 0, 5000), 5000);
@@ -204,7 +204,7 @@ static void transactions_find_their_size(void **state)
         throttle_took(&p, rows, rows / (i % 10 ? 50 : 25), 10);
         rows = throttle_next_rows(&p, rows, 100, 1000000);
         if (i > 20)
-            assert_in_range(rows / 50, 50, 75);
+            assert_in_range(rows / 50, 35, 60);
     }
 }
 
