@@ -257,6 +257,7 @@ class Load(ClusterTest):
         for i in range(int(os.environ.get("SIDING_LOAD_ROUNDS", "1"))):
             loaders, primaries = self.kill_at_random(random.Random(seed + i))
             print("# seed %d: %d kills of the loader, %d of the primary" % (seed + i, loaders, primaries), flush=True)
+            self.assertTrue(loaders)
             self.assertEqual(self.cluster.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id), MAX(id) FROM lib.plain"), [("8000", "8000", "7999")])
             self.assertEqual(self.cluster.value("db0", "SELECT COUNT(*) FROM siding.ledger WHERE chunk LIKE 'rows-%'"), "0")
 
@@ -272,7 +273,7 @@ class Load(ClusterTest):
                     c.start("db0")
                     c.sql("db0", "SET GLOBAL read_only = 0")
                     time.sleep(rng.uniform(0, 1.2))  # it connects again after a second
-                if load.poll() is None and rng.random() < 0.9:
+                if load.poll() is None and (not kills[0] or rng.random() < 0.9):
                     load.send_signal(signal.SIGKILL)
                     kills[0] += 1
             _, err = load.communicate(timeout=120)
