@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "events.h"
 #include "orchestrator/core/topology.h"
+#include "retention.h"
 
 enum {
     POLL_WAIT_MS = 5000,
@@ -39,6 +40,8 @@ static void came_back(Agent *a)
 {
     if (a->told)
         events_add(a->c, "info", "node", 0, NULL, a->name, "the agent of %s is back", a->name);
+    if (!a->fresh)
+        retention_soon(a->c); /* its results were not counted */
     a->told = false;
     a->failures = 0;
     a->fresh = true;

@@ -251,7 +251,7 @@ class LastAcknowledgerMariaDB(LastAcknowledger, ClusterTest):
 
 
 class LastAcknowledgerMySQL(LastAcknowledger, ClusterTest):
-    flavor, semi_sync = "mysql", "rpl_semi_sync_source_enabled"
+    flavor, semi_sync, many = "mysql", "rpl_semi_sync_source_enabled", 14000
 
 
 class MariaDB(CatchUp, ClusterTest):
