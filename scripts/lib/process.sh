@@ -17,13 +17,19 @@ all_gone() {
 	done
 }
 
-# pid_of PIDFILE WORD: sets PID if that process runs and has the argument WORD.
+# pid_of PIDFILE WORD: sets PID if that process runs and has the argument WORD. In the middle of an exec it has none
+# for a moment.
 pid_of() {
-	local words word
+	local words=() word tries
 	PID=
 	{ read -r PID <"$1"; } 2>/dev/null || return 1
 	[[ $PID =~ ^[0-9]+$ ]] && alive "$PID" || return 1
-	{ mapfile -d '' -t words <"/proc/$PID/cmdline"; } 2>/dev/null || return 1
+	for ((tries = 0; tries < 10; tries++)); do
+		{ mapfile -d '' -t words <"/proc/$PID/cmdline"; } 2>/dev/null || return 1
+		if ((${#words[@]})); then break; fi
+		alive "$PID" || return 1
+		nap
+	done
 	for word in "${words[@]}"; do
 		if [[ $word == "$2" ]]; then return 0; fi # said, since a trap has a status of its own
 	done
