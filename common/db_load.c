@@ -48,7 +48,6 @@ static int refuse_begin(void **ret, const char *name, void *arg)
     return 1;
 }
 
-/* A server may ask for any local file in reply to any statement: only db_load_data feeds one. */
 void db_impl_refuse_infile(Db *db)
 {
     mysql_set_local_infile_handler(db->my, refuse_begin, infile_read, infile_end, infile_error, NULL);

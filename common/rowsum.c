@@ -23,6 +23,12 @@ void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
     s->sum += row;
 }
 
+void rowsum_join(RowSum *s, const RowSum *other)
+{
+    s->rows = i64_sum(s->rows, other->rows);
+    s->sum += other->sum;
+}
+
 char *rowsum_text(const RowSum *s)
 {
     return xasprintf("%" PRId64 ":%" PRIu64, s->rows, s->sum);

@@ -25,6 +25,8 @@ typedef struct RowSumField {
 } RowSumField;
 
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n);
+/* The rows of `other` too. */
+void rowsum_join(RowSum *s, const RowSum *other);
 /* "rows:sum" as the SQL below gives it, e.g. "1200:2576980377600". */
 char *rowsum_text(const RowSum *s);
 bool rowsum_parse(const char *text, RowSum *ret);

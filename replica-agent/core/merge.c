@@ -86,8 +86,8 @@ static void add_sum(json_t *to, const json_t *from)
     RowSum a, b;
     json_set_int(to, "rows", i64_sum(json_int(to, "rows"), json_int(from, "rows")));
     if (rowsum_parse(json_str(to, "checksum"), &a) && rowsum_parse(json_str(from, "checksum"), &b)) {
-        RowSum both = {i64_sum(a.rows, b.rows), a.sum + b.sum};
-        AUTOFREE char *text = rowsum_text(&both);
+        rowsum_join(&a, &b);
+        AUTOFREE char *text = rowsum_text(&a);
         json_set_str(to, "checksum", text);
     } else {
         json_set_str(to, "checksum", NULL);

@@ -147,8 +147,7 @@ static void settle(Work *w, TableWork *t)
 static void finished(Work *w, TableWork *t, const RowSum *sum)
 {
     pthread_mutex_lock(&w->lock);
-    t->sum.rows += sum->rows;
-    t->sum.sum += sum->sum;
+    rowsum_join(&t->sum, sum);
     t->open_chunks--;
     settle(w, t);
     pthread_mutex_unlock(&w->lock);

@@ -197,8 +197,7 @@ bool bundle_verify(const Bundle *b, Err *err)
     check_all_files(&v);
     for (size_t i = 0; i < b->file_count; i++) {
         Finding *found = &v.findings[i];
-        sum.rows += found->sum.rows;
-        sum.sum += found->sum.sum;
+        rowsum_join(&sum, &found->sum);
         if (found->problems.n)
             problem(&p, "%s", str_z(&found->problems.text));
         str_done(&found->problems.text);

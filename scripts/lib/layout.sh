@@ -24,10 +24,9 @@ settle_layout() {
 
 # A unix socket's path has a limit; a folder too deep for it gets a short one beside it.
 choose_sockets_dir() {
-	SOCKETS=$DIR
-	local longest=$DIR/coordinator/siding.sock
-	if ((${#longest} <= SOCKET_BYTES_MAX)); then return; fi
+	if ((${#COORDINATOR_SOCKET} <= SOCKET_BYTES_MAX)); then return; fi
 	SOCKETS=$(mktemp -d "/tmp/siding.XXXXXX")
+	settle_layout
 	say "$DIR is too deep for unix sockets (at most $SOCKET_BYTES_MAX bytes): they are in $SOCKETS"
 }
 
