@@ -18,6 +18,7 @@
 #include "replica-agent/index/rows.h"
 #include "replica-agent/index/runs.h"
 #include "replica-agent/index/source.h"
+#include "replica-agent/index/stretch.h"
 #include "replica-agent/index/tokenize.h"
 
 enum { MAX_THREADS = 64, MIN_MEMORY = 1 << 20 };
@@ -31,7 +32,10 @@ typedef struct Build {
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    SplitWork *split; /* the list that ranges are taken from; NULL: from `next` to `end` */
+    Stretches stretches;
+    int64_t
+        *row_bounds;  /* the last records of stretches, but for the last one's; NULL: rows may cross them */
+    SplitWork *split; /* the list that stretches are taken from; NULL: from `next` to `end` */
     size_t next, end;
     int64_t ranges_done, ranges; /* expected of this shard */
     int working, asleep;
@@ -89,7 +93,7 @@ static void sleep_together(Build *b)
     b->asleep--;
 }
 
-/* *ret_wait: others are at work on what is left. */
+/* A stretch. *ret_wait: others are at work on what is left. */
 static bool take_shared(Build *b, size_t *ret, bool *ret_some, bool *ret_wait, Err *err)
 {
     AUTOJSON json_t *piece = NULL;
@@ -98,8 +102,8 @@ static bool take_shared(Build *b, size_t *ret, bool *ret_some, bool *ret_wait, E
     *ret_wait = json_bool(piece, "wait");
     *ret_some = !*ret_wait && !json_bool(piece, "end");
     *ret = (size_t)json_int(piece, "number");
-    return *ret <= b->bounds.n ||
-           err_set(err, ERR_PROTOCOL, 0, "the list gives out range %zu of %zu", *ret, b->bounds.n + 1);
+    return *ret < b->stretches.n ||
+           err_set(err, ERR_PROTOCOL, 0, "the list gives out piece %zu of %zu", *ret, b->stretches.n);
 }
 
 /* At a safe point. False: no work is wanted any more. */
@@ -123,7 +127,7 @@ static bool take_own(Build *b, size_t *ret)
     return some;
 }
 
-static bool take_range(Build *b, size_t *ret, bool *ret_some, Err *err)
+static bool take_stretch(Build *b, size_t *ret, bool *ret_some, Err *err)
 {
     bool wait = false;
     do {
@@ -138,7 +142,7 @@ static bool take_range(Build *b, size_t *ret, bool *ret_some, Err *err)
     return true;
 }
 
-static bool range_done(Build *b, Worker *w, size_t range, Err *err)
+static void range_done(Build *b, Worker *w)
 {
     pthread_mutex_lock(&b->lock);
     b->ranges_done++;
@@ -148,7 +152,6 @@ static bool range_done(Build *b, Worker *w, size_t range, Err *err)
     int64_t done = b->ranges ? total * b->ranges_done / b->ranges : 0;
     progress_set(done, done > total ? done : total, "reading");
     pthread_mutex_unlock(&b->lock);
-    return !b->split || splitwork_done(b->split, STREAM, (int64_t)range, err);
 }
 
 /* ---- a worker ------------------------------------------------------------------------------------ */
@@ -196,17 +199,31 @@ static bool worker_open(Worker *w, Err *err)
            db_exec(w->db, err, "SET SESSION wait_timeout=2147483, net_write_timeout=3600", "");
 }
 
+/* Asked to stop, it ends without an error before a range; read_all tells. */
+static bool read_stretch(Worker *w, size_t stretch, Err *err)
+{
+    Build *b = w->build;
+    size_t range = stretch ? b->stretches.ends[stretch - 1] : 0;
+    for (; range < b->stretches.ends[stretch]; range++) {
+        if (!stand_by(b, false))
+            return true;
+        if (!source_read_range(w->db, &b->source, &b->bounds, range, add_text, w, err))
+            return false;
+        range_done(b, w);
+    }
+    return !b->split || splitwork_done(b->split, STREAM, (int64_t)stretch, err);
+}
+
 static bool work(Worker *w, Err *err)
 {
     for (;;) {
-        size_t range;
+        size_t stretch;
         bool some;
-        if (!take_range(w->build, &range, &some, err))
+        if (!take_stretch(w->build, &stretch, &some, err))
             return false;
         if (!some)
             return spill(w, err);
-        if (!source_read_range(w->db, &w->build->source, &w->build->bounds, range, add_text, w, err) ||
-            !range_done(w->build, w, range, err))
+        if (!read_stretch(w, stretch, err))
             return false;
     }
 }
@@ -284,6 +301,7 @@ static bool write_all(Build *b, BuildResult *ret, Err *err)
     Output out = {.rows = rows_new(o->folder, d->target, o->codec, o->rows_per_file),
                   .records = b->bounds.rows / o->shards};
     out.layout = layout_new(d, rows_put, out.rows);
+    layout_bound(out.layout, b->row_bounds, b->row_bounds ? b->stretches.n - 1 : 0);
     out.entries = entries_new(definition_kind(d), layout_put, out.layout);
     bool ok = runs_merge(definition_kind(d), b->runs_folder, &b->runs, put_posting, &out, err) &&
               entries_end(out.entries, err) && layout_end(out.layout, err) &&
@@ -294,7 +312,7 @@ static bool write_all(Build *b, BuildResult *ret, Err *err)
     return ok;
 }
 
-static bool join_others(Build *b, int64_t ranges, Err *err)
+static bool join_others(Build *b, Err *err)
 {
     AUTOFREE char *fingerprint = definition_fingerprint(b->o->definition);
     json_t *identity = json_object(), *streams = json_array(), *stream = json_object();
@@ -303,20 +321,32 @@ static bool join_others(Build *b, int64_t ranges, Err *err)
     json_set_int(identity, "records", b->bounds.rows);
     json_set_int(identity, "range", b->o->range_rows);
     json_set_str(stream, "name", STREAM);
-    json_set_int(stream, "count", ranges);
+    json_set_int(stream, "count", (int64_t)b->stretches.n);
     json_array_append_new(streams, stream);
     return splitwork_join(b->split, identity, streams, err);
+}
+
+static void bound_rows(Build *b)
+{
+    b->row_bounds = xcalloc(b->stretches.n, sizeof *b->row_bounds);
+    for (size_t i = 0; i + 1 < b->stretches.n; i++)
+        b->row_bounds[i] = b->bounds.v[b->stretches.ends[i] - 1];
 }
 
 static bool divide(Build *b, Err *err)
 {
     const BuildOptions *o = b->o;
     int64_t ranges = (int64_t)b->bounds.n + 1;
+    b->ranges = (ranges + o->shards - 1) / o->shards;
+    b->split = splitwork_open();
+    bool long_rows = b->split && definition_is_hitlist(o->definition);
+    b->stretches = long_rows ? stretches_of((size_t)ranges, (size_t)(o->threads * o->shards))
+                             : stretches_single((size_t)ranges);
     b->next = (size_t)(ranges * o->shard / o->shards);
     b->end = (size_t)(ranges * (o->shard + 1) / o->shards);
-    b->ranges = (ranges + o->shards - 1) / o->shards;
-    b->split = definition_is_hitlist(o->definition) ? NULL : splitwork_open();
-    return !b->split || join_others(b, ranges, err);
+    if (long_rows)
+        bound_rows(b);
+    return !b->split || join_others(b, err);
 }
 
 static bool prepare(Build *b, Err *err)
@@ -350,6 +380,8 @@ bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
     source_close(&b.source);
     source_bounds_done(&b.bounds);
     strlist_done(&b.runs);
+    stretches_done(&b.stretches);
+    free(b.row_bounds);
     free(b.runs_folder);
     return ok;
 }

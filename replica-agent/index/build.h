@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Builds the index: reads ranges of records in parallel, sorts outside memory, writes the rows. In a run on
- * several replicas ranges are taken from the run's list; those of layout "hitlist", whose lists must not
- * interleave, are dealt out in one stretch to each shard, as are all where there is no list. Leaves no file
- * behind when it fails.
+ * several replicas ranges are taken from the run's list, one by one, or in stretches for the layout
+ * "hitlist", whose rows must not interleave and are better long; where there is no list each shard has an
+ * equal part. Leaves no file behind when it fails.
  */
 #pragma once
 

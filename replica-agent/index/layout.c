@@ -17,6 +17,9 @@ struct Layout {
     Hitlist hits;
     char term[TERM_MAX_BYTES];
     size_t n;
+    int64_t row_last; /* no record behind it may join the row */
+    const int64_t *bounds;
+    size_t n_bounds;
 };
 
 Layout *layout_new(const IndexDefinition *d, LayoutSink sink, void *arg)
@@ -36,6 +39,12 @@ void layout_free(Layout *l)
     str_done(&l->text);
     hitlist_done(&l->hits);
     free(l);
+}
+
+void layout_bound(Layout *l, const int64_t *last_records, size_t n)
+{
+    l->bounds = last_records;
+    l->n_bounds = n;
 }
 
 static size_t format_i64(int64_t v, char ret[DIGITS])
@@ -90,11 +99,27 @@ bool layout_end(Layout *l, Err *err)
     return l->sink(l->arg, columns, COUNT(columns), err);
 }
 
+/* The first bound that is not before the record. */
+static int64_t bound_of(const Layout *l, int64_t record)
+{
+    size_t from = 0, to = l->n_bounds;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (l->bounds[middle] < record)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < l->n_bounds ? l->bounds[from] : INT64_MAX;
+}
+
 static bool put_hit(Layout *l, const char *term, size_t n, const Entry *e, Err *err)
 {
     bool other = l->n != n || memcmp(l->term, term, n) != 0;
-    if ((other || hitlist_is_full(&l->hits, e)) && !layout_end(l, err))
+    if ((other || e->record > l->row_last || hitlist_is_full(&l->hits, e)) && !layout_end(l, err))
         return false;
+    if (hitlist_is_empty(&l->hits))
+        l->row_last = bound_of(l, e->record);
     if (other) {
         l->n = n < sizeof l->term ? n : sizeof l->term;
         memcpy(l->term, term, l->n);

@@ -18,6 +18,9 @@ static inline PostingKind definition_kind(const IndexDefinition *d)
 typedef struct Layout Layout;
 Layout *layout_new(const IndexDefinition *d, LayoutSink sink, void *arg);
 void layout_free(Layout *l);
+/* Layout hitlist: no row crosses these records, ascending; a row ends with the last of them at most. The
+ * array outlives the layout. */
+void layout_bound(Layout *l, const int64_t *last_records, size_t n);
 /* An EntrySink. */
 bool layout_put(void *layout, const char *term, size_t n, const Entry *e, Err *err);
 MUST_CHECK bool layout_end(Layout *l, Err *err);

@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import time
+import zlib
 
 from harness import BUILD, ClusterTest, call, main, numbers, wait_until
 from test_agent import Load
 
 INDEX = """
-name = "%s"; kind = "index"; on = "replica"; upload = "swap";
+name = "%s"; kind = "index"; on = "replica"; upload = "swap"; allow_args = [ "--range=2", "--threads=1" ];
 index = {
   target = "%s"; key = "id"; layout = "%s"; on_change = "discard";
   fields = ( { name = "t"; query = "SELECT id AS `key`, t AS text FROM shop.big"; } );
@@ -47,6 +48,7 @@ name = "copied"; kind = "command"; on = "replica"; upload = "none"; program = "/
 destinations = [ "db0", "%s" ];
 args = [ "-c", "echo $SIDING_RUN_ID >$SIDING_RESULT_DIR/run; seq 1 200000 >$SIDING_RESULT_DIR/numbers" ];
 """
+DUMP = ("dump", "--database", "shop", "--replicas", "3", "--", "--rows-per-file=100", "--threads=1")
 TABLES = ("big", "composite", "nokey", "empty")
 
 
@@ -142,15 +144,17 @@ class Shards:
         wait_until(lambda: not helpers(c.folder), 10, lambda: "helpers are gone: %s" % helpers(c.folder))
 
     @contextlib.contextmanager
-    def held_dump(self):
-        """A dump by all three, whose first replica's program stands still, with a piece in its hands, for as long."""
+    def held(self, program="siding-dump", submit=DUMP):
+        """A run by all three, whose first replica's program stands still, with a piece in its hands, for as long."""
         c = self.cluster
-        task = c.submit("dump", "--database", "shop", "--replicas", "3", "--", "--rows-per-file=30", "--threads=1")
+        task = c.submit(*submit)
         first = wait_until(lambda: (c.last_run(task).get("nodes") or [None])[0], 30, "the run has its replicas")
-        dump = "siding-dump --output %s/%s/" % (c.folder, first)
-        pid = int(wait_until(lambda: call("pgrep", "-f", dump)[1].split(), 60, "siding-dump runs on %s" % first)[0])
+        command = "%s .*--output %s/%s/" % (program, c.folder, first)
+        pid = int(wait_until(lambda: call("pgrep", "-f", command)[1].split(), 60, "%s runs on %s" % (program, first))[0])
         journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, first, c.last_run(task)["id"])
         try:
+            if program == "siding-index":  # it looks at the whole table first, and the others would not wait for it
+                wait_until(lambda: own_requests(journal), 30, "the first replica has joined")
             wait_until(lambda: stopped_with_a_piece(pid, journal), 30, "the first replica has a piece in its hands")
             wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
             yield task, c.last_run(task)["nodes"]
@@ -176,13 +180,23 @@ class Shards:
         c = self.cluster
         for words in (("words1",), ("words2", "--replicas", "3"), ("hits", "--replicas", "3")):
             c.expect_state(c.submit("index", "--job", *words), "done", 120)
-        one, three, hits = [c.sql("db0", "SELECT %s FROM shop.%s GROUP BY 1 ORDER BY 1" % (columns, table)) for columns, table in (
-            ("term, COUNT(*), SUM(frequency), SUM(id * field)", "words1"), ("term, COUNT(*), SUM(frequency), SUM(id * field)", "words2"),
-            ("term, SUM(records)", "hits"))]
+        one, three = [c.sql("db0", "SELECT term, COUNT(*), SUM(frequency), SUM(id * field) FROM shop.%s GROUP BY 1 ORDER BY 1" % table)
+                      for table in ("words1", "words2")]
         self.assertGreater(len(one), 1000)
         self.assertEqual(one, three)
-        self.assertEqual([(term, count) for term, count, *_ in one], hits)
+        self.expect_hits_right([(term, count) for term, count, *_ in one])
         self.expect_all_running()
+
+    def expect_hits_right(self, counts):
+        """Records of each term, and rows that do not interleave."""
+        last, records = None, {}
+        for term, first, hits in self.cluster.sql("db0", "SELECT term, first, HEX(hits) FROM shop.hits ORDER BY term, first"):
+            found = [record for record, *_ in decode(bytes.fromhex(hits), int(first))]
+            self.assertEqual(found[0], int(first))
+            self.assertTrue(term != last or found[0] > records[term][-1], "rows of %s interleave" % term)
+            records.setdefault(term, []).extend(found)
+            last = term
+        self.assertEqual([(term, str(len(r))) for term, r in records.items()], counts)
 
     # -- something is lost on the way
 
@@ -190,7 +204,7 @@ class Shards:
         c = self.cluster
         for what in self.losses:
             with self.subTest(lost=what):
-                with self.held_dump() as (task, nodes):
+                with self.held() as (task, nodes):
                     lost = nodes[1]
                     time.sleep(0.3)
                     c.kill(lost if what == "agent and server" else lost.replace("db", "server"))
@@ -205,9 +219,20 @@ class Shards:
                 self.assertIn("%s was lost to the run" % lost, json.dumps(told))
         self.expect_all_running()
 
+    def test_6_lists_of_hits_go_on_without_it(self):
+        c = self.cluster
+        with self.held("siding-index", ("index", "--job", "hits", "--replicas", "3", "--", "--range=2", "--threads=1")) as (task, nodes):
+            c.kill(nodes[1])
+        c.expect_state(task, "done", 120)
+        self.assertEqual(c.last_run(task)["detail"]["lost"], [nodes[1]])
+        c.start(nodes[1])
+        c.expect_state(c.submit("index", "--job", "words1"), "done", 120)
+        self.expect_hits_right(c.sql("db0", "SELECT term, COUNT(*) FROM shop.words1 GROUP BY 1 ORDER BY 1"))
+        self.expect_all_running()
+
     def test_7_the_first_replica_is_lost(self):
         c = self.cluster
-        with self.held_dump() as (task, nodes):
+        with self.held() as (task, nodes):
             c.kill(nodes[0])
         time.sleep(1)
         c.start(nodes[0])
@@ -267,7 +292,7 @@ class MariaDB(Shards, ClusterTest):
 
     def test_8_agents_and_the_coordinator_are_killed(self):
         c = self.cluster
-        with self.held_dump() as (task, _):
+        with self.held() as (task, _):
             for process in ("agent1", "sidingd", "agent2", "agent3"):
                 c.kill(process)
                 c.start(process.replace("agent", "db").replace("sidingd", "coordinator"))
@@ -280,16 +305,37 @@ class MariaDB(Shards, ClusterTest):
 class MySQL(Shards, ClusterTest):
     """Freezing at one GTID, and what comes of it when a replica is lost. Left out: what agents do among themselves."""
     flavor, ways, losses = "mysql", (("all", 3),), ("server",)
-    test_3_an_index_is_the_same_by_one_and_by_three = test_7_the_first_replica_is_lost = None
+    test_3_an_index_is_the_same_by_one_and_by_three = test_6_lists_of_hits_go_on_without_it = test_7_the_first_replica_is_lost = None
+
+
+def decode(hits, record):
+    """As docs/jobs.md shows it."""
+    data, i = zlib.decompress(hits[4:]), 0
+
+    def number():
+        nonlocal i
+        n = shift = 0
+        while True:
+            i, n, shift = i + 1, n | (data[i] & 127) << shift, shift + 7
+            if data[i - 1] < 128:
+                return n
+    while i < len(data):
+        record, field, frequency = record + number(), number(), number()
+        yield record, field, frequency
+
+
+def own_requests(journal):
+    """Of shard 0."""
+    with contextlib.suppress(FileNotFoundError), open(journal, encoding="utf-8") as f:
+        return [r["op"] for r in map(json.loads, f) if r.get("shard") == 0]
+    return []
 
 
 def stopped_with_a_piece(pid, journal):
     """Stops shard 0's program; where it was between two pieces it may go on, for a moment too short for the whole."""
     os.kill(pid, signal.SIGSTOP)
     time.sleep(0.05)
-    own = []
-    with contextlib.suppress(FileNotFoundError), open(journal, encoding="utf-8") as f:
-        own = [r["op"] for r in map(json.loads, f) if r.get("shard") == 0]
+    own = own_requests(journal)
     if own.count("take") > own.count("done"):
         return True
     os.kill(pid, signal.SIGCONT)

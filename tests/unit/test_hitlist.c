@@ -127,12 +127,42 @@ static void long_lists_are_cut_between_records(void **state)
     layout_free(l);
 }
 
+static void rows_end_at_bounds(void **state)
+{
+    (void)state;
+    static const int64_t bounds[] = {10, 20, 40};
+    static const struct {
+        int64_t records[5];
+        size_t rows;
+    } cases[] = {
+        {{1, 2, 3, 4, 10}, 1},    {{-7, 10, 11, 20, 21}, 3},        {{11, 12, 13, 19, 20}, 1},
+        {{1, 11, 21, 41, 90}, 4}, {{41, 50, 60, 70, INT64_MAX}, 1},
+    };
+    char layout[] = "hitlist";
+    IndexDefinition d = {.layout = layout};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        Rows rows = {0};
+        Layout *l = layout_new(&d, count_row, &rows);
+        layout_bound(l, bounds, COUNT(bounds));
+        for (size_t k = 0; k < COUNT(cases[i].records); k++) {
+            Entry e = {.record = cases[i].records[k], .field = 1, .frequency = 1};
+            assert_ok(layout_put(l, "term", 4, &e, &err), err);
+        }
+        assert_ok(layout_end(l, &err), err);
+        assert_int_equal(rows.n, cases[i].rows);
+        assert_int_equal(rows.records, COUNT(cases[i].records));
+        layout_free(l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_lists_are_read_again),
         cmocka_unit_test(damaged_lists_are_seen),
         cmocka_unit_test(long_lists_are_cut_between_records),
+        cmocka_unit_test(rows_end_at_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
