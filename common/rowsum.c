@@ -9,16 +9,34 @@
 #include "db.h"
 #include "gz.h"
 
+enum { LONGEST_FIELD = 48 };
+
+static size_t add_field(char *out, const RowSumField *f)
+{
+    if (!f->p) {
+        memcpy(out, "N;", 2);
+        return 2;
+    }
+    size_t n = str_digits(gz_crc32(0, f->p, f->n), out);
+    out[n++] = ',';
+    n += str_digits(f->n, out + n);
+    out[n++] = ';';
+    return n;
+}
+
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
 {
     uint32_t row = 0;
+    char text[512];
+    size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        char text[48];
-        int len = fields[i].p ? snprintf(text, sizeof text, "%" PRIu32 ",%zu;",
-                                         gz_crc32(0, fields[i].p, fields[i].n), fields[i].n)
-                              : snprintf(text, sizeof text, "N;");
-        row = gz_crc32(row, text, (size_t)len);
+        if (len + LONGEST_FIELD > sizeof text) {
+            row = gz_crc32(row, text, len);
+            len = 0;
+        }
+        len += add_field(text + len, &fields[i]);
     }
+    row = gz_crc32(row, text, len);
     s->rows++;
     s->sum += row;
 }

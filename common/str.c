@@ -215,6 +215,24 @@ int64_t i64_sum(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+size_t str_digits(uint64_t v, char ret[20])
+{
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
+    char digits[20];
+    size_t at = sizeof digits;
+    for (; v >= 100; v /= 100)
+        memcpy(digits + (at -= 2), pairs + v % 100 * 2, 2);
+    if (v >= 10)
+        memcpy(digits + (at -= 2), pairs + v * 2, 2);
+    else
+        digits[--at] = (char)('0' + v);
+    memcpy(ret, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
 bool str_to_i64(const char *s, long long min, long long max, long long *ret)
 {
     if (!s || !*s || strspn(s, "-0123456789") != strlen(s))

@@ -79,6 +79,7 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
 /* Parses a whole decimal number within [min, max]; false for anything else. */
+size_t str_digits(uint64_t v, char ret[20]); /* decimal, without a zero byte; the length */
 bool str_to_i64(const char *s, long long min, long long max, long long *ret);
 /* INT64_MAX where the sum is out of range: a number that nothing has stays wrong. */
 int64_t i64_sum(int64_t a, int64_t b);

@@ -11,12 +11,10 @@
 #include "common/fs.h"
 #include "common/progress.h"
 #include "common/splitwork.h"
-#include "replica-agent/index/entries.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
+#include "replica-agent/index/output.h"
 #include "replica-agent/index/place.h"
-#include "replica-agent/index/rows.h"
-#include "replica-agent/index/runs.h"
 #include "replica-agent/index/source.h"
 #include "replica-agent/index/stretch.h"
 #include "replica-agent/index/tokenize.h"
@@ -40,7 +38,8 @@ typedef struct Build {
     int64_t ranges_done, ranges; /* expected of this shard */
     int working, asleep;
     int64_t text_bytes;
-    StrList runs;
+    Runs runs;
+    size_t spilled;
     _Atomic bool failed;
     Err err;
 } Build;
@@ -150,7 +149,8 @@ static void range_done(Build *b, Worker *w)
     w->text_bytes = 0;
     int64_t total = b->bounds.rows / b->o->shards;
     int64_t done = b->ranges ? total * b->ranges_done / b->ranges : 0;
-    progress_set(done, done > total ? done : total, "reading");
+    total = done > total ? done : total;
+    progress_set(done / 2, total, "reading"); /* writing is the other half */
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -168,12 +168,16 @@ static bool spill(Worker *w, Err *err)
     if (terms_are_empty(w->terms))
         return true;
     pthread_mutex_lock(&b->lock);
-    strlist_addf(&b->runs, "%s/run-%06zu", b->runs_folder, b->runs.n);
-    AUTOFREE char *path = xstrdup(b->runs.v[b->runs.n - 1]);
+    AUTOFREE char *path = xasprintf("%s/run-%06zu", b->runs_folder, b->spilled++);
     pthread_mutex_unlock(&b->lock);
-    bool ok = run_write(path, w->terms, err);
+    RunFile file;
+    if (!run_write(path, w->terms, &file, err))
+        return false;
     terms_clear(w->terms);
-    return ok;
+    pthread_mutex_lock(&b->lock);
+    runs_add(&b->runs, file);
+    pthread_mutex_unlock(&b->lock);
+    return true;
 }
 
 static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
@@ -276,40 +280,20 @@ static bool read_all(Build *b, Err *err)
     return !b->failed;
 }
 
-typedef struct Output {
-    RowsOut *rows;
-    Layout *layout;
-    Entries *entries;
-    int64_t count, records;
-} Output;
-
-static bool put_posting(void *arg, const char *term, size_t n, const Posting *p, Err *err)
-{
-    Output *out = arg;
-    if (++out->count % 4096 == 0) {
-        if (!jobctl_check(err))
-            return false;
-        progress_set(out->records, out->records, "writing rows");
-    }
-    return entries_put(out->entries, term, n, p, err);
-}
-
 static bool write_all(Build *b, BuildResult *ret, Err *err)
 {
     const BuildOptions *o = b->o;
-    const IndexDefinition *d = o->definition;
-    Output out = {.rows = rows_new(o->folder, d->target, o->codec, o->rows_per_file),
-                  .records = b->bounds.rows / o->shards};
-    out.layout = layout_new(d, rows_put, out.rows);
-    layout_bound(out.layout, b->row_bounds, b->row_bounds ? b->stretches.n - 1 : 0);
-    out.entries = entries_new(definition_kind(d), layout_put, out.layout);
-    bool ok = runs_merge(definition_kind(d), b->runs_folder, &b->runs, put_posting, &out, err) &&
-              entries_end(out.entries, err) && layout_end(out.layout, err) &&
-              rows_finish(out.rows, &ret->files, &ret->sum, err);
-    entries_free(out.entries);
-    layout_free(out.layout);
-    rows_free(out.rows);
-    return ok;
+    OutputPlan plan = {.definition = o->definition,
+                       .folder = o->folder,
+                       .scratch = b->runs_folder,
+                       .codec = o->codec,
+                       .rows_per_file = o->rows_per_file,
+                       .threads = o->threads,
+                       .memory_bytes = o->memory_bytes,
+                       .records = b->bounds.rows / o->shards,
+                       .row_bounds = b->row_bounds,
+                       .n_row_bounds = b->row_bounds ? b->stretches.n - 1 : 0};
+    return output_write(&plan, &b->runs, &ret->files, &ret->sum, err);
 }
 
 static bool join_others(Build *b, Err *err)
@@ -379,7 +363,7 @@ bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
     splitwork_close(b.split);
     source_close(&b.source);
     source_bounds_done(&b.bounds);
-    strlist_done(&b.runs);
+    runs_done(&b.runs);
     stretches_done(&b.stretches);
     free(b.row_bounds);
     free(b.runs_folder);

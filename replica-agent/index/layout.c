@@ -49,17 +49,10 @@ void layout_bound(Layout *l, const int64_t *last_records, size_t n)
 
 static size_t format_i64(int64_t v, char ret[DIGITS])
 {
-    char digits[DIGITS];
-    size_t n = 0, len = 0;
-    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
-    do
-        digits[n++] = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0)
-        ret[len++] = '-';
-    while (n)
-        ret[len++] = digits[--n];
-    return len;
+    if (v >= 0)
+        return str_digits((uint64_t)v, ret);
+    ret[0] = '-';
+    return 1 + str_digits(-(uint64_t)v, ret + 1);
 }
 
 void layout_positions(const Entry *e, Str *out)

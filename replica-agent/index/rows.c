@@ -34,6 +34,11 @@ char *rows_file_stem(const char *target)
     return stem;
 }
 
+char *rows_file_name(const char *stem, size_t number, const char *codec)
+{
+    return xasprintf("%s.%05zu.tsv%s", stem, number, gz_codec_suffix(codec));
+}
+
 RowsOut *rows_new(const char *folder, const char *target, const char *codec, int64_t rows_per_file)
 {
     RowsOut *r = NEW(RowsOut);
@@ -48,7 +53,7 @@ RowsOut *rows_new(const char *folder, const char *target, const char *codec, int
 static bool open_file(RowsOut *r, Err *err)
 {
     free(r->name);
-    r->name = xasprintf("%s.%05zu.tsv%s", r->stem, r->names.n, gz_codec_suffix(r->codec));
+    r->name = rows_file_name(r->stem, r->names.n, r->codec);
     AUTOFREE char *path = xasprintf("%s/%s", r->folder, r->name);
     strlist_add(&r->names, path);
     r->rows = 0;

@@ -11,6 +11,9 @@
 /* What the names of a target's files begin with: "db.table" with odd characters replaced. Owned. */
 char *rows_file_stem(const char *target);
 
+/* "db.table.00000.tsv.gz". Owned. */
+char *rows_file_name(const char *stem, size_t number, const char *codec);
+
 typedef struct RowsOut RowsOut;
 
 RowsOut *rows_new(const char *folder, const char *target, const char *codec, int64_t rows_per_file);

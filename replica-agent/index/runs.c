@@ -1,182 +1,66 @@
-/* SPDX-License-Identifier: Apache-2.0
- * A run file: per term its length + 1, its bytes, and its postings (field, record as the difference to the
- * one before, number) up to a zero in place of a field; a zero in place of a term ends the file. Numbers
- * are varints, so that a file cut off by a full disk is seen.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/index/runs.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/fs.h"
-#include "replica-agent/index/tokenize.h"
 
-enum { RUN_BUFFER = 256 * 1024 };
+void runs_add(Runs *r, RunFile file)
+{
+    r->v = xrealloc(r->v, (r->n + 1) * sizeof *r->v);
+    r->v[r->n++] = file;
+}
 
-static const uint64_t sign_bit = 1ull << 63; /* makes records ordered as unsigned numbers */
+void runs_done(Runs *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        runfile_done(&r->v[i]);
+    free(r->v);
+    *r = (Runs){0};
+}
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
-typedef struct RunWriter {
-    FILE *f;
-    char *path;
-    uint64_t record;
-    bool in_term;
-} RunWriter;
-
-static bool writer_open(RunWriter *w, const char *path, Err *err)
+static bool write_terms(RunWriter *w, const Terms *t, Err *err)
 {
-    memset(w, 0, sizeof *w);
-    w->f = fopen(path, "wbe");
-    if (!w->f)
-        return err_errno(err, errno, "write %s", path);
-    setvbuf(w->f, NULL, _IOFBF, RUN_BUFFER);
-    w->path = xstrdup(path);
-    return true;
-}
-
-static void put_number(FILE *f, uint64_t v)
-{
-    for (; v >= 128; v >>= 7)
-        putc_unlocked((int)(v & 127) | 128, f);
-    putc_unlocked((int)v, f);
-}
-
-static void writer_term(RunWriter *w, const char *term, size_t n)
-{
-    if (w->in_term)
-        put_number(w->f, 0);
-    put_number(w->f, n + 1);
-    fwrite_unlocked(term, 1, n, w->f);
-    w->record = 0;
-    w->in_term = true;
-}
-
-static void writer_posting(RunWriter *w, const Posting *p)
-{
-    uint64_t record = (uint64_t)p->record ^ sign_bit;
-    put_number(w->f, p->field);
-    put_number(w->f, record - w->record);
-    put_number(w->f, p->number);
-    w->record = record;
-}
-
-static bool writer_close(RunWriter *w, Err *err)
-{
-    if (w->in_term)
-        put_number(w->f, 0);
-    put_number(w->f, 0);
-    bool failed = ferror(w->f) != 0;
-    errno = failed && !errno ? EIO : errno;
-    int errnum = errno;
-    if (fclose(w->f) && !failed) {
-        failed = true;
-        errnum = errno;
-    }
-    if (failed)
-        err_errno(err, errnum, "write %s", w->path);
-    free(w->path);
-    return !failed;
-}
-
-bool run_write(const char *path, Terms *t, Err *err)
-{
-    RunWriter w;
-    if (!writer_open(&w, path, err))
-        return false;
-    terms_sort(t);
     for (size_t i = 0; i < terms_count(t); i++) {
         const char *term;
         const Posting *postings;
         size_t n, count;
         terms_at(t, i, &term, &n, &postings, &count);
-        writer_term(&w, term, n);
+        if (!runwriter_term(w, term, n, err))
+            return false;
         for (size_t k = 0; k < count; k++)
-            writer_posting(&w, &postings[k]);
-        if (ferror(w.f))
-            break;
+            if (!runwriter_posting(w, &postings[k], err))
+                return false;
     }
-    return writer_close(&w, err);
-}
-
-/* ---- reading ------------------------------------------------------------------------------------- */
-
-typedef struct RunReader {
-    FILE *f;
-    const char *path;
-    char term[TERM_MAX_BYTES];
-    size_t n;
-    Posting posting;
-    uint64_t record;
-    bool has_posting; /* `posting` is the next one of `term` */
-    bool ended;
-} RunReader;
-
-static bool get_number(RunReader *r, uint64_t *ret, Err *err)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        int c = getc_unlocked(r->f);
-        if (c == EOF)
-            break;
-        v |= (uint64_t)(c & 127) << shift;
-        if (!(c & 128)) {
-            *ret = v;
-            return true;
-        }
-    }
-    if (ferror(r->f))
-        return err_errno(err, errno, "read %s", r->path);
-    return err_set(err, ERR_CORRUPT, 0, "%s: the sorted run is damaged", r->path);
-}
-
-static bool reader_posting(RunReader *r, Err *err)
-{
-    uint64_t field, delta, number;
-    if (!get_number(r, &field, err))
-        return false;
-    r->has_posting = field != 0;
-    if (!field)
-        return true;
-    if (!get_number(r, &delta, err) || !get_number(r, &number, err))
-        return false;
-    r->record += delta;
-    r->posting.record = (int64_t)(r->record ^ sign_bit);
-    r->posting.field = field & 255;
-    r->posting.number = number & POSTING_MAX_NUMBER;
     return true;
 }
 
-static bool reader_term(RunReader *r, Err *err)
+bool run_write(const char *path, Terms *t, RunFile *ret, Err *err)
 {
-    uint64_t n;
-    if (!get_number(r, &n, err))
+    RunWriter *w;
+    if (!runwriter_open(path, &w, err))
         return false;
-    r->ended = n == 0;
-    if (r->ended)
-        return true;
-    r->n = (size_t)n - 1;
-    r->record = 0;
-    if (r->n > sizeof r->term || fread_unlocked(r->term, 1, r->n, r->f) != r->n)
-        return err_set(err, ERR_CORRUPT, 0, "%s: the sorted run is damaged", r->path);
-    return reader_posting(r, err);
-}
-
-static bool reader_open(RunReader *r, const char *path, Err *err)
-{
-    r->path = path;
-    r->f = fopen(path, "rbe");
-    if (!r->f)
-        return err_errno(err, errno, "read %s", path);
-    setvbuf(r->f, NULL, _IOFBF, RUN_BUFFER);
-    return reader_term(r, err);
+    terms_sort(t);
+    if (write_terms(w, t, err))
+        return runwriter_close(w, ret, err);
+    runwriter_abandon(w);
+    return false;
 }
 
 /* ---- merging ------------------------------------------------------------------------------------- */
 
-/* The readers that stand at the least term. */
-static size_t choose_term(RunReader *readers, size_t n, RunReader **chosen)
+/* What becomes of the merged postings. */
+typedef struct Merge {
+    PostingKind kind;
+    const RunMark *to;
+    RunSink sink;
+    void *arg;
+} Merge;
+
+/* The readers that stand at the least term, if it is before the end. */
+static size_t choose_term(RunReader *readers, size_t n, const RunMark *to, RunReader **chosen)
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
@@ -188,7 +72,7 @@ static size_t choose_term(RunReader *readers, size_t n, RunReader **chosen)
         if (c <= 0)
             chosen[count++] = &readers[i];
     }
-    return count;
+    return count && to && term_compare(chosen[0]->term, chosen[0]->n, to->term, to->n) >= 0 ? 0 : count;
 }
 
 static bool is_before(const Posting *a, const Posting *b)
@@ -198,110 +82,197 @@ static bool is_before(const Posting *a, const Posting *b)
     return a->field != b->field ? a->field < b->field : a->number < b->number;
 }
 
-static RunReader *least_posting(RunReader **chosen, size_t n)
+/* *ret_next: the least but one; NULL: there is no other. */
+static RunReader *least_posting(RunReader **chosen, size_t n, RunReader **ret_next)
 {
-    RunReader *least = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (chosen[i]->has_posting && (!least || is_before(&chosen[i]->posting, &least->posting)))
-            least = chosen[i];
+    RunReader *least = NULL, *next = NULL;
+    for (size_t i = 0; i < n; i++) {
+        RunReader *r = chosen[i];
+        if (!r->has_posting)
+            continue;
+        if (!least || is_before(&r->posting, &least->posting)) {
+            next = least;
+            least = r;
+        } else if (!next || is_before(&r->posting, &next->posting)) {
+            next = r;
+        }
+    }
+    *ret_next = next;
     return least;
 }
 
-/* What becomes of the merged postings. */
-typedef struct Merge {
-    PostingKind kind;
-    RunSink sink;
-    void *arg;
-} Merge;
+/* `sum` has field 0, which no posting has, before the first. */
+static bool take_posting(const Merge *m, const RunReader *r, Posting *sum, Err *err)
+{
+    const Posting *p = &r->posting;
+    bool same = m->kind == POSTING_COUNTS && p->record == sum->record && p->field == sum->field;
+    if (same) {
+        sum->number = posting_add_numbers(sum->number, p->number) & POSTING_MAX_NUMBER;
+        return true;
+    }
+    bool ok = !sum->field || m->sink(m->arg, r->term, r->n, sum, err);
+    *sum = *p;
+    return ok;
+}
 
+/* Readers mostly hold stretches of records: one is read on until another comes before it. */
 static bool merge_term(RunReader **chosen, size_t n, const Merge *m, Err *err)
 {
-    RunReader *r = least_posting(chosen, n);
-    Posting sum = r->posting;
-    if (!reader_posting(r, err))
-        return false;
-    while ((r = least_posting(chosen, n))) {
-        if (m->kind == POSTING_COUNTS && r->posting.record == sum.record && r->posting.field == sum.field) {
-            sum.number = posting_add_numbers(sum.number, r->posting.number) & POSTING_MAX_NUMBER;
-        } else {
-            if (!m->sink(m->arg, chosen[0]->term, chosen[0]->n, &sum, err))
+    Posting sum = {.field = 0};
+    for (RunReader *r, *next; (r = least_posting(chosen, n, &next));)
+        do {
+            if (!take_posting(m, r, &sum, err) || !runreader_posting(r, err))
                 return false;
-            sum = r->posting;
-        }
-        if (!reader_posting(r, err))
-            return false;
-    }
+        } while (r->has_posting && (!next || !is_before(&next->posting, &r->posting)));
     return m->sink(m->arg, chosen[0]->term, chosen[0]->n, &sum, err);
 }
 
 static bool merge_readers(RunReader *readers, size_t n, const Merge *m, Err *err)
 {
     RunReader *chosen[RUNS_MAX_OPEN];
-    for (size_t count; (count = choose_term(readers, n, chosen));) {
+    for (size_t count; (count = choose_term(readers, n, m->to, chosen));) {
         if (!merge_term(chosen, count, m, err))
             return false;
         for (size_t i = 0; i < count; i++)
-            if (!reader_term(chosen[i], err))
+            if (!runreader_term(chosen[i], err))
                 return false;
     }
     return true;
 }
 
-static bool merge_some(char *const *paths, size_t n, const Merge *m, Err *err)
+static bool merge_some(const RunFile *files, size_t n, const Merge *m, const RunMark *from, size_t buffer,
+                       Err *err)
 {
-    RunReader *readers = xcalloc(n, sizeof *readers);
+    RunReader *readers = xcalloc(n + 1, sizeof *readers);
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++)
-        ok = reader_open(&readers[i], paths[i], err);
+        ok =
+            runreader_open(&readers[i], &files[i], from ? from->term : NULL, from ? from->n : 0, buffer, err);
     ok = ok && merge_readers(readers, n, m, err);
     for (size_t i = 0; i < n; i++)
-        if (readers[i].f)
-            fclose(readers[i].f);
+        runreader_close(&readers[i]);
     free(readers);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = fs_remove(paths[i], err);
     return ok;
 }
 
+bool runs_merge(const Runs *r, PostingKind kind, RunsPart part, size_t buffer, RunSink sink, void *arg,
+                Err *err)
+{
+    Merge m = {kind, part.to, sink, arg};
+    return merge_some(r->v, r->n, &m, part.from, buffer, err);
+}
+
+/* ---- intermediate files -------------------------------------------------------------------------- */
+
 typedef struct Spill {
-    RunWriter w;
+    RunWriter *w;
     char term[TERM_MAX_BYTES];
     size_t n;
+    bool begun;
 } Spill;
 
 static bool spill_posting(void *arg, const char *term, size_t n, const Posting *p, Err *err)
 {
     Spill *s = arg;
-    if (!s->w.in_term || s->n != n || memcmp(s->term, term, n)) {
-        writer_term(&s->w, term, n);
+    if (!s->begun || s->n != n || memcmp(s->term, term, n)) {
+        if (!runwriter_term(s->w, term, n, err))
+            return false;
         memcpy(s->term, term, n);
         s->n = n;
+        s->begun = true;
     }
-    writer_posting(&s->w, p);
-    return ferror(s->w.f) ? err_errno(err, errno, "write %s", s->w.path) : true;
+    return runwriter_posting(s->w, p, err);
 }
 
-static bool merge_into_run(PostingKind kind, const char *path, char *const *paths, size_t n, Err *err)
+static bool merge_into_run(const RunFile *files, size_t n, PostingKind kind, const char *path, RunFile *ret,
+                           Err *err)
 {
     Spill s = {.n = 0};
-    Merge m = {kind, spill_posting, &s};
-    if (!writer_open(&s.w, path, err))
+    Merge m = {kind, NULL, spill_posting, &s};
+    if (!runwriter_open(path, &s.w, err))
         return false;
-    Err closing;
-    bool ok = merge_some(paths, n, &m, err);
-    return writer_close(&s.w, ok ? err : &closing) && ok;
+    if (merge_some(files, n, &m, NULL, RUNFILE_MAX_BUFFER, err))
+        return runwriter_close(s.w, ret, err);
+    runwriter_abandon(s.w);
+    return false;
 }
 
-bool runs_merge(PostingKind kind, const char *folder, StrList *paths, RunSink sink, void *arg, Err *err)
+static bool forget_first(Runs *r, size_t n, Err *err)
 {
-    Merge m = {kind, sink, arg};
-    size_t done = 0;
-    for (int level = 0; paths->n - done > RUNS_MAX_OPEN; level++) {
-        AUTOFREE char *path = xasprintf("%s/merged-%05d", folder, level);
-        if (!merge_into_run(kind, path, paths->v + done, RUNS_MAX_OPEN, err))
-            return false;
-        done += RUNS_MAX_OPEN;
-        strlist_add(paths, path);
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        ok = ok && fs_remove(r->v[i].path, err);
+        runfile_done(&r->v[i]);
     }
-    return merge_some(paths->v + done, paths->n - done, &m, err);
+    r->n -= n;
+    memmove(r->v, r->v + n, r->n * sizeof *r->v);
+    return ok;
+}
+
+bool runs_reduce(Runs *r, PostingKind kind, const char *folder, Err *err)
+{
+    for (int level = 0; r->n > RUNS_MAX_OPEN; level++) {
+        AUTOFREE char *path = xasprintf("%s/merged-%05d", folder, level);
+        RunFile merged;
+        if (!merge_into_run(r->v, RUNS_MAX_OPEN, kind, path, &merged, err))
+            return false;
+        runs_add(r, merged);
+        if (!forget_first(r, RUNS_MAX_OPEN, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- parts --------------------------------------------------------------------------------------- */
+
+typedef struct Weight {
+    const RunMark *mark;
+    int64_t postings; /* from it to the next one of its file */
+} Weight;
+
+static int compare_marks(const RunMark *x, const RunMark *y)
+{
+    return term_compare(x->term, x->n, y->term, y->n);
+}
+
+static int compare_weights(const void *a, const void *b)
+{
+    return compare_marks(((const Weight *)a)->mark, ((const Weight *)b)->mark);
+}
+
+static size_t weigh(const Runs *r, Weight **ret, int64_t *ret_total)
+{
+    size_t n = 0;
+    Weight *v = NULL;
+    *ret_total = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const RunFile *f = &r->v[i];
+        v = xrealloc(v, (n + f->n_marks + 1) * sizeof *v);
+        for (size_t k = 0; k < f->n_marks; k++) {
+            int64_t end = k + 1 < f->n_marks ? f->marks[k + 1].postings : f->postings;
+            v[n++] = (Weight){&f->marks[k], end - f->marks[k].postings};
+        }
+        *ret_total += f->postings;
+    }
+    if (n)
+        qsort(v, n, sizeof *v, compare_weights);
+    *ret = v;
+    return n;
+}
+
+size_t runs_cut(const Runs *r, size_t most, RunsPart *ret)
+{
+    AUTOFREE Weight *v = NULL;
+    int64_t total, before = 0;
+    size_t n = weigh(r, &v, &total), parts = 1;
+    ret[0] = (RunsPart){NULL, NULL};
+    for (size_t i = 0; i < n && parts < most; i++) {
+        const RunMark *from = ret[parts - 1].from ? ret[parts - 1].from : v[0].mark;
+        if (before >= total / (int64_t)most * (int64_t)parts && compare_marks(v[i].mark, from) > 0) {
+            ret[parts - 1].to = v[i].mark;
+            ret[parts++] = (RunsPart){v[i].mark, NULL};
+        }
+        before += v[i].postings;
+    }
+    return parts;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """siding-index on a frozen replica: its rows against SQL, and how it ends when it cannot go on."""
+import gzip
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, wait_until
+from harness import ClusterTest, main, numbers, wait_until
 
 SAMPLE = ["debian", "library", "linux", "python", "tool", "server", "files", "c", "x11", "data"]
 # Unicode's word boundaries around a word of letters: no letter, digit or _ beside it, nor one behind a dot or apostrophe.
@@ -20,6 +21,12 @@ index = { target = "catalogue.word_index"; key = "record"; on_change = "discard"
   fields = ( { name = "summary"; query = "SELECT id, summary FROM catalogue.record"; },
              { name = "description"; query = "SELECT id, description FROM catalogue.record"; },
              { name = "people"; query = "SELECT rp.record_id, p.name FROM catalogue.record_person rp JOIN catalogue.person p ON p.id = rp.person_id"; } );
+};
+"""
+MANY = """
+name = "many"; kind = "index"; upload = "swap";
+index = { target = "lib.many_index"; key = "record"; on_change = "discard";
+  fields = ( { name = "t"; query = "SELECT id, t FROM lib.many"; } );
 };
 """
 
@@ -156,6 +163,27 @@ class MariaDB(Index, ClusterTest):
         files = library.manifest(folder)["files"]
         self.assertGreater(len(files), 3)
         self.assertEqual([f["rows"] for f in files[:-1]], [9999] * (len(files) - 1))
+
+    def test_parts_written_side_by_side_are_one_sorted_whole(self):
+        c = self.cluster
+        c.sql("db1", "SET sql_log_bin = 0; CREATE TABLE lib.many (id INT PRIMARY KEY, t VARCHAR(200)); INSERT INTO lib.many SELECT seq, "
+              "CONCAT_WS(' ', 'all', CONCAT('a', seq %% 7), CONCAT('b', seq %% 1009), CONCAT('c', seq), LEFT(SHA2(seq, 256), 3), 'all') FROM %s"
+              % numbers(300000), within_s=60)
+        conf = library.definition(c, "many.conf", text=MANY)
+        texts = {}
+        for threads in ("1", "3"):
+            folder = self.folder()
+            library.index(c, "db1", folder, conf, "-t", threads, "-m", "8M", env=self.frozen)
+            manifest = library.manifest(folder)
+            texts[threads] = b"".join(gzip.open(os.path.join(folder, f["name"])).read() for f in manifest["files"])
+            self.assertGreaterEqual(len(manifest["files"]), 3)
+            self.assertEqual([f["name"] for f in manifest["files"]], sorted(n for n in os.listdir(folder) if n.endswith(".gz")))
+        self.assertEqual(texts["1"], texts["3"])
+        rows = [tuple(line.split(b"\t")) for line in texts["1"].splitlines()]
+        keys = [(term, int(record)) for term, record, *_ in rows]
+        self.assertEqual(keys, sorted(set(keys)))
+        self.assertEqual(sum(int(frequency) for *_, frequency in rows), 6 * 300000)
+        self.assertEqual(sum(row[0] == b"all" for row in rows), 300000)
 
     def test_progress_comes_on_descriptor_3(self):
         folder, log = self.folder(), os.path.join(self.cluster.folder, "progress")

@@ -123,12 +123,25 @@ static void json_errors_name_the_field(void **state)
     assert_string_equal(json_str(o, "b"), "caf\xEF\xBF\xBD \xC3\xA9");
 }
 
+static void digits(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {0, 7, 10, 99, 100, 101, 12345, 4294967295u, 10000000000u, UINT64_MAX};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char got[21] = "", want[21];
+        snprintf(want, sizeof want, "%llu", (unsigned long long)values[i]);
+        assert_int_equal(str_digits(values[i], got), strlen(want));
+        assert_string_equal(got, want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_say_what_and_keep_the_kind),
         cmocka_unit_test(nearest_word),
         cmocka_unit_test(durations),
+        cmocka_unit_test(digits),
         cmocka_unit_test(times_round_trip),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(json_errors_name_the_field),

@@ -25,6 +25,20 @@ static void sums_do_not_depend_on_order(void **state)
     assert_string_equal(t0, "0:0");
 }
 
+static void rows_may_have_many_fields(void **state)
+{
+    (void)state;
+    enum { FIELDS = 40 };
+    RowSumField fields[FIELDS];
+    char text[FIELDS];
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < FIELDS; i++)
+        fields[i] = (RowSumField){text, i};
+    RowSum s = {0};
+    rowsum_add(&s, fields, FIELDS);
+    assert_int_equal(s.sum, 3994015255u);
+}
+
 static void moved_borders_and_null_change_the_sum(void **state)
 {
     (void)state;
@@ -68,6 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_do_not_depend_on_order),
+        cmocka_unit_test(rows_may_have_many_fields),
         cmocka_unit_test(moved_borders_and_null_change_the_sum),
         cmocka_unit_test(crc_is_the_usual_one),
         cmocka_unit_test(sql_quotes_names),

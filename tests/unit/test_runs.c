@@ -9,7 +9,7 @@
 #include "replica-agent/index/entries.h"
 #include "replica-agent/index/runs.h"
 
-enum { TERMS = 37, RECORDS = 50, FIELDS = 3 };
+enum { TERMS = 37, RECORDS = 50, FIELDS = 3, PARTS = 5 };
 
 typedef struct Check {
     uint32_t counts[TERMS][RECORDS][FIELDS];
@@ -59,6 +59,17 @@ static bool check_row(void *arg, const char *term, size_t n, const Posting *p, E
     return false;
 }
 
+static void spill(const char *folder, Terms *terms, Runs *runs)
+{
+    static size_t number;
+    Err err;
+    RunFile file;
+    AUTOFREE char *path = xasprintf("%s/run-%05zu", folder, number++);
+    assert_ok(run_write(path, terms, &file, &err), err);
+    runs_add(runs, file);
+    terms_clear(terms);
+}
+
 static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs)
 {
     Err err;
@@ -66,7 +77,8 @@ static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs
     assert_non_null(mkdtemp(folder));
     Check *c = NEW(Check);
     Terms *terms = terms_new(POSTING_COUNTS, max_bytes);
-    StrList paths = STRLIST_INIT;
+    size_t spilled = 0;
+    Runs runs = {0};
     uint32_t seed = 7;
     for (unsigned i = 0; i < tokens; i++) {
         seed = seed * 1664525u + 1013904223u;
@@ -76,21 +88,27 @@ static void sort_adds_up(size_t max_bytes, unsigned tokens, size_t at_least_runs
         terms_add(terms, text, strlen(text), record_of(r), f + 1, 0);
         c->counts[t][r][f]++;
         if (i % 100 == 99 || i + 1 == tokens) {
-            strlist_addf(&paths, "%s/run-%05zu", folder, paths.n);
-            assert_ok(run_write(paths.v[paths.n - 1], terms, &err), err);
-            terms_clear(terms);
+            spill(folder, terms, &runs);
+            spilled++;
         }
     }
-    assert_true(paths.n >= at_least_runs);
-    assert_ok(runs_merge(POSTING_COUNTS, folder, &paths, check_row, c, &err), err);
+    assert_true(spilled >= at_least_runs);
+    assert_ok(runs_reduce(&runs, POSTING_COUNTS, folder, &err), err);
+    assert_true(runs.n <= RUNS_MAX_OPEN);
+    RunsPart terms_of[PARTS];
+    size_t parts = runs_cut(&runs, PARTS, terms_of);
+    assert_in_range(parts, 1, PARTS);
+    for (size_t i = 0; i < parts; i++)
+        assert_ok(runs_merge(&runs, POSTING_COUNTS, terms_of[i], RUNFILE_MIN_BUFFER, check_row, c, &err),
+                  err);
     for (unsigned i = 0; i < TERMS * RECORDS * FIELDS; i++)
         assert_int_equal((&c->counts[0][0][0])[i], 0);
     StrList left = STRLIST_INIT;
     assert_ok(fs_list(folder, &left, &err), err);
-    assert_int_equal(left.n, 0);
-    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(left.n, runs.n);
+    assert_ok(fs_remove_tree(folder, &err), err);
     strlist_done(&left);
-    strlist_done(&paths);
+    runs_done(&runs);
     terms_free(terms);
     free(c);
 }
@@ -136,20 +154,19 @@ static void damaged_run_is_seen(void **state)
     Err err;
     char folder[] = "/tmp/siding-runs-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    AUTOFREE char *path = xasprintf("%s/run", folder);
+    Runs runs = {0};
     Terms *t = terms_new(POSTING_COUNTS, 1 << 20);
     for (unsigned i = 0; i < 100; i++)
         terms_add(t, "word", 4, i, 1, 0);
-    assert_ok(run_write(path, t, &err), err);
+    spill(folder, t, &runs);
+    const char *path = runs.v[0].path;
     assert_int_equal(truncate(path, fs_size(path) - 5), 0);
-    StrList paths = STRLIST_INIT;
-    strlist_add(&paths, path);
     terms_free(t);
-    assert_false(runs_merge(POSTING_COUNTS, folder, &paths, accept_row, NULL, &err));
-    strlist_done(&paths);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
+    assert_false(runs_merge(&runs, POSTING_COUNTS, (RunsPart){NULL, NULL}, RUNFILE_MIN_BUFFER, accept_row,
+                            NULL, &err));
     assert_int_equal(err.kind, ERR_CORRUPT);
+    runs_done(&runs);
+    assert_ok(fs_remove_tree(folder, &err), err);
 }
 
 /* ---- positions ----------------------------------------------------------------------------------- */
@@ -187,18 +204,17 @@ static void positions_of_several_runs_come_in_order(void **state)
     char folder[] = "/tmp/siding-runs-XXXXXX";
     assert_non_null(mkdtemp(folder));
     Terms *terms = terms_new(POSTING_POSITIONS, 1 << 20);
-    StrList paths = STRLIST_INIT;
+    Runs runs = {0};
     for (size_t i = 0; i < COUNT(words); i++) {
         terms_add(terms, words[i].term, 1, words[i].record, words[i].field, words[i].position);
         if (!words[i].spill)
             continue;
-        strlist_addf(&paths, "%s/run-%05zu", folder, paths.n);
-        assert_ok(run_write(paths.v[paths.n - 1], terms, &err), err);
-        terms_clear(terms);
+        spill(folder, terms, &runs);
     }
     AUTO(str_done) Str got = STR_INIT;
     Entries *entries = entries_new(POSTING_POSITIONS, collect_entry, &got);
-    assert_ok(runs_merge(POSTING_POSITIONS, folder, &paths, put_posting, entries, &err), err);
+    RunsPart all = {NULL, NULL};
+    assert_ok(runs_merge(&runs, POSTING_POSITIONS, all, RUNFILE_MIN_BUFFER, put_posting, entries, &err), err);
     assert_ok(entries_end(entries, &err), err);
     assert_string_equal(str_z(&got), "a -1.1 1: 4\n"
                                      "a 3.1 1: 16777215\n"
@@ -207,8 +223,49 @@ static void positions_of_several_runs_come_in_order(void **state)
                                      "b 7.1 4: 1 3 5 20\n");
     entries_free(entries);
     terms_free(terms);
-    strlist_done(&paths);
-    assert_int_equal(rmdir(folder), 0);
+    runs_done(&runs);
+    assert_ok(fs_remove_tree(folder, &err), err);
+}
+
+static bool count_posting(void *arg, const char *term, size_t n, const Posting *p, Err *err)
+{
+    (void)term, (void)n, (void)p, (void)err;
+    ++*(int64_t *)arg;
+    return true;
+}
+
+/* Many terms, over many marks: the parts hold all, and about as many each. */
+static void parts_are_about_equal(void **state)
+{
+    (void)state;
+    enum { MANY = 400000, EQUAL = 4 };
+    Err err;
+    char folder[] = "/tmp/siding-runs-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    Runs runs = {0};
+    Terms *terms = terms_new(POSTING_COUNTS, 1 << 28);
+    for (unsigned i = 0; i < MANY; i++) {
+        char text[16];
+        int n = snprintf(text, sizeof text, "t%u", i * 7919 % 50021);
+        terms_add(terms, text, (size_t)n, i, 1, 0);
+        if (i % 100000 == 99999)
+            spill(folder, terms, &runs);
+    }
+    RunsPart parts[EQUAL];
+    assert_int_equal(runs_cut(&runs, EQUAL, parts), EQUAL);
+    int64_t all = 0;
+    for (size_t i = 0; i < EQUAL; i++) {
+        int64_t count = 0;
+        assert_ok(
+            runs_merge(&runs, POSTING_COUNTS, parts[i], RUNFILE_MIN_BUFFER, count_posting, &count, &err),
+            err);
+        assert_in_range(count, MANY / EQUAL * 2 / 3, MANY / EQUAL * 4 / 3);
+        all += count;
+    }
+    assert_int_equal(all, MANY);
+    terms_free(terms);
+    runs_done(&runs);
+    assert_ok(fs_remove_tree(folder, &err), err);
 }
 
 static void so_many_positions_are_kept(void **state)
@@ -236,6 +293,7 @@ int main(void)
         cmocka_unit_test(table_says_when_it_is_full),
         cmocka_unit_test(damaged_run_is_seen),
         cmocka_unit_test(positions_of_several_runs_come_in_order),
+        cmocka_unit_test(parts_are_about_equal),
         cmocka_unit_test(so_many_positions_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
