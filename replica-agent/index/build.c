@@ -19,7 +19,11 @@
 #include "replica-agent/index/stretch.h"
 #include "replica-agent/index/tokenize.h"
 
-enum { MAX_THREADS = 64, MIN_MEMORY = 1 << 20 };
+enum {
+    MAX_THREADS = 64,
+    MIN_MEMORY = 1 << 20,
+    OWN_MEMORY = 24 << 20 /* what the program takes without any batch: libraries, connections, dictionaries */
+};
 static const char STREAM[] = "ranges";
 
 typedef struct Build {
@@ -195,7 +199,8 @@ static bool worker_open(Worker *w, Err *err)
 {
     const BuildOptions *o = w->build->o;
     const IndexDefinition *d = o->definition;
-    size_t memory = (size_t)(o->memory_bytes / o->threads);
+    int64_t own = o->memory_bytes / 2 < OWN_MEMORY ? o->memory_bytes / 2 : OWN_MEMORY;
+    size_t memory = (size_t)((o->memory_bytes - own) / o->threads);
     w->terms = terms_new(definition_kind(d), memory > MIN_MEMORY ? memory : MIN_MEMORY);
     /* A sleeping or sorting job leaves its connections idle, or its results unread, for long. */
     return tokenizer_new(d->language, d->min_length, &d->stop_words, &w->tokenizer, err) &&

@@ -37,7 +37,7 @@ static const Opt option_table[] = {
     {"threads", 't', OPT_INT, offsetof(Options, threads), "N", "2", 1, 64,
      "Connections that read and threads that tokenize."},
     {"memory", 'm', OPT_SIZE, offsetof(Options, memory_bytes), "SIZE", "256M", 1 << 20, INT64_MAX,
-     "Memory of all batches together; more text is sorted on disk."},
+     "Memory of the program; more text is sorted on disk."},
     {"compress", 0, OPT_STR, offsetof(Options, codec), "CODEC", "gzip",
      .doc = "gzip, igzip:0 to igzip:3, zlib:1 to zlib:9, zstd:1 to zstd:19, or none."},
     {"rows-per-file", 0, OPT_INT, offsetof(Options, rows_per_file), "N", "1000000", 1, INT64_MAX,

@@ -8,6 +8,7 @@
 #include "common/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
+#include "replica-agent/load/tablesum.h"
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
@@ -100,7 +101,7 @@ static bool verify(Load *l, Err *err)
     const Bundle *b = l->bundle;
     AUTOFREE char *sum = NULL;
     progress_set(b->rows, b->rows, "verifying the new table");
-    if (!tables_checksum(l->db, l->tables.schema, l->tables.fresh, &b->columns, true, &sum, err))
+    if (!tablesum_alone(l->db, &l->o->target, b, &l->paths, l->tables.schema, l->tables.fresh, &sum, err))
         return false;
     if (sum && str_eq(sum, b->checksum))
         return ledger_set_verified(l->db, l->o->run, b->rows, err);

@@ -7,6 +7,7 @@
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/load.h"
+#include "replica-agent/load/tablesum.h"
 
 enum { LONGEST_PAUSE_MS = 5000 };
 
@@ -67,7 +68,7 @@ static bool refuse_changed(Load *l, Err *err)
 {
     AUTOFREE char *live = NULL;
     progress_set(l->bundle->rows, l->bundle->rows, "comparing the live table with the frozen one");
-    if (!tables_checksum(l->db, l->tables.schema, l->tables.target, &l->bundle->columns, false, &live, err))
+    if (!tablesum(l->db, l->tables.schema, l->tables.target, &l->bundle->columns, &live, err))
         return false;
     if (is_as_frozen(l, live))
         return true;
@@ -86,7 +87,8 @@ static bool note_stale(Load *l, Err *err)
 {
     AUTOFREE char *old = NULL;
     progress_set(l->bundle->rows, l->bundle->rows, "comparing the old table with the frozen one");
-    if (!tables_checksum(l->db, l->tables.schema, l->tables.old, &l->bundle->columns, true, &old, err))
+    if (!tablesum_alone(l->db, &l->o->target, l->bundle, &l->paths, l->tables.schema, l->tables.old, &old,
+                        err))
         return false;
     l->outcome.stale_swap = !is_as_frozen(l, old);
     if (l->outcome.stale_swap)

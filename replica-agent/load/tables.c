@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/load/tables.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "common/clock.h"
-#include "common/rowsum.h"
 #include "replica-agent/load/marker.h"
 
 static char *beside(const char *table, const char *what)
@@ -203,29 +200,4 @@ bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err)
     bool ok = db_exec(db, err, str_z(&sql), "");
     Err later;
     return db_exec(db, ok ? err : &later, "SET SESSION lock_wait_timeout=60", "") && ok;
-}
-
-bool tables_checksum(Db *db, const char *schema, const char *table, const StrList *columns, bool alone,
-                     char **ret, Err *err)
-{
-    bool exists;
-    if (!tables_exists(db, schema, table, &exists, err))
-        return false;
-    if (!exists) {
-        *ret = NULL;
-        return true;
-    }
-    AUTO(str_done) Str sql = STR_INIT;
-    char *text = NULL;
-    rowsum_sql(&sql, schema, table, columns, NULL);
-    if (alone && !db_exec(db, err, "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", ""))
-        return false;
-    if (!db_value(db, &text, err, str_z(&sql), ""))
-        return false;
-    if (alone && !db_exec(db, err, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "")) {
-        free(text);
-        return false;
-    }
-    *ret = text;
-    return true;
 }

@@ -37,7 +37,3 @@ MUST_CHECK bool tables_prepare_rename(Db *db, const LoadTables *t, Err *err);
 MUST_CHECK bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err);
 MUST_CHECK bool tables_drop_old(Db *db, const LoadTables *t, Err *err);
 MUST_CHECK bool tables_exists(Db *db, const char *schema, const char *table, bool *ret, Err *err);
-/* The checksum of all rows; NULL where the table does not exist. `alone`: nobody else writes to it, so that
- * no read view is held (a long one would slow down the primary's queues). */
-MUST_CHECK bool tables_checksum(Db *db, const char *schema, const char *table, const StrList *columns,
-                                bool alone, char **ret, Err *err);

@@ -42,7 +42,7 @@ class Load(ClusterTest):
         c, folder = self.cluster, self.folder()
         c.expect_caught_up()
         c.sql("db1", "STOP REPLICA SQL_THREAD")
-        library.index(c, node, folder, self.conf[mode])
+        library.index(c, node, folder, self.conf[mode], "--rows-per-file", "400")  # of several files the table is verified in halves
         return folder
 
     def thaw(self):
