@@ -9,7 +9,7 @@
 #include "db.h"
 #include "gz.h"
 
-enum { LONGEST_FIELD = 48 };
+enum { LONGEST_FIELD = 48, ONE_BYTE_FIELD = 16 };
 
 static size_t add_field(char *out, const RowSumField *f)
 {
@@ -39,6 +39,76 @@ void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
     row = gz_crc32(row, text, len);
     s->rows++;
     s->sum += row;
+}
+
+struct RowSummer {
+    RowSum sum;
+    RowSumField first; /* the first field of the row before, in `kept` */
+    char kept[256], first_text[LONGEST_FIELD];
+    size_t first_length;
+    struct {
+        char text[ONE_BYTE_FIELD];
+        unsigned char length;
+    } bytes[256];
+};
+
+RowSummer *rowsummer_new(void)
+{
+    RowSummer *r = NEW(RowSummer);
+    for (int i = 0; i < 256; i++) {
+        char byte = (char)i, text[LONGEST_FIELD] = {0};
+        r->bytes[i].length = (unsigned char)add_field(text, &(RowSumField){&byte, 1});
+        memcpy(r->bytes[i].text, text, ONE_BYTE_FIELD);
+    }
+    return r;
+}
+
+void rowsummer_free(RowSummer *r)
+{
+    free(r);
+}
+
+RowSum rowsummer_sum(const RowSummer *r)
+{
+    return r->sum;
+}
+
+static size_t add_first(RowSummer *r, char *out, const RowSumField *f)
+{
+    if (!f->p || f->n > sizeof r->kept)
+        return add_field(out, f);
+    if (!r->first.p || r->first.n != f->n || memcmp(r->kept, f->p, f->n) != 0) {
+        memcpy(r->kept, f->p, f->n);
+        r->first = (RowSumField){r->kept, f->n};
+        r->first_length = add_field(r->first_text, f);
+    }
+    memcpy(out, r->first_text, sizeof r->first_text);
+    return r->first_length;
+}
+
+static size_t add_other(const RowSummer *r, char *out, const RowSumField *f)
+{
+    if (!f->p || f->n != 1)
+        return add_field(out, f);
+    unsigned char byte = (unsigned char)*f->p;
+    memcpy(out, r->bytes[byte].text, ONE_BYTE_FIELD);
+    return r->bytes[byte].length;
+}
+
+void rowsummer_add(RowSummer *r, const RowSumField *fields, size_t n)
+{
+    uint32_t row = 0;
+    char text[512];
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (len + LONGEST_FIELD > sizeof text) {
+            row = gz_crc32(row, text, len);
+            len = 0;
+        }
+        len += i ? add_other(r, text + len, &fields[i]) : add_first(r, text, &fields[i]);
+    }
+    r->sum.rows++;
+    r->sum.sum += gz_crc32(row, text, len);
 }
 
 void rowsum_join(RowSum *s, const RowSum *other)

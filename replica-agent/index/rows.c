@@ -18,7 +18,7 @@ struct RowsOut {
     int64_t rows; /* of the open file */
     StrList names;
     json_t *files;
-    RowSum sum;
+    RowSummer *sum;
     Str block;
     bool finished;
 };
@@ -47,6 +47,7 @@ RowsOut *rows_new(const char *folder, const char *target, const char *codec, int
     r->codec = xstrdup(codec);
     r->rows_per_file = rows_per_file;
     r->files = json_array();
+    r->sum = rowsummer_new();
     return r;
 }
 
@@ -88,17 +89,17 @@ static bool close_file(RowsOut *r, Err *err)
 /* As LOAD DATA reads by default: the separators, the escape and a zero byte are escaped. */
 static void add_escaped(Str *block, const char *p, size_t n)
 {
-    const char *end = p + n, *plain = p;
-    for (; p < end; p++) {
-        char c = *p == '\t' ? 't' : *p == '\n' ? 'n' : *p == '\\' ? '\\' : *p == '\0' ? '0' : '\0';
-        if (!c)
-            continue;
-        str_add(block, plain, (size_t)(p - plain));
-        str_addc(block, '\\');
-        str_addc(block, c);
-        plain = p + 1;
+    static const char escapes[256] = {['\t'] = 't', ['\n'] = 'n', ['\\'] = '\\', ['\0'] = '0'};
+    str_reserve(block, 2 * n + 1);
+    char *to = block->p + block->len;
+    for (size_t i = 0; i < n; i++) {
+        char escaped = escapes[(unsigned char)p[i]];
+        if (escaped)
+            *to++ = '\\';
+        *to++ = escaped ? escaped : p[i];
     }
-    str_add(block, plain, (size_t)(end - plain));
+    *to = '\0';
+    block->len = (size_t)(to - block->p);
 }
 
 bool rows_put(void *rows, const RowSumField *columns, size_t n, Err *err)
@@ -108,7 +109,7 @@ bool rows_put(void *rows, const RowSumField *columns, size_t n, Err *err)
         return false;
     if (!r->w && !open_file(r, err))
         return false;
-    rowsum_add(&r->sum, columns, n);
+    rowsummer_add(r->sum, columns, n);
     for (size_t i = 0; i < n; i++) {
         add_escaped(&r->block, columns[i].p, columns[i].n);
         str_addc(&r->block, i + 1 < n ? '\t' : '\n');
@@ -123,7 +124,7 @@ bool rows_finish(RowsOut *r, json_t **ret_files, RowSum *ret_sum, Err *err)
         return false;
     r->finished = true;
     *ret_files = json_incref(r->files);
-    *ret_sum = r->sum;
+    *ret_sum = rowsummer_sum(r->sum);
     return true;
 }
 
@@ -140,6 +141,7 @@ void rows_free(RowsOut *r)
     free(r->name);
     strlist_done(&r->names);
     json_decref(r->files);
+    rowsummer_free(r->sum);
     str_done(&r->block);
     free(r);
 }

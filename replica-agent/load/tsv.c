@@ -28,7 +28,7 @@ static size_t unescape(char *p, size_t n)
     return (size_t)(to - p);
 }
 
-static void add_row(char *line, size_t n, RowSum *sum)
+static void add_row(char *line, size_t n, RowSummer *sum)
 {
     RowSumField fields[MAX_COLUMNS];
     size_t count = 0;
@@ -39,7 +39,7 @@ static void add_row(char *line, size_t n, RowSum *sum)
         fields[count] = (RowSumField){null ? NULL : p, null ? 0 : unescape(p, length)};
         p = stop ? stop + 1 : end + 1;
     }
-    rowsum_add(sum, fields, count);
+    rowsummer_add(sum, fields, count);
 }
 
 bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_bytes, Err *err)
@@ -48,6 +48,7 @@ bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_by
     if (!gz_open(path, &r, err))
         return false;
     AUTO(str_done) Str text = STR_INIT; /* from the beginning of a row */
+    RowSummer *summer = rowsummer_new();
     int64_t rows = 0, bytes = 0;
     bool ok = true;
     for (;;) {
@@ -59,13 +60,16 @@ bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_by
         bytes += (int64_t)n;
         char *p = text.p, *end = text.p + text.len, *stop;
         for (; (stop = memchr(p, '\n', (size_t)(end - p))); p = stop + 1, rows++)
-            add_row(p, (size_t)(stop - p), sum);
+            add_row(p, (size_t)(stop - p), summer);
         text.len = (size_t)(end - p);
         memmove(text.p, p, text.len);
     }
     gz_close(r);
     if (ok && text.len)
         ok = err_set(err, ERR_CORRUPT, 0, "its last row has no end");
+    RowSum found = rowsummer_sum(summer);
+    rowsum_join(sum, &found);
+    rowsummer_free(summer);
     *ret_rows = rows;
     *ret_bytes = bytes;
     return ok;

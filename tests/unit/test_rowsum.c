@@ -39,6 +39,32 @@ static void rows_may_have_many_fields(void **state)
     assert_int_equal(s.sum, 3994015255u);
 }
 
+/* All lengths that are treated apart, first fields that stay or change, NULL among them. */
+static void many_rows_sum_up_alike(void **state)
+{
+    (void)state;
+    char text[600];
+    memset(text, 'y', sizeof text);
+    static const RowSumField others[] = {{"\0", 1}, {"7", 1}, {"\377", 1}, {"", 0}, {NULL, 0}, {"12", 2}};
+    static const size_t firsts[] = {3, 3, 0, 0, 1, 256, 256, 257, 600, 3, 2};
+    RowSummer *fast = rowsummer_new();
+    RowSum slow = {0};
+    for (size_t i = 0; i < COUNT(firsts) * 2; i++) {
+        RowSumField row[30] = {{i < COUNT(firsts) ? text : NULL, firsts[i % COUNT(firsts)]}};
+        for (size_t k = 1; k < COUNT(row); k++)
+            row[k] = others[(i + k) % COUNT(others)];
+        text[0] = i % 4 == 3 ? 'z' : 'y';
+        for (size_t n = 0; n <= COUNT(row); n += 3) {
+            rowsummer_add(fast, row, n);
+            rowsum_add(&slow, row, n);
+        }
+    }
+    RowSum got = rowsummer_sum(fast);
+    assert_int_equal(got.rows, slow.rows);
+    assert_int_equal(got.sum, slow.sum);
+    rowsummer_free(fast);
+}
+
 static void moved_borders_and_null_change_the_sum(void **state)
 {
     (void)state;
@@ -83,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_do_not_depend_on_order),
         cmocka_unit_test(rows_may_have_many_fields),
+        cmocka_unit_test(many_rows_sum_up_alike),
         cmocka_unit_test(moved_borders_and_null_change_the_sum),
         cmocka_unit_test(crc_is_the_usual_one),
         cmocka_unit_test(sql_quotes_names),
