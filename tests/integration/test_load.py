@@ -114,7 +114,7 @@ class Load(ClusterTest):
         folder = self.index("delta")
         with c.session("db0") as writer:
             load = library.start("siding-load", "--manifest", folder, "--run", self.next_run(), "--definition",
-                                 self.conf["delta"], "--rows-per-transaction", "500", *library.at(c, "db0", "load"))
+                                 self.conf["delta"], "--rows-per-transaction", "20", *library.at(c, "db0", "load"))
             n = 0
             while load.poll() is None:
                 n += 1
