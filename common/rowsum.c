@@ -24,21 +24,36 @@ static size_t add_field(char *out, const RowSumField *f)
     return n;
 }
 
+/* Of a row: what did not fit is in crc already. */
+typedef struct RowText {
+    uint32_t crc;
+    size_t len;
+    char text[512];
+} RowText;
+
+static char *room(RowText *r)
+{
+    if (r->len + LONGEST_FIELD > sizeof r->text) {
+        r->crc = gz_crc32(r->crc, r->text, r->len);
+        r->len = 0;
+    }
+    return r->text + r->len;
+}
+
+static void add_row(RowSum *s, const RowText *r)
+{
+    s->rows++;
+    s->sum += gz_crc32(r->crc, r->text, r->len);
+}
+
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
 {
-    uint32_t row = 0;
-    char text[512];
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (len + LONGEST_FIELD > sizeof text) {
-            row = gz_crc32(row, text, len);
-            len = 0;
-        }
-        len += add_field(text + len, &fields[i]);
-    }
-    row = gz_crc32(row, text, len);
-    s->rows++;
-    s->sum += row;
+    RowText row;
+    row.crc = 0;
+    row.len = 0;
+    for (size_t i = 0; i < n; i++)
+        row.len += add_field(room(&row), &fields[i]);
+    add_row(s, &row);
 }
 
 struct RowSummer {
@@ -97,18 +112,12 @@ static size_t add_other(const RowSummer *r, char *out, const RowSumField *f)
 
 void rowsummer_add(RowSummer *r, const RowSumField *fields, size_t n)
 {
-    uint32_t row = 0;
-    char text[512];
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (len + LONGEST_FIELD > sizeof text) {
-            row = gz_crc32(row, text, len);
-            len = 0;
-        }
-        len += i ? add_other(r, text + len, &fields[i]) : add_first(r, text, &fields[i]);
-    }
-    r->sum.rows++;
-    r->sum.sum += gz_crc32(row, text, len);
+    RowText row;
+    row.crc = 0;
+    row.len = n ? add_first(r, row.text, &fields[0]) : 0;
+    for (size_t i = 1; i < n; i++)
+        row.len += add_other(r, room(&row), &fields[i]);
+    add_row(&r->sum, &row);
 }
 
 void rowsum_join(RowSum *s, const RowSum *other)

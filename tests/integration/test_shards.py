@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import time
-import zlib
 
+import library
 from harness import BUILD, ClusterTest, call, main, numbers, wait_until
 from test_agent import Load
 
@@ -191,7 +191,7 @@ class Shards:
         """Records of each term, and rows that do not interleave."""
         last, records = None, {}
         for term, first, hits in self.cluster.sql("db0", "SELECT term, first, HEX(hits) FROM shop.hits ORDER BY term, first"):
-            found = [record for record, *_ in decode(bytes.fromhex(hits), int(first))]
+            found = [record for record, *_ in library.decode(bytes.fromhex(hits), int(first))]
             self.assertEqual(found[0], int(first))
             self.assertTrue(term != last or found[0] > records[term][-1], "rows of %s interleave" % term)
             records.setdefault(term, []).extend(found)
@@ -306,22 +306,6 @@ class MySQL(Shards, ClusterTest):
     """Freezing at one GTID, and what comes of it when a replica is lost. Left out: what agents do among themselves."""
     flavor, ways, losses = "mysql", (("all", 3),), ("server",)
     test_3_an_index_is_the_same_by_one_and_by_three = test_6_lists_of_hits_go_on_without_it = test_7_the_first_replica_is_lost = None
-
-
-def decode(hits, record):
-    """As docs/jobs.md shows it."""
-    data, i = zlib.decompress(hits[4:]), 0
-
-    def number():
-        nonlocal i
-        n = shift = 0
-        while True:
-            i, n, shift = i + 1, n | (data[i] & 127) << shift, shift + 7
-            if data[i - 1] < 128:
-                return n
-    while i < len(data):
-        record, field, frequency = record + number(), number(), number()
-        yield record, field, frequency
 
 
 def own_requests(journal):

@@ -35,33 +35,55 @@ static void make_runs(const char *folder, Runs *runs)
     terms_free(terms);
 }
 
+typedef struct Place {
+    char folder[32], target[4], *layout, *scratch;
+    IndexDefinition definition;
+    OutputPlan plan;
+    Runs runs;
+} Place;
+
+static void place_begin(Place *p, int64_t threads, int64_t rows_per_file, const char *layout)
+{
+    Err err;
+    *p = (Place){.folder = "/tmp/siding-output-XXXXXX", .target = "a.b", .layout = xstrdup(layout)};
+    assert_non_null(mkdtemp(p->folder));
+    p->scratch = xasprintf("%s/.runs", p->folder);
+    assert_ok(fs_mkdirs(p->scratch, 0700, &err), err);
+    p->definition = (IndexDefinition){.layout = p->layout, .target = p->target};
+    p->plan = (OutputPlan){.definition = &p->definition,
+                           .folder = p->folder,
+                           .scratch = p->scratch,
+                           .codec = "none",
+                           .rows_per_file = rows_per_file,
+                           .threads = threads,
+                           .memory_bytes = 1 << 20,
+                           .records = RECORDS};
+}
+
+static void place_end(Place *p)
+{
+    Err err;
+    runs_done(&p->runs);
+    assert_ok(fs_remove_tree(p->folder, &err), err);
+    free(p->layout);
+    free(p->scratch);
+}
+
 static RowSum write_by(int64_t threads, const char *layout, size_t *ret_files)
 {
     Err err;
-    char folder[] = "/tmp/siding-output-XXXXXX", target[] = "a.b";
-    assert_non_null(mkdtemp(folder));
-    AUTOFREE char *scratch = xasprintf("%s/.runs", folder), *kind = xstrdup(layout);
-    IndexDefinition d = {.layout = kind, .target = target};
-    OutputPlan p = {.definition = &d,
-                    .folder = folder,
-                    .scratch = scratch,
-                    .codec = "none",
-                    .rows_per_file = 400000,
-                    .threads = threads,
-                    .memory_bytes = 1 << 20,
-                    .records = RECORDS};
-    Runs runs = {0};
+    Place p;
     json_t *files;
     RowSum sum;
-    assert_ok(fs_mkdirs(scratch, 0700, &err), err);
-    make_runs(scratch, &runs);
-    assert_ok(output_write(&p, &runs, &files, &sum, &err), err);
+    place_begin(&p, threads, 400000, layout);
+    make_runs(p.scratch, &p.runs);
+    assert_ok(output_write(&p.plan, &p.runs, &files, &sum, &err), err);
     int64_t rows = 0;
     json_t *file;
     size_t i;
     json_array_foreach(files, i, file)
     {
-        AUTOFREE char *name = xasprintf("a.b.%05zu.tsv", i), *path = xasprintf("%s/%s", folder, name);
+        AUTOFREE char *name = xasprintf("a.b.%05zu.tsv", i), *path = xasprintf("%s/%s", p.folder, name);
         assert_string_equal(json_str(file, "name"), name);
         assert_int_equal(fs_size(path), json_int(file, "bytes"));
         rows += json_int(file, "rows");
@@ -69,8 +91,7 @@ static RowSum write_by(int64_t threads, const char *layout, size_t *ret_files)
     assert_int_equal(rows, sum.rows);
     *ret_files = json_array_size(files);
     json_decref(files);
-    runs_done(&runs);
-    assert_ok(fs_remove_tree(folder, &err), err);
+    place_end(&p);
     return sum;
 }
 
@@ -93,19 +114,15 @@ static void no_runs(void **state)
 {
     (void)state;
     Err err;
-    char folder[] = "/tmp/siding-output-XXXXXX", target[] = "a.b", layout[] = "postings";
-    assert_non_null(mkdtemp(folder));
-    AUTOFREE char *scratch = xasprintf("%s/.runs", folder);
-    IndexDefinition d = {.layout = layout, .target = target};
-    OutputPlan p = {&d, folder, scratch, "none", 1000, 2, 1 << 20, 0, NULL, 0};
-    Runs runs = {0};
+    Place p;
     json_t *files;
     RowSum sum;
-    assert_ok(output_write(&p, &runs, &files, &sum, &err), err);
+    place_begin(&p, 2, 1000, "postings");
+    assert_ok(output_write(&p.plan, &p.runs, &files, &sum, &err), err);
     assert_int_equal(json_array_size(files), 1);
     assert_int_equal(sum.rows, 0);
     json_decref(files);
-    assert_ok(fs_remove_tree(folder, &err), err);
+    place_end(&p);
 }
 
 /* A part that fails ends the others, and nothing is left but scratch. */
@@ -113,25 +130,20 @@ static void a_damaged_run_ends_all(void **state)
 {
     (void)state;
     Err err;
-    char folder[] = "/tmp/siding-output-XXXXXX", target[] = "a.b", layout[] = "postings";
-    assert_non_null(mkdtemp(folder));
-    AUTOFREE char *scratch = xasprintf("%s/.runs", folder);
-    IndexDefinition d = {.layout = layout, .target = target};
-    OutputPlan p = {&d, folder, scratch, "none", 1000000, 3, 1 << 20, RECORDS, NULL, 0};
-    Runs runs = {0};
+    Place p;
     json_t *files;
     RowSum sum;
-    assert_ok(fs_mkdirs(scratch, 0700, &err), err);
-    make_runs(scratch, &runs);
-    assert_int_equal(truncate(runs.v[0].path, fs_size(runs.v[0].path) - 5), 0);
-    assert_false(output_write(&p, &runs, &files, &sum, &err));
+    place_begin(&p, 3, 1000000, "postings");
+    make_runs(p.scratch, &p.runs);
+    const char *path = p.runs.v[0].path;
+    assert_int_equal(truncate(path, fs_size(path) - 5), 0);
+    assert_false(output_write(&p.plan, &p.runs, &files, &sum, &err));
     assert_int_equal(err.kind, ERR_CORRUPT);
     StrList left = STRLIST_INIT;
-    assert_ok(fs_list(folder, &left, &err), err);
+    assert_ok(fs_list(p.folder, &left, &err), err);
     assert_int_equal(left.n, 1);
     strlist_done(&left);
-    runs_done(&runs);
-    assert_ok(fs_remove_tree(folder, &err), err);
+    place_end(&p);
 }
 
 int main(void)
