@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/httpc.h"
-#include "common/json.h"
-#include "common/resultfetch.h"
+#include "common/file/json.h"
+#include "common/net/httpc.h"
+#include "common/net/resultfetch.h"
 #include "verify.h"
 
 bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,

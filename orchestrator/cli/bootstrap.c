@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/db.h"
-#include "common/flavor.h"
-#include "common/fs.h"
-#include "common/repl.h"
-#include "common/servercheck.h"
+#include "common/db/db.h"
+#include "common/db/flavor.h"
+#include "common/db/repl.h"
+#include "common/db/servercheck.h"
+#include "common/file/fs.h"
 #include "schema.h"
 
 enum { STATEMENT_TIMEOUT_MS = 60000, PASSWORD_BYTES = 24 };

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/coordconf.h"
+#include "common/net/coordconf.h"
 
 typedef struct BootstrapPlan {
     bool dry_run; /* only collect the statements */

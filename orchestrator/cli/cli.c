@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "out.h"
 
 static const char default_config[] = "/etc/siding/sidingd.conf";

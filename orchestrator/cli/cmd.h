@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "common/coordconf.h"
-#include "common/json.h"
-#include "common/opts.h"
-#include "common/wire.h"
+#include "common/base/opts.h"
+#include "common/file/json.h"
+#include "common/net/coordconf.h"
+#include "common/wire/wire.h"
 
 /* First member of every command's option struct. */
 typedef struct CliCommon {

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "common/fs.h"
-#include "common/httpc.h"
+#include "common/file/fs.h"
+#include "common/net/httpc.h"
 #include "findings.h"
 
 enum { PROBE_MS = 10000 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "view.h"
 
 static CLI_RUN(run_status)

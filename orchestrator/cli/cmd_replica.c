@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "common/clock.h"
-#include "common/httpc.h"
+#include "common/base/clock.h"
+#include "common/net/httpc.h"
 #include "findings.h"
 #include "view.h"
 

@@ -6,8 +6,8 @@
 
 #include "api.h"
 #include "cmd.h"
-#include "common/fs.h"
-#include "common/json.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
 
 typedef struct RestoreOptions {
     CliCommon common;

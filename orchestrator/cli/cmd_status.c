@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "view.h"
 
 typedef struct Status {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "out.h"
 #include "wait.h"
 #include "when.h"

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 typedef struct Findings {
     WireList list; /* Finding */

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct Table {
     const char *align; /* one letter a column: 'l' or 'r'; columns behind its end are 'l' */

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "common/sha256.h"
-#include "common/str.h"
+#include "common/base/str.h"
+#include "common/file/sha256.h"
 
 /* clang-format off */
 #define WORD(n) "VARCHAR(" #n ") CHARACTER SET ascii COLLATE ascii_bin"

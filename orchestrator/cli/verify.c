@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/httpc.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
+#include "common/net/httpc.h"
 #include "out.h"
 
 enum { SUMS_MAX_BYTES = 64 << 20 };

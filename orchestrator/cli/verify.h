@@ -5,9 +5,9 @@
 
 #include <jansson.h>
 
-#include "common/err.h"
-#include "common/str.h"
-#include "common/tls.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/net/tls.h"
 
 /* `result` is the answer of /v1/results/RUN. *ret: {"run", "node", "from", "ok", "files": [{"name", "ok",
  * "error"}]}. Fails only where nothing can be said (node unreachable, no SHA256SUMS). */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 #include "out.h"
 
 /* The run whose end decides: the last; NULL before the first. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "view.h"
 
 enum { POLL_MS = 250, LOST_MS = 120000 };

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/clock.h"
-#include "common/str.h"
+#include "common/base/clock.h"
+#include "common/base/str.h"
 
 bool when_parse_span(const char *text, int64_t *ret_ms, Err *err)
 {

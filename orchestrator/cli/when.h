@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* A moment: durations count from `now_ms`, dates are local unless they end in Z. */
 MUST_CHECK bool when_parse(const char *text, int64_t now_ms, int64_t *ret_ms, Err *err);

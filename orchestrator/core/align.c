@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "align.h"
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 static bool is_ahead_of_all(DbFlavor flavor, const AlignPart *parts, size_t n, size_t i, size_t *ret_other)
 {

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "common/db.h"
-#include "common/wire.h"
+#include "common/db/db.h"
+#include "common/wire/wire.h"
 
 typedef struct AlignPart {
     const char *node, *gtid, *source_file;

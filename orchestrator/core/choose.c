@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
 #include "topology.h"
 
 static const JobInfo *job_on(const Node *node, const char *job)

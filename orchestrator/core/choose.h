@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 typedef struct ChooseNode {
     const Node *node;

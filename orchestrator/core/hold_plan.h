@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 typedef struct HoldWish {
     bool wanted;    /* the node is paused, pausing or catching up */

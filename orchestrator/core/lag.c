@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lag.h"
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 static struct LagSample *sample(const LagSamples *s, size_t i)
 {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 enum { MAIL_MOST_PER_HOUR = 60, MAIL_LINES = 200 };
 

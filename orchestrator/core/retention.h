@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct KeptResult {
     const char *run, *group; /* parts of one run on several nodes count as one */

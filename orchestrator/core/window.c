@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 static const char *const days[] = {"sunday",   "monday", "tuesday", "wednesday",
                                    "thursday", "friday", "saturday"};

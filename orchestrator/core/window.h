@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 enum { WINDOW_DAY = 24 * 60, WINDOW_WEEK = 7 * WINDOW_DAY };
 

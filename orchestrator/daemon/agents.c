@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
 #include "events.h"
 #include "orchestrator/core/topology.h"
 #include "retention.h"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/http.h"
+#include "common/net/http.h"
 #include "state.h"
 
 MUST_CHECK bool api_open(Coord *c, Err *err);

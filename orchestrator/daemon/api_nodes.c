@@ -5,8 +5,8 @@
 
 #include "agents.h"
 #include "api.h"
-#include "common/clock.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
 #include "orchestrator/core/topology.h"
 #include "queue.h"
 #include "store.h"

@@ -5,7 +5,7 @@
 
 #include "agents.h"
 #include "api.h"
-#include "common/json.h"
+#include "common/file/json.h"
 #include "retention.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "api.h"
-#include "common/clock.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
 #include "queue.h"
 #include "queue_db.h"
 #include "store.h"

@@ -7,8 +7,8 @@
 
 #include "agents.h"
 #include "api.h"
-#include "common/flavor.h"
-#include "common/json.h"
+#include "common/db/flavor.h"
+#include "common/file/json.h"
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/topology.h"
 #include "store.h"

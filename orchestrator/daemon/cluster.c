@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "agents.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/file/json.h"
 #include "events.h"
 #include "journal.h"
 #include "orchestrator/core/topology.h"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "mail.h"
 
 enum { RING = 2048, MAX_WAIT_MS = 60000, MAX_WAITERS = 256 };

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/http.h"
+#include "common/net/http.h"
 #include "state.h"
 
 typedef struct EventRow {

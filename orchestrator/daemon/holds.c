@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "agents.h"
-#include "common/clock.h"
-#include "common/httpc.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
+#include "common/net/httpc.h"
 #include "events.h"
 #include "orchestrator/core/hold_plan.h"
 

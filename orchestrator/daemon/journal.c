@@ -9,8 +9,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/json.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
 
 static char *path_of(const Coord *c, const char *file)
 {

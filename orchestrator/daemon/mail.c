@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "orchestrator/core/mail_plan.h"
 
 enum { TIMEOUT_MS = 60000, QUEUE_BYTES = 1 << 20 };

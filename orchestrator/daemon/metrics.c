@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "mail.h"
 #include "store.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/http.h"
+#include "common/net/http.h"
 #include "orchestrator/core/plan.h"
 #include "state.h"
 

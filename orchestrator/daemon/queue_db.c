@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/file/json.h"
 
 #define LIVE_STATES "'waiting','scheduled','running','sleeping','stopping'"
 #define TASK_COLUMNS                                                                                         \

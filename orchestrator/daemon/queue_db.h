@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "common/db.h"
-#include "common/wire.h"
+#include "common/db/db.h"
+#include "common/wire/wire.h"
 
 enum { QDB_RUNS_PER_TASK = 20, QDB_LIVE_MAX = 100000 };
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/limits.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
+#include "common/wire/limits.h"
 #include "events.h"
 #include "orchestrator/core/window.h"
 #include "queue.h"

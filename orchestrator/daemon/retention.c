@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "agents.h"
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/json.h"
 #include "events.h"
 #include "orchestrator/core/retention.h"
 #include "run_parts.h"

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "agents.h"
-#include "common/clock.h"
-#include "common/gtid.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/gtid.h"
+#include "common/file/json.h"
 #include "orchestrator/core/align.h"
 
 enum {

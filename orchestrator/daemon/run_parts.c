@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run_parts.h"
 
-#include "common/json.h"
+#include "common/file/json.h"
 #include "events.h"
 #include "run_calls.h"
 #include "runs.h"

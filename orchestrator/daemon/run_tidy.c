@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "agents.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/file/json.h"
 #include "orchestrator/core/run_view.h"
 #include "queue.h"
 #include "run_calls.h"

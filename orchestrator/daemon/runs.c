@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/json.h"
 #include "events.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/run_view.h"

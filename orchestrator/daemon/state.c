@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
 #include "orchestrator/core/topology.h"
 
 enum { KEEP_ENDED = 1000 };

@@ -6,11 +6,11 @@
 
 #include <event2/event.h>
 
-#include "common/coordconf.h"
-#include "common/http.h"
-#include "common/httpc.h"
-#include "common/wire.h"
-#include "common/work.h"
+#include "common/db/work.h"
+#include "common/net/coordconf.h"
+#include "common/net/http.h"
+#include "common/net/httpc.h"
+#include "common/wire/wire.h"
 #include "orchestrator/core/lag.h"
 #include "orchestrator/core/run_machine.h"
 

@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "events.h"
 
 enum { MAX_QUEUED = 128, STATEMENT_TIMEOUT_MS = 10000, PAUSE_AFTER_FAILURE_MS = 500 };

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "state.h"
 
 /* Embedded first in an operation's struct, which holds copies of all it needs. */

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
 #include "events.h"
 #include "queue.h"
 #include "queue_db.h"

@@ -8,9 +8,8 @@
 
 #include <event2/event.h>
 
-#include "common/http.h"
-#include "common/work.h"
-#include "config.h"
+#include "common/db/work.h"
+#include "common/net/http.h"
 #include "facts.h"
 #include "guard.h"
 #include "hooks.h"
@@ -18,6 +17,7 @@
 #include "purge.h"
 #include "release.h"
 #include "replay.h"
+#include "replica-agent/host/config.h"
 #include "run.h"
 #include "steps.h"
 #include "tell.h"

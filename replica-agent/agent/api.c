@@ -6,8 +6,8 @@
 
 #include "agent.h"
 #include "api_impl.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
 

@@ -5,9 +5,9 @@
 
 #include "agent.h"
 #include "api_impl.h"
-#include "common/clock.h"
-#include "common/limits.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/wire/limits.h"
 
 enum { MANUAL_WAIT_MS = 90000, TROUBLE_WAIT_MS = 3000, MAX_REASON = 500 };
 

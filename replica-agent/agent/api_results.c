@@ -7,10 +7,10 @@
 
 #include "agent.h"
 #include "api_impl.h"
-#include "common/fs.h"
+#include "common/file/fs.h"
 #include "copies.h"
 #include "kept.h"
-#include "logs.h"
+#include "replica-agent/host/logs.h"
 
 enum { LOG_BYTES = 1 << 20 };
 

@@ -3,8 +3,8 @@
  */
 #include "agent.h"
 #include "api_impl.h"
-#include "common/limits.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/wire/limits.h"
 #include "replica-agent/core/preflight.h"
 
 typedef struct Accept {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/fs.h"
-#include "common/log.h"
-#include "tools.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
+#include "replica-agent/host/tools.h"
 
 typedef struct Copy {
     struct Copy *next;

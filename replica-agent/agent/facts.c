@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 
 enum { SAMPLE_MS = 60000, RECENT_MS = 86400000, SHOWN = 5 };
 

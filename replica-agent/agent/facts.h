@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/core/preflight.h"
 
 struct Agent;

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/gtid.h"
-#include "common/limits.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/gtid.h"
+#include "common/file/fs.h"
+#include "common/wire/limits.h"
 #include "run_impl.h"
 #include "store.h"
 #include "tell.h"

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
-#include "proc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
+#include "replica-agent/host/proc.h"
 #include "store.h"
 
 enum { RETRY_MS = 5000, MAX_TRIES = 3, WORDS = 400, ENV_MAX = 10 };

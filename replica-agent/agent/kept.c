@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "copies.h"
 
 static const char EXPIRED[] = ".expired-";

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/json.h"
+#include "common/file/json.h"
 
 struct Agent;
 

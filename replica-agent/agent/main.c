@@ -11,15 +11,15 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "copies.h"
 #include "kept.h"
-#include "rescue.h"
+#include "replica-agent/helper/rescue.h"
+#include "replica-agent/helper/supervise.h"
+#include "replica-agent/host/tools.h"
 #include "store.h"
-#include "supervise.h"
-#include "tools.h"
 
 enum { TICK_MS = 100, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
 

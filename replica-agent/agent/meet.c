@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
 #include "replica-agent/core/boot.h"
 #include "store.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 static double server_up(const Agent *a)
 {

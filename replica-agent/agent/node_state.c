@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
 
 /* The structs built here borrow their strings; they are written out at once and never freed. */
 #define BORROW(s) ((char *)(s))

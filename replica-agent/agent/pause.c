@@ -2,9 +2,9 @@
 #include "pause_impl.h"
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
 #include "store.h"
 
 enum { SCAN_AGAIN_MS = 4000, LOUD_EVERY_MS = 30000, DURABLE_AGAIN_MS = 5000 };

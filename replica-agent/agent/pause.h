@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "common/flavor.h"
-#include "common/wire.h"
+#include "common/db/flavor.h"
+#include "common/wire/wire.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/pause_machine.h"
 

@@ -2,8 +2,8 @@
 #include "pause_impl.h"
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "replica-agent/core/preflight.h"
 
 bool pause_conflict(const Agent *a, Err *err)

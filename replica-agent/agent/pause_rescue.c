@@ -2,8 +2,8 @@
 #include "pause_impl.h"
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 
 enum { RETRIES_SLOWER = 20 };
 

@@ -4,10 +4,10 @@
 #include "pause_impl.h"
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
 
 enum { TAKEN_OVER_MS = 5000, FAILED_AGAIN_MS = 3000 };
 

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 
 enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000, SPOOL_EVERY_MS = 2000 };
 

@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
-#include "proc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
+#include "replica-agent/host/proc.h"
 
 enum { LOOK_AGAIN_MS = 300, LOOKS = 10 };
 

@@ -6,7 +6,7 @@
 
 #include <event2/event.h>
 
-#include "supervise.h"
+#include "replica-agent/helper/supervise.h"
 
 typedef struct Program Program;
 

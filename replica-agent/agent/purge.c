@@ -5,9 +5,9 @@
 
 #include "agent.h"
 #include "api_impl.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
 #include "store.h"
 
 enum { CHECK_MS = 5000, RETRY_MS = 1000, LONGEST_S = 30 * 86400 };

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/http.h"
+#include "common/net/http.h"
 #include "replica-agent/core/purge.h"
 
 struct Agent;

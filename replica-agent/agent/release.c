@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/httpc.h"
+#include "common/base/clock.h"
+#include "common/net/httpc.h"
 #include "replica-agent/core/release.h"
 
 enum {

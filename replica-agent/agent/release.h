@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "config.h"
+#include "replica-agent/host/config.h"
 
 struct Agent;
 

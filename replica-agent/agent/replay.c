@@ -2,9 +2,9 @@
 #include "replay.h"
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
 #include "store.h"
 
 enum { TRUST_MS = 86400000 }; /* so long what was found counts without another look */

@@ -3,7 +3,7 @@
  * again at once, whatever became of the settings. And of the return to the server's own durability, which
  * stops nothing.
  */
-#include "common/log.h"
+#include "common/base/log.h"
 #include "steps_impl.h"
 
 static bool look(Step *s, Db *db)

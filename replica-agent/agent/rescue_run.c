@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/fs.h"
-#include "common/gtid.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "common/file/fs.h"
 #include "program.h"
 #include "store.h"
 

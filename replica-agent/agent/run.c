@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "replica-agent/core/buffer.h"
 #include "run_impl.h"
 #include "store.h"

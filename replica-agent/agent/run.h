@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 #include "pause.h"
 #include "program.h"
 #include "replica-agent/core/run_machine.h"

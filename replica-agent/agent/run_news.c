@@ -2,7 +2,7 @@
  * What a run makes of the news of its pause.
  */
 #include "agent.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "run_impl.h"
 
 static void take_frozen(Agent *a, Runner *r)

@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/fs.h"
-#include "common/loadlag.h"
-#include "common/log.h"
-#include "proc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/file/fs.h"
+#include "common/wire/loadlag.h"
 #include "replica-agent/core/joblist.h"
-#include "tools.h"
+#include "replica-agent/host/proc.h"
+#include "replica-agent/host/tools.h"
 
 static const char *const upload_stages[] = {"fetch", "load", NULL};
 

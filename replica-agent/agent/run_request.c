@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/limits.h"
-#include "common/log.h"
-#include "logs.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
+#include "common/wire/limits.h"
 #include "replica-agent/core/joblist.h"
+#include "replica-agent/host/logs.h"
 #include "run_impl.h"
 
 bool run_on_replica(const RunSpec *spec, const JobConfig *job)

@@ -4,7 +4,7 @@
  */
 #include "agent.h"
 #include "api_impl.h"
-#include "common/log.h"
+#include "common/base/log.h"
 #include "run_impl.h"
 #include "split_list.h"
 

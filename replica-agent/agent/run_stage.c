@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "agent.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "run_impl.h"
 
 enum { MAX_TRIES = 5, MANIFEST_FILES_SHOWN = 50 };

@@ -2,9 +2,9 @@
  * Runs over time: found again after a restart of the agent, watched by the tick.
  */
 #include "agent.h"
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 #include "run_impl.h"
 #include "store.h"
 

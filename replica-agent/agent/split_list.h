@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/json.h"
+#include "common/file/json.h"
 
 typedef struct SplitList SplitList;
 

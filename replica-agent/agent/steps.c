@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/log.h"
-#include "common/servercheck.h"
-#include "proc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "common/db/servercheck.h"
 #include "replica-agent/core/preflight.h"
-#include "rescue.h"
+#include "replica-agent/helper/rescue.h"
+#include "replica-agent/host/proc.h"
 
 enum { SLICE_MS = 1000, HELD_TIMEOUT_S = 31536000 };
 

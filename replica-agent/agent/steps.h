@@ -6,12 +6,12 @@
 
 #include <stdatomic.h>
 
-#include "common/repl.h"
-#include "common/wire.h"
+#include "common/db/repl.h"
+#include "common/wire/wire.h"
 #include "replica-agent/core/boot.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/preflight.h"
-#include "vault.h"
+#include "replica-agent/server/vault.h"
 
 typedef enum StepKind {
     STEP_SURVEY,        /* what the server is and has; findings */

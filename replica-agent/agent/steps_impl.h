@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/binlog.h"
+#include "common/db/binlog.h"
 #include "steps.h"
 
 static inline void step_close_db(Db **db)

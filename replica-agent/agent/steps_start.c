@@ -8,13 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/log.h"
-#include "recovered.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
 #include "replica-agent/core/buffer.h"
-#include "rescue.h"
+#include "replica-agent/helper/rescue.h"
+#include "replica-agent/server/recovered.h"
 #include "steps_impl.h"
 
 enum { SOURCE_TIMEOUT_MS = 2000 };

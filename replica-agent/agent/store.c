@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "common/fs.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
 
 enum { RESERVE_BYTES = 256 << 10 };
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "agent.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "store.h"
 
 enum { CHECK_MS = 500 };

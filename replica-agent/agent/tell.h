@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 struct Agent;
 

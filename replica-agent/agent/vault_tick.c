@@ -3,9 +3,9 @@
  * server answers or not.
  */
 #include "agent.h"
-#include "common/binlog.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/binlog.h"
 #include "replica-agent/core/buffer.h"
 #include "store.h"
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/flavor.h"
+#include "common/db/flavor.h"
 #include "lease.h"
 
 enum { BOOST_WAYS = FLAVOR_WAYS };

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "buffer.h"
-#include "common/repl.h"
+#include "common/db/repl.h"
 #include "lease.h"
 #include "pause_machine.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 typedef enum BufferState {
     BUFFER_UNKNOWN, /* the relay files cannot be read */

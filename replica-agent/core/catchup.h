@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "common/gtid.h"
-#include "common/repl.h"
+#include "common/db/gtid.h"
+#include "common/db/repl.h"
 
 enum { CATCHUP_LAG_MS = 1000, CATCHUP_HOLD_MS = 300, CATCHUP_FRESH_MS = 3000, CATCHUP_WINDOW = 64 };
 

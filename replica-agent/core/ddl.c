@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct Word {
     const char *p;

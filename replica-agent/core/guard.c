@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 enum { URGENT_PART = 4, RATE_TAU_MS = 30000, BALLAST_LEAST = 4 << 20, BALLAST_S = 3 };
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef enum GuardCause {
     GUARD_PAUSE,      /* ms since the pause began */

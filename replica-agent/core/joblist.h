@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 /* Each argument must match one of `allow` (POSIX extended, taken as ^(…)$). ERR_REFUSED names the argument
  * and what would be allowed. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct KeylessTable {
     char *name; /* "db.table" */

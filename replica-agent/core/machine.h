@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 /* Appends one Mermaid edge; equal consecutive states are drawn as self loops only when `reason` matters. */
 void machine_draw_edge(Str *out, const char *from, const char *to, const char *event, const char *reason);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
 
 void merge_done(Merge *m)
 {

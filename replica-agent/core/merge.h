@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/json.h"
+#include "common/file/json.h"
 
 typedef struct MergeFile {
     size_t part;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "own_gtids.h"
 
-#include "common/gtid.h"
-#include "common/str.h"
+#include "common/base/str.h"
+#include "common/db/gtid.h"
 
 /* The greatest number that a domain has from others. */
 static uint64_t replicated(const StrList *state, const StrList *applied, uint32_t domain, int64_t server_id)

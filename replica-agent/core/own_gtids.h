@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 /* The state without what this server wrote beyond the applied position. Owned. */
 char *gtids_without_own(const char *state, const char *applied, int64_t server_id);

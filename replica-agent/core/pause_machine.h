@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef enum PauseState {
     PAUSE_NONE,

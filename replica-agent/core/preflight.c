@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/clock.h"
-#include "common/servercheck.h"
+#include "common/base/clock.h"
+#include "common/db/servercheck.h"
 
 void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
                    ...)

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "common/flavor.h"
-#include "common/repl.h"
-#include "common/wire.h"
+#include "common/db/flavor.h"
+#include "common/db/repl.h"
+#include "common/wire/wire.h"
 #include "keyless.h"
 #include "lease.h"
 

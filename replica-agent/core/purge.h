@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 typedef struct PurgeHold {
     char *owner; /* the paused node */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "release.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 static char *rescuing(const RescueState *r)
 {

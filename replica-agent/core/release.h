@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 typedef enum ReleaseStep {
     RELEASE_GOES_ON,

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef enum RunState {
     RUN_ACCEPTED,

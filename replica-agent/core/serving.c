@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serving.h"
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 const char *serving_as_replica(const ServingFacts *f, int64_t max_lag_s)
 {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/repl.h"
+#include "common/db/repl.h"
 #include "pause_machine.h"
 
 typedef struct ServingFacts {

@@ -20,7 +20,7 @@
  */
 #pragma once
 
-#include "common/json.h"
+#include "common/file/json.h"
 
 typedef struct Split Split;
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/flavor.h"
+#include "common/db/flavor.h"
 #include "names.h"
 
 static const char *const system_databases[] = {"mysql", "information_schema", "performance_schema", "sys"};

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Before any thread is started: blocks the signals for the whole process. */
 MUST_CHECK bool control_begin(Err *err);

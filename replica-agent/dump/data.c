@@ -4,10 +4,10 @@
 #include <pthread.h>
 
 #include "chunkfile.h"
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/json.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "control.h"
 #include "verify.h"
 

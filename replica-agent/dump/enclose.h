@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 /* False, and nothing added: a line of a quoted text ends in a semicolon, or the client's idea of quotes and
  * the server's cannot be brought together. Such a text needs DELIMITER. */

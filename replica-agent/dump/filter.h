@@ -5,7 +5,7 @@
 
 #include <regex.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct Filter {
     StrList databases;           /* empty: all but the server's own */

@@ -8,9 +8,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
 
 enum { LONGEST_JOURNAL = 1 << 30 };
 

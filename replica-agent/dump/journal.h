@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
 #include "plan.h"
 
 typedef struct Journal Journal;

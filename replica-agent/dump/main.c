@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/codec.h"
-#include "common/json.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/file/codec.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "control.h"
 #include "data.h"
 #include "metadata.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "moment.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "control.h"
 #include "plan.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 /* True for names that can stand in a file name as they are. */
 bool names_is_safe(const char *name);

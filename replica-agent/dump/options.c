@@ -3,8 +3,8 @@
 
 #include <unistd.h>
 
-#include "common/codec.h"
-#include "common/splitwork.h"
+#include "common/file/codec.h"
+#include "common/wire/splitwork.h"
 
 enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20 };
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/codec.h"
-#include "common/fs.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/file/codec.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
 #include "journal.h"
 
 struct Output {

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "common/gz.h"
+#include "common/file/gz.h"
 
 typedef struct Output Output;
 

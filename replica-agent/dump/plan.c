@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/sha256.h"
+#include "common/file/sha256.h"
 #include "format.h"
 #include "rowcheck.h"
 

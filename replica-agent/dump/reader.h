@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/dbwire.h"
+#include "common/db/dbwire.h"
 #include "format.h"
 
 typedef struct RowReader {

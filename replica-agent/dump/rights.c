@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "common/flavor.h"
-#include "common/servercheck.h"
+#include "common/db/flavor.h"
+#include "common/db/servercheck.h"
 
 /* "GRANT role TO …", and "ON `shop%`.*". */
 static bool is_unclear(const char *line)

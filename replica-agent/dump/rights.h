@@ -5,7 +5,7 @@
 #pragma once
 
 #include "catalogue.h"
-#include "common/db.h"
+#include "common/db/db.h"
 
 /* `whole`: of events and routines too. ERR_AUTH names what is missing and the grant. */
 MUST_CHECK bool rights_check(Db *db, const Catalogue *c, bool whole, Err *err);

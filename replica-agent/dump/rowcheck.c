@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/codec.h"
+#include "common/file/codec.h"
 #include "format.h"
 
 static const char SEPARATOR[3] = {0, '\xff', 0};

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "catalogue.h"
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
 
 /* An expression whose value is 0; the server adds the row's CRC to the session's sum whenever it is computed.
  */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/flavor.h"
+#include "common/db/flavor.h"
 #include "control.h"
 #include "enclose.h"
 

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/repl.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "common/db/repl.h"
 
 /* Who waits to hold commits keeps others waiting, and an ALTER that waits for us would never end. */
 enum { POSITION_TRIES = 100, HOLD_WAIT_S = 3 };

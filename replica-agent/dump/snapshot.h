@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 typedef struct SnapshotPlan {
     const DbTarget *target;

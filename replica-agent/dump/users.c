@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/flavor.h"
+#include "common/db/flavor.h"
 
 void users_create(Str *out, const char *statement)
 {

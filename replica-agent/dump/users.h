@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "output.h"
 
 #define USERS_FILE "siding-users.ddl"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify.h"
 
-#include "common/json.h"
+#include "common/file/json.h"
 #include "reread.h"
 
 static bool read_sum(Db *db, const char *sql, RowSum *ret, Err *err)

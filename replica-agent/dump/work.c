@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/progress.h"
+#include "common/wire/progress.h"
 
 void chunk_done(Chunk *c)
 {

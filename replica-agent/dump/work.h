@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-#include "common/rowsum.h"
-#include "common/splitwork.h"
+#include "common/db/rowsum.h"
+#include "common/wire/splitwork.h"
 #include "format.h"
 #include "journal.h"
 #include "plan.h"

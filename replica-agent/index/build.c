@@ -8,9 +8,9 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "common/fs.h"
-#include "common/progress.h"
-#include "common/splitwork.h"
+#include "common/file/fs.h"
+#include "common/wire/progress.h"
+#include "common/wire/splitwork.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
 #include "replica-agent/index/output.h"

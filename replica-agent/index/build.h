@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "common/db.h"
-#include "common/json.h"
-#include "common/rowsum.h"
+#include "common/db/db.h"
+#include "common/db/rowsum.h"
+#include "common/file/json.h"
 #include "replica-agent/index/definition.h"
 
 typedef struct BuildOptions {

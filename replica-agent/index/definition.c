@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/clock.h"
-#include "common/db.h"
-#include "common/gz.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/base/clock.h"
+#include "common/db/db.h"
+#include "common/file/gz.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
 
 enum { MAX_FIELDS = 255, LONGEST_COMMENT = 2000 };
 

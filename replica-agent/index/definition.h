@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/conf.h"
+#include "common/file/conf.h"
 
 typedef struct IndexField {
     char *name, *query; /* query: key, text */

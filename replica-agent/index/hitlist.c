@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/index/hitlist.h"
 
-#include "common/codec.h"
+#include "common/file/codec.h"
 
 enum { HEAD = 4, LONGEST_RAW = 1 << 28, ZLIB_BEST = 1032 /* bytes out of one, at most */ };
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 void jobctl_start(void);
 /* Threads made between these take no such signals. */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
 #include "replica-agent/index/definition.h"
 #include "replica-agent/index/entries.h"
 

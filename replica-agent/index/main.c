@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/fs.h"
-#include "common/gz.h"
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/splitwork.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/flavor.h"
+#include "common/file/fs.h"
+#include "common/file/gz.h"
+#include "common/wire/progress.h"
+#include "common/wire/splitwork.h"
 #include "replica-agent/index/build.h"
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/db.h"
-#include "common/fs.h"
+#include "common/base/clock.h"
+#include "common/db/db.h"
+#include "common/file/fs.h"
 
 static json_t *tables_of(const Manifest *m)
 {

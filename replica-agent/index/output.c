@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/progress.h"
+#include "common/file/fs.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
 #include "replica-agent/index/rows.h"

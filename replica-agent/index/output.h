@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "common/json.h"
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
+#include "common/file/json.h"
 #include "replica-agent/index/definition.h"
 #include "replica-agent/index/runs.h"
 

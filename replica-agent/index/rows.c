@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/gz.h"
+#include "common/file/gz.h"
 
 enum { BLOCK = 64 * 1024 };
 

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "common/json.h"
-#include "common/rowsum.h"
-#include "common/str.h"
+#include "common/base/str.h"
+#include "common/db/rowsum.h"
+#include "common/file/json.h"
 
 /* What the names of a target's files begin with: "db.table" with odd characters replaced. Owned. */
 char *rows_file_stem(const char *target);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/fs.h"
+#include "common/file/fs.h"
 
 void runs_add(Runs *r, RunFile file)
 {

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/index/definition.h"
 
 /* A key column of each field's query, found by asking the server. */

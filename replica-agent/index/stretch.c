@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/index/stretch.h"
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 static void add(Stretches *s, size_t end)
 {

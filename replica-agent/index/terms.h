@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef enum PostingKind {
     POSTING_COUNTS,    /* one a (term, record, field); its number is the frequency */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 enum { TERM_MAX_CHARS = 64, TERM_MAX_BYTES = 4 * TERM_MAX_CHARS };
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/rowsum.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "common/db/rowsum.h"
 #include "replica-agent/index/tokenize.h"
 
 /* ---- the target on this server ------------------------------------------------------------------- */

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "common/db.h"
-#include "common/json.h"
+#include "common/db/db.h"
+#include "common/file/json.h"
 #include "replica-agent/index/definition.h"
 
 typedef struct Target {

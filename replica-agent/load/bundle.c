@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "replica-agent/index/rows.h"
 
 /* ---- manifest ------------------------------------------------------------------------------------ */

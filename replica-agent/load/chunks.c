@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/loadlag.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "common/wire/loadlag.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/load.h"

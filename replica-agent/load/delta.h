@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/index/definition.h"
 
 typedef struct DeltaKeys {

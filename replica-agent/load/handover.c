@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/subprocess.h"
+#include "common/base/log.h"
+#include "common/base/subprocess.h"
 #include "replica-agent/load/ledger.h"
 
 static bool run_program(const Bundle *b, const char *program, const StrList *args, Err *err)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/load/bundle.h"
 
 MUST_CHECK bool handover(const DbTarget *target, const Bundle *b, const char *run, const char *program,

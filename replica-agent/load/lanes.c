@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/gz.h"
+#include "common/file/gz.h"
 
 enum { BLOCK = 256 * 1024, MOST_SHARDS = 1000 };
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 typedef struct Ledger {
     int64_t rows, chunks;

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/tablesum.h"

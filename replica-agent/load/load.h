@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/index/definition.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/delta.h"

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/log.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/file/fs.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/tokenize.h"

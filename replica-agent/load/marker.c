@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 enum { LONGEST_GTID = 1500 }; /* a comment holds 2048 characters */
 

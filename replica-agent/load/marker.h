@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 char *marker_text(const char *run, int64_t frozen_at, const char *gtid);
 /* Does the comment speak of a later state than this one? */

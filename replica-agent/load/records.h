@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/index/entries.h"
 #include "replica-agent/index/place.h"
 #include "replica-agent/index/source.h"

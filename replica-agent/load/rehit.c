@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/progress.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/hitlist.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"

@@ -11,8 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
 #include "replica-agent/load/delta.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The swap and what stands around it: changes since the freeze, the RENAME, changes during it.
  */
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/load.h"

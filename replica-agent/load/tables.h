@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/plan.h"
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "common/gz.h"
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
+#include "common/file/gz.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/tables.h"
 

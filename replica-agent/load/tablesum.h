@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "replica-agent/load/bundle.h"
 
 /* The checksum of all rows; NULL where the table does not exist. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/gz.h"
+#include "common/file/gz.h"
 #include "replica-agent/load/lanes.h"
 
 enum { BLOCK = 256 * 1024, MAX_COLUMNS = 4096 };

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
 
 /* Reads the whole file; adds its rows to `sum`. ERR_CORRUPT: damaged gzip, or a last row without its end. */
 MUST_CHECK bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_bytes, Err *err);

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/progress.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/sha256.h"
+#include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/tsv.h"

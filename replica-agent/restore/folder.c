@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "common/fs.h"
-#include "common/gz.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/gz.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
 
 const char *folder_step_name(RestoreStep step)
 {

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef enum RestoreStep {
     STEP_DATABASES,

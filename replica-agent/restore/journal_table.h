@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 typedef struct FilePlace {
     int64_t statements; /* that put rows in and are committed */

@@ -3,10 +3,10 @@
  */
 #include <stdio.h>
 
-#include "common/clock.h"
-#include "common/flavor.h"
-#include "common/json.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/db/flavor.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "replica-agent/dump/control.h"
 #include "restore.h"
 

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "common/db.h"
-#include "common/opts.h"
+#include "common/base/opts.h"
+#include "common/db/db.h"
 
 typedef struct RestoreOptions {
     char *defaults_file, *socket, *host, *user;

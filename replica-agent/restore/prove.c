@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "common/flavor.h"
-#include "common/json.h"
-#include "common/progress.h"
+#include "common/db/flavor.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "replica-agent/dump/catalogue.h"
 #include "replica-agent/dump/rowcheck.h"
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 #include "folder.h"
 
 /* *ret_tables: how many could be compared. ERR_CORRUPT names the first that differs. */

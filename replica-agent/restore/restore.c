@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/flavor.h"
-#include "common/gz.h"
-#include "common/json.h"
-#include "common/progress.h"
+#include "common/db/flavor.h"
+#include "common/file/gz.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "journal_table.h"
 #include "prove.h"
 #include "replica-agent/dump/control.h"

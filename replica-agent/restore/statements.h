@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/base/str.h"
 
 typedef struct Statements {
     Str text; /* read and not given yet */

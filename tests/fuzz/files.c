@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
-#include "common/binlog_query.h"
-#include "common/fs.h"
-#include "common/gz.h"
+#include "common/db/binlog_query.h"
+#include "common/file/fs.h"
+#include "common/file/gz.h"
 #include "fuzz.h"
 #include "replica-agent/core/merge.h"
 #include "replica-agent/dump/journal.h"

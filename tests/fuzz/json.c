@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * JSON: objects of the wire and of journals, requests for pieces of work.
  */
-#include "common/json.h"
+#include "common/file/json.h"
 
 #include <string.h>
 
-#include "common/limits.h"
-#include "common/wire.h"
+#include "common/wire/limits.h"
+#include "common/wire/wire.h"
 #include "fuzz.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/split.h"

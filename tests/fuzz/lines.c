@@ -3,14 +3,14 @@
  */
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/gtid.h"
-#include "common/http.h"
-#include "common/optionfile.h"
-#include "common/progress.h"
-#include "common/rowsum.h"
-#include "common/servercheck.h"
-#include "common/wire.h"
+#include "common/base/clock.h"
+#include "common/db/gtid.h"
+#include "common/db/optionfile.h"
+#include "common/db/rowsum.h"
+#include "common/db/servercheck.h"
+#include "common/net/http.h"
+#include "common/wire/progress.h"
+#include "common/wire/wire.h"
 #include "fuzz.h"
 #include "orchestrator/cli/verify.h"
 #include "orchestrator/cli/when.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/file/fs.h"
 #include "fuzz.h"
 
 const FuzzTarget *fuzz_target(size_t i)

@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/db.h"
-#include "common/flavor.h"
-#include "common/gtid.h"
-#include "common/repl.h"
-#include "common/servercheck.h"
+#include "common/base/clock.h"
+#include "common/db/db.h"
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "common/db/repl.h"
+#include "common/db/servercheck.h"
 
 static Db *primary, *replica;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""common/db.c, repl.c and servercheck.c on a real pair of servers: runs the program exercise_db."""
+"""common/db/db.c, repl.c and servercheck.c on a real pair of servers: runs the program exercise_db."""
 import os
 import subprocess
 

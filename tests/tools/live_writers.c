@@ -16,10 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/db.h"
-#include "common/fs.h"
-#include "common/opts.h"
+#include "common/base/clock.h"
+#include "common/base/opts.h"
+#include "common/db/db.h"
+#include "common/file/fs.h"
 #include "live_writers.h"
 
 enum { STATEMENT_TIMEOUT_MS = 30000, FLUSH_EVERY_MS = 250, RETRIES = 20, DEADLOCK = 1213 };

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 enum { RESERVED_RECORDS = 10 }; /* ids up to this are not touched */
 

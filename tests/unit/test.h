@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "common/err.h"
-#include "common/str.h"
+#include "common/base/err.h"
+#include "common/base/str.h"
 
 /* A call that must succeed; prints its error otherwise. */
 #define assert_ok(call, err)                                                                                 \

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
 
 static void errors_say_what_and_keep_the_kind(void **state)
 {

@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-#include "common/binlog_query.h"
-#include "common/fs.h"
+#include "common/db/binlog_query.h"
+#include "common/file/fs.h"
 
 enum { QUERY = 2, XID = 16, FORMAT = 15, ROWS = 30, GTID = 162 };
 

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "common/fs.h"
-#include "common/http.h"
-#include "common/json.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
+#include "common/net/http.h"
 #include "loop.h"
 
 extern char **environ;

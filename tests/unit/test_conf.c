@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-#include "common/conf.h"
-#include "common/fs.h"
+#include "common/file/conf.h"
+#include "common/file/fs.h"
 
 typedef struct Node {
     char *name;

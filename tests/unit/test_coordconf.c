@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-#include "common/coordconf.h"
-#include "common/fs.h"
+#include "common/file/fs.h"
+#include "common/net/coordconf.h"
 
 static char path[64];
 

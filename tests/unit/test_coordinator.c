@@ -4,7 +4,7 @@
  */
 #include "test.h"
 
-#include "common/fs.h"
+#include "common/file/fs.h"
 #include "orchestrator/core/align.h"
 #include "orchestrator/core/lag.h"
 #include "orchestrator/core/run_machine.h"

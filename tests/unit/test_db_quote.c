@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/db.h"
+#include "common/db/db.h"
 
 static bool bind(Str *out, Err *err, const char *sql, const char *fmt, ...)
 {

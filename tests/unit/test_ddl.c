@@ -4,7 +4,7 @@
  */
 #include "test.h"
 
-#include "common/str.h"
+#include "common/base/str.h"
 #include "replica-agent/core/ddl.h"
 #include "replica-agent/core/own_gtids.h"
 

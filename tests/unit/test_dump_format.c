@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/gz.h"
+#include "common/file/gz.h"
 #include "replica-agent/dump/enclose.h"
 #include "replica-agent/dump/format.h"
 #include "replica-agent/dump/metadata.h"

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/flavor.h"
+#include "common/db/flavor.h"
 
 static void rows_are_complete(void **state)
 {

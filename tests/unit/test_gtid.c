@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/gtid.h"
+#include "common/db/gtid.h"
 
 #define U "3E11FA47-71CA-11E1-9E33-C80AA9429562"
 #define u "3e11fa47-71ca-11e1-9e33-c80aa9429562"

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/limits.h"
+#include "common/wire/limits.h"
 #include "replica-agent/core/guard.h"
 
 enum { MB = 1000000, NONE = GUARD_UNKNOWN };

@@ -8,9 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/gz.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/gz.h"
+#include "common/file/sha256.h"
 
 enum { SIZE = 1 << 20 };
 static char path[64];

@@ -7,9 +7,9 @@
 #include <netinet/in.h>
 #include <sys/stat.h>
 
-#include "common/fs.h"
-#include "common/http.h"
-#include "common/json.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/net/http.h"
 #include "loop.h"
 
 typedef struct Fixture {

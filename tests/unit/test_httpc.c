@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The HTTP client against our own server, a server that answers nothing, and no server at all.
  */
-#include "common/httpc.h"
+#include "common/net/httpc.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/http.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/net/http.h"
 #include "loop.h"
 
 typedef struct Fixture {

@@ -5,9 +5,9 @@
 
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/fs.h"
-#include "common/gz.h"
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "common/file/gz.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/delta.h"
 #include "replica-agent/load/marker.h"

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/optionfile.h"
+#include "common/db/optionfile.h"
 
 static void files(void **state)
 {

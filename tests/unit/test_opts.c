@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/opts.h"
+#include "common/base/opts.h"
 
 typedef struct Sample {
     bool verify, loud;

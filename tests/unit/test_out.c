@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "common/json.h"
+#include "common/file/json.h"
 #include "orchestrator/cli/findings.h"
 #include "orchestrator/cli/out.h"
 #include "orchestrator/cli/verify.h"

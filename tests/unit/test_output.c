@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/file/fs.h"
 #include "replica-agent/index/output.h"
 
 enum { RECORDS = 130000, WORDS = 10 };

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/servercheck.h"
+#include "common/db/servercheck.h"
 #include "replica-agent/core/keyless.h"
 #include "replica-agent/core/preflight.h"
 

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/progress.h"
+#include "common/base/clock.h"
+#include "common/wire/progress.h"
 
 extern char **environ;
 

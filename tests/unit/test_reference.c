@@ -3,8 +3,8 @@
  */
 #include "test.h"
 
-#include "common/coordconf.h"
-#include "common/fs.h"
+#include "common/file/fs.h"
+#include "common/net/coordconf.h"
 #include "orchestrator/cli/cmd.h"
 #include "replica-agent/dump/options.h"
 
@@ -41,9 +41,10 @@ static void sidingd_conf_page(void **state)
 {
     (void)state;
     AUTO(str_done) Str page = STR_INIT;
-    str_adds(&page,
-             "# sidingd.conf\n\nGenerated from the table in `common/coordconf.c`; do not edit. The syntax is "
-             "libconfig's. `siding` reads\nthe same file.\n\n");
+    str_adds(
+        &page,
+        "# sidingd.conf\n\nGenerated from the table in `common/net/coordconf.c`; do not edit. The syntax is "
+        "libconfig's. `siding` reads\nthe same file.\n\n");
     conf_write_reference(coordconf_options, &page);
     compare("sidingd.conf.md", &page);
 }

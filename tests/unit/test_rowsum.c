@@ -4,8 +4,8 @@
  */
 #include "test.h"
 
-#include "common/gz.h"
-#include "common/rowsum.h"
+#include "common/db/rowsum.h"
+#include "common/file/gz.h"
 
 static void sums_do_not_depend_on_order(void **state)
 {

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "common/fs.h"
+#include "common/file/fs.h"
 #include "replica-agent/index/entries.h"
 #include "replica-agent/index/runs.h"
 

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/servercheck.h"
+#include "common/db/servercheck.h"
 
 typedef struct Setting {
     const char *name, *value;

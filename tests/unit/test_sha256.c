@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-#include "common/fs.h"
-#include "common/sha256.h"
+#include "common/file/fs.h"
+#include "common/file/sha256.h"
 
 static void published_examples(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "common/str.h"
+#include "common/base/str.h"
 #include "replica-agent/index/stretch.h"
 
 static void stretches_become_shorter(void **state)

@@ -2,16 +2,16 @@
  * TLS both ways with certificates made here by the openssl command: only a client of the same CA gets in,
  * and only a server of the client's CA is talked to.
  */
-#include "common/tls.h"
+#include "common/net/tls.h"
 
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "common/fs.h"
-#include "common/http.h"
-#include "common/httpc.h"
-#include "common/json.h"
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/net/http.h"
+#include "common/net/httpc.h"
 #include "loop.h"
 
 extern char **environ;

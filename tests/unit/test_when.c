@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "orchestrator/cli/when.h"
 
 /* 2026-11-23T20:37:00Z, in a zone an hour east of Greenwich. */

@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 
 static const WireField *const tables[] = {
     task_spec_fields, run_spec_fields,     run_align_fields,   progress_fields, replay_fields,

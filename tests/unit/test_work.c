@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The worker pool: work aside, done in the loop, a full queue refuses, nothing is dropped at the end.
  */
-#include "common/work.h"
+#include "common/db/work.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "loop.h"
 
 typedef struct Job {

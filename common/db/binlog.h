@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reads binary and relay log files from disk, without a server: which transactions they hold whole. The
+ * position a replica has received is what this finds (MariaDB's Gtid_IO_Pos is empty after a restart), and
+ * a drain has ended when the applied position equals it.
+ * Format: MariaDB knowledge base "Replication Protocol"; MySQL internals "Binary Log Event".
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/base/str.h"
+#include "db.h"
+
+typedef struct BinlogScan {
+    char *last; /* MariaDB: last whole transaction of each domain, "0-1-270,1-1-5"; "" if none */
+    int64_t transactions, bytes;
+    bool torn; /* the last file ends inside a transaction or an event: the normal end after a kill */
+    char *torn_file;
+    int64_t torn_pos; /* of the first event of the incomplete group */
+} BinlogScan;
+
+void binlog_scan_done(BinlogScan *s);
+
+/* A file may end inside an event where a kill cut it off, if what follows goes on from there; a gap between
+ * whole groups is ERR_CORRUPT. Encrypted files are refused. Files in the order they were written; a
+ * transaction that is there twice counts once. */
+MUST_CHECK bool binlog_scan(const StrList *files, BinlogScan *ret, Err *err);
+
+typedef struct BinlogPart {
+    size_t file; /* index */
+    int64_t from, to;
+} BinlogPart;
+
+/* One whole transaction: where its events stand, and the format description that they follow. Events that
+ * belong to the file and not to the transaction are left out. */
+typedef struct BinlogGroup {
+    uint32_t domain, server_id;
+    uint64_t seq;
+    bool standalone; /* one statement without BEGIN and COMMIT: DDL */
+    BinlogPart format;
+    const BinlogPart *parts;
+    size_t n_parts;
+    int64_t gtid_to; /* where the first event of parts[0], the GTID, ends */
+} BinlogGroup;
+
+char *binlog_group_gtid(const BinlogGroup *g); /* owned */
+
+typedef bool (*BinlogVisit)(void *arg, const BinlogGroup *g, Err *err);
+/* The same, with each transaction shown once, in order. False if `visit` says so. */
+MUST_CHECK bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Connections and statements. Text protocol throughout: values are
+ * written as literals by db_bind. (The library's prepared statements give no DOUBLE as text and their wait
+ * cannot be bounded in milliseconds.) A connection whose wait was given up answers nothing any more: what
+ * comes next could belong to the statement before.
+ */
+#include "db_impl.h"
+
+#include <errmsg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "db_client.h"
+#include "flavor.h"
+
+/* With a CA there is no connection but one that is encrypted, to the server of that name. */
+static void demand_tls(MYSQL *my, const DbTarget *t)
+{
+    mysql_options(my, MYSQL_OPT_SSL_CA, t->tls_ca);
+    if (t->tls_cert) {
+        mysql_options(my, MYSQL_OPT_SSL_CERT, t->tls_cert);
+        mysql_options(my, MYSQL_OPT_SSL_KEY, t->tls_key);
+    }
+    db_client_demand_tls(my);
+}
+
+/* ---- library and threads -------------------------------------------------------------------------- */
+
+static void library_init(void)
+{
+    mysql_library_init(0, NULL, NULL);
+}
+
+void db_library_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_init);
+}
+
+void db_thread_begin(void)
+{
+    db_library_begin();
+    mysql_thread_init();
+}
+
+void db_thread_end(void)
+{
+    mysql_thread_end();
+}
+
+/* ---- targets -------------------------------------------------------------------------------------- */
+
+void db_target_done(DbTarget *t)
+{
+    char *const owned[] = {t->defaults_file, t->socket, t->host,     t->user,   t->password,
+                           t->database,      t->tls_ca, t->tls_cert, t->tls_key};
+    for (size_t i = 0; i < COUNT(owned); i++)
+        free(owned[i]);
+    *t = (DbTarget){0};
+}
+
+void db_target_copy(DbTarget *to, const DbTarget *from)
+{
+    *to = (DbTarget){
+        .defaults_file = xstrdup(from->defaults_file),
+        .socket = xstrdup(from->socket),
+        .host = xstrdup(from->host),
+        .port = from->port,
+        .user = xstrdup(from->user),
+        .password = xstrdup(from->password),
+        .database = xstrdup(from->database),
+        .tls_ca = xstrdup(from->tls_ca),
+        .tls_cert = xstrdup(from->tls_cert),
+        .tls_key = xstrdup(from->tls_key),
+    };
+}
+
+static void describe_target(const DbTarget *t, char *ret, size_t n)
+{
+    if (t->socket)
+        snprintf(ret, n, "the server at socket %s", t->socket);
+    else if (t->host)
+        snprintf(ret, n, "the server at %s:%lld", t->host, (long long)(t->port ? t->port : 3306));
+    else
+        snprintf(ret, n, "the server named in %s", t->defaults_file ? t->defaults_file : "no option");
+}
+
+/* ---- errors --------------------------------------------------------------------------------------- */
+
+static bool is_auth_error(unsigned code)
+{
+    static const unsigned codes[] = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 2026, 2059, 2061};
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+ErrKind db_impl_kind_of(unsigned code)
+{
+    switch (code) {
+    case CR_SERVER_LOST:
+    case CR_SERVER_GONE_ERROR:
+    case CR_COMMANDS_OUT_OF_SYNC:
+    case 1053: /* shutdown in progress */
+    case 1927: /* connection was killed */
+    case 4031: /* inactivity */
+        return ERR_LOST;
+    case 1021: /* disk full */
+    case 1114: /* table is full */
+        return ERR_NO_SPACE;
+    case 1205: /* lock wait timeout */
+    case 1969: /* max_statement_time */
+    case 3024: /* max_execution_time */
+        return ERR_TIMEOUT;
+    default:
+        return is_auth_error(code) ? ERR_AUTH : ERR_DB;
+    }
+}
+
+bool db_impl_my_error(Db *db, Err *err)
+{
+    unsigned code = mysql_errno(db->my);
+    ErrKind kind = db_impl_kind_of(code);
+    /* The library says the same of its own read timeout and of a dead peer. */
+    if (code == CR_SERVER_LOST && db->timeout_ms && clock_mono_ms() - db->began_ms >= db->timeout_ms)
+        kind = ERR_TIMEOUT;
+    return err_set(err, kind, (int)code, "%s (server error %u)", mysql_error(db->my), code);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------------- */
+
+static bool parse_version(Db *db, Err *err)
+{
+    const char *text = mysql_get_server_info(db->my);
+    DbVersion *v = &db->version;
+    snprintf(v->text, sizeof v->text, "%s", text);
+    /* MariaDB before 11 sends "5.5.5-10.11…" for the sake of old replicas. */
+    if (str_starts(text, "5.5.5-"))
+        text += 6;
+    if (sscanf(text, "%d.%d.%d", &v->major, &v->minor, &v->patch) < 2)
+        return err_set(err, ERR_PROTOCOL, 0, "cannot read the server's version \"%s\"", text);
+    v->flavor = flavor_of_text(v->text);
+    return true;
+}
+
+static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
+{
+    unsigned connect_s = DB_CONNECT_TIMEOUT_MS / 1000, io_s = (unsigned)((timeout_ms + 999) / 1000);
+    unsigned on = 1;
+    mysql_options(db->my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    if (timeout_ms) {
+        mysql_options(db->my, MYSQL_OPT_READ_TIMEOUT, &io_s);
+        mysql_options(db->my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    }
+    mysql_options(db->my, MYSQL_OPT_LOCAL_INFILE, &on);
+    mysql_options(db->my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    if (t->defaults_file) {
+        if (!fs_check_private(t->defaults_file, err))
+            return false;
+        mysql_options(db->my, MYSQL_READ_DEFAULT_FILE, t->defaults_file);
+        mysql_options(db->my, MYSQL_READ_DEFAULT_GROUP, "client");
+    }
+    if (t->tls_ca)
+        demand_tls(db->my, t);
+    else
+        db_client_allow_key_request(db->my);
+    return true;
+}
+
+static bool connect_now(Db *db, const DbTarget *t, Err *err)
+{
+    const char *host = t->socket ? "localhost" : t->host;
+    if (mysql_real_connect(db->my, host, t->user, t->password, t->database, (unsigned)t->port, t->socket,
+                           CLIENT_MULTI_RESULTS))
+        return true;
+    char where[300];
+    describe_target(t, where, sizeof where);
+    unsigned code = mysql_errno(db->my);
+    ErrKind kind = is_auth_error(code) ? ERR_AUTH : code == 1049 ? ERR_DB : ERR_UNREACHABLE;
+    return err_set(err, kind, (int)code, "cannot connect to %s: %s", where, mysql_error(db->my));
+}
+
+bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
+{
+    db_library_begin();
+    Db *db = NEW(Db);
+    db->my = mysql_init(NULL);
+    db->timeout_ms = timeout_ms;
+    bool ok =
+        set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
+    if (ok) {
+        db_impl_refuse_infile(db);
+        /* Oracle's library leaves it to every program that is started. */
+        (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);
+        /* Whichever library it is: Oracle's begins with another collation. */
+        ok = db_exec(db, err,
+                     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION"
+                     " sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
+                     " time_zone='+00:00', autocommit=1",
+                     "");
+    }
+    if (!ok) {
+        db_close(db);
+        return false;
+    }
+    *ret = db;
+    return true;
+}
+
+void db_close(Db *db)
+{
+    if (!db)
+        return;
+    mysql_close(db->my);
+    free(db);
+}
+
+const DbVersion *db_version(const Db *db)
+{
+    return &db->version;
+}
+
+uint64_t db_connection_id(const Db *db)
+{
+    return mysql_thread_id(db->my);
+}
+
+pid_t db_server_pid(const Db *db)
+{
+    struct ucred cred;
+    socklen_t n = sizeof cred;
+    int fd = db_client_socket(db->my);
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+        return 0;
+    return cred.pid > 0 ? cred.pid : 0;
+}
+
+int64_t db_timeout(const Db *db)
+{
+    return db->timeout_ms;
+}
+
+void db_set_timeout(Db *db, int64_t timeout_ms)
+{
+    db->timeout_ms = timeout_ms;
+}
+
+bool db_ping(Db *db, Err *err)
+{
+    return db_exec(db, err, "DO 1", "");
+}
+
+/* ---- statements ----------------------------------------------------------------------------------- */
+
+bool db_impl_drain(Db *db, Err *err)
+{
+    for (;;) {
+        int more = mysql_next_result(db->my);
+        if (more > 0)
+            return db_impl_my_error(db, err);
+        if (more < 0)
+            return true;
+        MYSQL_RES *res = mysql_use_result(db->my);
+        if (res)
+            mysql_free_result(res);
+    }
+}
+
+static bool wait_answer(Db *db, Err *err)
+{
+    struct pollfd p = {.fd = db_client_socket(db->my), .events = POLLIN};
+    int64_t end = db->began_ms + db->timeout_ms;
+    while (db->timeout_ms) {
+        int64_t left = end - clock_mono_ms();
+        int n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : left > 0 ? (int)left : 0);
+        if (n > 0 || (n < 0 && errno != EINTR))
+            break;
+        if (n == 0 && left <= 0) {
+            db->given_up = true;
+            return err_set(err, ERR_TIMEOUT, 0, "no answer from the server within %.1f s",
+                           (double)db->timeout_ms / 1000);
+        }
+    }
+    return true;
+}
+
+bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
+{
+    if (db->given_up)
+        return err_set(err, ERR_LOST, 0, "the connection was given up after a statement without answer");
+    db->began_ms = clock_mono_ms();
+    if (mysql_send_query(db->my, sql, (unsigned long)n))
+        return db_impl_my_error(db, err);
+    if (!wait_answer(db, err))
+        return false;
+    return mysql_read_query_result(db->my) ? db_impl_my_error(db, err) : true;
+}
+
+bool db_impl_run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
+{
+    if (!*fmt)
+        return db_impl_run_n(db, sql, strlen(sql), err);
+    AUTO(str_done) Str bound = STR_INIT;
+    return db_bind(&bound, sql, fmt, ap, err) && db_impl_run_n(db, bound.p, bound.len, err);
+}
+
+static bool exec_v(Db *db, int64_t *ret_rows, int64_t *ret_id, Err *err, const char *sql, const char *fmt,
+                   va_list ap)
+{
+    if (!db_impl_run_v(db, err, sql, fmt, ap))
+        return false;
+    MYSQL_RES *res = mysql_store_result(db->my);
+    int64_t rows = (int64_t)mysql_affected_rows(db->my), id = (int64_t)mysql_insert_id(db->my);
+    if (!res && mysql_errno(db->my))
+        return db_impl_my_error(db, err);
+    if (res)
+        mysql_free_result(res);
+    if (!db_impl_drain(db, err))
+        return false;
+    *ret_rows = rows;
+    *ret_id = id;
+    return true;
+}
+
+bool db_exec(Db *db, Err *err, const char *sql, const char *fmt, ...)
+{
+    int64_t rows, id;
+    va_list ap;
+    va_start(ap, fmt);
+    bool ok = exec_v(db, &rows, &id, err, sql, fmt, ap);
+    va_end(ap);
+    return ok;
+}
+
+bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *err, const char *sql,
+                      const char *fmt, ...)
+{
+    int64_t rows, id;
+    va_list ap;
+    va_start(ap, fmt);
+    bool ok = exec_v(db, &rows, &id, err, sql, fmt, ap);
+    va_end(ap);
+    if (ok && ret_rows)
+        *ret_rows = rows;
+    if (ok && ret_insert_id)
+        *ret_insert_id = id;
+    return ok;
+}
+
+bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)
+{
+    Db *db;
+    if (!db_connect(target, DB_CONNECT_TIMEOUT_MS, &db, err))
+        return false;
+    AUTOFREE char *sql = xasprintf("KILL %llu", (unsigned long long)connection_id);
+    bool ok = db_exec(db, err, sql, "");
+    db_close(db);
+    return ok || err->code == 1094; /* no such connection: gone already */
+}

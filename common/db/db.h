@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The only way to a server. Blocking: called from worker threads and programs, never from a loop.
+ * Every connection has deadlines; values are bound or escaped here, identifiers quoted here.
+ * ERR_UNREACHABLE and ERR_AUTH come from connecting; ERR_LOST and ERR_TIMEOUT mean that the outcome of a
+ * statement is not known; ERR_DB carries the server's error number.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/str.h"
+
+typedef struct Db Db;
+typedef struct DbRows DbRows;
+
+typedef struct DbTarget {
+    char *defaults_file; /* [client] group: user, password, and what the fields below leave out; NULL: none
+                            read */
+    char *socket;        /* wins over host and port */
+    char *host;
+    int64_t port;
+    char *user, *password; /* NULL: from the defaults file */
+    char *database;
+    char *tls_ca, *tls_cert, *tls_key; /* demanded by the caller where the host is not loopback */
+} DbTarget;
+void db_target_done(DbTarget *t);
+void db_target_copy(DbTarget *to, const DbTarget *from);
+
+/* Each thread that uses connections calls these at its begin and end; the main thread need not. */
+void db_library_begin(void);
+void db_thread_begin(void);
+void db_thread_end(void);
+
+typedef enum DbFlavor { DB_MARIADB, DB_MYSQL } DbFlavor;
+enum { FLAVORS = 2 };
+
+typedef struct DbVersion {
+    DbFlavor flavor;
+    int major, minor, patch;
+    char text[64]; /* as the server says it */
+} DbVersion;
+
+enum { DB_CONNECT_TIMEOUT_MS = 5000 };
+
+/* Connects, detects the flavour, sets utf8mb4, SESSION sql_mode to a fixed strict value and time_zone +00:00.
+ * `timeout_ms` bounds the wait for each later statement's answer (0: none, only for job programs). It ends
+ * only our wait: after ERR_TIMEOUT the connection gives ERR_LOST for ever, and the statement goes on in the
+ * server until db_kill. */
+MUST_CHECK bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err);
+void db_close(Db *db);
+const DbVersion *db_version(const Db *db);
+uint64_t db_connection_id(const Db *db);
+/* The server's process at the other end of a unix socket (SO_PEERCRED), 0 over TCP. */
+pid_t db_server_pid(const Db *db);
+int64_t db_timeout(const Db *db);
+void db_set_timeout(Db *db, int64_t timeout_ms);
+MUST_CHECK bool db_ping(Db *db, Err *err);
+
+/* Bound values: `fmt` has one letter a parameter: s (const char *, NULL is SQL NULL), i (int64_t), b (const
+ * void *, size_t). SQL holds a ? for each. Statements without parameters take fmt "". */
+MUST_CHECK bool db_exec(Db *db, Err *err, const char *sql, const char *fmt, ...);
+MUST_CHECK bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *err, const char *sql,
+                                 const char *fmt, ...);
+/* Whole result in memory (bounded results only). */
+MUST_CHECK bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, ...);
+/* One row at a time, unbuffered (mysql_use_result), for large results; no parameters. */
+MUST_CHECK bool db_stream(Db *db, DbRows **ret, Err *err, const char *sql);
+
+/* Next row: true and *ret_more false at the end. Fields are valid until the next call. */
+MUST_CHECK bool db_next(DbRows *r, bool *ret_more, Err *err);
+size_t db_columns(const DbRows *r);
+const char *db_column_name(const DbRows *r, size_t i);
+int db_column_index(const DbRows *r,
+                    const char *name);               /* -1 where absent; status columns are fetched by name */
+bool db_column_is_binary(const DbRows *r, size_t i); /* charset binary: BLOB, BINARY, BIT, GEOMETRY */
+bool db_column_is_number(const DbRows *r, size_t i); /* integer, decimal or floating: needs no quotes */
+bool db_column_is_bit(const DbRows *r, size_t i);
+const char *db_field(const DbRows *r, size_t i, size_t *ret_n); /* NULL for SQL NULL; ret_n may be NULL */
+/* By name; "" / 0 for NULL or an absent column. */
+const char *db_text(const DbRows *r, const char *name);
+int64_t db_int(const DbRows *r, const char *name);
+void db_rows_free(DbRows *r);
+
+/* One value of one row; NULL (SQL) gives *ret = NULL; no row is ERR_NOT_FOUND. Owned. */
+MUST_CHECK bool db_value(Db *db, char **ret, Err *err, const char *sql, const char *fmt, ...);
+MUST_CHECK bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *fmt, ...);
+
+/* LOAD DATA LOCAL INFILE fed from a callback: returns bytes given, 0 at the end, -1 on error (fills err). */
+typedef ssize_t (*DbFeed)(void *arg, char *buffer, size_t n, Err *err);
+MUST_CHECK bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err);
+
+void db_quote_id(Str *out, const char *name);                     /* `a``b` */
+void db_quote_ids(Str *out, const StrList *names);                /* `a`, `b` */
+void db_quote_table(Str *out, const char *db, const char *table); /* `a`.`b` */
+void db_quote_str(Str *out, const char *bytes,
+                  size_t n); /* 'it\'s', valid under every sql_mode Siding sets */
+/* The statement with its values as literals, as db_exec sends it. Pure. */
+MUST_CHECK bool db_bind(Str *out, const char *sql, const char *fmt, va_list ap, Err *err);
+/* Splits "db.table" at its first dot; both owned. False if there is no dot or a part is empty. */
+bool db_split_table(const char *name, char **ret_db, char **ret_table);
+/* Kills a connection by id from a second connection (a timed-out statement goes on in the server). */
+MUST_CHECK bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err);

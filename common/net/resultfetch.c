@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resultfetch.h"
+
+#include <string.h>
+
+#include "common/file/fs.h"
+#include "common/file/json.h"
+#include "common/file/sha256.h"
+#include "common/wire/progress.h"
+#include "httpc.h"
+
+typedef struct Fetch {
+    const ResultSource *from;
+    const char *to;
+    int64_t done, total;
+    const char *name;
+} Fetch;
+
+enum { CALL_MS = 30000 };
+
+static char *remote_path(const Fetch *f, const char *name)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    str_adds(&out, "/v1/results/");
+    httpc_encode(&out, f->from->run);
+    str_addc(&out, '/');
+    for (const char *p = name; *p;) {
+        size_t n = strcspn(p, "/");
+        AUTOFREE char *part = xstrndup(p, n);
+        httpc_encode(&out, part);
+        p += n;
+        if (*p == '/')
+            str_addc(&out, *p++);
+    }
+    return str_take(&out);
+}
+
+/* A name from the other side becomes a path here: it must stay below the folder. */
+static bool name_is_safe(const char *name)
+{
+    if (!*name || *name == '/' || strchr(name, '\\'))
+        return false;
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, name, '/');
+    return !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
+}
+
+static bool count(void *arg, const char *bytes, size_t n)
+{
+    Fetch *f = arg;
+    (void)bytes;
+    f->done += (int64_t)n;
+    progress_set(f->done, f->total, f->name);
+    return true;
+}
+
+static bool download(Fetch *f, const char *name, const char *sum, const char *path, Err *err)
+{
+    AUTOFREE char *remote = remote_path(f, name), *dir = fs_dirname(path);
+    HttpCall call = {.base_url = f->from->url, .method = "GET", .path = remote, .tls = f->from->tls};
+    char got[65];
+    if (!fs_mkdirs(dir, 0700, err) || !httpc_download(&call, path, *sum ? sum : NULL, count, f, err))
+        return err_prefix(err, "%s", name);
+    if (!*sum)
+        return true;
+    if (!sha256_file(path, got, err))
+        return false;
+    return str_eq(got, sum) ? true
+                            : err_set(err, ERR_CORRUPT, 0,
+                                      "%s arrived damaged: SHA-256 %s, the manifest says %s", name, got, sum);
+}
+
+static bool fetch_one(Fetch *f, const json_t *file, Err *err)
+{
+    Err ignored;
+    const char *name = json_str(file, "name"), *sum = json_str(file, "sha256");
+    if (!name_is_safe(name) || strlen(sum) != 64)
+        return err_set(err, ERR_PROTOCOL, 0, "the manifest names a file \"%.100s\" that cannot be taken",
+                       name);
+    AUTOFREE char *path = xasprintf("%s/%s", f->to, name);
+    char got[65];
+    int64_t size = json_int(file, "compressed_bytes");
+    f->name = name;
+    if (fs_size(path) == size && sha256_file(path, got, &ignored) && str_eq(got, sum)) {
+        f->done += size;
+        return true;
+    }
+    if (fs_size(path) >= size && !fs_remove(path, err))
+        return false;
+    f->done += fs_size(path) > 0 ? fs_size(path) : 0;
+    return download(f, name, sum, path, err);
+}
+
+static bool fetch_all(Fetch *f, const json_t *manifest, Err *err)
+{
+    const json_t *files = json_object_get(manifest, "files"), *file;
+    size_t i;
+    json_array_foreach((json_t *)files, i, file) f->total += json_int(file, "compressed_bytes");
+    progress_start("bytes");
+    json_array_foreach((json_t *)files, i, file) if (!fetch_one(f, file, err)) return false;
+    progress_end();
+    return true;
+}
+
+/* Small, and compared with the manifest by whoever reads it: always taken anew. */
+static bool fetch_sums(Fetch *f, Err *err)
+{
+    AUTOFREE char *path = xasprintf("%s/SHA256SUMS", f->to);
+    return fs_remove(path, err) && download(f, "SHA256SUMS", "", path, err);
+}
+
+bool resultfetch(const ResultSource *from, const char *to, Err *err)
+{
+    AUTOJSON json_t *manifest = NULL;
+    httpc_keep_connections();
+    Fetch now = {.from = from, .to = to}, *f = &now;
+    AUTOFREE char *remote = remote_path(f, "manifest.json"), *path = xasprintf("%s/manifest.json", to);
+    HttpCall call = {.base_url = f->from->url,
+                     .method = "GET",
+                     .path = remote,
+                     .timeout_ms = CALL_MS,
+                     .tls = f->from->tls};
+    if (!fs_mkdirs(f->to, 0700, err) || !httpc_call(&call, &manifest, err))
+        return err_prefix(err, "result %s of %s", f->from->run, f->from->url);
+    if (!str_eq(json_str(manifest, "run"), f->from->run))
+        return err_set(err, ERR_PROTOCOL, 0, "%s answered with the manifest of run \"%s\", not of %s",
+                       f->from->url, json_str(manifest, "run"), f->from->run);
+    return fetch_all(f, manifest, err) && fetch_sums(f, err) && fs_sync_dir(f->to, err) &&
+           json_replace_file(path, manifest, 0600, err);
+}

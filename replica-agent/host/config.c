@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/file/fs.h"
+#include "common/net/http.h"
+#include "replica-agent/core/joblist.h"
+
+#define FIELD(name) offsetof(AgentConfig, name)
+#define IN(group, name) (FIELD(group.name) - FIELD(group))
+
+enum { DAY_MS = 86400000 };
+
+static const ConfOption server_options[] = {
+    {"socket", CONF_PATH, IN(server, socket),
+     .doc = "The server's unix socket; the agent then also knows the server's process, which proves over a "
+            "pause that it is the same one."},
+    {"address", CONF_STR, IN(server, address), .fallback = "127.0.0.1",
+     .doc = "The server's address as other hosts reach it."},
+    {"port", CONF_INT, IN(server, port), .fallback = "3306", .min = 1, .max = 65535, .doc = "Its port."},
+    {"defaults_file", CONF_PATH, IN(server, defaults_file), .required = true,
+     .doc = "Option file with user and password of the agent's account (siding_agent), mode 0600."},
+    {"rescue_defaults_file", CONF_PATH, IN(server, rescue_defaults_file),
+     .doc = "Option file of the account that replays kept transactions after a crash (siding_rescue), mode "
+            "0600. "
+            "MariaDB only, and needed there on every replica."},
+    {"vault_dir", CONF_PATH, IN(server, vault_dir),
+     .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
+            "system. Without it they stand beside the relay files. Not a folder inside the data directory: "
+            "MariaDB would show it as a database."},
+    {0},
+};
+
+static const ConfOption tls_options[] = {
+    {"certificate_file", CONF_PATH, offsetof(Tls, certificate_file),
+     .doc = "Certificate (PEM, with its chain)."},
+    {"key_file", CONF_PATH, offsetof(Tls, key_file), .doc = "Its key (PEM, mode 0600)."},
+    {"ca_file", CONF_PATH, offsetof(Tls, ca_file), .doc = "Certificates of the CA that signs every peer."},
+    {0},
+};
+
+static const ConfOption hook_options[] = {
+    {"before_pause", CONF_PATH, IN(hooks, before_pause),
+     .doc = "Program run before the replica is paused, for instance to take it out of a read pool and wait "
+            "until its "
+            "readers have left. It is told SIDING_HOOK, SIDING_NODE, SIDING_SERVER, SIDING_RUN_ID (empty: by "
+            "hand), "
+            "SIDING_REASON and SIDING_GTID by its environment."},
+    {"after_caught_up", CONF_PATH, IN(hooks, after_caught_up),
+     .doc = "Program run once it has caught up with its own settings, and whenever before_pause was called "
+            "and no "
+            "pause came of it. Tried three times."},
+    {"timeout", CONF_DURATION, IN(hooks, timeout_ms), .fallback = "30s", .min = 100, .max = 3600000,
+     .doc = "Longest run of a hook; then it is killed with all its processes, and has failed."},
+    {"on_failure", CONF_STR, IN(hooks, on_failure), .fallback = "refuse", .choices = "refuse|ignore",
+     .doc = "Whether a before_pause that fails refuses the pause."},
+    {0},
+};
+
+static const ConfOption result_options[] = {
+    {"spool_limit_bytes", CONF_INT, offsetof(ResultConfig, spool_limit_bytes), .fallback = "0", .min = 0,
+     .max = INT64_MAX,
+     .doc = "Most that the results in spool_dir may take together, as if its disk were of this size: what "
+            "min_free_bytes "
+            "says of a full disk holds; 0: as much as there is."},
+    {"destinations", CONF_STRS, offsetof(ResultConfig, destinations),
+     .doc = "Nodes, and folders on this host such as a mounted one, that get a copy of each result of jobs "
+            "that name "
+            "none: a result that is on one host only dies with it."},
+    {NULL},
+};
+
+const ConfOption agent_config_options[] = {
+    {"node", CONF_STR, FIELD(node), .required = true, .doc = "This host's name in the cluster."},
+    {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true,
+     .doc = "Name of the cluster; a coordinator of another cluster is refused."},
+    {"listen", CONF_STRS, FIELD(listen), .required = true,
+     .doc = "Addresses of the API: \"127.0.0.1:7310\", \"unix:/run/siding/agent.sock\". Any address that is "
+            "neither a unix socket nor loopback needs tls."},
+    {"advertise_url", CONF_STR, FIELD(advertise_url), .required = true,
+     .doc = "Where other agents fetch results from: \"http://127.0.0.1:7310\" on loopback, else "
+            "\"https://host:7310\"."},
+    {"state_dir", CONF_PATH, FIELD(state_dir), .required = true,
+     .doc = "Folder of the lease and the journals: a few kilobytes that must survive. One agent per folder."},
+    {"spool_dir", CONF_PATH, FIELD(spool_dir), .required = true, .doc = "Folder of results."},
+    {"jobs_dir", CONF_PATH, FIELD(jobs_dir),
+     .doc = "Folder of job files (*.conf); without it only dumps can run."},
+    {"server", CONF_GROUP, FIELD(server), .required = true, .group = server_options,
+     .doc = "The server of this host."},
+    {"job_defaults_file", CONF_PATH, FIELD(job_defaults_file),
+     .doc = "Option file with user and password that jobs read with (siding_job), mode 0600."},
+    {"load_defaults_file", CONF_PATH, FIELD(load_defaults_file),
+     .doc = "Option file with user and password that results are loaded with (siding_load), mode 0600."},
+    {"log_format", CONF_STR, FIELD(log_format), .fallback = "text", .choices = "text|json",
+     .doc = "Form of the log lines on stderr."},
+    {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",
+     .doc = "Least level that is logged."},
+    {"min_free_bytes", CONF_INT, FIELD(min_free_bytes), .fallback = "104857600", .min = 0, .max = INT64_MAX,
+     .doc =
+         "A job ends, and none begins, when the spool folder, the state folder or the disk of the relay logs "
+         "has less free space than this. For the relay logs it is at least what arrives in two minutes."},
+    {"keep", CONF_INT, FIELD(keep), .fallback = "0", .min = 0, .max = 100000,
+     .doc = "Results kept of a job whose file names no number, and of dumps of the same databases: the "
+            "newest so "
+            "many. What an upload still needs stays, and so does the last one. 0: all."},
+    {"keep_for", CONF_DURATION, FIELD(keep_for_ms), .fallback = "0", .min = 0,
+     .doc = "Age at which a result goes, the last one excepted; 0: none."},
+    {"result", CONF_GROUP, FIELD(result), .group = result_options,
+     .doc = "What becomes of results, those of dumps too."},
+    {"dump_encryption", CONF_GROUP, FIELD(dump_encryption), .group = encryption_options,
+     .doc = "A program that encrypts each file of a dump; jobs name theirs in their own files."},
+    {"relay_log_dir", CONF_PATH, FIELD(relay_log_dir),
+     .doc = "Folder of the server's relay logs, whose disk is watched; left out: as the server says, where "
+            "it is "
+            "reached by a unix socket."},
+    {"ballast_bytes", CONF_INT, FIELD(ballast_bytes), .fallback = "67108864", .min = 0, .max = INT64_MAX,
+     .doc =
+         "Size of a file beside a replica's relay logs that is removed when their disk is about to run full, "
+         "so that the server goes on answering; made again when there is room. 0: none."},
+    {"relay_limit_bytes", CONF_INT, FIELD(relay_limit_bytes), .fallback = "0", .min = 0, .max = INT64_MAX,
+     .doc = "Most that may arrive in the relay logs during a pause; 0: no limit."},
+    {"catchup_limit", CONF_DURATION, FIELD(catchup_limit_ms), .fallback = "0", .min = 0,
+     .max = 14 * (int64_t)DAY_MS,
+     .doc = "Most that catching up may be estimated to take, from what has arrived and the rate of the last "
+            "catch-up; 0: no limit."},
+    {"at_limit", CONF_STR, FIELD(at_limit), .fallback = "stop", .choices = "stop|kill|let-finish",
+     .doc = "What happens to a job at a limit: it is asked to stop (and killed after stop_grace), killed at "
+            "once, "
+            "or only warned about. let-finish still ends at the longest pause and before a disk is full. The "
+            "replica resumes in any case."},
+    {"limit_warn_percent", CONF_INT, FIELD(limit_warn_percent), .fallback = "80", .min = 10, .max = 100,
+     .doc = "From this part of a limit on it is warned about."},
+    {"allow_delayed", CONF_BOOL, FIELD(allow_delayed), .fallback = "false",
+     .doc = "Whether a replica with a configured delay may be paused."},
+    {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
+     .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
+    {"hooks", CONF_GROUP, FIELD(hooks), .group = hook_options,
+     .doc = "Programs that are told about pauses. No shell, no arguments."},
+    {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,
+     .doc = "A pause whose coordinator has not been heard for this long is warned about; the job goes on and "
+            "the "
+            "replica resumes without it."},
+    {"allow_dump", CONF_BOOL, FIELD(allow_dump), .fallback = "true", .doc = "Whether dumps may run here."},
+    {"buffer_sync", CONF_STR, FIELD(buffer_sync), .fallback = "agent", .choices = "agent|server|none",
+     .doc =
+         "Who brings what a paused replica receives to the disk: \"agent\" syncs the newest relay file every "
+         "100 ms, so that a crash of the machine loses at most what arrived since; \"server\" sets "
+         "sync_relay_log=1 for the pause, which makes commits of the primary wait for the disk of a "
+         "semi-sync "
+         "replica; \"none\" leaves it to the server's own setting."},
+    {"boost", CONF_BOOL, FIELD(boost), .fallback = "true",
+     .doc = "Whether durability is relaxed and parallel apply raised while a replica catches up. The "
+            "originals are written down first and put back."},
+    {"boost_trials", CONF_BOOL, FIELD(boost_trials), .fallback = "true",
+     .doc =
+         "Whether several ways of parallel apply are tried for a moment each while a replica catches up, and "
+         "the fastest kept and remembered. Each try stops the applier for a moment."},
+    {"boost_trials_above", CONF_DURATION, FIELD(boost_trials_above_ms), .fallback = "10s", .max = 86400000,
+     .doc = "With less time left nothing is tried: a trial costs half a second or more."},
+    {"boost_workers", CONF_INT, FIELD(boost_workers), .fallback = "8", .min = 0, .max = 256,
+     .doc = "Parallel apply threads while catching up; never fewer than the server has."},
+    {"boost_queue_bytes", CONF_INT, FIELD(boost_queue_bytes), .fallback = "0", .min = 0, .max = 1LL << 30,
+     .doc = "Memory for what is read ahead of the parallel apply threads while catching up, where the server "
+            "has "
+            "less; 0: as the server has. Measure before you raise it: MariaDB may use it once for each "
+            "thread, and "
+            "applied small transactions at half the rate with 16 MB instead of its own 128 KB."},
+    {"boost_last_acknowledger", CONF_BOOL, FIELD(boost_last_acknowledger), .fallback = "false",
+     .doc =
+         "Whether durability stays relaxed while this is the only replica that acknowledges the primary's "
+         "commits (semi-sync). If not, its own durability is put back as soon as the coordinator sees that; "
+         "it applies in parallel all the same."},
+    {"probe_interval", CONF_DURATION, FIELD(probe_interval_ms), .fallback = "200ms", .min = 20, .max = 10000,
+     .doc = "Time between two looks at the server."},
+    {"statement_timeout", CONF_DURATION, FIELD(statement_timeout_ms), .fallback = "5s", .min = 1000,
+     .max = 60000, .doc = "Longest wait for an ordinary statement."},
+    {"stop_timeout", CONF_DURATION, FIELD(stop_timeout_ms), .fallback = "30s", .min = 1000, .max = 600000,
+     .doc = "Longest wait for the applier to stop (it ends its transaction or DDL first) before a pause is "
+            "given up."},
+    {"applied_timeout", CONF_DURATION, FIELD(applied_timeout_ms), .fallback = "10m", .min = 1000,
+     .max = DAY_MS, .doc = "Longest wait for a run's own submission to be applied here."},
+    {"barrier_timeout", CONF_DURATION, FIELD(barrier_timeout_ms), .fallback = "60s", .min = 1000,
+     .max = 3600000,
+     .doc = "A frozen replica that waits for the others resumes when it has not heard from the coordinator "
+            "for this long."},
+    {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 1000,
+     .max = 14 * (int64_t)DAY_MS, .doc = "Longest pause, whatever a run asks for."},
+    {"split_silence", CONF_DURATION, FIELD(split_silence_ms), .fallback = "30s", .min = 5000, .max = 3600000,
+     .doc =
+         "Of a job split over several replicas: one whose program is not heard of for so long is given up, "
+         "and the others do its part."},
+    {"stop_grace", CONF_DURATION, FIELD(stop_grace_ms), .fallback = "15s", .min = 100, .max = 3600000,
+     .doc = "Time between asking a job to end (SIGTERM) and ending it (SIGKILL to its whole group)."},
+    {"sleep_grace", CONF_DURATION, FIELD(sleep_grace_ms), .fallback = "5s", .min = 100, .max = 3600000,
+     .doc = "Time a job has to put itself to sleep (SIGTSTP) before it is stopped where it is (SIGSTOP)."},
+    {"tls", CONF_GROUP, FIELD(tls), .group = tls_options,
+     .doc = "Certificates for this program as a server and towards other agents."},
+    {0},
+};
+
+static bool is_name(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return *text && text[strspn(text, allowed)] == 0;
+}
+
+static bool check_names(const char *path, const AgentConfig *c, Err *err)
+{
+    if (!is_name(c->node))
+        return conf_error(err, path, "node", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
+                          c->node);
+    return true;
+}
+
+static bool check_listen(const char *path, const AgentConfig *c, Err *err)
+{
+    if (c->listen.n == 0)
+        return conf_error(err, path, "listen", "no address; write for instance [ \"127.0.0.1:7310\" ]");
+    for (size_t i = 0; i < c->listen.n; i++)
+        if (!http_address_is_local(c->listen.v[i]) && !tls_is_set(&c->tls))
+            return conf_error(err, path, "listen",
+                              "\"%s\" is neither a unix socket nor loopback: it needs tls with "
+                              "certificate_file, key_file and ca_file",
+                              c->listen.v[i]);
+    return true;
+}
+
+bool agent_config_load(const char *path, AgentConfig *ret, Err *err)
+{
+    AgentConfig c = {0};
+    if (!conf_load(path, agent_config_options, &c, err))
+        return false;
+    if (!check_names(path, &c, err) || !check_listen(path, &c, err) || !tls_check(&c.tls, err)) {
+        agent_config_free(&c);
+        return false;
+    }
+    *ret = c;
+    return true;
+}
+
+void agent_config_free(AgentConfig *c)
+{
+    conf_free(agent_config_options, c);
+}
+
+DbTarget agent_config_target(const AgentConfig *c)
+{
+    return (DbTarget){
+        .defaults_file = c->server.defaults_file,
+        .socket = c->server.socket,
+        .host = c->server.socket ? NULL : c->server.address,
+        .port = c->server.port,
+    };
+}
+
+DbTarget agent_config_rescue_target(const AgentConfig *c)
+{
+    DbTarget t = agent_config_target(c);
+    if (c->server.rescue_defaults_file)
+        t.defaults_file = c->server.rescue_defaults_file;
+    return t;
+}
+
+/* ---- job files ------------------------------------------------------------------------------------ */
+
+static bool check_job(const char *path, const JobFile *f, Err *err)
+{
+    if (!is_name(f->name))
+        return conf_error(err, path, "name", "\"%s\" may hold letters, digits, '-', '_' and '.' only",
+                          f->name);
+    if (str_eq(f->name, "dump"))
+        return conf_error(err, path, "name", "\"dump\" is built in");
+    for (size_t i = 0; i < f->allow_args.n; i++) {
+        Err why;
+        if (!joblist_check_pattern(f->allow_args.v[i], &why))
+            return conf_error(err, path, "allow_args", "%s", why.text);
+    }
+    return true;
+}
+
+static void job_done(JobConfig *j)
+{
+    free(STEAL(j->path));
+    job_file_done(&j->f);
+}
+
+static bool load_job(const char *path, const JobList *known, JobConfig *ret, Err *err)
+{
+    JobConfig j = {0};
+    if (!job_file_load(path, &j.f, err))
+        return false;
+    bool ok = check_job(path, &j.f, err);
+    const JobConfig *other = ok ? job_list_find(known, j.f.name) : NULL;
+    if (other)
+        ok = conf_error(err, path, "name", "\"%s\" is already defined in %s", j.f.name, other->path);
+    if (!ok) {
+        job_done(&j);
+        return false;
+    }
+    j.path = xstrdup(path);
+    *ret = j;
+    return true;
+}
+
+static JobConfig *add_job(JobList *l)
+{
+    l->v = xrealloc(l->v, (l->n + 1) * sizeof *l->v);
+    memset(&l->v[l->n], 0, sizeof *l->v);
+    return &l->v[l->n++];
+}
+
+static void add_dump(const AgentConfig *c, JobList *l)
+{
+    JobFile *j = &add_job(l)->f;
+    j->name = xstrdup("dump");
+    j->kind = xstrdup("dump");
+    j->on = xstrdup("replica");
+    j->upload = xstrdup("none");
+    j->nice = 10;
+    j->encryption.program = xstrdup(c->dump_encryption.program);
+    j->encryption.suffix = xstrdup(c->dump_encryption.suffix);
+    strlist_add_all(&j->encryption.args, &c->dump_encryption.args);
+    static const char *const allow[] = {"--threads=[0-9]+",
+                                        "--compress=[a-z]+(:[0-9]+)?",
+                                        "--database=[^/]+",
+                                        "--table=.+",
+                                        "--match=.+",
+                                        "--exclude=.+",
+                                        "--format=[a-z]+",
+                                        "--rows-per-file=[0-9]+",
+                                        "--bytes-per-file=[0-9]+[kKmMgG]?",
+                                        "--schema-only",
+                                        "--data-only",
+                                        "--no-[a-z-]+"};
+    for (size_t i = 0; i < COUNT(allow); i++)
+        strlist_add(&j->allow_args, allow[i]);
+}
+
+static void load_dir(const char *dir, JobList *l)
+{
+    Err err;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (!fs_list(dir, &names, &err)) {
+        if (err.kind != ERR_NOT_FOUND)
+            strlist_addf(&l->warnings, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < names.n; i++) {
+        if (!str_ends(names.v[i], ".conf") || names.v[i][0] == '.')
+            continue;
+        AUTOFREE char *path = xasprintf("%s/%s", dir, names.v[i]);
+        JobConfig j;
+        if (load_job(path, l, &j, &err))
+            *add_job(l) = j;
+        else
+            strlist_addf(&l->warnings, "job file left out: %s", err.text);
+    }
+}
+
+void job_list_load(const AgentConfig *c, JobList *ret)
+{
+    job_list_done(ret);
+    if (c->allow_dump)
+        add_dump(c, ret);
+    if (c->jobs_dir)
+        load_dir(c->jobs_dir, ret);
+}
+
+void job_list_done(JobList *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        job_done(&l->v[i]);
+    free(l->v);
+    strlist_done(&l->warnings);
+    *l = (JobList){0};
+}
+
+const JobConfig *job_list_find(const JobList *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (str_eq(l->v[i].f.name, name))
+            return &l->v[i];
+    return NULL;
+}
