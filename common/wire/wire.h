@@ -1,305 +1,363 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The objects that travel between coordinator, agents and clients, and stand in journals. Each is a
- * struct with a field table; one reader and one writer serve them all. Times are milliseconds since the
+ * The objects that travel between coordinator, agents and clients, and stand in journals: one list of members
+ * each (see wire_fields.h), from which struct and field table are made. Times are milliseconds since the
  * epoch in memory and RFC 3339 UTC in JSON; sizes bytes; a NULL string or a zero time is null.
- * Unknown fields are ignored when reading, so that a newer peer may say more.
  */
 #pragma once
 
-#include "common/file/json.h"
+#include "wire_fields.h"
 
-typedef enum WireType {
-    WIRE_STR,  /* char * */
-    WIRE_INT,  /* int64_t */
-    WIRE_NUM,  /* double */
-    WIRE_BOOL, /* bool */
-    WIRE_TIME, /* int64_t ms */
-    WIRE_STRS, /* StrList */
-    WIRE_JSON, /* json_t *, any value */
-    WIRE_OBJ,  /* embedded struct */
-    WIRE_LIST, /* WireList of structs */
-} WireType;
-
-typedef struct WireField {
-    const char *name;
-    WireType type;
-    size_t offset;
-    const struct WireField *fields; /* WIRE_OBJ, WIRE_LIST */
-    size_t size;                    /* WIRE_LIST: one element */
-} WireField;
-
-typedef struct WireList {
-    void *v;
-    size_t n;
-} WireList;
-
-json_t *wire_write(const WireField *fields, const void *s);
-/* `s` is zeroed or a value to be replaced; on failure it is freed and zeroed. Errors are ERR_PROTOCOL and
- * name the field. */
-MUST_CHECK bool wire_read(const WireField *fields, const json_t *j, void *s, Err *err);
-void wire_free(const WireField *fields, void *s);                    /* frees what s holds and zeroes it */
-void wire_copy(const WireField *fields, void *to, const void *from); /* deep; `to` zeroed */
-/* A new zeroed element at the end of a list; pointers into the list die with it. */
-void *wire_list_add(WireList *list, size_t size);
+/* clang-format off */
 
 /* ---- what a person asked for ------------------------------------------------------------------ */
 
 /* Task kinds: "dump", "index", "command", "upload". Where: "replica" or "primary". */
 enum { REPLICAS_ALL = -1 }; /* as many as are free */
 
-typedef struct TaskSpec {
-    char *job;  /* a name in the agents' configuration; "dump" is built in */
-    char *kind; /* may be NULL: that of the job */
-    char *on;   /* may be NULL: that of the job */
-    char *name; /* -N; NULL: the job's name */
-    char *user;
-    StrList args; /* appended to the job's own, each must match its allow_args */
-    int64_t priority;
-    int64_t replicas; /* 1, N frozen at one GTID, or REPLICAS_ALL */
-    int64_t run_at;   /* time */
-    int64_t sleeptime_ms;
-    bool fixed_time;
-    int64_t sequence_id;
-    char *window;
-    char *unique;           /* refuse while another task of this unique name is not ended */
-    int64_t max_attempts;   /* 0 and 1: no retry */
-    int64_t pause_limit_ms; /* longest pause; 0: the configured one */
-    json_t *options;        /* job options beside args, e.g. {"databases": ["a"]} */
-} TaskSpec;
+#define TASK_SPEC_LIST(F, T)                                                           \
+    F(T, STR, job) /* a name in the agents' configuration; "dump" is built in */       \
+    F(T, STR, kind) /* may be NULL: that of the job */                                 \
+    F(T, STR, on) /* may be NULL: that of the job */                                   \
+    F(T, STR, name) /* -N; NULL: the job's name */                                     \
+    F(T, STR, user)                                                                    \
+    F(T, STRS, args) /* appended to the job's own, each must match its allow_args */   \
+    F(T, INT, priority)                                                                \
+    F(T, INT, replicas) /* 1, N frozen at one GTID, or REPLICAS_ALL */                 \
+    F(T, TIME, run_at)                                                                 \
+    F(T, INT, sleeptime_ms)                                                            \
+    F(T, BOOL, fixed_time)                                                             \
+    F(T, INT, sequence_id)                                                             \
+    F(T, STR, window)                                                                  \
+    F(T, STR, unique) /* refuse while another task of this unique name is not ended */ \
+    F(T, INT, max_attempts) /* 0 and 1: no retry */                                    \
+    F(T, INT, pause_limit_ms) /* longest pause; 0: the configured one */               \
+    F(T, JSON, options) /* job options beside args, e.g. {"databases": ["a"]} */
+WIRE_STRUCT(TaskSpec, TASK_SPEC_LIST);
 extern const WireField task_spec_fields[];
 
 /* ---- coordinator → agent ----------------------------------------------------------------------- */
 
-typedef struct RunSource { /* where a result is, and the list of a split run */
-    char *run, *node, *url;
-    int64_t shard;
-} RunSource;
+/* Where a result is, and the list of a split run. */
+#define RUN_SOURCE_LIST(F, T) \
+    F(T, STR, run)            \
+    F(T, STR, node)           \
+    F(T, STR, url)            \
+    F(T, INT, shard)
+WIRE_STRUCT(RunSource, RUN_SOURCE_LIST);
 
 /* To the agent of a run's first replica: results of the others, which come into its own. */
-typedef struct GatherOrder {
-    WireList sources; /* RunSource */
-} GatherOrder;
+#define GATHER_ORDER_LIST(F, T) \
+    F(T, LIST, sources, RunSource, run_source_fields)
+WIRE_STRUCT(GatherOrder, GATHER_ORDER_LIST);
 extern const WireField gather_order_fields[];
 
-typedef struct RunSpec {
-    char *run; /* "12.1" */
-    char *cluster_name;
-    char *kind, *job, *on;
-    StrList args;
-    json_t *options;
-    int64_t term;
-    bool barrier;         /* several replicas: stay frozen until /align and /go */
-    bool during_catch_up; /* begins once after_gtid is applied, also where the run before has not caught up */
-    char *after_gtid;     /* must be applied before the pause, so that the job sees its own submission */
-    int64_t claimed_at;   /* by the primary's clock, before after_gtid was read; 0: not known */
-    int64_t shard, shards;
-    int64_t pause_limit_ms;   /* as submitted; 0: the job's */
-    int64_t pause_default_ms; /* where the job names none either */
-    RunSource source;         /* of an upload */
-    RunSource first;          /* of a run on several replicas: the agent of shard 0 */
-} RunSpec;
+#define RUN_SPEC_LIST(F, T)                                                                               \
+    F(T, STR, run) /* "12.1" */                                                                           \
+    F(T, STR, cluster_name)                                                                               \
+    F(T, STR, kind)                                                                                       \
+    F(T, STR, job)                                                                                        \
+    F(T, STR, on)                                                                                         \
+    F(T, STRS, args)                                                                                      \
+    F(T, JSON, options)                                                                                   \
+    F(T, INT, term)                                                                                       \
+    F(T, BOOL, barrier) /* several replicas: stay frozen until /align and /go */                          \
+    /* begins once after_gtid is applied, also where the run before has not caught up */                  \
+    F(T, BOOL, during_catch_up)                                                                           \
+    F(T, STR, after_gtid) /* must be applied before the pause, so that the job sees its own submission */ \
+    F(T, TIME, claimed_at) /* by the primary's clock, before after_gtid was read; 0: not known */         \
+    F(T, INT, shard)                                                                                      \
+    F(T, INT, shards)                                                                                     \
+    F(T, INT, pause_limit_ms) /* as submitted; 0: the job's */                                            \
+    F(T, INT, pause_default_ms) /* where the job names none either */                                     \
+    F(T, OBJ, source, RunSource, run_source_fields) /* of an upload */                                    \
+    F(T, OBJ, first, RunSource, run_source_fields) /* of a run on several replicas: the agent of shard 0 */
+WIRE_STRUCT(RunSpec, RUN_SPEC_LIST);
 extern const WireField run_spec_fields[];
 
-typedef struct RunAlign {
-    char *gtid, *source_file;
-    int64_t source_pos;
-} RunAlign;
+#define RUN_ALIGN_LIST(F, T) \
+    F(T, STR, gtid)          \
+    F(T, STR, source_file)   \
+    F(T, INT, source_pos)
+WIRE_STRUCT(RunAlign, RUN_ALIGN_LIST);
 extern const WireField run_align_fields[];
 
 /* ---- agent → coordinator ----------------------------------------------------------------------- */
 
-typedef struct WireProgress {
-    int64_t done, total;
-    char *unit, *note;
-} WireProgress;
+#define WIRE_PROGRESS_LIST(F, T) \
+    F(T, INT, done)              \
+    F(T, INT, total)             \
+    F(T, STR, unit)              \
+    F(T, STR, note)
+WIRE_STRUCT(WireProgress, WIRE_PROGRESS_LIST);
 extern const WireField progress_fields[];
 
-typedef struct Replay {
-    int64_t backlog_trx;  /* received and not yet applied */
-    int64_t buffered_trx; /* at the moment of resume */
-    int64_t applied_trx;
-    int64_t backlog_bytes; /* -1: not known */
-    double byte_rate;      /* bytes of binary log a second */
-    char *next_run;        /* that began before this one had caught up */
-    char *way;             /* how it is applied: a way of the flavour, "" without boost */
-    double seconds;        /* since resume, until caught up */
-    double rate;           /* transactions/s applied */
-    double write_rate;     /* transactions/s that arrived during the pause */
-    double eta_s;
-    bool settings_restored;
-    char *error; /* replication broke while catching up */
-} Replay;
+#define REPLAY_LIST(F, T)                                                          \
+    F(T, INT, backlog_trx) /* received and not yet applied */                      \
+    F(T, INT, buffered_trx) /* at the moment of resume */                          \
+    F(T, INT, applied_trx)                                                         \
+    F(T, INT, backlog_bytes) /* -1: not known */                                   \
+    F(T, NUM, byte_rate) /* bytes of binary log a second */                        \
+    F(T, STR, next_run) /* that began before this one had caught up */             \
+    F(T, STR, way) /* how it is applied: a way of the flavour, "" without boost */ \
+    F(T, NUM, seconds) /* since resume, until caught up */                         \
+    F(T, NUM, rate) /* transactions/s applied */                                   \
+    F(T, NUM, write_rate) /* transactions/s that arrived during the pause */       \
+    F(T, NUM, eta_s)                                                               \
+    F(T, BOOL, settings_restored)                                                  \
+    F(T, STR, error) /* replication broke while catching up */
+WIRE_STRUCT(Replay, REPLAY_LIST);
 extern const WireField replay_fields[];
 
 /* States: accepted pausing frozen running sleeping sealing resuming caught_up gathering ended.
  * Outcome: NULL while under way, then ok, error, killed, stopped. A failed run still walks resuming →
  * caught_up. */
-typedef struct AgentRun {
-    RunSpec spec;
-    char *state, *outcome, *error_kind, *error;
-    char *gtid, *binlog_gtid, *source_file; /* where the replica stands stopped */
-    int64_t source_pos;
-    bool aligned; /* barrier: stands at the common GTID */
-    int64_t accepted_at, paused_at, frozen_at, started_at, job_ended_at, resumed_at, caught_up_at,
-        finished_at;
-    WireProgress progress;
-    Replay replay;
-    char *result_dir;
-    bool sealed;
-    json_t *manifest;       /* once sealed, without the files' list when that is long */
-    json_t *outcome_detail; /* of an upload: what the loader said */
-    int64_t result_bytes, result_compressed_bytes;
-    char *note;    /* what it is doing or waiting for, for people */
-    bool split;    /* its program takes pieces of work from a list: set on shard 0 */
-    StrList lost;  /* shards whose work was given to the others */
-    bool gathered; /* its result holds those of the other shards */
-    char *gather_error;
-} AgentRun;
+#define AGENT_RUN_LIST(F, T)                                                             \
+    F(T, OBJ, spec, RunSpec, run_spec_fields)                                            \
+    F(T, STR, state)                                                                     \
+    F(T, STR, outcome)                                                                   \
+    F(T, STR, error_kind)                                                                \
+    F(T, STR, error)                                                                     \
+    /* where the replica stands stopped */                                               \
+    F(T, STR, gtid)                                                                      \
+    F(T, STR, binlog_gtid)                                                               \
+    F(T, STR, source_file)                                                               \
+    F(T, INT, source_pos)                                                                \
+    F(T, BOOL, aligned) /* barrier: stands at the common GTID */                         \
+    F(T, TIME, accepted_at)                                                              \
+    F(T, TIME, paused_at)                                                                \
+    F(T, TIME, frozen_at)                                                                \
+    F(T, TIME, started_at)                                                               \
+    F(T, TIME, job_ended_at)                                                             \
+    F(T, TIME, resumed_at)                                                               \
+    F(T, TIME, caught_up_at)                                                             \
+    F(T, TIME, finished_at)                                                              \
+    F(T, OBJ, progress, WireProgress, progress_fields)                                   \
+    F(T, OBJ, replay, Replay, replay_fields)                                             \
+    F(T, STR, result_dir)                                                                \
+    F(T, BOOL, sealed)                                                                   \
+    F(T, JSON, manifest) /* once sealed, without the files' list when that is long */    \
+    F(T, JSON, outcome_detail) /* of an upload: what the loader said */                  \
+    F(T, INT, result_bytes)                                                              \
+    F(T, INT, result_compressed_bytes)                                                   \
+    F(T, STR, note) /* what it is doing or waiting for, for people */                    \
+    F(T, BOOL, split) /* its program takes pieces of work from a list: set on shard 0 */ \
+    F(T, STRS, lost) /* shards whose work was given to the others */                     \
+    F(T, BOOL, gathered) /* its result holds those of the other shards */                \
+    F(T, STR, gather_error)
+WIRE_STRUCT(AgentRun, AGENT_RUN_LIST);
 extern const WireField agent_run_fields[];
 
-typedef struct ServerState {
-    bool up;
-    char *error;
-    char *flavor, *version, *address;
-    int64_t port, server_id, uptime_s;
-    bool is_replica, uses_gtid, sql_running, read_only;
-    char *io; /* no, connecting, yes */
-    char *source_host, *source_file;
-    int64_t source_port, source_pos; /* coordinates of the applied position */
-    char *applied, *binlog, *received;
-    int64_t relay_bytes;
-    int64_t semi_sync_acks; /* replicas that acknowledge its commits; -1: it waits for none */
-    bool acknowledges;      /* to its source, with semi-sync */
-    char *io_error, *sql_error;
-    int64_t read_at; /* time */
-} ServerState;
+#define SERVER_STATE_LIST(F, T)                                                                  \
+    F(T, BOOL, up)                                                                               \
+    F(T, STR, error)                                                                             \
+    F(T, STR, flavor)                                                                            \
+    F(T, STR, version)                                                                           \
+    F(T, STR, address)                                                                           \
+    F(T, INT, port)                                                                              \
+    F(T, INT, server_id)                                                                         \
+    F(T, INT, uptime_s)                                                                          \
+    F(T, BOOL, is_replica)                                                                       \
+    F(T, BOOL, uses_gtid)                                                                        \
+    F(T, BOOL, sql_running)                                                                      \
+    F(T, BOOL, read_only)                                                                        \
+    F(T, STR, io) /* no, connecting, yes */                                                      \
+    F(T, STR, source_host)                                                                       \
+    F(T, STR, source_file) /* with source_pos: coordinates of the applied position */            \
+    F(T, INT, source_port)                                                                       \
+    F(T, INT, source_pos)                                                                        \
+    F(T, STR, applied)                                                                           \
+    F(T, STR, binlog)                                                                            \
+    F(T, STR, received)                                                                          \
+    F(T, INT, relay_bytes)                                                                       \
+    F(T, INT, semi_sync_acks) /* replicas that acknowledge its commits; -1: it waits for none */ \
+    F(T, BOOL, acknowledges) /* to its source, with semi-sync */                                 \
+    F(T, STR, io_error)                                                                          \
+    F(T, STR, sql_error)                                                                         \
+    F(T, TIME, read_at)
+WIRE_STRUCT(ServerState, SERVER_STATE_LIST);
 extern const WireField server_state_fields[];
 
 /* Hard links to relay files, kept while a pause is in force. */
-typedef struct VaultFigures {
-    int64_t files, bytes;
-    int64_t pinned_bytes; /* of files that only the links keep on disk */
-} VaultFigures;
+#define VAULT_FIGURES_LIST(F, T) \
+    F(T, INT, files)             \
+    F(T, INT, bytes)             \
+    F(T, INT, pinned_bytes) /* of files that only the links keep on disk */
+WIRE_STRUCT(VaultFigures, VAULT_FIGURES_LIST);
 extern const WireField vault_figures_fields[];
 
 /* The buffer being applied before replication may start: transactions, per second, seconds left. */
-typedef struct RescueState {
-    bool running;
-    char *from, *target; /* GTID positions */
-    int64_t total, done, tries;
-    double rate, eta_s;
-} RescueState;
+#define RESCUE_STATE_LIST(F, T)          \
+    F(T, BOOL, running)                  \
+    F(T, STR, from) /* GTID positions */ \
+    F(T, STR, target)                    \
+    F(T, INT, total)                     \
+    F(T, INT, done)                      \
+    F(T, INT, tries)                     \
+    F(T, NUM, rate)                      \
+    F(T, NUM, eta_s)
+WIRE_STRUCT(RescueState, RESCUE_STATE_LIST);
 extern const WireField rescue_state_fields[];
 
 /* Phases: pausing frozen resuming rescuing catching_up. Owner: a run id, "manual", or "rescue" (a start of
  * the server found transactions that nobody had applied). */
-typedef struct LeaseState {
-    char *owner, *reason, *by, *gtid, *phase;
-    int64_t taken_at, expires_at;
-    int64_t renewed_at; /* the coordinator was heard last; 0: not since the agent started */
-    bool renew_overdue; /* longer ago than the agent's `renew`: told, nothing else follows */
-    bool hold;
-    int64_t relay_bytes;   /* arrived since the freeze */
-    int64_t catchup_ms;    /* that catching up would take now; -1: not known */
-    int64_t limit_percent; /* of the limit that is nearest */
-    Replay replay;         /* from resuming on */
-} LeaseState;
+#define LEASE_STATE_LIST(F, T)                                                                      \
+    F(T, STR, owner)                                                                                \
+    F(T, STR, reason)                                                                               \
+    F(T, STR, by)                                                                                   \
+    F(T, STR, gtid)                                                                                 \
+    F(T, STR, phase)                                                                                \
+    F(T, TIME, taken_at)                                                                            \
+    F(T, TIME, expires_at)                                                                          \
+    F(T, TIME, renewed_at) /* the coordinator was heard last; 0: not since the agent started */     \
+    F(T, BOOL, renew_overdue) /* longer ago than the agent's `renew`: told, nothing else follows */ \
+    F(T, BOOL, hold)                                                                                \
+    F(T, INT, relay_bytes) /* arrived since the freeze */                                           \
+    F(T, INT, catchup_ms) /* that catching up would take now; -1: not known */                      \
+    F(T, INT, limit_percent) /* of the limit that is nearest */                                     \
+    F(T, OBJ, replay, Replay, replay_fields) /* from resuming on */
+WIRE_STRUCT(LeaseState, LEASE_STATE_LIST);
 extern const WireField lease_state_fields[];
 
 /* What happened on a node, kept by its agent until the coordinator has stored it. */
-typedef struct AgentEvent {
-    int64_t seq, time;
-    char *level, *kind, *run, *text; /* level: info, warn, error */
-} AgentEvent;
+#define AGENT_EVENT_LIST(F, T)               \
+    F(T, INT, seq)                           \
+    F(T, TIME, time)                         \
+    F(T, STR, level) /* info, warn, error */ \
+    F(T, STR, kind)                          \
+    F(T, STR, run)                           \
+    F(T, STR, text)
+WIRE_STRUCT(AgentEvent, AGENT_EVENT_LIST);
 extern const WireField agent_event_fields[];
 
-typedef struct JobInfo {
-    char *name, *kind, *on, *upload;
-} JobInfo;
+#define JOB_INFO_LIST(F, T) \
+    F(T, STR, name)         \
+    F(T, STR, kind)         \
+    F(T, STR, on)           \
+    F(T, STR, upload)
+WIRE_STRUCT(JobInfo, JOB_INFO_LIST);
 extern const WireField job_info_fields[];
 
 /* A sealed result in brief, and how long its job's are kept (0: no limit). */
-typedef struct ResultInfo {
-    char *run, *job;
-    char *group; /* of results that stand for each other: the job and what it was asked for */
-    int64_t sealed_at;
-    int64_t keep, keep_for_ms;
-    StrList destinations; /* nodes and folders that shall have a copy */
-    StrList copies;       /* the folders that have one */
-    bool part;            /* of a run on several replicas, not of all of them */
-} ResultInfo;
+#define RESULT_INFO_LIST(F, T)                                                                     \
+    F(T, STR, run)                                                                                 \
+    F(T, STR, job)                                                                                 \
+    F(T, STR, group) /* of results that stand for each other: the job and what it was asked for */ \
+    F(T, TIME, sealed_at)                                                                          \
+    F(T, INT, keep)                                                                                \
+    F(T, INT, keep_for_ms)                                                                         \
+    F(T, STRS, destinations) /* nodes and folders that shall have a copy */                        \
+    F(T, STRS, copies) /* the folders that have one */                                             \
+    F(T, BOOL, part) /* of a run on several replicas, not of all of them */
+WIRE_STRUCT(ResultInfo, RESULT_INFO_LIST);
 extern const WireField result_info_fields[];
 
-typedef struct NodeState {
-    char *node, *cluster_name, *version, *boot_id;
-    int64_t seq;  /* grows with every change; starts from the agent's start time, so that it never repeats */
-    int64_t term; /* the last the agent has seen */
-    char *role;   /* primary, replica: as the coordinator gave it; NULL before */
-    int64_t now;  /* time */
-    ServerState server;
-    LeaseState lease; /* owner NULL: none */
-    VaultFigures vault;
-    RescueState rescue;
-    WireList runs;                              /* AgentRun */
-    WireList jobs;                              /* JobInfo */
-    int64_t spool_free_bytes, relay_free_bytes; /* -1: not known */
-    WireList events;                            /* AgentEvent: those after ?events_after= */
-    int64_t events_last;                        /* seq of the newest there is */
-    json_t *purge; /* holds on its binary logs: {"holds": [{"owner", "keep_s", "left_s"}], "raised", …} */
-    StrList warnings; /* sentences for people: what is wrong on this node now */
-} NodeState;
+#define NODE_STATE_LIST(F, T)                                                                   \
+    F(T, STR, node)                                                                             \
+    F(T, STR, cluster_name)                                                                     \
+    F(T, STR, version)                                                                          \
+    F(T, STR, boot_id)                                                                          \
+    /* grows with every change; starts from the agent's start time, so that it never repeats */ \
+    F(T, INT, seq)                                                                              \
+    F(T, INT, term) /* the last the agent has seen */                                           \
+    F(T, STR, role) /* primary, replica: as the coordinator gave it; NULL before */             \
+    F(T, TIME, now)                                                                             \
+    F(T, OBJ, server, ServerState, server_state_fields)                                         \
+    F(T, OBJ, lease, LeaseState, lease_state_fields) /* owner NULL: none */                     \
+    F(T, OBJ, vault, VaultFigures, vault_figures_fields)                                        \
+    F(T, OBJ, rescue, RescueState, rescue_state_fields)                                         \
+    F(T, LIST, runs, AgentRun, agent_run_fields)                                                \
+    F(T, LIST, jobs, JobInfo, job_info_fields)                                                  \
+    /* -1: not known */                                                                         \
+    F(T, INT, spool_free_bytes)                                                                 \
+    F(T, INT, relay_free_bytes)                                                                 \
+    F(T, LIST, events, AgentEvent, agent_event_fields) /* those after events_after */           \
+    F(T, INT, events_last) /* seq of the newest there is */                                     \
+    /* holds on its binary logs: {"holds": [{"owner", "keep_s", "left_s"}], "raised", …} */     \
+    F(T, JSON, purge)                                                                           \
+    F(T, STRS, warnings) /* sentences for people: what is wrong on this node now */
+WIRE_STRUCT(NodeState, NODE_STATE_LIST);
 extern const WireField node_state_fields[];
 
 /* ---- coordinator → clients ([contract] names) ---------------------------------------------------- */
 
-typedef struct Run {
-    char *id; /* "12.1" */
-    char *state, *outcome, *gtid, *error, *result_dir;
-    StrList nodes;
-    int64_t term;
-    int64_t started_at, finished_at, frozen_at, resumed_at, caught_up_at;
-    WireProgress progress;
-    Replay replay;
-    int64_t upload_task; /* id, 0: none */
-    json_t *detail;      /* of an upload: what the loader said */
-    char *note;
-} Run;
+#define RUN_LIST(F, T)                                          \
+    F(T, STR, id) /* "12.1" */                                  \
+    F(T, STR, state)                                            \
+    F(T, STR, outcome)                                          \
+    F(T, STR, gtid)                                             \
+    F(T, STR, error)                                            \
+    F(T, STR, result_dir)                                       \
+    F(T, STRS, nodes)                                           \
+    F(T, INT, term)                                             \
+    F(T, TIME, started_at)                                      \
+    F(T, TIME, finished_at)                                     \
+    F(T, TIME, frozen_at)                                       \
+    F(T, TIME, resumed_at)                                      \
+    F(T, TIME, caught_up_at)                                    \
+    F(T, OBJ, progress, WireProgress, progress_fields)          \
+    F(T, OBJ, replay, Replay, replay_fields)                    \
+    F(T, INT, upload_task) /* id, 0: none */                    \
+    F(T, JSON, detail) /* of an upload: what the loader said */ \
+    F(T, STR, note)
+WIRE_STRUCT(Run, RUN_LIST);
 extern const WireField run_fields[];
 
-typedef struct Task {
-    int64_t id;
-    char *kind, *name, *job, *on, *state, *user;
-    int64_t priority, replicas;
-    StrList args;
-    json_t *options;
-    int64_t submitted_at, run_at, finished_at;
-    int64_t sequence_id, sleeptime_ms, attempts, max_attempts, pause_limit_ms;
-    int64_t parent_task; /* uploads */
-    char *parent_run;
-    char *window, *unique;
-    bool fixed_time;
-    char *error;
-    char *why; /* while waiting: the reason, a sentence */
-    char *request, *request_by;
-    WireList runs; /* Run */
-} Task;
+#define TASK_LIST(F, T)                                        \
+    F(T, INT, id)                                              \
+    F(T, STR, kind)                                            \
+    F(T, STR, name)                                            \
+    F(T, STR, job)                                             \
+    F(T, STR, on)                                              \
+    F(T, STR, state)                                           \
+    F(T, STR, user)                                            \
+    F(T, INT, priority)                                        \
+    F(T, INT, replicas)                                        \
+    F(T, STRS, args)                                           \
+    F(T, JSON, options)                                        \
+    F(T, TIME, submitted_at)                                   \
+    F(T, TIME, run_at)                                         \
+    F(T, TIME, finished_at)                                    \
+    F(T, INT, sequence_id)                                     \
+    F(T, INT, sleeptime_ms)                                    \
+    F(T, INT, attempts)                                        \
+    F(T, INT, max_attempts)                                    \
+    F(T, INT, pause_limit_ms)                                  \
+    F(T, INT, parent_task) /* uploads */                       \
+    F(T, STR, parent_run)                                      \
+    F(T, STR, window)                                          \
+    F(T, STR, unique)                                          \
+    F(T, BOOL, fixed_time)                                     \
+    F(T, STR, error)                                           \
+    F(T, STR, why) /* while waiting: the reason, a sentence */ \
+    F(T, STR, request)                                         \
+    F(T, STR, request_by)                                      \
+    F(T, LIST, runs, Run, run_fields)
+WIRE_STRUCT(Task, TASK_LIST);
 extern const WireField task_fields[];
 
-typedef struct Node {
-    char *name, *url, *role, *state; /* state: serving, paused, catching_up, down, unreachable, stopped,
-                                        errors… a word for people */
-    char *agent_error;               /* why the agent cannot be reached */
-    int64_t lag_trx, lag_ms;         /* -1: not known */
-    NodeState agent;                 /* the last state seen; node NULL: none yet */
-} Node;
+#define NODE_LIST(F, T)                                                                              \
+    F(T, STR, name)                                                                                  \
+    F(T, STR, url)                                                                                   \
+    F(T, STR, role)                                                                                  \
+    /* state: serving, paused, catching_up, down, unreachable, stopped, errors… a word for people */ \
+    F(T, STR, state)                                                                                 \
+    F(T, STR, agent_error) /* why the agent cannot be reached */                                     \
+    F(T, INT, lag_trx)                                                                               \
+    F(T, INT, lag_ms) /* -1: not known */                                                            \
+    F(T, OBJ, agent, NodeState, node_state_fields) /* the last state seen; node NULL: none yet */
+WIRE_STRUCT(Node, NODE_LIST);
 extern const WireField node_fields[];
 
 /* A finding of a check: what is wrong, and the statement or line that mends it. */
-typedef struct Finding {
-    char *node, *name, *level; /* ok, warning, error */
-    char *text, *mend;
-} Finding;
+#define FINDING_LIST(F, T)                    \
+    F(T, STR, node)                           \
+    F(T, STR, name)                           \
+    F(T, STR, level) /* ok, warning, error */ \
+    F(T, STR, text)                           \
+    F(T, STR, mend)
+WIRE_STRUCT(Finding, FINDING_LIST);
 extern const WireField finding_fields[];
+/* clang-format on */
 
 /* How many of the run's nodes have a result of their own: all, until the first has gathered the others'. */
 size_t wire_run_holders(const Run *r);

@@ -28,15 +28,7 @@ struct Events {
     int n_waiters;
 };
 
-#define ROW(f, type)                                                                                         \
-    {                                                                                                        \
-#f, type, offsetof(EventRow, f), NULL, 0                                                             \
-    }
-const WireField event_row_fields[] = {
-    ROW(seq, WIRE_INT),  ROW(time, WIRE_TIME), ROW(level, WIRE_STR),
-    ROW(kind, WIRE_STR), ROW(task, WIRE_INT),  ROW(run, WIRE_STR),
-    ROW(node, WIRE_STR), ROW(text, WIRE_STR),  {NULL, WIRE_STR, 0, NULL, 0},
-};
+const WireField event_row_fields[] = WIRE_FIELDS(EventRow, EVENT_ROW_LIST);
 
 Events *events_new(void)
 {

@@ -7,14 +7,19 @@
 #include "common/net/http.h"
 #include "state.h"
 
-typedef struct EventRow {
-    int64_t seq, time;
-    char *level; /* info, warn, error */
-    char *kind;  /* task, run, node, cluster, database */
-    int64_t task;
-    char *run, *node, *text;
-    bool stored; /* by the transaction that it tells of */
-} EventRow;
+/* clang-format off */
+#define EVENT_ROW_LIST(F, T)                                       \
+    F(T, INT, seq)                                                 \
+    F(T, TIME, time)                                               \
+    F(T, STR, level) /* info, warn, error */                       \
+    F(T, STR, kind) /* task, run, node, cluster, database */       \
+    F(T, INT, task)                                                \
+    F(T, STR, run)                                                 \
+    F(T, STR, node)                                                \
+    F(T, STR, text)                                                \
+    F(T, LOCAL, bool, stored) /* by the transaction that caused it */
+/* clang-format on */
+WIRE_STRUCT(EventRow, EVENT_ROW_LIST);
 extern const WireField event_row_fields[];
 
 Events *events_new(void);

@@ -179,17 +179,8 @@ double boost_eta(const Boost *b, const BoostReading *r, double measured_s)
 
 /* ---- memory --------------------------------------------------------------------------------------- */
 
-/* clang-format off */
-#define ROW(T, f, type) {#f, type, offsetof(T, f), NULL, 0}
-#define END {NULL, WIRE_STR, 0, NULL, 0}
-static const WireField found_fields[] = {
-    ROW(BoostFound, size_class, WIRE_INT), ROW(BoostFound, way, WIRE_STR),
-    ROW(BoostFound, rate, WIRE_NUM),       ROW(BoostFound, at, WIRE_TIME), END,
-};
-const WireField boost_memory_fields[] = {
-    {"found", WIRE_LIST, offsetof(BoostMemory, found), found_fields, sizeof(BoostFound)}, END,
-};
-/* clang-format on */
+static const WireField found_fields[] = WIRE_FIELDS(BoostFound, BOOST_FOUND_LIST);
+const WireField boost_memory_fields[] = WIRE_FIELDS(BoostMemory, BOOST_MEMORY_LIST);
 
 int64_t boost_class(double bytes, double trx)
 {

@@ -60,15 +60,19 @@ double boost_eta(const Boost *b, const BoostReading *r, double measured_s);
 
 /* What was found earlier, by size of the transactions: a class holds those up to four times as large as the
  * next smaller. */
-typedef struct BoostFound {
-    int64_t size_class;
-    char *way;
-    double rate;
-    int64_t at; /* time */
-} BoostFound;
-typedef struct BoostMemory {
-    WireList found; /* BoostFound */
-} BoostMemory;
+/* clang-format off */
+#define BOOST_FOUND_LIST(F, T) \
+    F(T, INT, size_class)      \
+    F(T, STR, way)             \
+    F(T, NUM, rate)            \
+    F(T, TIME, at)
+/* clang-format on */
+WIRE_STRUCT(BoostFound, BOOST_FOUND_LIST);
+/* clang-format off */
+#define BOOST_MEMORY_LIST(F, T) \
+    F(T, LIST, found, BoostFound, found_fields)
+/* clang-format on */
+WIRE_STRUCT(BoostMemory, BOOST_MEMORY_LIST);
 extern const WireField boost_memory_fields[];
 int64_t boost_class(double bytes, double trx);
 void boost_remember(BoostMemory *m, int64_t size_class, const char *way, double rate, int64_t at);

@@ -8,49 +8,81 @@
 #include "common/wire/wire.h"
 
 /* One server process. pid 0: reached over TCP, then only started_at tells two processes apart (seconds). */
-typedef struct LeaseServer {
-    int64_t pid, pid_start; /* /proc start time in clock ticks */
-    int64_t started_at;     /* time, from the server's uptime */
-    char *boot_id;
-} LeaseServer;
+/* clang-format off */
+#define LEASE_SERVER_LIST(F, T)                                \
+    F(T, INT, pid)                                             \
+    F(T, INT, pid_start) /* /proc start time in clock ticks */ \
+    F(T, TIME, started_at) /* from the server's uptime */      \
+    F(T, STR, boot_id)
+/* clang-format on */
+WIRE_STRUCT(LeaseServer, LEASE_SERVER_LIST);
 extern const WireField lease_server_fields[];
 
-typedef struct LeaseSettings {
-    char *sync_binlog, *flush_log, *workers, *parallel_mode, *sync_relay, *queue_bytes;
-} LeaseSettings;
+/* clang-format off */
+#define LEASE_SETTINGS_LIST(F, T) \
+    F(T, STR, sync_binlog)        \
+    F(T, STR, flush_log)          \
+    F(T, STR, workers)            \
+    F(T, STR, parallel_mode)      \
+    F(T, STR, sync_relay)         \
+    F(T, STR, queue_bytes)
+/* clang-format on */
+WIRE_STRUCT(LeaseSettings, LEASE_SETTINGS_LIST);
 extern const WireField lease_settings_fields[];
 
 /* What a rescue has found and done; from a restart on it is measured anew. */
-typedef struct LeaseRescue {
-    char *from, *target; /* GTID positions; target: the last whole transaction in the relay files */
-    int64_t total, done, done_before, tries; /* done_before: when the present try began */
-    double rate, eta_s;
-    int64_t started_at; /* time */
-} LeaseRescue;
+/* clang-format off */
+#define LEASE_RESCUE_LIST(F, T)                                                 \
+    /* GTID positions; target: the last whole transaction in the relay files */ \
+    F(T, STR, from)                                                             \
+    F(T, STR, target)                                                           \
+    F(T, INT, total)                                                            \
+    F(T, INT, done)                                                             \
+    F(T, INT, done_before) /* when the present try began */                     \
+    F(T, INT, tries)                                                            \
+    F(T, NUM, rate)                                                             \
+    F(T, NUM, eta_s)                                                            \
+    F(T, TIME, started_at)
+/* clang-format on */
+WIRE_STRUCT(LeaseRescue, LEASE_RESCUE_LIST);
 extern const WireField lease_rescue_fields[];
 
-typedef struct Lease {
-    char *owner; /* run id, LEASE_MANUAL or LEASE_RESCUE */
-    char *reason, *by, *state;
-    int64_t term;
-    bool hold, boosted;
-    bool taken_over; /* somebody else stopped the applier: the settings go back, nothing is started */
-    bool durable;    /* its own durability is in force although it is still boosted: see pause_make_durable */
-    bool retuning;   /* the applier is stopped for a moment, to change how it applies */
-    bool restarted;  /* the server is another process than the one that was frozen */
-    char *gtid, *binlog_gtid, *source_host, *source_file, *received;
-    int64_t source_port, source_pos;
-    int64_t relay_bytes; /* size of the relay logs when it froze */
-    LeaseSettings original;
-    char *boost_boot_id; /* the boot in which durability was relaxed; NULL: it was not */
-    bool stalled;        /* kept transactions were missing after catch-up */
-    LeaseRescue rescue;
-    LeaseServer server;
-    char *boot_id;
-    int64_t taken_mono_ms, limit_ms;
-    int64_t taken_at, frozen_at, resumed_at; /* times */
-    Replay replay;
-} Lease;
+/* clang-format off */
+#define LEASE_LIST(F, T)                                                                                     \
+    F(T, STR, owner) /* run id, LEASE_MANUAL or LEASE_RESCUE */                                              \
+    F(T, STR, reason)                                                                                        \
+    F(T, STR, by)                                                                                            \
+    F(T, STR, state)                                                                                         \
+    F(T, INT, term)                                                                                          \
+    F(T, BOOL, hold)                                                                                         \
+    F(T, BOOL, boosted)                                                                                      \
+    F(T, BOOL, taken_over) /* somebody else stopped the applier: the settings go back, nothing is started */ \
+    /* its own durability is in force although it is still boosted: see pause_make_durable */                \
+    F(T, BOOL, durable)                                                                                      \
+    F(T, BOOL, retuning) /* the applier is stopped for a moment, to change how it applies */                 \
+    F(T, BOOL, restarted) /* the server is another process than the one that was frozen */                   \
+    F(T, STR, gtid)                                                                                          \
+    F(T, STR, binlog_gtid)                                                                                   \
+    F(T, STR, source_host)                                                                                   \
+    F(T, STR, source_file)                                                                                   \
+    F(T, STR, received)                                                                                      \
+    F(T, INT, source_port)                                                                                   \
+    F(T, INT, source_pos)                                                                                    \
+    F(T, INT, relay_bytes) /* size of the relay logs when it froze */                                        \
+    F(T, OBJ, original, LeaseSettings, lease_settings_fields)                                                \
+    F(T, STR, boost_boot_id) /* the boot in which durability was relaxed; NULL: it was not */                \
+    F(T, BOOL, stalled) /* kept transactions were missing after catch-up */                                  \
+    F(T, OBJ, rescue, LeaseRescue, lease_rescue_fields)                                                      \
+    F(T, OBJ, server, LeaseServer, lease_server_fields)                                                      \
+    F(T, STR, boot_id)                                                                                       \
+    F(T, INT, taken_mono_ms)                                                                                 \
+    F(T, INT, limit_ms)                                                                                      \
+    F(T, TIME, taken_at)                                                                                     \
+    F(T, TIME, frozen_at)                                                                                    \
+    F(T, TIME, resumed_at)                                                                                   \
+    F(T, OBJ, replay, Replay, replay_fields)
+/* clang-format on */
+WIRE_STRUCT(Lease, LEASE_LIST);
 extern const WireField lease_fields[];
 
 #define LEASE_MANUAL "manual"

@@ -3,25 +3,9 @@
 
 #include <string.h>
 
-/* clang-format off */
-#define FIELD(T, f, type) {#f, type, offsetof(T, f), NULL, 0}
-#define END {NULL, WIRE_STR, 0, NULL, 0}
-static const WireField hold_fields[] = {
-    FIELD(PurgeHold, owner, WIRE_STR), FIELD(PurgeHold, keep_s, WIRE_INT), FIELD(PurgeHold, boot_id, WIRE_STR),
-    FIELD(PurgeHold, taken_mono_ms, WIRE_INT), FIELD(PurgeHold, taken_at, WIRE_TIME),
-    FIELD(PurgeHold, for_ms, WIRE_INT), END,
-};
-static const WireField values_fields[] = {
-    FIELD(PurgeValues, expire_s, WIRE_INT), FIELD(PurgeValues, size, WIRE_INT), END,
-};
-const WireField purge_state_fields[] = {
-    {"holds", WIRE_LIST, offsetof(PurgeState, holds), hold_fields, sizeof(PurgeHold)},
-    FIELD(PurgeState, raised, WIRE_BOOL),
-    {"own", WIRE_OBJ, offsetof(PurgeState, own), values_fields, 0},
-    {"set", WIRE_OBJ, offsetof(PurgeState, set), values_fields, 0},
-    END,
-};
-/* clang-format on */
+static const WireField hold_fields[] = WIRE_FIELDS(PurgeHold, PURGE_HOLD_LIST);
+static const WireField values_fields[] = WIRE_FIELDS(PurgeValues, PURGE_VALUES_LIST);
+const WireField purge_state_fields[] = WIRE_FIELDS(PurgeState, PURGE_STATE_LIST);
 
 static PurgeHold *at(const PurgeState *p, size_t i)
 {

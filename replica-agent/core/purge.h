@@ -7,23 +7,33 @@
 
 #include "common/wire/wire.h"
 
-typedef struct PurgeHold {
-    char *owner; /* the paused node */
-    int64_t keep_s;
-    char *boot_id;
-    int64_t taken_mono_ms, taken_at, for_ms;
-} PurgeHold;
+/* clang-format off */
+#define PURGE_HOLD_LIST(F, T)              \
+    F(T, STR, owner) /* the paused node */ \
+    F(T, INT, keep_s)                      \
+    F(T, STR, boot_id)                     \
+    F(T, INT, taken_mono_ms)               \
+    F(T, TIME, taken_at)                   \
+    F(T, INT, for_ms)
+/* clang-format on */
+WIRE_STRUCT(PurgeHold, PURGE_HOLD_LIST);
 
 /* Seconds until a log may go (0: never), and bytes of all logs (0: no limit). */
-typedef struct PurgeValues {
-    int64_t expire_s, size;
-} PurgeValues;
+/* clang-format off */
+#define PURGE_VALUES_LIST(F, T) \
+    F(T, INT, expire_s)         \
+    F(T, INT, size)
+/* clang-format on */
+WIRE_STRUCT(PurgeValues, PURGE_VALUES_LIST);
 
-typedef struct PurgeState {
-    WireList holds; /* PurgeHold */
-    bool raised;    /* own and set are valid */
-    PurgeValues own, set;
-} PurgeState;
+/* clang-format off */
+#define PURGE_STATE_LIST(F, T)                     \
+    F(T, LIST, holds, PurgeHold, hold_fields)      \
+    F(T, BOOL, raised) /* own and set are valid */ \
+    F(T, OBJ, own, PurgeValues, values_fields)     \
+    F(T, OBJ, set, PurgeValues, values_fields)
+/* clang-format on */
+WIRE_STRUCT(PurgeState, PURGE_STATE_LIST);
 extern const WireField purge_state_fields[];
 
 /* Adds it, or replaces the owner's. */

@@ -6,16 +6,13 @@
 #include "common/file/fs.h"
 #include "common/wire/wire.h"
 
-typedef struct Before {
-    bool scheduler; /* it was ON */
-    StrList active; /* "db.name" */
-} Before;
-
-static const WireField before_fields[] = {
-    {"scheduler", WIRE_BOOL, offsetof(Before, scheduler), NULL, 0},
-    {"active", WIRE_STRS, offsetof(Before, active), NULL, 0},
-    {NULL, WIRE_STR, 0, NULL, 0},
-};
+/* clang-format off */
+#define BEFORE_LIST(F, T)                  \
+    F(T, BOOL, scheduler) /* it was ON */  \
+    F(T, STRS, active) /* "db.name" */
+/* clang-format on */
+WIRE_STRUCT(Before, BEFORE_LIST);
+static const WireField before_fields[] = WIRE_FIELDS(Before, BEFORE_LIST);
 
 static void before_done(Before *b)
 {

@@ -8,37 +8,59 @@
 
 #include "common/wire/wire.h"
 
-typedef struct ProgramSpec {
-    char *program;
-    StrList args;
-    StrList env; /* "NAME=value", all there is */
-    char *cwd, *user;
-    StrList split; /* arguments of the siding-agent at the other end of SUPERVISE_SPLIT_FD; empty: none */
-    char *capture; /* file that its standard output goes to, compressed; NULL: the log */
-    int64_t nice, memory_limit_bytes, time_limit_ms, stop_grace_ms, sleep_grace_ms;
-} ProgramSpec;
+/* clang-format off */
+#define PROGRAM_SPEC_LIST(F, T)                                                               \
+    F(T, STR, program)                                                                        \
+    F(T, STRS, args)                                                                          \
+    F(T, STRS, env) /* "NAME=value", all there is */                                          \
+    F(T, STR, cwd)                                                                            \
+    F(T, STR, user)                                                                           \
+    /* arguments of the siding-agent at the other end of SUPERVISE_SPLIT_FD; empty: none */   \
+    F(T, STRS, split)                                                                         \
+    F(T, STR, capture) /* file that its standard output goes to, compressed; NULL: the log */ \
+    F(T, INT, nice)                                                                           \
+    F(T, INT, memory_limit_bytes)                                                             \
+    F(T, INT, time_limit_ms)                                                                  \
+    F(T, INT, stop_grace_ms)                                                                  \
+    F(T, INT, sleep_grace_ms)
+/* clang-format on */
+WIRE_STRUCT(ProgramSpec, PROGRAM_SPEC_LIST);
 extern const WireField program_spec_fields[];
 
-typedef struct ProgramSupervisor {
-    int64_t pid, pid_start, job_pid, job_start;
-} ProgramSupervisor;
+/* clang-format off */
+#define PROGRAM_SUPERVISOR_LIST(F, T) \
+    F(T, INT, pid)                    \
+    F(T, INT, pid_start)              \
+    F(T, INT, job_pid)                \
+    F(T, INT, job_start)
+/* clang-format on */
+WIRE_STRUCT(ProgramSupervisor, PROGRAM_SUPERVISOR_LIST);
 extern const WireField program_supervisor_fields[];
 
-typedef struct ProgramProgress {
-    int64_t done, total;
-    char *unit, *note;
-    bool asleep;
-} ProgramProgress;
+/* clang-format off */
+#define PROGRAM_PROGRESS_LIST(F, T) \
+    F(T, INT, done)                 \
+    F(T, INT, total)                \
+    F(T, STR, unit)                 \
+    F(T, STR, note)                 \
+    F(T, BOOL, asleep)
+/* clang-format on */
+WIRE_STRUCT(ProgramProgress, PROGRAM_PROGRESS_LIST);
 extern const WireField program_progress_fields[];
 
-typedef struct ProgramExit {
-    bool started; /* false: `error` says why it could not be started */
-    int64_t exit_code, signal;
-    char *ended_by; /* NULL: by itself; "stop", "kill", "time limit" */
-    char *error;
-    int64_t started_at, ended_at; /* times */
-    int64_t max_rss_bytes, cpu_ms;
-} ProgramExit;
+/* clang-format off */
+#define PROGRAM_EXIT_LIST(F, T)                                               \
+    F(T, BOOL, started) /* false: `error` says why it could not be started */ \
+    F(T, INT, exit_code)                                                      \
+    F(T, INT, signal)                                                         \
+    F(T, STR, ended_by) /* NULL: by itself; "stop", "kill", "time limit" */   \
+    F(T, STR, error)                                                          \
+    F(T, TIME, started_at)                                                    \
+    F(T, TIME, ended_at)                                                      \
+    F(T, INT, max_rss_bytes)                                                  \
+    F(T, INT, cpu_ms)
+/* clang-format on */
+WIRE_STRUCT(ProgramExit, PROGRAM_EXIT_LIST);
 extern const WireField program_exit_fields[];
 
 enum {

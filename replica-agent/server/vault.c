@@ -15,12 +15,7 @@
 
 enum { INDEX_BYTES_MAX = 16 << 20 };
 
-/* clang-format off */
-#define ROW(f) {#f, WIRE_STR, offsetof(VaultPlace, f), NULL, 0}
-const WireField vault_place_fields[] = {
-    ROW(index), ROW(relay_folder), ROW(data_folder), ROW(binlog_folder), ROW(folder), {NULL, WIRE_STR, 0, NULL, 0},
-};
-/* clang-format on */
+const WireField vault_place_fields[] = WIRE_FIELDS(VaultPlace, VAULT_PLACE_LIST);
 
 typedef struct Kept {
     unsigned long order;

@@ -11,10 +11,15 @@
 #include "common/wire/wire.h"
 
 /* Where things are, remembered in relay.json so that it is known while the server is down. */
-typedef struct VaultPlace {
-    char *index, *relay_folder, *data_folder, *binlog_folder;
-    char *folder; /* of the links */
-} VaultPlace;
+/* clang-format off */
+#define VAULT_PLACE_LIST(F, T) \
+    F(T, STR, index)           \
+    F(T, STR, relay_folder)    \
+    F(T, STR, data_folder)     \
+    F(T, STR, binlog_folder)   \
+    F(T, STR, folder) /* of the links */
+/* clang-format on */
+WIRE_STRUCT(VaultPlace, VAULT_PLACE_LIST);
 extern const WireField vault_place_fields[];
 
 /* `folder` NULL: the links are beside the relay files (a folder of its own inside a data directory would be
