@@ -2,6 +2,7 @@
 #include "replica-agent/index/fold.h"
 
 #include <string.h>
+#include <unicode/uscript.h>
 #include <unicode/ustring.h>
 #include <unicode/utf16.h>
 
@@ -40,6 +41,54 @@ static bool to_utf8(const UChar *p, int32_t n, Folded *ret)
     return true;
 }
 
+/* Before the case is folded: the two letters whose lower case is the language's own. */
+static int32_t fold_turkic(UChar *io, int32_t n)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < n; i++) {
+        bool dotted = io[i] == 0x0130 || (io[i] == 'I' && i + 1 < n && io[i + 1] == 0x0307);
+        i += dotted && io[i] == 'I';
+        io[kept++] = dotted ? 'i' : io[i] == 'I' ? 0x0131 : io[i];
+    }
+    return kept;
+}
+
+/* One sign for what is written as an apostrophe, and the one of Hebrew acronyms that keyboards have. */
+static UChar plain_apostrophe(UChar c)
+{
+    switch (c) {
+    case 0x02BB:
+    case 0x02BC:
+    case 0x055A:
+    case 0x05F3:
+    case 0x2018:
+    case 0x2019:
+    case 0x201B:
+        return '\'';
+    case 0x05F4:
+        return '"';
+    default:
+        return c;
+    }
+}
+
+/* Some apostrophes are letters and belong to a word at its ends too, where the plain one does not: there they
+ * go, so that one word has one term. After a Hebrew letter the plain one belongs to the word as well. */
+static void fold_apostrophes(UChar *io, int32_t *n)
+{
+    int32_t from = 0, to = *n;
+    for (int32_t i = 0; i < to; i++)
+        io[i] = plain_apostrophe(io[i]);
+    while (from < to && io[from] == '\'')
+        from++;
+    UErrorCode status = U_ZERO_ERROR;
+    while (to > from && io[to - 1] == '\'' &&
+           !(to - 1 > from && uscript_getScript(io[to - 2], &status) == USCRIPT_HEBREW))
+        to--;
+    *n = to - from;
+    memmove(io, io + from, (size_t)*n * sizeof *io);
+}
+
 bool fold_case(const Folder *f, const char *p, size_t n, Folded *ret)
 {
     UErrorCode status = U_ZERO_ERROR;
@@ -47,8 +96,13 @@ bool fold_case(const Folder *f, const char *p, size_t n, Folded *ret)
     int32_t length = 0;
     if (!to_utf16(p, n, word, &length))
         return false;
+    if (f->turkic)
+        length = fold_turkic(word, length);
     length = unorm2_normalize(f->casefold, word, length, folded, FOLD_MAX_UNITS, &status);
-    return U_SUCCESS(status) && to_utf8(folded, length, ret);
+    if (U_FAILURE(status))
+        return false;
+    fold_apostrophes(folded, &length);
+    return to_utf8(folded, length, ret);
 }
 
 /* Marks that a reader may leave out: accents, Hebrew points, Arabic vowels and the tatweel. Marks of other
@@ -66,7 +120,7 @@ static bool is_accent(UChar32 c)
     return false;
 }
 
-/* Letters that carry their accent inside, and the typographic apostrophe; in lower case. */
+/* Letters that carry their accent inside; in lower case. */
 static const char *plain_letters(UChar32 c)
 {
     switch (c) {
@@ -89,8 +143,6 @@ static const char *plain_letters(UChar32 c)
         return "oe";
     case 0x0167:
         return "t";
-    case 0x2019:
-        return "'";
     default:
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Case folding (NFKC_Casefold) and accent folding (combining marks dropped, letters such as ø and ł replaced,
- * recomposed). Words are bounded, see Folded; one that does not fit or is no text gives false.
+ * Case folding (NFKC_Casefold, one sign for every apostrophe) and accent folding (combining marks dropped,
+ * letters such as ø and ł replaced, recomposed). Words are bounded, see Folded; one that does not fit or is
+ * no text gives false.
  */
 #pragma once
 
@@ -12,6 +13,7 @@ enum { FOLD_MAX_UNITS = 4096 };
 
 typedef struct Folder {
     const UNormalizer2 *casefold, *nfd, *nfc;
+    bool turkic; /* the lower case of I is the dotless one */
 } Folder;
 
 typedef struct Folded {

@@ -2,25 +2,30 @@
 #include "replica-agent/index/tokenize.h"
 
 #include <libstemmer.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
-#include <unicode/ustring.h>
 #include <unicode/utext.h>
-#include <unicode/utf16.h>
-#include <unicode/utf8.h>
 
+#include "common/file/codec.h"
 #include "replica-agent/index/fold.h"
 
-/* A longer word is cut before it is folded: more than 64 characters remain in any script. */
-enum { WORD_MAX_BYTES = 400 };
+/* A longer word is cut before it is folded: 64 characters remain in any script, marks and what is left out of
+ * a term beside them. One that unfolds to more than there is room for is cut at LIGATURES characters. */
+enum { WORD_MAX_BYTES = 400, MARKED_MAX_CHARS = 1024, LIGATURES = 100 };
+
+/* Goes up with every change here or in fold.c that gives some text other terms. */
+enum { RULES_VERSION = 2 };
 
 struct Tokenizer {
     UBreakIterator *words;
     UText utext;
     Folder folder;
     struct sb_stemmer *stemmer; /* NULL: none */
+    bool romanian;              /* its stemmer knows the older of two spellings, see stem_of */
     size_t min_length;
     StrList stop_words; /* folded, sorted */
     bool icu_only;
@@ -85,27 +90,39 @@ static void ascii_word(Tokenizer *t, const char *p, size_t n)
     emit(t, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
 }
 
+/* Stemmers know accents: they see the word before these are folded. Snowball's Romanian one of 2.2 knows s
+ * and t with a cedilla only, where today a comma is written; later ones take both. */
+static bool stem_of(Tokenizer *t, Folded *io)
+{
+    for (size_t i = 0; t->romanian && i + 1 < io->n; i++)
+        if (io->text[i] == '\xC8' && (io->text[i + 1] == '\x99' || io->text[i + 1] == '\x9B'))
+            memcpy(io->text + i, io->text[i + 1] == '\x99' ? "\u015F" : "\u0163", 2);
+    const sb_symbol *stem = sb_stemmer_stem(t->stemmer, (const sb_symbol *)io->text, (int)io->n);
+    if (!stem)
+        return false;
+    folded_set(io, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
+    return true;
+}
+
+static bool fold_cut(const Folder *f, const char *p, size_t n, Folded *ret)
+{
+    if (n <= WORD_MAX_BYTES)
+        return fold_case(f, p, n, ret);
+    return fold_case(f, p, cut_at_chars(p, n, MARKED_MAX_CHARS), ret) ||
+           fold_case(f, p, cut_at_chars(p, n, LIGATURES), ret);
+}
+
 static void unicode_word(Tokenizer *t, const char *p, size_t n)
 {
-    if (n > WORD_MAX_BYTES)
-        n = cut_at_chars(p, n, WORD_MAX_BYTES / 4);
     t->word++;
     Folded folded;
-    if (!fold_case(&t->folder, p, n, &folded) || !fold_accents(&t->folder, &folded))
+    if (!fold_cut(&t->folder, p, n, &folded) || !fold_accents(&t->folder, &folded))
         return;
     if (count_chars(folded.text, folded.n) < t->min_length || is_stop_word(t, folded.text))
         return;
-    if (t->stemmer) {
-        /* Stemmers know accents: they see the word before these are folded. */
-        if (!fold_case(&t->folder, p, n, &folded))
-            return;
-        const sb_symbol *stem = sb_stemmer_stem(t->stemmer, (const sb_symbol *)folded.text, (int)folded.n);
-        if (!stem)
-            return;
-        folded_set(&folded, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
-        if (!fold_accents(&t->folder, &folded))
-            return;
-    }
+    if (t->stemmer &&
+        (!fold_cut(&t->folder, p, n, &folded) || !stem_of(t, &folded) || !fold_accents(&t->folder, &folded)))
+        return;
     emit(t, folded.text, folded.n);
 }
 
@@ -119,24 +136,13 @@ static bool is_ascii(const char *p, size_t n)
 
 static void any_word(Tokenizer *t, const char *p, size_t n)
 {
-    if (is_ascii(p, n))
+    if (is_ascii(p, n) && !(t->folder.turkic && memchr(p, 'I', n)))
         ascii_word(t, p, n);
     else
         unicode_word(t, p, n);
 }
 
 /* ---- boundaries -------------------------------------------------------------------------------- */
-
-static bool has_letter_or_digit(const char *p, size_t n)
-{
-    for (int32_t i = 0; i < (int32_t)n;) {
-        UChar32 c;
-        U8_NEXT((const uint8_t *)p, i, (int32_t)n, c);
-        if (c >= 0 && u_isalnum(c))
-            return true;
-    }
-    return false;
-}
 
 static void icu_words(Tokenizer *t, const char *p, size_t n)
 {
@@ -147,10 +153,8 @@ static void icu_words(Tokenizer *t, const char *p, size_t n)
         return;
     int32_t start = ubrk_first(t->words);
     for (int32_t end = ubrk_next(t->words); end != UBRK_DONE; start = end, end = ubrk_next(t->words)) {
-        const char *word = p + start;
-        size_t length = (size_t)(end - start);
-        if (ubrk_getRuleStatus(t->words) >= UBRK_WORD_NONE_LIMIT && has_letter_or_digit(word, length))
-            any_word(t, word, length);
+        if (ubrk_getRuleStatus(t->words) >= UBRK_WORD_NONE_LIMIT)
+            any_word(t, p + start, (size_t)(end - start));
     }
 }
 
@@ -195,15 +199,14 @@ static void ascii_words(Tokenizer *t, const char *p, size_t n)
             continue;
         }
         size_t start = i;
-        bool word = false;
+        bool lone = class == EXTEND; /* one alone is no word to ICU, two are */
         for (; i < n; i++) {
             class = ascii_class((unsigned char)p[i]);
-            word = word || class == LETTER || class == DIGIT;
             if (class == OTHER || (class >= MID_BOTH && !is_joined(p, n, i)))
                 break;
         }
-        if (word)
-            ascii_word(t, p + start, i - start);
+        if (!lone || i - start > 1)
+            any_word(t, p + start, i - start);
     }
 }
 
@@ -303,6 +306,12 @@ static bool open_stemmer(const char *language, struct sb_stemmer **ret, Err *err
                    nearest ? nearest : "", "\"");
 }
 
+/* By any of the names that Snowball has for it. */
+static bool is_language(const char *language, const char *name, const char *two, const char *three)
+{
+    return str_eq(language, name) || str_eq(language, two) || str_eq(language, three);
+}
+
 bool tokenizer_new(const char *language, int64_t min_length, const StrList *stop_words, Tokenizer **ret,
                    Err *err)
 {
@@ -314,6 +323,8 @@ bool tokenizer_new(const char *language, int64_t min_length, const StrList *stop
     UText empty = UTEXT_INITIALIZER;
     t->utext = empty;
     t->stemmer = stemmer;
+    t->folder.turkic = is_language(language, "turkish", "tr", "tur");
+    t->romanian = is_language(language, "romanian", "ro", "ron") || str_eq(language, "rum");
     t->words = ubrk_open(UBRK_WORD, "", NULL, 0, &status);
     fold_open(&t->folder, &status);
     if (U_FAILURE(status)) {
@@ -345,7 +356,37 @@ void tokenizer_icu_only(Tokenizer *t)
     t->icu_only = true;
 }
 
+/* ---- version ----------------------------------------------------------------------------------- */
+
+static char version_text[100];
+
+/* ICU's word rules as they are loaded, which a packager may change without a new version. */
+static uint32_t word_rules_crc(void)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UBreakIterator *words = ubrk_open(UBRK_WORD, "", NULL, 0, &status);
+    int32_t n = U_SUCCESS(status) ? ubrk_getBinaryRules(words, NULL, 0, &status) : 0;
+    AUTOFREE uint8_t *rules = xcalloc(1, n > 0 ? (size_t)n : 1);
+    n = n > 0 ? ubrk_getBinaryRules(words, rules, n, &status) : 0;
+    ubrk_close(words);
+    return codec_crc32(0, rules, n > 0 ? (size_t)n : 0);
+}
+
+static void write_version(void)
+{
+    UVersionInfo icu, unicode;
+    char icu_text[U_MAX_VERSION_STRING_LENGTH], unicode_text[U_MAX_VERSION_STRING_LENGTH];
+    u_getVersion(icu);
+    u_getUnicodeVersion(unicode);
+    u_versionToString(icu, icu_text);
+    u_versionToString(unicode, unicode_text);
+    snprintf(version_text, sizeof version_text, "icu %s, unicode %s, word rules %08x, folding %d", icu_text,
+             unicode_text, (unsigned)word_rules_crc(), RULES_VERSION);
+}
+
 const char *tokenizer_version(void)
 {
-    return "icu " U_ICU_VERSION ", unicode " U_UNICODE_VERSION;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, write_version);
+    return version_text;
 }

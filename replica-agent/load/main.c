@@ -132,8 +132,11 @@ static bool check_definition(const Options *o, const Bundle *b, JobFile *job, Er
                        "%s is not the definition this result was made with: run the job again",
                        o->definition);
     if (!str_eq(b->tokenizer, tokenizer_version()))
-        log_warn("the result was made with %s, changed records are indexed with %s", b->tokenizer,
-                 tokenizer_version());
+        return err_set(
+            err, ERR_REFUSED, 0,
+            "the result's words were made with \"%s\", changed records would be indexed with \"%s\": "
+            "install the same ICU and siding here as where the job ran, and run it again",
+            b->tokenizer, tokenizer_version());
     return true;
 }
 

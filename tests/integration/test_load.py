@@ -182,6 +182,21 @@ class Load(ClusterTest):
         self.assertIn("is not the definition this result was made with", err)
         self.assertIn("--definition is missing", library.load(self.cluster, folder, self.next_run(), status=2))
 
+    def test_words_of_another_version_are_refused(self):
+        folder = self.index("delta")
+        path = os.path.join(folder, "manifest.json")
+        with open(path, encoding="utf-8") as f:
+            manifest = json.load(f)
+        self.assertRegex(manifest["upload"]["tokenizer"],
+                         r"^icu [\d.]+, unicode [\d.]+, word rules [0-9a-f]{8}, folding \d+$")
+        manifest["upload"]["tokenizer"] = "icu 63.1, unicode 11.0, word rules 00000001, folding 1"
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(manifest, f)
+        tables = self.cluster.sql("db0", "SHOW TABLES FROM lib")
+        err = self.load(folder, status=1)
+        self.assertIn('made with "icu 63.1, unicode 11.0, word rules 00000001, folding 1"', err)
+        self.assertEqual(tables, self.cluster.sql("db0", "SHOW TABLES FROM lib"))
+
     # -- kills
 
     def kill_until_loaded(self, folder, run, *options):

@@ -53,7 +53,7 @@ static void words_by_unicode_boundaries(void **state)
         {" \t\n.,;", ""},
         {"The quick (\"brown\") fox can't jump 32.3 feet, right?",
          "the|quick|brown|fox|can't|jump|32.3|feet|right"}, /* the example of UAX #29 */
-        {"foo_bar __ _a", "foo_bar|_a"},
+        {"foo_bar __ _ _a", "foo_bar|__|_a"},               /* WB13a; one low line alone has no status */
         {"3,456.789 1,2;3 3.a a.3 a,b", "3,456.789|1,2;3|3|a|a|3|a|b"},
         {"x.y. libc6:amd64 c++ .net me@home.org", "x.y|libc6|amd64|c|net|me|home.org"},
         {"1.2-3~rc1+b4", "1.2|3|rc1|b4"},
@@ -136,6 +136,162 @@ static void stems_by_language(void **state)
     assert_non_null(strstr(err.text, "did you mean \"english\""));
 }
 
+/* What a word is, ICU's status says (UBRK_WORD_*), not the general category of its characters: letters of
+ * numerals, circled and squared ones are words too. Then NFKC_Casefold. */
+static void icus_status_makes_a_word(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *terms;
+    } cases[] = {
+        /* tsroten/zhon#17: the ideographic zero is no Unified Ideograph and no letter, and stands in years */
+        {"\u4e8c\u3007\u3007\u516b\u5e74 \u3007", "\u4e8c|\u3007\u3007|\u516b\u5e74|\u3007"},
+        {"\u3021\u3022 \u3038", "\u3021|\u3022|\u5341"}, /* Suzhou numerals: Nl, ideographic */
+        {"\u2163 \u2173 \u2163.", "iv|iv|iv"},           /* Roman numerals: Nl, ALetter */
+        {"Henry\u00a0\u2167 \u2160\u2161", "henry|viii|iii"},
+        {"\u24b6\u24b7c \U0001F130", "abc|a"},                /* circled and squared letters: So, ALetter */
+        {"\u3300 \u32d0", "\u30a2\u30d1\u30fc\u30c8|\u30a2"}, /* squared and circled katakana: So */
+        {"\u2f00\u4e8c", "\u4e00\u4e8c"},                     /* a radical, folded */
+        {"\u16ee \U00010140 \U00012400", "\u16ee|\U00010140|\U00012400"}, /* runes, acrophonic, cuneiform */
+        {"\u2460 \u00bd \u00b2 \u3231 \u2116 \u20ac \u2122", ""}, /* no status: circled digits, signs */
+        {"- -- \u2014 \u3001 \u3002 \u00b7 \u0301 \u200d \u00ad \ufe0f", ""},
+        {"\u0661\u0662\u066b\u0663 \u0967\u0968",
+         "\u0661\u0662\u066b\u0663|\u0967\u0968"}, /* native digits */
+        {"\uff11\uff12\uff0c\uff13\uff14 12,34 \U0001D7CF\U0001D7D0", "12,34|12,34|12"},
+        {"1\ufe0f\u20e3 \u2764\ufe0f \U0001F468\u200d\U0001F4BB \U0001F44D\U0001F3FD",
+         "1"}, /* a keycap is its digit */
+        {"http://ex\u00e4mple.org:80/a_b?c=d%20e#f", "http|example.org|80|a_b|c|d|20e|f"},
+        {"\u00fcser.n\u00e4me+tag@ex\u00e4mple.co.uk", "user.name|tag|example.co.uk"},
+        {"\u2026a\u2025b\u2024c", "a|b.c"}, /* the one dot leader is MidNumLet */
+    };
+    Tokenizer *t = tokenizer("none", 1, "");
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_terms(t, cases[i].text, cases[i].terms);
+    tokenizer_free(t);
+}
+
+/* One word however it is encoded: composed, decomposed, full-width, with what is not seen (UAX #15, NFKC; the
+ * default ignorables go: jameslittle230/stork, typesense#1288, mark.js#69). */
+static void one_word_one_term(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *term;
+    } cases[] = {
+        {"caf\u00e9 cafe\u0301 CAFE\u0301 ca\u00adfe\u0301 \uff43\uff41\uff46\u00e9 ca\u2060f\u00e9", "cafe"},
+        {"office o\ufb03ce OF\ufb01CE\u200b", "office"},
+        {"stra\u00dfe STRASSE STRA\u1e9eE", "strasse"},
+        {"\u03bb\u03cc\u03b3\u03bf\u03c2 \u039b\u039f\u0393\u039f\u03a3 \u03bb\u03bf\u03b3\u03bf\u03c3",
+         "\u03bb\u03bf\u03b3\u03bf\u03c3"},
+        {"\u1112\u1161\u11ab \ud55c", "\ud55c"},             /* Hangul as macOS names files */
+        {"\uff76\uff9e\uff7d \u30ac\u30b9", "\u30ac\u30b9"}, /* half-width, with its voicing mark */
+        {"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0645\u06cc\u062e\u0648\u0627\u0647\u0645",
+         "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645"},
+        {"\u0643\u0650\u062a\u0627\u0628 \u0643\u0640\u062a\u0627\u0628 \ufedb\ufe98\ufe8e\ufe90",
+         "\u0643\u062a\u0627\u0628"},
+        {"\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd \ufb2a\u05b8\u05dc\u05d5\u05b9\u05dd "
+         "\u05e9\u05dc\u05d5\u05dd",
+         "\u05e9\u05dc\u05d5\u05dd"},
+        {"\u0915\u094d\u200d\u0937 \u0915\u094d\u0937",
+         "\u0915\u094d\u0937"}, /* a half form is the same word */
+    };
+    Tokenizer *t = tokenizer("none", 1, "");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        StrList words = STRLIST_INIT;
+        AUTOFREE char *got = terms_of(t, cases[i].text, strlen(cases[i].text));
+        strlist_split(&words, got, '|');
+        assert_true(words.n > 1 || strstr(cases[i].text, " ") == NULL);
+        for (size_t k = 0; k < words.n; k++)
+            assert_string_equal(words.v[k], cases[i].term);
+        strlist_done(&words);
+    }
+    tokenizer_free(t);
+}
+
+/* snowballstem/snowball#187: its stemmers know U+0027 alone; writers have others. */
+static void apostrophes_are_one(void **state)
+{
+    (void)state;
+    static const char *const signs[] = {"'", "\u2019", "\u2018", "\uff07", "\u02bc"};
+    Tokenizer *english = tokenizer("english", 1, ""), *plain = tokenizer("none", 1, ""),
+              *stopped = tokenizer("none", 1, "don't");
+    for (size_t i = 0; i < COUNT(signs); i++) {
+        AUTOFREE char *dogs = xasprintf("dog%ss DOG%sS o%sreilly%ss", signs[i], signs[i], signs[i], signs[i]);
+        assert_terms(english, dogs, "dog|dog|o'reilli");
+        assert_terms(plain, dogs, "dog's|dog's|o'reilly's");
+        AUTOFREE char *quoted =
+            xasprintf("%sdogs%s %s l%s\u00e9t\u00e9", signs[i], signs[i], signs[i], signs[i]);
+        assert_terms(plain, quoted, "dogs|l'ete");
+        AUTOFREE char *dont = xasprintf("don%st do", signs[i]);
+        assert_terms(stopped, dont, "do");
+    }
+    /* UAX #29, WB7a to WB7c: in Hebrew the signs of the keyboard stand for geresh and gershayim. */
+    assert_terms(plain, "\u05e6\u05d4\"\u05dc \u05e6\u05d4\u05f4\u05dc",
+                 "\u05e6\u05d4\"\u05dc|\u05e6\u05d4\"\u05dc");
+    assert_terms(plain, "\u05d2' \u05d2\u05f3", "\u05d2'|\u05d2'");
+    tokenizer_free(english);
+    tokenizer_free(plain);
+    tokenizer_free(stopped);
+}
+
+static void stemmers_get_what_they_know(void **state)
+{
+    (void)state;
+    /* The lower case of I in Turkish (Unicode, SpecialCasing.txt; Lucene's TurkishLowerCaseFilter). */
+    Tokenizer *t = tokenizer("turkish", 1, "");
+    AUTOFREE char *lower = terms_of(t, "k\u0131zlar\u0131 \u0131\u015f\u0131klar istanbul",
+                                    strlen("k\u0131zlar\u0131 \u0131\u015f\u0131klar istanbul"));
+    assert_terms(t, "KIZLARI I\u015eIKLAR \u0130STANBUL", lower);
+    assert_terms(t, "KIZLARI I\u015eIKLAR I\u0307STANBUL", lower);
+    assert_string_equal(lower, "kiz|isik|istanbul");
+    tokenizer_free(t);
+    /* snowballstem/snowball#177: the Romanian stemmer before 3.0 knew s and t with cedilla only. */
+    t = tokenizer("romanian", 1, "");
+    AUTOFREE char *cedilla = terms_of(t, "na\u0163iunilor ora\u015fului \u015fti\u0163i",
+                                      strlen("na\u0163iunilor ora\u015fului \u015fti\u0163i"));
+    assert_terms(t, "na\u021biunilor ora\u0219ului \u0219ti\u021bi", cedilla);
+    assert_terms(t, "NA\u021aIUNILOR ORA\u0218ULUI s\u0326tit\u0326i", cedilla);
+    tokenizer_free(t);
+    /* Full-width and decomposed words are stemmed as the plain ones. */
+    t = tokenizer("english", 1, "");
+    assert_terms(t, "\uff32\uff35\uff2e\uff2e\uff29\uff2e\uff27 run\u00adning", "run|run");
+    tokenizer_free(t);
+    t = tokenizer("french", 1, "");
+    assert_terms(t, "e\u0301te\u0301s e\u0301couteront", "ete|ecout");
+    tokenizer_free(t);
+}
+
+static void words_of_marks_keep_their_letters(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str text = STR_INIT;
+    AUTO(str_done) Str ligatures = STR_INIT;
+    for (int i = 0; i < 70; i++) {
+        str_adds(&text, "x");
+        for (int k = 0; k < 8; k++)
+            str_adds(&text, "\u0301");
+    }
+    for (int i = 0; i < 500; i++)
+        str_adds(&ligatures, "\ufdfa");
+    Tokenizer *t = tokenizer("none", 1, "");
+    AUTOFREE char *got = terms_of(t, str_z(&text), text.len);
+    assert_int_equal(strlen(got), 64);
+    AUTOFREE char *unfolded = terms_of(t, str_z(&ligatures), ligatures.len);
+    assert_int_equal(strlen(unfolded), 2 * 64);
+    tokenizer_free(t);
+}
+
+static void the_version_names_libraries_and_rules(void **state)
+{
+    (void)state;
+    const char *version = tokenizer_version();
+    assert_int_equal(strncmp(version, "icu ", 4), 0);
+    assert_non_null(strstr(version, ", unicode "));
+    assert_non_null(strstr(version, ", word rules "));
+    assert_null(strstr(version, "word rules 00000000"));
+    assert_non_null(strstr(version, ", folding 2"));
+}
+
 /* Pieces chosen so that every rule with a look ahead or behind meets every other. */
 static const char *const pieces[] = {
     "a",      "B",      "7",      "_",      ".",      "'",      ",",      ";",      ":",      "\"",
@@ -199,6 +355,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_left_out_are_counted),
         cmocka_unit_test(words_by_unicode_boundaries),
+        cmocka_unit_test(icus_status_makes_a_word),
+        cmocka_unit_test(one_word_one_term),
+        cmocka_unit_test(apostrophes_are_one),
+        cmocka_unit_test(stemmers_get_what_they_know),
+        cmocka_unit_test(words_of_marks_keep_their_letters),
+        cmocka_unit_test(the_version_names_libraries_and_rules),
         cmocka_unit_test(bad_utf8_separates_words),
         cmocka_unit_test(short_and_stop_words_are_left_out),
         cmocka_unit_test(long_words_are_cut_at_64_characters),
