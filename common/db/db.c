@@ -20,6 +20,8 @@
 #include "db_client.h"
 #include "flavor.h"
 
+enum { CANCEL_LOOK_MS = 50 };
+
 /* With a CA there is no connection but one that is encrypted, to the server of that name. */
 static void demand_tls(MYSQL *my, const DbTarget *t)
 {
@@ -53,33 +55,6 @@ void db_thread_begin(void)
 void db_thread_end(void)
 {
     mysql_thread_end();
-}
-
-/* ---- targets -------------------------------------------------------------------------------------- */
-
-void db_target_done(DbTarget *t)
-{
-    char *const owned[] = {t->defaults_file, t->socket, t->host,     t->user,   t->password,
-                           t->database,      t->tls_ca, t->tls_cert, t->tls_key};
-    for (size_t i = 0; i < COUNT(owned); i++)
-        free(owned[i]);
-    *t = (DbTarget){0};
-}
-
-void db_target_copy(DbTarget *to, const DbTarget *from)
-{
-    *to = (DbTarget){
-        .defaults_file = xstrdup(from->defaults_file),
-        .socket = xstrdup(from->socket),
-        .host = xstrdup(from->host),
-        .port = from->port,
-        .user = xstrdup(from->user),
-        .password = xstrdup(from->password),
-        .database = xstrdup(from->database),
-        .tls_ca = xstrdup(from->tls_ca),
-        .tls_cert = xstrdup(from->tls_cert),
-        .tls_key = xstrdup(from->tls_key),
-    };
 }
 
 static void describe_target(const DbTarget *t, char *ret, size_t n)
@@ -253,6 +228,11 @@ void db_set_timeout(Db *db, int64_t timeout_ms)
     db->timeout_ms = timeout_ms;
 }
 
+void db_set_cancel(Db *db, const atomic_bool *cancel)
+{
+    db->cancel = cancel;
+}
+
 bool db_ping(Db *db, Err *err)
 {
     return db_exec(db, err, "DO 1", "");
@@ -274,15 +254,31 @@ bool db_impl_drain(Db *db, Err *err)
     }
 }
 
+static bool is_cancelled(const Db *db)
+{
+    return db->cancel && atomic_load(db->cancel);
+}
+
+/* Until when to poll: the deadline, or the next look at the caller's wish. */
+static int slice_ms(const Db *db, int64_t left)
+{
+    int64_t most = db->cancel ? CANCEL_LOOK_MS : INT32_MAX;
+    return left > most ? (int)most : left > 0 ? (int)left : 0;
+}
+
 static bool wait_answer(Db *db, Err *err)
 {
     struct pollfd p = {.fd = db_client_socket(db->my), .events = POLLIN};
     int64_t end = db->began_ms + db->timeout_ms;
     while (db->timeout_ms) {
         int64_t left = end - clock_mono_ms();
-        int n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : left > 0 ? (int)left : 0);
+        int n = poll(&p, 1, slice_ms(db, left));
         if (n > 0 || (n < 0 && errno != EINTR))
             break;
+        if (n == 0 && is_cancelled(db)) {
+            db->given_up = true;
+            return err_set(err, ERR_CANCELLED, 0, "the answer of the server was not waited for any longer");
+        }
         if (n == 0 && left <= 0) {
             db->given_up = true;
             return err_set(err, ERR_TIMEOUT, 0, "no answer from the server within %.1f s",
@@ -294,6 +290,8 @@ static bool wait_answer(Db *db, Err *err)
 
 bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
 {
+    if (db->given_up && is_cancelled(db))
+        return err_set(err, ERR_CANCELLED, 0, "nothing was asked any more");
     if (db->given_up)
         return err_set(err, ERR_LOST, 0, "the connection was given up after a statement without answer");
     db->began_ms = clock_mono_ms();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The only way to a server. Blocking: called from worker threads and programs, never from a loop.
  * Every connection has deadlines; values are bound or escaped here, identifiers quoted here.
- * ERR_UNREACHABLE and ERR_AUTH come from connecting; ERR_LOST and ERR_TIMEOUT mean that the outcome of a
- * statement is not known; ERR_DB carries the server's error number.
+ * ERR_UNREACHABLE and ERR_AUTH come from connecting; ERR_LOST, ERR_TIMEOUT and ERR_CANCELLED mean that the
+ * outcome of a statement is not known; ERR_DB carries the server's error number.
  */
 #pragma once
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -56,6 +57,9 @@ uint64_t db_connection_id(const Db *db);
 pid_t db_server_pid(const Db *db);
 int64_t db_timeout(const Db *db);
 void db_set_timeout(Db *db, int64_t timeout_ms);
+/* A wait for an answer ends with ERR_CANCELLED within a moment of *cancel; for the connection and the
+ * statement that is as ERR_TIMEOUT. Only where there is a timeout. NULL: nobody cancels. Borrowed. */
+void db_set_cancel(Db *db, const atomic_bool *cancel);
 MUST_CHECK bool db_ping(Db *db, Err *err);
 
 /* Bound values: `fmt` has one letter a parameter: s (const char *, NULL is SQL NULL), i (int64_t), b (const

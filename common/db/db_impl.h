@@ -13,6 +13,7 @@ struct Db {
     int64_t timeout_ms; /* of one statement, 0: none */
     int64_t began_ms;   /* of the wait under way */
     bool given_up;
+    const atomic_bool *cancel;
 };
 
 struct DbRows {

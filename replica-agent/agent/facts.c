@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "facts.h"
 
-#include <string.h>
-
 #include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "replica-agent/server/op_sample.h"
 
-enum { SAMPLE_MS = 60000, RECENT_MS = 86400000, SHOWN = 5 };
+enum { SAMPLE_MS = 60000 };
 
 void facts_own(const Agent *a, PreflightFacts *ret)
 {
@@ -29,107 +28,42 @@ void facts_own(const Agent *a, PreflightFacts *ret)
     keyless_copy(&ret->tables, &a->sampler.tables);
 }
 
-static bool read_sample(Db *db, Keyless *k, int64_t wall_ms, Err *err)
-{
-    DbRows *r;
-    bool more, ok;
-    if (!db_query(db, &r, err, flavor_of(db_version(db)->flavor)->keyless_changes_sql, ""))
-        return false;
-    keyless_begin(k);
-    while ((ok = db_next(r, &more, err)) && more) {
-        AUTOFREE char *name = xstrdup(db_text(r, "name"));
-        char *slash = strchr(name, '/');
-        if (slash)
-            *slash = '.';
-        keyless_add(k, name, db_int(r, "row_count"), db_int(r, "changed"), wall_ms);
-    }
-    db_rows_free(r);
-    if (ok)
-        keyless_end(k);
-    return ok;
-}
-
-static bool count_rows(Db *db, const char *sql, int64_t *ret, Err *err)
-{
-    DbRows *r;
-    bool more, ok;
-    int64_t n = 0;
-    if (!db_query(db, &r, err, sql, ""))
-        return false;
-    while ((ok = db_next(r, &more, err)) && more)
-        n++;
-    db_rows_free(r);
-    if (ok)
-        *ret = n;
-    return ok;
-}
-
-static bool read_primary(Db *db, const Flavor *flavor, PreflightFacts *f, Err *err)
-{
-    AUTOFREE char *sql = xasprintf("SELECT @@GLOBAL.%s", flavor->purge_expire_var);
-    ReplSemiSync semi_sync;
-    if (!repl_semi_sync_read(db, &semi_sync, err) || !db_value_int(db, &f->log_expire_s, err, sql, ""))
-        return false;
-    f->semi_sync_on = semi_sync.source_on;
-    f->semi_sync_acks = semi_sync.acks;
-    return true;
-}
-
-bool facts_read(Db *db, const ReplStatus *status, PreflightFacts *f, Err *err)
-{
-    const Flavor *flavor = flavor_of(db_version(db)->flavor);
-    Err ignored;
-    f->is_replica = status->is_replica;
-    f->delay_s = status->delay_s;
-    if (!count_rows(db, flavor->xa_prepared_sql, &f->xa_prepared, &ignored))
-        log_debug("%s: %s", flavor->xa_prepared_sql, ignored.text);
-    if (!status->is_replica)
-        return read_primary(db, flavor, f, err);
-    if (!read_sample(db, &f->tables, clock_wall_ms(), err) && err->kind != ERR_AUTH)
-        return false;
-    if (f->tables.sampled)
-        f->keyless_changed_count =
-            keyless_changed(&f->tables, clock_wall_ms() - RECENT_MS, SHOWN, &f->keyless_changed);
-    return db_value_int(db, &f->log_readers, err, flavor->log_readers_sql, "") &&
-           db_value(db, &f->sync_relay_log, err, "SELECT @@GLOBAL.sync_relay_log", "");
-}
-
 /* ---- tables without a key ---------------------------------------------------------------------------- */
 
 typedef struct Sample {
     Agent *a;
-    DbTarget target;
-    int64_t timeout_ms;
-    bool ok;
-    Err err;
-    Keyless tables; /* only names, rows and counters */
+    SampleIn in;
+    SampleOut out;
 } Sample;
+
+static void sample_free(Sample *s)
+{
+    sample_in_done(&s->in);
+    sample_out_done(&s->out);
+    free(s);
+}
 
 static void sample_in_worker(void *arg)
 {
     Sample *s = arg;
-    Db *db = NULL;
-    s->ok = db_connect(&s->target, s->timeout_ms, &db, &s->err) && read_sample(db, &s->tables, 1, &s->err);
-    if (db)
-        db_close(db);
+    op_sample(&s->in, NULL, &s->out);
 }
 
 static void sample_in_loop(void *arg)
 {
     Sample *s = arg;
+    const Keyless *new = &s->out.tables;
     Keyless *k = &s->a->sampler.tables;
     s->a->sampler.in_flight = false;
-    if (s->ok) {
+    if (s->out.result == OP_DONE) {
         keyless_begin(k);
-        for (size_t i = 0; i < s->tables.n; i++)
-            keyless_add(k, s->tables.v[i].name, s->tables.v[i].rows, s->tables.v[i].counter, clock_wall_ms());
+        for (size_t i = 0; i < new->n; i++)
+            keyless_add(k, new->v[i].name, new->v[i].rows, new->v[i].counter, clock_wall_ms());
         keyless_end(k);
     } else {
-        log_debug("tables without a key are not looked at: %s", s->err.text);
+        log_debug("tables without a key are not looked at: %s", s->out.err.text);
     }
-    keyless_done(&s->tables);
-    db_target_done(&s->target);
-    free(s);
+    sample_free(s);
 }
 
 /* Not while it is paused: a sample reads InnoDB's dictionary, and nothing changes then. */
@@ -143,15 +77,13 @@ void sampler_tick(Agent *a)
     a->sampler.next_ms = now + SAMPLE_MS;
     Sample *s = NEW(Sample);
     s->a = a;
-    s->timeout_ms = a->conf.statement_timeout_ms;
     DbTarget t = agent_config_target(&a->conf);
-    db_target_copy(&s->target, &t);
-    if (work_submit(a->work, (WorkJob){sample_in_worker, sample_in_loop, s}, &err)) {
-        a->sampler.in_flight = true;
-        return;
-    }
-    db_target_done(&s->target);
-    free(s);
+    db_target_copy(&s->in.at.target, &t);
+    s->in.at.statement_ms = a->conf.statement_timeout_ms;
+    s->in.wall_ms = 1; /* only the counters count */
+    a->sampler.in_flight = work_submit(a->work, (WorkJob){sample_in_worker, sample_in_loop, s}, &err);
+    if (!a->sampler.in_flight)
+        sample_free(s);
 }
 
 void sampler_close(Agent *a)

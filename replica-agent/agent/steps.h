@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The blocking steps: each runs in a worker thread with copies of all it needs and its own connection, ends
- * by a deadline, and comes back to the loop with what it saw. Nothing here decides; each states a result.
+ * The operations of server/op_*.h as steps of the agent: each runs in a worker thread with copies of all it
+ * needs, and comes back to the loop with what it saw. Only an adapter: what each does, and what its results
+ * mean, is said there.
  */
 #pragma once
 
-#include <stdatomic.h>
-
-#include "common/db/repl.h"
 #include "common/wire/wire.h"
 #include "replica-agent/core/boot.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/preflight.h"
+#include "replica-agent/server/op.h"
 #include "replica-agent/server/vault.h"
 
 typedef enum StepKind {
@@ -27,12 +26,12 @@ typedef enum StepKind {
 } StepKind;
 
 typedef enum StepResult {
-    STEP_OK,
-    STEP_FAILED,  /* refused, or not reached: err says why, nothing of it is left in the server */
-    STEP_UNKNOWN, /* no answer in time: it may still take effect */
-    STEP_WAITING, /* STEP_START: may not be started now (way says why) */
-    STEP_STALLED, /* STEP_RESTORE: what was received is not applied, and nothing goes on */
-    STEP_MOVED,   /* STEP_VERIFY: the frozen state has changed */
+    STEP_OK = OP_DONE,
+    STEP_FAILED = OP_FAILED,
+    STEP_UNKNOWN = OP_UNKNOWN,
+    STEP_WAITING = OP_WAITING, /* STEP_START: may not be started now (way says why) */
+    STEP_STALLED = OP_STALLED, /* STEP_RESTORE */
+    STEP_MOVED = OP_MOVED,     /* STEP_VERIFY */
 } StepResult;
 
 struct Agent;
@@ -60,7 +59,8 @@ typedef struct Step {
     LeaseSettings boosted;
     PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
     Db *held;             /* the connection kept since the pause; in and out */
-    atomic_bool cancel;
+    Cancel cancel;        /* step_cancel */
+    struct Step *next;    /* in flight */
 
     /* out */
     StepResult result;
@@ -81,9 +81,6 @@ Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step
 /* Takes `s`; on failure (the pool is full) it is freed and its held connection closed. */
 MUST_CHECK bool step_submit(Step *s, Err *err);
 void step_free(Step *s);
-
-void step_retune(Step *s);  /* replay_step.c */
-void step_durable(Step *s); /* replay_step.c */
-
-/* Which process answers on `db`. */
-void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret);
+/* Ends its waiting within about a second, as op.h says; `done` is called as ever. Nothing if it has come back
+ * already. */
+void step_cancel(uint64_t id);

@@ -50,6 +50,16 @@ void preflight_facts_done(PreflightFacts *f)
     *f = (PreflightFacts){0};
 }
 
+void preflight_facts_copy(PreflightFacts *to, const PreflightFacts *from)
+{
+    *to = *from;
+    to->sync_relay_log = xstrdup(from->sync_relay_log);
+    to->relay_dir = xstrdup(from->relay_dir);
+    to->keyless_changed = (StrList)STRLIST_INIT;
+    strlist_add_all(&to->keyless_changed, &from->keyless_changed);
+    keyless_copy(&to->tables, &from->tables);
+}
+
 static void judge_others(const PreflightFacts *f, WireList *ret)
 {
     if (f->log_readers > 0)

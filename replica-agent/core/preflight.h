@@ -31,6 +31,7 @@ typedef struct PreflightFacts {
     int64_t keyless_changed_count; /* -1: not sampled yet */
 } PreflightFacts;
 void preflight_facts_done(PreflightFacts *f);
+void preflight_facts_copy(PreflightFacts *to, const PreflightFacts *from); /* deep; `to` zeroed */
 void preflight_judge(const PreflightFacts *f, WireList *ret);
 
 /* The first error as ERR_REFUSED "text; mend"; true if there is none. */

@@ -58,23 +58,6 @@ static void rescue_done(Rescue *r)
     agent_config_free(&r->conf);
 }
 
-bool rescue_holder(Db *db, int64_t *ret, Err *err)
-{
-    return db_value_int(db, ret, err, "SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "");
-}
-
-bool rescue_check_programs(Err *err)
-{
-    static const char *const names[] = {"mariadb-binlog", "mariadb"};
-    for (size_t i = 0; i < COUNT(names); i++) {
-        AUTOFREE char *path = rescue_program(names[i]);
-        if (!path)
-            return err_set(err, ERR_REFUSED, 0, "%s is not installed (Debian package mariadb-client)",
-                           names[i]);
-    }
-    return true;
-}
-
 /* ---- where it stands ------------------------------------------------------------------------------- */
 
 static bool look(Rescue *r, Err *err)

@@ -5,11 +5,4 @@
  */
 #pragma once
 
-#include "common/db/db.h"
-
 int rescue_main(int argc, char **argv);
-
-/* The connection that applies kept transactions; 0: none. No START while there is one. */
-MUST_CHECK bool rescue_holder(Db *db, int64_t *ret, Err *err);
-/* The programs it runs are installed. ERR_REFUSED names the one missing and its package. */
-MUST_CHECK bool rescue_check_programs(Err *err);

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "replica-agent/host/rescue_programs.h"
+
 extern char **environ;
 
 /* A client that dies takes its lock with it; one that finds the lock taken does nothing. */
@@ -27,18 +29,6 @@ struct RescuePipe {
     BinlogPart format; /* the description sent last */
     bool begun;
 };
-
-char *rescue_program(const char *name)
-{
-    static const char *const folders[] = {"/usr/bin", "/usr/local/bin", "/usr/sbin"};
-    for (size_t i = 0; i < COUNT(folders); i++) {
-        char *path = xasprintf("%s/%s", folders[i], name);
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return NULL;
-}
 
 static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *ret, Err *err)
 {

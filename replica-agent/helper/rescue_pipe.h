@@ -25,5 +25,3 @@ void rescue_pipe_end(RescuePipe *p); /* nothing more comes */
 bool rescue_pipe_is_done(RescuePipe *p);
 /* Waits for both programs. */
 MUST_CHECK bool rescue_pipe_close(RescuePipe *p, Err *err);
-
-char *rescue_program(const char *name); /* its path; owned, NULL if it is not installed */

@@ -248,6 +248,36 @@ static void a_deadline_ends_the_wait(void **state)
     }
 }
 
+static void *cancel_soon(void *arg)
+{
+    usleep(100000);
+    atomic_store((atomic_bool *)arg, true);
+    return NULL;
+}
+
+/* The wait ends, not the statement, and the connection is of no use any more. */
+static void a_cancel_ends_the_wait(void **state)
+{
+    (void)state;
+    Err err;
+    pthread_t t;
+    atomic_bool cancel = false;
+    Db *db = connect_to(0, 20000);
+    db_set_cancel(db, &cancel);
+    assert_int_equal(pthread_create(&t, NULL, cancel_soon, &cancel), 0);
+    assert_false(db_exec(db, &err, "SELECT SLEEP(20)", ""));
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    pthread_join(t, NULL);
+    assert_false(db_exec(db, &err, "DO 1", ""));
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    DbTarget at = target_of(0);
+    assert_ok(db_kill(&at, db_connection_id(db), &err), err);
+    db_set_cancel(db, NULL);
+    assert_false(db_exec(db, &err, "DO 1", ""));
+    assert_int_equal(err.kind, ERR_LOST);
+    db_close(db);
+}
+
 static void connecting_fails_by_kind(void **state)
 {
     (void)state;
@@ -564,6 +594,7 @@ int main(void)
         cmocka_unit_test(load_data_is_fed),
         cmocka_unit_test(a_killed_connection_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait),
+        cmocka_unit_test(a_cancel_ends_the_wait),
         cmocka_unit_test(connecting_fails_by_kind),
         cmocka_unit_test(the_server_process_is_known),
         cmocka_unit_test(stop_until_start),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op_impl.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "replica-agent/host/proc.h"
+
+void cancel_ask(Cancel *c)
+{
+    atomic_store(&c->asked, true);
+}
+
+bool cancel_asked(const Cancel *c)
+{
+    return c && atomic_load(&c->asked);
+}
+
+void op_server_done(OpServer *s)
+{
+    db_target_done(&s->target);
+}
+
+void server_seen_done(ServerSeen *s)
+{
+    repl_status_done(&s->status);
+    wire_free(lease_server_fields, &s->server);
+}
+
+static bool refuse_cancelled(const Cancel *cancel, Err *err)
+{
+    return !cancel_asked(cancel) || err_set(err, ERR_CANCELLED, 0, "it was not wanted any more");
+}
+
+bool op_open_as(const DbTarget *t, int64_t ms, const Cancel *cancel, Db **ret, Err *err)
+{
+    if (!refuse_cancelled(cancel, err) || !db_connect(t, ms, ret, err))
+        return false;
+    db_set_cancel(*ret, cancel ? &cancel->asked : NULL);
+    return true;
+}
+
+bool op_open(const OpServer *s, int64_t ms, const Cancel *cancel, Db **ret, Err *err)
+{
+    Err ignored;
+    if (!op_open_as(&s->target, ms, cancel, ret, err))
+        return false;
+    if (!db_exec(*ret, &ignored, "SET SESSION sql_log_bin=0", ""))
+        log_debug("%s", ignored.text);
+    return true;
+}
+
+bool op_commit(Db *db, const Cancel *cancel, Err *err)
+{
+    db_set_cancel(db, NULL);
+    return refuse_cancelled(cancel, err);
+}
+
+void server_identify(Db *db, const ReplStatus *st, LeaseServer *ret)
+{
+    wire_free(lease_server_fields, ret);
+    ret->pid = db_server_pid(db);
+    ret->pid_start = proc_start_time((pid_t)ret->pid);
+    if (!ret->pid_start)
+        ret->pid = 0; /* another pid namespace, or gone by now */
+    ret->started_at = clock_wall_ms() - st->uptime_s * 1000;
+    ret->boot_id = xstrdup(clock_boot_id());
+}
+
+bool op_look(Db *db, ServerSeen *ret, Err *err)
+{
+    ret->version = *db_version(db);
+    if (!repl_read(db, &ret->status, err))
+        return false;
+    server_identify(db, &ret->status, &ret->server);
+    return true;
+}
+
+bool op_is_unanswered(const Err *err)
+{
+    return err->kind == ERR_TIMEOUT || err->kind == ERR_LOST || err->kind == ERR_CANCELLED;
+}
+
+ReplSettings op_settings(const LeaseSettings *l)
+{
+    return (ReplSettings){l->sync_binlog,   l->flush_log,  l->workers,
+                          l->parallel_mode, l->sync_relay, l->queue_bytes};
+}
+
+bool op_stop_failed(const ReplStatus *s, Err *err)
+{
+    enum { RELAY_LOG_WRITE_FAILURE = 1595 }; /* on both flavours */
+    if (op_is_unanswered(err) && s->io_errno == RELAY_LOG_WRITE_FAILURE)
+        return err_prefix(err,
+                          "the server could not write its relay log (error 1595, see its error log) and now "
+                          "does not stop its receiver: restart it; what it received is kept");
+    return err_prefix(err, "stopping replication");
+}
+
+bool op_stop_both(Db *db, const ReplStatus *s, Err *err)
+{
+    return repl_stop_both(db, err) || op_stop_failed(s, err);
+}
+
+bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret, Err *err)
+{
+    Err why;
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    if (!op_flavor(db)->purges_on_start) {
+        ret->last = xstrdup(s->received);
+        return true;
+    }
+    if (!vault_keep(place, &why))
+        log_warn("%s", why.text); /* they may be readable all the same */
+    return vault_files(place, &files, err) && binlog_scan(&files, ret, err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared by the files of the operations.
+ */
+#pragma once
+
+#include "common/db/binlog.h"
+#include "common/db/flavor.h"
+#include "op.h"
+#include "vault.h"
+
+enum { OP_SLICE_MS = 1000 }; /* of a wait for a position: between two, a cancel is seen */
+
+static inline void op_db_close(Db **db)
+{
+    if (*db)
+        db_close(*db);
+}
+#define AUTODB AUTO(op_db_close)
+
+/* A connection whose statements get no GTID. Each is waited for `ms`, and as long as nobody cancels. */
+MUST_CHECK bool op_open(const OpServer *s, int64_t ms, const Cancel *cancel, Db **ret, Err *err);
+/* By another account, with nothing set. */
+MUST_CHECK bool op_open_as(const DbTarget *t, int64_t ms, const Cancel *cancel, Db **ret, Err *err);
+/* From here on it is carried through: ERR_CANCELLED if a cancel came before, and none counts after. */
+MUST_CHECK bool op_commit(Db *db, const Cancel *cancel, Err *err);
+MUST_CHECK bool op_look(Db *db, ServerSeen *ret, Err *err);
+
+/* The answer did not come: the statement may take effect. */
+bool op_is_unanswered(const Err *err);
+static inline OpResult op_failed_or_unknown(const Err *err)
+{
+    return op_is_unanswered(err) ? OP_UNKNOWN : OP_FAILED;
+}
+
+ReplSettings op_settings(const LeaseSettings *l); /* borrowed */
+static inline const Flavor *op_flavor(const Db *db)
+{
+    return flavor_of(db_version(db)->flavor);
+}
+
+/* Names what is in the way of a STOP, where the server itself is. False. */
+bool op_stop_failed(const ReplStatus *s, Err *err);
+/* STOP of both threads. */
+MUST_CHECK bool op_stop_both(Db *db, const ReplStatus *s, Err *err);
+/* What the relay files of `place` hold; on MySQL the server has scanned them when it started. */
+MUST_CHECK bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret,
+                        Err *err);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op_start.h"
+
+#include "common/base/log.h"
+#include "common/db/gtid.h"
+#include "op_impl.h"
+#include "recovered.h"
+#include "replica-agent/core/applier.h"
+#include "replica-agent/core/buffer.h"
+#include "source_probe.h"
+
+void start_in_done(StartIn *in)
+{
+    op_server_done(&in->at);
+    db_target_done(&in->rescuer);
+    free(in->vault_folder);
+    wire_free(lease_settings_fields, &in->original);
+    wire_free(lease_settings_fields, &in->boosted);
+    *in = (StartIn){0};
+}
+
+void start_out_done(StartOut *out)
+{
+    server_seen_done(&out->seen);
+    wire_free(vault_place_fields, &out->place);
+    free(out->from);
+    free(out->held_gtid);
+    free(out->errant);
+    *out = (StartOut){0};
+}
+
+/* ---- before it is decided ------------------------------------------------------------------------- */
+
+/* A rescue whose agent is gone may still have a client at work. */
+static bool is_free_of_rescue(const StartIn *in, Db *db, StartOut *out)
+{
+    Err ignored;
+    int64_t id = 0;
+    if (!db_value_int(db, &id, &out->err, "SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "")) {
+        out->result = OP_FAILED;
+        return false;
+    }
+    if (!id)
+        return true;
+    if (in->may_end_rescue && !db_kill(&in->at.target, (uint64_t)id, &ignored))
+        log_debug("%s", ignored.text);
+    err_set(&out->err, ERR_CONFLICT, 0, "connection %lld still applies kept transactions: its end is awaited",
+            (long long)id);
+    out->result = OP_WAITING;
+    return false;
+}
+
+static bool stand_still(const StartIn *in, Db *db, StartOut *out)
+{
+    StandWhy why = applier_must_stand(op_flavor(db), &out->seen.status, in->stalled);
+    if (why == STAND_NOT)
+        return true;
+    log_warn("%s: replication is stopped to apply what the relay files hold", stand_why_text(why));
+    if (op_stop_both(db, &out->seen.status, &out->err) && op_look(db, &out->seen, &out->err))
+        return true;
+    out->result = op_failed_or_unknown(&out->err);
+    return false;
+}
+
+/* ---- what the relay files hold -------------------------------------------------------------------- */
+
+/* What crash recovery wrote is no person's decision. */
+static BufferState judge_errant(Db *db, const StartOut *out)
+{
+    Err err;
+    bool explained;
+    AUTO(recovered_done) Recovered found = {0};
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    if (!vault_files(&out->place, &files, &err) ||
+        !recovered_explain(db, &files, &out->seen.status, &explained, &found, &err)) {
+        log_warn("whether %s is of the crash recovery is not known: %s", out->errant, err.text);
+        return BUFFER_ERRANT;
+    }
+    for (size_t i = 0; explained && i < found.found.n; i++)
+        log_warn(
+            "the server was killed inside a replicated statement, and its crash recovery logged it as its "
+            "own: %s; its binary log is begun anew",
+            found.found.v[i]);
+    return explained ? BUFFER_BEYOND : BUFFER_ERRANT;
+}
+
+static BufferState judge(const StartIn *in, Db *db, StartOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    BufferInput buffer = {.flavor = db_version(db)->flavor,
+                          .applied = s->applied,
+                          .binlog = s->binlog,
+                          .server_id = s->server_id};
+    if (in->crashed)
+        return BUFFER_CRASHED;
+    if (!vault_place_read(db, in->vault_folder, &out->place, &out->err) ||
+        !op_scan(db, &out->place, s, &scan, &out->err))
+        return BUFFER_UNKNOWN;
+    buffer.held = scan.last;
+    BufferState state = buffer_judge(&buffer, &out->errant);
+    out->from = buffer_position(buffer.flavor, buffer.applied, buffer.binlog);
+    out->held_gtid = xstrdup(scan.last);
+    out->backlog = out->from ? gtid_behind_text(buffer.flavor, out->from, scan.last) : 0;
+    if (state == BUFFER_UNKNOWN)
+        err_set(&out->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", buffer.binlog);
+    return state == BUFFER_ERRANT ? judge_errant(db, out) : state;
+}
+
+static void decide(const StartIn *in, Db *db, StartOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    StartInput facts = {.sql_running = s->sql_running, .io = s->io, .fresh_server = in->fresh_server};
+    if (!facts.sql_running && facts.io == REPL_IO_NO) {
+        facts.buffer = judge(in, db, out);
+        facts.can_refetch = op_flavor(db)->refetch_sql != NULL;
+        facts.source_answers =
+            facts.buffer == BUFFER_CRASHED && source_answers(s->source_host, s->source_port);
+    }
+    out->way = start_decide(&facts);
+}
+
+/* ---- starting ------------------------------------------------------------------------------------- */
+
+/* sync_relay_log was for the pause only; the boost is for what follows. */
+static void prepare(const StartIn *in, Db *db, const StartOut *out)
+{
+    Err err;
+    ReplSettings relay = {.sync_relay = in->original.sync_relay}, want = op_settings(&in->boosted);
+    if (relay.sync_relay && !repl_settings_apply(db, &relay, false, &err))
+        log_warn("sync_relay_log is put back later: %s", err.text);
+    if (str_eq(in->original.workers, "0") && applier_has_domains(op_flavor(db), &out->seen.status))
+        want.workers = want.parallel_mode = want.queue_bytes =
+            NULL; /* their end would need a start of both threads, see op_restore */
+    if (in->boost && !repl_settings_apply(db, &want, true, &err))
+        log_warn("catching up without boost: %s", err.text);
+}
+
+/* RESET MASTER and RESET SLAVE are beyond the agent's own account. */
+static bool exec_as_rescuer(const StartIn *in, const char *sql, Err *err)
+{
+    AUTODB Db *db = NULL;
+    return db_connect(&in->rescuer, in->timeout_ms, &db, err) && db_exec(db, err, sql, "");
+}
+
+static bool start_both(const StartIn *in, Db *db, Err *err)
+{
+    if (repl_start_both_purging(db, err))
+        return true;
+    if (!repl_relay_is_broken(db, err))
+        return false;
+    log_warn(
+        "%s: a kill has left the relay files and the server's notes of them apart; all that they held is "
+        "applied, they are begun anew",
+        err->text);
+    return exec_as_rescuer(in, op_flavor(db)->relay_reset_sql, err) && repl_start_both_purging(db, err);
+}
+
+static bool start_by(const StartIn *in, Db *db, const StartOut *out, Err *err)
+{
+    if (out->way == START_SQL)
+        return repl_start_sql(db, err);
+    if (out->way == START_REFETCH) {
+        log_error(
+            "the machine crashed while durability was relaxed: this server's own binary log is given up "
+            "and everything after %s is fetched again; it must be no donor and not be promoted before",
+            out->seen.status.applied);
+        if (!exec_as_rescuer(in, op_flavor(db)->refetch_sql, err))
+            return false;
+    }
+    return start_both(in, db, err);
+}
+
+static OpResult start(const StartIn *in, Db *db, StartOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    prepare(in, db, out);
+    if (!start_by(in, db, out, &out->err) || !op_look(db, &out->seen, &out->err))
+        return op_failed_or_unknown(&out->err);
+    if (s->sql_running)
+        return OP_DONE;
+    err_set(&out->err, ERR_DB, (int)s->sql_errno, "the applier stopped again: %s", s->sql_error);
+    return OP_FAILED;
+}
+
+static OpResult refuse(Db *db, StartOut *out)
+{
+    AUTOFREE char *why = xstrdup(out->err.text);
+    start_explain(out->way, op_flavor(db), out->held_gtid, out->errant, why, &out->err);
+    return OP_WAITING;
+}
+
+bool op_start(const StartIn *in, const Cancel *cancel, StartOut *out)
+{
+    AUTODB Db *db = NULL;
+    out->result = OP_FAILED;
+    if (!op_open(&in->at, in->timeout_ms, cancel, &db, &out->err) || !op_look(db, &out->seen, &out->err) ||
+        !op_commit(db, cancel, &out->err) || !is_free_of_rescue(in, db, out) || !stand_still(in, db, out))
+        return false;
+    decide(in, db, out);
+    if (start_is_refused(out->way))
+        out->result = refuse(db, out);
+    else
+        out->result = out->way == START_NOT_NEEDED ? OP_DONE : start(in, db, out);
+    return out->result == OP_DONE;
+}
