@@ -47,14 +47,35 @@ static void write_field(json_t *o, const WireField *f, const void *p)
     case WIRE_LIST:
         json_object_set_new(o, f->name, write_list(f, p));
         break;
+    case WIRE_ENUM: /* two members: see write_enum */
+        break;
     }
+}
+
+static int enum_value(const WireField *f, const void *s)
+{
+    return (int)*(const unsigned *)CAT(s, f);
+}
+
+static char *enum_text(const WireField *f, const void *s)
+{
+    return *(char *const *)((const char *)s + f->text);
+}
+
+static void write_enum(json_t *o, const WireField *f, const void *s)
+{
+    int value = enum_value(f, s);
+    json_set_str(o, f->name, value ? wire_enum_text(f->names, value, enum_text(f, s)) : NULL);
 }
 
 json_t *wire_write(const WireField *fields, const void *s)
 {
     json_t *o = json_object();
     for (const WireField *f = fields; f->name; f++)
-        write_field(o, f, CAT(s, f));
+        if (f->type == WIRE_ENUM)
+            write_enum(o, f, s);
+        else
+            write_field(o, f, CAT(s, f));
     return o;
 }
 
@@ -91,6 +112,7 @@ static bool has_type(const WireField *f, const json_t *v)
     switch (f->type) {
     case WIRE_STR:
     case WIRE_TIME:
+    case WIRE_ENUM:
         return json_is_string(v);
     case WIRE_INT:
         return json_is_integer(v);
@@ -109,8 +131,9 @@ static bool has_type(const WireField *f, const json_t *v)
     return false;
 }
 
-static bool read_field(const WireField *f, const json_t *v, void *p, Err *err)
+static bool read_field(const WireField *f, const json_t *v, void *s, Err *err)
 {
+    void *p = AT(s, f);
     if (!has_type(f, v))
         return err_set(err, ERR_PROTOCOL, 0, "field \"%s\" has the wrong type", f->name);
     switch (f->type) {
@@ -137,6 +160,9 @@ static bool read_field(const WireField *f, const json_t *v, void *p, Err *err)
         return wire_read(f->fields, v, p, err) ? true : err_prefix(err, "%s", f->name);
     case WIRE_LIST:
         return read_list(f, v, p, err);
+    case WIRE_ENUM:
+        wire_enum_set(f, s, json_string_value(v));
+        return true;
     }
     return false;
 }
@@ -150,7 +176,7 @@ bool wire_read(const WireField *fields, const json_t *j, void *s, Err *err)
         const json_t *v = json_object_get(j, f->name);
         if (!v || json_is_null(v))
             continue;
-        if (!read_field(f, v, AT(s, f), err)) {
+        if (!read_field(f, v, s, err)) {
             wire_free(fields, s);
             return false;
         }
@@ -198,6 +224,9 @@ void wire_free(const WireField *fields, void *s)
         case WIRE_LIST:
             free_list(f, p);
             break;
+        case WIRE_ENUM:
+            wire_enum_set(f, s, NULL);
+            break;
         }
     }
 }
@@ -241,6 +270,10 @@ void wire_copy(const WireField *fields, void *to, const void *from)
         case WIRE_LIST:
             copy_list(f, p, q);
             break;
+        case WIRE_ENUM:
+            *(unsigned *)p = *(const unsigned *)q;
+            *(char **)((char *)to + f->text) = xstrdup(enum_text(f, from));
+            break;
         }
     }
 }
@@ -252,6 +285,90 @@ void *wire_list_add(WireList *list, size_t size)
     memset(p, 0, size);
     return p;
 }
+
+/* ---- names of enums -------------------------------------------------------------------------------- */
+
+int wire_enum_unknown(const WireEnum *e)
+{
+    int n = 1;
+    while (e->names[n])
+        n++;
+    return n;
+}
+
+const char *wire_enum_name(const WireEnum *e, int value)
+{
+    return value > 0 && value < wire_enum_unknown(e) ? e->names[value] : NULL;
+}
+
+int wire_enum_find(const WireEnum *e, const char *name)
+{
+    int value = 1;
+    if (!name || !*name)
+        return 0;
+    while (e->names[value] && strcmp(e->names[value], name) != 0)
+        value++;
+    return value;
+}
+
+const char *wire_enum_text(const WireEnum *e, int value, const char *text)
+{
+    const char *name = wire_enum_name(e, value);
+    return name ? name : value && text ? text : value ? "unknown" : "";
+}
+
+static bool not_known(const WireEnum *e, const char *field, const char *name, Err *err)
+{
+    const char *near = str_nearest(name, e->names + 1);
+    AUTO(str_done) Str known = STR_INIT;
+    for (int i = 1; e->names[i]; i++)
+        str_addf(&known, "%s%s", i > 1 ? ", " : "", e->names[i]);
+    return err_set(err, ERR_USAGE, 0, "field \"%s\" is \"%s\"%s%s%s; known: %s", field, name,
+                   near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", str_z(&known));
+}
+
+bool wire_enum_read(const WireEnum *e, const char *field, const char *name, int *ret, Err *err)
+{
+    int value = wire_enum_find(e, name);
+    if (!value || value == wire_enum_unknown(e))
+        return not_known(e, field, name ? name : "", err);
+    *ret = value;
+    return true;
+}
+
+void wire_enum_set(const WireField *f, void *s, const char *name)
+{
+    char **text = (char **)((char *)s + f->text);
+    int value = wire_enum_find(f->names, name);
+    char *copy = value == wire_enum_unknown(f->names) ? xstrdup(name) : NULL;
+    free(*text);
+    *text = copy;
+    *(unsigned *)AT(s, f) = (unsigned)value;
+}
+
+static bool check_list(const WireField *f, const WireList *list, Err *err)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!wire_check_names(f->fields, (const char *)list->v + i * f->size, err))
+            return err_prefix(err, "%s[%zu]", f->name, i);
+    return true;
+}
+
+bool wire_check_names(const WireField *fields, const void *s, Err *err)
+{
+    for (const WireField *f = fields; f->name; f++) {
+        if (f->type == WIRE_ENUM && enum_value(f, s) == wire_enum_unknown(f->names))
+            return not_known(f->names, f->name, wire_enum_text(f->names, enum_value(f, s), enum_text(f, s)),
+                             err);
+        if (f->type == WIRE_OBJ && !wire_check_names(f->fields, CAT(s, f), err))
+            return err_prefix(err, "%s", f->name);
+        if (f->type == WIRE_LIST && !check_list(f, CAT(s, f), err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- runs and tasks ---------------------------------------------------------------------------------- */
 
 size_t wire_run_holders(const Run *r)
 {
@@ -270,12 +387,12 @@ bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no)
     return true;
 }
 
-bool task_state_is_final(const char *state)
+bool task_state_is_final(TaskState s)
 {
-    static const char *const final[] = {"done",   "done_with_errors", "error",
-                                        "killed", "stopped",          "acknowledged"};
-    for (size_t i = 0; i < COUNT(final); i++)
-        if (str_eq(state, final[i]))
-            return true;
-    return false;
+    return s >= TASK_DONE && s <= TASK_ACKNOWLEDGED;
+}
+
+bool coord_run_is_final(CoordRunState s)
+{
+    return s >= CRUN_DONE && s <= CRUN_STOPPED;
 }

@@ -9,15 +9,136 @@
 
 /* clang-format off */
 
+/* ---- names ------------------------------------------------------------------------------------------ */
+
+/* clang-format off */
+
+#define TASK_KIND_VALUES(E)    \
+    E(KIND_DUMP, "dump")       \
+    E(KIND_INDEX, "index")     \
+    E(KIND_COMMAND, "command") \
+    E(KIND_UPLOAD, "upload")
+WIRE_ENUM(TaskKind, KIND, TASK_KIND_VALUES);
+extern const WireEnum task_kind_names;
+
+/* Of a node, and where a job runs. */
+#define NODE_ROLE_VALUES(E)    \
+    E(ROLE_PRIMARY, "primary") \
+    E(ROLE_REPLICA, "replica")
+WIRE_ENUM(NodeRole, ROLE, NODE_ROLE_VALUES);
+extern const WireEnum node_role_names;
+
+/* From TASK_DONE on nothing more happens without a person or a new run. */
+#define TASK_STATE_VALUES(E)                     \
+    E(TASK_WAITING, "waiting")                   \
+    E(TASK_SCHEDULED, "scheduled")               \
+    E(TASK_RUNNING, "running")                   \
+    E(TASK_SLEEPING, "sleeping")                 \
+    E(TASK_STOPPING, "stopping")                 \
+    E(TASK_DONE, "done")                         \
+    E(TASK_DONE_WITH_ERRORS, "done_with_errors") \
+    E(TASK_ERROR, "error")                       \
+    E(TASK_KILLED, "killed")                     \
+    E(TASK_STOPPED, "stopped")                   \
+    E(TASK_ACKNOWLEDGED, "acknowledged")
+WIRE_ENUM(TaskState, TASK, TASK_STATE_VALUES);
+extern const WireEnum task_state_names;
+
+/* What people ask of a task, and the coordinator of a run: the latter takes the first four. */
+#define TASK_ACTION_VALUES(E) \
+    E(ACTION_STOP, "stop")    \
+    E(ACTION_KILL, "kill")    \
+    E(ACTION_SLEEP, "sleep")  \
+    E(ACTION_WAKE, "wake")    \
+    E(ACTION_RETRY, "retry")  \
+    E(ACTION_ACK, "ack")      \
+    E(ACTION_DELETE, "delete")
+WIRE_ENUM(TaskAction, ACTION, TASK_ACTION_VALUES);
+extern const WireEnum task_action_names;
+
+/* A run as the coordinator sees it (orchestrator/core/coord_run.h), in the order of its life. */
+#define COORD_RUN_STATE_VALUES(E)  \
+    E(CRUN_WAITING, "waiting")     \
+    E(CRUN_CLAIMED, "claimed")     \
+    E(CRUN_PAUSING, "pausing")     \
+    E(CRUN_RUNNING, "running")     \
+    E(CRUN_SLEEPING, "sleeping")   \
+    E(CRUN_SEALING, "sealing")     \
+    E(CRUN_RESUMING, "resuming")   \
+    E(CRUN_CAUGHT_UP, "caught_up") \
+    E(CRUN_UPLOADING, "uploading") \
+    E(CRUN_DONE, "done")           \
+    E(CRUN_ERROR, "error")         \
+    E(CRUN_KILLED, "killed")       \
+    E(CRUN_STOPPED, "stopped")
+WIRE_ENUM(CoordRunState, CRUN, COORD_RUN_STATE_VALUES);
+extern const WireEnum coord_run_state_names;
+
+/* One agent's part of a run, as that agent reports it. A failed one still walks resuming → caught_up. */
+#define AGENT_RUN_STATE_VALUES(E)  \
+    E(ARUN_ACCEPTED, "accepted")   \
+    E(ARUN_PAUSING, "pausing")     \
+    E(ARUN_FROZEN, "frozen")       \
+    E(ARUN_RUNNING, "running")     \
+    E(ARUN_SLEEPING, "sleeping")   \
+    E(ARUN_SEALING, "sealing")     \
+    E(ARUN_RESUMING, "resuming")   \
+    E(ARUN_CAUGHT_UP, "caught_up") \
+    E(ARUN_GATHERING, "gathering") \
+    E(ARUN_ENDED, "ended")
+WIRE_ENUM(AgentRunState, ARUN, AGENT_RUN_STATE_VALUES);
+extern const WireEnum agent_run_state_names;
+
+/* None while under way. */
+#define RUN_OUTCOME_VALUES(E)   \
+    E(OUTCOME_OK, "ok")         \
+    E(OUTCOME_ERROR, "error")   \
+    E(OUTCOME_KILLED, "killed") \
+    E(OUTCOME_STOPPED, "stopped")
+WIRE_ENUM(RunOutcome, OUTCOME, RUN_OUTCOME_VALUES);
+extern const WireEnum run_outcome_names;
+
+#define LEASE_PHASE_VALUES(E)     \
+    E(PHASE_PAUSING, "pausing")   \
+    E(PHASE_FROZEN, "frozen")     \
+    E(PHASE_RESUMING, "resuming") \
+    E(PHASE_RESCUING, "rescuing") \
+    E(PHASE_CATCHING_UP, "catching_up")
+WIRE_ENUM(LeasePhase, PHASE, LEASE_PHASE_VALUES);
+extern const WireEnum lease_phase_names;
+
+/* Of a replica: is the receiver (IO thread) connected to its source? */
+#define RECEIVER_STATE_VALUES(E)         \
+    E(RECEIVER_NO, "no")                 \
+    E(RECEIVER_CONNECTING, "connecting") \
+    E(RECEIVER_YES, "yes")
+WIRE_ENUM(ReceiverState, RECEIVER, RECEIVER_STATE_VALUES);
+extern const WireEnum receiver_state_names;
+
+/* One word for a node, for people and for the planner. */
+#define NODE_HEALTH_VALUES(E)          \
+    E(NODE_NOT_SEEN, "unknown")        \
+    E(NODE_UNREACHABLE, "unreachable") \
+    E(NODE_DOWN, "down")               \
+    E(NODE_ERRORS, "errors")           \
+    E(NODE_PAUSING, "pausing")         \
+    E(NODE_PAUSED, "paused")           \
+    E(NODE_CATCHING_UP, "catching_up") \
+    E(NODE_DETACHED, "detached")       \
+    E(NODE_STOPPED, "stopped")         \
+    E(NODE_CONNECTING, "connecting")   \
+    E(NODE_SERVING, "serving")
+WIRE_ENUM(NodeHealth, NODE, NODE_HEALTH_VALUES);
+extern const WireEnum node_health_names;
+
 /* ---- what a person asked for ------------------------------------------------------------------ */
 
-/* Task kinds: "dump", "index", "command", "upload". Where: "replica" or "primary". */
 enum { REPLICAS_ALL = -1 }; /* as many as are free */
 
 #define TASK_SPEC_LIST(F, T)                                                           \
     F(T, STR, job) /* a name in the agents' configuration; "dump" is built in */       \
-    F(T, STR, kind) /* may be NULL: that of the job */                                 \
-    F(T, STR, on) /* may be NULL: that of the job */                                   \
+    F(T, ENUM, kind, TaskKind, task_kind_names) /* may be none: that of the job */     \
+    F(T, ENUM, on, NodeRole, node_role_names) /* may be none: that of the job */       \
     F(T, STR, name) /* -N; NULL: the job's name */                                     \
     F(T, STR, user)                                                                    \
     F(T, STRS, args) /* appended to the job's own, each must match its allow_args */   \
@@ -54,9 +175,9 @@ extern const WireField gather_order_fields[];
 #define RUN_SPEC_LIST(F, T)                                                                               \
     F(T, STR, run) /* "12.1" */                                                                           \
     F(T, STR, cluster_name)                                                                               \
-    F(T, STR, kind)                                                                                       \
+    F(T, ENUM, kind, TaskKind, task_kind_names)                                                           \
     F(T, STR, job)                                                                                        \
-    F(T, STR, on)                                                                                         \
+    F(T, ENUM, on, NodeRole, node_role_names)                                                             \
     F(T, STRS, args)                                                                                      \
     F(T, JSON, options)                                                                                   \
     F(T, INT, term)                                                                                       \
@@ -108,13 +229,10 @@ extern const WireField progress_fields[];
 WIRE_STRUCT(Replay, REPLAY_LIST);
 extern const WireField replay_fields[];
 
-/* States: accepted pausing frozen running sleeping sealing resuming caught_up gathering ended.
- * Outcome: NULL while under way, then ok, error, killed, stopped. A failed run still walks resuming →
- * caught_up. */
 #define AGENT_RUN_LIST(F, T)                                                             \
     F(T, OBJ, spec, RunSpec, run_spec_fields)                                            \
-    F(T, STR, state)                                                                     \
-    F(T, STR, outcome)                                                                   \
+    F(T, ENUM, state, AgentRunState, agent_run_state_names)                              \
+    F(T, ENUM, outcome, RunOutcome, run_outcome_names)                                   \
     F(T, STR, error_kind)                                                                \
     F(T, STR, error)                                                                     \
     /* where the replica stands stopped */                                               \
@@ -160,7 +278,7 @@ extern const WireField agent_run_fields[];
     F(T, BOOL, uses_gtid)                                                                        \
     F(T, BOOL, sql_running)                                                                      \
     F(T, BOOL, read_only)                                                                        \
-    F(T, STR, io) /* no, connecting, yes */                                                      \
+    F(T, ENUM, io, ReceiverState, receiver_state_names)                                          \
     F(T, STR, source_host)                                                                       \
     F(T, STR, source_file) /* with source_pos: coordinates of the applied position */            \
     F(T, INT, source_port)                                                                       \
@@ -198,14 +316,14 @@ extern const WireField vault_figures_fields[];
 WIRE_STRUCT(RescueState, RESCUE_STATE_LIST);
 extern const WireField rescue_state_fields[];
 
-/* Phases: pausing frozen resuming rescuing catching_up. Owner: a run id, "manual", or "rescue" (a start of
+/* Owner: a run id, "manual", or "rescue" (a start of
  * the server found transactions that nobody had applied). */
 #define LEASE_STATE_LIST(F, T)                                                                      \
     F(T, STR, owner)                                                                                \
     F(T, STR, reason)                                                                               \
     F(T, STR, by)                                                                                   \
     F(T, STR, gtid)                                                                                 \
-    F(T, STR, phase)                                                                                \
+    F(T, ENUM, phase, LeasePhase, lease_phase_names)                                                \
     F(T, TIME, taken_at)                                                                            \
     F(T, TIME, expires_at)                                                                          \
     F(T, TIME, renewed_at) /* the coordinator was heard last; 0: not since the agent started */     \
@@ -229,10 +347,10 @@ extern const WireField lease_state_fields[];
 WIRE_STRUCT(AgentEvent, AGENT_EVENT_LIST);
 extern const WireField agent_event_fields[];
 
-#define JOB_INFO_LIST(F, T) \
-    F(T, STR, name)         \
-    F(T, STR, kind)         \
-    F(T, STR, on)           \
+#define JOB_INFO_LIST(F, T)                     \
+    F(T, STR, name)                             \
+    F(T, ENUM, kind, TaskKind, task_kind_names) \
+    F(T, ENUM, on, NodeRole, node_role_names)   \
     F(T, STR, upload)
 WIRE_STRUCT(JobInfo, JOB_INFO_LIST);
 extern const WireField job_info_fields[];
@@ -259,7 +377,7 @@ extern const WireField result_info_fields[];
     /* grows with every change; starts from the agent's start time, so that it never repeats */ \
     F(T, INT, seq)                                                                              \
     F(T, INT, term) /* the last the agent has seen */                                           \
-    F(T, STR, role) /* primary, replica: as the coordinator gave it; NULL before */             \
+    F(T, ENUM, role, NodeRole, node_role_names) /* as the coordinator gave it; none before */   \
     F(T, TIME, now)                                                                             \
     F(T, OBJ, server, ServerState, server_state_fields)                                         \
     F(T, OBJ, lease, LeaseState, lease_state_fields) /* owner NULL: none */                     \
@@ -282,8 +400,8 @@ extern const WireField node_state_fields[];
 
 #define RUN_LIST(F, T)                                          \
     F(T, STR, id) /* "12.1" */                                  \
-    F(T, STR, state)                                            \
-    F(T, STR, outcome)                                          \
+    F(T, ENUM, state, CoordRunState, coord_run_state_names)     \
+    F(T, ENUM, outcome, RunOutcome, run_outcome_names)          \
     F(T, STR, gtid)                                             \
     F(T, STR, error)                                            \
     F(T, STR, result_dir)                                       \
@@ -304,11 +422,11 @@ extern const WireField run_fields[];
 
 #define TASK_LIST(F, T)                                        \
     F(T, INT, id)                                              \
-    F(T, STR, kind)                                            \
+    F(T, ENUM, kind, TaskKind, task_kind_names)                \
     F(T, STR, name)                                            \
     F(T, STR, job)                                             \
-    F(T, STR, on)                                              \
-    F(T, STR, state)                                           \
+    F(T, ENUM, on, NodeRole, node_role_names)                  \
+    F(T, ENUM, state, TaskState, task_state_names)             \
     F(T, STR, user)                                            \
     F(T, INT, priority)                                        \
     F(T, INT, replicas)                                        \
@@ -329,21 +447,20 @@ extern const WireField run_fields[];
     F(T, BOOL, fixed_time)                                     \
     F(T, STR, error)                                           \
     F(T, STR, why) /* while waiting: the reason, a sentence */ \
-    F(T, STR, request)                                         \
+    F(T, ENUM, request, TaskAction, task_action_names)         \
     F(T, STR, request_by)                                      \
     F(T, LIST, runs, Run, run_fields)
 WIRE_STRUCT(Task, TASK_LIST);
 extern const WireField task_fields[];
 
-#define NODE_LIST(F, T)                                                                              \
-    F(T, STR, name)                                                                                  \
-    F(T, STR, url)                                                                                   \
-    F(T, STR, role)                                                                                  \
-    /* state: serving, paused, catching_up, down, unreachable, stopped, errors… a word for people */ \
-    F(T, STR, state)                                                                                 \
-    F(T, STR, agent_error) /* why the agent cannot be reached */                                     \
-    F(T, INT, lag_trx)                                                                               \
-    F(T, INT, lag_ms) /* -1: not known */                                                            \
+#define NODE_LIST(F, T)                                          \
+    F(T, STR, name)                                              \
+    F(T, STR, url)                                               \
+    F(T, ENUM, role, NodeRole, node_role_names)                  \
+    F(T, ENUM, state, NodeHealth, node_health_names)             \
+    F(T, STR, agent_error) /* why the agent cannot be reached */ \
+    F(T, INT, lag_trx)                                           \
+    F(T, INT, lag_ms) /* -1: not known */                        \
     F(T, OBJ, agent, NodeState, node_state_fields) /* the last state seen; node NULL: none yet */
 WIRE_STRUCT(Node, NODE_LIST);
 extern const WireField node_fields[];
@@ -365,5 +482,6 @@ size_t wire_run_holders(const Run *r);
 /* "12.1" → 12, 1; "12" → 12, 0 (the last run). */
 bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no);
 
-/* True for a state in which nothing more happens without a person or a new run. */
-bool task_state_is_final(const char *state);
+/* Nothing more happens without a person or a new run. */
+bool task_state_is_final(TaskState s);
+bool coord_run_is_final(CoordRunState s);

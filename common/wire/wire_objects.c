@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Field tables of the wire objects; wire.h says what the fields mean.
+ * Tables of names and of fields of the wire objects; wire.h says what the fields mean.
  */
 #include "wire.h"
+
+const WireEnum task_kind_names = WIRE_ENUM_NAMES(TASK_KIND_VALUES);
+const WireEnum node_role_names = WIRE_ENUM_NAMES(NODE_ROLE_VALUES);
+const WireEnum task_state_names = WIRE_ENUM_NAMES(TASK_STATE_VALUES);
+const WireEnum task_action_names = WIRE_ENUM_NAMES(TASK_ACTION_VALUES);
+const WireEnum coord_run_state_names = WIRE_ENUM_NAMES(COORD_RUN_STATE_VALUES);
+const WireEnum agent_run_state_names = WIRE_ENUM_NAMES(AGENT_RUN_STATE_VALUES);
+const WireEnum run_outcome_names = WIRE_ENUM_NAMES(RUN_OUTCOME_VALUES);
+const WireEnum lease_phase_names = WIRE_ENUM_NAMES(LEASE_PHASE_VALUES);
+const WireEnum receiver_state_names = WIRE_ENUM_NAMES(RECEIVER_STATE_VALUES);
+const WireEnum node_health_names = WIRE_ENUM_NAMES(NODE_HEALTH_VALUES);
 
 const WireField task_spec_fields[] = WIRE_FIELDS(TaskSpec, TASK_SPEC_LIST);
 static const WireField run_source_fields[] = WIRE_FIELDS(RunSource, RUN_SOURCE_LIST);

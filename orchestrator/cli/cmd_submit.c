@@ -89,7 +89,7 @@ static bool job_is_dump(const Submit *s, const StrList *words, json_t *body, Err
     if (s->databases.n == 0)
         return err_set(err, ERR_USAGE, 0, "submit dump needs --database D (it may be repeated)");
     json_set_str(body, "job", "dump");
-    json_set_str(body, "kind", "dump");
+    json_set_str(body, "kind", wire_enum_name(&task_kind_names, KIND_DUMP));
     json_set_strs(options_of(body), "databases", &s->databases);
     return true;
 }
@@ -100,7 +100,7 @@ static bool job_is_index(const Submit *s, const StrList *words, json_t *body, Er
         return err_set(err, ERR_USAGE, 0, "submit index needs --job NAME%s%s",
                        words->n > 1 ? ": write submit index --job " : "", words->n > 1 ? words->v[1] : "");
     json_set_str(body, "job", s->job);
-    json_set_str(body, "kind", "index");
+    json_set_str(body, "kind", wire_enum_name(&task_kind_names, KIND_INDEX));
     return true;
 }
 
@@ -109,10 +109,10 @@ static bool job_is_command(const Submit *s, const StrList *words, json_t *body, 
     if (words->n != 2 || !s->on)
         return err_set(err, ERR_USAGE, 0,
                        "submit command needs --on replica or --on primary, and the job's name");
-    if (!str_eq(s->on, "replica") && !str_eq(s->on, "primary"))
+    if (!wire_enum_name(&node_role_names, wire_enum_find(&node_role_names, s->on)))
         return err_set(err, ERR_USAGE, 0, "option --on: \"%s\" is neither replica nor primary", s->on);
     json_set_str(body, "job", words->v[1]);
-    json_set_str(body, "kind", "command");
+    json_set_str(body, "kind", wire_enum_name(&task_kind_names, KIND_COMMAND));
     json_set_str(body, "on", s->on);
     return true;
 }
@@ -129,13 +129,14 @@ static bool job_is_named(const StrList *words, json_t *body, Err *err)
 static bool check_job_options(const Submit *s, const char *word, Err *err)
 {
     static const struct {
-        const char *option, *word;
-    } rows[] = {{"database", "dump"}, {"job", "index"}, {"on", "command"}};
+        const char *option;
+        TaskKind kind;
+    } rows[] = {{"database", KIND_DUMP}, {"job", KIND_INDEX}, {"on", KIND_COMMAND}};
     bool given[] = {s->databases.n > 0, s->job != NULL, s->on != NULL};
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (given[i] && !str_eq(word, rows[i].word))
+        if (given[i] && wire_enum_find(&task_kind_names, word) != (int)rows[i].kind)
             return err_set(err, ERR_USAGE, 0, "option --%s goes with submit %s only", rows[i].option,
-                           rows[i].word);
+                           wire_enum_name(&task_kind_names, (int)rows[i].kind));
     return true;
 }
 
@@ -144,10 +145,16 @@ static bool fill_job(const Submit *s, const StrList *words, json_t *body, Err *e
     const char *word = words->v[0];
     if (!check_job_options(s, word, err))
         return false;
-    return str_eq(word, "dump")      ? job_is_dump(s, words, body, err)
-           : str_eq(word, "index")   ? job_is_index(s, words, body, err)
-           : str_eq(word, "command") ? job_is_command(s, words, body, err)
-                                     : job_is_named(words, body, err);
+    switch (wire_enum_find(&task_kind_names, word)) {
+    case KIND_DUMP:
+        return job_is_dump(s, words, body, err);
+    case KIND_INDEX:
+        return job_is_index(s, words, body, err);
+    case KIND_COMMAND:
+        return job_is_command(s, words, body, err);
+    default:
+        return job_is_named(words, body, err);
+    }
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------- */

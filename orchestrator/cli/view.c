@@ -28,15 +28,6 @@ const Run *view_last_run(const Task *t)
     return t->runs.n ? (const Run *)t->runs.v + t->runs.n - 1 : NULL;
 }
 
-bool view_run_is_final(const char *state)
-{
-    static const char *const final[] = {"done", "error", "killed", "stopped"};
-    for (size_t i = 0; i < COUNT(final); i++)
-        if (str_eq(state, final[i]))
-            return true;
-    return false;
-}
-
 static void view_replay(const Replay *r, Str *out)
 {
     char backlog[OUT_TEXT], bytes[OUT_TEXT], rate[OUT_TEXT], eta[CLOCK_TEXT];
@@ -82,13 +73,13 @@ static void view_done(const WireProgress *p, int64_t elapsed_ms, Str *out)
 void view_progress(const Run *r, int64_t now_ms, Str *out)
 {
     size_t before = out->len;
-    bool works = str_eq(r->state, "running") || str_eq(r->state, "sleeping");
+    bool works = r->state == CRUN_RUNNING || r->state == CRUN_SLEEPING;
     int64_t since = r->frozen_at ? r->frozen_at : r->started_at;
-    if (str_eq(r->state, "uploading") && r->upload_task) {
+    if (r->state == CRUN_UPLOADING && r->upload_task) {
         str_addf(out, "by task %lld", (long long)r->upload_task);
         return;
     }
-    if (str_eq(r->state, "resuming"))
+    if (r->state == CRUN_RESUMING)
         view_replay(&r->replay, out);
     else if (works && (r->progress.done || r->progress.total))
         view_done(&r->progress, since ? now_ms - since : 0, out);
@@ -105,12 +96,13 @@ static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *task = (const Task *)tasks->v + i;
         const Run *r = view_last_run(task);
-        if (!r || view_run_is_final(r->state))
+        if (!r || coord_run_is_final(r->state))
             continue;
         AUTO(str_done) Str progress = STR_INIT;
         AUTOFREE char *nodes = joined(&r->nodes);
         view_progress(r, now_ms, &progress);
-        table_row(&t, (const char *[]){or_dash(r->id), or_dash(task->name), or_dash(r->state), or_dash(nodes),
+        table_row(&t, (const char *[]){or_dash(r->id), or_dash(task->name),
+                                       or_dash(WIRE_TEXT(coord_run_state_names, r, state)), or_dash(nodes),
                                        str_z(&progress), NULL});
     }
     if (!table_rows(&t))
@@ -125,7 +117,7 @@ static char *task_remark(const Task *t)
 {
     const Run *r = view_last_run(t);
     const char *text = t->error && *t->error ? t->error : t->why ? t->why : "";
-    if (*text || !r || !str_eq(r->state, "resuming"))
+    if (*text || !r || r->state != CRUN_RESUMING)
         return xstrdup(text);
     Str s = STR_INIT;
     view_replay(&r->replay, &s);
@@ -145,8 +137,9 @@ void view_tasks(const WireList *tasks, size_t width, Str *out)
         snprintf(priority, sizeof priority, "%lld", (long long)k->priority);
         out_time(k->run_at ? k->run_at : k->submitted_at, at);
         AUTOFREE char *remark = task_remark(k);
-        table_row(&t, (const char *[]){id, or_dash(k->name), or_dash(k->kind), priority, or_dash(k->user), at,
-                                       or_dash(k->state), remark, NULL});
+        table_row(&t, (const char *[]){id, or_dash(k->name), or_dash(WIRE_TEXT(task_kind_names, k, kind)),
+                                       priority, or_dash(k->user), at,
+                                       or_dash(WIRE_TEXT(task_state_names, k, state)), remark, NULL});
     }
     table_write(&t, width, out);
 }
@@ -194,9 +187,10 @@ static void pair_run(Table *t, const Run *r, int64_t now_ms)
     AUTO(str_done) Str progress = STR_INIT;
     AUTOFREE char *nodes = joined(&r->nodes);
     AUTOFREE char *name = xasprintf("run %s", r->id);
-    if (!view_run_is_final(r->state))
+    if (!coord_run_is_final(r->state))
         view_progress(r, now_ms, &progress);
-    AUTOFREE char *state = xasprintf("%s%s%s", or_dash(r->state), *nodes ? " on " : "", nodes);
+    AUTOFREE char *state =
+        xasprintf("%s%s%s", or_dash(WIRE_TEXT(coord_run_state_names, r, state)), *nodes ? " on " : "", nodes);
     pair(t, name, state);
     pair(t, "  gtid", r->gtid);
     pair(t, "  progress", str_z(&progress));
@@ -216,12 +210,12 @@ void view_task(const Task *k, int64_t now_ms, Str *out)
     AUTOFREE char *args = joined(&k->args);
     pair_int(&t, "task", k->id);
     pair(&t, "name", k->name);
-    pair(&t, "kind", k->kind);
+    pair(&t, "kind", WIRE_TEXT(task_kind_names, k, kind));
     pair(&t, "job", k->job);
     pair(&t, "arguments", args);
-    pair(&t, "state", k->state);
+    pair(&t, "state", WIRE_TEXT(task_state_names, k, state));
     pair(&t, "why", k->why);
-    pair(&t, "request", k->request);
+    pair(&t, "request", WIRE_TEXT(task_action_names, k, request));
     pair(&t, "error", k->error);
     pair_int(&t, "priority", k->priority);
     pair(&t, "user", k->user);
@@ -241,7 +235,7 @@ static void lag_text(const Node *n, char ret[OUT_TEXT])
 {
     char ms[CLOCK_TEXT], trx[OUT_TEXT];
     ret[0] = 0;
-    if (str_eq(n->role, "primary"))
+    if (n->role == ROLE_PRIMARY)
         return;
     out_count(n->lag_trx, trx);
     clock_format_duration(n->lag_ms, ms);
@@ -266,8 +260,8 @@ static char *lease_text(const LeaseState *l, int64_t now_ms)
     if (by_hand && l->by)
         str_addf(&s, " (%s)", l->by);
     if (l->phase)
-        str_addf(&s, " %s", l->phase);
-    if (str_eq(l->phase, "catching_up")) {
+        str_addf(&s, " %s", WIRE_TEXT(lease_phase_names, l, phase));
+    if (l->phase == PHASE_CATCHING_UP) {
         str_adds(&s, ": ");
         view_replay(&l->replay, &s);
         return str_take(&s);
@@ -299,7 +293,8 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
                              : s->error && *s->error             ? s->error
                                                                  : "";
         const char *position = s->is_replica && s->applied && *s->applied ? s->applied : s->binlog;
-        table_row(&t, (const char *[]){or_dash(n->name), or_dash(n->role), or_dash(n->state), lag,
+        table_row(&t, (const char *[]){or_dash(n->name), or_dash(WIRE_TEXT(node_role_names, n, role)),
+                                       or_dash(WIRE_TEXT(node_health_names, n, state)), lag,
                                        or_dash(position), remark, NULL});
     }
     table_write(&t, width, out);
@@ -333,7 +328,7 @@ static void view_queue(const WireList *tasks, size_t width, Str *out)
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *t = (const Task *)tasks->v + i;
         const Run *r = view_last_run(t);
-        if (!r || view_run_is_final(r->state)) /* borrowed: shown, not freed */
+        if (!r || coord_run_is_final(r->state)) /* borrowed: shown, not freed */
             ((Task *)waiting.v)[waiting.n++] = *t;
     }
     str_adds(out, "\n");

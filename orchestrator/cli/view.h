@@ -8,7 +8,6 @@
 
 /* The run whose end decides: the last; NULL before the first. */
 const Run *view_last_run(const Task *t);
-bool view_run_is_final(const char *state);
 /* "[####....]  45%  1.2 M of 2.7 M rows, 34.1 k/s, ETA 1 min 20 s", or what else the run does; may be "". */
 void view_progress(const Run *r, int64_t now_ms, Str *out);
 void view_tasks(const WireList *tasks, size_t width, Str *out);

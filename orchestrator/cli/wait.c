@@ -36,9 +36,9 @@ static void say_state(Watch *w, const Task *t)
 {
     AUTO(str_done) Str line = STR_INIT;
     const Run *r = view_last_run(t);
-    str_addf(&line, "task %lld %s", (long long)t->id, t->state);
+    str_addf(&line, "task %lld %s", (long long)t->id, WIRE_TEXT(task_state_names, t, state));
     if (r)
-        str_addf(&line, ", run %s %s", r->id, r->state);
+        str_addf(&line, ", run %s %s", r->id, WIRE_TEXT(coord_run_state_names, r, state));
     if (!r && t->why && *t->why)
         str_addf(&line, ": %s", t->why);
     if (r && w->bar) {
@@ -96,8 +96,9 @@ bool wait_for_task(const Cli *cli, int64_t id, int64_t timeout_ms, Task *ret, js
 
 bool wait_outcome(const Task *t, Err *err)
 {
-    if (str_eq(t->state, "done"))
+    if (t->state == TASK_DONE)
         return true;
-    return err_set(err, ERR_CANCELLED, 0, "task %lld ended as %s%s%s", (long long)t->id, t->state,
-                   t->error && *t->error ? ": " : "", t->error ? t->error : "");
+    return err_set(err, ERR_CANCELLED, 0, "task %lld ended as %s%s%s", (long long)t->id,
+                   WIRE_TEXT(task_state_names, t, state), t->error && *t->error ? ": " : "",
+                   t->error ? t->error : "");
 }

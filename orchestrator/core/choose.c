@@ -59,7 +59,7 @@ static bool catches_up_after_a_run(const Node *node)
 {
     int64_t task, no;
     const LeaseState *l = &node->agent.lease;
-    return !node->agent_error && node->agent.server.up && str_eq(l->phase, "catching_up") && l->owner &&
+    return !node->agent_error && node->agent.server.up && l->phase == PHASE_CATCHING_UP && l->owner &&
            wire_run_id(l->owner, &task, &no);
 }
 
@@ -71,15 +71,15 @@ static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish 
     char *mixed = topology_mixed(primary, node);
     if (mixed)
         return mixed;
-    const char *state = topology_node_state(node, rules->primary);
+    NodeHealth health = topology_node_health(node, rules->primary);
     if (c->taken_by)
         return xasprintf("has run %s", c->taken_by);
     bool next = !rules->catch_up_between && wish->replicas == 1 && catches_up_after_a_run(node);
     if (!next && node->agent.lease.owner)
-        return xasprintf("is %s (%s)", state,
+        return xasprintf("is %s (%s)", wire_enum_name(&node_health_names, (int)health),
                          node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
-    if (!next && !str_eq(state, "serving"))
-        return xasprintf("is %s", state);
+    if (!next && health != NODE_SERVING)
+        return xasprintf("is %s", wire_enum_name(&node_health_names, (int)health));
     if (!job_on(node, wish->job))
         return xasprintf("has no job \"%s\"", wish->job);
     if (!next && node->lag_ms > rules->max_lag_ms) {
@@ -107,7 +107,7 @@ static bool is_replica(const ChooseNode *c, const ChooseRules *rules)
 static bool is_serving(const ChooseNode *c, const ChooseRules *rules)
 {
     return is_replica(c, rules) && !c->taken_by &&
-           str_eq(topology_node_state(c->node, rules->primary), "serving");
+           topology_node_health(c->node, rules->primary) == NODE_SERVING;
 }
 
 int64_t choose_serving(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
@@ -258,9 +258,10 @@ bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish, c
     const Node *node = find_primary(nodes, n, rules);
     if (!node)
         return err_set(err, ERR_CONFLICT, 0, "the primary %s is not among the agents", rules->primary);
-    const char *state = topology_node_state(node, rules->primary);
-    if (!str_eq(state, "serving"))
-        return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name, state);
+    NodeHealth health = topology_node_health(node, rules->primary);
+    if (health != NODE_SERVING)
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name,
+                       wire_enum_name(&node_health_names, (int)health));
     if (wish->job && !job_on(node, wish->job))
         return err_set(err, ERR_CONFLICT, 0, "the primary %s has no job \"%s\"", node->name, wish->job);
     strlist_add(ret, node->name);

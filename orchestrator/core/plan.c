@@ -18,12 +18,12 @@ typedef struct Pass {
 
 static bool is_upload(const PlanTask *t)
 {
-    return str_eq(t->kind, "upload");
+    return t->kind == KIND_UPLOAD;
 }
 
 static bool is_on_primary(const PlanTask *t)
 {
-    return is_upload(t) || str_eq(t->on, "primary");
+    return is_upload(t) || t->on == ROLE_PRIMARY;
 }
 
 /* Uploads first, by id: their order is their own and they are short. */
@@ -132,9 +132,9 @@ static char *upload_must_wait(Pass *p, const PlanTask *t)
             return xasprintf("uploads run in the order of their creation, and upload %" PRId64 " %s", o->id,
                              is_active(p, o) ? "is under way" : "is before it");
     }
-    if (t->parent != RUN_CAUGHT_UP && t->parent != RUN_UPLOADING)
+    if (t->parent != CRUN_CAUGHT_UP && t->parent != CRUN_UPLOADING)
         return xasprintf("run %s is %s: its replica first catches up",
-                         t->parent_run ? t->parent_run : "of its parent", run_state_name(t->parent));
+                         t->parent_run ? t->parent_run : "of its parent", coord_run_state_name(t->parent));
     if (t->scattered)
         return xasprintf("the results of run %s on its replicas are brought together first", t->parent_run);
     return NULL;

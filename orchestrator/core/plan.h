@@ -6,21 +6,23 @@
 #pragma once
 
 #include "choose.h"
-#include "run_machine.h"
+#include "coord_run.h"
 
 enum { PLAN_LEAST_PRIORITY = -10 }; /* below it a task starts only by hand */
 
 typedef struct PlanTask {
     int64_t id;
-    const char *kind, *name, *job, *on;
+    TaskKind kind;
+    NodeRole on;
+    const char *name, *job;
     const char *only_node;
     const char *window;
     int64_t priority, replicas, run_at, submitted_at, sequence_id;
-    bool waiting;    /* wants to start */
-    bool active;     /* has a run under way */
-    bool failed;     /* ended in an error nobody has acknowledged: holds its sequence */
-    bool busy;       /* a write of ours about it is under way: not now */
-    RunState parent; /* uploads: state of the run whose result they load */
+    bool waiting;         /* wants to start */
+    bool active;          /* has a run under way */
+    bool failed;          /* ended in an error nobody has acknowledged: holds its sequence */
+    bool busy;            /* a write of ours about it is under way: not now */
+    CoordRunState parent; /* uploads: state of the run whose result they load */
     const char *parent_run;
     bool scattered; /* its result is still on several replicas */
 } PlanTask;

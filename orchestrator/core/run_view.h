@@ -5,19 +5,19 @@
 #pragma once
 
 #include "common/wire/wire.h"
-#include "run_machine.h"
+#include "coord_run.h"
 
 typedef struct RunView {
-    bool any;         /* some agent reported it */
-    bool complete;    /* every agent did */
-    bool over;        /* every agent has finished its part */
-    RunEvent event;   /* where the least advanced agent is; valid when complete and not over;
-                            RUN_EVENTS: nothing to tell yet */
-    RunEvent end;     /* when over: OK, FAILED, KILLED or STOPPED, the worst of them */
-    size_t failed;    /* index of the part that failed first; n: none did */
-    bool sealed;      /* every part that is over well has sealed its result */
-    bool all_stopped; /* barrier: every part stands frozen */
-    bool all_aligned; /* barrier: every part says that it stands at the common GTID */
+    bool any;            /* some agent reported it */
+    bool complete;       /* every agent did */
+    bool over;           /* every agent has finished its part */
+    CoordRunEvent event; /* where the least advanced agent is; valid when complete and not over;
+                          CRUN_EVENTS: nothing to tell yet */
+    CoordRunEvent end;   /* when over: OK, FAILED, KILLED or STOPPED, the worst of them */
+    size_t failed;       /* index of the part that failed first; n: none did */
+    bool sealed;         /* every part that is over well has sealed its result */
+    bool all_stopped;    /* barrier: every part stands frozen */
+    bool all_aligned;    /* barrier: every part says that it stands at the common GTID */
     bool left; /* barrier: all were aligned, and some part has begun: those still frozen were not told */
 } RunView;
 

@@ -63,7 +63,7 @@ bool topology_is_sole_acknowledger(const Node *primary, const Node *node)
 {
     const ServerState *p = &primary->agent.server, *s = &node->agent.server;
     return p->up && p->semi_sync_acks >= 0 && p->semi_sync_acks <= 1 && s->up && s->acknowledges &&
-           str_eq(s->io, "yes");
+           s->io == RECEIVER_YES;
 }
 
 char *topology_mixed(const Node *primary, const Node *node)
@@ -77,36 +77,40 @@ char *topology_mixed(const Node *primary, const Node *node)
                      p->version ? p->version : "");
 }
 
-static const char *lease_word(const LeaseState *lease)
+static NodeHealth lease_health(const LeaseState *lease)
 {
-    if (str_eq(lease->phase, "pausing"))
-        return "pausing";
-    if (str_eq(lease->phase, "resuming") || str_eq(lease->phase, "rescuing") ||
-        str_eq(lease->phase, "catching_up"))
-        return "catching_up";
-    return "paused";
+    switch (lease->phase) {
+    case PHASE_PAUSING:
+        return NODE_PAUSING;
+    case PHASE_RESUMING:
+    case PHASE_RESCUING:
+    case PHASE_CATCHING_UP:
+        return NODE_CATCHING_UP;
+    default:
+        return NODE_PAUSED;
+    }
 }
 
-const char *topology_node_state(const Node *node, const char *primary)
+NodeHealth topology_node_health(const Node *node, const char *primary)
 {
     const ServerState *s = &node->agent.server;
     if (node->agent_error)
-        return "unreachable";
+        return NODE_UNREACHABLE;
     if (!node->agent.node)
-        return "unknown";
+        return NODE_NOT_SEEN;
     if (!s->up)
-        return "down";
+        return NODE_DOWN;
     if (node->agent.lease.owner)
-        return lease_word(&node->agent.lease);
+        return lease_health(&node->agent.lease);
     if (str_eq(node->name, primary))
-        return s->is_replica ? "errors" : "serving";
+        return s->is_replica ? NODE_ERRORS : NODE_SERVING;
     if (!s->is_replica)
-        return "detached";
+        return NODE_DETACHED;
     if ((s->io_error && *s->io_error) || (s->sql_error && *s->sql_error))
-        return "errors";
-    if (!s->sql_running || str_eq(s->io, "no"))
-        return "stopped";
-    return str_eq(s->io, "yes") ? "serving" : "connecting";
+        return NODE_ERRORS;
+    if (!s->sql_running || s->io == RECEIVER_NO)
+        return NODE_STOPPED;
+    return s->io == RECEIVER_YES ? NODE_SERVING : NODE_CONNECTING;
 }
 
 void topology_warnings(const Node *node, const char *primary, StrList *ret)
@@ -118,14 +122,14 @@ void topology_warnings(const Node *node, const char *primary, StrList *ret)
         strlist_addf(ret, "%s: its server is down: %s", node->name, s->error ? s->error : "no reason told");
     for (size_t i = 0; i < node->agent.warnings.n; i++)
         strlist_addf(ret, "%s: %s", node->name, node->agent.warnings.v[i]);
-    const char *word = topology_node_state(node, primary);
-    if (str_eq(word, "stopped"))
+    NodeHealth health = topology_node_health(node, primary);
+    if (health == NODE_STOPPED)
         strlist_addf(ret, "%s: replication is stopped, and not by Siding: it is left alone", node->name);
-    else if (str_eq(word, "errors") && (s->sql_error || s->io_error))
+    else if (health == NODE_ERRORS && (s->sql_error || s->io_error))
         strlist_addf(ret, "%s: replication error: %s", node->name,
                      s->sql_error && *s->sql_error ? s->sql_error
                      : s->io_error                 ? s->io_error
                                                    : "");
-    else if (str_eq(word, "detached"))
+    else if (health == NODE_DETACHED)
         strlist_addf(ret, "%s: is neither the primary nor a replica", node->name);
 }

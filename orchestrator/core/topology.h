@@ -20,7 +20,6 @@ bool topology_is_sole_acknowledger(const Node *primary, const Node *node);
  * they fit, or it is not known yet. */
 char *topology_mixed(const Node *primary, const Node *node);
 
-/* unknown, unreachable, down, errors, pausing, paused, catching_up, stopped, connecting, serving. */
-const char *topology_node_state(const Node *node, const char *primary);
+NodeHealth topology_node_health(const Node *node, const char *primary);
 /* Sentences about a node that an operator should see, added to `ret`. */
 void topology_warnings(const Node *node, const char *primary, StrList *ret);

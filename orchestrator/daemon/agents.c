@@ -131,8 +131,8 @@ static const Agent *seen_primary(const Agent *a)
 static const char *told_position(const Agent *a)
 {
     const Agent *primary = seen_primary(a);
-    const char *phase = a->node.agent.lease.phase;
-    bool replays = str_eq(phase, "resuming") || str_eq(phase, "catching_up");
+    LeasePhase phase = a->node.agent.lease.phase;
+    bool replays = phase == PHASE_RESUMING || phase == PHASE_CATCHING_UP;
     return replays && primary && primary->node.agent.server.up ? primary->node.agent.server.binlog : NULL;
 }
 
@@ -149,7 +149,7 @@ static bool loads(const Agent *a)
 {
     const AgentRun *runs = a->node.agent.runs.v;
     for (size_t i = 0; i < a->node.agent.runs.n; i++)
-        if (str_eq(runs[i].spec.kind, "upload") && str_eq(runs[i].state, "running"))
+        if (runs[i].spec.kind == KIND_UPLOAD && runs[i].state == ARUN_RUNNING)
             return true;
     return false;
 }
@@ -164,7 +164,7 @@ static char *told_lag(const Agent *a)
     for (size_t i = 0; i < a->c->n_agents; i++) {
         const Node *n = &a->c->agents[i]->node;
         bool serves = a->c->agents[i] != a && a->c->agents[i]->fresh &&
-                      str_eq(topology_node_state(n, a->name), "serving");
+                      topology_node_health(n, a->name) == NODE_SERVING;
         most = serves && n->lag_ms > most ? n->lag_ms : most;
     }
     return xasprintf("&lag_ms=%" PRId64, most);
@@ -275,10 +275,8 @@ static void name_states(Coord *c)
 {
     for (size_t i = 0; i < c->n_agents; i++) {
         Node *node = &c->agents[i]->node;
-        state_set_text(&node->state, topology_node_state(node, c->journal.primary));
-        state_set_text(&node->role, !c->journal.primary                      ? NULL
-                                    : str_eq(node->name, c->journal.primary) ? "primary"
-                                                                             : "replica");
+        node->state = topology_node_health(node, c->journal.primary);
+        node->role = state_role(c, node->name);
     }
 }
 

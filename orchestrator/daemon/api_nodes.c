@@ -82,7 +82,8 @@ static void add_tasks(const Coord *c, json_t *o)
     json_t *counts = json_object(), *tasks = json_array();
     for (size_t i = 0; i < c->n_entries; i++) {
         const Task *t = &c->entries[i]->t;
-        json_set_int(counts, t->state, json_int(counts, t->state) + 1);
+        const char *state = WIRE_TEXT(task_state_names, t, state);
+        json_set_int(counts, state, json_int(counts, state) + 1);
         if (!task_state_is_final(t->state) && json_array_size(tasks) < 200)
             json_array_append_new(tasks, wire_write(task_fields, t));
     }

@@ -16,10 +16,10 @@ static json_t *result_json(const Task *t, const Run *r, const char *node)
     json_set_str(o, "run", r->id);
     json_set_int(o, "task", t->id);
     json_set_str(o, "job", t->job);
-    json_set_str(o, "kind", t->kind);
+    json_set_str(o, "kind", WIRE_TEXT(task_kind_names, t, kind));
     json_set_str(o, "node", node);
     json_set_str(o, "gtid", r->gtid);
-    json_set_str(o, "state", r->state);
+    json_set_str(o, "state", WIRE_TEXT(coord_run_state_names, r, state));
     json_set_str(o, "path", r->result_dir);
     json_set_int(o, "bytes", json_int(r->detail, "result_bytes"));
     json_set_int(o, "compressed_bytes", json_int(r->detail, "result_compressed_bytes"));
@@ -126,7 +126,8 @@ void api_get_result(HttpRequest *req, void *context)
         return;
     }
     if (!r->result_dir) {
-        api_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id, r->state);
+        api_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id,
+                  WIRE_TEXT(coord_run_state_names, r, state));
         return;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : best_holder(c, r);

@@ -32,6 +32,8 @@ static bool read_spec(HttpRequest *req, json_t *body, TaskSpec *spec, bool *dry_
         err->kind = ERR_USAGE;
         return false;
     }
+    if (!wire_check_names(task_spec_fields, spec, err))
+        return false;
     if (!spec->user)
         spec->user = xstrdup(http_peer(req));
     return true;
@@ -60,8 +62,8 @@ static void reply_plan(HttpRequest *req, Coord *c, const Task *t)
     queue_try(c, t, &a);
     json_t *o = json_object();
     json_set_str(o, "job", t->job);
-    json_set_str(o, "kind", t->kind);
-    json_set_str(o, "on", t->on);
+    json_set_str(o, "kind", wire_enum_name(&task_kind_names, (int)t->kind));
+    json_set_str(o, "on", wire_enum_name(&node_role_names, (int)t->on));
     json_set_strs(o, "nodes", &a.nodes);
     json_set_str(o, "starts", a.start ? "now" : "later");
     json_set_str(o, "why", a.why);
@@ -184,12 +186,12 @@ void api_get_task(HttpRequest *req, void *context)
 static char *why_text(const Entry *e)
 {
     const Run *r = entry_run(e);
-    if (str_eq(e->t.state, "waiting"))
+    if (e->t.state == TASK_WAITING)
         return xstrdup(e->t.why ? e->t.why : "it starts now");
     if (task_state_is_final(e->t.state))
-        return xasprintf("it has ended: %s%s%s", e->t.state, e->t.error ? ": " : "",
-                         e->t.error ? e->t.error : "");
-    return xasprintf("run %s is %s on %s%s%s", r ? r->id : "?", run_state_name(e->state),
+        return xasprintf("it has ended: %s%s%s", WIRE_TEXT(task_state_names, &e->t, state),
+                         e->t.error ? ": " : "", e->t.error ? e->t.error : "");
+    return xasprintf("run %s is %s on %s%s%s", r ? r->id : "?", WIRE_TEXT(coord_run_state_names, r, state),
                      r && r->nodes.n ? r->nodes.v[0] : "?", r && r->note ? ": " : "",
                      r && r->note ? r->note : "");
 }
@@ -202,7 +204,7 @@ void api_get_why(HttpRequest *req, void *context)
     AUTOFREE char *why = why_text(e);
     json_t *o = json_object();
     json_set_int(o, "task", e->t.id);
-    json_set_str(o, "state", e->t.state);
+    json_set_str(o, "state", WIRE_TEXT(task_state_names, &e->t, state));
     json_set_str(o, "why", why);
     http_reply_json(req, 200, o);
 }
@@ -223,18 +225,20 @@ void api_request(HttpRequest *req, void *context)
 {
     Coord *c = context;
     static const char *const known[] = {"action", "by", NULL};
-    const char *action, *by;
+    const char *word, *by;
+    int action;
     json_t *body;
     Err err;
     if (!http_body(req, &body, &err) || !json_only_keys(body, known, &err) ||
-        !json_req_str(body, "action", &action, &err) ||
+        !json_req_str(body, "action", &word, &err) ||
+        !wire_enum_read(&task_action_names, "action", word, &action, &err) ||
         !json_opt_str(body, "by", http_peer(req), &by, &err)) {
         http_reply_error(req, &err);
         return;
     }
     Entry *e = api_entry(req, c);
     if (e)
-        queue_request(c, e->t.id, action, by, requested, req);
+        queue_request(c, e->t.id, (TaskAction)action, by, requested, req);
 }
 
 /* ---- lists
@@ -271,9 +275,9 @@ static void list_done(Coord *c, StoreOp *op)
     free(o);
 }
 
-static bool state_wanted(const StrList *states, const char *state)
+static bool state_wanted(const StrList *states, const Task *t)
 {
-    return states->n == 0 || strlist_has(states, state);
+    return states->n == 0 || strlist_has(states, WIRE_TEXT(task_state_names, t, state));
 }
 
 /* Memory holds all that are not ended and the newest that are; older pages come from the database. */
@@ -293,7 +297,7 @@ void api_list_tasks(HttpRequest *req, void *context)
     json_t *a = json_array();
     for (size_t i = c->n_entries; i-- > 0 && (int64_t)json_array_size(a) < limit;) {
         const Task *t = &c->entries[i]->t;
-        if (t->id < before && state_wanted(&states, t->state))
+        if (t->id < before && state_wanted(&states, t))
             json_array_append_new(a, wire_write(task_fields, t));
     }
     int64_t missing = limit - (int64_t)json_array_size(a);

@@ -131,22 +131,23 @@ static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
 
 static void tell_role(Coord *c, Agent *a)
 {
-    const char *role = str_eq(a->name, c->journal.primary) ? "primary" : "replica";
+    NodeRole role = state_role(c, a->name);
+    const char *name = wire_enum_name(&node_role_names, (int)role);
     if (!a->fresh)
         return;
-    if (str_eq(a->node.agent.role, role) && a->node.agent.term == c->journal.term) {
+    if (a->node.agent.role == role && a->node.agent.term == c->journal.term) {
         retry_reset(&a->role_retry);
         return;
     }
     if (a->role_busy || !retry_due(&a->role_retry))
         return;
     AUTOJSON json_t *body = json_object();
-    json_set_str(body, "role", role);
+    json_set_str(body, "role", name);
     json_set_int(body, "term", c->journal.term);
     json_set_str(body, "cluster_name", c->conf.cluster_name);
     CallRef ref = {.done = role_told};
     snprintf(ref.node, sizeof ref.node, "%s", a->name);
-    snprintf(ref.word, sizeof ref.word, "%s", role);
+    snprintf(ref.word, sizeof ref.word, "%s", name);
     a->role_busy = true;
     agents_call(a, "POST", "/v1/role", body, CALL_TIMEOUT_MS, &ref);
 }

@@ -206,7 +206,7 @@ static int run(const Options *o)
     Err err;
     if (o->print_machine) {
         AUTO(str_done) Str out = STR_INIT;
-        run_machine_diagram(&out);
+        coord_run_diagram(&out);
         return fputs(str_z(&out), stdout) < 0;
     }
     if (o->print_sample) {

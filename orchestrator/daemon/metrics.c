@@ -48,13 +48,14 @@ static void mail_metrics(const Coord *c, Str *out)
 
 static void task_counts(const Coord *c, Str *out)
 {
-    static const char *const states[] = {"waiting", "running", "sleeping", "stopping", "error"};
+    static const TaskState states[] = {TASK_WAITING, TASK_RUNNING, TASK_SLEEPING, TASK_STOPPING, TASK_ERROR};
     head(out, "siding_tasks", "gauge", "Tasks by state.");
     for (size_t s = 0; s < COUNT(states); s++) {
         int64_t n = 0;
         for (size_t i = 0; i < c->n_entries; i++)
-            n += str_eq(c->entries[i]->t.state, states[s]);
-        str_addf(out, "siding_tasks{state=\"%s\"} %" PRId64 "\n", states[s], n);
+            n += c->entries[i]->t.state == states[s];
+        str_addf(out, "siding_tasks{state=\"%s\"} %" PRId64 "\n",
+                 wire_enum_name(&task_state_names, (int)states[s]), n);
     }
 }
 

@@ -143,7 +143,7 @@ static void load_queue(Coord *c)
         Node *n = wire_list_add(&o->nodes, sizeof *n);
         n->name = xstrdup(c->agents[i]->name);
         n->url = xstrdup(c->agents[i]->url);
-        n->role = xstrdup(str_eq(n->name, c->journal.primary) ? "primary" : "replica");
+        n->role = state_role(c, n->name);
     }
     Err err;
     c->queue.loading = true;
@@ -217,10 +217,9 @@ static void take_requests(Coord *c, PollOp *o)
     const QdbRequest *q = o->requests.v;
     for (size_t i = 0; i < o->requests.n; i++) {
         Entry *e = state_find(c, q[i].id);
-        if (!e || !is_free(e) || str_eq(e->saved_request, q[i].request))
+        if (!e || !is_free(e) || e->saved_request == q[i].request)
             continue;
-        free(e->saved_request);
-        e->saved_request = xstrdup(q[i].request);
+        e->saved_request = q[i].request;
         queue_request(c, q[i].id, q[i].request, *q[i].by ? q[i].by : "sql", NULL, NULL);
     }
 }
@@ -268,7 +267,6 @@ static void poll_done(Coord *c, StoreOp *op)
     tasks_free(&o->changed);
     QdbRequest *q = o->requests.v;
     for (size_t i = 0; i < o->requests.n; i++) {
-        free(q[i].request);
         free(q[i].by);
     }
     free(q);
@@ -346,7 +344,7 @@ typedef struct SaveOp {
     StoreOp op;
     Task task; /* with its last run only */
     int64_t rev;
-    char *old_request;
+    TaskAction old_request;
 } SaveOp;
 
 static bool save_work(Db *db, StoreOp *op, Err *err)
@@ -368,8 +366,7 @@ static void save_done(Coord *c, StoreOp *op)
         if (op->ok) {
             e->saved_rev = o->rev;
             retry_reset(&e->save_retry);
-            free(e->saved_request);
-            e->saved_request = xstrdup(o->task.request);
+            e->saved_request = o->task.request;
         } else {
             retry_failed(c, &e->save_retry, RETRY_LEAST_MS, RETRY_MOST_MS);
             if (op->err.kind == ERR_DB)
@@ -377,7 +374,6 @@ static void save_done(Coord *c, StoreOp *op)
         }
     }
     wire_free(task_fields, &o->task);
-    free(o->old_request);
     free(o);
 }
 
@@ -394,7 +390,7 @@ static void save_entry(Coord *c, Entry *e)
     o->op = (StoreOp){.what = "write a task down", .work = save_work, .done = save_done, .transaction = true};
     copy_with_last_run(e, &o->task);
     o->rev = e->rev;
-    o->old_request = xstrdup(e->saved_request);
+    o->old_request = e->saved_request;
     Err err;
     e->saving = true;
     if (!store_start(c, &o->op, &err)) {

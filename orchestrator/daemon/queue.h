@@ -23,5 +23,4 @@ void queue_try(Coord *c, const Task *t, PlanAnswer *ret);
 typedef void (*QueueDone)(void *arg, Coord *c, bool ok, int64_t task, const Err *err);
 /* Takes `t`. `done` is called once, also when it cannot be started. */
 void queue_submit(Coord *c, Task *t, QueueDone done, void *arg);
-/* stop, kill, sleep, wake, retry, ack, delete. */
-void queue_request(Coord *c, int64_t task, const char *action, const char *by, QueueDone done, void *arg);
+void queue_request(Coord *c, int64_t task, TaskAction action, const char *by, QueueDone done, void *arg);

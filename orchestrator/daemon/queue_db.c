@@ -52,6 +52,11 @@ static const char *time_or_null(int64_t ms, char buffer[CLOCK_TEXT])
     return buffer;
 }
 
+static const char *text_or_null(const WireEnum *e, int value, const char *text)
+{
+    return value ? wire_enum_text(e, value, text) : NULL;
+}
+
 static json_t *parse_json(const char *text, size_t n)
 {
     json_t *j = NULL;
@@ -100,7 +105,9 @@ static void read_row(const DbRows *r, const WireField *fields, void *s)
         int column = db_column_index(r, f->name);
         size_t n;
         const char *text = column < 0 ? NULL : db_field(r, (size_t)column, &n);
-        if (text)
+        if (text && f->type == WIRE_ENUM)
+            wire_enum_set(f, s, text);
+        else if (text)
             set_field(f, (char *)s + f->offset, text, n);
     }
 }
@@ -219,14 +226,14 @@ bool qdb_check_term(Db *db, int64_t term, Err *err)
                    there, term);
 }
 
-bool qdb_set_node(Db *db, const char *name, const char *role, const char *url, int64_t term, Err *err)
+bool qdb_set_node(Db *db, const char *name, NodeRole role, const char *url, int64_t term, Err *err)
 {
     return db_exec(db, err,
                    "INSERT INTO siding.node (name, role, url, term, updated_at) VALUES (?, ?, ?, ?, "
                    "UTC_TIMESTAMP(3)) ON "
                    "DUPLICATE KEY UPDATE role = VALUES(role), url = VALUES(url), term = VALUES(term), "
                    "updated_at = VALUES(updated_at)",
-                   "sssi", name, role, url, term);
+                   "sssi", name, wire_enum_name(&node_role_names, (int)role), url, term);
 }
 
 /* ---- polling
@@ -275,7 +282,8 @@ bool qdb_requests(Db *db, WireList *ret, Err *err)
         return false;
     while ((ok = db_next(rows, &more, err)) && more) {
         QdbRequest *q = wire_list_add(ret, sizeof *q);
-        *q = (QdbRequest){db_int(rows, "id"), xstrdup(db_text(rows, "request")),
+        *q = (QdbRequest){db_int(rows, "id"),
+                          (TaskAction)wire_enum_find(&task_action_names, db_text(rows, "request")),
                           xstrdup(db_text(rows, "request_by"))};
     }
     db_rows_free(rows);
@@ -307,8 +315,9 @@ bool qdb_insert_task(Db *db, const Task *t, int64_t *ret_id, Err *err)
                             "parent_task, parent_run, updated_at) VALUES "
                             "(?,?,?,?,?,?,?,'waiting',?,?,?,?,?,?,?,?,NULLIF(?,0),?,?,?,"
                             "NULLIF(?,0),?,UTC_TIMESTAMP(3))",
-                            "ssssssssiissiisisiiis", t->kind, t->job, t->name, t->on, t->user, args, options,
-                            str_eq(t->kind, "upload") ? "upload" : "job", t->priority, t->replicas, run_at,
+                            "ssssssssiissiisisiiis", wire_enum_name(&task_kind_names, (int)t->kind), t->job,
+                            t->name, wire_enum_name(&node_role_names, (int)t->on), t->user, args, options,
+                            t->kind == KIND_UPLOAD ? "upload" : "job", t->priority, t->replicas, run_at,
                             submitted, t->sleeptime_ms, (int64_t)t->fixed_time, t->window, t->sequence_id,
                             t->unique, t->pause_limit_ms, t->max_attempts, t->parent_task, t->parent_run);
 }
@@ -366,7 +375,7 @@ bool qdb_insert_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err)
     format_time(r->started_at, started);
     return db_exec(
         db, err, "INSERT INTO siding.run (task_id, no, state, term, nodes, started_at) VALUES (?,?,?,?,?,?)",
-        "iisiss", task, no, r->state, r->term, nodes, started);
+        "iisiss", task, no, WIRE_TEXT(coord_run_state_names, r, state), r->term, nodes, started);
 }
 
 bool qdb_update_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err)
@@ -381,25 +390,30 @@ bool qdb_update_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err)
         "finished_at=?, progress_done=?, progress_total=?, progress_unit=?, result_dir=?, replay=?, "
         "detail=?, "
         "upload_task=NULLIF(?,0), error=? WHERE task_id=? AND no=?",
-        "sssssssiissssisii", r->state, r->outcome, r->gtid, time_or_null(r->frozen_at, frozen),
-        time_or_null(r->resumed_at, resumed), time_or_null(r->caught_up_at, caught_up),
-        time_or_null(r->finished_at, finished), r->progress.done, r->progress.total, r->progress.unit,
-        r->result_dir, replay, detail, r->upload_task, r->error, task, no);
+        "sssssssiissssisii", WIRE_TEXT(coord_run_state_names, r, state),
+        text_or_null(&run_outcome_names, (int)r->outcome, r->outcome_text), r->gtid,
+        time_or_null(r->frozen_at, frozen), time_or_null(r->resumed_at, resumed),
+        time_or_null(r->caught_up_at, caught_up), time_or_null(r->finished_at, finished), r->progress.done,
+        r->progress.total, r->progress.unit, r->result_dir, replay, detail, r->upload_task, r->error, task,
+        no);
 }
 
-bool qdb_update_task(Db *db, const Task *t, const char *old_request, Err *err)
+bool qdb_update_task(Db *db, const Task *t, TaskAction old_request, Err *err)
 {
     char run_at[CLOCK_TEXT], finished[CLOCK_TEXT];
     format_time(t->run_at, run_at);
-    const char *request = t->request ? t->request : "none", *old = old_request ? old_request : "none";
+    const char *request = t->request ? WIRE_TEXT(task_action_names, t, request) : "none";
+    const char *old = old_request ? wire_enum_text(&task_action_names, (int)old_request, NULL) : "none";
     return db_exec(
         db, err,
         "UPDATE siding.task SET kind=?, on_role=?, state=?, run_at=?, finished_at=?, attempts=?, error=?, "
         "request_at = IF(request = ? AND ? <> 'none', COALESCE(request_at, UTC_TIMESTAMP(3)), request_at), "
         "request_by = IF(request = ?, ?, request_by), request = IF(request = ?, ?, request), "
         "updated_at=UTC_TIMESTAMP(3) WHERE id=?",
-        "sssssisssssssi", t->kind, t->on, t->state, run_at, time_or_null(t->finished_at, finished),
-        t->attempts, t->error, old, request, old, t->request_by, old, request, t->id);
+        "sssssisssssssi", text_or_null(&task_kind_names, (int)t->kind, t->kind_text),
+        text_or_null(&node_role_names, (int)t->on, t->on_text), WIRE_TEXT(task_state_names, t, state), run_at,
+        time_or_null(t->finished_at, finished), t->attempts, t->error, old, request, old, t->request_by, old,
+        request, t->id);
 }
 
 bool qdb_acknowledge(Db *db, int64_t id, const char *by, Err *err)

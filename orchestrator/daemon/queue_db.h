@@ -15,7 +15,7 @@ MUST_CHECK bool qdb_term(Db *db, int64_t *ret, Err *err);
 MUST_CHECK bool qdb_set_term(Db *db, int64_t term, Err *err);
 /* ERR_STALE_TERM when another coordinator has raised it. Locks the row until the transaction ends. */
 MUST_CHECK bool qdb_check_term(Db *db, int64_t term, Err *err);
-MUST_CHECK bool qdb_set_node(Db *db, const char *name, const char *role, const char *url, int64_t term,
+MUST_CHECK bool qdb_set_node(Db *db, const char *name, NodeRole role, const char *url, int64_t term,
                              Err *err);
 
 /* Lists of Task with their last runs; `ret` is empty before. */
@@ -25,7 +25,8 @@ MUST_CHECK bool qdb_task(Db *db, int64_t id, WireList *ret, Err *err); /* none o
 
 typedef struct QdbRequest {
     int64_t id;
-    char *request, *by;
+    TaskAction request;
+    char *by;
 } QdbRequest;
 typedef struct QdbIds {
     int64_t *v;
@@ -47,7 +48,7 @@ MUST_CHECK bool qdb_claim_task(Db *db, int64_t id, Err *err); /* ERR_CONFLICT: n
 MUST_CHECK bool qdb_insert_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err);
 MUST_CHECK bool qdb_update_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err);
 /* Queue columns of a task; the request only where it still is `old_request` (a newer one by SQL stays). */
-MUST_CHECK bool qdb_update_task(Db *db, const Task *t, const char *old_request, Err *err);
+MUST_CHECK bool qdb_update_task(Db *db, const Task *t, TaskAction old_request, Err *err);
 MUST_CHECK bool qdb_acknowledge(Db *db, int64_t id, const char *by, Err *err);
 MUST_CHECK bool qdb_delete_task(Db *db, int64_t id, Err *err);
 MUST_CHECK bool qdb_delete_runs(Db *db, int64_t task, Err *err);

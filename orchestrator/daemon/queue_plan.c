@@ -47,7 +47,7 @@ static bool check_numbers(const Coord *c, const Task *t, Err *err)
     if (t->replicas < 1 && t->replicas != REPLICAS_ALL)
         return err_set(err, ERR_USAGE, 0, "replicas must be at least 1, or %d for all, not %" PRId64,
                        REPLICAS_ALL, t->replicas);
-    if (str_eq(t->on, "replica") && t->replicas > replicas)
+    if (t->on == ROLE_REPLICA && t->replicas > replicas)
         return err_set(err, ERR_REFUSED, 0, "%" PRId64 " replicas are asked for, the cluster has %" PRId64,
                        t->replicas, replicas);
     if (t->priority < -MAX_PRIORITY || t->priority > MAX_PRIORITY)
@@ -68,9 +68,10 @@ static bool check_numbers(const Coord *c, const Task *t, Err *err)
 static bool check_shape(const Task *t, Err *err)
 {
     bool several = t->replicas > 1 || t->replicas == REPLICAS_ALL;
-    if (!str_eq(t->on, "replica") && !str_eq(t->on, "primary"))
-        return err_set(err, ERR_USAGE, 0, "\"on\" must be \"replica\" or \"primary\", not \"%s\"", t->on);
-    if (several && str_eq(t->on, "primary"))
+    if (t->on != ROLE_REPLICA && t->on != ROLE_PRIMARY)
+        return err_set(err, ERR_USAGE, 0, "\"on\" must be \"replica\" or \"primary\", not \"%s\"",
+                       WIRE_TEXT(node_role_names, t, on));
+    if (several && t->on == ROLE_PRIMARY)
         return err_set(err, ERR_USAGE, 0, "a job on the primary runs once: leave \"replicas\" out");
     if (t->options && !json_is_object(t->options))
         return err_set(err, ERR_USAGE, 0, "\"options\" must be an object");
@@ -81,19 +82,19 @@ static bool check_shape(const Task *t, Err *err)
 static bool fill_in(const Coord *c, Task *t, Err *err)
 {
     const JobInfo *job = find_job(c, t->job);
-    if (str_eq(t->kind, "upload") && !t->parent_run)
+    if (t->kind == KIND_UPLOAD && !t->parent_run)
         return err_set(err, ERR_REFUSED, 0, "uploads are made by the runs whose results they load");
-    if (str_eq(t->kind, "upload"))
+    if (t->kind == KIND_UPLOAD)
         return true;
     if (!job)
         return unknown_job(c, t->job, err);
-    if (t->kind && !str_eq(t->kind, job->kind))
-        return err_set(err, ERR_USAGE, 0, "job \"%s\" is of kind \"%s\", not \"%s\"", t->job, job->kind,
-                       t->kind);
+    if (t->kind && t->kind != job->kind)
+        return err_set(err, ERR_USAGE, 0, "job \"%s\" is of kind \"%s\", not \"%s\"", t->job,
+                       WIRE_TEXT(task_kind_names, job, kind), WIRE_TEXT(task_kind_names, t, kind));
     if (!t->kind)
-        t->kind = xstrdup(job->kind);
+        t->kind = job->kind;
     if (!t->on)
-        t->on = xstrdup(job->on && *job->on ? job->on : "replica");
+        t->on = job->on ? job->on : ROLE_REPLICA;
     return check_shape(t, err) && check_numbers(c, t, err);
 }
 
@@ -103,11 +104,11 @@ static bool from_spec(Coord *c, const TaskSpec *s, Task *t, Err *err)
         return err_set(err, ERR_USAGE, 0, "field \"job\" is missing: the name of the job to run");
     int64_t now = clock_wall_ms();
     *t = (Task){.job = xstrdup(s->job),
-                .kind = xstrdup(s->kind),
-                .on = xstrdup(s->on),
+                .kind = s->kind,
+                .on = s->on,
                 .name = xstrdup(s->name && *s->name ? s->name : s->job),
                 .user = xstrdup(s->user && *s->user ? s->user : "unknown"),
-                .state = xstrdup("waiting"),
+                .state = TASK_WAITING,
                 .priority = s->priority,
                 .replicas = s->replicas ? s->replicas : 1,
                 .submitted_at = now,
@@ -161,7 +162,7 @@ static void submit_done(Coord *c, StoreOp *op)
     if (op->ok) {
         c->count.submitted++;
         events_add(c, "info", "task", id, NULL, NULL, "submitted by %s: %s \"%s\"", o->task.user,
-                   o->task.kind, o->task.name);
+                   WIRE_TEXT(task_kind_names, &o->task, kind), o->task.name);
         state_adopt(c, &o->task);
     } else if (op->err.kind == ERR_LOST || op->err.kind == ERR_TIMEOUT) {
         err_prefix(&op->err, "it is not known whether the task was stored (see \"siding task list\")");
@@ -227,14 +228,12 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
     e->after_gtid = at_once ? xstrdup(e->seen_gtid) : STEAL(o->position);
     e->claimed_at = at_once ? e->seen_at : o->now;
     e->claimed_ms = clock_mono_ms();
-    e->state = RUN_CLAIMED;
     e->t.attempts++;
     e->t.finished_at = 0;
     free(e->t.error);
     free(e->t.why);
     e->t.error = e->t.why = NULL;
-    free(e->t.state);
-    e->t.state = xstrdup("running");
+    e->t.state = TASK_RUNNING;
     c->count.started++;
     events_add(c, "info", "run", e->t.id, r->id, r->nodes.v[0], "%s", o->text);
     events_stored(c);
@@ -273,7 +272,7 @@ static void claim(Coord *c, Entry *e, const StrList *nodes)
     o->task = e->t.id;
     o->no = last + 1;
     o->run = (Run){.id = xasprintf("%" PRId64 ".%" PRId64, e->t.id, o->no),
-                   .state = xstrdup("claimed"),
+                   .state = CRUN_CLAIMED,
                    .term = c->journal.term,
                    .started_at = clock_wall_ms()};
     AUTO(str_done) Str text = STR_INIT;
@@ -297,19 +296,19 @@ static void look_at_parent(Coord *c, const Task *t, PlanTask *ret)
 {
     int64_t task, no;
     ret->parent_run = t->parent_run;
-    ret->parent = t->parent_run ? RUN_ERROR : RUN_WAITING;
+    ret->parent = t->parent_run ? CRUN_ERROR : CRUN_WAITING;
     if (!t->parent_run || !wire_run_id(t->parent_run, &task, &no))
         return;
     const Entry *parent = state_find(c, task);
     if (!parent) {
         queue_look_up(c, task);
-        ret->parent = RUN_RESUMING;
+        ret->parent = CRUN_RESUMING;
         return;
     }
     const Run *runs = parent->t.runs.v;
     for (size_t i = 0; i < parent->t.runs.n; i++)
         if (str_eq(runs[i].id, t->parent_run)) {
-            (void)run_state_from_name(runs[i].state, &ret->parent);
+            ret->parent = runs[i].state;
             ret->scattered = wire_run_holders(&runs[i]) > 1;
         }
 }
@@ -330,9 +329,9 @@ static PlanTask plan_task(Coord *c, Entry *e)
                   .run_at = t->run_at,
                   .submitted_at = t->submitted_at,
                   .sequence_id = t->sequence_id,
-                  .waiting = str_eq(t->state, "waiting") && !active,
+                  .waiting = t->state == TASK_WAITING && !active,
                   .active = active,
-                  .failed = str_eq(t->state, "error"),
+                  .failed = t->state == TASK_ERROR,
                   .busy = !written};
     look_at_parent(c, t, &p);
     return p;
@@ -342,8 +341,8 @@ static const char *taken_by(const Coord *c, const char *node)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
         const Entry *e = c->entries[i];
-        RunState free_from = c->conf.catch_up_between ? RUN_CAUGHT_UP : RUN_RESUMING;
-        if (!entry_is_active(e) || e->state >= free_from || !str_eq(e->t.on, "replica"))
+        CoordRunState free_from = c->conf.catch_up_between ? CRUN_CAUGHT_UP : CRUN_RESUMING;
+        if (!entry_is_active(e) || entry_state(e) >= free_from || e->t.on != ROLE_REPLICA)
             continue;
         if (strlist_has(&entry_run(e)->nodes, node))
             return entry_run(e)->id;
@@ -395,7 +394,7 @@ void queue_plan(Coord *c)
     size_t n = 0, waiting = 0;
     for (size_t i = 0; i < c->n_entries; i++) {
         Entry *e = c->entries[i];
-        if ((task_state_is_final(e->t.state) && !str_eq(e->t.state, "error")) || !is_complete(c, e))
+        if ((task_state_is_final(e->t.state) && e->t.state != TASK_ERROR) || !is_complete(c, e))
             continue;
         entries[n] = e;
         tasks[n] = plan_task(c, e);
@@ -425,7 +424,7 @@ void queue_try(Coord *c, const Task *t, PlanAnswer *ret)
     AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
     size_t n = 0;
     for (size_t i = 0; i < c->n_entries; i++)
-        if (!task_state_is_final(c->entries[i]->t.state) || str_eq(c->entries[i]->t.state, "error"))
+        if (!task_state_is_final(c->entries[i]->t.state) || c->entries[i]->t.state == TASK_ERROR)
             tasks[n++] = plan_task(c, c->entries[i]);
     Entry wanted = {.t = *t};
     wanted.t.id = INT64_MAX;

@@ -12,13 +12,19 @@
 #include "runs.h"
 #include "store.h"
 
+static const char *action_name(TaskAction a)
+{
+    return wire_enum_text(&task_action_names, (int)a, NULL);
+}
+
 /* ---- changes that are written down first
  * -------------------------------------------------------------------- */
 
 typedef struct ChangeOp {
     StoreOp op;
     Task task; /* as it shall be, without runs */
-    char *old_request, *action, *by;
+    TaskAction old_request, action;
+    char *by;
     QueueDone done;
     void *arg;
 } ChangeOp;
@@ -26,20 +32,20 @@ typedef struct ChangeOp {
 static bool change_work(Db *db, StoreOp *op, Err *err)
 {
     ChangeOp *o = (ChangeOp *)op;
-    if (str_eq(o->action, "delete"))
+    if (o->action == ACTION_DELETE)
         return qdb_delete_runs(db, o->task.id, err) && qdb_delete_task(db, o->task.id, err);
-    if (str_eq(o->action, "ack") && !qdb_acknowledge(db, o->task.id, o->by, err))
+    if (o->action == ACTION_ACK && !qdb_acknowledge(db, o->task.id, o->by, err))
         return false;
     return qdb_update_task(db, &o->task, o->old_request, err);
 }
 
 static void take_change(Entry *e, const Task *t)
 {
-    state_set_text(&e->t.state, t->state);
+    e->t.state = t->state;
     state_set_text(&e->t.error, t->error);
-    state_set_text(&e->t.request, t->request);
+    e->t.request = t->request;
     state_set_text(&e->t.request_by, t->request_by);
-    state_set_text(&e->saved_request, t->request);
+    e->saved_request = t->request;
     state_set_text(&e->t.why, NULL);
     e->t.run_at = t->run_at;
     e->t.finished_at = t->finished_at;
@@ -52,9 +58,8 @@ static void revive_parent(Coord *c, const Entry *upload)
     int64_t task, no;
     Entry *parent = wire_run_id(upload->t.parent_run, &task, &no) ? state_find(c, task) : NULL;
     Run *r = parent ? entry_run(parent) : NULL;
-    if (r && str_eq(r->id, upload->t.parent_run) && run_state_is_final(parent->state) &&
-        parent->state != RUN_DONE)
-        runs_event(c, parent, RUN_EV_UPLOAD, NULL);
+    if (r && str_eq(r->id, upload->t.parent_run) && coord_run_is_final(r->state) && r->state != CRUN_DONE)
+        runs_event(c, parent, CRUN_EV_UPLOAD, NULL);
 }
 
 static void change_done(Coord *c, StoreOp *op)
@@ -64,26 +69,24 @@ static void change_done(Coord *c, StoreOp *op)
     if (e)
         e->busy = false;
     if (e && op->ok) {
-        events_add(c, "info", "task", e->t.id, NULL, NULL, "%s by %s: %s", o->action, o->by,
-                   str_eq(o->action, "delete") ? "gone" : o->task.state);
-        if (str_eq(o->action, "delete")) {
+        events_add(c, "info", "task", e->t.id, NULL, NULL, "%s by %s: %s", action_name(o->action), o->by,
+                   o->action == ACTION_DELETE ? "gone" : WIRE_TEXT(task_state_names, &o->task, state));
+        if (o->action == ACTION_DELETE) {
             state_remove(c, e);
         } else {
             take_change(e, &o->task);
-            if (str_eq(o->action, "retry") && e->t.parent_run)
+            if (o->action == ACTION_RETRY && e->t.parent_run)
                 revive_parent(c, e);
         }
     }
     if (o->done)
         o->done(o->arg, c, op->ok, o->task.id, &op->err);
     wire_free(task_fields, &o->task);
-    free(o->old_request);
-    free(o->action);
     free(o->by);
     free(o);
 }
 
-static void change(Coord *c, Entry *e, const char *state, const char *action, const char *by, QueueDone done,
+static void change(Coord *c, Entry *e, TaskState state, TaskAction action, const char *by, QueueDone done,
                    void *arg)
 {
     ChangeOp *o = NEW(ChangeOp);
@@ -91,16 +94,16 @@ static void change(Coord *c, Entry *e, const char *state, const char *action, co
     Task without_runs = e->t;
     without_runs.runs = (WireList){NULL, 0};
     wire_copy(task_fields, &o->task, &without_runs);
-    state_set_text(&o->task.state, state);
-    state_set_text(&o->task.request, NULL);
-    o->task.finished_at = str_eq(state, "waiting") ? 0 : clock_wall_ms();
-    if (str_eq(action, "retry")) {
+    o->task.state = state;
+    o->task.request = ACTION_NONE;
+    o->task.finished_at = state == TASK_WAITING ? 0 : clock_wall_ms();
+    if (action == ACTION_RETRY) {
         o->task.run_at = clock_wall_ms();
         o->task.attempts = 0;
         state_set_text(&o->task.error, NULL);
     }
-    o->old_request = xstrdup(e->saved_request);
-    o->action = xstrdup(action);
+    o->old_request = e->saved_request;
+    o->action = action;
     o->by = xstrdup(by);
     o->done = done;
     o->arg = arg;
@@ -122,62 +125,54 @@ static Entry *upload_of(const Coord *c, const Entry *e)
 }
 
 /* A later, weaker request never overwrites a stronger one. */
-static int strength(const char *action)
+static int strength(TaskAction action)
 {
-    return str_eq(action, "kill") ? 3 : str_eq(action, "stop") ? 2 : 1;
+    return action == ACTION_KILL ? 3 : action == ACTION_STOP ? 2 : 1;
 }
 
-static bool ask_run(Coord *c, Entry *e, const char *action, const char *by, Err *err)
+static bool ask_run(Coord *c, Entry *e, TaskAction action, const char *by, Err *err)
 {
-    if (str_eq(action, "wake") && e->state != RUN_SLEEPING && !str_eq(e->t.request, "sleep"))
+    if (action == ACTION_WAKE && entry_state(e) != CRUN_SLEEPING && e->t.request != ACTION_SLEEP)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " does not sleep", e->t.id);
-    if (str_eq(action, "sleep") && (e->state == RUN_SLEEPING || e->state > RUN_SLEEPING))
+    if (action == ACTION_SLEEP && entry_state(e) >= CRUN_SLEEPING)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s: there is nothing to put to sleep",
-                       e->t.id, run_state_name(e->state));
+                       e->t.id, coord_run_state_name(entry_state(e)));
     if (e->t.request && strength(action) < strength(e->t.request))
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has been asked to %s already", e->t.id,
-                       e->t.request);
-    state_set_text(&e->t.request, action);
+                       action_name(e->t.request));
+    e->t.request = action;
     state_set_text(&e->t.request_by, by);
     if (strength(action) > 1)
-        state_set_text(&e->t.state, "stopping");
+        e->t.state = TASK_STOPPING;
     for (size_t i = 0; i < e->n_parts; i++) {
-        state_set_text(&e->parts[i].request_sent, NULL);
+        e->parts[i].request_sent = ACTION_NONE;
         retry_reset(&e->parts[i].retry);
     }
     entry_touch(e);
-    events_add(c, "info", "task", e->t.id, NULL, NULL, "%s asked for by %s", action, by);
+    events_add(c, "info", "task", e->t.id, NULL, NULL, "%s asked for by %s", action_name(action), by);
     return true;
 }
 
-static bool check(const Entry *e, const char *action, Err *err)
+static bool check(const Entry *e, TaskAction action, Err *err)
 {
-    static const char *const known[] = {"stop", "kill", "sleep", "wake", "retry", "ack", "delete", NULL};
-    bool final = task_state_is_final(e->t.state), found = false;
-    for (size_t i = 0; known[i]; i++)
-        found = found || str_eq(action, known[i]);
-    if (!found) {
-        const char *near = str_nearest(action, known);
-        return err_set(err, ERR_USAGE, 0,
-                       "no action \"%s\"%s%s%s; known: stop, kill, sleep, wake, retry, ack, delete", action,
-                       near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-    }
-    bool on_run = strength(action) > 1 || str_eq(action, "sleep") || str_eq(action, "wake");
+    bool final = task_state_is_final(e->t.state);
+    bool on_run = action <= ACTION_WAKE;
     if (on_run && final)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has ended already: it is %s", e->t.id,
-                       e->t.state);
+                       WIRE_TEXT(task_state_names, &e->t, state));
     if (!on_run && entry_is_active(e))
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s: first stop or kill it", e->t.id,
-                       e->t.state);
-    if (str_eq(action, "ack") && !str_eq(e->t.state, "error") && !str_eq(e->t.state, "done_with_errors"))
+                       WIRE_TEXT(task_state_names, &e->t, state));
+    if (action == ACTION_ACK && e->t.state != TASK_ERROR && e->t.state != TASK_DONE_WITH_ERRORS)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s: there is no error to acknowledge",
-                       e->t.id, e->t.state);
-    if (str_eq(action, "retry") && (!final || str_eq(e->t.state, "done")))
+                       e->t.id, WIRE_TEXT(task_state_names, &e->t, state));
+    if (action == ACTION_RETRY && (!final || e->t.state == TASK_DONE))
         return err_set(err, ERR_CONFLICT, 0,
                        "task %" PRId64 " is %s: only what failed or was stopped is tried again", e->t.id,
-                       e->t.state);
-    if ((str_eq(action, "sleep") || str_eq(action, "wake")) && !entry_is_active(e))
-        return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s", e->t.id, e->t.state);
+                       WIRE_TEXT(task_state_names, &e->t, state));
+    if ((action == ACTION_SLEEP || action == ACTION_WAKE) && !entry_is_active(e))
+        return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s", e->t.id,
+                       WIRE_TEXT(task_state_names, &e->t, state));
     if (e->busy)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is just being changed: try again", e->t.id);
     return true;
@@ -190,7 +185,7 @@ static void answer(Coord *c, QueueDone done, void *arg, bool ok, int64_t task, c
     coord_step_soon(c);
 }
 
-void queue_request(Coord *c, int64_t task, const char *action, const char *by, QueueDone done, void *arg)
+void queue_request(Coord *c, int64_t task, TaskAction action, const char *by, QueueDone done, void *arg)
 {
     Entry *e = state_find(c, task);
     Err err = {0};
@@ -199,22 +194,21 @@ void queue_request(Coord *c, int64_t task, const char *action, const char *by, Q
         err_set(&err, ERR_NOT_FOUND, 0, "there is no task %" PRId64, task);
     else if (check(e, action, &err)) {
         Entry *upload = upload_of(c, e);
-        bool upload_failed =
-            upload && task_state_is_final(upload->t.state) && !str_eq(upload->t.state, "done");
-        if (e->state == RUN_UPLOADING && upload && entry_is_active(e)) {
+        bool upload_failed = upload && task_state_is_final(upload->t.state) && upload->t.state != TASK_DONE;
+        if (entry_state(e) == CRUN_UPLOADING && upload && entry_is_active(e)) {
             queue_request(c, upload->t.id, action, by, done, arg);
             return;
         }
-        if (str_eq(action, "retry")) {
+        if (action == ACTION_RETRY) {
             /* The result is there; only its loading failed. */
-            change(c, upload_failed ? upload : e, "waiting", action, by, done, arg);
+            change(c, upload_failed ? upload : e, TASK_WAITING, action, by, done, arg);
             return;
         }
         if (!entry_is_active(e)) {
-            const char *state = str_eq(action, "kill")   ? "killed"
-                                : str_eq(action, "stop") ? "stopped"
-                                                         : "acknowledged";
-            change(c, e, str_eq(action, "delete") ? e->t.state : state, action, by, done, arg);
+            TaskState state = action == ACTION_KILL   ? TASK_KILLED
+                              : action == ACTION_STOP ? TASK_STOPPED
+                                                      : TASK_ACKNOWLEDGED;
+            change(c, e, action == ACTION_DELETE ? e->t.state : state, action, by, done, arg);
             return;
         }
         ok = ask_run(c, e, action, by, &err);

@@ -61,12 +61,11 @@ static bool is_needed(const Coord *c, const char *id)
 {
     Entry *e;
     const Run *r = find(c, id, &e);
-    RunState s;
     if (!r)
         return e != NULL;
-    if (!run_state_from_name(r->state, &s) || !run_state_is_final(s) || !entry_is_saved(e))
+    if (!coord_run_is_final(r->state) || !entry_is_saved(e))
         return true;
-    return r->upload_task && s != RUN_DONE && str_eq(e->t.state, "error");
+    return r->upload_task && r->state != CRUN_DONE && e->t.state == TASK_ERROR;
 }
 
 /* ---- a round -------------------------------------------------------------------------------------- */
@@ -218,10 +217,9 @@ static void ask_for_copy(Agent *a, const Agent *from, const char *run, const cha
 /* A run that is over, and whose result is one. */
 static bool may_be_copied(const Entry *e, const Run *r, const Agent *holder)
 {
-    RunState s;
     if (!r)
         return e == NULL;
-    return run_state_from_name(r->state, &s) && run_state_is_final(s) && entry_is_saved(e) &&
+    return coord_run_is_final(r->state) && entry_is_saved(e) &&
            (wire_run_holders(r) == 1 || r->nodes.n == 1) && r->nodes.n && str_eq(r->nodes.v[0], holder->name);
 }
 
@@ -236,9 +234,7 @@ static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 /* Its agent could not be reached when the parts became one. */
 static void drop_part(Agent *holder, const Run *r)
 {
-    RunState s;
-    if (r && r->nodes.n > 1 && wire_run_holders(r) == 1 && run_state_from_name(r->state, &s) &&
-        run_state_is_final(s))
+    if (r && r->nodes.n > 1 && wire_run_holders(r) == 1 && coord_run_is_final(r->state))
         ask_to_remove(holder, r->id, part_dropped);
 }
 
@@ -284,8 +280,7 @@ static void copy_results(Coord *c)
 /* Removed while nobody here could write it down, or by hand. */
 static void note_gone(Coord *c, Entry *e, Run *r)
 {
-    RunState s;
-    if (!r->result_dir || !run_state_from_name(r->state, &s) || !run_state_is_final(s) || !r->finished_at ||
+    if (!r->result_dir || !coord_run_is_final(r->state) || !r->finished_at ||
         r->finished_at > c->retention.begun_at - SETTLED_MS)
         return;
     for (size_t i = 0; i < wire_run_holders(r); i++) {

@@ -112,9 +112,9 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
     Agent *primary = state_primary_agent(c);
     *s = (RunSpec){.run = xstrdup(r->id),
                    .cluster_name = xstrdup(c->conf.cluster_name),
-                   .kind = xstrdup(e->t.kind),
+                   .kind = e->t.kind,
                    .job = xstrdup(e->t.job),
-                   .on = xstrdup(e->t.on),
+                   .on = e->t.on,
                    .options = e->t.options ? json_deep_copy(e->t.options) : NULL,
                    .term = c->journal.term,
                    .claimed_at = e->claimed_at,
@@ -129,7 +129,7 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
     for (size_t i = 0; i < e->t.args.n; i++)
         strlist_add(&s->args, e->t.args.v[i]);
     /* After a restart the position at the claim is gone; the primary's present one holds it. */
-    if (str_eq(e->t.on, "replica"))
+    if (e->t.on == ROLE_REPLICA)
         s->after_gtid = xstrdup(e->after_gtid ? e->after_gtid
                                 : primary     ? primary->node.agent.server.binlog
                                               : NULL);
@@ -202,7 +202,7 @@ static void steer(Coord *c, Entry *e, Part *p, const char *word, const json_t *b
 void run_go_parts(Coord *c, Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 0; i < e->n_parts; i++)
-        if (str_eq(seen[i]->state, "frozen"))
+        if (seen[i]->state == ARUN_FROZEN)
             steer(c, e, &e->parts[i], "go", NULL);
 }
 
@@ -279,7 +279,7 @@ static void requested(CallRef *ref, bool ok, json_t *body, const Err *err)
         return;
     p->busy = false;
     if (ok || !err_is_transient(err)) {
-        state_set_text(&p->request_sent, ref->word);
+        p->request_sent = (TaskAction)wire_enum_find(&task_action_names, ref->word);
         retry_reset(&p->retry);
     } else {
         retry_failed(ref->c, &p->retry, RETRY_LEAST_MS, RETRY_MOST_MS);
@@ -288,16 +288,17 @@ static void requested(CallRef *ref, bool ok, json_t *body, const Err *err)
         log_warn("run %s: request %s on %s: %s", ref->run, ref->word, p->node, err->text);
 }
 
-void run_ask(Coord *c, Entry *e, Part *p, const char *action, const char *by)
+void run_ask(Coord *c, Entry *e, Part *p, TaskAction action, const char *by)
 {
     Agent *a = state_agent(c, p->node);
-    if (!a || p->busy || str_eq(p->request_sent, action) || !retry_due(&p->retry))
+    if (!a || p->busy || p->request_sent == action || !retry_due(&p->retry))
         return;
     CallRef ref = ref_to(e, p, requested);
-    snprintf(ref.word, sizeof ref.word, "%s", action);
+    const char *name = wire_enum_text(&task_action_names, (int)action, NULL);
+    snprintf(ref.word, sizeof ref.word, "%s", name);
     AUTOFREE char *path = xasprintf("/v1/runs/%s/request", ref.run);
     AUTOJSON json_t *body = json_object();
-    json_set_str(body, "action", action);
+    json_set_str(body, "action", name);
     json_set_str(body, "by", by);
     json_set_int(body, "term", c->journal.term);
     p->busy = true;
@@ -307,6 +308,6 @@ void run_ask(Coord *c, Entry *e, Part *p, const char *action, const char *by)
 void run_forward_request(Coord *c, Entry *e, const AgentRun *const *seen)
 {
     for (size_t i = 0; e->t.request && i < e->n_parts; i++)
-        if (seen[i] && (!run_part_is_over(seen[i]) || str_eq(seen[i]->state, "gathering")))
+        if (seen[i] && (!run_part_is_over(seen[i]) || seen[i]->state == ARUN_GATHERING))
             run_ask(c, e, &e->parts[i], e->t.request, e->t.request_by ? e->t.request_by : "siding");
 }

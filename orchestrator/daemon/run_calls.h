@@ -19,5 +19,5 @@ void run_align_parts(Coord *c, Entry *e, const AgentRun *const *seen, const RunV
 /* The first part's agent fetches the results of the others into its own; then theirs are not needed. */
 void run_gather_parts(Coord *c, Entry *e, const AgentRun *const *seen);
 void run_drop_results(Coord *c, Entry *e, const AgentRun *const *seen);
-void run_ask(Coord *c, Entry *e, Part *p, const char *action, const char *by);
+void run_ask(Coord *c, Entry *e, Part *p, TaskAction action, const char *by);
 void run_forward_request(Coord *c, Entry *e, const AgentRun *const *seen);

@@ -35,7 +35,7 @@ void run_end_lost(Coord *c, Entry *e, const AgentRun *const *seen)
         if (!run_part_is_lost(seen, i))
             continue;
         if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)
-            run_ask(c, e, &e->parts[i], "kill", "siding: its part was given to the others");
+            run_ask(c, e, &e->parts[i], ACTION_KILL, "siding: its part was given to the others");
         if (!run_detail_note(e, r, "lost", e->parts[i].node))
             continue;
         events_add(c, "warn", "run", e->t.id, r->id, e->parts[i].node,
@@ -54,11 +54,11 @@ bool run_is_gathered(Coord *c, Entry *e, const AgentRun *const *seen)
         return true;
     if (!seen[0])
         return false;
-    if (seen[0]->gather_error && !str_eq(seen[0]->state, "gathering")) {
+    if (seen[0]->gather_error && seen[0]->state != ARUN_GATHERING) {
         AUTOFREE char *text = xasprintf("%s: the results of the other replicas could not be brought here: %s",
                                         e->parts[0].node, seen[0]->gather_error);
         state_set_text(&r->error, text);
-        runs_event(c, e, RUN_EV_FAILED, text);
+        runs_event(c, e, CRUN_EV_FAILED, text);
         return false;
     }
     if (!seen[0]->gathered) {

@@ -28,7 +28,7 @@ static void end_orphan(Coord *c, Agent *a, const AgentRun *ar)
     snprintf(ref.node, sizeof ref.node, "%s", a->name);
     AUTOFREE char *path = xasprintf("/v1/runs/%s/request", ref.run);
     AUTOJSON json_t *body = json_object();
-    json_set_str(body, "action", "kill");
+    json_set_str(body, "action", wire_enum_name(&task_action_names, ACTION_KILL));
     json_set_str(body, "by", "siding: it was given up");
     json_set_int(body, "term", c->journal.term);
     log_warn("run %s: %s still runs it, though it has ended here: it is killed", ref.run, a->name);
@@ -51,9 +51,7 @@ static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
     }
     const Run *runs = e->t.runs.v;
     for (size_t i = 0; entry_is_saved(e) && i < e->t.runs.n; i++) {
-        RunState s;
-        if (!str_eq(runs[i].id, ar->spec.run) || !run_state_from_name(runs[i].state, &s) ||
-            !run_state_is_final(s))
+        if (!str_eq(runs[i].id, ar->spec.run) || !coord_run_is_final(runs[i].state))
             continue;
         if (!run_part_is_over(ar)) {
             end_orphan(c, a, ar);

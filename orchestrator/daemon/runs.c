@@ -21,21 +21,29 @@ enum { BACKOFF_LEAST_MS = 30000 };
 
 /* ---- the setter ------------------------------------------------------------------------------------ */
 
-static const char *level_of(RunState s)
+static const char *level_of(CoordRunState s)
 {
-    return s == RUN_ERROR ? "error" : s == RUN_KILLED || s == RUN_STOPPED ? "warn" : "info";
+    return s == CRUN_ERROR ? "error" : s == CRUN_KILLED || s == CRUN_STOPPED ? "warn" : "info";
 }
 
-static const char *task_state_of(const Entry *e)
+static TaskState task_state_of(const Entry *e)
 {
-    if (str_eq(e->t.request, "stop") || str_eq(e->t.request, "kill"))
-        return "stopping";
-    return e->state == RUN_SLEEPING ? "sleeping" : "running";
+    if (e->t.request == ACTION_STOP || e->t.request == ACTION_KILL)
+        return TASK_STOPPING;
+    return entry_state(e) == CRUN_SLEEPING ? TASK_SLEEPING : TASK_RUNNING;
+}
+
+static TaskState task_end(CoordRunState s)
+{
+    return s == CRUN_DONE      ? TASK_DONE
+           : s == CRUN_KILLED  ? TASK_KILLED
+           : s == CRUN_STOPPED ? TASK_STOPPED
+                               : TASK_ERROR;
 }
 
 static bool wants_retry(const Entry *e)
 {
-    return e->state == RUN_ERROR && e->t.attempts < e->t.max_attempts;
+    return entry_state(e) == CRUN_ERROR && e->t.attempts < e->t.max_attempts;
 }
 
 /* What a task's last run means for the task: its end, the next attempt, or the next turn of a recurrence. */
@@ -45,45 +53,44 @@ static void task_follows_end(Coord *c, Entry *e)
     int64_t now = clock_wall_ms();
     r->finished_at = now;
     state_set_text(&e->t.error, r->error);
-    state_set_text(&e->t.request, NULL);
+    e->t.request = ACTION_NONE;
     state_set_text(&e->t.request_by, NULL);
-    if (e->state == RUN_DONE && e->t.sleeptime_ms > 0) {
+    if (entry_state(e) == CRUN_DONE && e->t.sleeptime_ms > 0) {
         e->t.run_at = plan_next_run_at(e->t.run_at, now, e->t.sleeptime_ms, e->t.fixed_time);
         e->t.attempts = 0;
-        state_set_text(&e->t.state, "waiting");
+        e->t.state = TASK_WAITING;
     } else if (wants_retry(e)) {
         e->t.run_at = now + (BACKOFF_LEAST_MS << (e->t.attempts < 8 ? e->t.attempts - 1 : 7));
-        state_set_text(&e->t.state, "waiting");
+        e->t.state = TASK_WAITING;
     } else {
-        state_set_text(&e->t.state, run_state_name(e->state));
+        e->t.state = task_end(r->state);
         e->t.finished_at = now;
     }
-    if (e->state == RUN_DONE)
+    if (entry_state(e) == CRUN_DONE)
         c->count.done++;
     else
         c->count.failed++;
 }
 
-bool runs_event(Coord *c, Entry *e, RunEvent event, const char *detail)
+bool runs_event(Coord *c, Entry *e, CoordRunEvent event, const char *detail)
 {
-    const RunRow *row = run_machine_find(e->state, event);
+    const CoordRunRow *row = coord_run_find(entry_state(e), event);
     Run *r = entry_run(e);
     if (!row) {
-        if (e->odd_state != e->state || e->odd_event != event)
-            log_error("run %s: event \"%s\" has no place in state %s", r->id, run_event_name(event),
-                      run_state_name(e->state));
-        e->odd_state = e->state;
+        if (e->odd_state != entry_state(e) || e->odd_event != event)
+            log_error("run %s: event \"%s\" has no place in state %s", r->id, coord_run_event_name(event),
+                      coord_run_state_name(entry_state(e)));
+        e->odd_state = entry_state(e);
         e->odd_event = event;
         return false;
     }
-    bool was_final = run_state_is_final(e->state);
-    e->state = row->next;
-    state_set_text(&r->state, run_state_name(row->next));
-    if (run_state_is_final(e->state)) {
+    bool was_final = coord_run_is_final(entry_state(e));
+    r->state = row->next;
+    if (coord_run_is_final(entry_state(e))) {
         task_follows_end(c, e);
         retention_soon(c);
     } else {
-        state_set_text(&e->t.state, task_state_of(e));
+        e->t.state = task_state_of(e);
         if (was_final) {
             r->finished_at = e->t.finished_at = 0;
             state_set_text(&r->error, NULL);
@@ -92,18 +99,18 @@ bool runs_event(Coord *c, Entry *e, RunEvent event, const char *detail)
     }
     entry_touch(e);
     const char *node = r->nodes.n ? r->nodes.v[0] : NULL;
-    events_add(c, level_of(e->state), "run", e->t.id, r->id, node, "%s: %s", run_state_name(e->state),
-               detail && *detail ? detail : row->reason);
+    events_add(c, level_of(entry_state(e)), "run", e->t.id, r->id, node, "%s: %s",
+               coord_run_state_name(entry_state(e)), detail && *detail ? detail : row->reason);
     return true;
 }
 
 /* ---- what the agents report ------------------------------------------------------------------------- */
 
-static void follow_request(Entry *e, const char *done_action)
+static void follow_request(Entry *e, TaskAction done)
 {
-    if (!str_eq(e->t.request, done_action))
+    if (e->t.request != done)
         return;
-    state_set_text(&e->t.request, NULL);
+    e->t.request = ACTION_NONE;
     state_set_text(&e->t.request_by, NULL);
     entry_touch(e);
 }
@@ -171,7 +178,8 @@ static void take_detail(Entry *e, const AgentRun *a)
 /* Facts that parts do not share, as the first part that knows them tells: taken from each in turn they would
  * change with every look, and each change is a write into the queue. */
 typedef struct Facts {
-    const char *gtid, *result_dir, *outcome;
+    const char *gtid, *result_dir, *outcome_text;
+    RunOutcome outcome;
     int64_t frozen_at, resumed_at, caught_up_at;
 } Facts;
 
@@ -180,7 +188,10 @@ static void collect_facts(Facts *f, const AgentRun *a)
     bool standing = !a->spec.barrier || a->started_at;
     f->gtid = standing && a->gtid ? a->gtid : f->gtid;
     f->result_dir = a->sealed ? a->result_dir : f->result_dir;
-    f->outcome = a->outcome ? a->outcome : f->outcome;
+    if (a->outcome) {
+        f->outcome = a->outcome;
+        f->outcome_text = a->outcome_text;
+    }
     f->frozen_at = a->frozen_at ? a->frozen_at : f->frozen_at;
     f->resumed_at = a->resumed_at ? a->resumed_at : f->resumed_at;
     f->caught_up_at = a->caught_up_at ? a->caught_up_at : f->caught_up_at;
@@ -206,7 +217,11 @@ static void copy_facts(Entry *e, const AgentRun *const *parts, size_t n)
     }
     take_fact(e, &r->gtid, f.gtid);
     take_fact(e, &r->result_dir, f.result_dir);
-    take_fact(e, &r->outcome, f.outcome);
+    take_fact(e, &r->outcome_text, f.outcome_text);
+    if (f.outcome && r->outcome != f.outcome) {
+        r->outcome = f.outcome;
+        entry_touch(e);
+    }
     take_time(e, &r->frozen_at, f.frozen_at);
     take_time(e, &r->resumed_at, f.resumed_at);
     take_time(e, &r->caught_up_at, f.caught_up_at);
@@ -245,7 +260,7 @@ static bool give_up(Coord *c, Entry *e, const AgentRun *const *seen, const RunVi
         busy = busy || e->parts[i].busy ||
                (e->parts[i].accepted && !seen[i] && !is_lost(c, &e->parts[i], seen[i]));
         if (seen[i] && !run_part_is_over(seen[i])) {
-            run_ask(c, e, &e->parts[i], "kill", "siding");
+            run_ask(c, e, &e->parts[i], ACTION_KILL, "siding");
             busy = true;
         }
     }
@@ -254,9 +269,9 @@ static bool give_up(Coord *c, Entry *e, const AgentRun *const *seen, const RunVi
     Run *r = entry_run(e);
     AUTOFREE char *text = xasprintf("%s: %s", bad->node, bad->refused.text);
     state_set_text(&r->error, text);
-    RunEvent event = e->state == RUN_CLAIMED ? RUN_EV_REFUSED : RUN_EV_LOST;
-    if (v->any && run_machine_find(e->state, RUN_EV_FAILED))
-        event = RUN_EV_FAILED;
+    CoordRunEvent event = entry_state(e) == CRUN_CLAIMED ? CRUN_EV_REFUSED : CRUN_EV_LOST;
+    if (v->any && coord_run_find(entry_state(e), CRUN_EV_FAILED))
+        event = CRUN_EV_FAILED;
     runs_event(c, e, event, text);
     return true;
 }
@@ -276,7 +291,7 @@ static void note_lost_parts(Coord *c, Entry *e, const AgentRun *const *seen)
     for (size_t i = 0; i < e->n_parts; i++) {
         Part *p = &e->parts[i];
         /* After a restart acceptance is known from the run's state alone. */
-        if (e->state > RUN_CLAIMED && !p->accepted) {
+        if (entry_state(e) > CRUN_CLAIMED && !p->accepted) {
             p->accepted = true;
             p->accepted_poll = 0;
         }
@@ -296,21 +311,22 @@ static void fail_text(Entry *e, const AgentRun *const *seen, const RunView *v, S
         str_addf(out, "%s: ", e->parts[v->failed].node);
     if (a->error)
         str_adds(out, a->error);
-    else if (v->end == RUN_EV_FAILED)
-        str_addf(out, "it ended with \"%s\" and told no reason", a->outcome);
+    else if (v->end == CRUN_EV_FAILED)
+        str_addf(out, "it ended with \"%s\" and gave no reason", WIRE_TEXT(run_outcome_names, a, outcome));
 }
 
 /* Every agent is done. What is left is the upload, or nothing. */
 static void settle(Coord *c, Entry *e, const AgentRun *const *seen, const RunView *v)
 {
     Run *r = entry_run(e);
-    if (str_eq(e->t.on, "replica") && e->state < RUN_CAUGHT_UP && !runs_event(c, e, RUN_EV_CAUGHT_UP, NULL))
+    if (e->t.on == ROLE_REPLICA && entry_state(e) < CRUN_CAUGHT_UP &&
+        !runs_event(c, e, CRUN_EV_CAUGHT_UP, NULL))
         return;
-    if (v->end == RUN_EV_OK && !run_is_gathered(c, e, seen))
+    if (v->end == CRUN_EV_OK && !run_is_gathered(c, e, seen))
         return;
-    if (v->end == RUN_EV_OK)
+    if (v->end == CRUN_EV_OK)
         run_drop_results(c, e, seen);
-    if (v->end == RUN_EV_OK && uploads_wanted(e, seen[0])) {
+    if (v->end == CRUN_EV_OK && uploads_wanted(e, seen[0])) {
         uploads_settle(c, e, seen[0]);
         return;
     }
@@ -329,23 +345,23 @@ static void walk(Coord *c, Entry *e)
         seen[i] = run_part_seen(c, &e->parts[i], r->id);
     run_leave_behind(c, e, seen);
     RunView v = run_view(seen, e->n_parts);
-    if (e->state < RUN_CAUGHT_UP)
+    if (entry_state(e) < CRUN_CAUGHT_UP)
         note_lost_parts(c, e, seen);
     run_end_lost(c, e, seen);
     copy_facts(e, seen, e->n_parts);
-    if (e->state == RUN_CLAIMED)
+    if (entry_state(e) == CRUN_CLAIMED)
         run_give_out(c, e);
-    if (e->state < RUN_CAUGHT_UP && give_up(c, e, seen, &v))
+    if (entry_state(e) < CRUN_CAUGHT_UP && give_up(c, e, seen, &v))
         return;
     if (v.complete && !v.over) {
-        const RunRow *row = run_machine_find(e->state, v.event);
-        if (row && row->next != e->state)
+        const CoordRunRow *row = coord_run_find(entry_state(e), v.event);
+        if (row && row->next != entry_state(e))
             runs_event(c, e, v.event, NULL);
     }
-    if (e->state == RUN_SLEEPING)
-        follow_request(e, "sleep");
-    if (e->state == RUN_RUNNING)
-        follow_request(e, "wake");
+    if (entry_state(e) == CRUN_SLEEPING)
+        follow_request(e, ACTION_SLEEP);
+    if (entry_state(e) == CRUN_RUNNING)
+        follow_request(e, ACTION_WAKE);
     run_forward_request(c, e, seen);
     if (e->n_parts > 1 && v.all_stopped)
         run_align_parts(c, e, seen, &v);
@@ -354,14 +370,14 @@ static void walk(Coord *c, Entry *e)
     else if (e->n_parts > 1 && !v.over && v.failed < e->n_parts && !run_goes_on_without(seen, v.failed))
         for (size_t i = 0; i < e->n_parts; i++)
             if (seen[i] && !run_part_is_over(seen[i]) && !seen[i]->outcome)
-                run_ask(c, e, &e->parts[i], "kill", "siding");
-    if (v.end == RUN_EV_OK && v.sealed)
+                run_ask(c, e, &e->parts[i], ACTION_KILL, "siding");
+    if (v.end == CRUN_EV_OK && v.sealed)
         uploads_record(c, e, seen[0]);
     if (v.over)
         settle(c, e, seen, &v);
-    else if (e->n_parts > 1 && v.sealed && v.end == RUN_EV_OK && run_part_is_over(seen[0]))
+    else if (e->n_parts > 1 && v.sealed && v.end == CRUN_EV_OK && run_part_is_over(seen[0]))
         (void)run_is_gathered(c, e, seen); /* before a replica can be lost that has its part alone */
-    else if (e->state >= RUN_CAUGHT_UP)
+    else if (entry_state(e) >= CRUN_CAUGHT_UP)
         uploads_settle(c, e, seen[0]);
 }
 

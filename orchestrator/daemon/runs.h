@@ -10,4 +10,4 @@
 void runs_step(Coord *c);
 /* The run's next state by the machine; the only place that changes it. False (and an error in the log) when
  * the event has no place there. `detail` replaces the row's reason in the event, NULL: none. */
-bool runs_event(Coord *c, Entry *e, RunEvent event, const char *detail);
+bool runs_event(Coord *c, Entry *e, CoordRunEvent event, const char *detail);

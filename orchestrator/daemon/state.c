@@ -33,7 +33,6 @@ static void free_parts(Entry *e)
 {
     for (size_t i = 0; i < e->n_parts; i++) {
         free(e->parts[i].node);
-        free(e->parts[i].request_sent);
     }
     free(e->parts);
     e->parts = NULL;
@@ -45,7 +44,6 @@ static void entry_free(Entry *e)
     wire_free(task_fields, &e->t);
     free(e->after_gtid);
     free(e->seen_gtid);
-    free(e->saved_request);
     free_parts(e);
     free(e);
 }
@@ -75,12 +73,9 @@ Entry *state_adopt(Coord *c, Task *t)
     wire_free(task_fields, &e->t);
     e->t = *t;
     memset(t, 0, sizeof *t);
-    free(e->saved_request);
-    e->saved_request = xstrdup(e->t.request);
+    e->saved_request = e->t.request;
     e->claimed_ms = clock_mono_ms();
     Run *r = entry_run(e);
-    if (!r || !run_state_from_name(r->state, &e->state))
-        e->state = RUN_WAITING;
     if (r)
         entry_set_parts(e, &r->nodes);
     return e;
@@ -105,7 +100,7 @@ void state_free_entries(Coord *c)
 
 static bool may_go(const Entry *e)
 {
-    return task_state_is_final(e->t.state) && !str_eq(e->t.state, "error") && entry_is_saved(e) && !e->busy &&
+    return task_state_is_final(e->t.state) && e->t.state != TASK_ERROR && entry_is_saved(e) && !e->busy &&
            !entry_is_active(e);
 }
 
@@ -141,6 +136,11 @@ Agent *state_primary_agent(const Coord *c)
     return c->journal.primary ? state_agent(c, c->journal.primary) : NULL;
 }
 
+NodeRole state_role(const Coord *c, const char *node)
+{
+    return !c->journal.primary ? ROLE_NONE : str_eq(node, c->journal.primary) ? ROLE_PRIMARY : ROLE_REPLICA;
+}
+
 char *state_mixed(const Coord *c, const Agent *a)
 {
     const Agent *primary = state_primary_agent(c);
@@ -167,6 +167,12 @@ Run *entry_run(const Entry *e)
     return e->t.runs.n ? (Run *)e->t.runs.v + (e->t.runs.n - 1) : NULL;
 }
 
+CoordRunState entry_state(const Entry *e)
+{
+    const Run *r = entry_run(e);
+    return r ? r->state : CRUN_WAITING;
+}
+
 char *entry_run_id(const Entry *e)
 {
     Run *r = entry_run(e);
@@ -175,7 +181,7 @@ char *entry_run_id(const Entry *e)
 
 bool entry_is_active(const Entry *e)
 {
-    return entry_run(e) && !run_state_is_final(e->state);
+    return entry_run(e) && !coord_run_is_final(entry_state(e));
 }
 
 bool entry_is_saved(const Entry *e)

@@ -11,8 +11,8 @@
 #include "common/net/http.h"
 #include "common/net/httpc.h"
 #include "common/wire/wire.h"
+#include "orchestrator/core/coord_run.h"
 #include "orchestrator/core/lag.h"
-#include "orchestrator/core/run_machine.h"
 
 typedef struct Coord Coord;
 typedef struct Store Store;
@@ -58,23 +58,22 @@ typedef struct Agent {
 /* One agent's share of a run. */
 typedef struct Part {
     char *node;
-    bool busy;             /* a call about it is under way */
-    bool accepted;         /* the agent has taken it */
-    int64_t accepted_poll; /* polls sent later than this must show it */
-    Err refused;           /* kind ERR_NONE: not refused */
-    int64_t unseen_ms;     /* since when its agent cannot be reached; 0: it can */
-    bool dropped;          /* its result was asked to go: the first part has it */
-    char *request_sent;    /* the request the agent has confirmed */
+    bool busy;               /* a call about it is under way */
+    bool accepted;           /* the agent has taken it */
+    int64_t accepted_poll;   /* polls sent later than this must show it */
+    Err refused;             /* kind ERR_NONE: not refused */
+    int64_t unseen_ms;       /* since when its agent cannot be reached; 0: it can */
+    bool dropped;            /* its result was asked to go: the first part has it */
+    TaskAction request_sent; /* the request the agent has confirmed */
     Retry retry;
 } Part;
 
 typedef struct Entry {
-    Task t;             /* t.runs holds its runs, the last one may be under way */
-    bool busy;          /* claim, retry or deletion is being written */
-    bool sealing;       /* its upload task is being written */
-    RunState state;     /* of the last run; RUN_WAITING where there is none */
-    RunState odd_state; /* last event that had no place: logged once */
-    RunEvent odd_event;
+    Task t;                  /* t.runs holds its runs, the last one may be under way */
+    bool busy;               /* claim, retry or deletion is being written */
+    bool sealing;            /* its upload task is being written */
+    CoordRunState odd_state; /* last event that had no place: logged once */
+    CoordRunEvent odd_event;
     char *after_gtid;   /* what the job must see applied */
     int64_t claimed_at; /* by the primary's clock, as in RunSpec */
     char *seen_gtid;    /* a position of the primary behind its submission; NULL: not read */
@@ -83,8 +82,8 @@ typedef struct Entry {
     int64_t claimed_ms; /* monotonic */
     Part *parts;
     size_t n_parts;
-    int64_t rev, saved_rev; /* memory and database */
-    char *saved_request;    /* the database's request column, as last read or written */
+    int64_t rev, saved_rev;   /* memory and database */
+    TaskAction saved_request; /* the database's request column, as last read or written */
     bool saving;
     Retry save_retry;
 } Entry;
@@ -147,12 +146,14 @@ void state_remove(Coord *c, Entry *e);
 void state_free_entries(Coord *c);
 Agent *state_agent(const Coord *c, const char *name);
 Agent *state_primary_agent(const Coord *c);
+NodeRole state_role(const Coord *c, const char *node); /* none while the primary is not known */
 bool state_primary_flavor(const Coord *c, DbFlavor *ret);
 char *state_mixed(const Coord *c, const Agent *a); /* topology_mixed below the primary */
 /* Drops the oldest ended tasks beyond what is kept in memory. */
 void state_trim(Coord *c);
 
-Run *entry_run(const Entry *e); /* the last, NULL if none */
+Run *entry_run(const Entry *e);            /* the last, NULL if none */
+CoordRunState entry_state(const Entry *e); /* of the last run; CRUN_WAITING where there is none */
 char *entry_run_id(const Entry *e);
 bool entry_is_active(const Entry *e); /* its last run is not ended */
 bool entry_is_saved(const Entry *e);

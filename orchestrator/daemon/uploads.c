@@ -75,12 +75,12 @@ void uploads_record(Coord *c, Entry *e, const AgentRun *seen)
     o->task = e->t.id;
     o->run = xstrdup(r->id);
     int64_t now = clock_wall_ms();
-    o->upload = (Task){.kind = xstrdup("upload"),
+    o->upload = (Task){.kind = KIND_UPLOAD,
                        .job = xstrdup(e->t.job),
                        .name = xstrdup(e->t.name),
-                       .on = xstrdup("primary"),
+                       .on = ROLE_PRIMARY,
                        .user = xstrdup(e->t.user),
-                       .state = xstrdup("waiting"),
+                       .state = TASK_WAITING,
                        .priority = e->t.priority,
                        .replicas = 1,
                        .submitted_at = now,
@@ -108,7 +108,7 @@ void uploads_settle(Coord *c, Entry *e, const AgentRun *seen)
         queue_look_up(c, r->upload_task);
         return;
     }
-    if (e->state != RUN_UPLOADING && !runs_event(c, e, RUN_EV_UPLOAD, NULL))
+    if (r->state != CRUN_UPLOADING && !runs_event(c, e, CRUN_EV_UPLOAD, NULL))
         return;
     Run *ur = entry_run(up);
     if (ur && ur->detail && json_is_object(r->detail) &&
@@ -118,14 +118,15 @@ void uploads_settle(Coord *c, Entry *e, const AgentRun *seen)
     }
     if (!task_state_is_final(up->t.state))
         return;
-    if (str_eq(up->t.state, "done")) {
-        runs_event(c, e, RUN_EV_OK, NULL);
+    if (up->t.state == TASK_DONE) {
+        runs_event(c, e, CRUN_EV_OK, NULL);
         return;
     }
-    AUTOFREE char *text = xasprintf("its upload (task %" PRId64 ") ended as %s%s%s", up->t.id, up->t.state,
-                                    up->t.error ? ": " : "", up->t.error ? up->t.error : "");
+    AUTOFREE char *text = xasprintf("its upload (task %" PRId64 ") ended as %s%s%s", up->t.id,
+                                    WIRE_TEXT(task_state_names, &up->t, state), up->t.error ? ": " : "",
+                                    up->t.error ? up->t.error : "");
     state_set_text(&r->error, text);
-    runs_event(c, e, RUN_EV_FAILED, text);
+    runs_event(c, e, CRUN_EV_FAILED, text);
 }
 
 void uploads_step(Coord *c)
@@ -133,13 +134,12 @@ void uploads_step(Coord *c)
     for (size_t i = 0; i < c->n_entries; i++) {
         Entry *up = c->entries[i];
         int64_t task, no;
-        if (!str_eq(up->t.kind, "upload") || !str_eq(up->t.state, "waiting") || up->busy ||
-            !entry_is_saved(up) || !wire_run_id(up->t.parent_run, &task, &no))
+        if (up->t.kind != KIND_UPLOAD || up->t.state != TASK_WAITING || up->busy || !entry_is_saved(up) ||
+            !wire_run_id(up->t.parent_run, &task, &no))
             continue;
         Entry *parent = state_find(c, task);
         Run *r = parent ? entry_run(parent) : NULL;
-        if (r && str_eq(r->id, up->t.parent_run) && run_state_is_final(parent->state) &&
-            parent->state != RUN_DONE)
-            queue_request(c, up->t.id, "kill", "siding", NULL, NULL);
+        if (r && str_eq(r->id, up->t.parent_run) && coord_run_is_final(r->state) && r->state != CRUN_DONE)
+            queue_request(c, up->t.id, ACTION_KILL, "siding", NULL, NULL);
     }
 }

@@ -11,11 +11,11 @@
 /* The structs built here borrow their strings; they are written out at once and never freed. */
 #define BORROW(s) ((char *)(s))
 
-static const char *io_name(ReplIo io)
+static ReceiverState receiver_state(ReplIo io)
 {
-    static const char *const names[] = {
-        [REPL_IO_NO] = "no", [REPL_IO_CONNECTING] = "connecting", [REPL_IO_YES] = "yes"};
-    return names[io];
+    static const ReceiverState states[] = {
+        [REPL_IO_NO] = RECEIVER_NO, [REPL_IO_CONNECTING] = RECEIVER_CONNECTING, [REPL_IO_YES] = RECEIVER_YES};
+    return states[io];
 }
 
 static ServerState server_state(const Agent *a)
@@ -36,7 +36,7 @@ static ServerState server_state(const Agent *a)
     out.uses_gtid = s->uses_gtid;
     out.sql_running = s->sql_running;
     out.read_only = s->read_only;
-    out.io = s->is_replica ? BORROW(io_name(s->io)) : NULL;
+    out.io = s->is_replica ? receiver_state(s->io) : RECEIVER_NONE;
     out.source_host = s->source_host;
     out.source_port = s->source_port;
     out.source_file = s->exec_file;
@@ -80,7 +80,7 @@ static LeaseState lease_state(const Agent *a)
                         .reason = l->reason,
                         .by = l->by,
                         .gtid = l->gtid,
-                        .phase = BORROW(pause_state_phase(a->pause.state)),
+                        .phase = wire_enum_find(&lease_phase_names, pause_state_phase(a->pause.state)),
                         .taken_at = l->taken_at,
                         .expires_at = clock_wall_ms() + pause_left_ms(a),
                         .renewed_at = heard_at(a),
@@ -220,7 +220,10 @@ static void list_jobs(const Agent *a, WireList *ret)
     for (size_t i = 0; i < a->jobs.n; i++) {
         const JobConfig *j = &a->jobs.v[i];
         JobInfo *info = wire_list_add(ret, sizeof *info);
-        *info = (JobInfo){j->f.name, j->f.kind, j->f.on, j->f.upload};
+        *info = (JobInfo){.name = j->f.name,
+                          .kind = wire_enum_find(&task_kind_names, j->f.kind),
+                          .on = wire_enum_find(&node_role_names, j->f.on),
+                          .upload = j->f.upload};
     }
 }
 
@@ -238,23 +241,24 @@ json_t *node_state_json(Agent *a, int64_t events_after)
 {
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     node_warnings(a, &warnings);
-    NodeState s = {.node = a->conf.node,
-                   .cluster_name = a->conf.cluster_name,
-                   .version = BORROW(SIDING_VERSION),
-                   .boot_id = BORROW(clock_boot_id()),
-                   .seq = a->seq,
-                   .term = a->role.seen_term,
-                   /* a role of an earlier term is none: the coordinator repeats it */
-                   .role = a->role.term == a->role.seen_term ? a->role.role : NULL,
-                   .now = clock_wall_ms(),
-                   .server = server_state(a),
-                   .lease = lease_state(a),
-                   .vault = a->vault.figures,
-                   .rescue = rescue_state(a),
-                   .spool_free_bytes = a->spool_free,
-                   .relay_free_bytes = a->guard.relay_free,
-                   .events_last = a->tell.last,
-                   .warnings = warnings};
+    NodeState s = {
+        .node = a->conf.node,
+        .cluster_name = a->conf.cluster_name,
+        .version = BORROW(SIDING_VERSION),
+        .boot_id = BORROW(clock_boot_id()),
+        .seq = a->seq,
+        .term = a->role.seen_term,
+        /* a role of an earlier term is none: the coordinator repeats it */
+        .role = wire_enum_find(&node_role_names, a->role.term == a->role.seen_term ? a->role.role : NULL),
+        .now = clock_wall_ms(),
+        .server = server_state(a),
+        .lease = lease_state(a),
+        .vault = a->vault.figures,
+        .rescue = rescue_state(a),
+        .spool_free_bytes = a->spool_free,
+        .relay_free_bytes = a->guard.relay_free,
+        .events_last = a->tell.last,
+        .warnings = warnings};
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);
     json_object_set_new(j, "runs", runs_json(a));

@@ -101,7 +101,7 @@ void run_stamp(Runner *r, RunState to)
         w->job_ended_at = now;
     if (to == RUN_CAUGHT_UP || to == RUN_ENDED)
         w->finished_at = now;
-    run_put(&w->state, run_state_wire(to));
+    w->state = wire_enum_find(&agent_run_state_names, run_state_wire(to));
 }
 
 /* The one setter. */
@@ -132,8 +132,8 @@ void run_set_outcome(Runner *r, const char *outcome, ErrKind kind, const char *t
     AgentRun *w = &r->j.run;
     if (w->outcome)
         return;
-    w->outcome = xstrdup(outcome);
-    if (str_eq(outcome, "ok"))
+    w->outcome = wire_enum_find(&run_outcome_names, outcome);
+    if (w->outcome == OUTCOME_OK)
         return;
     w->error_kind = xstrdup(err_kind_name(kind));
     w->error = xstrdup(text);
@@ -235,7 +235,8 @@ static void take_pause(Agent *a, Runner *r)
             run_pause_news(a, run_id(r), PAUSE_NEWS_FROZEN, NULL);
         return;
     }
-    AUTOFREE char *reason = xasprintf("%s %s", r->j.run.spec.kind, r->j.run.spec.job);
+    AUTOFREE char *reason =
+        xasprintf("%s %s", WIRE_TEXT(task_kind_names, &r->j.run.spec, kind), r->j.run.spec.job);
     PauseWish w = {.owner = run_id(r),
                    .reason = reason,
                    .by = "siding",
@@ -269,7 +270,7 @@ static void on_verified(Agent *a, Step *s)
 
 static void seal(Agent *a, Runner *r)
 {
-    if (str_eq(r->j.run.spec.kind, "upload")) {
+    if (r->j.run.spec.kind == KIND_UPLOAD) {
         run_set_outcome(r, "ok", ERR_NONE, NULL);
         run_event(a, r, RUN_EV_SEALED);
         return;

@@ -27,7 +27,7 @@ static const AgentRun *wire_of(const Runner *r)
 
 static bool is_upload(const Runner *r)
 {
-    return str_eq(wire_of(r)->spec.kind, "upload");
+    return wire_of(r)->spec.kind == KIND_UPLOAD;
 }
 
 static bool is_local_source(Agent *a, const Runner *r)
@@ -320,7 +320,7 @@ static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
     json_t *m = json_object();
     json_set_str(m, "run", w->spec.run);
     json_set_str(m, "job", w->spec.job);
-    json_set_str(m, "kind", w->spec.kind);
+    json_set_str(m, "kind", WIRE_TEXT(task_kind_names, &w->spec, kind));
     json_set_str(m, "node", a->conf.node);
     json_set_str(m, "cluster_name", a->conf.cluster_name);
     json_set_strs(m, "args", &w->spec.args);

@@ -14,10 +14,10 @@
 
 bool run_on_replica(const RunSpec *spec, const JobConfig *job)
 {
-    if (str_eq(spec->kind, "upload"))
+    if (spec->kind == KIND_UPLOAD)
         return false;
-    const char *on = spec->on ? spec->on : job ? job->f.on : "replica";
-    return !str_eq(on, "primary");
+    int on = spec->on ? (int)spec->on : job ? wire_enum_find(&node_role_names, job->f.on) : ROLE_REPLICA;
+    return on != ROLE_PRIMARY;
 }
 
 static bool check_upload(const RunSpec *spec, Err *err)
@@ -31,15 +31,15 @@ static bool check_upload(const RunSpec *spec, Err *err)
 static bool check_job(Agent *a, const RunSpec *spec, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, spec->job);
-    if (str_eq(spec->kind, "upload"))
+    if (spec->kind == KIND_UPLOAD)
         return check_upload(spec, err);
     if (!j)
         return err_set(err, ERR_REFUSED, 0,
                        "the job \"%s\" is not in the configuration of %s; put a file into %s", spec->job,
                        a->conf.node, a->conf.jobs_dir ? a->conf.jobs_dir : "its jobs_dir");
-    if (spec->kind && !str_eq(spec->kind, j->f.kind))
+    if (spec->kind && (int)spec->kind != wire_enum_find(&task_kind_names, j->f.kind))
         return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is of kind %s here, not %s", spec->job, j->f.kind,
-                       spec->kind);
+                       WIRE_TEXT(task_kind_names, spec, kind));
     return limits_check(spec->options, err) &&
            joblist_check_args(j->f.name, &spec->args, &j->f.allow_args, err);
 }
@@ -47,6 +47,8 @@ static bool check_job(Agent *a, const RunSpec *spec, Err *err)
 bool run_check(Agent *a, const RunSpec *spec, Err *err)
 {
     int64_t task, no;
+    if (!wire_check_names(run_spec_fields, spec, err))
+        return false;
     if (!wire_run_id(spec->run, &task, &no) || !no)
         return err_set(err, ERR_USAGE, 0, "field \"run\" must be a run's id such as \"12.1\"");
     if (spec->cluster_name && !str_eq(spec->cluster_name, a->conf.cluster_name))
@@ -66,9 +68,9 @@ bool run_accept(Agent *a, const RunSpec *spec, Runner **ret, Err *err)
     Runner *r = run_add(a);
     wire_copy(run_spec_fields, &r->j.run.spec, spec);
     if (!r->j.run.spec.kind)
-        r->j.run.spec.kind = xstrdup(job ? job->f.kind : "upload");
+        r->j.run.spec.kind = job ? wire_enum_find(&task_kind_names, job->f.kind) : KIND_UPLOAD;
     r->side = run_on_replica(spec, job) ? RUN_ON_REPLICA : RUN_ON_PRIMARY;
-    run_put(&r->j.run.spec.on, r->side == RUN_ON_REPLICA ? "replica" : "primary");
+    r->j.run.spec.on = r->side == RUN_ON_REPLICA ? ROLE_REPLICA : ROLE_PRIMARY;
     r->state = RUN_ACCEPTED;
     r->j.run.accepted_at = clock_wall_ms();
     run_stamp(r, RUN_ACCEPTED);
@@ -76,8 +78,8 @@ bool run_accept(Agent *a, const RunSpec *spec, Runner **ret, Err *err)
         run_discard(a, r);
         return false;
     }
-    log_info("run %s: accepted, %s %s on the %s", run_id(r), r->j.run.spec.kind, r->j.run.spec.job,
-             r->j.run.spec.on);
+    log_info("run %s: accepted, %s %s on the %s", run_id(r), WIRE_TEXT(task_kind_names, &r->j.run.spec, kind),
+             r->j.run.spec.job, WIRE_TEXT(node_role_names, &r->j.run.spec, on));
     agent_changed(a);
     run_act(a, r, RUN_ACT_AWAIT_APPLIED);
     *ret = r;

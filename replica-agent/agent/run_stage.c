@@ -81,7 +81,7 @@ static void cut_ended(Agent *a, Runner *r)
 static bool start_again(Agent *a, Runner *r, const ProgramExit *e)
 {
     Err err;
-    bool goes_on = str_eq(r->j.run.spec.kind, "upload") || r->state == RUN_GATHERING;
+    bool goes_on = r->j.run.spec.kind == KIND_UPLOAD || r->state == RUN_GATHERING;
     if (e || !goes_on || r->j.tries >= MAX_TRIES)
         return false;
     AUTOFREE char *dir = run_program_dir(a, r, r->j.program), *name = xstrdup(r->j.program);

@@ -21,7 +21,7 @@ static bool load_one(Agent *a, const char *id)
     }
     Runner *r = run_add(a);
     r->j = j;
-    r->side = str_eq(j.run.spec.on, "primary") ? RUN_ON_PRIMARY : RUN_ON_REPLICA;
+    r->side = j.run.spec.on == ROLE_PRIMARY ? RUN_ON_PRIMARY : RUN_ON_REPLICA;
     if (!run_state_from_name(j.state, &r->state))
         r->state = RUN_RESUMING;
     return true;
@@ -131,7 +131,7 @@ void run_tick(Agent *a)
         check_barrier(a, r);
         run_split_tick(a, r);
         bool stuck = !r->step && !r->program &&
-                     ((r->state == RUN_SEALING && r->j.run.outcome == NULL) ||
+                     ((r->state == RUN_SEALING && r->j.run.outcome == OUTCOME_NONE) ||
                       (r->state == RUN_ACCEPTED && r->side == RUN_ON_REPLICA));
         if (stuck && a->met)
             run_act(a, r, run_machine_again(r->state)); /* its step was refused by a full pool */

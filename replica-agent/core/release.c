@@ -21,10 +21,10 @@ static const char *or_none(const char *s)
 
 static ReleaseStep without_lease(const ServerState *v, char **ret_text)
 {
-    bool receives = v->io && !str_eq(v->io, "no");
+    bool receives = v->io && v->io != RECEIVER_NO;
     if (v->sql_running && receives) {
         *ret_text = xasprintf("replication runs, applied up to %s%s", or_none(v->applied),
-                              str_eq(v->io, "yes") ? "" : "; its source does not answer");
+                              v->io == RECEIVER_YES ? "" : "; its source does not answer");
         return RELEASE_DONE;
     }
     *ret_text = xasprintf("no pause of Siding is in force, and the %s does not run%s%s",
@@ -35,7 +35,6 @@ static ReleaseStep without_lease(const ServerState *v, char **ret_text)
 
 ReleaseStep release_judge(const NodeState *s, char **ret_text)
 {
-    const char *phase = s->lease.phase;
     if (!s->server.up) {
         *ret_text =
             xasprintf("waiting for the server: %s", s->server.error ? s->server.error : "not seen yet");
@@ -47,11 +46,11 @@ ReleaseStep release_judge(const NodeState *s, char **ret_text)
     }
     if (!s->lease.owner)
         return without_lease(&s->server, ret_text);
-    if (str_eq(phase, "rescuing"))
+    if (s->lease.phase == PHASE_RESCUING)
         *ret_text = rescuing(&s->rescue);
-    else if (str_eq(phase, "catching_up"))
+    else if (s->lease.phase == PHASE_CATCHING_UP)
         *ret_text = xasprintf("catching up, applied up to %s", or_none(s->server.applied));
     else
-        *ret_text = xasprintf("%s", phase);
+        *ret_text = xstrdup(WIRE_TEXT(lease_phase_names, &s->lease, phase));
     return RELEASE_GOES_ON;
 }

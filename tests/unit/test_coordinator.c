@@ -6,84 +6,78 @@
 
 #include "common/file/fs.h"
 #include "orchestrator/core/align.h"
+#include "orchestrator/core/coord_run.h"
 #include "orchestrator/core/lag.h"
-#include "orchestrator/core/run_machine.h"
 #include "orchestrator/core/run_view.h"
 #include "orchestrator/core/topology.h"
 
 /* ---- run machine -------------------------------------------------------------------------------------- */
 
-static RunState state_named(const char *name)
-{
-    RunState s;
-    assert_true(run_state_from_name(name, &s));
-    return s;
-}
-
 static void runs_walk_as_the_table_says(void **state)
 {
     (void)state;
     static const struct {
-        const char *from;
-        RunEvent event;
-        const char *to; /* NULL: no place there */
+        CoordRunState from;
+        CoordRunEvent event;
+        CoordRunState to; /* none: no place there */
     } rows[] = {
-        {"waiting", RUN_EV_CLAIM, "claimed"},
-        {"claimed", RUN_EV_PAUSING, "pausing"},
-        {"pausing", RUN_EV_RUNNING, "running"},
-        {"claimed", RUN_EV_RESUMING, "resuming"},
-        {"running", RUN_EV_SLEEPING, "sleeping"},
-        {"sleeping", RUN_EV_RUNNING, "running"},
-        {"running", RUN_EV_SEALING, "sealing"},
-        {"sealing", RUN_EV_RESUMING, "resuming"},
-        {"resuming", RUN_EV_CAUGHT_UP, "caught_up"},
-        {"caught_up", RUN_EV_UPLOAD, "uploading"},
-        {"caught_up", RUN_EV_OK, "done"},
-        {"uploading", RUN_EV_OK, "done"},
-        {"uploading", RUN_EV_FAILED, "error"},
-        {"claimed", RUN_EV_REFUSED, "error"},
-        {"sealing", RUN_EV_LOST, "error"},
-        {"error", RUN_EV_UPLOAD, "uploading"},
-        {"claimed", RUN_EV_CLAIM, NULL},
-        {"done", RUN_EV_UPLOAD, NULL},
-        {"done", RUN_EV_FAILED, NULL},
-        {"caught_up", RUN_EV_RUNNING, NULL},
-        {"resuming", RUN_EV_SEALING, NULL},
-        {"uploading", RUN_EV_LOST, NULL},
-        {"caught_up", RUN_EV_LOST, NULL},
-        {"running", RUN_EV_REFUSED, NULL},
-        {"waiting", RUN_EV_RUNNING, NULL},
+        {CRUN_WAITING, CRUN_EV_CLAIM, CRUN_CLAIMED},
+        {CRUN_CLAIMED, CRUN_EV_PAUSING, CRUN_PAUSING},
+        {CRUN_PAUSING, CRUN_EV_RUNNING, CRUN_RUNNING},
+        {CRUN_CLAIMED, CRUN_EV_RESUMING, CRUN_RESUMING},
+        {CRUN_RUNNING, CRUN_EV_SLEEPING, CRUN_SLEEPING},
+        {CRUN_SLEEPING, CRUN_EV_RUNNING, CRUN_RUNNING},
+        {CRUN_RUNNING, CRUN_EV_SEALING, CRUN_SEALING},
+        {CRUN_SEALING, CRUN_EV_RESUMING, CRUN_RESUMING},
+        {CRUN_RESUMING, CRUN_EV_CAUGHT_UP, CRUN_CAUGHT_UP},
+        {CRUN_CAUGHT_UP, CRUN_EV_UPLOAD, CRUN_UPLOADING},
+        {CRUN_CAUGHT_UP, CRUN_EV_OK, CRUN_DONE},
+        {CRUN_UPLOADING, CRUN_EV_OK, CRUN_DONE},
+        {CRUN_UPLOADING, CRUN_EV_FAILED, CRUN_ERROR},
+        {CRUN_CLAIMED, CRUN_EV_REFUSED, CRUN_ERROR},
+        {CRUN_SEALING, CRUN_EV_LOST, CRUN_ERROR},
+        {CRUN_ERROR, CRUN_EV_UPLOAD, CRUN_UPLOADING},
+        {CRUN_CLAIMED, CRUN_EV_CLAIM, CRUN_NONE},
+        {CRUN_DONE, CRUN_EV_UPLOAD, CRUN_NONE},
+        {CRUN_DONE, CRUN_EV_FAILED, CRUN_NONE},
+        {CRUN_CAUGHT_UP, CRUN_EV_RUNNING, CRUN_NONE},
+        {CRUN_RESUMING, CRUN_EV_SEALING, CRUN_NONE},
+        {CRUN_UPLOADING, CRUN_EV_LOST, CRUN_NONE},
+        {CRUN_CAUGHT_UP, CRUN_EV_LOST, CRUN_NONE},
+        {CRUN_RUNNING, CRUN_EV_REFUSED, CRUN_NONE},
+        {CRUN_WAITING, CRUN_EV_RUNNING, CRUN_NONE},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const RunRow *row = run_machine_find(state_named(rows[i].from), rows[i].event);
+        const CoordRunRow *row = coord_run_find(rows[i].from, rows[i].event);
         if (!rows[i].to)
             assert_null(row);
         else if (!row)
-            fail_msg("%s in %s has no row", run_event_name(rows[i].event), rows[i].from);
+            fail_msg("%s in %s has no row", coord_run_event_name(rows[i].event),
+                     coord_run_state_name(rows[i].from));
         else
-            assert_string_equal(run_state_name(row->next), rows[i].to);
+            assert_int_equal(row->next, rows[i].to);
     }
 }
 
 static void every_row_is_whole(void **state)
 {
     (void)state;
-    bool reached[RUN_STATES] = {[RUN_WAITING] = true};
-    for (int s = 0; s < RUN_STATES; s++)
-        for (int e = 0; e < RUN_EVENTS; e++) {
-            const RunRow *row = run_machine_find((RunState)s, (RunEvent)e);
+    bool reached[CRUN_UNKNOWN] = {[CRUN_WAITING] = true};
+    for (int s = CRUN_WAITING; s < CRUN_UNKNOWN; s++)
+        for (int e = 0; e < CRUN_EVENTS; e++) {
+            const CoordRunRow *row = coord_run_find((CoordRunState)s, (CoordRunEvent)e);
             if (!row)
                 continue;
             assert_non_null(row->reason);
-            assert_true(row->next != (RunState)s);
+            assert_true(row->next != (CoordRunState)s);
             reached[row->next] = true;
-            if (run_state_is_final((RunState)s))
-                assert_int_equal(row->next, RUN_UPLOADING);
+            if (coord_run_is_final((CoordRunState)s))
+                assert_int_equal(row->next, CRUN_UPLOADING);
         }
-    for (int s = 0; s < RUN_STATES; s++)
+    for (int s = CRUN_WAITING; s < CRUN_UNKNOWN; s++)
         assert_true(reached[s]);
-    assert_int_equal(run_state_action(RUN_CLAIMED), RUN_ACT_START);
-    assert_int_equal(run_state_action(RUN_DONE), RUN_ACT_FORGET);
+    assert_int_equal(coord_run_action(CRUN_CLAIMED), CRUN_ACT_START);
+    assert_int_equal(coord_run_action(CRUN_DONE), CRUN_ACT_FORGET);
 }
 
 static void the_diagram_in_the_docs_is_the_table(void **state)
@@ -92,7 +86,7 @@ static void the_diagram_in_the_docs_is_the_table(void **state)
     AUTO(str_done) Str diagram = STR_INIT, docs = STR_INIT;
     AUTOFREE char *path = xasprintf("%s/docs/architecture.md", getenv("SIDING_SOURCE_DIR"));
     Err err;
-    run_machine_diagram(&diagram);
+    coord_run_diagram(&diagram);
     assert_ok(fs_read(path, 1 << 20, &docs, &err), err);
     if (!strstr(docs.p, diagram.p))
         fail_msg("docs/architecture.md does not hold what sidingd --print-machine prints:\n%s", diagram.p);
@@ -102,21 +96,18 @@ static void the_diagram_in_the_docs_is_the_table(void **state)
 
 static AgentRun part(const char *text)
 {
-    AgentRun r = {.spec = {.on = (char *)"replica"}};
-    static char words[8][3][24];
-    static int n;
-    char(*w)[24] = words[n++ % 8];
-    memset(w, 0, sizeof words[0]);
+    AgentRun r = {.spec = {.on = ROLE_REPLICA}};
+    char w[3][24] = {0};
     if (sscanf(text, "%23s %23s %23s", w[0], w[1], w[2]) < 1)
         fail();
-    r.state = w[0];
+    r.state = wire_enum_find(&agent_run_state_names, w[0]);
     for (int i = 1; i < 3; i++) {
         if (strcmp(w[i], "sealed") == 0)
             r.sealed = true;
         else if (strcmp(w[i], "primary") == 0)
-            r.spec.on = (char *)"primary";
+            r.spec.on = ROLE_PRIMARY;
         else if (w[i][0])
-            r.outcome = w[i];
+            r.outcome = wire_enum_find(&run_outcome_names, w[i]);
     }
     return r;
 }
@@ -127,22 +118,22 @@ static void parts_are_seen_together(void **state)
     static const struct {
         const char *a, *b; /* NULL: not reported; "" for b: one part */
         bool complete, over;
-        RunEvent event, end;
+        CoordRunEvent event, end;
         size_t failed;
     } rows[] = {
-        {"accepted", "", true, false, RUN_EV_PAUSING, RUN_EV_OK, 1},
-        {"accepted primary", "", true, false, RUN_EVENTS, RUN_EV_OK, 1},
-        {"running primary", "", true, false, RUN_EV_RUNNING, RUN_EV_OK, 1},
-        {"running", "sleeping", true, false, RUN_EV_RUNNING, RUN_EV_OK, 2},
-        {"sleeping", "sealing", true, false, RUN_EV_SLEEPING, RUN_EV_OK, 2},
-        {"caught_up ok", "resuming ok", true, false, RUN_EV_RESUMING, RUN_EV_OK, 2},
-        {"caught_up ok", "caught_up ok", true, true, RUN_EV_CAUGHT_UP, RUN_EV_OK, 2},
-        {"caught_up ok", NULL, false, false, RUN_EV_CAUGHT_UP, RUN_EV_OK, 2},
-        {"caught_up killed", "caught_up error", true, true, RUN_EV_CAUGHT_UP, RUN_EV_FAILED, 1},
-        {"caught_up error", "caught_up killed", true, true, RUN_EV_CAUGHT_UP, RUN_EV_FAILED, 0},
-        {"caught_up ok", "caught_up killed", true, true, RUN_EV_CAUGHT_UP, RUN_EV_KILLED, 1},
-        {"ended stopped", "", true, true, RUN_EV_CAUGHT_UP, RUN_EV_STOPPED, 0},
-        {"resuming nonsense", "", true, false, RUN_EV_RESUMING, RUN_EV_FAILED, 0},
+        {"accepted", "", true, false, CRUN_EV_PAUSING, CRUN_EV_OK, 1},
+        {"accepted primary", "", true, false, CRUN_EVENTS, CRUN_EV_OK, 1},
+        {"running primary", "", true, false, CRUN_EV_RUNNING, CRUN_EV_OK, 1},
+        {"running", "sleeping", true, false, CRUN_EV_RUNNING, CRUN_EV_OK, 2},
+        {"sleeping", "sealing", true, false, CRUN_EV_SLEEPING, CRUN_EV_OK, 2},
+        {"caught_up ok", "resuming ok", true, false, CRUN_EV_RESUMING, CRUN_EV_OK, 2},
+        {"caught_up ok", "caught_up ok", true, true, CRUN_EV_CAUGHT_UP, CRUN_EV_OK, 2},
+        {"caught_up ok", NULL, false, false, CRUN_EV_CAUGHT_UP, CRUN_EV_OK, 2},
+        {"caught_up killed", "caught_up error", true, true, CRUN_EV_CAUGHT_UP, CRUN_EV_FAILED, 1},
+        {"caught_up error", "caught_up killed", true, true, CRUN_EV_CAUGHT_UP, CRUN_EV_FAILED, 0},
+        {"caught_up ok", "caught_up killed", true, true, CRUN_EV_CAUGHT_UP, CRUN_EV_KILLED, 1},
+        {"ended stopped", "", true, true, CRUN_EV_CAUGHT_UP, CRUN_EV_STOPPED, 0},
+        {"resuming nonsense", "", true, false, CRUN_EV_RESUMING, CRUN_EV_FAILED, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         AgentRun a = part(rows[i].a), b = {0};
@@ -192,11 +183,11 @@ static void a_lost_part_counts_no_more(void **state)
     assert_false(run_part_is_lost(parts, 2));
     RunView v = run_view(parts, 3);
     assert_int_equal(v.failed, 3);
-    assert_int_equal(v.end, RUN_EV_OK);
+    assert_int_equal(v.end, CRUN_EV_OK);
     parts[1] = NULL; /* nor where its agent is gone */
     assert_true(run_view(parts, 3).complete);
-    first.state = third.state = (char *)"caught_up";
-    first.outcome = third.outcome = (char *)"ok";
+    first.state = third.state = ARUN_CAUGHT_UP;
+    first.outcome = third.outcome = OUTCOME_OK;
     assert_true(run_view(parts, 3).over);
     assert_false(run_goes_on_without(parts, 2)); /* all was done: nobody does it again */
     strlist_done(&first.lost);
@@ -226,7 +217,7 @@ static void a_part_left_behind_is_seen(void **state)
     behind.aligned = gone.aligned = true;
     assert_true(run_view(parts, 2).left);
     assert_false(run_view(parts, 2).all_stopped);
-    gone.outcome = (char *)"error";
+    gone.outcome = OUTCOME_ERROR;
     assert_false(run_view(parts, 2).left);
 }
 
@@ -340,7 +331,7 @@ static Node node(const char *text, int n)
                                    .port = 3300 + n,
                                    .is_replica = strcmp(role, "replica") == 0,
                                    .sql_running = true,
-                                   .io = (char *)"yes",
+                                   .io = RECEIVER_YES,
                                    .source_host = (char *)"127.0.0.1",
                                    .source_port = source[0] ? atoi(source) : 0};
     return x;
@@ -401,30 +392,35 @@ static void nodes_have_one_word(void **state)
 {
     (void)state;
     Node n = node("db1 replica 3300", 1);
-    assert_string_equal(topology_node_state(&n, "db0"), "serving");
-    n.agent.server.io = (char *)"connecting";
-    assert_string_equal(topology_node_state(&n, "db0"), "connecting");
+    assert_int_equal(topology_node_health(&n, "db0"), NODE_SERVING);
+    n.agent.server.io = RECEIVER_CONNECTING;
+    assert_int_equal(topology_node_health(&n, "db0"), NODE_CONNECTING);
     n.agent.server.sql_running = false;
-    assert_string_equal(topology_node_state(&n, "db0"), "stopped");
+    assert_int_equal(topology_node_health(&n, "db0"), NODE_STOPPED);
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     topology_warnings(&n, "db0", &warnings);
     assert_string_equal(warnings.v[0], "db1: replication is stopped, and not by Siding: it is left alone");
     n.agent.lease.owner = (char *)"1.1";
-    static const char *const phases[][2] = {{"pausing", "pausing"},
-                                            {"frozen", "paused"},
-                                            {"resuming", "catching_up"},
-                                            {"catching_up", "catching_up"}};
+    static const struct {
+        LeasePhase phase;
+        NodeHealth health;
+    } phases[] = {{PHASE_PAUSING, NODE_PAUSING},
+                  {PHASE_FROZEN, NODE_PAUSED},
+                  {PHASE_RESUMING, NODE_CATCHING_UP},
+                  {PHASE_RESCUING, NODE_CATCHING_UP},
+                  {PHASE_CATCHING_UP, NODE_CATCHING_UP},
+                  {PHASE_UNKNOWN, NODE_PAUSED}}; /* of a newer agent: not to be counted as serving */
     for (size_t i = 0; i < COUNT(phases); i++) {
-        n.agent.lease.phase = (char *)phases[i][0];
-        assert_string_equal(topology_node_state(&n, "db0"), phases[i][1]);
+        n.agent.lease.phase = phases[i].phase;
+        assert_int_equal(topology_node_health(&n, "db0"), phases[i].health);
     }
     n.agent.server.up = false;
-    assert_string_equal(topology_node_state(&n, "db0"), "down");
+    assert_int_equal(topology_node_health(&n, "db0"), NODE_DOWN);
     n.agent_error = (char *)"refused";
-    assert_string_equal(topology_node_state(&n, "db0"), "unreachable");
+    assert_int_equal(topology_node_health(&n, "db0"), NODE_UNREACHABLE);
     Node alone = node("db2 primary", 2);
-    assert_string_equal(topology_node_state(&alone, "db2"), "serving");
-    assert_string_equal(topology_node_state(&alone, "db0"), "detached");
+    assert_int_equal(topology_node_health(&alone, "db2"), NODE_SERVING);
+    assert_int_equal(topology_node_health(&alone, "db0"), NODE_DETACHED);
 }
 
 static void one_acknowledger_is_told_from_several(void **state)
@@ -433,23 +429,23 @@ static void one_acknowledger_is_told_from_several(void **state)
     static const struct {
         int64_t acks; /* as the primary says */
         bool primary_up, acknowledges;
-        const char *io;
+        ReceiverState io;
         bool sole;
     } rows[] = {
-        {1, true, true, "yes", true},
-        {0, true, true, "yes", true}, /* read a moment apart */
-        {2, true, true, "yes", false},
-        {-1, true, true, "yes", false}, /* the primary waits for nobody */
-        {1, true, false, "yes", false}, /* it is another one */
-        {1, true, true, "connecting", false},
-        {1, false, true, "yes", false},
+        {1, true, true, RECEIVER_YES, true},
+        {0, true, true, RECEIVER_YES, true}, /* read a moment apart */
+        {2, true, true, RECEIVER_YES, false},
+        {-1, true, true, RECEIVER_YES, false}, /* the primary waits for nobody */
+        {1, true, false, RECEIVER_YES, false}, /* it is another one */
+        {1, true, true, RECEIVER_CONNECTING, false},
+        {1, false, true, RECEIVER_YES, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         Node primary = node("db0 primary", 1), n = node("db1 replica 3300", 2);
         primary.agent.server.up = rows[i].primary_up;
         primary.agent.server.semi_sync_acks = rows[i].acks;
         n.agent.server.acknowledges = rows[i].acknowledges;
-        n.agent.server.io = (char *)rows[i].io;
+        n.agent.server.io = rows[i].io;
         if (topology_is_sole_acknowledger(&primary, &n) != rows[i].sole)
             fail_msg("row %zu", i);
     }

@@ -83,10 +83,10 @@ static void bars(void **state)
     }
 }
 
-static void progress_of(const char *state, const char *note, const char *want)
+static void progress_of(CoordRunState state, const char *note, const char *want)
 {
     AUTO(str_done) Str out = STR_INIT;
-    Run r = {.state = (char *)state,
+    Run r = {.state = state,
              .note = (char *)note,
              .frozen_at = now - 10000,
              .progress = {.done = 250000, .total = 1000000, .unit = (char *)"rows"},
@@ -98,12 +98,12 @@ static void progress_of(const char *state, const char *note, const char *want)
 static void progress_has_rate_and_eta(void **state)
 {
     (void)state;
-    progress_of("running", NULL,
+    progress_of(CRUN_RUNNING, NULL,
                 "[######..................]  25%  250.0 k of 1.0 M rows, 25.0 k/s, ETA 30.0 s");
-    progress_of("resuming", NULL, "12.0 k transactions (7.8 MiB) to replay, 4000/s, ETA 3.0 s");
-    progress_of("pausing", NULL, "");
-    progress_of("pausing", "waits for the applier", "waits for the applier");
-    progress_of("done", NULL, "");
+    progress_of(CRUN_RESUMING, NULL, "12.0 k transactions (7.8 MiB) to replay, 4000/s, ETA 3.0 s");
+    progress_of(CRUN_PAUSING, NULL, "");
+    progress_of(CRUN_PAUSING, "waits for the applier", "waits for the applier");
+    progress_of(CRUN_DONE, NULL, "");
 }
 
 static const char status_text[] =

@@ -8,8 +8,9 @@
 
 enum { NOW = 1000000 };
 
-static JobInfo jobs[] = {{(char *)"dump", (char *)"dump", (char *)"replica", (char *)"none"},
-                         {(char *)"count", (char *)"command", (char *)"replica", (char *)"none"}};
+static JobInfo jobs[] = {
+    {.name = (char *)"dump", .kind = KIND_DUMP, .on = ROLE_REPLICA, .upload = (char *)"none"},
+    {.name = (char *)"count", .kind = KIND_COMMAND, .on = ROLE_REPLICA, .upload = (char *)"none"}};
 
 /* "db1", or with words: "db1 lag=N(ms) paused taken=4.1 stopped down unreachable jobless old other mysql" */
 static Node node_from(const char *text, char *name)
@@ -23,7 +24,7 @@ static Node node_from(const char *text, char *name)
                       .version = (char *)(strstr(text, "old") ? "10.6.1-MariaDB" : "10.11.19-MariaDB"),
                       .is_replica = strcmp(name, "db0") != 0,
                       .sql_running = !strstr(text, "stopped"),
-                      .io = (char *)"yes",
+                      .io = RECEIVER_YES,
                       .source_host = (char *)"h",
                       .source_port = strstr(text, "other") ? 2 : 1,
                       .applied = (char *)(strstr(text, "domains") ? "0-1-5,1-1-5" : "0-1-5")};
@@ -31,10 +32,10 @@ static Node node_from(const char *text, char *name)
         n.lag_ms = n.lag_trx = atoi(strstr(text, "lag=") + 4);
     if (strstr(text, "paused"))
         n.agent.lease =
-            (LeaseState){.owner = (char *)"manual", .reason = (char *)"by hand", .phase = (char *)"frozen"};
+            (LeaseState){.owner = (char *)"manual", .reason = (char *)"by hand", .phase = PHASE_FROZEN};
     if (strstr(text, "catching"))
         n.agent.lease = (LeaseState){.owner = (char *)(strstr(text, "by hand") ? "manual" : "7.1"),
-                                     .phase = (char *)"catching_up"};
+                                     .phase = PHASE_CATCHING_UP};
     if (strstr(text, "unreachable"))
         n.agent_error = (char *)"refused";
     if (strstr(text, "jobless"))
@@ -164,7 +165,7 @@ static void unknown_jobs_are_told_with_the_nearest(void **state)
     assert_int_equal(err.kind, ERR_REFUSED);
     assert_string_equal(err.text,
                         "no agent knows a job \"dumb\" (did you mean \"dump\"?); known: dump, count");
-    assert_string_equal(choose_job(nodes, 2, "count")->kind, "command");
+    assert_int_equal(choose_job(nodes, 2, "count")->kind, KIND_COMMAND);
     assert_null(choose_job(nodes, 2, "dumb"));
 }
 
@@ -180,21 +181,21 @@ typedef struct Row {
 static PlanTask task(int64_t id, const char *name)
 {
     return (PlanTask){.id = id,
-                      .kind = "command",
+                      .kind = KIND_COMMAND,
                       .name = name,
                       .job = "count",
-                      .on = "replica",
+                      .on = ROLE_REPLICA,
                       .replicas = 1,
                       .waiting = true};
 }
 
-static PlanTask upload(int64_t id, RunState parent)
+static PlanTask upload(int64_t id, CoordRunState parent)
 {
     return (PlanTask){.id = id,
-                      .kind = "upload",
+                      .kind = KIND_UPLOAD,
                       .name = "u",
                       .job = "count",
-                      .on = "primary",
+                      .on = ROLE_PRIMARY,
                       .replicas = 1,
                       .waiting = true,
                       .parent = parent,
@@ -358,30 +359,31 @@ static void sequences_keep_their_order(void **state)
 static void uploads_run_in_order_one_at_a_time(void **state)
 {
     (void)state;
-    EXPECT_PLAN("db0;db1", {upload(4, RUN_UPLOADING), NULL, "upload 3 is under way"},
-                {WITH(upload(3, RUN_CAUGHT_UP), priority, -50), "db0", NULL});
+    EXPECT_PLAN("db0;db1", {upload(4, CRUN_UPLOADING), NULL, "upload 3 is under way"},
+                {WITH(upload(3, CRUN_CAUGHT_UP), priority, -50), "db0", NULL});
     EXPECT_PLAN("db0;db1",
-                {upload(3, RUN_RESUMING), NULL, "run 1.1 is resuming: its replica first catches up"},
-                {upload(4, RUN_UPLOADING), NULL, "upload 3 is before it"});
-    EXPECT_PLAN("db0;db1", {WITH(upload(3, RUN_CAUGHT_UP), scattered, true), NULL,
+                {upload(3, CRUN_RESUMING), NULL, "run 1.1 is resuming: its replica first catches up"},
+                {upload(4, CRUN_UPLOADING), NULL, "upload 3 is before it"});
+    EXPECT_PLAN("db0;db1", {WITH(upload(3, CRUN_CAUGHT_UP), scattered, true), NULL,
                             "the results of run 1.1 on its replicas are brought together first"});
-    EXPECT_PLAN("db0;db1", {active(upload(3, RUN_UPLOADING)), NULL, NULL},
-                {upload(4, RUN_UPLOADING), NULL, "upload 3 is under way"}, {task(5, "u"), "db1", NULL});
-    EXPECT_PLAN("db0 down;db1", {upload(3, RUN_UPLOADING), NULL, "the primary db0 is down"});
+    EXPECT_PLAN("db0;db1", {active(upload(3, CRUN_UPLOADING)), NULL, NULL},
+                {upload(4, CRUN_UPLOADING), NULL, "upload 3 is under way"}, {task(5, "u"), "db1", NULL});
+    EXPECT_PLAN("db0 down;db1", {upload(3, CRUN_UPLOADING), NULL, "the primary db0 is down"});
 }
 
 static void the_primary_takes_one_command(void **state)
 {
     (void)state;
-    EXPECT_PLAN("db0;db1", {WITH(task(1, "a"), on, "primary"), "db0", NULL},
-                {WITH(task(2, "b"), on, "primary"), NULL, "task 1 is under way on the primary"},
-                {upload(3, RUN_UPLOADING), "db0", NULL}, {task(4, "c"), "db1", NULL});
+    EXPECT_PLAN("db0;db1", {WITH(task(1, "a"), on, ROLE_PRIMARY), "db0", NULL},
+                {WITH(task(2, "b"), on, ROLE_PRIMARY), NULL, "task 1 is under way on the primary"},
+                {upload(3, CRUN_UPLOADING), "db0", NULL}, {task(4, "c"), "db1", NULL});
 }
 
 static void nothing_starts_on_hold(void **state)
 {
     (void)state;
-    const Row rows[] = {{task(1, "a"), NULL, "maintenance"}, {upload(2, RUN_UPLOADING), NULL, "maintenance"}};
+    const Row rows[] = {{task(1, "a"), NULL, "maintenance"},
+                        {upload(2, CRUN_UPLOADING), NULL, "maintenance"}};
     expect_plan("db0;db1", "maintenance", rows, COUNT(rows));
     EXPECT_PLAN("db0;db1", {WITH(task(1, "a"), busy, true), NULL, "being written down"});
 }

@@ -42,6 +42,9 @@ static json_t *sample(const WireField *fields, int *counter, int depth)
         case WIRE_OBJ:
             v = sample(f->fields, counter, depth);
             break;
+        case WIRE_ENUM: /* by turns one that is known, and one of a newer peer */
+            v = n % 2 ? json_sprintf("later %d", n) : json_string(f->names->names[1]);
+            break;
         case WIRE_LIST:
             v = json_array();
             json_array_append_new(v, sample(f->fields, counter, depth + 1));
@@ -101,6 +104,101 @@ static void bad_fields_are_named(void **state)
     }
 }
 
+/* A newer peer may name what we do not know: it is read, copied and written again as it came. */
+static void an_unknown_name_is_not_lost(void **state)
+{
+    (void)state;
+    Err err;
+    AUTOJSON json_t *j = json_pack("{s:s, s:s, s:n}", "id", "1.1", "state", "thinking", "outcome");
+    Run r = {0}, copy = {0};
+    assert_ok(wire_read(run_fields, j, &r, &err), err);
+    assert_int_equal(r.state, CRUN_UNKNOWN);
+    assert_int_equal(r.outcome, OUTCOME_NONE);
+    assert_string_equal(WIRE_TEXT(coord_run_state_names, &r, state), "thinking");
+    assert_string_equal(WIRE_TEXT(run_outcome_names, &r, outcome), "");
+    wire_copy(run_fields, &copy, &r);
+    wire_free(run_fields, &r);
+    assert_int_equal(r.state, CRUN_NONE);
+    AUTOJSON json_t *out = wire_write(run_fields, &copy);
+    assert_string_equal(json_str(out, "state"), "thinking");
+    assert_true(json_is_null(json_object_get(out, "outcome")));
+    copy.state = CRUN_RUNNING; /* what was read does not come back once we know better */
+    AUTOJSON json_t *known = wire_write(run_fields, &copy);
+    assert_string_equal(json_str(known, "state"), "running");
+    wire_free(run_fields, &copy);
+}
+
+static void an_order_with_an_unknown_name_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const WireField *fields;
+        const char *json, *error; /* NULL: it is right */
+    } cases[] = {
+        {task_spec_fields, "{\"job\": \"j\"}", NULL},
+        {task_spec_fields, "{\"kind\": \"dump\", \"on\": \"replica\"}", NULL},
+        {task_spec_fields, "{\"kind\": \"\"}", NULL},
+        {task_spec_fields, "{\"kind\": \"dumb\"}",
+         "field \"kind\" is \"dumb\" (did you mean \"dump\"?); known: dump, index, command, upload"},
+        {run_spec_fields, "{\"on\": \"moon\"}", "field \"on\" is \"moon\"; known: primary, replica"},
+        {agent_run_fields, "{\"spec\": {\"on\": \"Replica\"}}",
+         "spec: field \"on\" is \"Replica\" (did you mean \"replica\"?); known: primary, replica"},
+        {node_state_fields, "{\"runs\": [{\"state\": \"ended\"}, {\"outcome\": \"okay\"}]}",
+         "runs[1]: field \"outcome\" is \"okay\" (did you mean \"ok\"?); known: ok, error, killed, stopped"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err;
+        AUTOJSON json_t *j = json_loads(cases[i].json, 0, NULL);
+        union {
+            TaskSpec task_spec;
+            RunSpec run_spec;
+            AgentRun agent_run;
+            NodeState node_state;
+        } s;
+        memset(&s, 0, sizeof s);
+        assert_ok(wire_read(cases[i].fields, j, &s, &err), err);
+        bool ok = wire_check_names(cases[i].fields, &s, &err);
+        assert_int_equal(ok, cases[i].error == NULL);
+        if (!ok) {
+            assert_int_equal(err.kind, ERR_USAGE);
+            assert_string_equal(err.text, cases[i].error);
+        }
+        wire_free(cases[i].fields, &s);
+    }
+}
+
+/* Each table: every name finds its value and back, no name twice, the ends are none and unknown. */
+static void names_and_values_agree(void **state)
+{
+    (void)state;
+    static const struct {
+        const WireEnum *names;
+        int unknown;
+    } enums[] = {{&task_kind_names, KIND_UNKNOWN},          {&node_role_names, ROLE_UNKNOWN},
+                 {&task_state_names, TASK_UNKNOWN},         {&task_action_names, ACTION_UNKNOWN},
+                 {&coord_run_state_names, CRUN_UNKNOWN},    {&agent_run_state_names, ARUN_UNKNOWN},
+                 {&run_outcome_names, OUTCOME_UNKNOWN},     {&lease_phase_names, PHASE_UNKNOWN},
+                 {&receiver_state_names, RECEIVER_UNKNOWN}, {&node_health_names, NODE_UNKNOWN}};
+    for (size_t i = 0; i < COUNT(enums); i++) {
+        const WireEnum *e = enums[i].names;
+        assert_int_equal(wire_enum_unknown(e), enums[i].unknown);
+        for (int v = 1; v < enums[i].unknown; v++)
+            assert_int_equal(wire_enum_find(e, wire_enum_name(e, v)), v);
+        assert_null(wire_enum_name(e, 0));
+        assert_null(wire_enum_name(e, enums[i].unknown));
+        assert_int_equal(wire_enum_find(e, NULL), 0);
+        assert_int_equal(wire_enum_find(e, "no such name"), enums[i].unknown);
+    }
+    int action;
+    Err err;
+    assert_ok(wire_enum_read(&task_action_names, "action", "kill", &action, &err), err);
+    assert_int_equal(action, ACTION_KILL);
+    assert_false(wire_enum_read(&task_action_names, "action", "kil", &action, &err));
+    assert_string_equal(err.text, "field \"action\" is \"kil\" (did you mean \"kill\"?); known: stop, kill, "
+                                  "sleep, wake, retry, ack, delete");
+    assert_false(wire_enum_read(&task_action_names, "action", "", &action, &err));
+}
+
 static void run_ids(void **state)
 {
     (void)state;
@@ -144,6 +242,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_round_trip),
         cmocka_unit_test(bad_fields_are_named),
+        cmocka_unit_test(an_unknown_name_is_not_lost),
+        cmocka_unit_test(an_order_with_an_unknown_name_is_refused),
+        cmocka_unit_test(names_and_values_agree),
         cmocka_unit_test(run_ids),
         cmocka_unit_test(whole_numbers_keep_all_digits),
     };
