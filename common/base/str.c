@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "str.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -215,22 +216,26 @@ int64_t i64_sum(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+static char *put_digits8(char *to, uint64_t digits, unsigned n)
+{
+    digits = htole64(digits);
+    memcpy(to, &digits, sizeof digits);
+    return to + n;
+}
+
 size_t str_digits(uint64_t v, char ret[20])
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-        "8081828384858687888990919293949596979899";
-    char digits[20];
-    size_t at = sizeof digits;
-    for (; v >= 100; v /= 100)
-        memcpy(digits + (at -= 2), pairs + v % 100 * 2, 2);
-    if (v >= 10)
-        memcpy(digits + (at -= 2), pairs + v * 2, 2);
-    else
-        digits[--at] = (char)('0' + v);
-    memcpy(ret, digits + at, sizeof digits - at);
-    return sizeof digits - at;
+    enum { GROUP = 100000000 };
+    uint64_t groups[3];
+    size_t n = 0;
+    for (; v >= GROUP; v /= GROUP)
+        groups[n++] = v % GROUP;
+    uint64_t first = str_digits8((uint32_t)v);
+    unsigned zeros = str_zeros8(first);
+    char *to = put_digits8(ret, first >> 8 * zeros, 8 - zeros);
+    while (n)
+        to = put_digits8(to, str_digits8((uint32_t)groups[--n]), 8);
+    return (size_t)(to - ret);
 }
 
 bool str_to_i64(const char *s, long long min, long long max, long long *ret)

@@ -78,8 +78,28 @@ bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
-/* Parses a whole decimal number within [min, max]; false for anything else. */
 size_t str_digits(uint64_t v, char ret[20]); /* decimal, without a zero byte; the length */
+/* Of a number below 10^8 all eight digits, the first in the lowest byte. All at once: halves of four digits,
+ * then pairs, then digits, each in lanes of the word; the products stand for divisions by 100 and 10 that are
+ * exact for so few digits. */
+static inline uint64_t str_digits8(uint32_t v)
+{
+    uint64_t d = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (d * 10486 >> 20) & 0x0000007F0000007F;
+    d = hundreds | (d - 100 * hundreds) << 16;
+    uint64_t tens = (d * 103 >> 10) & 0x000F000F000F000F;
+    d = tens | (d - 10 * tens) << 8;
+    return d + 0x3030303030303030;
+}
+
+/* How many of these are leading zeros, at most seven. */
+static inline unsigned str_zeros8(uint64_t digits)
+{
+    uint64_t other = (digits ^ 0x3030303030303030) | UINT64_C(1) << 56;
+    return (unsigned)__builtin_ctzll(other) / 8;
+}
+
+/* Parses a whole decimal number within [min, max]; false for anything else. */
 bool str_to_i64(const char *s, long long min, long long max, long long *ret);
 /* INT64_MAX where the sum is out of range: a number that nothing has stays wrong. */
 int64_t i64_sum(int64_t a, int64_t b);

@@ -6,74 +6,103 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/file/gz.h"
+#include "common/file/crc.h"
 #include "db.h"
 
-enum { LONGEST_FIELD = 48, ONE_BYTE_FIELD = 16 };
+/* "CRC,LENGTH;" of a value of up to 9999 bytes: 16 bytes hold it. */
+typedef struct FieldText {
+    uint64_t low, high; /* the first byte in the lowest */
+    unsigned n;
+} FieldText;
 
-static size_t add_field(char *out, const RowSumField *f)
+enum { TEXT_MAX_VALUE = 9999 };
+
+static void put(FieldText *t, uint64_t bytes, unsigned n)
 {
-    if (!f->p) {
-        memcpy(out, "N;", 2);
-        return 2;
+    if (t->n < 8) {
+        t->low |= bytes << 8 * t->n;
+        t->high |= t->n ? bytes >> (64 - 8 * t->n) : 0;
+    } else {
+        t->high |= bytes << 8 * (t->n - 8);
     }
-    size_t n = str_digits(gz_crc32(0, f->p, f->n), out);
-    out[n++] = ',';
-    n += str_digits(f->n, out + n);
-    out[n++] = ';';
-    return n;
+    t->n += n;
 }
 
-/* Of a row: what did not fit is in crc already. */
-typedef struct RowText {
-    uint32_t crc;
-    size_t len;
-    char text[512];
-} RowText;
-
-static char *room(RowText *r)
+static void put_number(FieldText *t, uint32_t v)
 {
-    if (r->len + LONGEST_FIELD > sizeof r->text) {
-        r->crc = gz_crc32(r->crc, r->text, r->len);
-        r->len = 0;
+    enum { HALF = 100000000 };
+    if (v >= HALF) {
+        unsigned high = v / HALF;
+        put(t, high < 10 ? '0' + high : ('0' + high / 10) | ('0' + high % 10) << 8, 1 + (high >= 10));
+        put(t, str_digits8(v % HALF), 8);
+        return;
     }
-    return r->text + r->len;
+    uint64_t digits = str_digits8(v);
+    unsigned zeros = str_zeros8(digits);
+    put(t, digits >> 8 * zeros, 8 - zeros);
 }
 
-static void add_row(RowSum *s, const RowText *r)
+static FieldText text_of(uint32_t crc, size_t n)
 {
-    s->rows++;
-    s->sum += gz_crc32(r->crc, r->text, r->len);
+    FieldText t = {0};
+    put_number(&t, crc);
+    put(&t, ',', 1);
+    put_number(&t, (uint32_t)n);
+    put(&t, ';', 1);
+    return t;
+}
+
+static uint32_t add_text(uint32_t row, const FieldText *t)
+{
+    row = crc_add_word(row, t->low, t->n < 8 ? t->n : 8);
+    return t->n > 8 ? crc_add_word(row, t->high, t->n - 8) : row;
+}
+
+static uint32_t add_long(uint32_t row, uint32_t crc, size_t n)
+{
+    char text[48];
+    size_t length = str_digits(crc, text);
+    text[length++] = ',';
+    length += str_digits(n, text + length);
+    text[length++] = ';';
+    return crc_of(row, text, length);
+}
+
+/* `row`: the CRC of the row's text so far. */
+static uint32_t add_field(uint32_t row, const RowSumField *f)
+{
+    if (!f->p)
+        return crc_of(row, "N;", 2);
+    uint32_t crc = crc_of(0, f->p, f->n);
+    if (f->n > TEXT_MAX_VALUE)
+        return add_long(row, crc, f->n);
+    FieldText t = text_of(crc, f->n);
+    return add_text(row, &t);
 }
 
 void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
 {
-    RowText row;
-    row.crc = 0;
-    row.len = 0;
+    uint32_t row = 0;
     for (size_t i = 0; i < n; i++)
-        row.len += add_field(room(&row), &fields[i]);
-    add_row(s, &row);
+        row = add_field(row, &fields[i]);
+    s->rows++;
+    s->sum += row;
 }
 
 struct RowSummer {
     RowSum sum;
     RowSumField first; /* the first field of the row before, in `kept` */
-    char kept[256], first_text[LONGEST_FIELD];
-    size_t first_length;
-    struct {
-        char text[ONE_BYTE_FIELD];
-        unsigned char length;
-    } bytes[256];
+    char kept[256];
+    uint32_t first_crc; /* of its text */
+    FieldText bytes[256];
 };
 
 RowSummer *rowsummer_new(void)
 {
     RowSummer *r = NEW(RowSummer);
     for (int i = 0; i < 256; i++) {
-        char byte = (char)i, text[LONGEST_FIELD] = {0};
-        r->bytes[i].length = (unsigned char)add_field(text, &(RowSumField){&byte, 1});
-        memcpy(r->bytes[i].text, text, ONE_BYTE_FIELD);
+        char byte = (char)i;
+        r->bytes[i] = text_of(crc_of(0, &byte, 1), 1);
     }
     return r;
 }
@@ -88,36 +117,26 @@ RowSum rowsummer_sum(const RowSummer *r)
     return r->sum;
 }
 
-static size_t add_first(RowSummer *r, char *out, const RowSumField *f)
+static uint32_t add_first(RowSummer *r, const RowSumField *f)
 {
     if (!f->p || f->n > sizeof r->kept)
-        return add_field(out, f);
+        return add_field(0, f);
     if (!r->first.p || r->first.n != f->n || memcmp(r->kept, f->p, f->n) != 0) {
         memcpy(r->kept, f->p, f->n);
         r->first = (RowSumField){r->kept, f->n};
-        r->first_length = add_field(r->first_text, f);
+        r->first_crc = add_field(0, f);
     }
-    memcpy(out, r->first_text, sizeof r->first_text);
-    return r->first_length;
-}
-
-static size_t add_other(const RowSummer *r, char *out, const RowSumField *f)
-{
-    if (!f->p || f->n != 1)
-        return add_field(out, f);
-    unsigned char byte = (unsigned char)*f->p;
-    memcpy(out, r->bytes[byte].text, ONE_BYTE_FIELD);
-    return r->bytes[byte].length;
+    return r->first_crc;
 }
 
 void rowsummer_add(RowSummer *r, const RowSumField *fields, size_t n)
 {
-    RowText row;
-    row.crc = 0;
-    row.len = n ? add_first(r, row.text, &fields[0]) : 0;
+    uint32_t row = n ? add_first(r, &fields[0]) : 0;
     for (size_t i = 1; i < n; i++)
-        row.len += add_other(r, room(&row), &fields[i]);
-    add_row(&r->sum, &row);
+        row = fields[i].p && fields[i].n == 1 ? add_text(row, &r->bytes[(unsigned char)*fields[i].p])
+                                              : add_field(row, &fields[i]);
+    r->sum.rows++;
+    r->sum.sum += row;
 }
 
 void rowsum_join(RowSum *s, const RowSum *other)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The only user of zlib, igzip (ISA-L) and zstd. A backend is a row: how it begins, runs, ends.
+ * The only user of zlib, igzip (ISA-L) and zstd to compress. A backend is a row: how it begins, runs, ends.
  */
 #include "codec.h"
 
@@ -7,7 +7,6 @@
 #include <zlib.h>
 
 #ifdef HAVE_ISAL
-#include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #endif
 #ifdef HAVE_ZSTD
@@ -398,15 +397,6 @@ DecodeResult decoder_run(Decoder *d, CodecBytes *b)
         return zstd_decode(d, b);
 #endif
     return gzip_decode(d, b);
-}
-
-uint32_t codec_crc32(uint32_t crc, const void *bytes, size_t n)
-{
-#ifdef HAVE_ISAL
-    return crc32_gzip_refl(crc, bytes, n);
-#else
-    return (uint32_t)crc32_z(crc, bytes, n);
-#endif
 }
 
 void codec_zlib(const void *bytes, size_t n, Str *out)

@@ -44,6 +44,3 @@ DecodeResult decoder_run(Decoder *d, CodecBytes *b);
 void codec_zlib(const void *bytes, size_t n, Str *out);
 /* False unless `in` is a zlib stream of exactly `out_n` bytes; `out` has room for one more. */
 bool codec_unzlib(const void *in, size_t n, void *out, size_t out_n);
-
-/* zlib's CRC-32, continued from `crc` (0 at the start): what the servers' CRC32() gives. */
-uint32_t codec_crc32(uint32_t crc, const void *bytes, size_t n);

@@ -46,11 +46,6 @@ const char *gz_codec_suffix(const char *codec)
     return codec_suffix(codec);
 }
 
-uint32_t gz_crc32(uint32_t crc, const void *bytes, size_t n)
-{
-    return codec_crc32(crc, bytes, n);
-}
-
 bool gz_create(const char *path, const char *codec, GzWriter **ret, Err *err)
 {
     if (!codec_known(codec))

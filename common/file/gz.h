@@ -33,6 +33,3 @@ void gz_abandon(GzWriter *w); /* closes and removes the file; NULL is fine */
 MUST_CHECK bool gz_open(const char *path, GzReader **ret, Err *err);
 MUST_CHECK bool gz_read(GzReader *r, void *buffer, size_t n, size_t *ret_n, Err *err); /* 0 bytes: end */
 void gz_close(GzReader *r);
-
-/* zlib's CRC-32, continued from `crc` (0 at the start): what the servers' CRC32() gives. */
-uint32_t gz_crc32(uint32_t crc, const void *bytes, size_t n);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/file/codec.h"
+#include "common/file/crc.h"
 #include "format.h"
 
 static const char SEPARATOR[3] = {0, '\xff', 0};
@@ -97,7 +97,7 @@ void rowcheck_done(RowCheck *c)
 
 static void flush(RowCheck *c)
 {
-    c->row_crc = codec_crc32(c->row_crc, c->held, c->n_held);
+    c->row_crc = crc_of(c->row_crc, c->held, c->n_held);
     c->n_held = 0;
 }
 
@@ -106,7 +106,7 @@ static void add(RowCheck *c, const char *p, size_t n)
     if (n > sizeof c->held - c->n_held) {
         flush(c);
         if (n > sizeof c->held / 2) {
-            c->row_crc = codec_crc32(c->row_crc, p, n);
+            c->row_crc = crc_of(c->row_crc, p, n);
             return;
         }
     }
@@ -142,7 +142,7 @@ void rowcheck_bytes(RowCheck *c, const char *p, size_t n)
         add(c, p, n);
         return;
     }
-    c->value_crc = codec_crc32(c->value_crc, p, n);
+    c->value_crc = crc_of(c->value_crc, p, n);
     c->value_n += n;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/index/terms.h"
 
+#include <endian.h>
 #include <string.h>
 
 typedef struct Term {
@@ -12,6 +13,11 @@ typedef struct Term {
     uint32_t first; /* after sorting: into sorted */
 } Term;
 
+typedef struct Place {
+    uint64_t prefix;
+    uint32_t term;
+} Place;
+
 struct Terms {
     PostingKind kind;
     size_t max_bytes;
@@ -22,7 +28,7 @@ struct Terms {
     uint32_t slot_count;
     Posting *postings, *sorted;
     uint32_t posting_count, posting_cap;
-    uint32_t *order; /* terms in sorted order */
+    Place *order; /* terms in sorted order */
 };
 
 uint32_t posting_add_numbers(uint32_t a, uint32_t b)
@@ -74,7 +80,8 @@ bool terms_are_empty(const Terms *t)
 bool terms_are_full(const Terms *t)
 {
     /* Sorting doubles the postings, growing doubles any of the arrays. */
-    size_t bytes = t->text.len + t->slot_count * sizeof *t->slots + t->term_count * (sizeof *t->terms + 4) +
+    size_t bytes = t->text.len + t->slot_count * sizeof *t->slots +
+                   t->term_count * (sizeof *t->terms + sizeof *t->order) +
                    (size_t)t->posting_count * 2 * sizeof *t->postings;
     return bytes >= t->max_bytes || t->posting_count >= UINT32_MAX / 2 || t->text.len >= UINT32_MAX / 2;
 }
@@ -153,11 +160,30 @@ void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned fi
 
 /* ---- sorting ------------------------------------------------------------------------------------- */
 
+/* The first eight bytes as a number that compares as they do. */
+static uint64_t prefix_of(const char *p, size_t n)
+{
+    uint64_t prefix = 0;
+    memcpy(&prefix, p, n < sizeof prefix ? n : sizeof prefix);
+    return be64toh(prefix);
+}
+
 static int compare_terms(const void *a, const void *b, void *arg)
 {
     const Terms *t = arg;
-    const Term *x = &t->terms[*(const uint32_t *)a], *y = &t->terms[*(const uint32_t *)b];
+    const Place *p = a, *q = b;
+    if (p->prefix != q->prefix)
+        return p->prefix < q->prefix ? -1 : 1;
+    const Term *x = &t->terms[p->term], *y = &t->terms[q->term];
     return term_compare(t->text.p + x->offset, x->length, t->text.p + y->offset, y->length);
+}
+
+static void sort_terms(Terms *t)
+{
+    t->order = xrealloc(t->order, t->term_count * sizeof *t->order);
+    for (uint32_t i = 0; i < t->term_count; i++)
+        t->order[i] = (Place){prefix_of(t->text.p + t->terms[i].offset, t->terms[i].length), i};
+    qsort_r(t->order, t->term_count, sizeof *t->order, compare_terms, t);
 }
 
 static int compare_postings(const void *a, const void *b)
@@ -165,72 +191,95 @@ static int compare_postings(const void *a, const void *b)
     const Posting *x = a, *y = b;
     if (x->record != y->record)
         return x->record < y->record ? -1 : 1;
-    return (x->field > y->field) - (x->field < y->field);
+    if (x->field != y->field)
+        return x->field < y->field ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
 }
 
-static int compare_positions(const void *a, const void *b)
+static uint32_t run_end(const Posting *p, uint32_t from, uint32_t n)
 {
-    const Posting *x = a, *y = b;
-    int c = compare_postings(a, b);
-    return c ? c : (x->number > y->number) - (x->number < y->number);
+    uint32_t i = from + 1;
+    while (i < n && compare_postings(&p[i - 1], &p[i]) <= 0)
+        i++;
+    return i;
 }
 
-static void sort_positions(Posting *p, uint32_t n)
+/* Where p[middle] belongs in the sorted p[0] to p[middle - 1]: near their end, so it is looked for from
+ * there. */
+static uint32_t place_of(const Posting *p, uint32_t middle)
 {
-    bool sorted = true;
-    for (uint32_t i = 1; i < n && sorted; i++)
-        sorted = compare_positions(&p[i - 1], &p[i]) <= 0;
-    if (!sorted)
-        qsort(p, n, sizeof *p, compare_positions);
-}
-
-/* Records mostly come in order already: then this is one pass. Returns the count after equal ones are added
- * up. */
-static uint32_t sort_counts(Posting *p, uint32_t n)
-{
-    bool sorted = true, unique = true;
-    for (uint32_t i = 1; i < n && sorted; i++) {
-        int c = compare_postings(&p[i - 1], &p[i]);
-        sorted = c <= 0;
-        unique = unique && c < 0;
+    uint32_t step = 1, to = middle;
+    while (step < middle && compare_postings(&p[middle - step], &p[middle]) > 0) {
+        to = middle - step;
+        step *= 2;
     }
-    if (sorted && unique)
-        return n;
-    if (!sorted)
+    uint32_t from = step < middle ? middle - step : 0;
+    while (from < to) {
+        uint32_t half = from + (to - from) / 2;
+        if (compare_postings(&p[half], &p[middle]) > 0)
+            to = half;
+        else
+            from = half + 1;
+    }
+    return to;
+}
+
+static void merge_runs(Posting *p, uint32_t middle, uint32_t end, Posting *scratch)
+{
+    uint32_t a = 0, b = middle, n = 0;
+    while (a < middle && b < end)
+        scratch[n++] = compare_postings(&p[b], &p[a]) < 0 ? p[b++] : p[a++];
+    memcpy(scratch + n, p + a, (middle - a) * sizeof *p);
+    memcpy(p, scratch, (n + middle - a) * sizeof *p);
+}
+
+/* The fields of a range of records are read one after the other, each in the order of the records: runs that
+ * reach back over one range at most. In any other order merging soon costs more than sorting. */
+static void sort_postings(Posting *p, uint32_t n, Posting *scratch)
+{
+    enum { TIMES = 8 };
+    uint32_t sorted = run_end(p, 0, n);
+    for (uint64_t moved = 0; sorted < n && moved < (uint64_t)n * TIMES;) {
+        uint32_t from = place_of(p, sorted), end = run_end(p, sorted, n);
+        merge_runs(p + from, sorted - from, end - from, scratch);
+        moved += end - from;
+        sorted = end;
+    }
+    if (sorted < n)
         qsort(p, n, sizeof *p, compare_postings);
+}
+
+/* Returns the count after those of one record and field are added up. */
+static uint32_t add_up(Posting *p, uint32_t n)
+{
     uint32_t kept = 0;
     for (uint32_t i = 1; i < n; i++) {
-        if (compare_postings(&p[kept], &p[i])) {
+        if (p[kept].record != p[i].record || p[kept].field != p[i].field)
             p[++kept] = p[i];
-            continue;
-        }
-        p[kept].number = posting_add_numbers(p[kept].number, p[i].number) & POSTING_MAX_NUMBER;
+        else
+            p[kept].number = posting_add_numbers(p[kept].number, p[i].number) & POSTING_MAX_NUMBER;
     }
     return kept + 1;
 }
 
 void terms_sort(Terms *t)
 {
-    t->order = xrealloc(t->order, t->term_count * sizeof *t->order);
-    for (uint32_t i = 0; i < t->term_count; i++)
-        t->order[i] = i;
-    qsort_r(t->order, t->term_count, sizeof *t->order, compare_terms, t);
-
+    sort_terms(t);
     t->sorted = xrealloc(t->sorted, t->posting_count * sizeof *t->sorted);
     uint32_t first = 0;
     for (uint32_t i = 0; i < t->term_count; i++) {
-        Term *term = &t->terms[t->order[i]];
+        Term *term = &t->terms[t->order[i].term];
         term->first = term->last = first;
         first += term->count;
     }
     for (uint32_t i = 0; i < t->posting_count; i++)
         t->sorted[t->terms[t->postings[i].term].last++] = t->postings[i];
+    /* Those in the order of reading are done with: room for merging. */
     for (uint32_t i = 0; i < t->term_count; i++) {
         Term *term = &t->terms[i];
+        sort_postings(t->sorted + term->first, term->count, t->postings);
         if (t->kind == POSTING_COUNTS)
-            term->count = sort_counts(t->sorted + term->first, term->count);
-        else
-            sort_positions(t->sorted + term->first, term->count);
+            term->count = add_up(t->sorted + term->first, term->count);
     }
 }
 
@@ -242,7 +291,7 @@ size_t terms_count(const Terms *t)
 void terms_at(const Terms *t, size_t i, const char **ret_term, size_t *ret_n, const Posting **ret_postings,
               size_t *ret_count)
 {
-    const Term *term = &t->terms[t->order[i]];
+    const Term *term = &t->terms[t->order[i].term];
     *ret_term = t->text.p + term->offset;
     *ret_n = term->length;
     *ret_postings = t->sorted + term->first;

@@ -10,7 +10,7 @@
 #include <unicode/unorm2.h>
 #include <unicode/utext.h>
 
-#include "common/file/codec.h"
+#include "common/file/crc.h"
 #include "replica-agent/index/fold.h"
 
 /* A longer word is cut before it is folded: 64 characters remain in any script, marks and what is left out of
@@ -369,7 +369,7 @@ static uint32_t word_rules_crc(void)
     AUTOFREE uint8_t *rules = xcalloc(1, n > 0 ? (size_t)n : 1);
     n = n > 0 ? ubrk_getBinaryRules(words, rules, n, &status) : 0;
     ubrk_close(words);
-    return codec_crc32(0, rules, n > 0 ? (size_t)n : 0);
+    return crc_of(0, rules, n > 0 ? (size_t)n : 0);
 }
 
 static void write_version(void)

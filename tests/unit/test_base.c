@@ -126,7 +126,23 @@ static void json_errors_name_the_field(void **state)
 static void digits(void **state)
 {
     (void)state;
-    static const uint64_t values[] = {0, 7, 10, 99, 100, 101, 12345, 4294967295u, 10000000000u, UINT64_MAX};
+    static const uint64_t values[] = {0,
+                                      7,
+                                      10,
+                                      99,
+                                      100,
+                                      101,
+                                      9999,
+                                      10000,
+                                      12345,
+                                      99999999,
+                                      100000000,
+                                      100000001,
+                                      4294967295u,
+                                      9999999999999999u,
+                                      10000000000000000u,
+                                      10000000000u,
+                                      UINT64_MAX};
     for (size_t i = 0; i < COUNT(values); i++) {
         char got[21] = "", want[21];
         snprintf(want, sizeof want, "%llu", (unsigned long long)values[i]);

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "common/db/rowsum.h"
-#include "common/file/gz.h"
+#include "common/file/crc.h"
 
 static void sums_do_not_depend_on_order(void **state)
 {
@@ -85,9 +85,48 @@ static void moved_borders_and_null_change_the_sum(void **state)
 static void crc_is_the_usual_one(void **state)
 {
     (void)state;
-    assert_int_equal(gz_crc32(0, "123456789", 9), 0xcbf43926);
-    assert_int_equal(gz_crc32(gz_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
-    assert_int_equal(gz_crc32(0, "", 0), 0);
+    assert_int_equal(crc_of(0, "123456789", 9), 0xcbf43926);
+    assert_int_equal(crc_of(crc_of(0, "1234", 4), "56789", 5), 0xcbf43926);
+    assert_int_equal(crc_of(0, "", 0), 0);
+}
+
+/* Each kernel at each length and place, in one piece and in two, against the sum bit by bit. */
+static void kernels_are_the_same(void **state)
+{
+    (void)state;
+    unsigned char bytes[700];
+    uint32_t seed = 7, plain = ~0u;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        uint32_t want = ~plain;
+        assert_int_equal(crc_of(0, bytes, n), want);
+        assert_int_equal(crc_short.run(0, bytes, n), want);
+        assert_int_equal(crc_long.run(0, bytes, n), want);
+        assert_int_equal(crc_short.run(crc_long.run(0, bytes, n / 3), bytes + n / 3, n - n / 3), want);
+        plain ^= n < sizeof bytes ? bytes[n] : 0;
+        for (int bit = 0; bit < 8; bit++)
+            plain = plain >> 1 ^ (plain & 1 ? 0xEDB88320u : 0);
+    }
+    assert_true(crc_long_from() >= 16 && crc_long_from() <= 1024);
+}
+
+/* The row's text as the header describes it, written out; values whose CRC has few digits among them. */
+static void fields_are_summed_as_their_text(void **state)
+{
+    (void)state;
+    AUTOFREE char *text = xcalloc(1, 10200);
+    size_t few_digits = 0;
+    for (uint32_t i = 0; i < 40000; i++) {
+        size_t n = i < 39000 ? (size_t)snprintf(text, 100, "%u", i * 7919u) : i * 7919u % 10200;
+        uint32_t crc = crc_of(0, text, n);
+        few_digits += crc < 100000000;
+        AUTOFREE char *row = xasprintf("N;%u,%zu;%u,%zu;", crc, n, crc, n);
+        RowSum sum = {0};
+        rowsum_add(&sum, (RowSumField[]){{NULL, 0}, {text, n}, {text, n}}, 3);
+        assert_int_equal(sum.sum, crc_of(0, row, strlen(row)));
+    }
+    assert_true(few_digits > 100);
 }
 
 static void sql_quotes_names(void **state)
@@ -112,6 +151,8 @@ int main(void)
         cmocka_unit_test(many_rows_sum_up_alike),
         cmocka_unit_test(moved_borders_and_null_change_the_sum),
         cmocka_unit_test(crc_is_the_usual_one),
+        cmocka_unit_test(kernels_are_the_same),
+        cmocka_unit_test(fields_are_summed_as_their_text),
         cmocka_unit_test(sql_quotes_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

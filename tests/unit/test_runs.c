@@ -285,6 +285,35 @@ static void so_many_positions_are_kept(void **state)
     terms_free(terms);
 }
 
+/* Fields of ranges one after the other, ranges out of order, all the wrong way round: however they were read.
+ */
+static void postings_are_sorted_from_any_order(void **state)
+{
+    (void)state;
+    enum { RANGE = 7, N = 700 };
+    for (int way = 0; way < 3; way++) {
+        Terms *t = terms_new(POSTING_POSITIONS, 1 << 24);
+        for (int i = 0; i < N; i++)
+            for (unsigned field = 1; field <= 2; field++) {
+                int at = way == 2 ? N - 1 - i : way == 1 ? (i + 350) % N : i;
+                int within = at % (2 * RANGE), record = at / (2 * RANGE) * RANGE + within % RANGE;
+                if ((unsigned)within / RANGE + 1 == field)
+                    terms_add(t, "a", 1, record, field, 1);
+            }
+        terms_sort(t);
+        const char *term;
+        const Posting *p;
+        size_t n, count;
+        terms_at(t, 0, &term, &n, &p, &count);
+        assert_int_equal(count, N);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(p[i].record, i / 2);
+            assert_int_equal(p[i].field, 1 + i % 2);
+        }
+        terms_free(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
         cmocka_unit_test(positions_of_several_runs_come_in_order),
         cmocka_unit_test(parts_are_about_equal),
         cmocka_unit_test(so_many_positions_are_kept),
+        cmocka_unit_test(postings_are_sorted_from_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
