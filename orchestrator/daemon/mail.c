@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/subprocess.h"
+#include "common/db/work.h"
 #include "common/file/fs.h"
 #include "orchestrator/core/mail_plan.h"
 
@@ -24,13 +22,22 @@ struct Mail {
     size_t sending; /* lines of the message under way */
     int64_t sending_left_out;
     MailTimes times;
-    pid_t child;
-    int fd; /* pidfd of the child */
-    bool timed_out;
-    bool told; /* that none goes out */
-    struct event *due, *ended, *timeout;
+    bool busy;
+    bool reported; /* that none goes out */
+    WorkPool *pool;
+    atomic_bool cancel; /* the coordinator stops */
+    struct event *due;
     int64_t sent, failed;
 };
+
+/* A message under way. */
+typedef struct Sending {
+    Mail *m;
+    char *program, *message, *log;
+    StrList args;
+    bool ok;
+    Err err;
+} Sending;
 
 static char *file_of(const Mail *m, const char *name)
 {
@@ -51,7 +58,7 @@ static void arm(Mail *m)
 {
     MailRules r = rules_of(m->c);
     int64_t now = clock_mono_ms(), due = mail_due_ms(&m->times, &r, now);
-    if (!due || m->child)
+    if (!due || m->busy)
         return;
     int64_t ms = due > now ? due - now : 1;
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
@@ -112,24 +119,11 @@ static void drop_lines(Mail *m, size_t n)
 
 /* ---- sending ---------------------------------------------------------------------------------------- */
 
-static char *last_words(const Mail *m)
-{
-    Err ignored;
-    AUTO(str_done) Str text = STR_INIT;
-    AUTOFREE char *path = file_of(m, "mail.log");
-    if (!fs_read(path, 1000, &text, &ignored) || !text.len)
-        return xstrdup("");
-    for (char *p = text.p; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
-    return xasprintf(": %s", text.p);
-}
-
 static void went(Mail *m)
 {
     int64_t now = clock_mono_ms();
     m->sent++;
-    m->told = false;
+    m->reported = false;
     drop_lines(m, m->sending);
     m->left_out -= m->sending_left_out;
     mail_note_sent(&m->times, now);
@@ -143,52 +137,47 @@ static void failed(Mail *m, const char *why)
 {
     m->failed++;
     m->times.not_before_ms = clock_mono_ms() + m->c->conf.mail.batch_ms;
-    if (!m->told)
+    if (!m->reported)
         events_add(m->c, "warn", "mail", 0, NULL, NULL,
-                   "a mail could not be sent, it is tried again until it goes: %s %s",
-                   m->c->conf.mail.program, why);
-    m->told = true;
+                   "a mail could not be sent, it is tried again until it goes: %s", why);
+    m->reported = true;
 }
 
-static void stop_watching(Mail *m)
+static void in_worker(void *arg)
 {
-    event_del(m->timeout);
-    if (m->ended)
-        event_free(STEAL(m->ended));
-    close(m->fd);
-    m->fd = -1;
-    m->child = 0;
+    Sending *s = arg;
+    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", NULL};
+    s->ok = subprocess_do(&(Subprocess){.program = s->program,
+                                        .args = &s->args,
+                                        .env = env,
+                                        .input = s->message,
+                                        .log = s->log,
+                                        .timeout_ms = TIMEOUT_MS,
+                                        .cancel = &s->m->cancel},
+                          &s->err);
 }
 
-static void on_ended(evutil_socket_t fd, short what, void *arg)
+static void sending_free(Sending *s)
 {
-    (void)fd;
-    (void)what;
-    Mail *m = arg;
-    int status = 0;
-    if (waitpid(m->child, &status, WNOHANG) == 0)
-        return;
-    stop_watching(m);
-    AUTOFREE char *words = last_words(m);
-    AUTOFREE char *why =
-        m->timed_out          ? xasprintf("did not end within %d s%s", TIMEOUT_MS / 1000, words)
-        : WIFSIGNALED(status) ? xasprintf("was killed by signal %d%s", WTERMSIG(status), words)
-        : WEXITSTATUS(status) ? xasprintf("ended with status %d%s", WEXITSTATUS(status), words)
-                              : NULL;
-    if (why)
-        failed(m, why);
-    else
+    free(s->program);
+    free(s->message);
+    free(s->log);
+    strlist_done(&s->args);
+    free(s);
+}
+
+static void in_loop(void *arg)
+{
+    Sending *s = arg;
+    Mail *m = s->m;
+    m->busy = false;
+    if (s->ok)
         went(m);
-    arm(m);
-}
-
-static void on_timeout(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    Mail *m = arg;
-    m->timed_out = true;
-    kill(-m->child, SIGKILL);
+    else if (!atomic_load(&m->cancel))
+        failed(m, s->err.text);
+    sending_free(s);
+    if (!atomic_load(&m->cancel))
+        arm(m);
 }
 
 static bool write_message(Mail *m, const char *path, Err *err)
@@ -201,35 +190,15 @@ static bool write_message(Mail *m, const char *path, Err *err)
     return fs_replace(path, text.p, text.len, 0600, err);
 }
 
-static bool start(Mail *m, const char *message, Err *err)
+static Sending *sending_new(Mail *m)
 {
-    const StrList *args = &m->c->conf.mail.args;
-    AUTOFREE char *log = file_of(m, "mail.log");
-    AUTOFREE char **argv = xcalloc(args->n + 2, sizeof *argv);
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, defaults;
-    argv[0] = m->c->conf.mail.program;
-    for (size_t i = 0; i < args->n; i++)
-        argv[i + 1] = args->v[i];
-    sigemptyset(&none);
-    sigfillset(&defaults);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, message, O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&files, 1, 2);
-    posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    static char *env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C.UTF-8", NULL};
-    int rc = posix_spawn(&m->child, argv[0], &files, &attr, argv, env);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    if (rc)
-        m->child = 0;
-    return rc == 0 || err_errno(err, rc, "start");
+    Sending *s = NEW(Sending);
+    s->m = m;
+    s->program = xstrdup(m->c->conf.mail.program);
+    s->message = file_of(m, "mail.message");
+    s->log = file_of(m, "mail.log");
+    strlist_add_all(&s->args, &m->c->conf.mail.args);
+    return s;
 }
 
 static void send_mail(evutil_socket_t fd, short what, void *arg)
@@ -238,20 +207,16 @@ static void send_mail(evutil_socket_t fd, short what, void *arg)
     (void)what;
     Mail *m = arg;
     Err err;
-    AUTOFREE char *message = file_of(m, "mail.message");
-    if (m->child || (!m->lines.n && !m->left_out) || !is_on(m->c))
+    if (m->busy || (!m->lines.n && !m->left_out) || !is_on(m->c))
         return;
-    m->timed_out = false;
-    if (!write_message(m, message, &err) || !start(m, message, &err)) {
-        failed(m, err.text);
-        arm(m);
+    Sending *s = sending_new(m);
+    m->busy =
+        write_message(m, s->message, &err) && work_submit(m->pool, (WorkJob){in_worker, in_loop, s}, &err);
+    if (m->busy)
         return;
-    }
-    m->fd = (int)syscall(SYS_pidfd_open, m->child, 0);
-    m->ended = event_new(m->c->base, m->fd, EV_READ | EV_PERSIST, on_ended, m);
-    event_add(m->ended, NULL);
-    struct timeval tv = {TIMEOUT_MS / 1000, 0};
-    event_add(m->timeout, &tv);
+    sending_free(s);
+    failed(m, err.text);
+    arm(m);
 }
 
 /* ---- from outside ----------------------------------------------------------------------------------- */
@@ -289,24 +254,22 @@ void mail_open(Coord *c)
 {
     Mail *m = NEW(Mail);
     m->c = c;
-    m->fd = -1;
+    m->pool = work_new(c->base, "mail", 1, 1);
     m->due = evtimer_new(c->base, send_mail, m);
-    m->timeout = evtimer_new(c->base, on_timeout, m);
     c->mail = m;
     read_queue(m);
     arm(m);
 }
 
-/* A mail under way goes on without us; what is in it is sent once more by the next coordinator. */
+/* A mail under way is given up; the next coordinator sends what is in it. */
 void mail_close(Coord *c)
 {
     Mail *m = STEAL(c->mail);
     if (!m)
         return;
-    if (m->child)
-        stop_watching(m);
+    atomic_store(&m->cancel, true);
+    work_free(m->pool);
     event_free(m->due);
-    event_free(m->timeout);
     strlist_done(&m->lines);
     free(m);
 }

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hooks.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/file/fs.h"
-#include "replica-agent/host/proc.h"
+#include "common/base/subprocess.h"
 #include "store.h"
 
-enum { RETRY_MS = 5000, MAX_TRIES = 3, WORDS = 400, ENV_MAX = 10 };
+enum { RETRY_MS = 5000, MAX_TRIES = 3, ENV_MAX = 10 };
 
 typedef struct Call {
     Agent *a;
@@ -41,69 +31,14 @@ static const WireField journal_fields[] = {
 /* ---- running one, in a worker ---------------------------------------------------------------------------
  */
 
-static bool start(const Call *c, pid_t *ret, Err *err)
-{
-    char *argv[] = {c->program, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigfillset(&defaults);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, c->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&files, 1, 2);
-    posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int rc = posix_spawn(ret, c->program, &files, &attr, argv, (char *const *)c->env);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    return rc == 0 || err_errno(err, rc, "start %s", c->program);
-}
-
-static char *last_words(const Call *c)
-{
-    Err ignored;
-    AUTO(str_done) Str text = STR_INIT;
-    if (!fs_read(c->log, 1 << 16, &text, &ignored) || !text.len)
-        return xstrdup("");
-    char *tail = text.p + (text.len > WORDS ? text.len - WORDS : 0);
-    for (char *p = tail; *p; p++)
-        if ((unsigned char)*p < ' ')
-            *p = ' ';
-    return xasprintf(": %s", tail);
-}
-
-static bool await(Call *c, pid_t pid)
-{
-    int fd = proc_open(pid), status = 0;
-    struct pollfd p = {fd, POLLIN, 0};
-    bool ended = fd >= 0 && poll(&p, 1, (int)c->timeout_ms) == 1;
-    if (!ended)
-        kill(-pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    proc_kill_session(pid, 0); /* what it may have left */
-    if (fd >= 0)
-        close(fd);
-    AUTOFREE char *words = last_words(c);
-    if (!ended)
-        return err_set(&c->err, ERR_TIMEOUT, 0, "%s did not end within %lld s%s", c->program,
-                       (long long)c->timeout_ms / 1000, words);
-    if (WIFSIGNALED(status))
-        return err_set(&c->err, ERR_REFUSED, 0, "%s was killed by signal %d%s", c->program, WTERMSIG(status),
-                       words);
-    return WEXITSTATUS(status) == 0 || err_set(&c->err, ERR_REFUSED, 0, "%s ended with status %d%s",
-                                               c->program, WEXITSTATUS(status), words);
-}
-
 static void in_worker(void *arg)
 {
     Call *c = arg;
-    pid_t pid;
-    c->ok = start(c, &pid, &c->err) && await(c, pid);
+    c->ok = subprocess_do(&(Subprocess){.program = c->program,
+                                        .env = (const char *const *)c->env,
+                                        .log = c->log,
+                                        .timeout_ms = c->timeout_ms},
+                          &c->err);
 }
 
 static void call_free(Call *c)

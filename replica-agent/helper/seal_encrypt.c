@@ -21,7 +21,8 @@ static bool encrypt(const Encryptor *e, const char *from, const char *to, Err *e
         return err_errno(err, errno, "read %s", from);
     int out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool ok = out >= 0 || err_errno(err, errno, "write %s", tmp);
-    ok = ok && (subprocess_run(e->program, e->args, in, out, err) || err_prefix(err, "%s", from));
+    Subprocess program = {.program = e->program, .args = e->args, .kept = true, .in = in, .out = out};
+    ok = ok && (subprocess_do(&program, err) || err_prefix(err, "%s", from));
     struct stat clear, secret;
     if (ok && fstat(in, &clear) == 0 && fstat(out, &secret) == 0 && clear.st_size && !secret.st_size)
         ok = err_set(err, ERR_IO, 0, "%s: %s gave nothing for %lld bytes", from, e->program,

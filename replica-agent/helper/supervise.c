@@ -20,9 +20,9 @@
 #include "capture.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/file/fs.h"
 #include "common/wire/progress.h"
-#include "replica-agent/host/proc.h"
 #include "supervise_child.h"
 
 enum {

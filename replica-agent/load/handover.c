@@ -12,7 +12,7 @@ static bool run_program(const Bundle *b, const char *program, const StrList *arg
     AUTOFREE char *folder = realpath(b->folder, NULL);
     setenv("SIDING_RESULT_DIR", folder ? folder : b->folder, 1);
     setenv("SIDING_GTID", b->gtid, 1);
-    return subprocess_run(program, args, -1, -1, err);
+    return subprocess_do(&(Subprocess){.program = program, .args = args, .kept = true}, err);
 }
 
 static bool is_done(const DbTarget *target, const char *run, bool *ret, Err *err)
