@@ -8,6 +8,7 @@
 #include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/prom.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
 
@@ -234,7 +235,7 @@ static void get_health(HttpRequest *req, void *context)
 static void get_metrics(HttpRequest *req, void *context)
 {
     AUTOFREE char *text = metrics_text(context);
-    http_reply_text(req, 200, "text/plain; version=0.0.4", text, strlen(text));
+    http_reply_text(req, 200, PROM_CONTENT_TYPE, text, strlen(text));
 }
 
 /* ---- table ----------------------------------------------------------------------------------------- */

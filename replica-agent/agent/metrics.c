@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "common/base/clock.h"
+#include "common/base/prom.h"
 
 static double server_up(const Agent *a)
 {
@@ -171,42 +172,29 @@ static const struct {
      coordinator_age},
 };
 
-static void counter(Str *out, const Agent *a, const char *name, const char *label, const char *value,
-                    int64_t n)
-{
-    str_addf(out, "%s{node=\"%s\"", name, a->conf.node);
-    if (label)
-        str_addf(out, ",%s=\"%s\"", label, value);
-    str_addf(out, "} %lld\n", (long long)n);
-}
-
-static void counter_head(Str *out, const char *name, const char *help)
-{
-    str_addf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
-}
-
-static void counters(const Agent *a, Str *out)
+static void counters(const Agent *a, Prom *m)
 {
     static const char *const levels[] = {"info", "warn", "error"};
-    counter_head(out, "siding_guard_hits_total", "Limits reached, since the start.");
+    const char *node = a->conf.node;
     for (GuardCause c = 0; c < GUARD_CAUSES; c++)
-        counter(out, a, "siding_guard_hits_total", "limit", guard_cause_name(c), a->guard.hits[c]);
-    counter_head(out, "siding_events_total", "Events by level, since the start.");
+        prom_one(m, "siding_guard_hits_total", PROM_COUNTER, "Limits reached, since the start.",
+                 (double)a->guard.hits[c], PROM_LABELS("node", node, "limit", guard_cause_name(c)));
     for (size_t i = 0; i < COUNT(levels); i++)
-        counter(out, a, "siding_events_total", "level", levels[i], a->tell.told[i]);
-    counter_head(out, "siding_events_dropped_total",
-                 "Events pushed out before the coordinator fetched them.");
-    counter(out, a, "siding_events_dropped_total", NULL, NULL, a->tell.dropped);
-    counter_head(out, "siding_ballast_removed_total", "Times the ballast had to go.");
-    counter(out, a, "siding_ballast_removed_total", NULL, NULL, a->guard.ballast_removed);
+        prom_one(m, "siding_events_total", PROM_COUNTER, "Events by level, since the start.",
+                 (double)a->tell.told[i], PROM_LABELS("node", node, "level", levels[i]));
+    prom_one(m, "siding_events_dropped_total", PROM_COUNTER,
+             "Events pushed out before the coordinator fetched them.", (double)a->tell.dropped,
+             PROM_LABELS("node", node));
+    prom_one(m, "siding_ballast_removed_total", PROM_COUNTER, "Times the ballast had to go.",
+             (double)a->guard.ballast_removed, PROM_LABELS("node", node));
 }
 
 char *metrics_text(const Agent *a)
 {
-    AUTO(str_done) Str out = STR_INIT;
+    AUTO(prom_done) Prom m = {0};
     for (size_t i = 0; i < COUNT(rows); i++)
-        str_addf(&out, "# HELP %s %s\n# TYPE %s gauge\n%s{node=\"%s\"} %.15g\n", rows[i].name, rows[i].help,
-                 rows[i].name, rows[i].name, a->conf.node, rows[i].value(a));
-    counters(a, &out);
-    return str_take(&out);
+        prom_one(&m, rows[i].name, PROM_GAUGE, rows[i].help, rows[i].value(a),
+                 PROM_LABELS("node", a->conf.node));
+    counters(a, &m);
+    return str_take(&m.text);
 }
