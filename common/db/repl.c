@@ -185,14 +185,17 @@ bool repl_wait_applied(Db *db, const char *gtid, int64_t timeout_ms, bool *ret, 
 {
     AUTO(str_done) Str sql = STR_INIT;
     flavor(db)->wait_applied(&sql, gtid, (double)timeout_ms / 1000);
-    int64_t answer, before = db_timeout(db), margin_ms = 5000;
+    AUTOFREE char *answer = NULL;
+    int64_t before = db_timeout(db), margin_ms = 5000;
     if (before && before < timeout_ms + margin_ms)
         db_set_timeout(db, timeout_ms + margin_ms);
-    bool ok = db_value_int(db, &answer, err, sql.p, "");
+    bool ok = db_value(db, &answer, err, sql.p, "");
     db_set_timeout(db, before);
     if (!ok)
         return false;
-    *ret = answer == 0;
+    if (!answer)
+        return err_set(err, ERR_DB, 0, "the server cannot wait for the position %.300s", gtid);
+    *ret = str_eq(answer, "0");
     return true;
 }
 

@@ -4,8 +4,9 @@
  * what it saw and what it has left in the server. It decides nothing that core/ decides, knows no agent and
  * keeps nothing. Nothing it does gets a GTID of its own.
  *
- * In: owned by whoever made it, freed by op_NAME_in_done; read, never changed. Out: zeroed by the caller
- * before, freed by op_NAME_out_done, whatever the result. Returns whether the result is OP_DONE.
+ * In: owned by whoever made it, freed by NAME_in_done; read, never changed. Out: zeroed by the caller
+ * before, freed by NAME_out_done, whatever the result; `err` says why it is not OP_DONE, and counts for
+ * nothing otherwise. Returns whether it is.
  */
 #pragma once
 

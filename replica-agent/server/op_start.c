@@ -145,14 +145,17 @@ static bool exec_as_rescuer(const StartIn *in, const char *sql, Err *err)
 
 static bool start_both(const StartIn *in, Db *db, Err *err)
 {
-    if (repl_start_both_purging(db, err))
+    Err first;
+    if (repl_start_both_purging(db, &first))
         return true;
-    if (!repl_relay_is_broken(db, err))
+    if (!repl_relay_is_broken(db, &first)) {
+        *err = first;
         return false;
+    }
     log_warn(
         "%s: a kill has left the relay files and the server's notes of them apart; all that they held is "
         "applied, they are begun anew",
-        err->text);
+        first.text);
     return exec_as_rescuer(in, op_flavor(db)->relay_reset_sql, err) && repl_start_both_purging(db, err);
 }
 
