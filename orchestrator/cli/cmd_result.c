@@ -61,7 +61,7 @@ static CLI_RUN(run_list)
     (void)rest;
     if (!api_get(cli, path, &j, err))
         return false;
-    table_head(&t, "lllllrrr", head);
+    table_head(&t, "xllxxrrrxl", head);
     for (size_t i = 0; i < json_array_size(j); i++)
         list_row(&t, json_array_get(j, i));
     table_write(&t, out_width(STDOUT_FILENO), &text);
@@ -87,7 +87,7 @@ static void show_files(const json_t *manifest, Str *out)
     static const char *const head[] = {"FILE", "ROWS", "SIZE", "COMPRESSED", "SHA256", NULL};
     const json_t *files = json_object_get(manifest, "files");
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "lrrr", head);
+    table_head(&t, "xrrrx", head);
     for (size_t i = 0; i < json_array_size(files); i++) {
         const json_t *f = json_array_get(files, i);
         char rows[OUT_TEXT], bytes[OUT_TEXT], packed[OUT_TEXT];
@@ -107,7 +107,7 @@ static CLI_RUN(run_show)
     const ResultOptions *o = options;
     AUTOJSON json_t *j = NULL;
     AUTO(str_done) Str text = STR_INIT;
-    AUTO(table_done) Table t = TABLE_INIT;
+    AUTO(table_done) Table t = {.align = "xx"};
     (void)rest;
     if (!api_get_result(cli, words->v[0], o->node, &j, err))
         return false;

@@ -73,7 +73,7 @@ static CLI_RUN(run_show)
     if (!cli_task_id(words->v[0], &id, NULL, err) || !api_task(cli, id, &t, &j, err))
         return false;
     AUTO(str_done) Str text = STR_INIT;
-    view_task(&t, clock_wall_ms(), &text);
+    view_task(&t, clock_wall_ms(), out_width(STDOUT_FILENO), &text);
     if (cli->json)
         out_json(j);
     else

@@ -92,7 +92,7 @@ static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *
 {
     static const char *const head[] = {"RUN", "JOB", "STATE", "ON", "PROGRESS", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "", head);
+    table_head(&t, "xlxlw", head);
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *task = (const Task *)tasks->v + i;
         const Run *r = view_last_run(task);
@@ -129,7 +129,7 @@ void view_tasks(const WireList *tasks, size_t width, Str *out)
     static const char *const head[] = {"ID",      "NAME",  "KIND",   "PRI", "USER",
                                        "RUNTIME", "STATE", "REMARK", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "rllr", head);
+    table_head(&t, "rllrlxxw", head);
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *k = (const Task *)tasks->v + i;
         char id[24], priority[24], at[OUT_TEXT];
@@ -204,9 +204,9 @@ static void pair_run(Table *t, const Run *r, int64_t now_ms)
     pair(t, "  error", r->error);
 }
 
-void view_task(const Task *k, int64_t now_ms, Str *out)
+void view_task(const Task *k, int64_t now_ms, size_t width, Str *out)
 {
-    AUTO(table_done) Table t = TABLE_INIT;
+    AUTO(table_done) Table t = {.align = "xw"};
     AUTOFREE char *args = joined(&k->args);
     pair_int(&t, "task", k->id);
     pair(&t, "name", k->name);
@@ -226,7 +226,7 @@ void view_task(const Task *k, int64_t now_ms, Str *out)
     pair_time(&t, "finished", k->finished_at);
     for (size_t i = 0; i < k->runs.n; i++)
         pair_run(&t, (const Run *)k->runs.v + i, now_ms);
-    table_write(&t, 0, out);
+    table_write(&t, width, out);
 }
 
 /* ---- nodes -------------------------------------------------------------------------------------------- */
@@ -281,7 +281,7 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
 {
     static const char *const head[] = {"NODE", "ROLE", "STATE", "LAG", "POSITION", "LEASE", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "", head);
+    table_head(&t, "xxxllw", head);
     for (size_t i = 0; i < nodes->n; i++) {
         const Node *n = (const Node *)nodes->v + i;
         const ServerState *s = &n->agent.server;
@@ -341,7 +341,7 @@ static void view_queue(const WireList *tasks, size_t width, Str *out)
 
 static void view_events(const json_t *events, size_t width, Str *out)
 {
-    AUTO(table_done) Table t = TABLE_INIT;
+    AUTO(table_done) Table t = {.align = "xxw"};
     for (size_t i = 0; i < json_array_size(events); i++) {
         const json_t *e = json_array_get(events, i);
         int64_t at = 0;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "view.h"
 
 enum { POLL_MS = 250, LOST_MS = 120000 };
@@ -21,7 +22,11 @@ static void say(Watch *w, const char *line)
 {
     if (w->bar) {
         size_t width = out_width(STDERR_FILENO);
-        fprintf(stderr, "\r\033[K%.*s", (int)(width > 1 ? width - 1 : 100), line);
+        AUTO(str_done) Str clean = STR_INIT;
+        AUTO(str_done) Str shown = STR_INIT;
+        text_clean(&clean, line);
+        text_cut(&shown, str_z(&clean), width > 1 ? width - 1 : 100);
+        fprintf(stderr, "\r\033[K%s", str_z(&shown));
         fflush(stderr);
         return;
     }
