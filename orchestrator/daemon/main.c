@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/opts.h"
+#include "common/net/sdnotify.h"
 #include "events.h"
 #include "holds.h"
 #include "journal.h"
@@ -42,6 +43,17 @@ static const Opt options[] = {
     {0},
 };
 
+static void tell_status(const Coord *c)
+{
+    const Agent *primary = state_primary_agent(c);
+    size_t active = 0;
+    for (size_t i = 0; i < c->n_entries; i++)
+        active += entry_is_active(c->entries[i]);
+    sdnotify_status("cluster %s, term %lld, primary %s; %zu tasks wait, %zu are under way",
+                    c->conf.cluster_name, (long long)c->journal.term, primary ? primary->name : "not known",
+                    c->n_entries - active, active);
+}
+
 static void step(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -59,6 +71,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     runs_step(c);
     retention_step(c);
     queue_save(c);
+    tell_status(c);
 }
 
 static void tick(evutil_socket_t fd, short what, void *arg)
@@ -195,7 +208,9 @@ static int serve(Coord *c)
         close_all(c);
         return status;
     }
+    sdnotify_begin(c->base);
     event_base_dispatch(c->base);
+    sdnotify_end();
     close_all(c);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
+#include "common/net/sdnotify.h"
 #include "copies.h"
 #include "kept.h"
 #include "replica-agent/helper/rescue.h"
@@ -79,6 +80,8 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
     a->seq += a->slight;
     a->slight = false;
     a->told_ms = clock_mono_ms();
+    sdnotify_status("%s of cluster %s: %s", a->conf.node, a->conf.cluster_name,
+                    a->pause.state == PAUSE_NONE ? "no pause" : pause_state_name(a->pause.state));
     api_news(a);
 }
 
@@ -223,7 +226,9 @@ static void run_loop(Agent *a)
     probe_begin(a);
     log_info("siding-agent " SIDING_VERSION " of %s in cluster %s, %zu jobs", a->conf.node,
              a->conf.cluster_name, a->jobs.n);
+    sdnotify_begin(a->base);
     event_base_dispatch(a->base);
+    sdnotify_end();
     a->stopping = true;
 }
 
