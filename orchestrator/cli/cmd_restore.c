@@ -11,9 +11,9 @@
 
 typedef struct RestoreOptions {
     CliCommon common;
-    char *node, *to, *fetch_to;
+    char *node, *to, *fetch_to, *definer, *defer_views;
     int64_t threads;
-    bool overwrite, no_binlog, no_verify;
+    bool overwrite, no_binlog, no_verify, skip_definer;
 } RestoreOptions;
 
 #define FIELD(name) offsetof(RestoreOptions, name)
@@ -26,6 +26,11 @@ static const Opt restore_options[] = {
     {"no-binlog", 0, OPT_FLAG, FIELD(no_binlog), .doc = "Keep it out of the server's binary log."},
     {"no-verify", 0, OPT_FLAG, FIELD(no_verify),
      .doc = "Do not compare the tables with the dump's checksums."},
+    {"skip-definer", 0, OPT_FLAG, FIELD(skip_definer),
+     .doc = "Views, triggers, routines and events become the restoring account's."},
+    {"definer", 0, OPT_STR, FIELD(definer), .arg = "USER@HOST", .doc = "They become this account's."},
+    {"defer-views", 0, OPT_STR, FIELD(defer_views), .arg = "FILE",
+     .doc = "Writes views that cannot be made into this file, and counts the restore as done."},
     {"fetch-to", 0, OPT_STR, FIELD(fetch_to), .arg = "DIR", .fallback = ".",
      .doc = "Where the dump is on another host: the folder that it is copied below. It stays there."},
     {"node", 0, OPT_STR, FIELD(node), .arg = "NODE",
@@ -79,6 +84,12 @@ static CLI_RUN(run_restore)
         strlist_add(&argv, "--no-binlog");
     if (o->no_verify)
         strlist_add(&argv, "--no-verify");
+    if (o->skip_definer)
+        strlist_add(&argv, "--skip-definer");
+    if (o->definer)
+        strlist_addf(&argv, "--definer=%s", o->definer);
+    if (o->defer_views)
+        strlist_addf(&argv, "--defer-views=%s", o->defer_views);
     strlist_add(&argv, path);
     execv(program, argv.v);
     return err_errno(err, errno, "run %s", program);

@@ -7,6 +7,9 @@
 #include "common/file/gz.h"
 #include "common/file/json.h"
 #include "common/file/sha256.h"
+#include "content.h"
+#include "filelist.h"
+#include "foreign.h"
 
 const char *folder_step_name(RestoreStep step)
 {
@@ -70,9 +73,13 @@ bool folder_classify(const char *name, RestoreFile *ret)
             continue;
         size_t n = strlen(plain) - strlen(endings[i].ending);
         ret->step = endings[i].step;
-        if (endings[i].of_table ? !split(plain, n, ret) : n == 0)
+        if (n == 0)
             return false;
-        if (!endings[i].of_table)
+        /* Some versions write the triggers of a whole database into one file. */
+        bool of_table = endings[i].of_table && split(plain, n, ret);
+        if (!of_table && endings[i].of_table && ret->step != STEP_TRIGGERS)
+            return false;
+        if (!of_table)
             ret->database = xstrndup(plain, n);
         ret->name = xstrdup(name);
         return true;
@@ -83,29 +90,19 @@ bool folder_classify(const char *name, RestoreFile *ret)
     return true;
 }
 
-char *folder_created_database(const char *text)
-{
-    const char *p = strstr(text, "CREATE DATABASE");
-    p = p ? strchr(p, '`') : NULL;
-    if (!p)
-        return NULL;
-    Str name = STR_INIT;
-    for (p++; *p && (*p != '`' || *++p == '`'); p++)
-        str_addc(&name, *p);
-    return str_take(&name);
-}
-
 /* ---- the folder ----------------------------------------------------------------------------------- */
 
-static bool read_text(const char *path, Str *ret, Err *err)
+bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err)
 {
+    enum { MOST = 1 << 16 };
+    AUTOFREE char *path = xasprintf("%s/%s", f->path, name);
     GzReader *in;
     char buffer[4096];
     size_t n = 1;
     bool ok;
     if (!gz_open(path, &in, err))
         return false;
-    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n)
+    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n && ret->len < MOST)
         str_add(ret, buffer, n);
     gz_close(in);
     return ok;
@@ -118,14 +115,15 @@ static bool name_databases(Folder *f, Err *err)
         if (strlist_has(&f->prefixes, file->database))
             continue;
         AUTO(str_done) Str text = STR_INIT;
-        AUTOFREE char *path = xasprintf("%s/%s", f->path, file->name), *name = NULL;
+        Content made = {0};
         if (file->step == STEP_DATABASES) {
-            if (!read_text(path, &text, err))
+            if (!folder_peek(f, file->name, &text, err))
                 return false;
-            name = folder_created_database(str_z(&text));
+            content_of_file(str_z(&text), &made);
         }
         strlist_add(&f->prefixes, file->database);
-        strlist_add(&f->databases, name ? name : file->database);
+        strlist_add(&f->databases, made.kind == CONTENT_DATABASE && made.name ? made.name : file->database);
+        content_done(&made);
     }
     return true;
 }
@@ -140,6 +138,15 @@ static int by_step(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static void file_done(RestoreFile *file)
+{
+    free(file->name);
+    free(file->database);
+    free(file->table);
+    free(file->real);
+    *file = (RestoreFile){0};
+}
+
 static bool list_files(Folder *f, Err *err)
 {
     AUTO(strlist_done) StrList names = STRLIST_INIT;
@@ -149,8 +156,8 @@ static bool list_files(Folder *f, Err *err)
     for (size_t i = 0; i < names.n; i++) {
         RestoreFile *file = &f->files[f->n_files];
         if (!folder_classify(names.v[i], file)) {
-            free(file->database);
-            free(file->table);
+            file_done(file);
+            strlist_add(&f->unknown, names.v[i]);
             continue;
         }
         AUTOFREE char *path = xasprintf("%s/%s", f->path, names.v[i]);
@@ -158,33 +165,69 @@ static bool list_files(Folder *f, Err *err)
         f->bytes += file->step == STEP_ROWS ? file->bytes : 0;
         f->n_files++;
     }
-    qsort(f->files, f->n_files, sizeof(RestoreFile), by_step);
     return true;
 }
 
+/* Of a result whose files were decrypted the manifest names others: the dump's own list counts. */
 static bool read_about(Folder *f, Err *err)
 {
     static const char *const names[] = {"manifest.json", "files.json"};
-    AUTOFREE char *metadata = xasprintf("%s/metadata", f->path);
-    char sum[65];
     for (size_t i = 0; i < COUNT(names) && !f->about; i++) {
         AUTOFREE char *path = xasprintf("%s/%s", f->path, names[i]);
         if (fs_exists(path) && !json_read_file(path, &f->about, err))
             return false;
+        if (*json_str(f->about, "encrypted")) {
+            json_decref(f->about);
+            f->about = NULL;
+        }
     }
+    return true;
+}
+
+static bool read_metadata(Folder *f, Err *err)
+{
+    AUTOFREE char *metadata = xasprintf("%s/metadata", f->path),
+                  *sealed = xasprintf("%s/.siding-sealed", f->path);
+    char sum[65];
     if (!fs_exists(metadata))
         return err_set(err, ERR_REFUSED, 0,
                        "%s is no whole dump: it has no file metadata, which is written last", f->path);
+    if (!f->about && fs_exists(sealed))
+        return err_set(err, ERR_CORRUPT, 0,
+                       "%s is a dump of siding-dump without its list of files: files.json is missing",
+                       f->path);
     if (!sha256_file(metadata, sum, err))
         return false;
     f->id = xstrndup(sum, 32);
     return true;
 }
 
+/* siding-restore needs none of the placeholders: it makes views in the order of their needs. */
+static void mark_stand_ins(Folder *f)
+{
+    AUTOJSON json_t *views = json_object();
+    for (size_t i = 0; i < f->n_files; i++) {
+        AUTOFREE char *stem =
+            xasprintf("%s.%s", f->files[i].database, f->files[i].table ? f->files[i].table : "");
+        if (f->files[i].step == STEP_VIEWS)
+            json_object_set_new(views, stem, json_true());
+    }
+    for (size_t i = 0; i < f->n_files; i++) {
+        AUTOFREE char *stem =
+            xasprintf("%s.%s", f->files[i].database, f->files[i].table ? f->files[i].table : "");
+        f->files[i].stand_in = f->files[i].step == STEP_TABLES && json_object_get(views, stem);
+    }
+}
+
 bool folder_open(const char *path, Folder *ret, Err *err)
 {
     Folder f = {.path = xstrdup(path)};
-    bool ok = list_files(&f, err) && read_about(&f, err) && name_databases(&f, err);
+    bool ok = read_about(&f, err) && read_metadata(&f, err) && list_files(&f, err);
+    if (ok)
+        ok = f.about ? filelist_check(&f, err) : foreign_resolve(&f, err);
+    qsort(f.files, f.n_files, sizeof(RestoreFile), by_step);
+    ok = ok && name_databases(&f, err);
+    mark_stand_ins(&f);
     if (ok && !f.n_files)
         ok = err_set(err, ERR_NOT_FOUND, 0, "%s holds no file of a dump", path);
     if (!ok) {
@@ -197,12 +240,10 @@ bool folder_open(const char *path, Folder *ret, Err *err)
 
 void folder_done(Folder *f)
 {
-    for (size_t i = 0; i < f->n_files; i++) {
-        free(f->files[i].name);
-        free(f->files[i].database);
-        free(f->files[i].table);
-    }
+    for (size_t i = 0; i < f->n_files; i++)
+        file_done(&f->files[i]);
     free(f->files);
+    strlist_done(&f->unknown);
     free(f->path);
     free(f->id);
     strlist_done(&f->prefixes);
@@ -227,4 +268,10 @@ const json_t *folder_table(const Folder *f, const RestoreFile *file)
     json_array_foreach(json_object_get(f->about, "tables"), i,
                        t) if (str_eq(json_str(t, "files"), prefix)) return t;
     return NULL;
+}
+
+const char *folder_real_name(const Folder *f, const RestoreFile *file)
+{
+    const json_t *t = folder_table(f, file);
+    return t ? json_str(t, "table") : file->real ? file->real : file->table;
 }

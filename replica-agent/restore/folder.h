@@ -23,8 +23,10 @@ typedef struct RestoreFile {
     char *name;     /* in the folder */
     char *database; /* as in file names; see Folder.databases */
     char *table;    /* as in file names; NULL: none */
+    char *real;     /* the table's true name; NULL: not known, or the same */
     RestoreStep step;
     bool tsv;
+    bool stand_in; /* a view's placeholder, which only other loaders need */
     int64_t bytes;
 } RestoreFile;
 
@@ -33,7 +35,8 @@ typedef struct Folder {
     RestoreFile *files; /* by step, then the biggest first */
     size_t n_files;
     StrList prefixes, databases; /* of the same index: name in file names, true name */
-    json_t *about;               /* manifest.json or files.json; NULL: neither */
+    json_t *about;               /* manifest.json or files.json; NULL: neither, a dump of somebody else */
+    StrList unknown;             /* files that are not loaded; only without `about` */
     char *id;                    /* the same for the same dump only */
     int64_t bytes;               /* of rows, compressed */
 } Folder;
@@ -44,8 +47,11 @@ const char *folder_database(const Folder *f, const char *prefix);
 /* The entry of `about.tables` for the files of a table; NULL: none. */
 const json_t *folder_table(const Folder *f, const RestoreFile *file);
 
+/* The table's true name, as far as names and texts of files tell; of a file of a table. */
+const char *folder_real_name(const Folder *f, const RestoreFile *file);
+/* The beginning of a file's text, enough to see its first statements. */
+MUST_CHECK bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err);
+
 /* False: no file of a dump. Pure. */
 bool folder_classify(const char *name, RestoreFile *ret);
 const char *folder_step_name(RestoreStep step);
-/* The first name in back quotes behind "CREATE DATABASE"; owned, NULL: none. Pure. */
-char *folder_created_database(const char *text);

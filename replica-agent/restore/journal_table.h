@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How far a restore has come: a table in the server that is filled, `siding_restore.ledger`, whose row is
- * committed with the rows it counts. Dropped at the end.
+ * How far a restore has come: a table in the server that is filled, `siding_restore.ledger`. A file's row is
+ * committed with the rows that it counts; an object's row, its mark, before the object is made, so that what
+ * a killed run has made is known from what was there. Dropped at the end.
  */
 #pragma once
+
+#include <jansson.h>
 
 #include "common/db/db.h"
 
@@ -11,10 +14,20 @@ typedef struct FilePlace {
     bool done;
 } FilePlace;
 
-/* *ret_resumed: an earlier restore of this dump has begun. Another dump's is ERR_REFUSED unless `overwrite`
- * gives up what it notes. */
-MUST_CHECK bool ledger_open(Db *db, const char *dump, bool overwrite, bool *ret_resumed, Err *err);
+/* One restore at a time in a server: held until the connection ends. Waits for what an earlier run, killed,
+ * has still under way; ERR_REFUSED while another one lives. */
+MUST_CHECK bool ledger_lock(Db *db, int64_t wait_ms, Err *err);
+/* By each other connection of the restore; `number` is its own. */
+MUST_CHECK bool ledger_lock_worker(Db *db, size_t number, Err *err);
+
+/* Marks of an earlier run of this dump's restore, and whether there was one. */
+MUST_CHECK bool ledger_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *err);
+/* Another dump's is ERR_REFUSED unless `overwrite` gives up what it notes. */
+MUST_CHECK bool ledger_open(Db *db, const char *dump, bool overwrite, Err *err);
 MUST_CHECK bool ledger_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err);
 MUST_CHECK bool ledger_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err);
 MUST_CHECK bool ledger_forget(Db *db, const char *dump, const char *file, Err *err);
 MUST_CHECK bool ledger_drop(Db *db, Err *err);
+
+/* The key of an object's row, `kind` as content_kind_name. Owned. Pure. */
+char *ledger_mark(const char *kind, const char *database, const char *name);

@@ -17,6 +17,37 @@ static const char *position(const json_t *about)
     return *gtid ? gtid : *applied ? applied : json_str(snapshot, "binlog_gtid");
 }
 
+static void tell_notes(const Folder *f, const RestoreOutcome *out)
+{
+    for (size_t i = 0; i < out->left_out.n; i++)
+        fprintf(
+            stderr,
+            "siding-restore: note: %s holds no rows of its own (its engine takes them from elsewhere): those "
+            "in the dump were not loaded\n",
+            out->left_out.v[i]);
+    if (f->about)
+        return;
+    fprintf(stderr,
+            "siding-restore: note: the dump has no list of its files: whether one is missing or damaged "
+            "was not checked%s\n",
+            out->tables_counted ? ", but for the number of rows of each table, which metadata has" : "");
+    for (size_t i = 0; i < f->unknown.n; i++)
+        if (!str_eq(f->unknown.v[i], "metadata"))
+            fprintf(stderr,
+                    "siding-restore: note: %s was not loaded: it is no file that siding-restore knows\n",
+                    f->unknown.v[i]);
+}
+
+static void tell_position(const Folder *f, const RestoreOutcome *out)
+{
+    if (!*position(f->about))
+        return;
+    AUTO(str_done) Str line = STR_INIT;
+    str_addf(&line, out->become_replica, position(f->about));
+    printf("position of the dump: %s\nto make the server a replica from there: %s\n", position(f->about),
+           line.p);
+}
+
 static void tell(const Folder *f, const RestoreOutcome *out, int64_t took_ms)
 {
     char took[CLOCK_TEXT];
@@ -24,13 +55,32 @@ static void tell(const Folder *f, const RestoreOutcome *out, int64_t took_ms)
     printf("%zu files in %s%s", out->files, took, out->resumed ? ", gone on with after an earlier run" : "");
     if (out->tables_proved)
         printf("; %zu tables equal the dump by their checksums", out->tables_proved);
+    if (out->tables_counted)
+        printf("; %zu tables have as many rows as the dump says", out->tables_counted);
+    if (out->objects_proved)
+        printf("; %zu views, triggers, routines and events have the dump's environment", out->objects_proved);
     printf("\n");
-    if (!*position(f->about))
-        return;
-    AUTO(str_done) Str line = STR_INIT;
-    str_addf(&line, out->become_replica, position(f->about));
-    printf("position of the dump: %s\nto make the server a replica from there: %s\n", position(f->about),
-           line.p);
+    tell_position(f, out);
+    tell_notes(f, out);
+}
+
+static bool judge_views(const RestoreOptions *o, const RestoreOutcome *out, Err *err)
+{
+    for (size_t i = 0; i < out->unmade.n; i++)
+        fprintf(stderr, "siding-restore: note: not made: %s\n", out->unmade.v[i]);
+    if (!out->unmade.n)
+        return true;
+    if (o->defer_views) {
+        fprintf(stderr, "siding-restore: note: the statements of these %zu views are in %s\n", out->unmade.n,
+                o->defer_views);
+        return true;
+    }
+    return err_set(
+        err, ERR_REFUSED, 0,
+        "%zu views could not be made; all else is there. Make what they need and run the same command "
+        "again, or give up their definers by --skip-definer or --definer, or leave them to a file by "
+        "--defer-views FILE",
+        out->unmade.n);
 }
 
 static bool run(const RestoreOptions *o, Err *err)
@@ -43,8 +93,11 @@ static bool run(const RestoreOptions *o, Err *err)
     progress_start("bytes");
     bool ok = restore_run(o, &f, &out, err);
     progress_end();
-    if (ok)
+    if (ok) {
         tell(&f, &out, clock_mono_ms() - from);
+        ok = judge_views(o, &out, err);
+    }
+    restore_outcome_done(&out);
     folder_done(&f);
     return ok;
 }
@@ -52,8 +105,8 @@ static bool run(const RestoreOptions *o, Err *err)
 int main(int argc, char **argv)
 {
     Err err;
-    RestoreOptions o;
-    OptSpecial special;
+    RestoreOptions o = {0}; /* stays so where the words are refused */
+    OptSpecial special = OPT_RUN;
     bool ok = restore_options_read(argc, argv, &o, &special, &err);
     if (ok && special == OPT_HELP) {
         AUTO(str_done) Str help = STR_INIT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <string.h>
 #include <unistd.h>
 
 enum { MOST_DEFAULT_THREADS = 8 };
@@ -24,10 +25,43 @@ static const Opt rows[] = {
      "Keeps the restore out of the server's binary log, as for a new replica."},
     {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0,
      "Does not compare the restored tables with the dump's checksums."},
+    {"skip-definer", 0, OPT_FLAG, AT(skip_definer), NULL, NULL, 0, 0,
+     "Views, triggers, routines and events become the restoring account's, whoever their definer was.",
+     "Definers and views"},
+    {"definer", 0, OPT_STR, AT(definer), "USER@HOST", NULL, 0, 0, "They become this account's."},
+    {"defer-views", 0, OPT_STR, AT(defer_views), "FILE", NULL, 0, 0,
+     "Views that cannot be made, since what they need is missing, are written into this file for a client to "
+     "run "
+     "later, and the restore counts as done. Without it they are listed, and it ends with exit status 1."},
     {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
      "Longest wait for a lock before the restore gives up."},
     {0},
 };
+
+static void add_unquoted(Str *out, const char *word)
+{
+    size_t n = strlen(word);
+    bool quoted = n > 1 && strchr("'`\"", word[0]) && word[n - 1] == word[0];
+    db_quote_str(out, word + quoted, n - 2 * quoted);
+}
+
+/* user@host, each in quotes or not. */
+static bool quote_definer(RestoreOptions *o, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    if (!o->definer)
+        return true;
+    const char *at = strrchr(o->definer, '@');
+    if (!at || at == o->definer || !at[1])
+        return err_set(err, ERR_USAGE, 0, "option --definer: \"%s\" is not USER@HOST", o->definer);
+    AUTOFREE char *user = xstrndup(o->definer, (size_t)(at - o->definer)), *host = xstrdup(at + 1);
+    add_unquoted(&sql, user);
+    str_addc(&sql, '@');
+    add_unquoted(&sql, host);
+    free(o->definer);
+    o->definer = str_take(&sql);
+    return true;
+}
 
 bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial *ret_special, Err *err)
 {
@@ -38,6 +72,9 @@ bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial
         ok = err_set(err, ERR_USAGE, 0,
                      words.n ? "\"%s\" is too much: one folder is restored" : "the dump's folder is missing",
                      words.n ? words.v[1] : "");
+    if (ok && o.skip_definer && o.definer)
+        ok = err_set(err, ERR_USAGE, 0, "--skip-definer and --definer exclude each other");
+    ok = ok && quote_definer(&o, err);
     if (ok && words.n)
         o.input = xstrdup(words.v[0]);
     if (ok && !o.threads) {

@@ -11,7 +11,9 @@ typedef struct RestoreOptions {
     int64_t port;
     char *input; /* the folder */
     int64_t threads, transaction_bytes, lock_wait_ms;
-    bool overwrite, no_binlog, no_verify;
+    bool overwrite, no_binlog, no_verify, skip_definer;
+    char *definer;     /* as SQL: 'user'@'host' */
+    char *defer_views; /* a file */
 } RestoreOptions;
 
 MUST_CHECK bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial *ret_special,

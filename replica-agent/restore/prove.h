@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Compares restored tables with the checksums the dump says they had.
+ * What is in the server afterwards against what the dump says: tables by checksum, or by number of rows where
+ * it is mydumper's; objects by the environment they were made in.
  */
 #pragma once
 
-#include "common/db/db.h"
-#include "folder.h"
+#include "loader.h"
+#include "restore.h"
 
-/* *ret_tables: how many could be compared. ERR_CORRUPT names the first that differs. */
-MUST_CHECK bool prove_tables(Db *db, const Folder *f, size_t *ret_tables, Err *err);
+/* `unmade`: views that are known to be missing. */
+MUST_CHECK bool prove(Db *db, const Restore *r, const StrList *unmade, RestoreOutcome *out, Err *err);

@@ -9,10 +9,14 @@
 #include "options.h"
 
 typedef struct RestoreOutcome {
-    size_t files, tables_proved;
+    size_t files, tables_proved, tables_counted, objects_proved;
     int64_t kept_bytes; /* compressed, loaded by an earlier run */
     bool resumed;
+    StrList unmade;   /* views that are not there, with the reason */
+    StrList left_out; /* tables whose rows are not theirs (MERGE, FEDERATED …), where the dump has some */
     const char *become_replica; /* of the flavour */
 } RestoreOutcome;
 
+/* True with out->unmade not empty: all else is there. */
 MUST_CHECK bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, Err *err);
+void restore_outcome_done(RestoreOutcome *out);

@@ -19,6 +19,7 @@
 #include "replica-agent/core/own_gtids.h"
 #include "replica-agent/dump/enclose.h"
 #include "replica-agent/load/marker.h"
+#include "replica-agent/restore/content.h"
 #include "replica-agent/restore/folder.h"
 #include "replica-agent/restore/statements.h"
 
@@ -272,7 +273,15 @@ static void sql(const char *text, size_t n)
     MUST(ddl_judge(&own, &next, 1, &index) == DDL_FOREIGN || index == 0);
     AUTOFREE char *again = ddl_again(text), *twice = ddl_again(again);
     MUST(!twice); /* what may be done again is not changed once more */
-    free(folder_created_database(text));
+    Content made;
+    const char *end;
+    content_of_file(text, &made);
+    content_done(&made);
+    content_parse(text, &made);
+    MUST(made.definer_at + made.definer_n <= strlen(text));
+    free(content_with_definer(text, &made, "'a'@'b'"));
+    free(content_unquoted(text, &end));
+    content_done(&made);
     for (int escapes = 0; escapes < 2; escapes++)
         if (!enclose_create(&enclosed, text, escapes))
             MUST(!enclosed.len);

@@ -4,6 +4,8 @@
 where they were; random schemas."""
 import glob
 import gzip
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -46,6 +48,30 @@ def refused(done, *words):
     assert len(lines) == 1 and lines[0].startswith("siding-restore: "), done.stderr
     for word in words:
         assert word in lines[0], f"no {word!r} in {lines[0]!r}"
+
+
+def relist(path, name):
+    """The list says of a file what it is now, as if it had been written so."""
+    with open(path + "/files.json", encoding="utf-8") as f:
+        listed = json.load(f)
+    with open(os.path.join(path, name), "rb") as f:
+        text = f.read()
+    for entry in listed["files"]:
+        if entry["name"] == name:
+            entry.update(compressed_bytes=len(text), sha256=hashlib.sha256(text).hexdigest())
+    with open(path + "/files.json", "w", encoding="utf-8") as f:
+        json.dump(listed, f)
+
+
+def rewrite(path, pattern, change):
+    """Changes the text of a compressed file, and its entry in the list."""
+    (name,) = glob.glob(os.path.join(path, pattern))
+    with gzip.open(name) as f:
+        text = change(f.read())
+    with gzip.open(name, "wb") as f:
+        f.write(text)
+    relist(path, os.path.basename(name))
+    return os.path.basename(name)
 
 
 def picture(database):
@@ -95,8 +121,7 @@ class Restores:
             sql("INSERT INTO half.t VALUES (2)")
             dump("--database", "half", "--output", whole)
             sql("DROP DATABASE half")
-            with gzip.open(glob.glob(broken + "/half.t.00*")[0], "wt", encoding="utf-8") as f:
-                f.write("INSERT INTO nonsense;\n")
+            rewrite(broken, "half.t.00*", lambda _: b"INSERT INTO nonsense;\n")
             restore(broken, status=1)
             sql("DROP DATABASE half")
             refused(restore(whole, status=1), "unfinished restore of another dump", "--overwrite")
@@ -166,19 +191,101 @@ class Restores:
             refused(restore(out, defaults=option_file(0, "nobody", "wrong"), status=1), "Access denied")
             refused(restore("/nonexistent", status=1), "/nonexistent")
             sql("CREATE DATABASE kept; CREATE TABLE kept.t (a INT)")
-            name = sorted(glob.glob(f"{out}/big.words.0*"))[0]
-            with gzip.open(name) as f:
-                text = f.read()
-            with gzip.open(name, "wb") as f:
-                f.write(text.replace(b"(1,'", b"(1,'X", 1))
+            name = rewrite(out, "big.words.00000.*", lambda text: text.replace(b"(1,'", b"(1,'X", 1))
             refused(restore(out, "--overwrite", status=1), "big.words differs from the dump")
             sql("DROP DATABASE siding_restore")
-            with gzip.open(name, "wb") as f:
-                f.write(text[:-20])
-            refused(restore(out, "--overwrite", status=1), os.path.basename(name), "middle of a statement")
+            rewrite(out, "big.words.00000.*", lambda text: text[:-20])
+            refused(restore(out, "--overwrite", status=1), name, "middle of a statement")
             os.unlink(f"{out}/metadata")
             refused(restore(out, status=1), "no whole dump", "metadata")
             sql("DROP DATABASE siding_restore; DROP DATABASE kept")
+
+
+    def test_a_dump_that_is_not_whole_is_refused_before_it_begins(self):
+        sql("""CREATE DATABASE listed; USE listed; CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1), (2);
+            CREATE PROCEDURE p() SELECT 1; CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1;
+            CREATE VIEW v AS SELECT * FROM t""")
+        with folder() as out:
+            dump("--database", "listed", "--output", out)
+            sql("DROP DATABASE listed")
+            names = [f["name"] for f in test_dump.files_of(out)["files"]]
+            assert len(names) == 8, names
+            for name in names:
+                path = os.path.join(out, name)
+                os.rename(path, path + "~")
+                refused(restore(out, status=1), name, "metadata" if name == "metadata" else "is missing")
+                os.rename(path + "~", path)
+            with open(os.path.join(out, "listed-schema-post.sql.gz"), "r+b") as f:
+                text = f.read()
+                f.truncate(len(text) - 1)
+                refused(restore(out, status=1), "listed-schema-post.sql.gz", f"has {len(text) - 1} bytes")
+                f.seek(0)
+                f.write(text[:9] + bytes([text[9] ^ 1]) + text[10:])  # as long as before
+            refused(restore(out, status=1), "listed-schema-post.sql.gz", "damaged", "SHA-256")
+            sql("DROP DATABASE listed; DROP DATABASE siding_restore")
+            with open(os.path.join(out, "listed-schema-post.sql.gz"), "wb") as f:
+                f.write(text)
+            shutil.copy(os.path.join(out, "listed.t.00000.sql.gz"), os.path.join(out, "listed.t.00001.sql.gz"))
+            refused(restore(out, status=1), "listed.t.00001.sql.gz", "does not have")
+            os.unlink(os.path.join(out, "listed.t.00001.sql.gz"))
+            os.rename(os.path.join(out, "files.json"), os.path.join(out, "kept"))
+            refused(restore(out, status=1), "files.json is missing")
+            os.rename(os.path.join(out, "kept"), os.path.join(out, "files.json"))
+            assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name IN ('listed', 'siding_restore')") == "0"
+            restore(out)
+        assert value("SELECT COUNT(*) FROM listed.v") == "2"
+        sql("DROP DATABASE listed")
+
+    def test_what_others_made_is_never_taken_for_restored(self):
+        sql("""CREATE DATABASE mine; USE mine; CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1);
+            CREATE PROCEDURE p() SELECT 'mine'; CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1;
+            CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1; CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1;
+            CREATE VIEW v AS SELECT * FROM t""")
+        foreign = {"PROCEDURE": "CREATE PROCEDURE mine.p() SELECT 'foreign'", "EVENT":
+                   "CREATE EVENT mine.e ON SCHEDULE EVERY 2 DAY DO SELECT 2", "VIEW": "CREATE TABLE mine.v (a INT)",
+                   "FUNCTION": "CREATE FUNCTION mine.f() RETURNS INT DETERMINISTIC RETURN 2"}
+        with folder() as out:
+            dump("--database", "mine", "--output", out)
+            for kind, statement in foreign.items():
+                sql("DROP DATABASE mine; CREATE DATABASE mine; " + statement)
+                for _ in range(2):
+                    refused(restore(out, status=1), "database mine on the server is not empty", "--overwrite")
+            # Between two tries: the first one ends at a trigger that cannot be made.
+            name = rewrite(out, "mine.t-schema-triggers.*", lambda text: text.replace(b"SET @a", b"SETT @a"))
+            sql("DROP DATABASE mine")
+            restore(out, status=1)
+            sql("CREATE PROCEDURE mine.other() SELECT 1")
+            refused(restore(out, status=1), "mine.other", "none of those that this restore has made")
+            sql("DROP PROCEDURE mine.other; DROP PROCEDURE mine.p; DELETE FROM siding_restore.ledger WHERE file LIKE '+PROC%'; "
+                "CREATE PROCEDURE mine.p() SELECT 'foreign'")
+            refused(restore(out, status=1), "mine.p", "none of those that this restore has made")
+            sql("DROP PROCEDURE mine.p; DELETE FROM siding_restore.ledger WHERE file LIKE 'mine-schema-post%'")
+            rewrite(out, "mine.t-schema-triggers.*", lambda text: text.replace(b"SETT @a", b"SET @a"))
+            assert "gone on with" in restore(out).stdout, name
+        assert sql("CALL mine.p()") == [("mine",)]
+        assert value("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = 'mine'") == "1"
+        sql("DROP DATABASE mine")
+
+    def test_one_restore_at_a_time(self):
+        sql("CREATE DATABASE alone; CREATE TABLE alone.t (id INT PRIMARY KEY); INSERT INTO alone.t VALUES (1)")
+        with folder() as out:
+            dump("--database", "alone", "--output", out)
+            with STATE["cluster"].session("db0") as other:
+                other.sql("SELECT GET_LOCK('siding_restore', 1)")
+                refused(restore(out, "--overwrite", status=1), "another siding-restore is at work")
+                other.sql("SELECT RELEASE_LOCK('siding_restore'), GET_LOCK('siding_restore.7', 1)")
+                refused(restore(out, "--overwrite", "--lock-wait", "1s", status=1), "1 connections of a restore that was killed")
+        assert value("SELECT COUNT(*) FROM alone.t") == "1"
+        sql("DROP DATABASE alone")
+
+    def test_wrong_words_are_told_by_every_program(self):
+        programs = ("siding-dump", "siding-restore", "siding-index", "siding-load", "siding-agent", "sidingd", "siding")
+        helpers = [("siding-agent", h) for h in ("fetch", "gather", "seal", "rescue", "split")]
+        for words in [(p,) for p in programs] + helpers:
+            for wrong in ("--nonsense", "--port=x", "--nonsense=x"):
+                done = subprocess.run([os.path.join(BUILD, words[0]), *words[1:], wrong], capture_output=True, text=True, timeout=20,
+                                      env=clean_env(MALLOC_PERTURB_="165"), check=False)
+                assert done.returncode == 2 and wrong.partition("=")[0] in done.stderr, (words, wrong, done)
 
 
 class MariaDB(Restores, ClusterTest):

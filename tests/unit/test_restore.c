@@ -3,6 +3,8 @@
  */
 #include "test.h"
 
+#include "common/db/db.h"
+#include "replica-agent/restore/content.h"
 #include "replica-agent/restore/folder.h"
 #include "replica-agent/restore/statements.h"
 
@@ -47,16 +49,64 @@ static void files_have_steps(void **state)
     }
 }
 
-static void databases_are_named_in_their_files(void **state)
+static void statements_say_what_they_make(void **state)
 {
     (void)state;
-    AUTOFREE char *plain = folder_created_database(
-                      "SET x;\nCREATE DATABASE /*!32312 IF NOT EXISTS*/ `a.b` COLLATE z;"),
-                  *quote = folder_created_database("CREATE DATABASE `a``b`;"),
-                  *none = folder_created_database("SELECT 1;");
-    assert_string_equal(plain, "a.b");
-    assert_string_equal(quote, "a`b");
+    static const struct {
+        const char *sql;
+        ContentKind kind;
+        const char *name, *with_definer; /* 'me'@'here' */
+    } cases[] = {
+        {"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `a.b` COLLATE z", CONTENT_DATABASE, "a.b", NULL},
+        {"CREATE DATABASE `a``b`", CONTENT_DATABASE, "a`b", NULL},
+        {"SELECT 1", CONTENT_OTHER, NULL, NULL},
+        {"/* a */ -- b\n# c\nCREATE TABLE IF NOT EXISTS t (a int)", CONTENT_TABLE, "t", NULL},
+        {"INSERT IGNORE INTO `d`.`x-schema` VALUES (1)", CONTENT_ROWS, "x-schema", NULL},
+        {"REPLACE INTO `t.00000` VALUES (1)", CONTENT_ROWS, "t.00000", NULL},
+        {"LOAD DATA LOCAL INFILE 'f' REPLACE INTO TABLE `t` FIELDS", CONTENT_LOAD_DATA, "t", NULL},
+        {"CREATE ALGORITHM=UNDEFINED DEFINER=`r`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1", CONTENT_VIEW,
+         "v", "CREATE ALGORITHM=UNDEFINED DEFINER='me'@'here' SQL SECURITY DEFINER VIEW `v` AS select 1"},
+        {"CREATE /*!999999 \"*/ DEFINER=`a``@`@`b` TRIGGER `x` BEFORE INSERT ON t", CONTENT_TRIGGER, "x",
+         "CREATE /*!999999 \"*/ DEFINER='me'@'here' TRIGGER `x` BEFORE INSERT ON t"},
+        {"/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`h`*/ /*!50003 PROCEDURE p() SELECT 'DEFINER=x'*/",
+         CONTENT_PROCEDURE, "p",
+         "/*!50003 CREATE*/ /*!50017 DEFINER='me'@'here'*/ /*!50003 PROCEDURE p() SELECT 'DEFINER=x'*/"},
+        {"CREATE OR REPLACE DEFINER=CURRENT_USER() AGGREGATE FUNCTION IF NOT EXISTS f() RETURNS INT",
+         CONTENT_FUNCTION, "f",
+         "CREATE OR REPLACE DEFINER='me'@'here' AGGREGATE FUNCTION IF NOT EXISTS f() RETURNS INT"},
+        {"CREATE DEFINER=r@h PACKAGE BODY `p` AS", CONTENT_PACKAGE_BODY, "p",
+         "CREATE DEFINER='me'@'here' PACKAGE BODY `p` AS"},
+        {"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", CONTENT_EVENT, "e",
+         "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1"},
+        {"CREATE", CONTENT_OTHER, NULL, NULL},
+        {"CREATE /*", CONTENT_OTHER, NULL, NULL},
+        {"CREATE TABLE `x", CONTENT_TABLE, NULL, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Content c;
+        content_parse(cases[i].sql, &c);
+        assert_int_equal(c.kind, cases[i].kind);
+        if (cases[i].name)
+            assert_string_equal(c.name, cases[i].name);
+        AUTOFREE char *other = content_with_definer(cases[i].sql, &c, "'me'@'here'");
+        assert_string_equal(other, cases[i].with_definer ? cases[i].with_definer : cases[i].sql);
+        content_done(&c);
+    }
+}
+
+static void texts_come_out_of_their_quotes(void **state)
+{
+    (void)state;
+    static const char bytes[] = "it's \\ a\nb\r\032 \"`";
+    const char *end;
+    AUTO(str_done) Str literal = STR_INIT;
+    db_quote_str(&literal, bytes, sizeof bytes - 1);
+    str_adds(&literal, "; rest");
+    AUTOFREE char *back = content_unquoted(literal.p, &end), *none = content_unquoted("'no end", &end);
+    assert_string_equal(back, bytes);
     assert_null(none);
+    AUTOFREE char *again = content_unquoted(literal.p, &end);
+    assert_string_equal(end, "; rest");
 }
 
 static void statements_are_cut_however_they_come(void **state)
@@ -97,7 +147,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_have_steps),
-        cmocka_unit_test(databases_are_named_in_their_files),
+        cmocka_unit_test(statements_say_what_they_make),
+        cmocka_unit_test(texts_come_out_of_their_quotes),
         cmocka_unit_test(statements_are_cut_however_they_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/db/engine.h"
+#include "common/db/flavor.h"
+#include "common/file/gz.h"
+#include "common/file/json.h"
+#include "common/wire/progress.h"
+#include "content.h"
+#include "filelist.h"
+#include "journal_table.h"
+#include "replica-agent/dump/control.h"
+#include "statements.h"
+
+enum {
+    PIECE = 1 << 18,
+    EXISTS_TABLE = 1050,
+    EXISTS_TRIGGER = 1359,
+    EXISTS_ROUTINE = 1304,
+    EXISTS_EVENT = 1537,
+};
+
+/* ---- a connection --------------------------------------------------------------------------------- */
+
+bool loader_connect(const Restore *r, Db **ret, Err *err)
+{
+    AUTOFREE char *waits = xasprintf("SET SESSION wait_timeout=31536000, lock_wait_timeout=%lld,"
+                                     " foreign_key_checks=0",
+                                     (long long)((r->o->lock_wait_ms + 999) / 1000));
+    Db *db;
+    if (!db_connect(&r->where, 0, &db, err))
+        return false;
+    bool ok = flavor_check_version(db_version(db), err) && db_exec(db, err, waits, "") &&
+              db_exec(db, err, flavor_of(db_version(db)->flavor)->reader_session, "") &&
+              (!r->o->no_binlog || db_exec(db, err, "SET SESSION sql_log_bin=0", ""));
+    if (!ok) {
+        db_close(db);
+        return false;
+    }
+    *ret = db;
+    return true;
+}
+
+static bool use(Db *db, const char *database, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    str_adds(&sql, "USE ");
+    db_quote_id(&sql, database);
+    return db_exec(db, err, sql.p, "");
+}
+
+/* ---- a table ------------------------------------------------------------------------------------------- */
+
+typedef struct Kind {
+    bool bound;    /* its engine has transactions */
+    bool has_rows; /* of its own */
+} Kind;
+
+static bool read_kind(const Restore *r, Db *db, const RestoreFile *file, Kind *ret, Err *err)
+{
+    DbRows *rows;
+    bool more;
+    AUTOFREE char *database = NULL, *table = NULL;
+    if (!target_name(&r->target, db, folder_database(r->f, file->database), &database, err) ||
+        !target_name(&r->target, db, folder_real_name(r->f, file), &table, err) ||
+        !db_query(
+            db, &rows, err,
+            "SELECT t.engine, COALESCE(e.transactions = 'YES', 1) AS bound FROM information_schema.tables t"
+            " LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE t.table_schema = ? AND"
+            " t.table_name = ?",
+            "ss", database, table))
+        return false;
+    *ret = (Kind){true, true};
+    bool ok = db_next(rows, &more, err);
+    if (ok && more)
+        *ret = (Kind){db_int(rows, "bound"),
+                      engine_has_rows(db_field(rows, 0, NULL) ? db_field(rows, 0, NULL) : "")};
+    db_rows_free(rows);
+    return ok;
+}
+
+/* ---- a file of statements ------------------------------------------------------------------------- */
+
+typedef struct Load {
+    Worker *w;
+    const RestoreFile *file;
+    FilePlace place;
+    int64_t seen, uncommitted; /* statements that put rows in; bytes */
+    bool bound;                /* its rows can be in the ledger's transaction */
+    Content held;              /* of the text in the variable that is executed next */
+} Load;
+
+static bool commit(Load *l, bool done, Err *err)
+{
+    const Restore *r = l->w->r;
+    l->place = (FilePlace){l->seen, done};
+    l->uncommitted = 0;
+    return ledger_write(l->w->db, r->f->id, l->file->name, &l->place, err) &&
+           db_exec(l->w->db, err, "COMMIT", "");
+}
+
+/* The server ends the connection of a client that sends more than it takes. */
+static bool explain_large(const Err *failed, size_t n, Err *err)
+{
+    enum { GONE = 2006, LOST = 2013, TOO_LARGE = 1153, LARGE_BYTES = 1 << 20 };
+    if (n < LARGE_BYTES || (failed->code != GONE && failed->code != LOST && failed->code != TOO_LARGE))
+        return false;
+    return err_set(err, failed->kind, failed->code,
+                   "%.600s; the statement has %zu bytes: is the server's max_allowed_packet smaller?",
+                   failed->text, n);
+}
+
+static bool run_row_statement(Load *l, const char *sql, size_t n, Err *err)
+{
+    Worker *w = l->w;
+    bool insert = statements_is_insert(sql, n);
+    if (insert && ++l->seen <= l->place.statements)
+        return true;
+    if (!db_exec(w->db, err, sql, "")) {
+        Err failed = *err;
+        return explain_large(&failed, n, err);
+    }
+    l->uncommitted += insert ? (int64_t)n : 0;
+    if (!l->bound || l->uncommitted < w->r->o->transaction_bytes)
+        return true;
+    return commit(l, false, err) && control_point(err) && db_exec(w->db, err, "START TRANSACTION", "");
+}
+
+/* ---- objects -------------------------------------------------------------------------------------- */
+
+static bool exists_already(int code)
+{
+    return code == EXISTS_TABLE || code == EXISTS_TRIGGER || code == EXISTS_ROUTINE || code == EXISTS_EVENT;
+}
+
+static bool explain_definer(const Err *failed, Err *err)
+{
+    enum { NO_DEFINER = 1449, MAY_NOT = 1227 };
+    *err = *failed;
+    if (failed->code != NO_DEFINER && failed->code != MAY_NOT)
+        return false;
+    return err_set(
+        err, failed->kind, failed->code,
+        "%.800s; --skip-definer makes it the restoring account's, --definer 'USER'@'HOST' another's",
+        failed->text);
+}
+
+bool loader_make(const Restore *r, Db *db, const char *mark, const char *sql, Err *err)
+{
+    Err failed;
+    bool had = json_object_get(r->target.marks, mark);
+    if (!had && !ledger_write(db, r->f->id, mark, &(FilePlace){0, false}, err))
+        return false;
+    if (db_exec(db, &failed, sql, ""))
+        return true;
+    if (exists_already(failed.code) && had)
+        return true;
+    /* An outcome that is not known keeps the mark: it may have been made. */
+    if (failed.kind == ERR_DB && !had && !ledger_forget(db, r->f->id, mark, err))
+        return false;
+    return explain_definer(&failed, err);
+}
+
+static bool make_object(Load *l, const Content *c, const char *sql, Err *err)
+{
+    const Restore *r = l->w->r;
+    AUTOFREE char *database = NULL, *name = NULL;
+    if (!content_kind_name(c->kind) || !c->name)
+        return db_exec(l->w->db, err, sql, "");
+    if (!target_name(&r->target, l->w->db, folder_database(r->f, l->file->database), &database, err) ||
+        !(c->kind == CONTENT_TABLE || c->kind == CONTENT_VIEW || c->kind == CONTENT_SEQUENCE
+              ? target_name(&r->target, l->w->db, c->name, &name, err)
+              : (name = xstrdup(c->name)) != NULL))
+        return false;
+    AUTOFREE char *mark = ledger_mark(content_kind_name(c->kind), database, name);
+    return loader_make(r, l->w->db, mark, sql, err);
+}
+
+static char *with_definer(const Restore *r, const char *sql, const Content *c)
+{
+    return r->o->skip_definer || r->o->definer ? content_with_definer(sql, c, r->o->definer) : xstrdup(sql);
+}
+
+/* SET @siding_sql = 'CREATE …': the object that the next EXECUTE makes. */
+static bool hold_text(Load *l, const char *sql, const char *literal, Err *err)
+{
+    const char *end;
+    AUTO(str_done) Str set = STR_INIT;
+    AUTOFREE char *text = content_unquoted(literal, &end);
+    if (!text)
+        return err_set(err, ERR_CORRUPT, 0, "a text in quotes does not end");
+    content_done(&l->held);
+    content_parse(text, &l->held);
+    AUTOFREE char *other = with_definer(l->w->r, text, &l->held);
+    str_add(&set, sql, (size_t)(literal - sql));
+    db_quote_str(&set, other, strlen(other));
+    str_adds(&set, end);
+    return db_exec(l->w->db, err, set.p, "");
+}
+
+static bool run_definition(Load *l, const char *sql, Err *err)
+{
+    static const char set[] = "SET @siding_sql = ", execute[] = "EXECUTE IMMEDIATE @siding_sql";
+    Content c;
+    if (str_starts(sql, set))
+        return hold_text(l, sql, sql + sizeof set - 1, err);
+    if (str_starts(sql, execute))
+        return make_object(l, &l->held, sql, err);
+    /* Other loaders drop the view's placeholder; here there is none, and what is there is not ours. */
+    if (l->file->step == STEP_VIEWS && str_starts(sql, "DROP "))
+        return true;
+    content_parse(sql, &c);
+    AUTOFREE char *text = with_definer(l->w->r, sql, &c);
+    bool ok = make_object(l, &c, text, err);
+    content_done(&c);
+    return ok;
+}
+
+static bool run_statement(Load *l, const char *sql, size_t n, Err *err)
+{
+    return l->file->step == STEP_ROWS ? run_row_statement(l, sql, n, err) : run_definition(l, sql, err);
+}
+
+static bool run_statements(Load *l, GzReader *in, Err *err)
+{
+    Statements s;
+    AUTOFREE char *buffer = xcalloc(1, PIECE);
+    size_t got = 1, n;
+    const char *sql;
+    bool ok = true;
+    statements_init(&s);
+    while (ok && (ok = gz_read(in, buffer, PIECE, &got, err)) && got) {
+        statements_feed(&s, buffer, got);
+        while (ok && (sql = statements_next(&s, &n)))
+            ok = run_statement(l, sql, n, err);
+    }
+    if (ok && !statements_ended(&s))
+        ok = err_set(err, ERR_CORRUPT, 0, "it ends in the middle of a statement");
+    statements_done(&s);
+    content_done(&l->held);
+    return ok;
+}
+
+/* ---- a file of tab-separated rows ----------------------------------------------------------------- */
+
+static ssize_t feed(void *arg, char *buffer, size_t n, Err *err)
+{
+    size_t got;
+    return gz_read(arg, buffer, n, &got, err) ? (ssize_t)got : -1;
+}
+
+static bool load_lines(Load *l, GzReader *in, Err *err)
+{
+    const json_t *table = folder_table(l->w->r->f, l->file);
+    const char *text = json_str(table, "load"), *place = strstr(text, "%s");
+    const Flavor *f = flavor_of(db_version(l->w->db)->flavor);
+    int64_t rows;
+    if (!place)
+        return err_set(err, ERR_NOT_FOUND, 0, "files.json or manifest.json does not say how it is loaded");
+    /* The name only shows in errors: rows are fed. */
+    AUTOFREE char *sql = xasprintf("%.*ssiding%s", (int)(place - text), text, place + 2);
+    const char *session = json_str(table, "load_session");
+    return db_exec(l->w->db, err,
+                   "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00'",
+                   "") &&
+           (!*session || db_exec(l->w->db, err, session, "")) &&
+           (!f->load_session || db_exec(l->w->db, err, f->load_session, "")) &&
+           db_load_data(l->w->db, sql, feed, in, &rows, err);
+}
+
+/* ---- files ---------------------------------------------------------------------------------------- */
+
+static bool note_left_out(Restore *r, const RestoreFile *file)
+{
+    AUTO(str_done) Str name = STR_INIT;
+    db_quote_table(&name, folder_database(r->f, file->database), folder_real_name(r->f, file));
+    pthread_mutex_lock(&r->lock);
+    if (!strlist_has(&r->left_out, name.p))
+        strlist_add(&r->left_out, name.p);
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
+static bool load_open(Load *l, GzReader *in, Err *err)
+{
+    Worker *w = l->w;
+    Kind kind = {false, true};
+    if (l->file->step != STEP_DATABASES && !use(w->db, folder_database(w->r->f, l->file->database), err))
+        return false;
+    if (l->file->step == STEP_ROWS && !read_kind(w->r, w->db, l->file, &kind, err))
+        return false;
+    if (!kind.has_rows)
+        return note_left_out(w->r, l->file) && commit(l, true, err);
+    l->bound = l->file->step == STEP_ROWS && kind.bound;
+    if (l->bound && !db_exec(w->db, err, "START TRANSACTION", ""))
+        return false;
+    if (!(l->file->tsv ? load_lines(l, in, err) : run_statements(l, in, err)))
+        return false;
+    return commit(l, true, err);
+}
+
+/* Whoever makes objects may change the database's collation for a moment, which others would take for theirs.
+ */
+static bool load_checked(Load *l, Err *err)
+{
+    Restore *r = l->w->r;
+    AUTOFREE char *path = xasprintf("%s/%s", r->f->path, l->file->name);
+    bool alone = l->file->step == STEP_POST || l->file->step == STEP_TRIGGERS;
+    GzReader *in;
+    if (!filelist_check_bytes(r->f, l->file->name, err) || !gz_open(path, &in, err))
+        return false;
+    if (alone)
+        pthread_mutex_lock(&r->objects);
+    bool ok = load_open(l, in, err);
+    if (alone)
+        pthread_mutex_unlock(&r->objects);
+    gz_close(in);
+    return ok;
+}
+
+static void count_file(Restore *r, const Load *l)
+{
+    pthread_mutex_lock(&r->lock);
+    r->done_bytes += l->file->bytes;
+    r->kept_bytes += l->place.done && !l->seen ? l->file->bytes : 0;
+    progress_set(r->done_bytes, r->f->bytes, l->file->name);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool loader_load(Worker *w, const RestoreFile *file, Err *err)
+{
+    Load l = {.w = w, .file = file};
+    if (file->stand_in)
+        return true;
+    if (!ledger_read(w->db, w->r->f->id, file->name, &l.place, err))
+        return false;
+    if (!l.place.done && !load_checked(&l, err))
+        return err_prefix(err, "%s", file->name);
+    if (file->step == STEP_ROWS)
+        count_file(w->r, &l);
+    return true;
+}
+
+/* ---- going on ------------------------------------------------------------------------------------- */
+
+static bool empty_table(const Restore *r, Db *db, const RestoreFile *file, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    Kind kind;
+    if (!read_kind(r, db, file, &kind, err))
+        return false;
+    if (kind.bound || !kind.has_rows)
+        return true;
+    str_adds(&sql, "TRUNCATE TABLE ");
+    db_quote_table(&sql, folder_database(r->f, file->database), folder_real_name(r->f, file));
+    return ledger_forget(db, r->f->id, file->name, err) && db_exec(db, err, sql.p, "");
+}
+
+bool loader_empty_unbound(const Restore *r, Db *db, Err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && r->target.resumed && i < r->f->n_files; i++)
+        if (r->f->files[i].step == STEP_ROWS)
+            ok = empty_table(r, db, &r->f->files[i], err);
+    return ok;
+}
