@@ -8,30 +8,15 @@
 
 #include <errmsg.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
-#include "common/file/fs.h"
 #include "db_client.h"
-#include "flavor.h"
 
 enum { CANCEL_LOOK_MS = 50 };
-
-/* With a CA there is no connection but one that is encrypted, to the server of that name. */
-static void demand_tls(MYSQL *my, const DbTarget *t)
-{
-    mysql_options(my, MYSQL_OPT_SSL_CA, t->tls_ca);
-    if (t->tls_cert) {
-        mysql_options(my, MYSQL_OPT_SSL_CERT, t->tls_cert);
-        mysql_options(my, MYSQL_OPT_SSL_KEY, t->tls_key);
-    }
-    db_client_demand_tls(my);
-}
 
 /* ---- library and threads -------------------------------------------------------------------------- */
 
@@ -57,19 +42,9 @@ void db_thread_end(void)
     mysql_thread_end();
 }
 
-static void describe_target(const DbTarget *t, char *ret, size_t n)
-{
-    if (t->socket)
-        snprintf(ret, n, "the server at socket %s", t->socket);
-    else if (t->host)
-        snprintf(ret, n, "the server at %s:%lld", t->host, (long long)(t->port ? t->port : 3306));
-    else
-        snprintf(ret, n, "the server named in %s", t->defaults_file ? t->defaults_file : "no option");
-}
-
 /* ---- errors --------------------------------------------------------------------------------------- */
 
-static bool is_auth_error(unsigned code)
+bool db_impl_is_auth_error(unsigned code)
 {
     static const unsigned codes[] = {1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 2026, 2059, 2061};
     for (size_t i = 0; i < COUNT(codes); i++)
@@ -96,7 +71,7 @@ ErrKind db_impl_kind_of(unsigned code)
     case 3024: /* max_execution_time */
         return ERR_TIMEOUT;
     default:
-        return is_auth_error(code) ? ERR_AUTH : ERR_DB;
+        return db_impl_is_auth_error(code) ? ERR_AUTH : ERR_DB;
     }
 }
 
@@ -110,85 +85,7 @@ bool db_impl_my_error(Db *db, Err *err)
     return err_set(err, kind, (int)code, "%s (server error %u)", mysql_error(db->my), code);
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------- */
-
-static bool parse_version(Db *db, Err *err)
-{
-    const char *text = mysql_get_server_info(db->my);
-    DbVersion *v = &db->version;
-    snprintf(v->text, sizeof v->text, "%s", text);
-    /* MariaDB before 11 sends "5.5.5-10.11…" for the sake of old replicas. */
-    if (str_starts(text, "5.5.5-"))
-        text += 6;
-    if (sscanf(text, "%d.%d.%d", &v->major, &v->minor, &v->patch) < 2)
-        return err_set(err, ERR_PROTOCOL, 0, "cannot read the server's version \"%s\"", text);
-    v->flavor = flavor_of_text(v->text);
-    return true;
-}
-
-static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
-{
-    unsigned connect_s = DB_CONNECT_TIMEOUT_MS / 1000, io_s = (unsigned)((timeout_ms + 999) / 1000);
-    unsigned on = 1;
-    mysql_options(db->my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
-    if (timeout_ms) {
-        mysql_options(db->my, MYSQL_OPT_READ_TIMEOUT, &io_s);
-        mysql_options(db->my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
-    }
-    mysql_options(db->my, MYSQL_OPT_LOCAL_INFILE, &on);
-    mysql_options(db->my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (t->defaults_file) {
-        if (!fs_check_private(t->defaults_file, err))
-            return false;
-        mysql_options(db->my, MYSQL_READ_DEFAULT_FILE, t->defaults_file);
-        mysql_options(db->my, MYSQL_READ_DEFAULT_GROUP, "client");
-    }
-    if (t->tls_ca)
-        demand_tls(db->my, t);
-    else
-        db_client_allow_key_request(db->my);
-    return true;
-}
-
-static bool connect_now(Db *db, const DbTarget *t, Err *err)
-{
-    const char *host = t->socket ? "localhost" : t->host;
-    if (mysql_real_connect(db->my, host, t->user, t->password, t->database, (unsigned)t->port, t->socket,
-                           CLIENT_MULTI_RESULTS))
-        return true;
-    char where[300];
-    describe_target(t, where, sizeof where);
-    unsigned code = mysql_errno(db->my);
-    ErrKind kind = is_auth_error(code) ? ERR_AUTH : code == 1049 ? ERR_DB : ERR_UNREACHABLE;
-    return err_set(err, kind, (int)code, "cannot connect to %s: %s", where, mysql_error(db->my));
-}
-
-bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
-{
-    db_library_begin();
-    Db *db = NEW(Db);
-    db->my = mysql_init(NULL);
-    db->timeout_ms = timeout_ms;
-    bool ok =
-        set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
-    if (ok) {
-        db_impl_refuse_infile(db);
-        /* Oracle's library leaves it to every program that is started. */
-        (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);
-        /* Whichever library it is: Oracle's begins with another collation. */
-        ok = db_exec(db, err,
-                     "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION"
-                     " sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
-                     " time_zone='+00:00', autocommit=1",
-                     "");
-    }
-    if (!ok) {
-        db_close(db);
-        return false;
-    }
-    *ret = db;
-    return true;
-}
+/* ---- connections ----------------------------------------------------------------------------------- */
 
 void db_close(Db *db)
 {
@@ -351,15 +248,4 @@ bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *er
     if (ok && ret_insert_id)
         *ret_insert_id = id;
     return ok;
-}
-
-bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)
-{
-    Db *db;
-    if (!db_connect(target, DB_CONNECT_TIMEOUT_MS, &db, err))
-        return false;
-    AUTOFREE char *sql = xasprintf("KILL %llu", (unsigned long long)connection_id);
-    bool ok = db_exec(db, err, sql, "");
-    db_close(db);
-    return ok || err->code == 1094; /* no such connection: gone already */
 }

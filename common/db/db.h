@@ -45,7 +45,7 @@ typedef struct DbVersion {
 
 enum { DB_CONNECT_TIMEOUT_MS = 5000 };
 
-/* Connects, detects the flavour, sets utf8mb4, SESSION sql_mode to a fixed strict value and time_zone +00:00.
+/* Connects, detects the flavour, sets utf8mb4 and every variable of session.h's table.
  * `timeout_ms` bounds the wait for each later statement's answer (0: none, only for job programs). It ends
  * only our wait: after ERR_TIMEOUT the connection gives ERR_LOST for ever, and the statement goes on in the
  * server until db_kill. */

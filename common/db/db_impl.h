@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shared by db.c, db_rows.c and db_load.c, which alone call the client library, but for db_client_*.c.
+ * Shared by db.c, db_connect.c, db_rows.c and db_load.c, which alone call the client library, but for
+ * db_client_*.c.
  */
 #pragma once
 
@@ -26,6 +27,7 @@ struct DbRows {
     unsigned long *row_lengths;
 };
 
+bool db_impl_is_auth_error(unsigned code);
 ErrKind db_impl_kind_of(unsigned code);
 /* Of the last call of the library; always false. */
 bool db_impl_my_error(Db *db, Err *err);

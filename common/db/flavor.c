@@ -81,6 +81,10 @@ static const char *const mysql_stopped[] = {"binlog_format", "replica_preserve_c
 /* Never written to the binary log, unlike FLUSH TABLES. */
 static const char *const mysql_hold[] = {"FLUSH TABLES WITH READ LOCK", NULL};
 
+/* Casts, a result that a limit ended, base64, characters that another character set lacks, JSON. */
+static const int mariadb_losses[] = {1916, 1917, 1918, 1931, 1958, 1977, 4036, 4037, 4038, 4040, 0};
+static const int mysql_losses[] = {3854, 0}; /* characters that another character set lacks */
+
 static const Flavor flavors[] = {
     [DB_MARIADB] =
         {
@@ -158,6 +162,7 @@ static const Flavor flavors[] = {
             .routines_probe_sql = "SELECT MAX(db) FROM mysql.proc WHERE 0",
             .routines_grant = "SELECT ON mysql.proc",
             .load_session = "SET SESSION check_constraint_checks=0",
+            .loss_warnings = mariadb_losses,
             .become_replica = "SET GLOBAL gtid_slave_pos='%s'; CHANGE MASTER TO MASTER_HOST='PRIMARY', "
                               "MASTER_PORT=3306, MASTER_USER='USER',"
                               " MASTER_PASSWORD='PASSWORD', MASTER_USE_GTID=slave_pos, "
@@ -259,6 +264,7 @@ static const Flavor flavors[] = {
             .routines_probe_sql = NULL,
             .routines_grant = "SHOW_ROUTINE",
             .load_session = NULL,
+            .loss_warnings = mysql_losses,
             .become_replica = "SET GLOBAL gtid_purged='%s'; CHANGE REPLICATION SOURCE TO "
                               "SOURCE_HOST='PRIMARY', SOURCE_PORT=3306,"
                               " SOURCE_USER='USER', SOURCE_PASSWORD='PASSWORD', SOURCE_AUTO_POSITION=1, "

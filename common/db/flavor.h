@@ -80,6 +80,8 @@ typedef struct Flavor {
     const char *load_session; /* statement that lets a load take every row that a table holds; NULL: none
                                  needed */
 
+    const int *loss_warnings; /* of lost data, beside those that both servers number alike; ended by 0 */
+
     const char *become_replica; /* text with one %s, the dump's position: for people to complete */
     const char *users_sql;      /* user, host, is_role: accounts that are not the server's own, roles first */
     const char *users_session;  /* statement before SHOW CREATE USER; NULL: none */

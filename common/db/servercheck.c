@@ -8,6 +8,7 @@
 
 #include "flavor.h"
 #include "optionfile.h"
+#include "session.h"
 
 /* Which servers a rule is about. */
 typedef enum Where { EVERY, REPLICA } Where;
@@ -322,6 +323,24 @@ static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
              mend_of(f, r, variable));
 }
 
+/* What sessions of jobs and loads may not set themselves. */
+static void judge_sessions(const ServerFacts *f, WireList *out)
+{
+    size_t n;
+    const SessionVariable *v = session_variables(&n);
+    for (size_t i = 0; i < n; i++) {
+        const Rule r = {.name = v[i].name[f->version.flavor],
+                        .variable = {v[i].name[0], v[i].name[1]},
+                        .where = EVERY,
+                        .test = AT_LEAST,
+                        .want = v[i].value,
+                        .level = "error",
+                        .why = v[i].why};
+        if (v[i].how == SESSION_NEED && r.name)
+            judge_variable(f, &r, out);
+    }
+}
+
 static void judge_version(const ServerFacts *f, WireList *out)
 {
     Err err;
@@ -464,6 +483,7 @@ void servercheck_judge(const ServerFacts *f, const char *account, WireList *find
     judge_version(f, findings);
     for (size_t i = 0; i < COUNT(rules); i++)
         judge_variable(f, &rules[i], findings);
+    judge_sessions(f, findings);
     judge_boot(f, findings);
     judge_replication(f, findings);
     judge_keyless(f, findings);

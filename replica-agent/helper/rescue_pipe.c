@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/db/flavor.h"
+#include "common/db/session.h"
 #include "replica-agent/host/rescue_programs.h"
 
 extern char **environ;
@@ -17,7 +19,7 @@ extern char **environ;
 #define LOCK_FIRST                                                                                           \
     "--init-command=BEGIN NOT ATOMIC IF COALESCE(GET_LOCK('siding_rescue', 20), 0) <> 1 THEN SIGNAL"         \
     " SQLSTATE '45000' SET MESSAGE_TEXT = 'another rescue is under way'; END IF; SET SESSION "               \
-    "sql_log_bin=%d; END"
+    "sql_log_bin=%d; %s; END"
 
 struct RescuePipe {
     const StrList *files;
@@ -53,9 +55,20 @@ static bool spawn(const char *name, char *const *argv, int in, int out, pid_t *r
     return rc == 0 ? true : err_errno(err, rc, "start %s", path);
 }
 
+/* The other server's own applier does it. */
+static DbFlavor replayed_flavor(void)
+{
+    int f = 0;
+    while (f + 1 < FLAVORS && !flavor_of((DbFlavor)f)->purges_on_start)
+        f++;
+    return (DbFlavor)f;
+}
+
 static bool spawn_client(const AgentConfig *c, int in, bool logged, pid_t *ret, Err *err)
 {
-    AUTOFREE char *first = xasprintf(LOCK_FIRST, logged);
+    AUTO(str_done) Str session = STR_INIT;
+    session_sql(replayed_flavor(), &session);
+    AUTOFREE char *first = xasprintf(LOCK_FIRST, logged, str_z(&session));
     AUTOFREE char *defaults = xasprintf("--defaults-file=%s", c->server.rescue_defaults_file);
     AUTOFREE char *where = c->server.socket ? xasprintf("--socket=%s", c->server.socket)
                                             : xasprintf("--host=%s", c->server.address);

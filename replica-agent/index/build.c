@@ -202,10 +202,8 @@ static bool worker_open(Worker *w, Err *err)
     int64_t own = o->memory_bytes / 2 < OWN_MEMORY ? o->memory_bytes / 2 : OWN_MEMORY;
     size_t memory = (size_t)((o->memory_bytes - own) / o->threads);
     w->terms = terms_new(definition_kind(d), memory > MIN_MEMORY ? memory : MIN_MEMORY);
-    /* A sleeping or sorting job leaves its connections idle, or its results unread, for long. */
     return tokenizer_new(d->language, d->min_length, &d->stop_words, &w->tokenizer, err) &&
-           db_connect(&o->target, 0, &w->db, err) &&
-           db_exec(w->db, err, "SET SESSION wait_timeout=2147483, net_write_timeout=3600", "");
+           db_connect(&o->target, 0, &w->db, err);
 }
 
 /* Asked to stop, it ends without an error before a range; read_all tells. */

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "common/db/warnings.h"
+
 static bool in_field(const IndexField *f, Err *err)
 {
     return err_prefix(err, "field \"%s\"", f->name);
@@ -147,7 +149,8 @@ static bool read_where(Db *db, const Source *s, size_t field, const char *where,
         return in_field(f, err);
     bool ok = read_rows(rows, s, field, sink, arg, err);
     db_rows_free(rows);
-    return ok;
+    AUTOFREE char *what = xasprintf("field \"%s\"", f->name);
+    return ok && warnings_check(db, WARNINGS_READ, what, err);
 }
 
 bool source_read_range(Db *db, const Source *s, const SourceBounds *b, size_t i, SourceSink sink, void *arg,

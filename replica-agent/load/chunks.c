@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/db/warnings.h"
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
 #include "common/wire/progress.h"
@@ -45,19 +46,12 @@ typedef struct Writer {
 /* LOCAL makes the server pass over duplicates and mend bad values with a warning: here each is an error. */
 static bool check_warnings(const Load *l, const Writer *writer, int64_t inserted, Err *err)
 {
-    DbRows *rows;
-    bool more = false, ok = true;
-    if (!db_query(writer->db, &rows, err, "SHOW WARNINGS", ""))
+    if (!warnings_check(writer->db, WARNINGS_LOAD, l->bundle->target, err))
         return false;
-    while (ok && (ok = db_next(rows, &more, err)) && more)
-        if (!str_eq(db_text(rows, "Level"), "Note"))
-            ok = err_set(err, ERR_DB, (int)db_int(rows, "Code"), "%s: %s", l->bundle->target,
-                         db_text(rows, "Message"));
-    db_rows_free(rows);
-    if (ok && !l->o->replace && writer->rows != inserted)
+    if (!l->o->replace && writer->rows != inserted)
         return err_set(err, ERR_DB, 0, "%s: the server took %" PRId64 " of %" PRId64 " rows",
                        l->bundle->target, inserted, writer->rows);
-    return ok;
+    return true;
 }
 
 static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, Err *err)

@@ -14,6 +14,8 @@
  */
 #include "replica-agent/load/delta.h"
 
+#include "common/db/warnings.h"
+
 /* ---- keys ---------------------------------------------------------------------------------------- */
 
 void delta_keys_done(DeltaKeys *k)
@@ -88,6 +90,7 @@ bool delta_find(Db *db, const IndexDefinition *d, int64_t since_wall_ms, DeltaKe
         return err_prefix(err, "changed_since");
     bool ok = read_keys(rows, &keys, err) || err_prefix(err, "changed_since");
     db_rows_free(rows);
+    ok = ok && warnings_check(db, WARNINGS_READ, "changed_since", err);
     if (!ok) {
         delta_keys_done(&keys);
         return false;

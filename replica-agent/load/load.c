@@ -53,8 +53,7 @@ bool load_connect(Load *l, int number, Db **ret, Err *err)
     Db *db;
     if (!db_connect(&l->o->target, 0, &db, err))
         return false;
-    bool ok = check_local_infile(db, err) &&
-              db_exec(db, err, "SET SESSION lock_wait_timeout=60, wait_timeout=2147483", "") &&
+    bool ok = check_local_infile(db, err) && db_exec(db, err, "SET SESSION lock_wait_timeout=60", "") &&
               take_lock(l, db, number, err);
     if (ok)
         *ret = db;

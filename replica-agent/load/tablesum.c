@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/db/rowsum.h"
+#include "common/db/warnings.h"
 #include "common/file/gz.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/tables.h"
@@ -16,7 +17,7 @@ static bool read_sum(Db *db, const char *schema, const char *table, const StrLis
 {
     AUTO(str_done) Str sql = STR_INIT;
     rowsum_sql(&sql, schema, table, columns, where);
-    return db_value(db, ret, err, str_z(&sql), "");
+    return db_value(db, ret, err, str_z(&sql), "") && warnings_check(db, WARNINGS_READ, table, err);
 }
 
 bool tablesum(Db *db, const char *schema, const char *table, const StrList *columns, char **ret, Err *err)

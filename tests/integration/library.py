@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small library to index, and siding-index and siding-load run as a user would from a shell."""
 import gzip
+import hashlib
 import itertools
 import json
 import os
@@ -94,6 +95,26 @@ def index(cluster, node, output, conf, *options, status=0, env=None):
 def load(cluster, folder, run_id, *options, status=0):
     return run("siding-load", "--manifest", folder, "--run", run_id, "--json", *at(cluster, "db0", "load"), *options,
                status=status)
+
+
+def plain_result(folder, lines, mode="append", columns=("id", "word"), target="lib.plain", **upload):
+    """A result as a command job would leave it."""
+    files, sums, per = [], "", 1000
+    for part in range(0, len(lines), per):
+        name = "lib.plain.%05d.tsv.gz" % (part // per)
+        raw = "".join(lines[part:part + per]).encode()
+        packed = gzip.compress(raw)
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(packed)
+        sha = hashlib.sha256(packed).hexdigest()
+        sums += "%s  %s\n" % (sha, name)
+        files.append({"name": name, "rows": len(lines[part:part + per]), "bytes": len(raw), "compressed_bytes": len(packed),
+                      "sha256": sha})
+    upload = {"mode": mode, "target": target, "columns": list(columns), **upload}
+    with open(os.path.join(folder, "manifest.json"), "w", encoding="utf-8") as f:
+        json.dump({"run": "9.1", "files": files, "upload": upload}, f)
+    with open(os.path.join(folder, "SHA256SUMS"), "w", encoding="utf-8") as f:
+        f.write(sums)
 
 
 def manifest(folder):

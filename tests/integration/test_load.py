@@ -236,25 +236,8 @@ class Load(ClusterTest):
         self.assertEqual(c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id) FROM lib.plain"), [("12000", "12000")])
 
     def plain_result(self, rows, mode="append", columns=("id", "word"), text=None):
-        """A result as a command job would leave it."""
         folder = self.folder()
-        files, sums, per = [], "", 1000
-        lines = text or ["%d\tline\\n%d\\\\\n" % (i, i) for i in range(rows)]
-        for part in range(0, len(lines), per):
-            name = "lib.plain.%05d.tsv.gz" % (part // per)
-            raw = "".join(lines[part:part + per]).encode()
-            packed = gzip.compress(raw)
-            with open(os.path.join(folder, name), "wb") as f:
-                f.write(packed)
-            sha = hashlib.sha256(packed).hexdigest()
-            sums += "%s  %s\n" % (sha, name)
-            files.append({"name": name, "rows": len(lines[part:part + per]), "bytes": len(raw), "compressed_bytes": len(packed),
-                          "sha256": sha})
-        upload = {"mode": mode, "target": "lib.plain", "columns": list(columns)}
-        with open(os.path.join(folder, "manifest.json"), "w", encoding="utf-8") as f:
-            json.dump({"run": "9.1", "files": files, "upload": upload}, f)
-        with open(os.path.join(folder, "SHA256SUMS"), "w", encoding="utf-8") as f:
-            f.write(sums)
+        library.plain_result(folder, text or ["%d\tline\\n%d\\\\\n" % (i, i) for i in range(rows)], mode, columns)
         self.cluster.sql("db0", "DROP TABLE IF EXISTS lib.plain; CREATE TABLE lib.plain (id INT, word VARCHAR(40), KEY (id))")
         return folder
 

@@ -3,6 +3,7 @@
  */
 #include "test.h"
 
+#include "common/db/session.h"
 #include "common/file/fs.h"
 #include "common/net/coordconf.h"
 #include "orchestrator/cli/cmd.h"
@@ -63,6 +64,30 @@ static void siding_dump_page(void **state)
         assert_true(o->doc && str_ends(o->doc, "."));
 }
 
+static void sessions_page(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str page = STR_INIT;
+    size_t n;
+    const SessionVariable *v = session_variables(&n);
+    static const char *const how[] = {"set", "set where the account may",
+                                      "at least this, or jobs and loads are refused"};
+    str_adds(&page,
+             "# Session variables\n\nGenerated from the table in `common/db/session.c`; do not edit. Every "
+             "connection of every program gives\nthese values to the variables that change a result, a limit "
+             "or a lifetime, after the server's `init_connect`\nhas run: what a job reads and a load writes "
+             "does not depend on the server's globals. Budgets of memory and disk stay the\nserver's: past "
+             "them a statement fails. A query of a job that needs another value says so itself, such as\n"
+             "`CONVERT_TZ`, `WEEK(d, 3)` or `LEFT(GROUP_CONCAT(…), 100)`. `siding check` names what a plain "
+             "account may not set.\n\n"
+             "| MariaDB | MySQL | value | how | what it changes | page of the manuals "
+             "|\n|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < n; i++)
+        str_addf(&page, "| %s | %s | `%s` | %s | %s | %s |\n", v[i].name[0] ? v[i].name[0] : "–",
+                 v[i].name[1] ? v[i].name[1] : "–", v[i].value, how[v[i].how], v[i].why, v[i].source);
+    compare("sessions.md", &page);
+}
+
 static void every_option_has_its_text(void **state)
 {
     (void)state;
@@ -81,6 +106,7 @@ int main(void)
         cmocka_unit_test(siding_page),
         cmocka_unit_test(sidingd_conf_page),
         cmocka_unit_test(siding_dump_page),
+        cmocka_unit_test(sessions_page),
         cmocka_unit_test(every_option_has_its_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ static const Setting good_mariadb[] = {
     {"rpl_semi_sync_slave_enabled", "ON"},
     {"local_infile", "ON"},
     {"binlog_expire_logs_seconds", "0"},
+    {"max_allowed_packet", "16777216"},
 };
 
 static const Setting good_mysql[] = {
@@ -42,6 +43,8 @@ static const Setting good_mysql[] = {
     {"rpl_semi_sync_replica_enabled", "ON"},
     {"local_infile", "ON"},
     {"binlog_expire_logs_seconds", "2592000"},
+    {"max_allowed_packet", "67108864"},
+    {"max_error_count", "1024"},
 };
 
 #define MARIADB_AGENT                                                                                        \
@@ -145,6 +148,10 @@ static void wrong_variables_are_told(void **state)
         {DB_MARIADB, "rpl_semi_sync_master_timeout", "10000", "semi_sync_timeout", "warning",
          "SET GLOBAL rpl_semi_sync_master_timeout=30000; and rpl_semi_sync_master_timeout=30000 in the "
          "server's option file"},
+        {DB_MYSQL, "max_error_count", "0", "max_error_count", "error",
+         "SET GLOBAL max_error_count=64; and max_error_count=64 in the server's option file"},
+        {DB_MARIADB, "max_allowed_packet", "65536", "max_allowed_packet", "error",
+         "SET GLOBAL max_allowed_packet=1048576; and max_allowed_packet=1048576 in the server's option file"},
         {DB_MARIADB, "binlog_expire_logs_seconds", "3600", "binlog_expiry", "warning",
          "SET GLOBAL binlog_expire_logs_seconds=86400; and binlog_expire_logs_seconds=86400 in the server's "
          "option file"},
