@@ -287,3 +287,12 @@ const char *str_nearest(const char *word, const char *const *known)
     }
     return best;
 }
+
+void str_set(char **to, const char *text)
+{
+    if (str_eq(*to, text))
+        return;
+    char *copy = xstrdup(text);
+    free(*to);
+    *to = copy;
+}

@@ -75,6 +75,7 @@ bool strlist_has(const StrList *l, const char *s);
 void strlist_split(StrList *l, const char *s, char sep); /* empty parts are left out */
 
 bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
+void str_set(char **to, const char *text); /* an owned copy in place of what was there; text may be NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 

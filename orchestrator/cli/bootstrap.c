@@ -40,7 +40,7 @@ static bool run(Bootstrap *b, const char *sql, const char *shown, Err *err)
     return err_prefix(err, "%.120s…", shown ? shown : sql);
 }
 
-/* ---- the server ----------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------------- */
 
 static void tell_all(const WireList *findings, Str *out)
 {
@@ -80,7 +80,7 @@ static bool check_server(Bootstrap *b, Err *err)
     return ok && check_settings(b, err);
 }
 
-/* ---- accounts ------------------------------------------------------------------------------------- */
+/* ---- accounts --------------------------------------------------------------------------------------- */
 
 static void random_password(char ret[PASSWORD_BYTES + 1])
 {
@@ -244,7 +244,7 @@ static bool make_accounts(Bootstrap *b, Err *err)
     return true;
 }
 
-/* ---- schema --------------------------------------------------------------------------------------- */
+/* ---- schema ----------------------------------------------------------------------------------------- */
 
 static bool schema_exists(Bootstrap *b, bool *ret, Err *err)
 {
@@ -397,7 +397,7 @@ static bool make_routines(Bootstrap *b, Err *err)
     return write_meta(b, "routines", hash, err);
 }
 
-/* ---- all ------------------------------------------------------------------------------------------ */
+/* ---- all -------------------------------------------------------------------------------------------- */
 
 static bool work(Bootstrap *b, Err *err)
 {

@@ -169,7 +169,7 @@ const CliCommand cmd_result_path = {
     .run = run_path,
 };
 
-/* ---- fetch -------------------------------------------------------------------------------------------- */
+/* ---- fetch ------------------------------------------------------------------------------------------ */
 
 typedef struct FetchOptions {
     CliCommon common;
@@ -217,7 +217,7 @@ const CliCommand cmd_result_fetch = {
     .run = run_fetch,
 };
 
-/* ---- verify ------------------------------------------------------------------------------------------- */
+/* ---- verify ----------------------------------------------------------------------------------------- */
 
 /* A job on several replicas left a result on each, if they could not be gathered on the first. */
 static bool nodes_of(const Cli *cli, const json_t *result, StrList *ret, Err *err)

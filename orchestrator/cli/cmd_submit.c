@@ -72,7 +72,7 @@ static const Opt submit_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
-/* ---- which job ---------------------------------------------------------------------------------------- */
+/* ---- which job -------------------------------------------------------------------------------------- */
 
 static json_t *options_of(json_t *body)
 {
@@ -157,7 +157,7 @@ static bool fill_job(const Submit *s, const StrList *words, json_t *body, Err *e
     }
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------------------- */
 
 static void set_given_str(json_t *body, const char *key, const char *value)
 {

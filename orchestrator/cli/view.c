@@ -111,7 +111,7 @@ static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *
     table_write(&t, width, out);
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------ */
 
 static char *task_remark(const Task *t)
 {
@@ -229,7 +229,7 @@ void view_task(const Task *k, int64_t now_ms, size_t width, Str *out)
     table_write(&t, width, out);
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------ */
 
 static void lag_text(const Node *n, char ret[OUT_TEXT])
 {
@@ -300,7 +300,7 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
     table_write(&t, width, out);
 }
 
-/* ---- the screen ---------------------------------------------------------------------------------------- */
+/* ---- the screen ------------------------------------------------------------------------------------- */
 
 static void view_head(const json_t *status, int64_t now_ms, Str *out)
 {

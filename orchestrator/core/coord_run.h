@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The coordinator's view of a run as a table: state, event, next state, action, and a reason for people. The
- * agents own a run from its pause to its catch-up; this machine only follows what they report and decides
- * what comes before and after. Every action is idempotent: after a restart the action of the state's row is
- * simply done again. An event without a row is a bug or a peer that lies, and changes nothing.
+ * One run as the coordinator leads it: a pure step from an input (with its time) and what is known to
+ * effects. The agents own a run from its pause to its catch-up; this machine gives it to them, follows what
+ * they report, passes on what they miss (the common GTID, go, requests), and decides what comes after.
+ *
+ * Two tables are the dispatch. A transition row says which event leads from which states to which, with a
+ * reason for people; there is no other way to change a run's state. A duty row says what is to be done in
+ * which states while something holds; a look goes through the duties in their order. Every duty may be done
+ * again at any time: its effect is seen in what the agents report or in the queue, not in an answer, so that
+ * after a restart the same look leads on from whatever is on record.
+ *
+ * Invariants: an effect about a part is emitted only while no other about it is under way (`busy`); the run's
+ * state is kept once, in its row; a state changes together with CRUN_FX_WRITE and its event.
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
+#include "common/db/db.h"
 #include "common/wire/wire.h"
+#include "retry.h"
+
+/* ---- transitions ------------------------------------------------------------------------------------ */
 
 typedef enum CoordRunEvent {
     CRUN_EV_CLAIM,   /* the planner chose it; the claim is on record */
@@ -29,26 +38,122 @@ typedef enum CoordRunEvent {
     CRUN_EVENTS
 } CoordRunEvent;
 
-typedef enum CoordRunAction {
-    CRUN_ACT_NONE,
-    CRUN_ACT_START,  /* give the run to its agents (idempotent by run id) */
-    CRUN_ACT_SETTLE, /* everybody is done: upload or end */
-    CRUN_ACT_FORGET, /* the end is on record: the agents drop their journals */
-} CoordRunAction;
-
 typedef struct CoordRunRow {
     uint32_t from; /* set of states, 1u << state */
     CoordRunEvent event;
     CoordRunState next;
-    CoordRunAction action;
     const char *reason;
 } CoordRunRow;
 
-/* NULL: this event has no place in this state. */
+/* NULL: this event has no place in this state: a bug or a peer that lies, and changes nothing. */
 const CoordRunRow *coord_run_find(CoordRunState state, CoordRunEvent event);
 const char *coord_run_state_name(CoordRunState s); /* wire name; "unknown" */
 const char *coord_run_event_name(CoordRunEvent e);
-/* The action to do again for a run found in this state after a restart. */
-CoordRunAction coord_run_action(CoordRunState s);
 /* The table as a Mermaid state diagram, for docs/architecture.md. */
 void coord_run_diagram(Str *out);
+
+/* ---- state, input, effects -------------------------------------------------------------------------- */
+
+/* One agent's share of a run. */
+typedef struct CoordPart {
+    char *node;
+    bool busy;               /* a call about it is under way */
+    bool accepted;           /* the agent has taken it */
+    int64_t accepted_poll;   /* polls sent later than this must show it */
+    Err refused;             /* kind ERR_NONE: not refused */
+    int64_t unseen_ms;       /* since when its agent cannot be reached; 0: it can */
+    bool result_dropped;     /* its result was asked to go: the first part has it */
+    TaskAction request_sent; /* the request the agent has confirmed */
+    Retry retry;
+} CoordPart;
+
+typedef struct CoordRun {
+    Task *task; /* its last run is this one */
+    CoordPart *parts;
+    size_t n_parts;
+    int64_t claimed_ms; /* monotonic */
+    bool recording;     /* its upload task is being written */
+    Retry record_retry;
+    CoordRunState odd_state; /* last event that had no place: logged once */
+    CoordRunEvent odd_event;
+} CoordRun;
+
+typedef struct CoordPartKnown {
+    bool configured;      /* its agent is among the agents */
+    bool fresh;           /* reported since the start, and can be reached now */
+    int64_t polls_sent;   /* number of the newest poll sent, and of the newest answered */
+    int64_t polls_seen;   /* … */
+    const AgentRun *seen; /* the run as the agent reports it; NULL: it does not */
+} CoordPartKnown;
+
+typedef struct CoordRunKnown {
+    const CoordPartKnown *parts; /* one a part */
+    bool flavor_known;
+    DbFlavor flavor;
+    bool saving;        /* the task's row is being written */
+    const Task *upload; /* the task of the run's upload; NULL: none, or not in memory */
+} CoordRunKnown;
+
+typedef enum CoordRunInputKind {
+    CRUN_IN_CLAIMED,  /* its claim is on record; the run is new, in state waiting */
+    CRUN_IN_LOOK,     /* something that is known may have changed */
+    CRUN_IN_POSTED,   /* an agent's answer to CRUN_FX_POST: part, ok, err */
+    CRUN_IN_STEERED,  /* to CRUN_FX_GO, _ALIGN, _GATHER */
+    CRUN_IN_ASKED,    /* to CRUN_FX_ASK; also action */
+    CRUN_IN_RECORDED, /* the database's answer to CRUN_FX_RECORD_UPLOAD: ok, upload_task */
+    CRUN_IN_REVIVED,  /* its upload that had failed is tried again */
+} CoordRunInputKind;
+
+typedef struct CoordRunInput {
+    CoordRunInputKind kind;
+    int64_t now_ms, wall_ms; /* monotonic, wall clock */
+    size_t part;
+    bool ok;
+    Err err;
+    TaskAction action;
+    int64_t upload_task; /* id; 0: an earlier one is gone */
+} CoordRunInput;
+
+typedef enum CoordRunEffectKind {
+    CRUN_FX_POST,          /* give the run to the agent of `part` */
+    CRUN_FX_GO,            /* `part` may begin */
+    CRUN_FX_ALIGN,         /* `part` moves on to `align` */
+    CRUN_FX_GATHER,        /* the first part fetches the results of `parts` */
+    CRUN_FX_ASK,           /* `action` of `part`, by `text` */
+    CRUN_FX_DROP,          /* the result of `part` is not needed any more */
+    CRUN_FX_RECORD_UPLOAD, /* a task that loads its result */
+    CRUN_FX_LOOK_UP,       /* task `number`, which is not in memory */
+    CRUN_FX_EVENT,         /* `level`, `node`, `text`: for people */
+    CRUN_FX_LOG,           /* `level`, `text` */
+    CRUN_FX_WAKE,          /* a look at `number` (monotonic ms) at the latest */
+    CRUN_FX_ENDED,         /* `number`: 1 well, 0 otherwise */
+    CRUN_FX_WRITE,         /* the task's row has changed */
+} CoordRunEffectKind;
+
+typedef struct CoordRunEffect {
+    CoordRunEffectKind kind;
+    size_t part;
+    TaskAction action;
+    const char *level; /* info, warn, error */
+    char *node, *text;
+    int64_t number;
+    RunAlign align;
+    size_t *parts, n_parts;
+} CoordRunEffect;
+
+typedef struct CoordRunEffects {
+    CoordRunEffect *v;
+    size_t n;
+} CoordRunEffects;
+
+/* `ret` is empty before. */
+void coord_run_step(CoordRun *run, const CoordRunKnown *known, const CoordRunInput *in, CoordRunEffects *ret);
+void coord_run_effects_done(CoordRunEffects *e);
+
+/* ---- the row's contents (coord_run_report.c) -------------------------------------------------------- */
+
+/* Takes over what the parts report; `seen` as in run_view. True: something is new that belongs on record. */
+bool coord_run_take_report(Run *r, const AgentRun *const *seen, size_t n);
+json_t *coord_run_detail(Run *r); /* r->detail, an object */
+/* Adds to the list `key` of the detail what is not in it. True: it was not. */
+bool coord_run_detail_add(Run *r, const char *key, const char *text);

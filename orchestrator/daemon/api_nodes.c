@@ -37,8 +37,7 @@ void api_cluster(HttpRequest *req, void *context)
     http_reply_json(req, 200, o);
 }
 
-/* ---- status
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- status ----------------------------------------------------------------------------------------- */
 
 static void collect_warnings(Coord *c, StrList *ret)
 {
@@ -122,8 +121,7 @@ void api_healthz(HttpRequest *req, void *context)
     http_reply_json(req, 200, o);
 }
 
-/* ---- pause and resume by hand
- * ------------------------------------------------------------------------------------ */
+/* ---- pause and resume by hand ----------------------------------------------------------------------- */
 
 static void passed_on(CallRef *ref, bool ok, json_t *body, const Err *err)
 {

@@ -12,8 +12,7 @@
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, LOG_TIMEOUT_MS = 30000, LOG_MAX_BYTES = 4 << 20 };
 
-/* ---- submit
- * ------------------------------------------------------------------------------------------------ */
+/* ---- submit ----------------------------------------------------------------------------------------- */
 
 static bool only_known(const json_t *body, Err *err)
 {
@@ -91,8 +90,7 @@ void api_submit(HttpRequest *req, void *context)
     wire_free(task_fields, &t);
 }
 
-/* ---- one task
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one task --------------------------------------------------------------------------------------- */
 
 /* History that memory has let go of. */
 typedef struct FetchOp {
@@ -241,8 +239,7 @@ void api_request(HttpRequest *req, void *context)
         queue_request(c, e->t.id, (TaskAction)action, by, requested, req);
 }
 
-/* ---- lists
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------ */
 
 typedef struct ListOp {
     StoreOp op;
@@ -313,9 +310,7 @@ void api_list_tasks(HttpRequest *req, void *context)
         list_done(c, &o->op);
 }
 
-/* ---- logs
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- logs ------------------------------------------------------------------------------------------- */
 
 typedef struct LogJob {
     HttpRequest *req;

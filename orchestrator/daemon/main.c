@@ -20,6 +20,7 @@
 #include "mail.h"
 #include "queue.h"
 #include "retention.h"
+#include "run_inbox.h"
 #include "runs.h"
 #include "store.h"
 #include "uploads.h"
@@ -184,6 +185,7 @@ static void close_all(Coord *c)
         event_base_free(c->base);
     }
     state_free_entries(c);
+    run_inbox_free(c);
     lag_done(&c->samples);
     journal_close(c);
     free(c->topology_error);

@@ -35,8 +35,7 @@ static void adopt_all(Coord *c, WireList *list)
         state_adopt(c, (Task *)list->v + i);
 }
 
-/* ---- reading the queue once -------------------------------------------------------------------------------
- */
+/* ---- reading the queue once ------------------------------------------------------------------------- */
 
 typedef struct LoadOp {
     StoreOp op;
@@ -154,8 +153,7 @@ static void load_queue(Coord *c)
     }
 }
 
-/* ---- polling: rows that came or changed by SQL
- * ------------------------------------------------------------------ */
+/* ---- polling: rows that came or changed by SQL ------------------------------------------------------ */
 
 typedef struct PollOp {
     StoreOp op;
@@ -209,7 +207,7 @@ static bool poll_work(Db *db, StoreOp *op, Err *err)
 
 static bool is_free(const Entry *e)
 {
-    return !e->busy && !e->sealing && entry_is_saved(e);
+    return !e->busy && !e->run.recording && entry_is_saved(e);
 }
 
 static void take_requests(Coord *c, PollOp *o)
@@ -295,8 +293,7 @@ static void poll_queue(Coord *c)
         poll_done(c, &o->op);
 }
 
-/* ---- looking up what memory does not hold
- * ------------------------------------------------------------------------- */
+/* ---- looking up what memory does not hold ----------------------------------------------------------- */
 
 typedef struct LookOp {
     StoreOp op;
@@ -337,8 +334,7 @@ void queue_look_up(Coord *c, int64_t task)
         look_done(c, &o->op);
 }
 
-/* ---- writing behind
- * -------------------------------------------------------------------------------------------------- */
+/* ---- writing behind --------------------------------------------------------------------------------- */
 
 typedef struct SaveOp {
     StoreOp op;
@@ -403,7 +399,8 @@ static void save_changed(Coord *c)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
         Entry *e = c->entries[i];
-        if (e->rev != e->saved_rev && !e->saving && !e->busy && !e->sealing && retry_due(&e->save_retry))
+        if (e->rev != e->saved_rev && !e->saving && !e->busy && !e->run.recording &&
+            retry_due(&e->save_retry))
             save_entry(c, e);
     }
 }

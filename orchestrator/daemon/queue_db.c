@@ -21,8 +21,7 @@
     "caught_up_at, finished_at, progress_done, progress_total, progress_unit, result_dir, replay, detail, "  \
     "upload_task, error"
 
-/* ---- rows into wire objects ------------------------------------------------------------------------------
- */
+/* ---- rows into wire objects ------------------------------------------------------------------------- */
 
 static int64_t parse_time(const char *text)
 {
@@ -189,8 +188,7 @@ bool qdb_task(Db *db, int64_t id, WireList *ret, Err *err)
            take_tasks(db, rows, ret, err);
 }
 
-/* ---- meta
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- meta ------------------------------------------------------------------------------------------- */
 
 bool qdb_schema_version(Db *db, int64_t *ret, Err *err)
 {
@@ -236,8 +234,7 @@ bool qdb_set_node(Db *db, const char *name, NodeRole role, const char *url, int6
                    "sssi", name, wire_enum_name(&node_role_names, (int)role), url, term);
 }
 
-/* ---- polling
- * --------------------------------------------------------------------------------------------------- */
+/* ---- polling ---------------------------------------------------------------------------------------- */
 
 void qdb_ids_add(QdbIds *ids, int64_t id)
 {
@@ -290,8 +287,7 @@ bool qdb_requests(Db *db, WireList *ret, Err *err)
     return ok;
 }
 
-/* ---- changes
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- changes ---------------------------------------------------------------------------------------- */
 
 static char *strs_text(const StrList *list)
 {

@@ -14,12 +14,12 @@
 #include "orchestrator/core/window.h"
 #include "queue.h"
 #include "queue_db.h"
+#include "run_inbox.h"
 #include "store.h"
 
 enum { MAX_PRIORITY = 1000000, MAX_ATTEMPTS = 100 };
 
-/* ---- what a task is ---------------------------------------------------------------------------------------
- */
+/* ---- what a task is --------------------------------------------------------------------------------- */
 
 static const Node **node_list(const Coord *c)
 {
@@ -137,8 +137,7 @@ bool queue_make_task(Coord *c, const TaskSpec *spec, Task *ret, Err *err)
     return true;
 }
 
-/* ---- submission
- * -------------------------------------------------------------------------------------------- */
+/* ---- submission ------------------------------------------------------------------------------------- */
 
 typedef struct SubmitOp {
     StoreOp op;
@@ -196,8 +195,7 @@ void queue_submit(Coord *c, Task *t, QueueDone done, void *arg)
     free(o);
 }
 
-/* ---- the claim
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the claim -------------------------------------------------------------------------------------- */
 
 typedef struct ClaimOp {
     StoreOp op;
@@ -222,21 +220,18 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
 {
     Run *r = wire_list_add(&e->t.runs, sizeof *r);
     wire_copy(run_fields, r, &o->run);
+    r->state = CRUN_WAITING; /* the letter leads it on */
     entry_set_parts(e, &r->nodes);
     free(e->after_gtid);
     bool at_once = !c->conf.catch_up_between && e->seen_gtid;
     e->after_gtid = at_once ? xstrdup(e->seen_gtid) : STEAL(o->position);
     e->claimed_at = at_once ? e->seen_at : o->now;
-    e->claimed_ms = clock_mono_ms();
-    e->t.attempts++;
-    e->t.finished_at = 0;
-    free(e->t.error);
-    free(e->t.why);
-    e->t.error = e->t.why = NULL;
-    e->t.state = TASK_RUNNING;
     c->count.started++;
     events_add(c, "info", "run", e->t.id, r->id, r->nodes.v[0], "%s", o->text);
     events_stored(c);
+    RunLetter letter = {.task = e->t.id, .in = {.kind = CRUN_IN_CLAIMED}};
+    snprintf(letter.run, sizeof letter.run, "%s", r->id);
+    run_inbox_put(c, &letter);
 }
 
 static void claim_done(Coord *c, StoreOp *op)
@@ -289,8 +284,7 @@ static void claim(Coord *c, Entry *e, const StrList *nodes)
     }
 }
 
-/* ---- planning
- * -------------------------------------------------------------------------------------------------- */
+/* ---- planning --------------------------------------------------------------------------------------- */
 
 static void look_at_parent(Coord *c, const Task *t, PlanTask *ret)
 {
@@ -380,7 +374,7 @@ static bool is_complete(Coord *c, Entry *e)
         return true;
     if (fill_in(c, &e->t, &err))
         return true;
-    state_set_text(&e->t.why, err.text);
+    str_set(&e->t.why, err.text);
     return false;
 }
 
@@ -409,7 +403,7 @@ void queue_plan(Coord *c)
     for (size_t i = 0; i < n; i++) {
         if (!tasks[i].waiting)
             continue;
-        state_set_text(&entries[i]->t.why, plan.answers[i].why);
+        str_set(&entries[i]->t.why, plan.answers[i].why);
         if (plan.answers[i].start)
             claim(c, entries[i], &plan.answers[i].nodes);
     }

@@ -3,13 +3,14 @@
  * effect at once and are written down behind; what changes the queue alone is written down first.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "events.h"
 #include "queue.h"
 #include "queue_db.h"
-#include "runs.h"
+#include "run_inbox.h"
 #include "store.h"
 
 static const char *action_name(TaskAction a)
@@ -17,8 +18,7 @@ static const char *action_name(TaskAction a)
     return wire_enum_text(&task_action_names, (int)a, NULL);
 }
 
-/* ---- changes that are written down first
- * -------------------------------------------------------------------- */
+/* ---- changes that are written down first ------------------------------------------------------------ */
 
 typedef struct ChangeOp {
     StoreOp op;
@@ -42,11 +42,11 @@ static bool change_work(Db *db, StoreOp *op, Err *err)
 static void take_change(Entry *e, const Task *t)
 {
     e->t.state = t->state;
-    state_set_text(&e->t.error, t->error);
+    str_set(&e->t.error, t->error);
     e->t.request = t->request;
-    state_set_text(&e->t.request_by, t->request_by);
+    str_set(&e->t.request_by, t->request_by);
     e->saved_request = t->request;
-    state_set_text(&e->t.why, NULL);
+    str_set(&e->t.why, NULL);
     e->t.run_at = t->run_at;
     e->t.finished_at = t->finished_at;
     e->t.attempts = t->attempts;
@@ -55,11 +55,12 @@ static void take_change(Entry *e, const Task *t)
 /* An upload that is tried again takes its run back to uploading. */
 static void revive_parent(Coord *c, const Entry *upload)
 {
-    int64_t task, no;
-    Entry *parent = wire_run_id(upload->t.parent_run, &task, &no) ? state_find(c, task) : NULL;
-    Run *r = parent ? entry_run(parent) : NULL;
-    if (r && str_eq(r->id, upload->t.parent_run) && coord_run_is_final(r->state) && r->state != CRUN_DONE)
-        runs_event(c, parent, CRUN_EV_UPLOAD, NULL);
+    int64_t no;
+    RunLetter letter = {.in = {.kind = CRUN_IN_REVIVED}};
+    if (!wire_run_id(upload->t.parent_run, &letter.task, &no))
+        return;
+    snprintf(letter.run, sizeof letter.run, "%s", upload->t.parent_run);
+    run_inbox_put(c, &letter);
 }
 
 static void change_done(Coord *c, StoreOp *op)
@@ -100,7 +101,7 @@ static void change(Coord *c, Entry *e, TaskState state, TaskAction action, const
     if (action == ACTION_RETRY) {
         o->task.run_at = clock_wall_ms();
         o->task.attempts = 0;
-        state_set_text(&o->task.error, NULL);
+        str_set(&o->task.error, NULL);
     }
     o->old_request = e->saved_request;
     o->action = action;
@@ -115,8 +116,7 @@ static void change(Coord *c, Entry *e, TaskState state, TaskAction action, const
     }
 }
 
-/* ---- the rules
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the rules -------------------------------------------------------------------------------------- */
 
 static Entry *upload_of(const Coord *c, const Entry *e)
 {
@@ -141,12 +141,12 @@ static bool ask_run(Coord *c, Entry *e, TaskAction action, const char *by, Err *
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has been asked to %s already", e->t.id,
                        action_name(e->t.request));
     e->t.request = action;
-    state_set_text(&e->t.request_by, by);
+    str_set(&e->t.request_by, by);
     if (strength(action) > 1)
         e->t.state = TASK_STOPPING;
-    for (size_t i = 0; i < e->n_parts; i++) {
-        e->parts[i].request_sent = ACTION_NONE;
-        retry_reset(&e->parts[i].retry);
+    for (size_t i = 0; i < e->run.n_parts; i++) {
+        e->run.parts[i].request_sent = ACTION_NONE;
+        retry_reset(&e->run.parts[i].retry);
     }
     entry_touch(e);
     events_add(c, "info", "task", e->t.id, NULL, NULL, "%s asked for by %s", action_name(action), by);
@@ -185,33 +185,41 @@ static void answer(Coord *c, QueueDone done, void *arg, bool ok, int64_t task, c
     coord_step_soon(c);
 }
 
-void queue_request(Coord *c, int64_t task, TaskAction action, const char *by, QueueDone done, void *arg)
+/* While a run's result is being loaded, what is asked of its task is asked of the upload. */
+static bool find_asked(const Coord *c, int64_t task, TaskAction action, Entry **ret, Err *err)
 {
     Entry *e = state_find(c, task);
-    Err err = {0};
-    bool ok = false;
     if (!e)
-        err_set(&err, ERR_NOT_FOUND, 0, "there is no task %" PRId64, task);
-    else if (check(e, action, &err)) {
+        return err_set(err, ERR_NOT_FOUND, 0, "there is no task %" PRId64, task);
+    if (!check(e, action, err))
+        return false;
+    Entry *upload = entry_state(e) == CRUN_UPLOADING && entry_is_active(e) ? upload_of(c, e) : NULL;
+    *ret = upload ? upload : e;
+    return !upload || check(upload, action, err);
+}
+
+static TaskState state_wished(const Entry *e, TaskAction action)
+{
+    return action == ACTION_KILL     ? TASK_KILLED
+           : action == ACTION_STOP   ? TASK_STOPPED
+           : action == ACTION_DELETE ? e->t.state
+                                     : TASK_ACKNOWLEDGED;
+}
+
+void queue_request(Coord *c, int64_t task, TaskAction action, const char *by, QueueDone done, void *arg)
+{
+    Entry *e = NULL;
+    Err err = {0};
+    if (!find_asked(c, task, action, &e, &err)) {
+        answer(c, done, arg, false, task, &err);
+    } else if (action == ACTION_RETRY) {
+        /* Where the result is there, only its loading failed. */
         Entry *upload = upload_of(c, e);
-        bool upload_failed = upload && task_state_is_final(upload->t.state) && upload->t.state != TASK_DONE;
-        if (entry_state(e) == CRUN_UPLOADING && upload && entry_is_active(e)) {
-            queue_request(c, upload->t.id, action, by, done, arg);
-            return;
-        }
-        if (action == ACTION_RETRY) {
-            /* The result is there; only its loading failed. */
-            change(c, upload_failed ? upload : e, TASK_WAITING, action, by, done, arg);
-            return;
-        }
-        if (!entry_is_active(e)) {
-            TaskState state = action == ACTION_KILL   ? TASK_KILLED
-                              : action == ACTION_STOP ? TASK_STOPPED
-                                                      : TASK_ACKNOWLEDGED;
-            change(c, e, action == ACTION_DELETE ? e->t.state : state, action, by, done, arg);
-            return;
-        }
-        ok = ask_run(c, e, action, by, &err);
+        bool failed = upload && task_state_is_final(upload->t.state) && upload->t.state != TASK_DONE;
+        change(c, failed ? upload : e, TASK_WAITING, action, by, done, arg);
+    } else if (!entry_is_active(e)) {
+        change(c, e, state_wished(e, action), action, by, done, arg);
+    } else {
+        answer(c, done, arg, ask_run(c, e, action, by, &err), e->t.id, &err);
     }
-    answer(c, done, arg, ok, task, &err);
 }

@@ -10,11 +10,10 @@
 #include "common/file/json.h"
 #include "events.h"
 #include "orchestrator/core/retention.h"
-#include "run_parts.h"
 
-enum { EVERY_MS = 600000, SOON_MS = 2000, COPYING_MS = 10000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
+enum { EVERY_MS = 600000, COPYING_MS = 10000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
 
-/* ---- the catalogue -------------------------------------------------------------------------------- */
+/* ---- the catalogue ---------------------------------------------------------------------------------- */
 
 int64_t retention_expired_at(const Run *r, const char *node)
 {
@@ -68,7 +67,7 @@ static bool is_needed(const Coord *c, const char *id)
     return r->upload_task && r->state != CRUN_DONE && e->t.state == TASK_ERROR;
 }
 
-/* ---- a round -------------------------------------------------------------------------------------- */
+/* ---- a round ---------------------------------------------------------------------------------------- */
 
 static void take_list(Agent *a, const json_t *body)
 {
@@ -175,7 +174,7 @@ static void decide(Coord *c)
             ask_to_remove(holders[i], results[i].run, removed);
 }
 
-/* ---- copies --------------------------------------------------------------------------------------- */
+/* ---- copies ----------------------------------------------------------------------------------------- */
 
 static bool holds(const Agent *a, const char *run)
 {
@@ -238,6 +237,12 @@ static void drop_part(Agent *holder, const Run *r)
         ask_to_remove(holder, r->id, part_dropped);
 }
 
+static void note_copy(Entry *e, Run *r, const char *node)
+{
+    if (coord_run_detail_add(r, "copies", node))
+        entry_touch(e);
+}
+
 static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
 {
     Entry *e;
@@ -247,7 +252,7 @@ static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
         return;
     }
     if (r && e && !strlist_has(&r->nodes, holder->name))
-        (void)run_detail_note(e, r, "copies", holder->name);
+        note_copy(e, r, holder->name);
     if (!may_be_copied(e, r, holder))
         return;
     for (size_t i = 0; i < info->destinations.n; i++) {
@@ -311,11 +316,4 @@ void retention_step(Coord *c)
     } else if (clock_mono_ms() >= c->retention.next_ms) {
         begin_round(c);
     }
-}
-
-void retention_soon(Coord *c)
-{
-    int64_t soon = clock_mono_ms() + SOON_MS;
-    if (c->retention.next_ms > soon)
-        c->retention.next_ms = soon;
 }

@@ -8,6 +8,5 @@
 #include "state.h"
 
 void retention_step(Coord *c);
-void retention_soon(Coord *c); /* a run has ended, an agent is back */
 /* When the result of a run went; 0: it has not. */
 int64_t retention_expired_at(const Run *r, const char *node);

@@ -8,7 +8,7 @@
 #include "common/db/flavor.h"
 #include "orchestrator/core/topology.h"
 
-enum { KEEP_ENDED = 1000 };
+enum { KEEP_ENDED = 1000, RETENTION_SOON_MS = 2000 };
 
 static size_t lower_bound(const Coord *c, int64_t task)
 {
@@ -31,12 +31,12 @@ Entry *state_find(const Coord *c, int64_t task)
 
 static void free_parts(Entry *e)
 {
-    for (size_t i = 0; i < e->n_parts; i++) {
-        free(e->parts[i].node);
+    for (size_t i = 0; i < e->run.n_parts; i++) {
+        free(e->run.parts[i].node);
     }
-    free(e->parts);
-    e->parts = NULL;
-    e->n_parts = 0;
+    free(e->run.parts);
+    e->run.parts = NULL;
+    e->run.n_parts = 0;
 }
 
 static void entry_free(Entry *e)
@@ -57,14 +57,15 @@ static Entry *insert_entry(Coord *c, int64_t task)
     size_t i = lower_bound(c, task);
     memmove(&c->entries[i + 1], &c->entries[i], (c->n_entries - i) * sizeof *c->entries);
     c->n_entries++;
-    c->entries[i] = NEW(Entry);
-    return c->entries[i];
+    Entry *e = c->entries[i] = NEW(Entry);
+    e->run.task = &e->t;
+    return e;
 }
 
 Entry *state_adopt(Coord *c, Task *t)
 {
     Entry *e = state_find(c, t->id);
-    if (e && (e->busy || e->sealing || !entry_is_saved(e) || entry_is_active(e))) {
+    if (e && (e->busy || e->run.recording || !entry_is_saved(e) || entry_is_active(e))) {
         wire_free(task_fields, t);
         return e;
     }
@@ -74,7 +75,7 @@ Entry *state_adopt(Coord *c, Task *t)
     e->t = *t;
     memset(t, 0, sizeof *t);
     e->saved_request = e->t.request;
-    e->claimed_ms = clock_mono_ms();
+    e->run.claimed_ms = clock_mono_ms();
     Run *r = entry_run(e);
     if (r)
         entry_set_parts(e, &r->nodes);
@@ -197,10 +198,10 @@ void entry_touch(Entry *e)
 void entry_set_parts(Entry *e, const StrList *nodes)
 {
     free_parts(e);
-    e->parts = xcalloc(nodes->n + 1, sizeof *e->parts);
-    e->n_parts = nodes->n;
+    e->run.parts = xcalloc(nodes->n + 1, sizeof *e->run.parts);
+    e->run.n_parts = nodes->n;
     for (size_t i = 0; i < nodes->n; i++)
-        e->parts[i].node = xstrdup(nodes->v[i]);
+        e->run.parts[i].node = xstrdup(nodes->v[i]);
 }
 
 void coord_step_soon(Coord *c)
@@ -220,30 +221,20 @@ void coord_wake_at(Coord *c, int64_t mono_ms)
     event_add(c->step, &tv);
 }
 
-void state_set_text(char **to, const char *text)
+void retention_soon(Coord *c)
 {
-    if (str_eq(*to, text))
-        return;
-    char *copy = xstrdup(text);
-    free(*to);
-    *to = copy;
+    int64_t soon = clock_mono_ms() + RETENTION_SOON_MS;
+    if (c->retention.next_ms > soon)
+        c->retention.next_ms = soon;
 }
 
 bool retry_due(const Retry *r)
 {
-    return clock_mono_ms() >= r->next_ms;
+    return retry_is_due(r, clock_mono_ms());
 }
 
 void retry_failed(Coord *c, Retry *r, int64_t least_ms, int64_t most_ms)
 {
-    r->delay_ms = r->delay_ms ? r->delay_ms * 2 : least_ms;
-    if (r->delay_ms > most_ms)
-        r->delay_ms = most_ms;
-    r->next_ms = clock_mono_ms() + r->delay_ms;
+    retry_later(r, clock_mono_ms(), least_ms, most_ms);
     coord_wake_at(c, r->next_ms);
-}
-
-void retry_reset(Retry *r)
-{
-    *r = (Retry){0};
 }

@@ -13,16 +13,12 @@
 #include "common/wire/wire.h"
 #include "orchestrator/core/coord_run.h"
 #include "orchestrator/core/lag.h"
+#include "orchestrator/core/retry.h"
 
 typedef struct Coord Coord;
 typedef struct Store Store;
 typedef struct Events Events;
 typedef struct Mail Mail;
-
-/* Grows from least to most while the same thing fails; monotonic clock. */
-typedef struct Retry {
-    int64_t next_ms, delay_ms;
-} Retry;
 
 typedef struct Agent {
     Coord *c;
@@ -55,33 +51,15 @@ typedef struct Agent {
     } events;
 } Agent;
 
-/* One agent's share of a run. */
-typedef struct Part {
-    char *node;
-    bool busy;               /* a call about it is under way */
-    bool accepted;           /* the agent has taken it */
-    int64_t accepted_poll;   /* polls sent later than this must show it */
-    Err refused;             /* kind ERR_NONE: not refused */
-    int64_t unseen_ms;       /* since when its agent cannot be reached; 0: it can */
-    bool dropped;            /* its result was asked to go: the first part has it */
-    TaskAction request_sent; /* the request the agent has confirmed */
-    Retry retry;
-} Part;
-
 typedef struct Entry {
-    Task t;                  /* t.runs holds its runs, the last one may be under way */
-    bool busy;               /* claim, retry or deletion is being written */
-    bool sealing;            /* its upload task is being written */
-    CoordRunState odd_state; /* last event that had no place: logged once */
-    CoordRunEvent odd_event;
-    char *after_gtid;   /* what the job must see applied */
-    int64_t claimed_at; /* by the primary's clock, as in RunSpec */
-    char *seen_gtid;    /* a position of the primary behind its submission; NULL: not read */
-    int64_t seen_at;    /* by the primary's clock, before seen_gtid was read */
-    bool seen_due;      /* the poll under way reads it */
-    int64_t claimed_ms; /* monotonic */
-    Part *parts;
-    size_t n_parts;
+    Task t;                   /* t.runs holds its runs, the last one may be under way */
+    CoordRun run;             /* that one: coord_run_step leads it */
+    bool busy;                /* claim, retry or deletion is being written */
+    char *after_gtid;         /* what the job must see applied */
+    int64_t claimed_at;       /* by the primary's clock, as in RunSpec */
+    char *seen_gtid;          /* a position of the primary behind its submission; NULL: not read */
+    int64_t seen_at;          /* by the primary's clock, before seen_gtid was read */
+    bool seen_due;            /* the poll under way reads it */
     int64_t rev, saved_rev;   /* memory and database */
     TaskAction saved_request; /* the database's request column, as last read or written */
     bool saving;
@@ -118,8 +96,9 @@ struct Coord {
     } queue;
     Agent **agents;
     size_t n_agents;
-    LagSamples samples; /* of the primary's position */
-    Entry **entries;    /* ascending by task id */
+    LagSamples samples;     /* of the primary's position */
+    struct RunInbox *inbox; /* answers for runs, in the order they came */
+    Entry **entries;        /* ascending by task id */
     size_t n_entries, cap_entries;
     struct {
         size_t waiting;   /* calls under way */
@@ -136,7 +115,7 @@ struct Coord {
     } count;
 };
 
-/* ---- state.c ------------------------------------------------------------------------------------ */
+/* ---- state.c ---------------------------------------------------------------------------------------- */
 
 Entry *state_find(const Coord *c, int64_t task);
 /* Takes `t` (zeroed afterwards); an entry of that id keeps its place and is replaced only if nothing of ours
@@ -161,12 +140,11 @@ void entry_touch(Entry *e); /* changed in memory: to be written */
 void entry_set_parts(Entry *e, const StrList *nodes);
 AgentRun *state_agent_run(const Agent *a, const char *run);
 
+/* The results on the nodes are counted soon. */
+void retention_soon(Coord *c);
 /* A step soon (once, however often it is asked for), or at a monotonic time. */
 void coord_step_soon(Coord *c);
 void coord_wake_at(Coord *c, int64_t mono_ms);
 
-void state_set_text(char **to, const char *text); /* a copy; nothing where it is the same */
-
 bool retry_due(const Retry *r);
-void retry_failed(Coord *c, Retry *r, int64_t least_ms, int64_t most_ms);
-void retry_reset(Retry *r);
+void retry_failed(Coord *c, Retry *r, int64_t least_ms, int64_t most_ms); /* and a step when it is due */

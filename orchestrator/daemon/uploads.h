@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From a sealed result to its upload task and back: the upload is on record in the transaction that records
- * the seal, exactly one a run; the run is done when its upload is.
+ * Uploads: tasks that load the sealed result of a run into the primary.
  */
 #pragma once
 
 #include "state.h"
 
-bool uploads_wanted(const Entry *e, const AgentRun *seen); /* `seen` may be NULL */
-void uploads_record(Coord *c, Entry *e, const AgentRun *seen);
-/* The run's agents are done: follow its upload to the end. */
-void uploads_settle(Coord *c, Entry *e, const AgentRun *seen);
-void uploads_step(Coord *c); /* ends uploads whose run failed meanwhile */
+/* CRUN_FX_RECORD_UPLOAD: writes the upload's task down, once a run; its letter comes into the run inbox. */
+void uploads_record(Coord *c, const Entry *e);
+/* Uploads that wait while their run has ended otherwise go with it. */
+void uploads_step(Coord *c);

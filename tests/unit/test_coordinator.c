@@ -76,8 +76,6 @@ static void every_row_is_whole(void **state)
         }
     for (int s = CRUN_WAITING; s < CRUN_UNKNOWN; s++)
         assert_true(reached[s]);
-    assert_int_equal(coord_run_action(CRUN_CLAIMED), CRUN_ACT_START);
-    assert_int_equal(coord_run_action(CRUN_DONE), CRUN_ACT_FORGET);
 }
 
 static void the_diagram_in_the_docs_is_the_table(void **state)
