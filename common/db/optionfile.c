@@ -10,46 +10,7 @@
 
 enum { MAX_BYTES = 1 << 20, MAX_DEPTH = 8 };
 
-static bool same_option(const char *a, size_t n, const char *option)
-{
-    if (strlen(option) != n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char c = a[i] == '-' ? '_' : a[i];
-        if (c != (option[i] == '-' ? '_' : option[i]))
-            return false;
-    }
-    return true;
-}
-
-static OptionValue flag_of(const char *assignment, const char *option)
-{
-    if (strncasecmp(assignment, "loose", 5) == 0 && (assignment[5] == '_' || assignment[5] == '-'))
-        assignment += 6;
-    size_t n = strcspn(assignment, "= \t");
-    if (!same_option(assignment, n, option))
-        return OPTION_ABSENT;
-    const char *value = assignment + n + strspn(assignment + n, "= \t\"'");
-    size_t length = strcspn(value, "\"'# \t");
-    static const char *const off[] = {"0", "OFF", "FALSE"};
-    for (size_t i = 0; i < COUNT(off); i++)
-        if (strlen(off[i]) == length && strncasecmp(value, off[i], length) == 0)
-            return OPTION_OFF;
-    return OPTION_ON;
-}
-
-/* [mysqld], [mariadb-10.11] …, but not [mariadb-dump]. */
-static bool server_group(const char *line)
-{
-    static const char *const groups[] = {"[server", "[mysqld", "[mariadb", "[mariadbd", "[client-server"};
-    for (size_t i = 0; i < COUNT(groups); i++) {
-        const char *rest = line + strlen(groups[i]);
-        if (str_starts(line, groups[i]) &&
-            (*rest == ']' || (*rest == '-' && isdigit((unsigned char)rest[1]))))
-            return true;
-    }
-    return false;
-}
+/* ---- one file's text -------------------------------------------------------------------------------- */
 
 static char *trimmed(const char *from, size_t n)
 {
@@ -62,31 +23,160 @@ static char *trimmed(const char *from, size_t n)
     return xstrndup(from, n);
 }
 
-OptionValue optionfile_parse(const char *text, const char *option, StrList *includes)
+static void cut_space(char *text)
 {
-    OptionValue value = OPTION_ABSENT;
-    bool ours = false;
+    for (size_t n = strlen(text); n && isspace((unsigned char)text[n - 1]); n--)
+        text[n - 1] = '\0';
+}
+
+/* A '#' begins a comment, but not within quotes. */
+static void cut_comment(char *line)
+{
+    char quote = 0;
+    bool escaped = false;
+    for (char *p = line; *p; p++) {
+        if ((*p == '"' || *p == '\'') && !escaped)
+            quote = !quote ? *p : quote == *p ? 0 : quote;
+        if (!quote && *p == '#') {
+            *p = '\0';
+            break;
+        }
+        escaped = quote && *p == '\\' && !escaped;
+    }
+    cut_space(line);
+}
+
+/* Takes one pair of quotes away and puts characters in place of escapes; an unknown escape stays as it is. */
+static void unquote(char *value)
+{
+    static const char codes[] = "btnrs\\\"'", stand_for[] = "\b\t\n\r \\\"'";
+    size_t n = strlen(value);
+    if (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value) {
+        value[n - 1] = '\0';
+        memmove(value, value + 1, n - 1);
+    }
+    char *to = value;
+    for (const char *p = value; *p; p++) {
+        const char *code = *p == '\\' && p[1] ? strchr(codes, p[1]) : NULL;
+        *to++ = code ? stand_for[code - codes] : *p;
+        p += code != NULL;
+    }
+    *to = '\0';
+}
+
+static void split_setting(char *line, OptionLine *ret)
+{
+    char *equals = strchr(line, '=');
+    ret->key = line;
+    ret->value = NULL;
+    if (equals) {
+        char *value = equals + 1 + strspn(equals + 1, " \t");
+        *equals = '\0';
+        unquote(value);
+        ret->value = value;
+    }
+    cut_space(line);
+    for (char *p = line; *p; p++)
+        *p = *p == '-' ? '_' : *p;
+}
+
+static bool split_include(char *line, OptionLine *ret)
+{
+    size_t n = strcspn(line, " \t");
+    ret->value = line + n + strspn(line + n, " \t");
+    line[n] = '\0';
+    ret->key = line;
+    return str_eq(line, "!include") || str_eq(line, "!includedir");
+}
+
+void optionfile_each(const char *text, void (*visit)(void *arg, const OptionLine *line), void *arg)
+{
+    AUTOFREE char *group = xstrdup("");
     while (*text) {
         size_t n = strcspn(text, "\n");
         AUTOFREE char *line = trimmed(text, n);
+        OptionLine found = {.group = group};
         text += n + (text[n] == '\n');
         if (*line == '[') {
-            ours = server_group(line);
-        } else if (str_starts(line, "!includedir ") || str_starts(line, "!include ")) {
-            bool dir = line[8] == 'd';
-            AUTOFREE char *path = trimmed(line + (dir ? 12 : 9), strlen(line) - (dir ? 12 : 9));
-            strlist_addf(includes, "%c:%s", dir ? 'd' : 'f', path);
-        } else if (ours && *line && *line != '#' && *line != ';') {
-            OptionValue v = flag_of(line, option);
-            value = v == OPTION_ABSENT ? value : v;
+            free(group);
+            group = trimmed(line + 1, strcspn(line + 1, "]"));
+        } else if (*line == '!') {
+            if (split_include(line, &found))
+                visit(arg, &found);
+        } else if (*line != ';') {
+            cut_comment(line);
+            if (*line)
+                split_setting(line, &found), visit(arg, &found);
         }
     }
-    return value;
+}
+
+/* ---- a flag of the server ---------------------------------------------------------------------------- */
+
+static bool same_option(const char *key, const char *option)
+{
+    for (; *key && *option; key++, option++)
+        if (*key != (*option == '-' ? '_' : *option))
+            return false;
+    return *key == *option;
+}
+
+static OptionValue flag_of(const OptionLine *line, const char *option)
+{
+    static const char *const off[] = {"0", "OFF", "FALSE"};
+    bool loose = strncasecmp(line->key, "loose_", 6) == 0;
+    if (!same_option(line->key + (loose ? 6 : 0), option))
+        return OPTION_ABSENT;
+    for (size_t i = 0; i < COUNT(off); i++)
+        if (line->value && strcasecmp(line->value, off[i]) == 0)
+            return OPTION_OFF;
+    return OPTION_ON;
+}
+
+/* mysqld, mariadb-10.11 …, but not mariadb-dump. */
+static bool is_servers(const char *group)
+{
+    static const char *const groups[] = {"server", "mysqld", "mariadb", "mariadbd", "client-server"};
+    for (size_t i = 0; i < COUNT(groups); i++) {
+        const char *rest = group + strlen(groups[i]);
+        if (str_starts(group, groups[i]) && (!*rest || (*rest == '-' && isdigit((unsigned char)rest[1]))))
+            return true;
+    }
+    return false;
+}
+
+typedef struct FlagSearch {
+    const char *option;
+    StrList *includes;
+    OptionValue value;
+} FlagSearch;
+
+static void take_flag(void *arg, const OptionLine *line)
+{
+    FlagSearch *s = arg;
+    if (*line->key == '!') {
+        strlist_addf(s->includes, "%c:%s", str_eq(line->key, "!includedir") ? 'd' : 'f', line->value);
+        return;
+    }
+    OptionValue v = is_servers(line->group) ? flag_of(line, s->option) : OPTION_ABSENT;
+    s->value = v == OPTION_ABSENT ? s->value : v;
+}
+
+OptionValue optionfile_parse(const char *text, const char *option, StrList *includes)
+{
+    FlagSearch s = {option, includes, OPTION_ABSENT};
+    optionfile_each(text, take_flag, &s);
+    return s.value;
 }
 
 OptionValue optionfile_word(const char *word, const char *option)
 {
-    return str_starts(word, "--") ? flag_of(word + 2, option) : OPTION_ABSENT;
+    if (!str_starts(word, "--"))
+        return OPTION_ABSENT;
+    OptionLine line = {.group = ""};
+    AUTOFREE char *setting = xstrdup(word + 2);
+    split_setting(setting, &line);
+    return flag_of(&line, option);
 }
 
 static void read_file(const char *path, const char *option, int depth, OptionValue *value);

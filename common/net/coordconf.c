@@ -99,19 +99,6 @@ const AgentAddress *coordconf_agent(const SidingConfig *c, size_t i)
     return (const AgentAddress *)c->agents.v + i;
 }
 
-static bool check_listen(const char *path, const SidingConfig *c, Err *err)
-{
-    if (c->listen.n == 0)
-        return conf_error(err, path, "listen", "no address; write for instance [ \"127.0.0.1:7320\" ]");
-    for (size_t i = 0; i < c->listen.n; i++)
-        if (!http_address_is_local(c->listen.v[i]) && !tls_is_set(&c->tls))
-            return conf_error(err, path, "listen",
-                              "\"%s\" is neither a unix socket nor loopback: it needs tls with "
-                              "certificate_file, key_file and ca_file",
-                              c->listen.v[i]);
-    return true;
-}
-
 static bool check_url(const char *path, const SidingConfig *c, size_t i, Err *err)
 {
     const char *url = coordconf_agent(c, i)->url;
@@ -156,7 +143,8 @@ bool coordconf_load(const char *path, SidingConfig *ret, Err *err)
     memset(ret, 0, sizeof *ret);
     if (!conf_load(path, coordconf_options, ret, err))
         return false;
-    if (check_listen(path, ret, err) && check_agents(path, ret, err) && check_tls(path, ret, err))
+    if (http_listen_check(path, &ret->listen, &ret->tls, "127.0.0.1:7320", err) &&
+        check_agents(path, ret, err) && check_tls(path, ret, err))
         return true;
     coordconf_free(ret);
     return false;

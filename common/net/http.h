@@ -35,6 +35,11 @@ MUST_CHECK bool http_serve(struct event_base *base, const StrList *listen, const
 void http_server_free(HttpServer *s);
 int http_server_port(const HttpServer *s, size_t i); /* of listener i, 0 for a unix socket */
 bool http_address_is_local(const char *listen);      /* unix or loopback. Pure */
+/* The one rule of who may listen without TLS: unix sockets and loopback. ERR_REFUSED otherwise. Pure. */
+MUST_CHECK bool http_listen_allowed(const char *listen, const Tls *tls, Err *err);
+/* The same of a configuration's option "listen", which names one address at least; `example` is one. */
+MUST_CHECK bool http_listen_check(const char *path, const StrList *listen, const Tls *tls,
+                                  const char *example, Err *err);
 
 const char *http_param(const HttpRequest *req, const char *name); /* {name} part, decoded; NULL if absent */
 const char *http_query(const HttpRequest *req, const char *name); /* ?name=; NULL if absent */

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/file/conf.h"
 #include "http_impl.h"
 
 enum { BACKLOG = 128 };
@@ -47,6 +48,26 @@ bool http_address_is_local(const char *listen)
     if (str_starts(listen, "tls:"))
         listen += strlen("tls:");
     return split_address(listen, &host, &port) && http_host_is_loopback(host);
+}
+
+bool http_listen_allowed(const char *listen, const Tls *tls, Err *err)
+{
+    bool local = http_address_is_local(listen);
+    if ((local && !str_starts(listen, "tls:")) || tls_is_set(tls))
+        return true;
+    return err_set(err, ERR_REFUSED, 0, "\"%s\" %s tls with certificate_file, key_file and ca_file", listen,
+                   local ? "needs" : "is neither a unix socket nor loopback: it needs");
+}
+
+bool http_listen_check(const char *path, const StrList *listen, const Tls *tls, const char *example, Err *err)
+{
+    Err why;
+    if (listen->n == 0)
+        return conf_error(err, path, "listen", "no address; write for instance [ \"%s\" ]", example);
+    for (size_t i = 0; i < listen->n; i++)
+        if (!http_listen_allowed(listen->v[i], tls, &why))
+            return conf_error(err, path, "listen", "%s", why.text);
+    return true;
 }
 
 static bool socket_is_alive(const struct sockaddr_un *a)
@@ -147,16 +168,6 @@ static int bound_port(int fd)
                                      : 0;
 }
 
-static bool check_plain_rule(HttpListener *l, const char *listen, const Tls *tls, Err *err)
-{
-    if (l->is_tls && !tls_is_set(tls))
-        return err_set(err, ERR_REFUSED, 0,
-                       "listen \"%s\" needs TLS: set tls.certificate_file, tls.key_file and tls.ca_file, or "
-                       "listen on a unix socket or a loopback address",
-                       listen);
-    return true;
-}
-
 static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int *ret, Err *err)
 {
     if (str_starts(listen, "unix:/")) {
@@ -176,7 +187,7 @@ static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int
                        listen);
     l->is_local = http_host_is_loopback(host);
     l->is_tls = tls_named || !l->is_local;
-    return check_plain_rule(l, listen, tls, err) && listen_tcp(listen, host, port, ret, err);
+    return http_listen_allowed(listen, tls, err) && listen_tcp(listen, host, port, ret, err);
 }
 
 static struct bufferevent *tls_bufferevent(struct event_base *base, void *arg)

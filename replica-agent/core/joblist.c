@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "joblist.h"
 
-#include <ctype.h>
 #include <regex.h>
 #include <string.h>
+
+#include "common/db/optionfile.h"
 
 static bool compile(const char *pattern, regex_t *ret, Err *err)
 {
@@ -97,28 +98,9 @@ void client_cnf_done(ClientCnf *c)
     *c = (ClientCnf){0};
 }
 
-static char *value_of(const char *line, const char *key)
+static void take_setting(void *arg, const OptionLine *line)
 {
-    size_t n = strlen(key);
-    if (strncmp(line, key, n) != 0)
-        return NULL;
-    line += n;
-    while (isspace((unsigned char)*line))
-        line++;
-    if (*line++ != '=')
-        return NULL;
-    while (isspace((unsigned char)*line))
-        line++;
-    size_t len = strlen(line);
-    while (len && isspace((unsigned char)line[len - 1]))
-        len--;
-    if (len >= 2 && (*line == '"' || *line == '\'') && line[len - 1] == *line)
-        return xstrndup(line + 1, len - 2);
-    return xstrndup(line, len);
-}
-
-static void take_line(const char *line, ClientCnf *c)
-{
+    ClientCnf *c = arg;
     const struct {
         const char *key;
         char **to;
@@ -127,27 +109,16 @@ static void take_line(const char *line, ClientCnf *c)
                 {"host", &c->host},
                 {"socket", &c->socket},
                 {"port", &c->port}};
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        char *v = value_of(line, keys[i].key);
-        if (!v)
-            continue;
-        free(*keys[i].to);
-        *keys[i].to = v;
-    }
+    for (size_t i = 0; str_eq(line->group, "client") && i < COUNT(keys); i++)
+        if (line->value && str_eq(line->key, keys[i].key)) {
+            free(*keys[i].to);
+            *keys[i].to = xstrdup(line->value);
+        }
 }
 
 void client_cnf_parse(const char *text, ClientCnf *ret)
 {
-    AUTO(strlist_done) StrList lines = STRLIST_INIT;
-    strlist_split(&lines, text, '\n');
-    bool ours = false;
-    for (size_t i = 0; i < lines.n; i++) {
-        const char *line = lines.v[i] + strspn(lines.v[i], " \t");
-        if (*line == '[')
-            ours = str_starts(line, "[client]");
-        else if (ours && *line != '#' && *line != ';')
-            take_line(line, ret);
-    }
+    optionfile_each(text, take_setting, ret);
 }
 
 static void add_value(Str *out, const char *key, const char *value)
@@ -155,10 +126,13 @@ static void add_value(Str *out, const char *key, const char *value)
     if (!value || !*value)
         return;
     str_addf(out, "%s=\"", key);
+    static const char special[] = "\\\"\b\t\n\r", codes[] = "\\\"btnr";
     for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            str_addc(out, '\\');
-        str_addc(out, *value);
+        const char *at = strchr(special, *value);
+        if (at)
+            str_addf(out, "\\%c", codes[at - special]);
+        else
+            str_addc(out, *value);
     }
     str_adds(out, "\"\n");
 }

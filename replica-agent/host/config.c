@@ -213,25 +213,13 @@ static bool check_names(const char *path, const AgentConfig *c, Err *err)
     return true;
 }
 
-static bool check_listen(const char *path, const AgentConfig *c, Err *err)
-{
-    if (c->listen.n == 0)
-        return conf_error(err, path, "listen", "no address; write for instance [ \"127.0.0.1:7310\" ]");
-    for (size_t i = 0; i < c->listen.n; i++)
-        if (!http_address_is_local(c->listen.v[i]) && !tls_is_set(&c->tls))
-            return conf_error(err, path, "listen",
-                              "\"%s\" is neither a unix socket nor loopback: it needs tls with "
-                              "certificate_file, key_file and ca_file",
-                              c->listen.v[i]);
-    return true;
-}
-
 bool agent_config_load(const char *path, AgentConfig *ret, Err *err)
 {
     AgentConfig c = {0};
     if (!conf_load(path, agent_config_options, &c, err))
         return false;
-    if (!check_names(path, &c, err) || !check_listen(path, &c, err) || !tls_check(&c.tls, err)) {
+    if (!check_names(path, &c, err) || !http_listen_check(path, &c.listen, &c.tls, "127.0.0.1:7310", err) ||
+        !tls_check(&c.tls, err)) {
         agent_config_free(&c);
         return false;
     }

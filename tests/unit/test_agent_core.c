@@ -368,6 +368,35 @@ static void option_files(void **state)
     client_cnf_done(&c);
 }
 
+/* A password goes from the administrator's file into the job's, and comes to the client library as it was
+ * meant. */
+static void passwords_survive_option_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *password;
+    } cases[] = {
+        {"password=simple", "simple"},    {"password = \"two words\" # a comment", "two words"},
+        {"password='s#c'", "s#c"},        {"password=s#c", "s"},
+        {"password=\"a\\\\b\"", "a\\b"},  {"password=\"a\\\"b\"", "a\"b"},
+        {"password=a\\nb\\sc", "a\nb c"}, {"password=a\\qb", "a\\qb"},
+        {"password='it''s'", "it''s"},    {"password=", ""},
+        {"password=a=b", "a=b"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        ClientCnf first = {0}, second = {0};
+        AUTO(str_done) Str out = STR_INIT;
+        AUTOFREE char *text = xasprintf("[client]\n%s\n", cases[i].line);
+        client_cnf_parse(text, &first);
+        assert_string_equal(first.password, cases[i].password);
+        client_cnf_write(&out, &first);
+        client_cnf_parse(str_z(&out), &second);
+        assert_string_equal(second.password ? second.password : "", cases[i].password);
+        client_cnf_done(&first);
+        client_cnf_done(&second);
+    }
+}
+
 static void names_in_braces_are_replaced(void **state)
 {
     (void)state;
@@ -411,6 +440,7 @@ int main(void)
         cmocka_unit_test(arguments),
         cmocka_unit_test(no_pattern_no_argument),
         cmocka_unit_test(option_files),
+        cmocka_unit_test(passwords_survive_option_files),
         cmocka_unit_test(names_in_braces_are_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,8 @@ static void bad_files(void **state)
         {"[ ]", GOOD_AGENTS, "", ":2: option \"listen\": no address"},
         {"[ \"0.0.0.0:7320\" ]", GOOD_AGENTS, "",
          ":2: option \"listen\": \"0.0.0.0:7320\" is neither a unix socket nor loopback: it needs tls"},
+        {"[ \"tls:127.0.0.1:7320\" ]", GOOD_AGENTS, "",
+         ":2: option \"listen\": \"tls:127.0.0.1:7320\" needs tls"},
         {GOOD_LISTEN, "( )", "", ":4: option \"agents\": no agent"},
         {GOOD_LISTEN,
          "(\n{ name = \"a\"; url = \"http://localhost:1\"; },\n{ name = \"a\"; url = \"unix:/a\"; } )", "",

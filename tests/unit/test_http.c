@@ -457,10 +457,10 @@ static void listen_rules(void **state)
         ErrKind kind;
         const char *holds;
     } rows[] = {
-        {"0.0.0.0:14301", ERR_REFUSED, "needs TLS: set tls.certificate_file"},
-        {"*:14301", ERR_REFUSED, "needs TLS"},
-        {"[::]:14301", ERR_REFUSED, "needs TLS"},
-        {"tls:127.0.0.1:14301", ERR_REFUSED, "needs TLS"},
+        {"0.0.0.0:14301", ERR_REFUSED, "it needs tls with certificate_file"},
+        {"*:14301", ERR_REFUSED, "needs tls"},
+        {"[::]:14301", ERR_REFUSED, "needs tls"},
+        {"tls:127.0.0.1:14301", ERR_REFUSED, "needs tls"},
         {"127.0.0.1", ERR_CONFIG, "is no address"},
         {"127.0.0.1:70000", ERR_CONFIG, "is no address"},
         {"::1:80", ERR_CONFIG, "is no address"},

@@ -22,6 +22,8 @@ static void files(void **state)
         {"[mysqld]\nskip_slave_start = 1 # for siding\n", OPTION_ON},
         {"[mysqld]\nskip_slave_start = 0 # for siding\n", OPTION_OFF},
         {"[mysqld]\nloose-skip_slave_start\n", OPTION_ON},
+        {"[mysqld]\nskip_slave_start # = 0\n", OPTION_ON},
+        {"skip_slave_start\n", OPTION_ABSENT},
         {"[mariadb-dump]\nskip_slave_start\n", OPTION_ABSENT},
         {"[mysqld_safe]\nskip_slave_start\n", OPTION_ABSENT},
         {"[client]\nskip_slave_start\n", OPTION_ABSENT},
@@ -45,6 +47,25 @@ static void includes(void **state)
     assert_string_equal(found.v[1], "f:/x/y.cnf");
 }
 
+static void list(void *arg, const OptionLine *l)
+{
+    str_addf(arg, "%s/%s%s%s;", l->group, l->key, l->value ? "=" : "", l->value ? l->value : "");
+}
+
+/* As mysys/my_default.c of the servers reads them. */
+static void settings(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str out = STR_INIT;
+    optionfile_each(
+        "a=1\n[client] x\n# no\n; no\n  ssl-ca = /x/y.pem  \r\nflag\nquoted=\"a # b\" # c\nhash=a#b\n"
+        "half='x\n!include /f\n!nonsense\n[mysqld\nport=3",
+        list, &out);
+    assert_string_equal(str_z(&out),
+                        "/a=1;client/ssl_ca=/x/y.pem;client/flag;client/quoted=a # b;client/hash=a;"
+                        "client/half='x;client/!include=/f;mysqld/port=3;");
+}
+
 static void words(void **state)
 {
     (void)state;
@@ -56,6 +77,6 @@ static void words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(includes),
-                                       cmocka_unit_test(words)};
+                                       cmocka_unit_test(settings), cmocka_unit_test(words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
