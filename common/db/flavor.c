@@ -186,6 +186,7 @@ static const Flavor flavors[] = {
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
             .xa_prepared_sql = "XA RECOVER",
+            .innodb_foreign = "INNODB_SYS_FOREIGN",
             .log_readers_sql =
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
             .purge_expire_var = "binlog_expire_logs_seconds",
@@ -287,6 +288,7 @@ static const Flavor flavors[] = {
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
             .xa_prepared_sql = "XA RECOVER",
+            .innodb_foreign = "INNODB_FOREIGN",
             .log_readers_sql =
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
             .purge_expire_var = "binlog_expire_logs_seconds",

@@ -92,6 +92,7 @@ typedef struct Flavor {
     /* columns name ("db/table"), row_count, changed (rows since its statistics were made): the same tables */
     const char *keyless_changes_sql;
     const char *xa_prepared_sql;  /* one row a transaction */
+    const char *innodb_foreign;   /* table of information_schema: InnoDB's foreign keys; wants PROCESS */
     const char *log_readers_sql;  /* one value: connections that read this server's binary log */
     const char *purge_expire_var; /* seconds; 0: never */
     const char *purge_size_var;   /* bytes in all; 0: no limit; NULL: unknown to the flavour */

@@ -307,6 +307,7 @@ static json_t *upload_of(const JobConfig *j)
         return json_null();
     json_t *o = json_object();
     json_set_str(o, "mode", j->f.upload);
+    json_set_bool(o, "allow_nontransactional", j->f.allow_nontransactional);
     json_set_str(o, "target", j->f.target);
     json_set_str(o, "job", j->f.name);
     if (j->f.columns.n)

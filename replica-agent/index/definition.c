@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/db/db.h"
+#include "common/db/sqltext.h"
 #include "common/file/gz.h"
 #include "common/file/json.h"
 #include "common/file/sha256.h"
@@ -88,6 +89,9 @@ const ConfOption job_file_options[] = {
      .doc = "Its arguments; for the other uploads more options of siding-load, like \"--max-txn-ms\", "
             "\"50\"."},
     {"target", CONF_STR, offsetof(JobFile, target), .doc = "The table a command's result is loaded into."},
+    {"allow_nontransactional", CONF_BOOL, offsetof(JobFile, allow_nontransactional), .fallback = "false",
+     .doc = "Lets append and replace load into MyISAM, Aria and their kind: after a crash rows may be there "
+            "twice."},
     {"columns", CONF_STRS, offsetof(JobFile, columns),
      .doc = "Columns of the result's rows; left out: those of the table."},
     {"compress", CONF_STR, offsetof(JobFile, compress), .fallback = "gzip",
@@ -130,29 +134,26 @@ const ConfOption job_file_options[] = {
 
 /* ---- rules beyond types -------------------------------------------------------------------------- */
 
-static bool is_select(const char *query)
+/* Without its comments from here on: it becomes a derived table. */
+static bool check_query(const char *path, const char *option, char **query, Err *err)
 {
-    size_t blanks = strspn(query, " \t\r\n(");
-    return strncasecmp(query + blanks, "select", 6) == 0 || strncasecmp(query + blanks, "with", 4) == 0;
-}
-
-static bool check_query(const char *path, const char *option, const char *query, Err *err)
-{
-    if (!is_select(query))
-        return conf_error(err, path, option, "is not a SELECT");
-    if (query[strcspn(query, ";")])
-        return conf_error(err, path, option, "holds a semicolon: give one SELECT without it");
+    Err why;
+    char *plain;
+    if (!sqltext_select(*query, &plain, &why))
+        return conf_error(err, path, option, "%s", why.text);
+    free(*query);
+    *query = plain;
     return true;
 }
 
-static bool check_fields(const char *path, const IndexDefinition *d, Err *err)
+static bool check_fields(const char *path, IndexDefinition *d, Err *err)
 {
     if (d->fields.n == 0 || d->fields.n > MAX_FIELDS)
         return conf_error(err, path, "index.fields", "wants 1 to %d fields, has %zu", MAX_FIELDS,
                           d->fields.n);
     for (size_t i = 0; i < d->fields.n; i++) {
         AUTOFREE char *query = xasprintf("index.fields.[%zu].query", i);
-        if (!check_query(path, query, definition_field(d, i)->query, err))
+        if (!check_query(path, query, &((IndexField *)d->fields.v)[i].query, err))
             return false;
         for (size_t k = 0; k < i; k++)
             if (str_eq(definition_field(d, k)->name, definition_field(d, i)->name)) {
@@ -193,17 +194,21 @@ static bool check_comment(const char *path, const IndexDefinition *d, Err *err)
                       LONGEST_COMMENT, strlen(comment));
 }
 
-static bool check_changes(const char *path, const IndexDefinition *d, Err *err)
+static bool check_changes(const char *path, IndexDefinition *d, Err *err)
 {
+    AUTO(str_done) Str ignored = STR_INIT;
+    size_t n;
     bool given = d->changed_since && *d->changed_since;
     if (str_eq(d->on_change, "delta") && !given)
         return conf_error(err, path, "index.on_change", "\"delta\" needs changed_since");
     if (!given)
         return true;
-    if (!check_query(path, "index.changed_since", d->changed_since, err))
+    if (!check_query(path, "index.changed_since", &d->changed_since, err))
         return false;
-    if (!strstr(d->changed_since, ":frozen_at"))
-        return conf_error(err, path, "index.changed_since", "does not use :frozen_at");
+    sqltext_replace(d->changed_since, ":frozen_at", "", &ignored, &n);
+    if (!n)
+        return conf_error(err, path, "index.changed_since",
+                          "does not use :frozen_at outside quotes and comments");
     return true;
 }
 
@@ -233,7 +238,7 @@ static bool check_encryption(const char *path, const JobFile *f, Err *err)
            conf_error(err, path, "encryption", "upload \"%s\" cannot load an encrypted result", f->upload);
 }
 
-static bool check_job(const char *path, const JobFile *f, Err *err)
+static bool check_job(const char *path, JobFile *f, Err *err)
 {
     if (!check_encryption(path, f, err))
         return false;
@@ -320,33 +325,14 @@ char *definition_fingerprint(const IndexDefinition *d)
     return xstrdup(hex);
 }
 
-/* "2026-11-23T20:37:00.123Z" as the servers write it. */
-static void add_time(Str *out, int64_t wall_ms)
-{
-    char text[CLOCK_TEXT];
-    clock_format(wall_ms, text);
-    text[10] = ' ';
-    str_addf(out, "'%.23s'", text);
-}
-
 void definition_changed_since(const IndexDefinition *d, int64_t since_wall_ms, Str *out)
 {
-    static const char word[] = ":frozen_at";
-    char quote = 0;
-    for (const char *p = d->changed_since; *p; p++) {
-        if (!quote && strncmp(p, word, sizeof word - 1) == 0) {
-            add_time(out, since_wall_ms);
-            p += sizeof word - 2;
-            continue;
-        }
-        if (quote && *p == '\\' && quote != '`' && p[1])
-            str_addc(out, *p++);
-        else if (quote)
-            quote = *p == quote ? 0 : quote;
-        else if (*p == '\'' || *p == '"' || *p == '`')
-            quote = *p;
-        str_addc(out, *p);
-    }
+    char text[CLOCK_TEXT];
+    size_t n;
+    clock_format(since_wall_ms, text);
+    text[10] = ' '; /* as the servers write it */
+    AUTOFREE char *literal = xasprintf("'%.23s'", text);
+    sqltext_replace(d->changed_since, ":frozen_at", literal, out, &n);
 }
 
 char *definition_comment(const IndexDefinition *d)

@@ -39,6 +39,7 @@ typedef struct JobFile {
     char *upload, *target;
     char *upload_program; /* of upload "program" */
     StrList columns, upload_args;
+    bool allow_nontransactional;
     int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes; /* limits: 0 none */
     int64_t relay_limit_bytes, catchup_limit_ms, min_free_bytes;     /* 0: the agent's */
     int64_t keep, keep_for_ms;                                       /* 0: the agent's */

@@ -16,6 +16,7 @@
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/manifest.h"
+#include "replica-agent/index/proof.h"
 #include "replica-agent/index/tokenize.h"
 #include "replica-agent/index/upload.h"
 
@@ -128,6 +129,7 @@ static bool begin(Run *r, Err *err)
     Db *db = NULL;
     bool checksum = !str_eq(r->job.index.on_change, "delta");
     bool ok = db_connect(&r->o->target, 0, &db, err) && check_position(r, db, err) &&
+              proof_of_index(db, &r->job.index, err) &&
               target_read(db, &r->job.index, checksum, &r->target, err);
     if (ok) {
         r->manifest.flavor = flavor_of(db_version(db)->flavor)->name;

@@ -137,7 +137,10 @@ json_t *upload_object(const JobFile *job, const Target *target, int64_t rows, co
     json_set_str(u, "layout", d->layout);
     json_set_strs(u, "columns", &columns);
     json_set_strs(u, "fields", &fields);
+    AUTOFREE char *comment = definition_comment(d);
     json_set_str(u, "create", str_z(&create));
+    json_set_str(u, "comment", comment);
+    json_set_bool(u, "allow_nontransactional", job->allow_nontransactional);
     json_set_int(u, "rows", rows);
     json_set_str(u, "checksum", checksum);
     json_set_str(u, "target_checksum", target->checksum);

@@ -110,12 +110,14 @@ static bool read_manifest(Bundle *b, Err *err)
     b->mode = json_str(upload, "mode");
     b->target = json_str(upload, "target");
     b->create = json_str(upload, "create");
+    b->comment = json_str(upload, "comment");
     b->checksum = json_str(upload, "checksum");
     b->target_checksum = json_str(upload, "target_checksum");
     b->on_change = json_str(upload, "on_change");
     b->definition = json_str(upload, "definition");
     b->tokenizer = json_str(upload, "tokenizer");
     b->layout = json_str(upload, "layout");
+    b->allow_nontransactional = json_is_true(json_object_get(upload, "allow_nontransactional"));
     b->frozen_at = frozen_at(b, upload);
     b->changes_since = changes_since(b);
     int64_t rows;

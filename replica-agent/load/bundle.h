@@ -22,8 +22,9 @@ typedef struct Bundle {
     int64_t frozen_at;
     int64_t changes_since; /* by the primary's clock: what the frozen state lacks was written later */
     /* Borrowed from json; "" where absent. */
-    const char *gtid, *mode, *target, *create, *checksum, *target_checksum, *on_change, *definition,
+    const char *gtid, *mode, *target, *create, *comment, *checksum, *target_checksum, *on_change, *definition,
         *tokenizer, *layout;
+    bool allow_nontransactional;
     StrList columns;
 } Bundle;
 

@@ -9,6 +9,7 @@
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/tablesum.h"
+#include "replica-agent/load/target.h"
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
@@ -16,13 +17,14 @@
  * only when that has ended. */
 static bool take_lock(Load *l, Db *db, int number, Err *err)
 {
+    AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
     int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
     for (;;) {
         int64_t got;
         if (!db_value_int(
                 db, &got, err,
                 "SELECT COALESCE(GET_LOCK(CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40)), 1), 0)",
-                "ss", number == 1 ? "" : "2", l->bundle->target))
+                "ss", number == 1 ? "" : "2", target))
             return false;
         if (got)
             return true;
@@ -53,8 +55,8 @@ bool load_connect(Load *l, int number, Db **ret, Err *err)
     Db *db;
     if (!db_connect(&l->o->target, 0, &db, err))
         return false;
-    bool ok = check_local_infile(db, err) && db_exec(db, err, "SET SESSION lock_wait_timeout=60", "") &&
-              take_lock(l, db, number, err);
+    bool ok = check_local_infile(db, err) && tables_settle_names(db, &l->tables, err) &&
+              db_exec(db, err, "SET SESSION lock_wait_timeout=60", "") && take_lock(l, db, number, err);
     if (ok)
         *ret = db;
     else
@@ -83,10 +85,50 @@ static bool read_facts(Load *l, LoadFacts *f, Err *err)
 
 /* ---- steps --------------------------------------------------------------------------------------- */
 
+/* The primary's definition is what the new table gets; where it is not the frozen one, the job says whether.
+ */
+static bool check_definition(Load *l, Err *err)
+{
+    AUTOFREE char *live = NULL;
+    AUTOFREE char *frozen = target_plain_definition(l->bundle->create);
+    if (!target_definition(l->db, l->tables.schema, l->tables.target, &live, err))
+        return false;
+    if (!live || str_eq(live, frozen))
+        return true;
+    if (!str_eq(l->bundle->on_change, "delta") && !str_eq(l->bundle->on_change, "discard"))
+        return err_set(err, ERR_REFUSED, 0,
+                       "%s is defined otherwise on the primary than when the replica was frozen: nothing was "
+                       "swapped. Run the job again, or declare on_change = \"delta\" or \"discard\", and the "
+                       "primary's definition is kept. Then: %s Now: %s",
+                       l->bundle->target, frozen, live);
+    log_info("%s: the primary's definition is kept, it is another than the frozen one", l->bundle->target);
+    return true;
+}
+
 static bool begin(Load *l, Err *err)
 {
-    return tables_check_target(l->db, &l->tables, err) && ledger_clear(l->db, l->o->run, err) &&
-           tables_begin(l->db, &l->tables, l->bundle->create, err);
+    l->begun_here = true;
+    return target_check_swap(l->db, &l->tables, err) &&
+           target_check_columns(l->db, &l->tables, &l->bundle->columns, err) && check_definition(l, err) &&
+           ledger_clear(l->db, l->o->run, err) &&
+           tables_begin(l->db, &l->tables, l->bundle, l->target_exists, err);
+}
+
+/* Rows of an engine without transactions may be there without their row of the ledger: then from the start.
+ */
+static bool rows(Load *l, int64_t loaded, Err *err)
+{
+    bool whole = true;
+    if (!l->swap &&
+        !target_check_rows(l->db, &l->tables,
+                           l->o->allow_nontransactional || l->bundle->allow_nontransactional, err))
+        return false;
+    if (l->swap && !l->begun_here &&
+        !target_is_transactional(l->db, l->tables.schema, l->tables.fresh, &whole, err))
+        return false;
+    if (!whole && !begin(l, err))
+        return false;
+    return load_rows(l, whole ? loaded : 0, err);
 }
 
 bool load_abandon(Load *l, Err *err)
@@ -130,7 +172,7 @@ static bool do_step(Load *l, LoadStep step, const LoadFacts *facts, const char *
     case LOAD_BEGIN:
         return begin(l, err);
     case LOAD_ROWS:
-        return load_rows(l, facts->rows_loaded, err);
+        return rows(l, facts->rows_loaded, err);
     case LOAD_VERIFY:
         return verify(l, err);
     case LOAD_SWAP:
@@ -150,6 +192,19 @@ static const char *step_name(LoadStep step)
     return names[step];
 }
 
+/* Every step changes what is found; one that does not would be done for ever. */
+static bool check_progress(Load *l, LoadStep step, const LoadFacts *facts, const char *reason, Err *err)
+{
+    bool same = l->has_last && l->last_step == step && load_facts_equal(&l->last_facts, facts);
+    l->has_last = true;
+    l->last_step = step;
+    l->last_facts = *facts;
+    return !same || err_set(err, ERR_CONFLICT, 0,
+                            "%s: \"%s\" was done and nothing is different (%s): somebody else changes the "
+                            "same tables, or the server names them otherwise",
+                            l->bundle->target, step_name(step), reason);
+}
+
 static bool next(Load *l, bool *ret_done, Err *err)
 {
     LoadFacts facts;
@@ -158,7 +213,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
         return false;
     LoadStep step = load_next_step(&facts, &reason);
     log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));
-    if (!do_step(l, step, &facts, reason, err))
+    if (!check_progress(l, step, &facts, reason, err) || !do_step(l, step, &facts, reason, err))
         return false;
     *ret_done = step == LOAD_NOTHING || step == LOAD_FINISH;
     if (step == LOAD_NOTHING)
@@ -183,6 +238,7 @@ static bool try_again(Load *l, const Err *err)
     db_close(l->db);
     l->db = NULL;
     l->txn_rows = 0;
+    l->begun_here = l->has_last = false;
     clock_sleep_ms(1000);
     return true;
 }

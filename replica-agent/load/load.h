@@ -14,7 +14,7 @@
 typedef struct LoadOptions {
     DbTarget target;
     const char *run;
-    bool replace, drop_old;
+    bool replace, drop_old, allow_nontransactional;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms;
     ThrottleLimits throttle;
     const char *work;          /* folder where the agent says how far replicas are behind; NULL: nowhere */
@@ -37,6 +37,10 @@ typedef struct Load {
     Db *db;
     bool target_exists;
     bool shadow_stays; /* what is in the new table is of use to another try */
+    bool begun_here;   /* the new table is empty but for what this connection wrote */
+    LoadStep last_step;
+    LoadFacts last_facts;
+    bool has_last;
     ThrottlePace pace;
     int64_t chunks, last_status_ms, running, txn_rows;
     int64_t second_round_from; /* the primary's clock at the first round, 0: not known */

@@ -19,7 +19,7 @@ typedef struct Options {
     StrList databases;
     char *manifest, *definition, *run, *work, *mode, *program;
     StrList args;
-    bool json, drop_old;
+    bool json, drop_old, allow_nontransactional;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms, max_lag_ms;
     int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
 } Options;
@@ -40,6 +40,10 @@ static const Opt option_table[] = {
     {"work", 'w', OPT_STR, offsetof(Options, work), "DIR", .doc = "Write outcome.json there."},
     {"json", 0, OPT_FLAG, offsetof(Options, json), .doc = "Print the outcome on stdout."},
     {"drop-old", 0, OPT_FLAG, offsetof(Options, drop_old), .doc = "Drop the old table after a swap."},
+    {"allow-nontransactional", 0, OPT_FLAG, offsetof(Options, allow_nontransactional),
+     .doc =
+         "Append and replace also into an engine without transactions, such as MyISAM or Aria: after a crash "
+         "rows may be there twice."},
 
     {"rows-per-transaction", 0, OPT_INT, offsetof(Options, rows_per_transaction), "N", "20000", 1, 10000000,
      "Most rows of one transaction.", "How gently"},
@@ -183,6 +187,7 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
         .run = o->run,
         .replace = str_eq(mode, "replace"),
         .drop_old = o->drop_old,
+        .allow_nontransactional = o->allow_nontransactional,
         .rows_per_transaction = o->rows_per_transaction,
         .bytes_per_transaction = o->bytes_per_transaction,
         .max_txn_ms = o->max_txn_ms,

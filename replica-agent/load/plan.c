@@ -57,3 +57,10 @@ LoadStep load_next_step(const LoadFacts *f, const char **ret_reason)
     *ret_reason = r->reason;
     return r->step;
 }
+
+bool load_facts_equal(const LoadFacts *a, const LoadFacts *b)
+{
+    return a->swap == b->swap && a->finished == b->finished && a->marker == b->marker &&
+           a->marker_ours == b->marker_ours && a->marker_newer == b->marker_newer && a->shadow == b->shadow &&
+           a->rows_loaded == b->rows_loaded && a->rows_total == b->rows_total && a->verified == b->verified;
+}

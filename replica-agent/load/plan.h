@@ -35,3 +35,4 @@ typedef enum LoadStep {
 } LoadStep;
 
 LoadStep load_next_step(const LoadFacts *f, const char **ret_reason);
+bool load_facts_equal(const LoadFacts *a, const LoadFacts *b);

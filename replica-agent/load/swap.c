@@ -8,6 +8,7 @@
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/load.h"
 #include "replica-agent/load/tablesum.h"
+#include "replica-agent/load/target.h"
 
 enum { LONGEST_PAUSE_MS = 5000 };
 
@@ -141,13 +142,58 @@ static bool rename_patiently(Load *l, Err *err)
     return true;
 }
 
+/* ---- the definition ------------------------------------------------------------------------------- */
+
+static bool same_definition(Load *l, const char *one, const char *other, bool *ret, Err *err)
+{
+    AUTOFREE char *a = NULL;
+    AUTOFREE char *b = NULL;
+    if (!target_definition(l->db, l->tables.schema, one, &a, err) ||
+        !target_definition(l->db, l->tables.schema, other, &b, err))
+        return false;
+    *ret = !a || !b || str_eq(a, b);
+    return true;
+}
+
+static bool refuse_altered(Load *l, Err *err)
+{
+    Err dropping;
+    if (!load_abandon(l, &dropping))
+        log_warn("%s", dropping.text);
+    return err_set(
+        err, ERR_REFUSED, 0,
+        "the definition of %s was changed while the new table was loaded: it is as it was, the new "
+        "table is dropped. Run the job again",
+        l->bundle->target);
+}
+
+static bool check_before(Load *l, Err *err)
+{
+    bool same = true;
+    if (l->target_exists && (!target_check_columns(l->db, &l->tables, &l->bundle->columns, err) ||
+                             !same_definition(l, l->tables.target, l->tables.fresh, &same, err)))
+        return false;
+    return same ? target_check_swap(l->db, &l->tables, err) : refuse_altered(l, err);
+}
+
+/* What was renamed is what was compared: an ALTER between the two is seen in the old table. */
+static bool check_after(Load *l, Err *err)
+{
+    bool same = true;
+    if (!l->target_exists)
+        return true;
+    if (!same_definition(l, l->tables.old, l->tables.target, &same, err))
+        return false;
+    return same || (tables_rename_back(l->db, &l->tables, err) && refuse_altered(l, err));
+}
+
 bool load_swap(Load *l, Err *err)
 {
     bool ready = is_delta(l)                               ? first_round(l, err)
                  : str_eq(l->bundle->on_change, "discard") ? true
                                                            : refuse_changed(l, err);
-    return ready && tables_check_target(l->db, &l->tables, err) &&
-           tables_prepare_rename(l->db, &l->tables, err) && rename_patiently(l, err);
+    return ready && check_before(l, err) && tables_prepare_rename(l->db, &l->tables, err) &&
+           rename_patiently(l, err) && check_after(l, err);
 }
 
 bool load_finish_swap(Load *l, Err *err)

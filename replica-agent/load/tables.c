@@ -52,10 +52,12 @@ static void take_marker(Db *db, const LoadTables *t, LoadMarker marker, const ch
 bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err)
 {
     DbRows *rows;
-    if (!db_query(db, &rows, err,
-                  "SELECT TABLE_NAME AS name, TABLE_COMMENT AS comment FROM information_schema.TABLES"
-                  " WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?, ?, ?)",
-                  "sssss", t->schema, t->target, t->fresh, t->todo, t->done))
+    if (!db_query(
+            db, &rows, err,
+            "SELECT TABLE_NAME AS name, TABLE_COMMENT AS comment FROM information_schema.TABLES"
+            " WHERE TABLE_SCHEMA = ? AND CAST(TABLE_SCHEMA AS BINARY) = CAST(? AS BINARY) AND TABLE_NAME IN"
+            " (?, ?, ?, ?)",
+            "ssssss", t->schema, t->schema, t->target, t->fresh, t->todo, t->done))
         return false;
     AUTOFREE char *todo = NULL;
     AUTOFREE char *done = NULL;
@@ -82,46 +84,34 @@ bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target
     return ok;
 }
 
+/* A server may keep all names in lower case, whatever is asked for. */
+bool tables_settle_names(Db *db, LoadTables *t, Err *err)
+{
+    char **const names[] = {&t->schema, &t->target, &t->fresh, &t->old, &t->todo, &t->done};
+    int64_t mode;
+    if (!db_value_int(db, &mode, err, "SELECT @@global.lower_case_table_names", ""))
+        return false;
+    for (size_t i = 0; mode && i < COUNT(names); i++) {
+        char *lower = NULL;
+        if (!db_value(db, &lower, err, "SELECT LOWER(?)", "s", *names[i]))
+            return false;
+        free(*names[i]);
+        *names[i] = lower;
+    }
+    return true;
+}
+
 bool tables_exists(Db *db, const char *schema, const char *table, bool *ret, Err *err)
 {
     int64_t n;
     if (!db_value_int(
             db, &n, err,
-            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", "ss",
-            schema, table))
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
+            " AND CAST(TABLE_SCHEMA AS BINARY) = CAST(? AS BINARY) AND CAST(TABLE_NAME AS BINARY) = CAST(? AS"
+            " BINARY)",
+            "ssss", schema, table, schema, table))
         return false;
     *ret = n > 0;
-    return true;
-}
-
-/* What a RENAME would leave behind with the old table, or break. */
-static const struct {
-    const char *sql, *reason;
-} obstacles[] = {
-    {"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
-     " AND TABLE_TYPE <> 'BASE TABLE'",
-     "is no base table"},
-    {"SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = ? AND EVENT_OBJECT_TABLE "
-     "= ?",
-     "has triggers, which would stay with the old table: drop them, or load by append"},
-    {"SELECT COUNT(*) FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
-     " AND REFERENCED_TABLE_NAME IS NOT NULL",
-     "has foreign keys, which would stay with the old table: drop them"},
-    {"SELECT COUNT(*) FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA = ?"
-     " AND REFERENCED_TABLE_NAME = ?",
-     "is referenced by foreign keys of other tables, which would follow the old table: drop them"},
-};
-
-bool tables_check_target(Db *db, const LoadTables *t, Err *err)
-{
-    for (size_t i = 0; i < COUNT(obstacles); i++) {
-        int64_t n;
-        if (!db_value_int(db, &n, err, obstacles[i].sql, "ss", t->schema, t->target))
-            return false;
-        if (n)
-            return err_set(err, ERR_REFUSED, 0, "cannot swap %s.%s: it %s", t->schema, t->target,
-                           obstacles[i].reason);
-    }
     return true;
 }
 
@@ -145,7 +135,7 @@ bool tables_drop_old(Db *db, const LoadTables *t, Err *err)
     return drop(db, t, t->old, err);
 }
 
-static bool create_shadow(Db *db, const LoadTables *t, const char *create, Err *err)
+static bool create_by(Db *db, const LoadTables *t, const char *create, Err *err)
 {
     const char *body = strchr(create, '(');
     if (strncasecmp(create, "CREATE TABLE ", 13) != 0 || !body)
@@ -154,7 +144,45 @@ static bool create_shadow(Db *db, const LoadTables *t, const char *create, Err *
     str_adds(&sql, "CREATE TABLE ");
     db_quote_table(&sql, t->schema, t->fresh);
     str_addf(&sql, " %s", body);
-    return db_exec(db, err, str_z(&sql), "") || err_prefix(err, "creating %s.%s", t->schema, t->fresh);
+    return db_exec(db, err, str_z(&sql), "");
+}
+
+/* The primary's own definition, as it is now: what the replica was frozen with may be another. */
+static bool create_like_target(Db *db, const LoadTables *t, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    str_adds(&sql, "CREATE TABLE ");
+    db_quote_table(&sql, t->schema, t->fresh);
+    str_adds(&sql, " LIKE ");
+    db_quote_table(&sql, t->schema, t->target);
+    return db_exec(db, err, str_z(&sql), "");
+}
+
+/* The weights of now, where the comment is one of ours. */
+static bool renew_comment(Db *db, const LoadTables *t, const char *comment, Err *err)
+{
+    AUTOFREE char *now = NULL;
+    AUTO(str_done) Str sql = STR_INIT;
+    if (!db_value(
+            db, &now, err,
+            "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME ="
+            " ?",
+            "ss", t->schema, t->fresh))
+        return false;
+    if (!*comment || !now || !str_starts(now, "{\"fields\":[{\"name\":"))
+        return true;
+    str_adds(&sql, "ALTER TABLE ");
+    db_quote_table(&sql, t->schema, t->fresh);
+    str_adds(&sql, " COMMENT=");
+    db_quote_str(&sql, comment, strlen(comment));
+    return db_exec(db, err, str_z(&sql), "");
+}
+
+static bool create_shadow(Db *db, const LoadTables *t, const Bundle *b, bool target_exists, Err *err)
+{
+    bool ok = target_exists ? create_like_target(db, t, err) && renew_comment(db, t, b->comment, err)
+                            : create_by(db, t, b->create, err);
+    return ok || err_prefix(err, "creating %s.%s", t->schema, t->fresh);
 }
 
 static bool create_marker(Db *db, const LoadTables *t, Err *err)
@@ -168,10 +196,10 @@ static bool create_marker(Db *db, const LoadTables *t, Err *err)
     return db_exec(db, err, str_z(&sql), "");
 }
 
-bool tables_begin(Db *db, const LoadTables *t, const char *create, Err *err)
+bool tables_begin(Db *db, const LoadTables *t, const Bundle *b, bool target_exists, Err *err)
 {
-    return tables_abandon(db, t, err) && tables_drop_old(db, t, err) && create_shadow(db, t, create, err) &&
-           create_marker(db, t, err);
+    return tables_abandon(db, t, err) && tables_drop_old(db, t, err) &&
+           create_shadow(db, t, b, target_exists, err) && create_marker(db, t, err);
 }
 
 bool tables_prepare_rename(Db *db, const LoadTables *t, Err *err)
@@ -187,6 +215,16 @@ static void add_pair(Str *sql, const LoadTables *t, const char *from, const char
     db_quote_table(sql, t->schema, to);
 }
 
+/* One try: a second's wait for the tables. */
+static bool rename_now(Db *db, const char *sql, Err *err)
+{
+    Err later;
+    if (!db_exec(db, err, "SET SESSION lock_wait_timeout=1", ""))
+        return false;
+    bool ok = db_exec(db, err, sql, "");
+    return db_exec(db, ok ? err : &later, "SET SESSION lock_wait_timeout=60", "") && ok;
+}
+
 bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
@@ -195,9 +233,15 @@ bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err)
         add_pair(&sql, t, t->target, t->old);
     add_pair(&sql, t, t->fresh, t->target);
     add_pair(&sql, t, t->todo, t->done);
-    if (!db_exec(db, err, "SET SESSION lock_wait_timeout=1", ""))
-        return false;
-    bool ok = db_exec(db, err, str_z(&sql), "");
-    Err later;
-    return db_exec(db, ok ? err : &later, "SET SESSION lock_wait_timeout=60", "") && ok;
+    return rename_now(db, str_z(&sql), err);
+}
+
+bool tables_rename_back(Db *db, const LoadTables *t, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    str_adds(&sql, "RENAME TABLE ");
+    add_pair(&sql, t, t->target, t->fresh);
+    add_pair(&sql, t, t->old, t->target);
+    add_pair(&sql, t, t->done, t->todo);
+    return db_exec(db, err, str_z(&sql), "");
 }

@@ -20,20 +20,21 @@ typedef struct LoadTables {
 /* Borrows from the bundle and `run`. */
 MUST_CHECK bool tables_open(const Bundle *b, const char *run, LoadTables *ret, Err *err);
 void tables_close(LoadTables *t);
+/* As this server writes them. */
+MUST_CHECK bool tables_settle_names(Db *db, LoadTables *t, Err *err);
 
 /* Fills marker, marker_ours, marker_newer, shadow; *ret_target: the target exists. */
 MUST_CHECK bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err);
-/* ERR_REFUSED with the reason: a view, triggers, foreign keys, an engine without transactions. */
-MUST_CHECK bool tables_check_target(Db *db, const LoadTables *t, Err *err);
-
-/* Drops what an earlier run left and makes shadow table and marker, the marker last. `create` is the
- * manifest's statement; its table name is replaced. */
-MUST_CHECK bool tables_begin(Db *db, const LoadTables *t, const char *create, Err *err);
+/* Drops what an earlier run left and makes shadow table and marker, the marker last. The shadow is as the
+ * target is; where there is none, by the manifest's statement with another name. */
+MUST_CHECK bool tables_begin(Db *db, const LoadTables *t, const Bundle *b, bool target_exists, Err *err);
 /* Drops shadow table and marker. */
 MUST_CHECK bool tables_abandon(Db *db, const LoadTables *t, Err *err);
 /* Makes room for the names that a RENAME gives. */
 MUST_CHECK bool tables_prepare_rename(Db *db, const LoadTables *t, Err *err);
 /* One try, waiting a second for the tables; ERR_TIMEOUT with code 1205: somebody uses the target. */
 MUST_CHECK bool tables_rename(Db *db, const LoadTables *t, bool target_exists, Err *err);
+/* Right after tables_rename of a target that existed: as it was before. */
+MUST_CHECK bool tables_rename_back(Db *db, const LoadTables *t, Err *err);
 MUST_CHECK bool tables_drop_old(Db *db, const LoadTables *t, Err *err);
 MUST_CHECK bool tables_exists(Db *db, const char *schema, const char *table, bool *ret, Err *err);

@@ -65,7 +65,8 @@ static void refuses_with_file_line_and_option(void **state)
         {"\"people\"", "\"title\"", ":7:", "is the name of field 1 too"},
         {"FROM c.p\"", "FROM c.p;\"", ":7:", "semicolon"},
         {"\"SELECT rid", "\"DELETE rid", ":7:", "is not a SELECT"},
-        {"at >= :frozen_at", "at >= 0", "", ""}, /* the quoted one is there: allowed */
+        {"at >= :frozen_at", "at >= 0", ":8:", "does not use :frozen_at"}, /* the quoted one is a text */
+        {"FROM c.p\"", "FROM c.p -- all; of them\"", "", ""},
         {"changed_since", "# ", ":9:", "needs changed_since"},
         {"kind = \"index\"", "kind = \"command\"", ":2:", "program"},
         {"{ name = \"people\"; query", "{ query", ":7:", "\"name\""},
@@ -86,7 +87,7 @@ static void refuses_with_file_line_and_option(void **state)
         }
         assert_false(ok);
         assert_int_equal(err.kind, ERR_CONFIG);
-        if (!strstr(err.text, cases[i].words) || (i != 9 && !strstr(err.text, cases[i].line)))
+        if (!strstr(err.text, cases[i].words) || (i != 10 && !strstr(err.text, cases[i].line)))
             fail_msg("case %zu: %s", i, err.text);
     }
 }

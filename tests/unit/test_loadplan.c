@@ -12,6 +12,7 @@
 #include "replica-agent/load/delta.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/load/plan.h"
+#include "replica-agent/load/target.h"
 #include "replica-agent/load/throttle.h"
 #include "replica-agent/load/tsv.h"
 
@@ -486,6 +487,53 @@ static void a_marker_names_run_time_and_gtid(void **state)
     assert_string_equal(without, "siding 1.1 1970-01-01T00:00:00.000Z");
 }
 
+static void definitions_are_compared_without_what_may_differ(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } cases[] = {
+        {"CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4",
+         "CREATE TABLE `_a_new` (\n  `x` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='it''s (\\'x'",
+         true},
+        {"CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `c``1` CHECK (`x` > 0)\n) ENGINE=InnoDB",
+         "CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `a_chk_1` CHECK (`x` > 0)\n) ENGINE=InnoDB", true},
+        {"CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `c` CHECK (`x` > 0)\n) ENGINE=InnoDB",
+         "CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `c` CHECK (`x` > 1)\n) ENGINE=InnoDB", false},
+        {"CREATE TABLE `a` (\n  `x` int COMMENT 'one'\n) ENGINE=InnoDB",
+         "CREATE TABLE `a` (\n  `x` int COMMENT 'two'\n) ENGINE=InnoDB", false},
+        {"CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB", "CREATE TABLE `a` (\n  `x` int\n) ENGINE=MyISAM",
+         false},
+        {"CREATE TABLE `a` (\n  `x` int,\n  KEY `x` (`x`)\n) ENGINE=InnoDB",
+         "CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTOFREE char *one = target_plain_definition(cases[i].one);
+        AUTOFREE char *other = target_plain_definition(cases[i].other);
+        if (str_eq(one, other) != cases[i].same)
+            fail_msg("case %zu: %s / %s", i, one, other);
+    }
+}
+
+static void a_step_that_changes_nothing_is_seen(void **state)
+{
+    (void)state;
+    LoadFacts a = {.swap = true, .rows_total = 5}, b = a;
+    assert_true(load_facts_equal(&a, &b));
+    b.rows_loaded = 1;
+    assert_false(load_facts_equal(&a, &b));
+    b = a;
+    b.shadow = true;
+    assert_false(load_facts_equal(&a, &b));
+    b = a;
+    b.marker = MARKER_TODO;
+    assert_false(load_facts_equal(&a, &b));
+    b = a;
+    b.verified = true;
+    assert_false(load_facts_equal(&a, &b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +551,8 @@ int main(void)
         cmocka_unit_test(changes_since_the_freeze_less_the_lag),
         cmocka_unit_test(rows_are_checked_unescaped),
         cmocka_unit_test(changed_records_are_counted_once),
+        cmocka_unit_test(definitions_are_compared_without_what_may_differ),
+        cmocka_unit_test(a_step_that_changes_nothing_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
