@@ -1,64 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The agent's state, owned by the loop's thread. Files of this folder and what each may do:
- * probe reads the server; pause moves the lease and is alone in touching the applier; vault keeps relay
- * files; rescue applies them; run walks runs; api answers; store writes files. Everything that changes what
- * others see calls agent_changed.
+ * The agent around its core: what has happened is posted to the loop (loop.h), which steps through it
+ * (core/agent_step) and has the effects carried out by the files of this folder. None of them decides; none
+ * calls another machine. All of it belongs to the loop's thread.
  */
 #pragma once
 
 #include <event2/event.h>
 
+#include "ballast.h"
 #include "common/db/work.h"
 #include "common/net/http.h"
 #include "facts.h"
-#include "guard.h"
-#include "hooks.h"
-#include "pause.h"
+#include "loop.h"
 #include "purge.h"
+#include "queue.h"
 #include "release.h"
-#include "replay.h"
+#include "replica-agent/core/agent_step.h"
+#include "replica-agent/helper/supervise.h"
 #include "replica-agent/host/config.h"
-#include "run.h"
-#include "steps.h"
+#include "store.h"
 #include "tell.h"
-
-/* The last reading of the server. */
-typedef struct ServerView {
-    bool ever, up;
-    Err error;
-    DbVersion version;
-    ReplStatus status;
-    ReplSemiSync semi_sync;
-    LeaseServer id;
-    int64_t begun_ms, read_at; /* monotonic begin of the reading; wall clock end */
-} ServerView;
-
-typedef struct Role {
-    char *role;        /* NULL before the coordinator gave one */
-    int64_t term;      /* of the role */
-    int64_t seen_term; /* the greatest heard */
-    bool confirmed;    /* repeated by the coordinator since this server process started */
-    bool settled;      /* the server has been set as the role says: semi-sync cannot be told from read_only */
-    bool in_flight;
-    int64_t retry_ms;
-} Role;
-
-/* The relay files of the server, and the links to them. */
-typedef struct AgentVault {
-    WorkPool *pool;
-    VaultPlace place; /* index NULL: not known yet */
-    VaultFigures figures;
-    bool in_flight, clear_due;
-    int64_t next_ms, loud_ms;
-    char *held; /* by the links when the pause was over; NULL: not read yet */
-    int64_t clear_since_ms, missing_since_ms;
-    char *trouble;
-} AgentVault;
+#include "vault_tick.h"
 
 struct Program;
 struct StateWaiter;
-struct ManualWaiter;
+struct Answer;
 struct Probe;
+struct RunProgram;
+struct RunSplit;
+struct Copy;
 
 typedef struct Agent {
     const char *config_path;
@@ -69,90 +39,104 @@ typedef struct Agent {
     WorkPool *probes, *work;
     HttpServer *http;
     int lock_fd;
+    bool stopping;
 
-    ServerView server;
-    LeaseServer known; /* the server process whose start has been dealt with (server.json) */
-    bool runs_met;
-    bool met;                        /* this agent has decided about the present server process */
-    bool start_due, start_in_flight; /* replication is ours to start, without a lease */
-    int64_t start_retry_ms;
-    char *start_trouble;
+    AgentState s;
+    Queue queue;
+    Loop loop;
+    Store store;
 
-    Pause pause;
-    Replaying replaying;
-    AgentVault vault;
-    Release release;
+    Db *held;               /* one connection since the freeze; in an operation's hands while that runs */
     struct Program *rescue; /* NULL: none is under way */
-    struct Copy *copies;    /* under way */
-    Runner **runs;
-    size_t n_runs;
-    Role role;
-    int64_t coordinator_ms; /* last contact; 0: none since started_ms */
-    int64_t started_ms;
-    Guard guard;
+    struct RunProgram *programs;
+    struct RunSplit *splits;
+    struct Copy *copies; /* under way */
+    AgentVault vault;
+    Ballast ballast;
     Sampler sampler;
     Purge purge;
-    Hooks hooks;
     Tell tell;
-    int64_t spool_free, state_free;
-    bool store_trouble;
+    Release release;
+    struct Probe *probe; /* between two readings */
 
-    int64_t seq;
+    int64_t seq; /* of what others see */
     struct event *news;
     bool slight; /* a change that can wait is pending */
     int64_t told_ms;
-    Lag lag;
     struct StateWaiter *waiters;
-    struct ManualWaiter *manual; /* requests of pause and resume by hand that wait for their end */
-    struct Probe *probe;         /* between two readings */
-    bool accepting;              /* a run's preflight is under way */
-    bool stopping;
+    struct Answer *answers; /* requests that wait for theirs */
+    uint64_t last_token;
+    bool accepting; /* a run's preflight is under way */
 } Agent;
 
-/* What others see has changed: soon (positions, counters), or at once (states). */
+/* changes.c: what others see has changed: soon (positions, counters), or at once (states). */
 void agent_changed(Agent *a);
 void agent_changed_slightly(Agent *a);
 
 /* api.c */
 bool api_open(Agent *a, Err *err);
-void api_news(Agent *a); /* answers those who wait for a change */
 void api_tick(Agent *a); /* answers those whose time is over */
-void api_pause_news(Agent *a, const char *owner, PauseNews news, const Err *err);
 void api_close(Agent *a);
-/* By hand: ends the run that holds the pause, or the pause itself. */
-MUST_CHECK bool api_end_pause(Agent *a, const char *by, const char *reason, Err *err);
+
+/* answers.c: requests that are answered by an effect. */
+uint64_t answer_expect(Agent *a, HttpRequest *req, json_t *(*make)(Agent *a, const char *run), int status);
+/* One that is answered by the pause's news too: `resume` by RESUMED or RELEASED, else by FROZEN. */
+uint64_t answer_expect_news(Agent *a, HttpRequest *req, bool resume);
+void answer_give(Agent *a, uint64_t token, const char *run, const Err *err); /* err NULL or ERR_NONE: well */
+void answer_news(Agent *a, const char *owner, PauseNews news, const Err *err);
+void answers_tick(Agent *a);
+void answers_close(Agent *a);
 
 /* probe.c */
 void probe_begin(Agent *a);
 void probe_close(Agent *a);
 
-/* vault_tick.c */
-void vault_open(Agent *a);
-void vault_tick(Agent *a);
-void vault_learn(Agent *a, const VaultPlace *p); /* after a step that has read it */
-void vault_close(Agent *a);
+/* sql.c: operations in workers. */
+void sql_begin(Agent *a, OpOrder *order);
+void sql_drop_held(Agent *a);
+void sql_release(Input *in); /* what an operation's input borrows from */
 
-/* rescue_run.c: ends in pause_rescue_ended */
+/* programs.c: what runs execute. */
+void programs_start(Agent *a, const char *run, const char *name, bool only_find);
+void programs_signal(Agent *a, const char *run, int signo);
+void programs_tick(Agent *a);
+bool programs_are_under_way(const Agent *a, size_t *ret_n);
+void programs_close(Agent *a);
+
+/* rescue_run.c */
 void rescue_begin(Agent *a);
-bool rescue_is_under_way(const Agent *a);
 void rescue_tick(Agent *a);
 void rescue_close(Agent *a);
 
-/* meet.c: what a start of agent or server asks for */
-void meet_server(Agent *a);
-void meet_tick(Agent *a);
-void role_tick(Agent *a);
-/* ERR_STALE_TERM if a greater one was heard; 0: none given. Counts as a sign of life of the coordinator. */
-MUST_CHECK bool role_heard_term(Agent *a, int64_t term, Err *err);
-MUST_CHECK bool role_set(Agent *a, const char *role, int64_t term, Err *err);
-void role_load(Agent *a);
+/* hooks.c */
+void hook_call(Agent *a, bool before);
+
+/* run_split.c */
+void splits_tick(Agent *a);
+void splits_close(Agent *a);
+
+/* run_files.c: folders of runs. */
+char *run_dir(const Agent *a, const char *id);           /* state_dir/runs/ID */
+char *run_results(const Agent *a, const char *id);       /* spool_dir/ID */
+char *run_log_dir(const Agent *a, const AgentRunner *r); /* of the program whose log is asked for. Owned */
+void run_clean(Agent *a, const char *id); /* secrets and fetched files; the result too unless sealed */
+void run_forget(Agent *a, const char *id, uint64_t token);          /* IN_FORGOTTEN follows */
+MUST_CHECK bool run_check(Agent *a, const RunSpec *spec, Err *err); /* job, arguments, cluster, side */
+/* How many milliseconds the serving replica that is furthest behind is so: for loads under way. */
+void run_told_lag(Agent *a, const char *lag_ms);
+
+/* run_program.c: what a stage runs. */
+MUST_CHECK bool run_program_spec(Agent *a, const AgentRunner *r, const char *name, ProgramSpec *ret,
+                                 Err *err);
+char *run_program_dir(const Agent *a, const AgentRunner *r, const char *name);
+/* A sentence, and what kind of failure it is. */
+void run_program_failure(Agent *a, const AgentRunner *r, const char *name, const ProgramExit *e, Err *ret);
 
 /* node_state.c */
 json_t *node_state_json(Agent *a, int64_t events_after); /* with the events after this one */
 json_t *node_lease_json(const Agent *a);
-json_t *node_run_json(const Agent *a, const Runner *r);
+json_t *node_run_json(const Agent *a, const AgentRunner *r);
 void node_warnings(const Agent *a, StrList *ret);
-int64_t node_lag_trx(const Agent *a); /* received and not applied; -1: not known */
 
 /* metrics.c */
 char *metrics_text(const Agent *a);

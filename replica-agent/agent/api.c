@@ -9,8 +9,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/prom.h"
+#include "common/base/sdnotify.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
+#include "steps.h"
 
 enum { MAX_WAIT_MS = 120000 };
 
@@ -55,19 +57,17 @@ static void answer_waiters(Agent *a, bool due_only)
     }
 }
 
-void api_news(Agent *a)
+static void on_news(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
+    (void)what;
+    Agent *a = arg;
+    a->seq += a->slight;
+    a->slight = false;
+    a->told_ms = clock_mono_ms();
+    sdnotify_status("%s of cluster %s: %s", a->conf.node, a->conf.cluster_name,
+                    a->s.durable.pause == PAUSE_NONE ? "no pause" : pause_state_name(a->s.durable.pause));
     answer_waiters(a, false);
-}
-
-bool api_heard(HttpRequest *req, Agent *a)
-{
-    Err err;
-    int64_t term;
-    if (http_query_int(req, "term", 0, INT64_MAX, 0, &term, &err) && role_heard_term(a, term, &err))
-        return true;
-    http_reply_error(req, &err);
-    return false;
 }
 
 /* A poll that waits must be answered, and the next one heard, before the coordinator counts as lost. */
@@ -89,13 +89,9 @@ static void get_state(HttpRequest *req, void *context)
         http_reply_error(req, &err);
         return;
     }
-    if (!api_heard(req, a))
+    if (!api_hear(req, a))
         return;
     tell_acknowledge(a, stored);
-    if (http_query(req, "primary"))
-        replay_told(a, http_query(req, "primary"));
-    if (http_query(req, "sole"))
-        replay_told_sole(a, str_eq(http_query(req, "sole"), "1"));
     if (http_query(req, "lag_ms"))
         run_told_lag(a, http_query(req, "lag_ms"));
     if (a->seq > after || wait == 0) {
@@ -112,17 +108,32 @@ static void get_state(HttpRequest *req, void *context)
 
 /* ---- role ------------------------------------------------------------------------------------------ */
 
+static json_t *state_of(Agent *a, const char *run)
+{
+    (void)run;
+    return node_state_json(a, INT64_MAX);
+}
+
 static void post_role(HttpRequest *req, void *context)
 {
+    Agent *a = context;
     Err err;
     json_t *body;
     const char *role;
     int64_t term;
-    if (http_body(req, &body, &err) && json_req_str(body, "role", &role, &err) &&
-        json_req_int(body, "term", 1, INT64_MAX, &term, &err) && role_set(context, role, term, &err))
-        http_reply_json(req, 200, node_state_json(context, INT64_MAX));
-    else
+    bool ok = http_body(req, &body, &err) && json_req_str(body, "role", &role, &err) &&
+              json_req_int(body, "term", 1, INT64_MAX, &term, &err);
+    if (ok && !str_eq(role, "primary") && !str_eq(role, "replica"))
+        ok = err_set(&err, ERR_USAGE, 0, "role \"%s\" is neither primary nor replica", role);
+    if (!ok) {
         http_reply_error(req, &err);
+        return;
+    }
+    Input *in = queue_input(IN_ROLE, NULL);
+    in->text = xstrdup(role);
+    in->number = term;
+    in->token = answer_expect(a, req, state_of, 200);
+    queue_post(a, in);
 }
 
 /* ---- preflight, health, metrics --------------------------------------------------------------------- */
@@ -156,8 +167,7 @@ static void add_local_findings(Agent *a, const Step *s, WireList *findings)
         preflight_add(findings, "server", "error", "see server in agent.conf", "%s", s->err.text);
     if (!api_has_space(a, &err))
         preflight_add(findings, "disk", "error", "make room, or lower min_free_bytes", "%s", err.text);
-    bool paused = a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
-    if (paused && !pause_conflict(a, &err))
+    if (pause_is_in_force(&a->s) && !pause_conflict(&a->s, &err))
         preflight_add(findings, "paused", "warning", "siding replica resume", "%s", err.text);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         preflight_add(findings, "jobs", "warning", "mend the file and send the agent SIGHUP", "%s",
@@ -194,13 +204,13 @@ static void get_preflight(HttpRequest *req, void *context)
 
 static bool health_of(const Agent *a, const char *role, int64_t max_lag_s, const char **ret_why, Err *err)
 {
-    ServingFacts f = {.up = a->server.up,
-                      .s = &a->server.status,
-                      .pause = a->pause.state,
-                      .beginning = a->pause.beginning,
-                      .lag_ms = a->lag.lag_ms,
-                      .role = a->role.role,
-                      .role_confirmed = a->role.confirmed};
+    ServingFacts f = {.up = a->s.known.server.up,
+                      .s = &a->s.known.server.status,
+                      .pause = a->s.durable.pause,
+                      .beginning = a->s.flight.pause.beginning,
+                      .lag_ms = a->s.known.lag.lag_ms,
+                      .role = wire_enum_name(&node_role_names, (int)a->s.durable.role.role),
+                      .role_confirmed = a->s.flight.role.confirmed};
     if (str_eq(role, "replica"))
         *ret_why = serving_as_replica(&f, max_lag_s);
     else if (str_eq(role, "primary"))
@@ -226,9 +236,9 @@ static void get_health(HttpRequest *req, void *context)
     json_set_bool(o, "ok", !why);
     json_set_str(o, "why", why);
     json_set_str(o, "node", a->conf.node);
-    json_set_str(o, "role", a->role.role);
-    json_set_bool(o, "server_up", a->server.up);
-    json_set_int(o, "lag_ms", a->lag.lag_ms);
+    json_set_str(o, "role", wire_enum_name(&node_role_names, (int)a->s.durable.role.role));
+    json_set_bool(o, "server_up", a->s.known.server.up);
+    json_set_int(o, "lag_ms", a->s.known.lag.lag_ms);
     http_reply_json(req, why ? 503 : 200, o);
 }
 
@@ -269,17 +279,19 @@ static const HttpRoute routes[] = {
 
 bool api_open(Agent *a, Err *err)
 {
+    a->news = evtimer_new(a->base, on_news, a);
     return http_serve(a->base, &a->conf.listen, &a->conf.tls, routes, a, &a->http, err);
 }
 
 void api_tick(Agent *a)
 {
     answer_waiters(a, true);
-    api_tick_manual(a);
+    answers_tick(a);
 }
 
 void api_close(Agent *a)
 {
     http_server_free(a->http);
     a->http = NULL;
+    answers_close(a);
 }

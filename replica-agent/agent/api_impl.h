@@ -7,13 +7,20 @@
 
 /* Takes the query's term and the sign of life; false: answered. */
 bool api_heard(HttpRequest *req, Agent *a);
+/* The same of a poll, with the primary's position and whether nobody else acknowledges. */
+bool api_hear(HttpRequest *req, Agent *a);
 MUST_CHECK bool api_body_term(HttpRequest *req, Agent *a, json_t **ret, Err *err);
 void api_post_split(HttpRequest *req, void *context);
 void api_post_copy(HttpRequest *req, void *context);
 void api_post_gather(HttpRequest *req, void *context);
-Runner *api_run_of(HttpRequest *req, Agent *a); /* of the path; NULL: answered 404 */
+AgentRunner *api_run_of(HttpRequest *req, Agent *a); /* of the path; NULL: answered 404 */
 MUST_CHECK bool api_has_space(const Agent *a, Err *err);
-void api_tick_manual(Agent *a);
+/* ERR_STALE_TERM if a greater one was heard; 0: none given. A sign of life of the coordinator. */
+MUST_CHECK bool api_hear_term(Agent *a, int64_t term, Err *err);
+json_t *api_run_json(Agent *a, const char *run);
+/* About the run of the path, answered with it; to be filled and posted. */
+Input *api_request(HttpRequest *req, Agent *a, InputKind kind);
+Input *api_resume_input(const char *by, const char *reason);
 
 void api_get_runs(HttpRequest *req, void *context);
 void api_post_run(HttpRequest *req, void *context);
@@ -26,5 +33,7 @@ void api_get_log(HttpRequest *req, void *context);
 void api_get_results(HttpRequest *req, void *context);
 void api_delete_result(HttpRequest *req, void *context);
 void api_get_result_file(HttpRequest *req, void *context);
+void api_post_purge_hold(HttpRequest *req, void *context);
+void api_delete_purge_hold(HttpRequest *req, void *context);
 void api_post_pause(HttpRequest *req, void *context);
 void api_post_resume(HttpRequest *req, void *context);

@@ -59,9 +59,9 @@ static char *log_dir(HttpRequest *req, Agent *a)
 {
     int64_t task, no;
     const char *id = http_param(req, "id");
-    const Runner *known = run_find(a, id);
+    const AgentRunner *known = run_find(&a->s, id);
     char *kept = !known && wire_run_id(id, &task, &no) ? logs_find(a->conf.state_dir, id) : NULL;
-    const Runner *r = kept ? NULL : api_run_of(req, a);
+    const AgentRunner *r = kept ? NULL : api_run_of(req, a);
     return r ? run_log_dir(a, r) : kept;
 }
 

@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
+#include "program.h"
 #include "replica-agent/host/tools.h"
 
 typedef struct Copy {
@@ -148,7 +149,7 @@ bool copies_begin(Agent *a, const RunSource *from, const char *to, Err *err)
     if (to && !is_destination(a, to))
         return err_set(err, ERR_REFUSED, 0, "%s is no destination of %s: result.destinations names them", to,
                        a->conf.node);
-    Runner *r = run_find(a, from->run);
+    AgentRunner *r = run_find(&a->s, from->run);
     if (!to && r && run_is_under_way(r))
         return err_set(err, ERR_CONFLICT, 0, "run %s is still under way on %s", from->run, a->conf.node);
     if (is_there(place, from->run) || find(a, from->run, place))

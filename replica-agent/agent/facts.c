@@ -10,19 +10,19 @@ enum { SAMPLE_MS = 60000 };
 
 void facts_own(const Agent *a, PreflightFacts *ret)
 {
-    const Guard *g = &a->guard;
+    const Known *k = &a->s.known;
     *ret = (PreflightFacts){.xa_prepared = -1,
                             .semi_sync_acks = -1,
                             .log_expire_s = -1,
                             .allow_delayed = a->conf.allow_delayed,
                             .allow_downstream = a->conf.allow_downstream,
-                            .relay_dir = xstrdup(g->relay_dir),
-                            .relay_free = g->relay_free,
-                            .free_bytes = guard_relay_need(a->conf.min_free_bytes, g->rate.bytes_per_s),
+                            .relay_dir = xstrdup(k->relay_dir),
+                            .relay_free = k->relay_free,
+                            .free_bytes = guard_relay_need(a->conf.min_free_bytes, k->rate.bytes_per_s),
                             .pause_limit_ms = a->conf.pause_limit_ms,
-                            .bytes_per_s = g->rate.bytes_per_s,
-                            .rate_known = g->rate.known,
-                            .apply_rate = g->apply_rate,
+                            .bytes_per_s = k->rate.bytes_per_s,
+                            .rate_known = k->rate.known,
+                            .apply_rate = a->s.durable.rates.apply_rate,
                             .wants_catchup_estimate = a->conf.catchup_limit_ms > 0,
                             .keyless_changed_count = -1};
     keyless_copy(&ret->tables, &a->sampler.tables);
@@ -71,8 +71,8 @@ void sampler_tick(Agent *a)
 {
     Err err;
     int64_t now = clock_mono_ms();
-    if (a->sampler.in_flight || now < a->sampler.next_ms || !a->server.up || !a->server.status.is_replica ||
-        a->pause.state != PAUSE_NONE)
+    if (a->sampler.in_flight || now < a->sampler.next_ms || !a->s.known.server.up ||
+        !a->s.known.server.status.is_replica || a->s.durable.pause != PAUSE_NONE)
         return;
     a->sampler.next_ms = now + SAMPLE_MS;
     Sample *s = NEW(Sample);

@@ -114,7 +114,7 @@ static char *job_of(const char *dir)
 bool kept_remove(Agent *a, const char *run, Err *err)
 {
     int64_t task, no;
-    const Runner *r = run_find(a, run);
+    const AgentRunner *r = run_find(&a->s, run);
     AUTOFREE char *dir = run_results(a, run), *gone = xasprintf("%s/%s%s", a->conf.spool_dir, EXPIRED, run);
     if (!wire_run_id(run, &task, &no) || !no || !fs_exists(dir))
         return err_set(err, ERR_NOT_FOUND, 0, "%s has no result of run %s", a->conf.node, run);

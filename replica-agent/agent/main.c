@@ -22,11 +22,11 @@
 #include "replica-agent/host/tools.h"
 #include "store.h"
 
-enum { TICK_MS = 100, SLIGHT_MS = 500, WORKERS = 4, MAX_QUEUED = 16 };
+enum { TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
 
 typedef struct MainArgs {
     char *config;
-    bool check, release, print_machine, print_config, print_sample;
+    bool check, release, print_journal, print_machine, print_config, print_sample;
 } MainArgs;
 
 #define FIELD(name) offsetof(MainArgs, name)
@@ -40,6 +40,9 @@ static const Opt options[] = {
          "pause itself, applies what the relay files hold, starts replication, waits until it has caught up "
          "and "
          "puts the settings back. Exit status 0 only if replication runs."},
+    {"print-journal", 0, OPT_FLAG, FIELD(print_journal),
+     .doc = "Prints what the agent has written down (its pause with the server's own settings, its runs, its "
+            "role) as one JSON object, and ends. It may run meanwhile."},
     {"print-machine", 0, OPT_FLAG, FIELD(print_machine),
      .doc = "Prints the state machines as Mermaid diagrams.", .section = "For the documentation"},
     {"print-config", 0, OPT_FLAG, FIELD(print_config),
@@ -47,43 +50,6 @@ static const Opt options[] = {
     {"print-sample", 0, OPT_FLAG, FIELD(print_sample), .doc = "Prints a sample agent.conf."},
     {0},
 };
-
-/* ---- news ------------------------------------------------------------------------------------------ */
-
-static void schedule_news(Agent *a, int64_t ms)
-{
-    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
-    evtimer_add(a->news, &tv);
-}
-
-void agent_changed(Agent *a)
-{
-    a->seq++;
-    schedule_news(a, 0);
-}
-
-void agent_changed_slightly(Agent *a)
-{
-    if (a->slight)
-        return;
-    a->slight = true;
-    int64_t wait = a->told_ms + SLIGHT_MS - clock_mono_ms();
-    if (!evtimer_pending(a->news, NULL))
-        schedule_news(a, wait > 0 ? wait : 0);
-}
-
-static void on_news(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    Agent *a = arg;
-    a->seq += a->slight;
-    a->slight = false;
-    a->told_ms = clock_mono_ms();
-    sdnotify_status("%s of cluster %s: %s", a->conf.node, a->conf.cluster_name,
-                    a->pause.state == PAUSE_NONE ? "no pause" : pause_state_name(a->pause.state));
-    api_news(a);
-}
 
 /* ---- loop ------------------------------------------------------------------------------------------ */
 
@@ -94,17 +60,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     Agent *a = arg;
     vault_tick(a);
     rescue_tick(a);
-    pause_tick(a);
-    guard_tick(a);
+    programs_tick(a);
+    splits_tick(a);
     sampler_tick(a);
     purge_tick(a);
-    hooks_tick(a);
-    run_tick(a);
-    meet_tick(a);
-    role_tick(a);
+    if (!a->loop.held_since_ms)
+        queue_post(a, queue_input(IN_TICK, NULL));
     api_tick(a);
     release_tick(a);
-    store_keep_reserve(a);
     tell_tick(a);
 }
 
@@ -120,12 +83,12 @@ static void on_stop(evutil_socket_t signo, short what, void *arg)
     (void)signo;
     (void)what;
     Agent *a = arg;
-    size_t under_way = 0;
-    for (size_t i = 0; i < a->n_runs; i++)
-        under_way += a->runs[i]->program != NULL;
+    size_t under_way;
+    (void)programs_are_under_way(a, &under_way);
     log_info("ending; %zu program(s) go on below their supervisors%s", under_way,
-             a->pause.state == PAUSE_NONE ? ""
-                                          : ", the pause stays in force until an agent takes it up again");
+             a->s.durable.pause == PAUSE_NONE
+                 ? ""
+                 : ", the pause stays in force until an agent takes it up again");
     event_base_loopbreak(a->base);
 }
 
@@ -136,6 +99,57 @@ static void apply_log(const AgentConfig *c)
     if (!log_format_from_name(c->log_format, &format) || !log_level_from_name(c->log_level, &level))
         log_warn("log_format and log_level stay as they are");
     log_setup("siding-agent", format, level);
+}
+
+/* What of the configuration decisions depend on; strings are borrowed. */
+static void fill_jobs(const JobList *jobs, AgentRules *r)
+{
+    free(r->jobs);
+    r->jobs = xcalloc(jobs->n + 1, sizeof *r->jobs);
+    r->n_jobs = jobs->n;
+    for (size_t i = 0; i < jobs->n; i++) {
+        const JobFile *f = &jobs->v[i].f;
+        r->jobs[i] = (JobRules){f->name,
+                                f->kind,
+                                f->on,
+                                f->at_limit,
+                                f->pause_limit_ms,
+                                f->min_free_bytes,
+                                f->relay_limit_bytes,
+                                f->catchup_limit_ms};
+    }
+}
+
+static void fill_rules(Agent *a)
+{
+    const AgentConfig *c = &a->conf;
+    AgentRules *r = &a->s.known.rules;
+    JobRules *jobs = r->jobs;
+    *r = (AgentRules){.node = c->node,
+                      .state_dir = c->state_dir,
+                      .spool_dir = c->spool_dir,
+                      .at_limit = c->at_limit,
+                      .pause_limit_ms = c->pause_limit_ms,
+                      .applied_timeout_ms = c->applied_timeout_ms,
+                      .barrier_timeout_ms = c->barrier_timeout_ms,
+                      .renew_ms = c->renew_ms,
+                      .stop_grace_ms = c->stop_grace_ms,
+                      .min_free_bytes = c->min_free_bytes,
+                      .relay_limit_bytes = c->relay_limit_bytes,
+                      .catchup_limit_ms = c->catchup_limit_ms,
+                      .limit_warn_percent = c->limit_warn_percent,
+                      .boost = c->boost,
+                      .boost_trials = c->boost_trials,
+                      .boost_last_acknowledger = c->boost_last_acknowledger,
+                      .sync_relay_log = str_eq(c->buffer_sync, "server"),
+                      .boost_workers = c->boost_workers,
+                      .boost_queue_bytes = c->boost_queue_bytes,
+                      .boost_trials_above_ms = c->boost_trials_above_ms,
+                      .calls_before_pause = c->hooks.before_pause != NULL,
+                      .calls_after_caught_up = c->hooks.after_caught_up != NULL,
+                      .ignores_failed_hooks = str_eq(c->hooks.on_failure, "ignore"),
+                      .jobs = jobs};
+    fill_jobs(&a->jobs, r);
 }
 
 static void on_hangup(evutil_socket_t signo, short what, void *arg)
@@ -151,8 +165,9 @@ static void on_hangup(evutil_socket_t signo, short what, void *arg)
         log_error("%s", err.text);
     agent_config_free(&fresh);
     job_list_load(&a->conf, &a->jobs);
+    fill_rules(a);
+    queue_post(a, queue_input(IN_RULES, NULL));
     log_info("job files read again: %zu jobs, %zu left out", a->jobs.n, a->jobs.warnings.n);
-    agent_changed(a);
 }
 
 static bool lock_state(Agent *a, Err *err)
@@ -196,25 +211,20 @@ static bool set_up(Agent *a, Err *err)
     a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
     kept_sweep(a);
     a->seq = clock_wall_ms();
-    a->spool_free = a->state_free = -1;
-    lag_done(&a->lag);
-    a->news = evtimer_new(a->base, on_news, a);
+    a->s.known.spool_free = a->s.known.state_free = a->s.known.relay_free = -1;
+    a->s.known.boot_id = clock_boot_id();
+    lag_done(&a->s.known.lag);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
     a->probe_timer = evtimer_new(a->base, on_probe_timer, a);
     job_list_load(&a->conf, &a->jobs);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         log_warn("%s", a->jobs.warnings.v[i]);
-    store_keep_reserve(a);
-    a->started_ms = clock_mono_ms();
-    tell_load(a);
-    guard_load(a);
-    purge_load(a);
-    hooks_load(a);
+    fill_rules(a);
+    loop_open(a);
     vault_open(a);
-    role_load(a);
-    pause_load(a);
-    replay_load(a);
-    run_load_all(a);
+    if (!store_open(a, err))
+        return false;
+    queue_post(a, queue_input(IN_BOOT, NULL));
     return a->release.wanted || api_open(a, err);
 }
 
@@ -254,22 +264,17 @@ static void tear_down(Agent *a)
     vault_close(a);
     probe_close(a);
     rescue_close(a);
-    pause_close(a);
-    replay_close(a);
-    run_close_all(a);
+    programs_close(a);
+    splits_close(a);
+    sql_drop_held(a);
     copies_close(a);
-    guard_close(a);
     sampler_close(a);
-    purge_close(a);
-    hooks_close(a);
     tell_close(a);
-    lag_done(&a->lag);
+    store_close(a);
+    purge_close(a);
+    loop_close(a);
+    agent_state_done(&a->s);
     job_list_done(&a->jobs);
-    repl_status_done(&a->server.status);
-    wire_free(lease_server_fields, &a->server.id);
-    wire_free(lease_server_fields, &a->known);
-    free(a->role.role);
-    free(a->start_trouble);
     free(a->release.said);
     free(a->release.position);
     free_events(a);
@@ -338,6 +343,32 @@ static int print(const MainArgs *args)
     return 0;
 }
 
+static void add_record(void *arg, const char *key, const json_t *value)
+{
+    json_object_set((json_t *)arg, key, (json_t *)value);
+}
+
+static int print_journal(const char *path)
+{
+    Err err;
+    AgentConfig conf = {0};
+    RecordLog *log = NULL;
+    AUTOFREE char *damage = NULL;
+    AUTOJSON json_t *all = json_object();
+    bool ok = agent_config_load(path, &conf, &err) &&
+              recordlog_read(conf.state_dir, "journal", &log, &damage, &err);
+    if (ok) {
+        recordlog_each(log, add_record, all);
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+        putchar('\n');
+    }
+    if (!ok || damage)
+        fprintf(stderr, "siding-agent: %s\n", ok ? damage : err.text);
+    recordlog_close(log);
+    agent_config_free(&conf);
+    return ok && !damage ? 0 : 1;
+}
+
 static int main_with_options(int argc, char **argv)
 {
     Err err;
@@ -360,6 +391,8 @@ static int main_with_options(int argc, char **argv)
         fprintf(stderr, "siding-agent: --config FILE is needed%s; try --help\n",
                 words.n ? ", and no other words" : "");
         status = 2;
+    } else if (args.print_journal) {
+        status = print_journal(args.config);
     } else {
         status = daemon_main(args.config, args.check, args.release);
     }

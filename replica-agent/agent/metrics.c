@@ -9,67 +9,67 @@
 
 static double server_up(const Agent *a)
 {
-    return a->server.up;
+    return a->s.known.server.up;
 }
 
 static double sql_running(const Agent *a)
 {
-    return a->server.up && a->server.status.sql_running;
+    return a->s.known.server.up && a->s.known.server.status.sql_running;
 }
 
 static double io_running(const Agent *a)
 {
-    return a->server.up && a->server.status.io == REPL_IO_YES;
+    return a->s.known.server.up && a->s.known.server.status.io == REPL_IO_YES;
 }
 
 static double is_replica(const Agent *a)
 {
-    return a->server.up && a->server.status.is_replica;
+    return a->s.known.server.up && a->s.known.server.status.is_replica;
 }
 
 static double read_only(const Agent *a)
 {
-    return a->server.up && a->server.status.read_only;
+    return a->s.known.server.up && a->s.known.server.status.read_only;
 }
 
 static double lag_trx(const Agent *a)
 {
-    return (double)node_lag_trx(a);
+    return (double)lag_in_transactions(&a->s);
 }
 
 static double lag_s(const Agent *a)
 {
-    return a->lag.lag_ms < 0 ? -1 : (double)a->lag.lag_ms / 1000;
+    return a->s.known.lag.lag_ms < 0 ? -1 : (double)a->s.known.lag.lag_ms / 1000;
 }
 
 static double relay_bytes(const Agent *a)
 {
-    return (double)a->server.status.relay_bytes;
+    return (double)a->s.known.server.status.relay_bytes;
 }
 
 static double paused(const Agent *a)
 {
-    return a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
+    return pause_is_in_force(&a->s);
 }
 
 static double catching_up(const Agent *a)
 {
-    return a->pause.state >= PAUSE_RESUMING;
+    return a->s.durable.pause >= PAUSE_RESUMING;
 }
 
 static double pause_seconds(const Agent *a)
 {
-    return a->pause.state == PAUSE_NONE ? 0 : (double)(clock_wall_ms() - a->pause.lease.taken_at) / 1000;
+    return a->s.durable.pause == PAUSE_NONE ? 0 : (double)(clock_wall_ms() - a->s.durable.lease.taken_at) / 1000;
 }
 
 static double pause_left(const Agent *a)
 {
-    return a->pause.state == PAUSE_NONE ? 0 : (double)pause_left_ms(a) / 1000;
+    return a->s.durable.pause == PAUSE_NONE ? 0 : (double)pause_left_ms(&a->s, clock_mono_ms(), clock_wall_ms()) / 1000;
 }
 
 static double replay_rate(const Agent *a)
 {
-    return a->pause.state == PAUSE_CATCHING_UP ? a->pause.lease.replay.rate : 0;
+    return a->s.durable.pause == PAUSE_CATCHING_UP ? a->s.durable.lease.replay.rate : 0;
 }
 
 static double trouble(const Agent *a)
@@ -82,56 +82,56 @@ static double trouble(const Agent *a)
 static double runs(const Agent *a)
 {
     double n = 0;
-    for (size_t i = 0; i < a->n_runs; i++)
-        n += run_is_under_way(a->runs[i]);
+    for (size_t i = 0; i < a->s.n_runs; i++)
+        n += run_is_under_way(a->s.runs[i]);
     return n;
 }
 
 static double spool_free(const Agent *a)
 {
-    return (double)a->spool_free;
+    return (double)a->s.known.spool_free;
 }
 
 static double state_free(const Agent *a)
 {
-    return (double)a->state_free;
+    return (double)a->s.known.state_free;
 }
 
 static double term(const Agent *a)
 {
-    return (double)a->role.seen_term;
+    return (double)a->s.durable.role.seen_term;
 }
 
 static double coordinator_age(const Agent *a)
 {
-    return a->coordinator_ms ? (double)(clock_mono_ms() - a->coordinator_ms) / 1000 : -1;
+    return a->s.known.coordinator_ms ? (double)(clock_mono_ms() - a->s.known.coordinator_ms) / 1000 : -1;
 }
 
 static double relay_free(const Agent *a)
 {
-    return (double)a->guard.relay_free;
+    return (double)a->s.known.relay_free;
 }
 
 static double relay_rate(const Agent *a)
 {
-    return a->guard.rate.bytes_per_s;
+    return a->s.known.rate.bytes_per_s;
 }
 
 static double pause_relay_bytes(const Agent *a)
 {
-    return a->pause.state == PAUSE_FROZEN ? (double)a->guard.reading.value[GUARD_RELAY] : 0;
+    return a->s.durable.pause == PAUSE_FROZEN ? (double)a->s.flight.guard.reading.value[GUARD_RELAY] : 0;
 }
 
 static double catchup_estimate(const Agent *a)
 {
-    return a->pause.state == PAUSE_FROZEN && a->guard.reading.value[GUARD_CATCHUP] >= 0
-               ? (double)a->guard.reading.value[GUARD_CATCHUP] / 1000
+    return a->s.durable.pause == PAUSE_FROZEN && a->s.flight.guard.reading.value[GUARD_CATCHUP] >= 0
+               ? (double)a->s.flight.guard.reading.value[GUARD_CATCHUP] / 1000
                : -1;
 }
 
 static double ballast_bytes(const Agent *a)
 {
-    return (double)a->guard.ballast;
+    return (double)a->ballast.bytes;
 }
 
 static double events_waiting(const Agent *a)
@@ -178,7 +178,7 @@ static void counters(const Agent *a, Prom *m)
     const char *node = a->conf.node;
     for (GuardCause c = 0; c < GUARD_CAUSES; c++)
         prom_one(m, "siding_guard_hits_total", PROM_COUNTER, "Limits reached, since the start.",
-                 (double)a->guard.hits[c], PROM_LABELS("node", node, "limit", guard_cause_name(c)));
+                 (double)a->s.flight.guard.hits[c], PROM_LABELS("node", node, "limit", guard_cause_name(c)));
     for (size_t i = 0; i < COUNT(levels); i++)
         prom_one(m, "siding_events_total", PROM_COUNTER, "Events by level, since the start.",
                  (double)a->tell.told[i], PROM_LABELS("node", node, "level", levels[i]));
@@ -186,7 +186,7 @@ static void counters(const Agent *a, Prom *m)
              "Events pushed out before the coordinator fetched them.", (double)a->tell.dropped,
              PROM_LABELS("node", node));
     prom_one(m, "siding_ballast_removed_total", PROM_COUNTER, "Times the ballast had to go.",
-             (double)a->guard.ballast_removed, PROM_LABELS("node", node));
+             (double)a->ballast.removed, PROM_LABELS("node", node));
 }
 
 char *metrics_text(const Agent *a)

@@ -20,7 +20,7 @@ static ReceiverState receiver_state(ReplIo io)
 
 static ServerState server_state(const Agent *a)
 {
-    const ServerView *v = &a->server;
+    const ServerView *v = &a->s.known.server;
     const ReplStatus *s = &v->status;
     ServerState out = {.up = v->up,
                        .error = v->up ? NULL : BORROW(*v->error.text ? v->error.text : "not seen yet"),
@@ -56,7 +56,7 @@ static ServerState server_state(const Agent *a)
 /* Of the limit that is nearest. */
 static int64_t limit_percent(const Agent *a)
 {
-    const Guard *g = &a->guard;
+    const GuardFlight *g = &a->s.flight.guard;
     int64_t most = 0;
     for (GuardCause c = GUARD_PAUSE; c <= GUARD_CATCHUP; c++) {
         int64_t limit = g->verdict.limit[c], value = g->reading.value[c];
@@ -68,36 +68,37 @@ static int64_t limit_percent(const Agent *a)
 
 static int64_t heard_at(const Agent *a)
 {
-    return a->coordinator_ms ? clock_wall_ms() - (clock_mono_ms() - a->coordinator_ms) : 0;
+    return a->s.known.coordinator_ms ? clock_wall_ms() - (clock_mono_ms() - a->s.known.coordinator_ms) : 0;
 }
 
 static LeaseState lease_state(const Agent *a)
 {
-    const Lease *l = &a->pause.lease;
-    if (a->pause.state == PAUSE_NONE)
+    const Lease *l = &a->s.durable.lease;
+    if (a->s.durable.pause == PAUSE_NONE)
         return (LeaseState){0};
     return (LeaseState){.owner = l->owner,
                         .reason = l->reason,
                         .by = l->by,
                         .gtid = l->gtid,
-                        .phase = wire_enum_find(&lease_phase_names, pause_state_phase(a->pause.state)),
+                        .phase = wire_enum_find(&lease_phase_names, pause_state_phase(a->s.durable.pause)),
                         .taken_at = l->taken_at,
-                        .expires_at = clock_wall_ms() + pause_left_ms(a),
+                        .expires_at =
+                            clock_wall_ms() + pause_left_ms(&a->s, clock_mono_ms(), clock_wall_ms()),
                         .renewed_at = heard_at(a),
-                        .renew_overdue = a->guard.renew_overdue,
-                        .relay_bytes = a->guard.reading.value[GUARD_RELAY],
-                        .catchup_ms = a->guard.reading.value[GUARD_CATCHUP],
+                        .renew_overdue = a->s.flight.guard.renew_overdue,
+                        .relay_bytes = a->s.flight.guard.reading.value[GUARD_RELAY],
+                        .catchup_ms = a->s.flight.guard.reading.value[GUARD_CATCHUP],
                         .limit_percent = limit_percent(a),
                         .hold = l->hold,
-                        .replay = a->pause.state >= PAUSE_RESUMING ? l->replay : (Replay){0}};
+                        .replay = a->s.durable.pause >= PAUSE_RESUMING ? l->replay : (Replay){0}};
 }
 
 static RescueState rescue_state(const Agent *a)
 {
-    const LeaseRescue *r = &a->pause.lease.rescue;
-    if (a->pause.state == PAUSE_NONE || !r->target)
+    const LeaseRescue *r = &a->s.durable.lease.rescue;
+    if (a->s.durable.pause == PAUSE_NONE || !r->target)
         return (RescueState){0};
-    return (RescueState){.running = a->pause.state == PAUSE_RESCUING,
+    return (RescueState){.running = a->s.durable.pause == PAUSE_RESCUING,
                          .from = r->from,
                          .target = r->target,
                          .total = r->total,
@@ -116,43 +117,37 @@ json_t *node_lease_json(const Agent *a)
 }
 
 /* A run's replay figures are in the lease until it is released. */
-json_t *node_run_json(const Agent *a, const Runner *r)
+json_t *node_run_json(const Agent *a, const AgentRunner *r)
 {
-    json_t *j = wire_write(agent_run_fields, &r->j.run);
-    if (a->pause.state >= PAUSE_RESUMING && str_eq(a->pause.lease.owner, r->j.run.spec.run)) {
-        json_object_set_new(j, "replay", wire_write(replay_fields, &a->pause.lease.replay));
-        json_set_time(j, "resumed_at", a->pause.lease.resumed_at);
-        if (a->pause.trouble)
-            json_set_str(j, "note", a->pause.trouble);
+    AgentRun shown = r->j.run;
+    shown.state = (AgentRunState)wire_enum_find(&agent_run_state_names, run_state_wire(r->state));
+    json_t *j = wire_write(agent_run_fields, &shown);
+    if (a->s.durable.pause >= PAUSE_RESUMING && str_eq(a->s.durable.lease.owner, r->j.run.spec.run)) {
+        json_object_set_new(j, "replay", wire_write(replay_fields, &a->s.durable.lease.replay));
+        json_set_time(j, "resumed_at", a->s.durable.lease.resumed_at);
+        if (a->s.flight.pause.trouble)
+            json_set_str(j, "note", a->s.flight.pause.trouble);
     }
     return j;
-}
-
-int64_t node_lag_trx(const Agent *a)
-{
-    const ReplStatus *s = &a->server.status;
-    if (!a->server.up || !s->is_replica || !s->received || !*s->received)
-        return -1;
-    return gtid_behind_text(a->server.version.flavor, s->applied, s->received);
 }
 
 /* ---- warnings ------------------------------------------------------------------------------------- */
 
 static void warn_threads(const Agent *a, StrList *ret)
 {
-    const ReplStatus *s = &a->server.status;
-    const Flavor *f = flavor_of(a->server.version.flavor);
-    bool ours = a->pause.state != PAUSE_NONE || a->start_due;
+    const ReplStatus *s = &a->s.known.server.status;
+    const Flavor *f = flavor_of(a->s.known.server.version.flavor);
+    bool ours = a->s.durable.pause != PAUSE_NONE || a->s.flight.boot.start_due;
     if (!s->sql_running && !ours)
         strlist_addf(ret,
                      "the applier is stopped and no pause of Siding is in force: somebody stopped it%s%s; if "
                      "that is not wanted: %s",
                      s->sql_error && *s->sql_error ? ", or it failed: " : "",
                      s->sql_error ? s->sql_error : "", f->start_sql);
-    if (s->io == REPL_IO_NO && !a->start_due)
+    if (s->io == REPL_IO_NO && !a->s.flight.boot.start_due)
         strlist_addf(ret, "the receiver is stopped%s%s: new transactions do not reach this replica%s",
                      s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "",
-                     s->sql_running || a->pause.state == PAUSE_NONE ? ""
+                     s->sql_running || a->s.durable.pause == PAUSE_NONE ? ""
                      : f->purges_on_start ? "; it stays frozen, starting it now would throw its buffer away"
                                           : "; it stays frozen");
     if (s->is_replica && !s->uses_gtid)
@@ -161,44 +156,60 @@ static void warn_threads(const Agent *a, StrList *ret)
 
 static void warn_disk(const Agent *a, StrList *ret)
 {
-    if (a->spool_free >= 0 && a->spool_free < a->conf.min_free_bytes)
+    if (a->s.known.spool_free >= 0 && a->s.known.spool_free < a->conf.min_free_bytes)
         strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld): no job can run",
-                     a->conf.spool_dir, (long long)a->spool_free, (long long)a->conf.min_free_bytes);
-    if (a->state_free >= 0 && a->state_free < a->conf.min_free_bytes)
+                     a->conf.spool_dir, (long long)a->s.known.spool_free, (long long)a->conf.min_free_bytes);
+    if (a->s.known.state_free >= 0 && a->s.known.state_free < a->conf.min_free_bytes)
         strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld)", a->conf.state_dir,
-                     (long long)a->state_free, (long long)a->conf.min_free_bytes);
+                     (long long)a->s.known.state_free, (long long)a->conf.min_free_bytes);
 }
 
 static void warn_role(const Agent *a, StrList *ret)
 {
-    const ReplStatus *s = &a->server.status;
-    if (str_eq(a->role.role, "primary") && s->is_replica)
+    const ReplStatus *s = &a->s.known.server.status;
+    if (a->s.durable.role.role == ROLE_PRIMARY && s->is_replica)
         strlist_add(ret, "its role is primary, but it replicates from another server");
-    if (str_eq(a->role.role, "primary") && s->read_only && !a->role.confirmed)
+    if (a->s.durable.role.role == ROLE_PRIMARY && s->read_only && !a->s.flight.role.confirmed)
         strlist_add(ret, "the primary is read-only until the coordinator repeats its role");
-    if (str_eq(a->role.role, "replica") && !s->is_replica)
+    if (a->s.durable.role.role == ROLE_REPLICA && !s->is_replica)
         strlist_add(ret, "its role is replica, but it replicates from nowhere");
+}
+
+static void warn_guard(const Agent *a, StrList *ret)
+{
+    for (GuardCause c = 0; c < GUARD_CAUSES; c++)
+        if (a->s.flight.guard.said[c])
+            strlist_add(ret, a->s.flight.guard.said[c]);
+    if (a->s.flight.guard.renew_overdue)
+        strlist_add(ret, "the coordinator is not heard while a pause is in force: the job goes on, and the "
+                         "replica resumes without it");
+    if (a->ballast.trouble)
+        strlist_addf(ret,
+                     "no ballast can be kept beside the relay logs in %s; let the agent run as the server's "
+                     "user, or set ballast_bytes = 0",
+                     a->s.known.relay_dir ? a->s.known.relay_dir : "?");
 }
 
 void node_warnings(const Agent *a, StrList *ret)
 {
-    if (!a->server.up)
+    if (!a->s.known.server.up)
         strlist_addf(ret, "the server does not answer: %s",
-                     *a->server.error.text ? a->server.error.text : "not seen yet");
-    if (a->pause.trouble)
-        strlist_add(ret, a->pause.trouble);
-    if (a->pause.dirty)
-        strlist_add(ret, "the lease on disk is behind: it cannot be written");
-    if (a->start_trouble)
-        strlist_add(ret, a->start_trouble);
+                     *a->s.known.server.error.text ? a->s.known.server.error.text : "not seen yet");
+    if (a->s.flight.pause.trouble)
+        strlist_add(ret, a->s.flight.pause.trouble);
+    if (a->store.failing)
+        strlist_addf(ret, "the agent's journal in %s cannot be written: nothing new can be paused",
+                     a->conf.state_dir);
+    if (a->s.flight.boot.trouble)
+        strlist_add(ret, a->s.flight.boot.trouble);
     if (a->vault.trouble)
         strlist_addf(ret, "relay files are not kept safe: %s", a->vault.trouble);
-    if (a->server.up && a->server.status.is_replica)
+    if (a->s.known.server.up && a->s.known.server.status.is_replica)
         warn_threads(a, ret);
-    if (a->server.up)
+    if (a->s.known.server.up)
         warn_role(a, ret);
     warn_disk(a, ret);
-    guard_warnings(a, ret);
+    warn_guard(a, ret);
     if (a->purge.trouble)
         strlist_addf(ret, "the purge of binary logs cannot be held back, or put back: %s", a->purge.trouble);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
@@ -210,8 +221,8 @@ void node_warnings(const Agent *a, StrList *ret)
 static json_t *runs_json(const Agent *a)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < a->n_runs; i++)
-        json_array_append_new(list, node_run_json(a, a->runs[i]));
+    for (size_t i = 0; i < a->s.n_runs; i++)
+        json_array_append_new(list, node_run_json(a, a->s.runs[i]));
     return list;
 }
 
@@ -241,24 +252,24 @@ json_t *node_state_json(Agent *a, int64_t events_after)
 {
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     node_warnings(a, &warnings);
-    NodeState s = {
-        .node = a->conf.node,
-        .cluster_name = a->conf.cluster_name,
-        .version = BORROW(SIDING_VERSION),
-        .boot_id = BORROW(clock_boot_id()),
-        .seq = a->seq,
-        .term = a->role.seen_term,
-        /* a role of an earlier term is none: the coordinator repeats it */
-        .role = wire_enum_find(&node_role_names, a->role.term == a->role.seen_term ? a->role.role : NULL),
-        .now = clock_wall_ms(),
-        .server = server_state(a),
-        .lease = lease_state(a),
-        .vault = a->vault.figures,
-        .rescue = rescue_state(a),
-        .spool_free_bytes = a->spool_free,
-        .relay_free_bytes = a->guard.relay_free,
-        .events_last = a->tell.last,
-        .warnings = warnings};
+    NodeState s = {.node = a->conf.node,
+                   .cluster_name = a->conf.cluster_name,
+                   .version = BORROW(SIDING_VERSION),
+                   .boot_id = BORROW(clock_boot_id()),
+                   .seq = a->seq,
+                   .term = a->s.durable.role.seen_term,
+                   /* a role of an earlier term is none: the coordinator repeats it */
+                   .role = a->s.durable.role.term == a->s.durable.role.seen_term ? a->s.durable.role.role
+                                                                                 : ROLE_NONE,
+                   .now = clock_wall_ms(),
+                   .server = server_state(a),
+                   .lease = lease_state(a),
+                   .vault = a->vault.figures,
+                   .rescue = rescue_state(a),
+                   .spool_free_bytes = a->s.known.spool_free,
+                   .relay_free_bytes = a->s.known.relay_free,
+                   .events_last = a->tell.last,
+                   .warnings = warnings};
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);
     json_object_set_new(j, "runs", runs_json(a));

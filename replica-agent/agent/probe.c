@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
+#include "steps.h"
 
 enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000, SPOOL_EVERY_MS = 2000 };
 
@@ -131,58 +132,6 @@ static void in_worker(void *arg)
     }
 }
 
-/* What a peer wants to hear of at once, against what only moves on. */
-static bool differs(const ServerView *v, const Probe *p)
-{
-    const ReplStatus *a = &v->status, *b = &p->status;
-    return !v->up || a->is_replica != b->is_replica || a->io != b->io || a->sql_running != b->sql_running ||
-           a->read_only != b->read_only || !str_eq(a->source_host, b->source_host) ||
-           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
-           v->semi_sync.acks != p->semi_sync.acks || v->semi_sync.acknowledges != p->semi_sync.acknowledges;
-}
-
-static void take_good(Agent *a, Probe *p)
-{
-    ServerView *v = &a->server;
-    if (!v->up)
-        log_info("the server answers: %s, process %lld", p->version.text, (long long)p->id.pid);
-    if (differs(v, p))
-        agent_changed(a);
-    else if (!str_eq(v->status.applied, p->status.applied) ||
-             !str_eq(v->status.received, p->status.received) || !str_eq(v->status.binlog, p->status.binlog))
-        agent_changed_slightly(a);
-    if (v->ever && lease_server_compare(&v->id, &p->id) == SERVER_OTHER)
-        a->met = false;
-    repl_status_done(&v->status);
-    wire_free(lease_server_fields, &v->id);
-    v->status = p->status;
-    v->id = p->id;
-    p->status = (ReplStatus){0};
-    p->id = (LeaseServer){0};
-    v->version = p->version;
-    v->semi_sync = p->semi_sync;
-    v->ever = v->up = true;
-    v->begun_ms = p->begun_ms;
-    v->read_at = clock_wall_ms();
-    lag_sample(&a->lag, v->version.flavor, v->status.applied, v->status.received, p->begun_ms,
-               clock_mono_ms());
-    if (!a->met)
-        meet_server(a);
-    pause_probe(a);
-}
-
-static void take_bad(Agent *a, const Probe *p)
-{
-    ServerView *v = &a->server;
-    if (v->up || !str_eq(v->error.text, p->err.text)) {
-        log_warn("%s", p->err.text);
-        agent_changed(a);
-    }
-    v->up = false;
-    v->error = p->err;
-    v->begun_ms = p->begun_ms;
-}
-
 static void probe_free(Probe *p)
 {
     if (p->db)
@@ -202,6 +151,28 @@ static void arm(Agent *a, int64_t ms)
     event_add(a->probe_timer, &tv);
 }
 
+static Input *reading_of(Probe *p)
+{
+    Input *in = queue_input(IN_READING, NULL);
+    Reading *r = in->reading = NEW(Reading);
+    *r = (Reading){.ok = p->ok,
+                   .err = p->err,
+                   .hangs = p->hangs,
+                   .version = p->version,
+                   .status = p->status,
+                   .semi_sync = p->semi_sync,
+                   .id = p->id,
+                   .begun_ms = p->begun_ms,
+                   .spool_free = p->spool_free,
+                   .state_free = p->state_free,
+                   .relay_free = p->relay_free,
+                   .relay_dir = xstrdup(p->relay_dir)};
+    p->status = (ReplStatus){0};
+    p->id = (LeaseServer){0};
+    return in;
+}
+
+/* The ballast waits neither for the queue nor for a disk. */
 static void in_loop(void *arg)
 {
     Probe *p = arg;
@@ -210,22 +181,13 @@ static void in_loop(void *arg)
         probe_free(p);
         return;
     }
-    a->spool_free = p->spool_free;
-    a->state_free = p->state_free;
-    a->guard.relay_free = p->relay_free;
-    a->guard.hangs = p->hangs;
-    if (p->relay_dir && !str_eq(a->guard.relay_dir, p->relay_dir)) {
-        free(a->guard.relay_dir);
-        a->guard.relay_dir = xstrdup(p->relay_dir);
-    }
-    if (p->ok)
-        take_good(a, p);
-    else
-        take_bad(a, p);
-    guard_probed(a);
+    a->s.known.relay_free = p->relay_free;
+    a->s.known.hangs = p->hangs;
+    queue_post(a, reading_of(p));
+    ballast_reading(a);
     a->probe = p;
-    arm(a,
-        replay_is_trying(a) && a->conf.probe_interval_ms > TRYING_MS ? TRYING_MS : a->conf.probe_interval_ms);
+    arm(a, wants_close_readings(&a->s) && a->conf.probe_interval_ms > TRYING_MS ? TRYING_MS
+                                                                                : a->conf.probe_interval_ms);
 }
 
 void probe_begin(Agent *a)

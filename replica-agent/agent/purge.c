@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "agent.h"
-#include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/flavor.h"
-#include "store.h"
 
-enum { CHECK_MS = 5000, RETRY_MS = 1000, LONGEST_S = 30 * 86400 };
+enum { CHECK_MS = 5000, RETRY_MS = 1000 };
 
 /* One look at the server, and with `set` one change. */
 typedef struct Look {
@@ -22,12 +20,15 @@ typedef struct Look {
     Err err;
 } Look;
 
-static bool save(Agent *a, Err *err)
+/* Given to the store; what depends on it waits for the batch. */
+uint64_t purge_save(Agent *a)
 {
     PurgeState *p = &a->purge.state;
     bool used = p->holds.n || p->raised;
-    return used ? store_write(a, "purge.json", purge_state_fields, p, err)
-                : store_remove(a, "purge.json", err);
+    store_put(a, xstrdup("purge"), used ? wire_write(purge_state_fields, p) : NULL);
+    uint64_t batch = store_batch(a);
+    store_flush(a, true);
+    return batch;
 }
 
 /* ---- in a worker -------------------------------------------------------------------------------------- */
@@ -95,10 +96,8 @@ static void set_trouble(Agent *a, const char *text)
 static void follow(Agent *a, const Look *l)
 {
     Purge *p = &a->purge;
-    Err err;
     if (purge_settled(&p->state, &l->now)) {
-        if (!save(a, &err))
-            set_trouble(a, err.text);
+        purge_save(a);
         return;
     }
     PurgeValues want = purge_decide(&p->state, &l->now);
@@ -106,18 +105,24 @@ static void follow(Agent *a, const Look *l)
         p->next_ms = clock_mono_ms() + CHECK_MS;
         return;
     }
-    if (!save(a, &err)) {
-        set_trouble(a, err.text);
-        p->next_ms = clock_mono_ms() + RETRY_MS;
-        return;
-    }
+    p->want = want;
+    p->now = l->now;
+    p->batch = purge_save(a);
+}
+
+/* The server's own values are on disk: now they may be changed. */
+static void change_recorded(Agent *a)
+{
+    Purge *p = &a->purge;
+    PurgeValues want = p->want;
+    p->batch = 0;
     tell_event(a, "info", "purge", NULL,
                p->state.holds.n
                    ? "binary logs of %s are kept for %lld s while a replica is paused (its own value: "
                      "%lld s)"
                    : "binary logs of %s are purged after %lld s again (raised meanwhile: %lld s)",
                a->conf.node, (long long)want.expire_s,
-               (long long)(p->state.holds.n ? p->state.own.expire_s : l->now.expire_s));
+               (long long)(p->state.holds.n ? p->state.own.expire_s : p->now.expire_s));
     begin(a, &want);
 }
 
@@ -161,7 +166,6 @@ static void begin(Agent *a, const PurgeValues *want)
 void purge_tick(Agent *a)
 {
     Purge *p = &a->purge;
-    Err err;
     int64_t now = clock_mono_ms();
     if (!p->state.holds.n && !p->state.raised)
         return;
@@ -171,19 +175,18 @@ void purge_tick(Agent *a)
                    "did not renew it",
                    a->conf.node);
         p->next_ms = 0;
-        if (!save(a, &err))
-            log_warn("%s", err.text);
+        purge_save(a);
     }
-    if (p->in_flight || !a->server.up || now < p->next_ms)
+    if (p->batch && store_has(a, p->batch))
+        change_recorded(a);
+    if (p->batch || p->in_flight || !a->s.known.server.up || now < p->next_ms)
         return;
     begin(a, NULL);
 }
 
-void purge_load(Agent *a)
+bool purge_restore(Agent *a, const json_t *value, Err *err)
 {
-    Err err;
-    if (!store_read(a, "purge.json", purge_state_fields, &a->purge.state, &err) && err.kind != ERR_NOT_FOUND)
-        log_error("%s", err.text);
+    return wire_read(purge_state_fields, value, &a->purge.state, err);
 }
 
 void purge_close(Agent *a)
@@ -212,45 +215,4 @@ json_t *purge_json(const Agent *a)
     json_set_int(o, "own_expire_s", p->own.expire_s);
     json_set_str(o, "error", a->purge.trouble);
     return o;
-}
-
-void api_post_purge_hold(HttpRequest *req, void *context)
-{
-    Agent *a = context;
-    Err err;
-    json_t *body;
-    const char *owner;
-    int64_t keep_s, for_s;
-    bool ok = api_body_term(req, a, &body, &err) && json_req_str(body, "owner", &owner, &err) &&
-              json_req_int(body, "keep_s", 1, LONGEST_S, &keep_s, &err) &&
-              json_req_int(body, "for_s", 1, LONGEST_S, &for_s, &err);
-    if (ok && a->server.up && a->server.status.is_replica)
-        ok = err_set(&err, ERR_REFUSED, 0, "%s is a replica: binary logs are held on the primary",
-                     a->conf.node);
-    if (ok) {
-        purge_hold(&a->purge.state, owner, keep_s, for_s * 1000, clock_boot_id(), clock_mono_ms(),
-                   clock_wall_ms());
-        ok = save(a, &err);
-        a->purge.next_ms = 0;
-        agent_changed(a);
-    }
-    if (ok)
-        http_reply_json(req, 200, purge_json(a));
-    else
-        http_reply_error(req, &err);
-}
-
-void api_delete_purge_hold(HttpRequest *req, void *context)
-{
-    Agent *a = context;
-    Err err;
-    if (!api_heard(req, a))
-        return;
-    purge_release(&a->purge.state, http_param(req, "owner"));
-    a->purge.next_ms = 0;
-    agent_changed(a);
-    if (save(a, &err))
-        http_reply_json(req, 200, purge_json(a));
-    else
-        http_reply_error(req, &err);
 }

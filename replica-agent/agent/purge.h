@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Holds on this primary's binary logs at work (core/purge decides). purge.json is written before a setting is
- * changed; a hold ends by itself, whoever asked for it.
+ * Holds on this primary's binary logs at work (core/purge decides). The server's own values are on disk
+ * before a setting is changed; a hold ends by itself, whoever asked for it.
  */
 #pragma once
 
@@ -11,14 +11,15 @@ struct Agent;
 
 typedef struct Purge {
     PurgeState state;
-    bool in_flight, due;
+    bool in_flight;
+    uint64_t batch; /* of the record that a change waits for; 0: none */
+    PurgeValues want, now;
     int64_t next_ms;
     char *trouble;
 } Purge;
 
-void purge_load(struct Agent *a);
+MUST_CHECK bool purge_restore(struct Agent *a, const json_t *value, Err *err);
 void purge_tick(struct Agent *a);
 void purge_close(struct Agent *a);
 json_t *purge_json(const struct Agent *a);
-void api_post_purge_hold(HttpRequest *req, void *context);
-void api_delete_purge_hold(HttpRequest *req, void *context);
+uint64_t purge_save(struct Agent *a); /* the batch of the store that has it */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/net/httpc.h"
 #include "replica-agent/core/release.h"
@@ -149,14 +150,11 @@ int release_by_api(const AgentConfig *c)
 
 static void ask_once(Agent *a, Release *r)
 {
-    Err err;
     r->asked = true;
-    if (a->pause.state != PAUSE_NONE) {
-        if (!api_end_pause(a, "siding-agent --release", "released by hand", &err))
-            fprintf(stderr, "siding-agent: %s\n", err.text);
-    } else if (a->server.status.is_replica && !a->server.status.sql_running && !a->start_due) {
-        a->start_due = true; /* whoever stopped it: it is asked for now */
-    }
+    if (a->s.durable.pause != PAUSE_NONE)
+        queue_post(a, api_resume_input("siding-agent --release", "released by hand"));
+    else
+        queue_post(a, queue_input(IN_START, NULL)); /* whoever stopped it: it is asked for now */
 }
 
 void release_tick(Agent *a)
@@ -166,16 +164,16 @@ void release_tick(Agent *a)
         return;
     if (!r->begun_ms)
         begin(r);
-    if (a->met && a->server.up && !r->asked)
+    if (a->s.flight.boot.seen && a->s.known.server.up && !r->asked)
         ask_once(a, r);
-    if (a->start_due || a->start_in_flight || (a->vault.clear_due && a->vault.in_flight))
+    if (a->s.flight.boot.start_due || a->s.flight.boot.op || (a->vault.clear_due && a->vault.in_flight))
         return;
     AUTOJSON json_t *j = node_state_json(a, INT64_MAX);
     Err err;
     NodeState s = {0};
     if (!wire_read(node_state_fields, j, &s, &err))
         return;
-    if ((r->asked || !a->server.up) && look(r, &s, &r->ok))
+    if ((r->asked || !a->s.known.server.up) && look(r, &s, &r->ok))
         event_base_loopbreak(a->base);
     wire_free(node_state_fields, &s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The agent's hold on a rescue: one supervised program, started by the pause machine's action, whose end is
- * an event of that machine. The lease keeps what it has found and how far it is.
+ * The agent's hold on a rescue: one supervised program, started by an effect, whose end and
+ * progress are inputs. The lease keeps what it has found and how far it is.
  */
 #include <string.h>
 
@@ -32,17 +32,22 @@ static void fill_spec(Agent *a, ProgramSpec *ret)
 
 static void take_progress(Agent *a)
 {
-    LeaseRescue *r = &a->pause.lease.rescue;
     ProgramProgress p = {0};
     if (!program_read_progress(a->rescue, &p))
         return;
-    double seconds = (double)(clock_wall_ms() - r->started_at) / 1000;
-    r->done = p.done;
-    r->total = p.total > r->total ? p.total : r->total;
-    r->rate = seconds > 0 ? (double)(r->done - r->done_before) / seconds : 0;
-    r->eta_s = r->rate > 0 ? (double)(r->total - r->done) / r->rate : -1;
+    Input *in = queue_input(IN_RESCUE_PROGRESS, NULL);
+    in->number = p.done;
+    in->total = p.total;
     wire_free(program_progress_fields, &p);
-    agent_changed_slightly(a);
+    queue_post(a, in);
+}
+
+static void ended(Agent *a, bool ok, const char *why)
+{
+    Input *in = queue_input(IN_RESCUE_ENDED, NULL);
+    if (!ok)
+        err_set(&in->err, ERR_IO, 0, "%s", why);
+    queue_post(a, in);
 }
 
 static void on_end(void *arg, const ProgramExit *e)
@@ -59,12 +64,7 @@ static void on_end(void *arg, const ProgramExit *e)
                   : e && e->error ? e->error
                   : !e            ? "its supervisor died"
                                   : "it was killed");
-    pause_rescue_ended(a, ok, why);
-}
-
-bool rescue_is_under_way(const Agent *a)
-{
-    return a->rescue != NULL;
+    ended(a, ok, why);
 }
 
 void rescue_begin(Agent *a)
@@ -81,13 +81,13 @@ void rescue_begin(Agent *a)
     if (again && !fs_exists(running))
         again = fs_remove(old, &err);
     if (!again || !program_start(a->base, dir, &spec, on_end, a, &a->rescue, &err))
-        pause_rescue_ended(a, false, err.text);
+        ended(a, false, err.text);
     wire_free(program_spec_fields, &spec);
 }
 
 void rescue_tick(Agent *a)
 {
-    if (a->rescue && a->pause.state == PAUSE_RESCUING)
+    if (a->rescue)
         take_progress(a);
 }
 

@@ -14,46 +14,33 @@
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
+#include "program.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/host/proc.h"
 #include "replica-agent/host/tools.h"
 
-static const char *const upload_stages[] = {"fetch", "load", NULL};
-
-static const AgentRun *wire_of(const Runner *r)
+static const AgentRun *wire_of(const AgentRunner *r)
 {
     return &r->j.run;
 }
 
-static bool is_upload(const Runner *r)
+static bool is_upload(const AgentRunner *r)
 {
     return wire_of(r)->spec.kind == KIND_UPLOAD;
 }
 
-static bool is_local_source(Agent *a, const Runner *r)
+static bool is_local_source(Agent *a, const AgentRunner *r)
 {
     return str_eq(wire_of(r)->spec.source.node, a->conf.node);
 }
 
-const char *run_program_first(Agent *a, const Runner *r)
-{
-    if (!is_upload(r))
-        return "job";
-    return is_local_source(a, r) ? "load" : "fetch";
-}
-
-const char *run_program_after(const Runner *r, const char *name)
-{
-    return is_upload(r) && str_eq(name, upload_stages[0]) ? upload_stages[1] : NULL;
-}
-
-char *run_program_dir(const Agent *a, const Runner *r, const char *name)
+char *run_program_dir(const Agent *a, const AgentRunner *r, const char *name)
 {
     return xasprintf("%s/runs/%s/%s", a->conf.state_dir, wire_of(r)->spec.run, name);
 }
 
 /* Where an upload's files are, or come to. */
-static char *upload_files(Agent *a, const Runner *r)
+static char *upload_files(Agent *a, const AgentRunner *r)
 {
     if (is_local_source(a, r))
         return run_results(a, wire_of(r)->spec.source.run);
@@ -90,12 +77,12 @@ static void point_to_server(const AgentConfig *c, ClientCnf *cnf)
     cnf->port = c->server.socket ? NULL : xasprintf("%lld", (long long)c->server.port);
 }
 
-static char *cnf_path(Agent *a, const Runner *r)
+static char *cnf_path(Agent *a, const AgentRunner *r)
 {
     return xasprintf("%s/runs/%s/client.cnf", a->conf.state_dir, wire_of(r)->spec.run);
 }
 
-static bool write_account(Agent *a, const Runner *r, Err *err)
+static bool write_account(Agent *a, const AgentRunner *r, Err *err)
 {
     ClientCnf cnf = {0};
     AUTO(str_done) Str text = STR_INIT;
@@ -112,7 +99,7 @@ static bool write_account(Agent *a, const Runner *r, Err *err)
 
 /* ---- environment ---------------------------------------------------------------------------------- */
 
-static void set_environment(Agent *a, const Runner *r, const char *result_dir, StrList *env)
+static void set_environment(Agent *a, const AgentRunner *r, const char *result_dir, StrList *env)
 {
     const AgentRun *w = wire_of(r);
     AUTOFREE char *cnf = cnf_path(a, r), *bin = fs_program_dir(), *home = run_dir(a, w->spec.run);
@@ -133,7 +120,7 @@ static void set_environment(Agent *a, const Runner *r, const char *result_dir, S
 }
 
 /* Between the program and the list of the run's work. */
-static void add_split(Agent *a, const Runner *r, ProgramSpec *ret)
+static void add_split(Agent *a, const AgentRunner *r, ProgramSpec *ret)
 {
     const RunSpec *s = &wire_of(r)->spec;
     if (s->shards < 2 || !s->first.url)
@@ -181,7 +168,7 @@ static bool add_databases(const json_t *options, StrList *args, Err *err)
     return true;
 }
 
-static bool own_program(Agent *a, const Runner *r, const JobConfig *j, const char *out, ProgramSpec *ret,
+static bool own_program(Agent *a, const AgentRunner *r, const JobConfig *j, const char *out, ProgramSpec *ret,
                         Err *err)
 {
     const AgentRun *w = wire_of(r);
@@ -212,7 +199,7 @@ static bool give_folder(const char *dir, const JobConfig *j, const char *cnf, Er
     return j->f.user ? proc_give_to(j->f.user, dir, cnf, err) : true;
 }
 
-static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+static bool job_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
     AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_program_dir(a, r, "job"),
@@ -233,7 +220,7 @@ static bool job_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     return own_program(a, r, j, out, ret, err);
 }
 
-static bool fetch_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+static bool fetch_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     const RunSource *s = &wire_of(r)->spec.source;
     AUTOFREE char *to = upload_files(a, r);
@@ -246,7 +233,7 @@ static bool fetch_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     return true;
 }
 
-static bool load_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+static bool load_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
     AUTOFREE char *files = upload_files(a, r), *work = run_program_dir(a, r, "load");
@@ -290,10 +277,10 @@ static void write_lag(const char *dir, const char *lag_ms)
 void run_told_lag(Agent *a, const char *lag_ms)
 {
     long long lag;
-    for (size_t i = 0; i < a->n_runs; i++) {
-        const Runner *r = a->runs[i];
+    for (size_t i = 0; i < a->s.n_runs; i++) {
+        const AgentRunner *r = a->s.runs[i];
         AUTOFREE char *dir = run_program_dir(a, r, "load");
-        if (is_upload(r) && r->program && str_eq(r->j.program, "load") &&
+        if (is_upload(r) && r->watched && str_eq(r->j.program, "load") &&
             str_to_i64(lag_ms, 0, INT64_MAX, &lag))
             write_lag(dir, lag_ms);
     }
@@ -315,7 +302,7 @@ static json_t *upload_of(const JobConfig *j)
     return o;
 }
 
-static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
+static json_t *manifest_of(Agent *a, const AgentRunner *r, const JobConfig *j)
 {
     const AgentRun *w = wire_of(r);
     json_t *m = json_object();
@@ -330,8 +317,9 @@ static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
     json_set_time(m, "frozen_at", w->frozen_at);
     if (w->spec.claimed_at)
         json_set_time(m, "changes_since", w->spec.claimed_at);
-    json_set_str(m, "flavor", a->server.ever ? flavor_of(a->server.version.flavor)->name : NULL);
-    json_set_str(m, "server_version", a->server.ever ? a->server.version.text : NULL);
+    json_set_str(m, "flavor",
+                 a->s.known.server.ever ? flavor_of(a->s.known.server.version.flavor)->name : NULL);
+    json_set_str(m, "server_version", a->s.known.server.ever ? a->s.known.server.version.text : NULL);
     json_set_int(m, "shard", w->spec.shard);
     json_set_int(m, "shards", w->spec.shards > 0 ? w->spec.shards : 1);
     json_set_time(m, "started_at", w->started_at);
@@ -340,7 +328,7 @@ static json_t *manifest_of(Agent *a, const Runner *r, const JobConfig *j)
     return m;
 }
 
-static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+static bool seal_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
     AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_dir(a, wire_of(r)->spec.run);
@@ -372,7 +360,7 @@ static bool seal_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
 
 /* ---- gathering ------------------------------------------------------------------------------------ */
 
-static bool gather_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
+static bool gather_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_dir(a, wire_of(r)->spec.run);
     AUTOFREE char *path = xasprintf("%s/gather.json", dir);
@@ -388,11 +376,11 @@ static bool gather_spec(Agent *a, const Runner *r, ProgramSpec *ret, Err *err)
     return true;
 }
 
-bool run_program_spec(Agent *a, const Runner *r, const char *name, ProgramSpec *ret, Err *err)
+bool run_program_spec(Agent *a, const AgentRunner *r, const char *name, ProgramSpec *ret, Err *err)
 {
     static const struct {
         const char *name;
-        bool (*make)(Agent *, const Runner *, ProgramSpec *, Err *);
+        bool (*make)(Agent *, const AgentRunner *, ProgramSpec *, Err *);
     } stages[] = {{"job", job_spec},
                   {"fetch", fetch_spec},
                   {"load", load_spec},
@@ -410,23 +398,11 @@ bool run_program_spec(Agent *a, const Runner *r, const char *name, ProgramSpec *
 
 /* ---- ends ----------------------------------------------------------------------------------------- */
 
-void run_program_clean(Agent *a, const Runner *r)
-{
-    Err err;
-    const char *id = wire_of(r)->spec.run;
-    AUTOFREE char *cnf = cnf_path(a, r), *out = run_results(a, id);
-    AUTOFREE char *incoming = xasprintf("%s/.incoming-%s", a->conf.spool_dir, id),
-                  *gathering = xasprintf("%s/.gather-%s", a->conf.spool_dir, id);
-    if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err) || !fs_remove_tree(gathering, &err))
-        log_warn("run %s: %s", id, err.text);
-    if (!wire_of(r)->sealed && !fs_remove_tree(out, &err))
-        log_warn("run %s: its partial result is left behind: %s", id, err.text);
-}
-
 /* By what we see, or by what the program said. */
 static bool disk_is_full(const Agent *a, const char *said)
 {
-    bool low = a->spool_free >= 0 && a->spool_free < (a->conf.min_free_bytes ? a->conf.min_free_bytes : 1);
+    bool low = a->s.known.spool_free >= 0 &&
+               a->s.known.spool_free < (a->conf.min_free_bytes ? a->conf.min_free_bytes : 1);
     return low || strstr(said, strerror(ENOSPC));
 }
 
@@ -444,9 +420,9 @@ static void say_how(Str *out, const ProgramExit *e)
         str_addf(out, "ended with status %lld", (long long)e->exit_code);
 }
 
-void run_program_failure(Agent *a, const Runner *r, const ProgramExit *e, Err *ret)
+void run_program_failure(Agent *a, const AgentRunner *r, const char *name, const ProgramExit *e, Err *ret)
 {
-    AUTOFREE char *dir = run_program_dir(a, r, r->j.program);
+    AUTOFREE char *dir = run_program_dir(a, r, name);
     AUTOFREE char *err_tail = program_log_tail(dir, "err", 600),
                   *out_tail = program_log_tail(dir, "log", 600);
     const char *tail =
@@ -455,10 +431,10 @@ void run_program_failure(Agent *a, const Runner *r, const ProgramExit *e, Err *r
     bool full = disk_is_full(a, tail);
     if (full)
         str_addf(&s, "the disk is full (%s has %lld bytes free): ", a->conf.spool_dir,
-                 (long long)a->spool_free);
-    else if (!a->server.up && a->server.ever && !is_upload(r))
+                 (long long)a->s.known.spool_free);
+    else if (!a->s.known.server.up && a->s.known.server.ever && !is_upload(r))
         str_adds(&s, "the database server went away: ");
-    str_addf(&s, "%s ", r->j.program);
+    str_addf(&s, "%s ", name);
     say_how(&s, e);
     if (*tail)
         str_addf(&s, ": %s", tail);

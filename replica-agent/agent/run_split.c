@@ -5,41 +5,63 @@
 #include "agent.h"
 #include "api_impl.h"
 #include "common/base/log.h"
-#include "run_impl.h"
+#include "common/file/fs.h"
 #include "split_list.h"
 
 /* ---- the list ------------------------------------------------------------------------------------- */
 
-static bool holds_list(const Runner *r)
+static bool holds_list(const AgentRunner *r)
 {
     return r->j.run.spec.shards > 1 && r->j.run.spec.shard == 0;
 }
 
-static bool open_list(Agent *a, Runner *r, Err *err)
+typedef struct RunSplit {
+    char *run;
+    SplitList *list;
+    struct RunSplit *next;
+} RunSplit;
+
+static SplitList *find(const Agent *a, const char *run)
 {
+    RunSplit *s = a->splits;
+    while (s && !str_eq(s->run, run))
+        s = s->next;
+    return s ? s->list : NULL;
+}
+
+static bool open_list(Agent *a, const AgentRunner *r, Err *err)
+{
+    SplitList *list = NULL;
     AUTOFREE char *dir = run_dir(a, run_id(r));
-    return r->split || split_list_open(dir, (size_t)r->j.run.spec.shards, &r->split, err);
+    if (find(a, run_id(r)))
+        return true;
+    if (!fs_mkdirs(dir, 0700, err) || !split_list_open(dir, (size_t)r->j.run.spec.shards, &list, err))
+        return false;
+    RunSplit *s = NEW(RunSplit);
+    *s = (RunSplit){xstrdup(run_id(r)), list, a->splits};
+    a->splits = s;
+    return true;
 }
 
 /* What others see of it. */
-static void tell(Agent *a, Runner *r)
+static void tell(Agent *a, const AgentRunner *r)
 {
-    Err err;
-    AgentRun *w = &r->j.run;
+    const SplitList *list = find(a, run_id(r));
     StrList lost = STRLIST_INIT;
-    split_list_lost(r->split, &lost);
-    bool same = w->split == split_list_is_joined(r->split) && w->lost.n == lost.n;
-    w->split = split_list_is_joined(r->split);
-    strlist_done(&w->lost);
-    w->lost = lost;
-    if (same)
+    split_list_lost(list, &lost);
+    if (r->j.run.split == split_list_is_joined(list) && r->j.run.lost.n == lost.n) {
+        strlist_done(&lost);
         return;
-    (void)!run_save(a, r, &err);
-    agent_changed(a);
+    }
+    Input *in = queue_input(IN_SPLIT, run_id(r));
+    in->flag = split_list_is_joined(list);
+    in->lost = NEW(StrList);
+    *in->lost = lost;
+    queue_post(a, in);
 }
 
 /* The others may be told to go a moment before this one, and hear of the end after it. */
-static bool may_ask(Agent *a, Runner *r, Err *err)
+static bool may_ask(Agent *a, AgentRunner *r, Err *err)
 {
     if (!holds_list(r))
         return err_set(err, ERR_USAGE, 0, "run %s is not split, or %s is not its first replica", run_id(r),
@@ -47,7 +69,8 @@ static bool may_ask(Agent *a, Runner *r, Err *err)
     bool works = r->state >= RUN_FROZEN && r->state <= RUN_SLEEPING;
     if ((works || r->j.run.split) && !open_list(a, r, err))
         return false;
-    if (works || (r->split && split_list_is_ended(r->split)))
+    const SplitList *list = find(a, run_id(r));
+    if (works || (list && split_list_is_ended(list)))
         return true;
     return err_set(err, ERR_CONFLICT, 0, "run %s is %s on %s, no work is given out", run_id(r),
                    run_state_wire(r->state), a->conf.node);
@@ -58,20 +81,20 @@ void api_post_split(HttpRequest *req, void *context)
     Agent *a = context;
     Err err;
     json_t *body, *answer = NULL;
-    Runner *r = api_run_of(req, a);
+    AgentRunner *r = api_run_of(req, a);
     if (!r)
         return;
-    bool ok =
-        http_body(req, &body, &err) && may_ask(a, r, &err) && split_list_do(r->split, body, &answer, &err);
+    bool ok = http_body(req, &body, &err) && may_ask(a, r, &err) &&
+              split_list_do(find(a, run_id(r)), body, &answer, &err);
     if (ok)
         http_reply_json(req, 200, answer);
     else
         http_reply_error(req, &err);
-    if (r->split)
+    if (find(a, run_id(r)))
         tell(a, r);
 }
 
-void run_split_tick(Agent *a, Runner *r)
+static void tick(Agent *a, const AgentRunner *r)
 {
     Err err;
     bool works = r->state == RUN_RUNNING || r->state == RUN_SLEEPING;
@@ -81,50 +104,53 @@ void run_split_tick(Agent *a, Runner *r)
         log_error("run %s: %s", run_id(r), err.text);
         return;
     }
-    split_list_tick(r->split, a->conf.split_silence_ms);
+    split_list_tick(find(a, run_id(r)), a->conf.split_silence_ms);
     tell(a, r);
 }
 
-void run_split_close(Runner *r)
+static void close_list(RunSplit **at)
 {
-    split_list_free(STEAL(r->split));
+    RunSplit *s = *at;
+    *at = s->next;
+    split_list_free(s->list);
+    free(s->run);
+    free(s);
+}
+
+void splits_tick(Agent *a)
+{
+    for (size_t i = 0; i < a->s.n_runs; i++)
+        tick(a, a->s.runs[i]);
+    for (RunSplit **p = &a->splits; *p;) {
+        if (run_find(&a->s, (*p)->run))
+            p = &(*p)->next;
+        else
+            close_list(p);
+    }
+}
+
+void splits_close(Agent *a)
+{
+    while (a->splits)
+        close_list(&a->splits);
 }
 
 /* ---- gathering ------------------------------------------------------------------------------------ */
-
-static bool may_gather(const Runner *r, Err *err)
-{
-    if (holds_list(r) && r->state == RUN_CAUGHT_UP && r->j.run.sealed)
-        return true;
-    return err_set(err, ERR_CONFLICT, 0, "run %s is %s here: there is nothing to gather for", run_id(r),
-                   run_state_wire(r->state));
-}
-
-/* Asked again it changes nothing. */
-static bool gather(Agent *a, Runner *r, const json_t *body, Err *err)
-{
-    GatherOrder order = {0};
-    if (r->j.run.gathered || r->state == RUN_GATHERING)
-        return true;
-    if (!may_gather(r, err) || !wire_read(gather_order_fields, body, &order, err))
-        return false;
-    wire_free(gather_order_fields, &r->j.gather);
-    r->j.gather = order;
-    free(STEAL(r->j.run.gather_error));
-    run_event(a, r, RUN_EV_GATHER);
-    return true;
-}
 
 void api_post_gather(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
     json_t *body;
-    Runner *r = api_run_of(req, a);
-    if (!r)
+    GatherOrder order = {0};
+    if (!api_run_of(req, a))
         return;
-    if (api_body_term(req, a, &body, &err) && gather(a, r, body, &err))
-        http_reply_json(req, 200, node_run_json(a, r));
-    else
+    if (!api_body_term(req, a, &body, &err) || !wire_read(gather_order_fields, body, &order, &err)) {
         http_reply_error(req, &err);
+        return;
+    }
+    Input *in = api_request(req, a, IN_GATHER);
+    in->gather = NEW(GatherOrder);
+    *in->gather = order;
+    queue_post(a, in);
 }

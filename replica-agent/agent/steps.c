@@ -221,7 +221,10 @@ static void in_loop(void *arg)
     Step *s = arg;
     forget(s);
     s->done(s->agent, s);
-    step_free(s);
+    if (!s->taken)
+        step_free(s);
+    else
+        s->taken = false;
 }
 
 void step_cancel(uint64_t id)
@@ -260,6 +263,12 @@ bool step_submit(Step *s, Err *err)
     }
     step_free(s);
     return false;
+}
+
+Step *step_keep(Step *s)
+{
+    s->taken = true;
+    return s;
 }
 
 void step_free(Step *s)

@@ -42,6 +42,7 @@ typedef struct Step {
     struct Agent *agent;
     void (*done)(struct Agent *agent, struct Step *s); /* loop thread; the step is freed after it */
     void *arg;
+    bool taken;
 
     /* in */
     DbTarget target;
@@ -84,3 +85,5 @@ void step_free(Step *s);
 /* Ends its waiting within about a second, as op.h says; `done` is called as ever. Nothing if it has come back
  * already. */
 void step_cancel(uint64_t id);
+/* From `done`: the step is not freed behind it; whoever took it frees it. */
+Step *step_keep(Step *s);

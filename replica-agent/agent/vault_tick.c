@@ -7,7 +7,6 @@
 #include "common/base/log.h"
 #include "common/db/binlog.h"
 #include "replica-agent/core/buffer.h"
-#include "store.h"
 
 enum {
     EVERY_MS = 100,
@@ -129,7 +128,7 @@ static void in_loop(void *arg)
     Round *r = arg;
     Agent *a = r->a;
     a->vault.in_flight = false;
-    bool paused = a->pause.state != PAUSE_NONE;
+    bool paused = a->s.durable.pause != PAUSE_NONE;
     if (!a->stopping && r->clear && !paused)
         cleared(a, r);
     else if (!a->stopping && !r->clear && paused)
@@ -137,19 +136,14 @@ static void in_loop(void *arg)
     round_free(r);
 }
 
-static bool is_paused(const Agent *a)
-{
-    return a->pause.state != PAUSE_NONE && a->pause.state < PAUSE_RESUMING;
-}
-
 static Round *next_round(Agent *a)
 {
     Round *r = NEW(Round);
     r->a = a;
-    r->clear = a->pause.state == PAUSE_NONE;
-    r->sync = is_paused(a) && str_eq(a->conf.buffer_sync, "agent");
-    r->flavor = a->server.version.flavor;
-    r->applied = xstrdup(a->server.status.applied);
+    r->clear = a->s.durable.pause == PAUSE_NONE;
+    r->sync = pause_is_in_force(&a->s) && str_eq(a->conf.buffer_sync, "agent");
+    r->flavor = a->s.known.server.version.flavor;
+    r->applied = xstrdup(a->s.known.server.status.applied);
     if (r->clear)
         r->held = xstrdup(a->vault.held);
     wire_copy(vault_place_fields, &r->place, &a->vault.place);
@@ -161,10 +155,10 @@ void vault_tick(Agent *a)
     Err err;
     AgentVault *v = &a->vault;
     int64_t now = clock_mono_ms();
-    if (a->pause.state != PAUSE_NONE)
+    if (a->s.durable.pause != PAUSE_NONE)
         forget_held(v);
-    bool idle =
-        a->pause.state == PAUSE_NONE && !(v->clear_due && a->server.up && a->server.status.sql_running);
+    bool idle = a->s.durable.pause == PAUSE_NONE &&
+                !(v->clear_due && a->s.known.server.up && a->s.known.server.status.sql_running);
     if (idle || v->in_flight || !v->place.index || now < v->next_ms)
         return;
     Round *r = next_round(a);
@@ -178,24 +172,25 @@ void vault_tick(Agent *a)
 
 void vault_learn(Agent *a, const VaultPlace *p)
 {
-    Err err;
     AgentVault *v = &a->vault;
     if (!p->index || (str_eq(p->index, v->place.index) && str_eq(p->folder, v->place.folder) &&
                       str_eq(p->data_folder, v->place.data_folder)))
         return;
     wire_free(vault_place_fields, &v->place);
     wire_copy(vault_place_fields, &v->place, p);
-    if (!store_write(a, "relay.json", vault_place_fields, &v->place, &err))
-        log_warn("%s", err.text);
+    store_put(a, xstrdup("relay"), wire_write(vault_place_fields, &v->place));
+    store_flush(a, false);
+}
+
+bool vault_restore(Agent *a, const json_t *value, Err *err)
+{
+    return wire_read(vault_place_fields, value, &a->vault.place, err);
 }
 
 void vault_open(Agent *a)
 {
-    Err err;
     a->vault.pool = work_new(a->base, "vault", 1, 2);
     a->vault.clear_due = true; /* without a lease, what an agent before left is given up */
-    if (!store_read(a, "relay.json", vault_place_fields, &a->vault.place, &err) && err.kind != ERR_NOT_FOUND)
-        log_warn("%s", err.text);
 }
 
 void vault_close(Agent *a)

@@ -8,6 +8,7 @@ static const PauseRow rows[] = {
     {PAUSE_NONE, PAUSE_EV_TAKE, PAUSE_PAUSING, PAUSE_ACT_STOP, "the lease is on disk, the applier may be stopped"},
     {PAUSE_NONE, PAUSE_EV_RESCUE, PAUSE_RESCUING, PAUSE_ACT_RESCUE, "the server's start found transactions that nobody has applied"},
 
+    {PAUSE_PAUSING, PAUSE_EV_NOT_WRITTEN, PAUSE_NONE, PAUSE_ACT_NONE, "the lease cannot be written, nothing was stopped"},
     {PAUSE_PAUSING, PAUSE_EV_STOPPED, PAUSE_FROZEN, PAUSE_ACT_NONE, "the applier stands at an exact GTID"},
     {PAUSE_PAUSING, PAUSE_EV_STOP_FAILED, PAUSE_RESUMING, PAUSE_ACT_START, "the server refused, make sure it applies"},
     {PAUSE_PAUSING, PAUSE_EV_STOP_UNKNOWN, PAUSE_ABANDONED, PAUSE_ACT_AWAIT_STOP, "the STOP may still take effect"},
@@ -84,6 +85,7 @@ static const struct {
 
 static const char *const events[PAUSE_EVENTS] = {
     [PAUSE_EV_TAKE] = "take",
+    [PAUSE_EV_NOT_WRITTEN] = "not written",
     [PAUSE_EV_STOPPED] = "stopped",
     [PAUSE_EV_STOP_FAILED] = "stop failed",
     [PAUSE_EV_STOP_UNKNOWN] = "stop unanswered",

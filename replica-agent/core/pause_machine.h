@@ -22,6 +22,7 @@ typedef enum PauseState {
 
 typedef enum PauseEvent {
     PAUSE_EV_TAKE,
+    PAUSE_EV_NOT_WRITTEN,  /* the lease could not be written: the STOP was not sent */
     PAUSE_EV_STOPPED,      /* STOP (or the alignment) is done and verified */
     PAUSE_EV_STOP_FAILED,  /* the statement was refused and nothing of it is left */
     PAUSE_EV_STOP_UNKNOWN, /* no answer in time */

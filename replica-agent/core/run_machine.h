@@ -24,6 +24,7 @@ typedef enum RunState {
 } RunState;
 
 typedef enum RunEvent {
+    RUN_EV_NONE = -1,
     RUN_EV_BEGIN,     /* primary side: nothing to wait for */
     RUN_EV_APPLIED,   /* its own submission is applied here */
     RUN_EV_REFUSED,   /* cannot begin: the payload says why */

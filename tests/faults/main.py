@@ -53,7 +53,7 @@ def keep_logs(cluster, outcome, folder):
             path = cluster.path(name, log)
             if os.path.exists(path):
                 shutil.copy(path, os.path.join(folder, "%s.%s" % (name, log)))
-        for path in (cluster.path(name, "agent", "lease.json"), cluster.path(name, "agent", "runs")):
+        for path in (*(cluster.path(name, "agent", "journal.%d" % i) for i in (1, 2)), cluster.path(name, "agent", "runs")):
             copy = shutil.copytree if os.path.isdir(path) else shutil.copy
             if os.path.exists(path):
                 copy(path, os.path.join(folder, "%s.%s" % (name, os.path.basename(path))))

@@ -199,13 +199,8 @@ class Oracle:
                 self.expect(lambda n=node: not self.lease(n), lambda n=node: "a lease is left on %s: %s" % (n, self.lease(n)))
 
     def lease(self, node):
-        path = self.cluster.path(node, "agent", "lease.json")
-        try:
-            with open(path, encoding="utf-8") as f:
-                lease = json.load(f)
-            return {k: lease.get(k) for k in ("owner", "state", "gtid")}
-        except (OSError, ValueError) as e:
-            return None if isinstance(e, FileNotFoundError) else str(e)
+        lease = self.cluster.journal(node).get("lease")
+        return lease and {k: lease.get(k) for k in ("owner", "state", "gtid")}
 
     def judge_servers(self):
         c = self.cluster

@@ -298,6 +298,17 @@ class Cluster:
             raise Failed("%s does not run" % process)
         return int(self.env[key])
 
+    def journal(self, node):
+        """What the node's agent has written down: {"lease": …, "role": …, "run/12.1": …}."""
+        out = subprocess.run([os.path.join(ROOT, "build", "siding-agent"), "--print-journal", "--config",
+                              os.path.join(self.folder, node, "agent.conf")], stdout=subprocess.PIPE, check=True, timeout=30)
+        return json.loads(out.stdout)
+
+    def leave_old_file(self, node, name, value):
+        """As an agent of an older version would have left it, after the journal was written."""
+        with open(os.path.join(self.folder, node, "agent", name), "w", encoding="utf-8") as f:
+            json.dump(value, f)
+
     @staticmethod
     def kill_pid(pid, signal_=signal.SIGKILL):
         os.kill(pid, signal_)

@@ -383,7 +383,7 @@ class Runs(Exact, Base):
         with self.assertRaises(Refused) as refused:
             self.primary.run(self.new_run())
         self.assertEqual(refused.exception.status, 422)
-        self.assertIn("is no replica", refused.exception.text)
+        self.assertIn("is not a replica", refused.exception.text)
         self.assertIsNone(self.one.lease()["owner"])
 
     def test_an_unapplied_submission_is_given_up_without_a_pause(self):
@@ -569,11 +569,9 @@ class Accidents(Base):
                 self.one.run(run, barrier=True, args=["1"])
                 self.one.expect(run, "frozen")
                 self.kill_agent("db1")
-                path = self.folder("db1", "agent", "lease.json")
-                with open(path, encoding="utf-8") as f:
-                    lease = json.load(f)
-                with open(path, "w", encoding="utf-8") as f:
-                    json.dump(dict(lease, state=state, owner="999.1" if forget_run else lease["owner"]), f)
+                lease = self.cluster.journal("db1")["lease"]
+                self.cluster.leave_old_file("db1", "lease.json",
+                                            dict(lease, state=state, owner="999.1" if forget_run else lease["owner"]))
                 self.cluster.must_sandbox("start", "db1")
                 self.cluster.expect_replicating("db1", 20)
                 wait_until(lambda: not self.one.state()["lease"].get("owner"), 20, "end of the lease")

@@ -61,7 +61,7 @@ class Mends:
                 c.siding("task", "kill", task)
         self.assertRegex(said, "db[012]")
         for node in ("db1", "db2"):
-            self.assertFalse(os.path.exists(os.path.join(c.folder, node, "agent", "lease.json")))
+            self.assertNotIn("lease", c.journal(node))
 
     def test_4_mended_as_told(self):
         c = self.cluster

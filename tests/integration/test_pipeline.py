@@ -57,7 +57,7 @@ class Pipeline:
         c = self.cluster
         for node in ("db1", "db2"):
             c.expect_replicating(node)
-            wait_until(lambda n=node: not os.path.exists(os.path.join(c.folder, n, "agent", "lease.json")), 60,
+            wait_until(lambda n=node: "lease" not in c.journal(n), 60,
                        "the lease on %s is gone" % node)
         self.assertEqual([c.settings(n) for n in ("db1", "db2")], self.before)
         c.expect_equal()

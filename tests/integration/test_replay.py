@@ -53,18 +53,10 @@ class CatchUp:
         return (lease.get("replay") or {}) if lease.get("phase") == "catching_up" else {}
 
     def lease(self):
-        path = os.path.join(self.cluster.folder, "db1", "agent", "lease.json")
-        if not os.path.exists(path):
-            return {}
-        with open(path, encoding="utf-8") as f:
-            return json.load(f)
-
-    def found_path(self):
-        return os.path.join(self.cluster.folder, "db1", "agent", "replay.json")
+        return self.cluster.journal("db1").get("lease", {})
 
     def found(self):
-        with open(self.found_path(), encoding="utf-8") as f:
-            return json.load(f)["found"]
+        return self.cluster.journal("db1").get("ways", {}).get("found")
 
     def log(self):
         with open(os.path.join(self.cluster.folder, "db1", "agent.log"), encoding="utf-8") as f:
@@ -137,7 +129,7 @@ class CatchUp:
     def test_ways_are_compared_and_the_fastest_is_remembered(self):
         self.own = self.settings()
         for factor in (4, 8, 16):  # all ways can be compared in it, however quick the machine is
-            if os.path.exists(self.found_path()):
+            if self.found():
                 break
             self.behind(self.many * factor)
             self.expect_own_settings()
@@ -187,8 +179,7 @@ class CatchUp:
         self.cluster.kill("agent1")
         lease = self.lease()
         lease["retuning"] = True
-        with open(os.path.join(self.cluster.folder, "db1", "agent", "lease.json"), "w", encoding="utf-8") as f:
-            json.dump(lease, f)
+        self.cluster.leave_old_file("db1", "lease.json", lease)
         self.cluster.sql("db1", "STOP REPLICA SQL_THREAD")
         self.cluster.start("db1")
         self.expect_own_settings()

@@ -136,7 +136,7 @@ class Base(ClusterTest):
         c.expect_equal()
         self.assertEqual(self.values(), self.settings)
         wait_until(lambda: not self.kept(), 20, lambda: "nothing is left in the vault: %s" % self.agent.state()["warnings"])
-        self.assertFalse(os.path.exists(self.file("agent", "lease.json")))
+        self.assertNotIn("lease", self.cluster.journal("db1"))
 
     def open_primary(self):
         if self.cluster.flavor == "mysql":
@@ -401,7 +401,7 @@ class MariaDB(Base):
         self.assertEqual(status, 0, out + err)
         self.assertIn("replication runs, applied up to", out)
         self.expect_acknowledged(load)
-        self.assertFalse(os.path.exists(self.file("agent", "lease.json")))
+        self.assertNotIn("lease", self.cluster.journal("db1"))
         for domain, number in received.items():
             self.assertGreaterEqual(self.applied()[domain], number)
         self.start_replica()

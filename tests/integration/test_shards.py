@@ -137,7 +137,7 @@ class Shards:
         c = self.cluster
         for node in ("db1", "db2", "db3"):
             c.expect_replicating(node, 60)
-            wait_until(lambda n=node: not os.path.exists(os.path.join(c.folder, n, "agent", "lease.json")), 60,
+            wait_until(lambda n=node: "lease" not in c.journal(n), 60,
                        "the lease on %s is gone" % node)
         c.expect_caught_up()
         # Helpers end with their programs.

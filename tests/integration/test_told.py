@@ -466,12 +466,12 @@ cat >>%(folder)s/mails
         try:
             c.siding("replica", "pause", "db1", "--for", "2h", "--reason", "long")
             wait_until(lambda: int(c.value("db0", "SELECT @@GLOBAL.binlog_expire_logs_seconds")) >= 7200, 20, "raised")
-            self.assertTrue(os.path.exists(os.path.join(c.folder, "db0", "agent", "purge.json")))
+            self.assertIn("purge", c.journal("db0"))
             c.kill("agent0")
             c.must_sandbox("start", "db0")
             c.siding("replica", "resume", "db1")
             wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.binlog_expire_logs_seconds") == "600", 30, "put back")
-            wait_until(lambda: not os.path.exists(os.path.join(c.folder, "db0", "agent", "purge.json")), 10, "forgotten")
+            wait_until(lambda: "purge" not in c.journal("db0"), 10, "forgotten")
             self.event("binary logs of db0 are kept for")
         finally:
             c.sql("db0", "SET GLOBAL binlog_expire_logs_seconds=0")

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The term that a request carries: one that has passed is refused; hearing of one is a sign of life of the
+ * coordinator.
+ */
+#include "agent.h"
+#include "api_impl.h"
+
+bool api_hear_term(Agent *a, int64_t term, Err *err)
+{
+    const RoleRecord *r = &a->s.durable.role;
+    if (term <= 0)
+        return true;
+    if (term < r->seen_term)
+        return err_set(err, ERR_STALE_TERM, 0, "term %lld has passed: %s has heard of term %lld",
+                       (long long)term, a->conf.node, (long long)r->seen_term);
+    Input *in = queue_input(IN_HEARD, NULL);
+    in->number = term;
+    queue_post(a, in);
+    return true;
+}
+
+bool api_heard(HttpRequest *req, Agent *a)
+{
+    Err err;
+    int64_t term;
+    if (http_query_int(req, "term", 0, INT64_MAX, 0, &term, &err) && api_hear_term(a, term, &err))
+        return true;
+    http_reply_error(req, &err);
+    return false;
+}
+
+/* The term, the primary's position, and whether nobody else acknowledges; false: answered. */
+bool api_hear(HttpRequest *req, Agent *a)
+{
+    Err err;
+    int64_t term;
+    const RoleRecord *r = &a->s.durable.role;
+    if (!http_query_int(req, "term", 0, INT64_MAX, 0, &term, &err) ||
+        (term && term < r->seen_term && !api_hear_term(a, term, &err))) {
+        http_reply_error(req, &err);
+        return false;
+    }
+    if (!term)
+        return true;
+    Input *in = queue_input(IN_HEARD, NULL);
+    in->number = term;
+    in->text = xstrdup(http_query(req, "primary"));
+    in->flag2 = http_query(req, "sole") != NULL;
+    in->flag = str_eq(http_query(req, "sole"), "1");
+    queue_post(a, in);
+    return true;
+}
+
+bool api_body_term(HttpRequest *req, Agent *a, json_t **ret, Err *err)
+{
+    int64_t term;
+    return http_body(req, ret, err) && json_opt_int(*ret, "term", 0, INT64_MAX, 0, &term, err) &&
+           api_hear_term(a, term, err);
+}
+
+bool api_has_space(const Agent *a, Err *err)
+{
+    int64_t left;
+    const char *folder = short_of_space(&a->s, &left);
+    return !folder || err_set(err, ERR_REFUSED, 0,
+                              "%s has %lld bytes free, less than min_free_bytes (%lld); make room there",
+                              folder, (long long)left, (long long)a->conf.min_free_bytes);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent_step.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "step_parts.h"
+
+/* ---- readings --------------------------------------------------------------------------------------------
+ */
+
+/* What a peer wants to hear of at once, against what only moves on. */
+static bool differs(const ServerView *v, const Reading *in)
+{
+    const ReplStatus *a = &v->status, *b = &in->status;
+    return !v->up || a->is_replica != b->is_replica || a->io != b->io || a->sql_running != b->sql_running ||
+           a->read_only != b->read_only || !str_eq(a->source_host, b->source_host) ||
+           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
+           v->semi_sync.acks != in->semi_sync.acks || v->semi_sync.acknowledges != in->semi_sync.acknowledges;
+}
+
+static bool moves_on(const ServerView *v, const Reading *in)
+{
+    return !str_eq(v->status.applied, in->status.applied) ||
+           !str_eq(v->status.received, in->status.received) || !str_eq(v->status.binlog, in->status.binlog);
+}
+
+static void take_status(Turn *t, Reading *in)
+{
+    ServerView *v = &t->s->known.server;
+    repl_status_done(&v->status);
+    wire_free(lease_server_fields, &v->id);
+    v->status = in->status;
+    v->id = in->id;
+    in->status = (ReplStatus){0};
+    in->id = (LeaseServer){0};
+    v->version = in->version;
+    v->semi_sync = in->semi_sync;
+    v->ever = v->up = true;
+    v->begun_ms = in->begun_ms;
+    v->read_at = t->wall_ms;
+}
+
+static void good_reading(Turn *t, Reading *in)
+{
+    ServerView *v = &t->s->known.server;
+    if (!v->up)
+        fx_log(t, LOG_LEVEL_INFO, "the server answers: %s, process %lld", in->version.text,
+               (long long)in->id.pid);
+    if (differs(v, in))
+        fx_changed(t);
+    else if (moves_on(v, in))
+        fx_changed_slightly(t);
+    if (v->ever && lease_server_compare(&v->id, &in->id) == SERVER_OTHER)
+        t->s->flight.boot.seen = false;
+    take_status(t, in);
+    lag_sample(&t->s->known.lag, v->version.flavor, v->status.applied, v->status.received, in->begun_ms,
+               t->now_ms);
+    if (t->s->flight.boot.seen)
+        pause_reading(t);
+    else
+        boot_seen(t);
+    run_reading(t);
+}
+
+static void bad_reading(Turn *t, const Reading *in)
+{
+    ServerView *v = &t->s->known.server;
+    if (v->up || !str_eq(v->error.text, in->err.text)) {
+        fx_log(t, LOG_LEVEL_WARN, "%s", in->err.text);
+        fx_changed(t);
+    }
+    v->up = false;
+    v->error = in->err;
+    v->begun_ms = in->begun_ms;
+}
+
+static void reading(Turn *t, Reading *in)
+{
+    Known *k = &t->s->known;
+    k->spool_free = in->spool_free;
+    k->state_free = in->state_free;
+    k->relay_free = in->relay_free;
+    k->hangs = in->hangs;
+    if (in->relay_dir && !str_eq(k->relay_dir, in->relay_dir)) {
+        free(k->relay_dir);
+        k->relay_dir = STEAL(in->relay_dir);
+    }
+    if (in->ok)
+        good_reading(t, in);
+    else
+        bad_reading(t, in);
+    guard_reading(t);
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------
+ */
+
+static void operation(Turn *t, const OpReport *op)
+{
+    if (op->kind == OP_ROLE)
+        role_op(t, op);
+    else if (op->kind == OP_VERIFY)
+        run_verified(t, op);
+    else if (op->kind != OP_START || op->id != t->s->flight.boot.op)
+        pause_op(t, op);
+    else if (boot_op(t, op))
+        pause_found(t, op);
+}
+
+static void tick(Turn *t)
+{
+    pause_tick(t);
+    guard_tick(t);
+    hook_tick(t);
+    run_tick(t);
+    boot_tick(t);
+    role_tick(t);
+}
+
+static void resume_by_hand(Turn *t, Input *in)
+{
+    Err err;
+    const AgentState *s = t->s;
+    PauseState state = s->durable.pause;
+    const ServerView *v = &s->known.server;
+    const char *by = in->by ? in->by : "", *reason = in->text ? in->text : "";
+    if (state == PAUSE_NONE) {
+        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding%s", s->known.rules.node,
+                v->up && v->status.is_replica && !v->status.sql_running
+                    ? "; somebody else stopped its applier, and may start it again"
+                    : "");
+        fx_answer(t, in->token, NULL, &err);
+        return;
+    }
+    fx_event(t, "info", "pause", NULL, "%s is resumed by hand by %s: %s", s->known.rules.node,
+             *by ? by : "request", reason);
+    if (state == PAUSE_CATCHING_UP || state == PAUSE_RESTORING)
+        fx_answer(t, in->token, NULL, NULL); /* others are answered by the news */
+    const AgentRunner *r = run_of_pause(s);
+    if (!r || !run_is_under_way(r) || r->state == RUN_RESUMING || r->state == RUN_SEALING) {
+        fx_post(t, IN_RELEASE, s->durable.lease.owner);
+        return;
+    }
+    Input *cut = fx_post(t, IN_CUT, run_id(r));
+    cut->cut = NEW(RunCut);
+    *cut->cut = (RunCut){.outcome = OUTCOME_STOPPED,
+                         .kind = ERR_CANCELLED,
+                         .text = xasprintf("the replica was resumed by hand%s%s%s%s", *by ? " by " : "", by,
+                                           *reason ? ": " : "", reason)};
+}
+
+static void boot(Turn *t)
+{
+    const Durable *d = &t->s->durable;
+    t->s->known.started_ms = t->now_ms;
+    t->s->flight.pause.since_ms = t->now_ms;
+    if (d->pause != PAUSE_NONE)
+        fx_log(t, LOG_LEVEL_INFO, "found the pause of %s, %s", d->lease.owner, pause_state_name(d->pause));
+    run_boot(t);
+}
+
+static void caught_up(Turn *t, const Input *in)
+{
+    guard_caught_up(t, in->replay);
+    if (!in->flag)
+        hook_caught_up(t, in->text);
+}
+
+static void not_written(Turn *t, const Input *in)
+{
+    fx_log(t, LOG_LEVEL_ERROR, "the journal cannot be written: %s", in->err.text);
+    pause_not_written(t, in->flag);
+    run_not_written(t);
+    fx_changed(t);
+}
+
+void agent_step(AgentState *s, Input *in, Effects *out)
+{
+    Turn turn = {s, in->now_ms, in->wall_ms, out}, *t = &turn;
+    switch (in->kind) {
+    case IN_BOOT:
+        boot(t);
+        break;
+    case IN_TICK:
+        tick(t);
+        break;
+    case IN_READING:
+        reading(t, in->reading);
+        break;
+    case IN_OP:
+        operation(t, in->op);
+        break;
+    case IN_HOOK:
+        hook_ended(t, in);
+        break;
+    case IN_RESCUE_PROGRESS:
+        pause_rescue_progress(t, in);
+        break;
+    case IN_RESCUE_ENDED:
+        pause_rescue_ended(t, in);
+        break;
+    case IN_PROGRAM:
+    case IN_PROGRESS:
+    case IN_SPLIT:
+    case IN_ACCEPT:
+    case IN_ALIGN:
+    case IN_GO:
+    case IN_REQUEST:
+    case IN_GATHER:
+    case IN_FORGET:
+    case IN_FORGOTTEN:
+    case IN_CUT:
+    case IN_LIMIT_SEALING:
+    case IN_NEWS:
+        run_input(t, in);
+        break;
+    case IN_PAUSE:
+    case IN_WISH:
+        pause_wish(t, in);
+        break;
+    case IN_RESUME:
+        resume_by_hand(t, in);
+        break;
+    case IN_START:
+        boot_start(t);
+        break;
+    case IN_ROLE:
+    case IN_HEARD:
+        role_input(t, in);
+        break;
+    case IN_RULES:
+        fx_changed(t);
+        break;
+    case IN_NOT_WRITTEN:
+        not_written(t, in);
+        break;
+    case IN_WRITTEN:
+        fx_log(t, LOG_LEVEL_INFO, "the journal can be written again");
+        fx_changed(t);
+        break;
+    case IN_RELEASE:
+        pause_release(t, in);
+        break;
+    case IN_MOVE_ON:
+        pause_move_on(t, in);
+        break;
+    case IN_MEETS:
+        pause_meets(t, in);
+        break;
+    case IN_RUNS_SEEN:
+        run_seen(t);
+        break;
+    case IN_BEFORE_PAUSE:
+        hook_before_pause(t, in);
+        break;
+    case IN_TAKE:
+        pause_take(t, in);
+        break;
+    case IN_CAUGHT_UP:
+        caught_up(t, in);
+        break;
+    case IN_KINDS:
+        break;
+    }
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------
+ */
+
+typedef struct Records {
+    Record *v;
+    size_t n;
+} Records;
+
+static void add(Records *all, char *key, json_t *value)
+{
+    all->v = xrealloc(all->v, (all->n + 1) * sizeof *all->v);
+    all->v[all->n++] = (Record){key, value};
+}
+
+static void put(char **to, const char *text)
+{
+    free(*to);
+    *to = xstrdup(text);
+}
+
+static json_t *lease_value(Durable *d)
+{
+    if (d->pause == PAUSE_NONE)
+        return NULL;
+    put(&d->lease.state, pause_state_name(d->pause));
+    return wire_write(lease_fields, &d->lease);
+}
+
+static void add_run(Records *all, AgentRunner *r)
+{
+    r->changed = false;
+    put(&r->j.state, run_state_name(r->state));
+    r->j.run.state = (AgentRunState)wire_enum_find(&agent_run_state_names, run_state_wire(r->state));
+    add(all, xasprintf("run/%s", run_id(r)), wire_write(run_journal_fields, &r->j));
+}
+
+Record *agent_records(AgentState *s, size_t *ret_n)
+{
+    Records all = {0};
+    Durable *d = &s->durable;
+    Changed *c = &s->changed;
+    if (c->lease)
+        add(&all, xstrdup("lease"), lease_value(d));
+    if (c->role)
+        add(&all, xstrdup("role"), wire_write(role_record_fields, &d->role));
+    if (c->dealt_with)
+        add(&all, xstrdup("server"), wire_write(lease_server_fields, &d->dealt_with));
+    if (c->hook)
+        add(&all, xstrdup("hook"), d->hook.owner ? wire_write(hook_record_fields, &d->hook) : NULL);
+    if (c->rates)
+        add(&all, xstrdup("rates"), wire_write(rates_record_fields, &d->rates));
+    if (c->ways)
+        add(&all, xstrdup("ways"), wire_write(boost_memory_fields, &d->ways));
+    for (size_t i = 0; i < s->n_runs; i++)
+        if (s->runs[i]->changed)
+            add_run(&all, s->runs[i]);
+    for (size_t i = 0; i < c->gone.n; i++)
+        add(&all, xasprintf("run/%s", c->gone.v[i]), NULL);
+    strlist_done(&c->gone);
+    *c = (Changed){0};
+    *ret_n = all.n;
+    return all.v;
+}
+
+static bool restore_lease(Durable *d, const json_t *value, int64_t wall_ms, Err *err)
+{
+    bool ok = wire_read(lease_fields, value, &d->lease, err) &&
+              (d->lease.owner || err_set(err, ERR_CORRUPT, 0, "a lease without an owner"));
+    if (!ok)
+        d->lease = (Lease){.owner = xstrdup(LEASE_MANUAL),
+                           .reason = xstrdup("a lease that could not be read"),
+                           .taken_at = wall_ms};
+    if (!pause_state_from_name(d->lease.state, &d->pause) || d->pause == PAUSE_NONE)
+        d->pause = PAUSE_ABANDONED;
+    return ok;
+}
+
+static bool restore_run(AgentState *s, const json_t *value, Err *err)
+{
+    RunJournal j = {0};
+    if (!wire_read(run_journal_fields, value, &j, err))
+        return false;
+    AgentRunner *r = NEW(AgentRunner);
+    s->runs = xrealloc(s->runs, (s->n_runs + 1) * sizeof *s->runs);
+    s->runs[s->n_runs++] = r;
+    r->j = j;
+    r->side = j.run.spec.on == ROLE_PRIMARY ? RUN_ON_PRIMARY : RUN_ON_REPLICA;
+    if (!run_state_from_name(j.state, &r->state))
+        r->state = RUN_RESUMING;
+    return true;
+}
+
+bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t wall_ms, Err *err)
+{
+    Durable *d = &s->durable;
+    if (str_eq(key, "lease"))
+        return restore_lease(d, value, wall_ms, err);
+    if (str_starts(key, "run/"))
+        return restore_run(s, value, err) ? true : err_prefix(err, "run %s is left out", key + 4);
+    if (str_eq(key, "role"))
+        return wire_read(role_record_fields, value, &d->role, err);
+    if (str_eq(key, "server"))
+        return wire_read(lease_server_fields, value, &d->dealt_with, err);
+    if (str_eq(key, "hook"))
+        return wire_read(hook_record_fields, value, &d->hook, err);
+    if (str_eq(key, "rates"))
+        return wire_read(rates_record_fields, value, &d->rates, err);
+    if (str_eq(key, "ways"))
+        return wire_read(boost_memory_fields, value, &d->ways, err);
+    return err_set(err, ERR_CORRUPT, 0, "a record \"%s\" is not one of this agent's", key);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Everything that can happen to an agent, one at a time, with its time. Machines tell each other by inputs
+ * too: they are posted, never called. An input owns what it carries.
+ */
+#pragma once
+
+#include "order.h"
+#include "state.h"
+
+typedef enum InputKind {
+    /* from outside */
+    IN_BOOT,            /* the journal has been read: what was found is in the state */
+    IN_TICK,            /* time has passed */
+    IN_READING,         /* a look at the server, good or bad: `reading` */
+    IN_OP,              /* an operation is back: `op` */
+    IN_HOOK,            /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
+    IN_RESCUE_PROGRESS, /* number and total: transactions */
+    IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied */
+    IN_PROGRAM,         /* a run's program has ended, or could not be started: `program` */
+    IN_PROGRESS,        /* of a run's program: `progress` */
+    IN_SPLIT,           /* the list of a run's work has changed: flag = joined, `lost` */
+    IN_ACCEPT,          /* POST runs, surveyed where it pauses: `spec` */
+    IN_ALIGN,           /* `align` */
+    IN_GO,
+    IN_REQUEST,     /* text: stop, kill, sleep, wake */
+    IN_GATHER,      /* `gather` */
+    IN_FORGET,      /* a run that has ended */
+    IN_FORGOTTEN,   /* its files are gone, or not (err) */
+    IN_PAUSE,       /* by hand: `wish` */
+    IN_RESUME,      /* by hand */
+    IN_START,       /* by hand, without a lease: replication is to run */
+    IN_ROLE,        /* text: the role; number: the term */
+    IN_HEARD,       /* the coordinator spoke: number = term or 0; text = the primary's position or NULL;
+                       flag, flag2: `sole` and whether it said so */
+    IN_RULES,       /* the configuration was read again */
+    IN_NOT_WRITTEN, /* records could not be written, or not in time: flag = the lease is among them */
+    IN_WRITTEN,     /* they could, after they could not */
+    /* from one machine to another */
+    IN_WISH,          /* a run wants a pause: `wish` */
+    IN_RELEASE,       /* owner's pause is to end; owner NULL: whoever holds it (number: PauseEvent) */
+    IN_MOVE_ON,       /* a run's pause is to move on: `align` */
+    IN_CUT,           /* a run must end: `cut` */
+    IN_LIMIT_SEALING, /* the pause's limit has passed while owner's run seals */
+    IN_NEWS,          /* of the pause, for its owner: number = PauseNews, err */
+    IN_MEETS, /* a server process is met: number = PauseEvent, or -1: the state's action again; text = why */
+    IN_RUNS_SEEN,    /* … and what runs wait for */
+    IN_BEFORE_PAUSE, /* owner, text = its reason: the hook comes before the lease */
+    IN_TAKE,         /* the hook before the pause is over, err */
+    IN_CAUGHT_UP,    /* the lease is dropped: text = its GTID, replay; flag = a next run begins at once */
+    IN_KINDS
+} InputKind;
+
+typedef struct Reading {
+    bool ok;
+    Err err; /* unless ok */
+    bool hangs;
+    DbVersion version;
+    ReplStatus status; /* taken by the step */
+    ReplSemiSync semi_sync;
+    LeaseServer id; /* taken by the step */
+    int64_t begun_ms, spool_free, state_free, relay_free;
+    char *relay_dir; /* NULL: not known */
+} Reading;
+
+typedef enum PauseNews {
+    PAUSE_NEWS_FROZEN,   /* also after an alignment */
+    PAUSE_NEWS_FAILED,   /* could not be paused or aligned: err; replication is being set right */
+    PAUSE_NEWS_VOID,     /* the frozen state is lost: err */
+    PAUSE_NEWS_RESUMED,  /* the applier runs */
+    PAUSE_NEWS_RELEASED, /* caught up, settings back, the lease is gone */
+    PAUSE_NEWS_NOT_HELD, /* asked to release what it does not hold */
+} PauseNews;
+
+typedef struct PauseWish {
+    char *owner, *reason, *by; /* owned */
+    int64_t term, limit_ms;
+    bool hold, allow_downstream, allow_delayed;
+} PauseWish;
+
+typedef struct RunCut {
+    RunOutcome outcome;
+    char *text; /* owned */
+    ErrKind kind;
+    bool hard; /* at once, without asking */
+} RunCut;
+
+/* What the edge has seen of a program that is over. */
+typedef struct ProgramEnd {
+    char *name;
+    bool well;        /* status 0, by itself */
+    bool lost;        /* its supervisor was killed; what it ran has been too */
+    bool not_started; /* it never ran: err */
+    Err err;          /* unless well: a sentence, and what kind of failure it is */
+    bool can_restart; /* lost: its folder was prepared for another start */
+    json_t *manifest; /* of a result that stands sealed; NULL: none could be read */
+    json_t *detail;   /* what siding-load said; NULL: nothing */
+    char *result_dir;
+} ProgramEnd;
+
+typedef struct Input {
+    InputKind kind;
+    int64_t now_ms, wall_ms; /* monotonic of the boot; wall clock */
+    char *owner;             /* a run's id, or the owner of a pause */
+    char *text, *by;
+    int64_t number;
+    bool flag, flag2;
+    int64_t total; /* IN_RESCUE_PROGRESS: of `number` */
+    Err err;
+    uint64_t token; /* of the request that waits for an answer; 0: none */
+    Reading *reading;
+    OpReport *op;
+    ProgramEnd *program;
+    WireProgress *progress;
+    StrList *lost;
+    RunSpec *spec;
+    RunAlign *align;
+    GatherOrder *gather;
+    PauseWish *wish;
+    RunCut *cut;
+    Replay *replay;     /* IN_NEWS of a resume: how it went so far */
+    int64_t resumed_at; /* time */
+    void *keep;         /* what `op` borrows from: the poster's, who frees it after the step */
+} Input;
+
+void input_free(Input *in); /* takes NULL */
+const char *input_name(InputKind k);

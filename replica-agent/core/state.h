@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an agent decides from, in three parts with one owner each. `known` is what others say (the server, the
+ * disks, the coordinator) and is replaced by inputs. `durable` and the journals of runs are what the agent
+ * has promised: changed by agent_step alone, on disk before the effects that depend on it. `flight` is what
+ * is under way in this process and ends with it. Pure: no clock, no I/O; times are of the input at hand.
+ */
+#pragma once
+
+#include "boost.h"
+#include "boot.h"
+#include "catchup.h"
+#include "common/db/repl.h"
+#include "common/wire/wire.h"
+#include "guard.h"
+#include "lease.h"
+#include "pause_machine.h"
+#include "run_machine.h"
+
+/* ---- the configuration, as far as decisions depend on it ------------------------------------------------
+ */
+
+typedef struct JobRules {
+    const char *name, *kind, *on, *at_limit; /* borrowed */
+    int64_t pause_limit_ms, min_free_bytes, relay_limit_bytes, catchup_limit_ms;
+} JobRules;
+
+/* Strings are borrowed from the configuration, which outlives the state. */
+typedef struct AgentRules {
+    const char *node, *state_dir, *spool_dir, *at_limit;
+    int64_t pause_limit_ms, applied_timeout_ms, barrier_timeout_ms, renew_ms, stop_grace_ms;
+    int64_t min_free_bytes, relay_limit_bytes, catchup_limit_ms, limit_warn_percent;
+    bool boost, boost_trials, boost_last_acknowledger, sync_relay_log;
+    int64_t boost_workers, boost_queue_bytes, boost_trials_above_ms;
+    bool calls_before_pause, calls_after_caught_up, ignores_failed_hooks;
+    JobRules *jobs;
+    size_t n_jobs;
+} AgentRules;
+
+/* ---- known ----------------------------------------------------------------------------------------------
+ */
+
+/* The last reading of the server. */
+typedef struct ServerView {
+    bool ever, up;
+    Err error; /* of the last reading, while !up */
+    DbVersion version;
+    ReplStatus status;
+    ReplSemiSync semi_sync;
+    LeaseServer id;
+    int64_t begun_ms, read_at; /* monotonic begin of the reading; wall clock end */
+} ServerView;
+
+typedef struct Known {
+    AgentRules rules;
+    const char *boot_id; /* borrowed */
+    int64_t started_ms;
+    ServerView server;
+    Lag lag;
+    GuardRate rate;                             /* at which the receiver receives */
+    int64_t spool_free, state_free, relay_free; /* bytes; -1: not known */
+    char *relay_dir;                            /* NULL: not known */
+    bool hangs;                                 /* the last look at the server got no answer in time */
+    int64_t coordinator_ms;                     /* last contact; 0: none since started_ms */
+    char *primary;                              /* the primary's position as the coordinator said it */
+    int64_t primary_ms;                         /* when */
+    bool sole; /* no other replica acknowledges the primary's commits, as the coordinator said */
+} Known;
+
+/* ---- durable --------------------------------------------------------------------------------------------
+ */
+
+#define ROLE_RECORD_LIST(F, T)                                                                               \
+    F(T, ENUM, role, NodeRole, node_role_names) /* none before the coordinator gave one */                   \
+    F(T, INT, term)                             /* of the role */                                            \
+    F(T, INT, seen_term)                        /* the greatest heard */
+WIRE_STRUCT(RoleRecord, ROLE_RECORD_LIST);
+extern const WireField role_record_fields[];
+
+/* That before_pause was called: after_caught_up is owed. */
+#define HOOK_RECORD_LIST(F, T)                                                                               \
+    F(T, STR, owner) /* NULL: nothing is owed */                                                             \
+    F(T, STR, reason)                                                                                        \
+    F(T, STR, gtid)                                                                                          \
+    F(T, BOOL, over) /* after_caught_up is due */                                                            \
+    F(T, INT, tries)
+WIRE_STRUCT(HookRecord, HOOK_RECORD_LIST);
+extern const WireField hook_record_fields[];
+
+/* apply_rate: transactions/s of the last catch-up worth measuring; 0: none yet. */
+#define RATES_RECORD_LIST(F, T) F(T, NUM, apply_rate)
+WIRE_STRUCT(RatesRecord, RATES_RECORD_LIST);
+extern const WireField rates_record_fields[];
+
+typedef struct Durable {
+    PauseState pause; /* lease.state is written from it */
+    Lease lease;      /* valid unless PAUSE_NONE; owner set while a pause begins */
+    RoleRecord role;
+    LeaseServer dealt_with; /* the server process whose start has been dealt with */
+    HookRecord hook;
+    RatesRecord rates;
+    BoostMemory ways; /* of applying, and which was the fastest */
+} Durable;
+
+#define RUN_JOURNAL_LIST(F, T)                                                                               \
+    F(T, STR, state)     /* written from AgentRunner.state */                                                \
+    F(T, STR, program)   /* the stage: job, fetch, load, seal, gather */                                     \
+    F(T, BOOL, verified) /* the frozen state was proven unmoved after the job */                             \
+    F(T, BOOL, aligning)                                                                                     \
+    F(T, BOOL, resumed_early)                                                                                \
+    F(T, STR, voided)      /* the frozen state is lost: no result, whatever the job says */                  \
+    F(T, STR, cut_outcome) /* why it is being ended from outside */                                          \
+    F(T, STR, cut_kind)                                                                                      \
+    F(T, STR, cut_text)                                                                                      \
+    F(T, BOOL, cut_hard)                                                                                     \
+    F(T, INT, tries) /* of a program that may be started again */                                            \
+    F(T, OBJ, gather, GatherOrder, gather_order_fields)                                                      \
+    F(T, OBJ, run, AgentRun, agent_run_fields)
+WIRE_STRUCT(RunJournal, RUN_JOURNAL_LIST);
+extern const WireField run_journal_fields[];
+
+typedef struct AgentRunner {
+    RunState state; /* the one place */
+    RunSide side;
+    RunJournal j; /* durable */
+    /* in flight */
+    bool fresh;   /* accepted, and that is not on disk yet as far as is known */
+    bool changed; /* j is ahead of what was given to be written */
+    bool watched; /* its program runs, or is being started */
+    bool forgetting;
+    uint64_t op; /* the verification under way; 0: none */
+    int64_t barrier_ms;
+    int64_t awaiting_ms; /* since when its own submission is awaited; 0: not yet */
+} AgentRunner;
+
+/* ---- flight ---------------------------------------------------------------------------------------------
+ */
+
+typedef struct PauseFlight {
+    bool beginning;  /* the survey or the hook before the lease is under way */
+    bool unwanted;   /* released meanwhile */
+    bool unboosted;  /* the next START does without a boost: it could not be written down */
+    bool unrecorded; /* frozen, and that is not on disk yet as far as is known */
+    uint64_t survey; /* under way before the lease; 0: none */
+    uint64_t op;     /* under way; 0: none */
+    bool due;        /* the state has changed meanwhile: act when the operation is back */
+    int64_t retry_ms, since_ms, loud_ms, started_ms;
+    int64_t
+        stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
+    char *align_gtid, *align_file;
+    int64_t align_pos;
+    char *trouble;   /* why it does not get on, for people */
+    char *failed_at; /* the position at which a failure of the applier was reported; NULL: none */
+} PauseFlight;
+
+typedef struct ReplayFlight {
+    Catchup catchup;
+    Boost boost;
+    int64_t size_class; /* of the transactions of this backlog */
+    bool given_up;      /* a change of way went wrong: none is tried any more in this catch-up */
+    int64_t durable_ms; /* not before this another try */
+} ReplayFlight;
+
+typedef struct BootFlight {
+    bool seen;      /* this agent has decided about the present server process */
+    bool runs_seen; /* and about the runs it found: they may go on */
+    bool start_due; /* replication is ours to start, without a lease */
+    uint64_t op;
+    int64_t retry_ms;
+    char *trouble;
+} BootFlight;
+
+typedef struct RoleFlight {
+    bool confirmed; /* repeated by the coordinator since this server process started */
+    bool settled;   /* the server has been set as the role says: semi-sync cannot be read off read_only */
+    uint64_t op;
+    int64_t retry_ms;
+} RoleFlight;
+
+typedef struct GuardFlight {
+    GuardLevel level[GUARD_CAUSES];
+    char *said[GUARD_CAUSES]; /* sentence while a level is above fine */
+    GuardVerdict verdict;     /* the last */
+    GuardReading reading;
+    int64_t acted_ms;           /* since when an action is due; 0: none */
+    int64_t hits[GUARD_CAUSES]; /* counters since the start */
+    bool renew_overdue;
+} GuardFlight;
+
+typedef struct HookFlight {
+    bool calling;
+    int64_t retry_ms, failed; /* failed: counter since the start */
+} HookFlight;
+
+typedef struct Flight {
+    uint64_t last_op; /* ids are given from here */
+    PauseFlight pause;
+    ReplayFlight replay;
+    BootFlight boot;
+    RoleFlight role;
+    GuardFlight guard;
+    HookFlight hook;
+    bool rescuing; /* a rescue's program runs */
+} Flight;
+
+/* Which records are ahead of what was given to be written. */
+typedef struct Changed {
+    bool lease, role, dealt_with, hook, rates, ways;
+    StrList gone; /* runs that were forgotten */
+} Changed;
+
+typedef struct AgentState {
+    Known known;
+    Durable durable;
+    AgentRunner **runs;
+    size_t n_runs;
+    Flight flight;
+    Changed changed;
+} AgentState;
+
+void agent_state_done(AgentState *s);
+
+/* ---- questions ------------------------------------------------------------------------------------------
+ */
+
+const char *run_id(const AgentRunner *r);
+AgentRunner *run_find(const AgentState *s, const char *id);
+bool run_is_under_way(const AgentRunner *r);
+AgentRunner *run_of_pause(const AgentState *s); /* that owns the present pause; NULL: none */
+/* One that begins as soon as the present pause is over, all that it needs being applied; NULL: none. */
+const AgentRunner *run_next(const AgentState *s);
+const JobRules *rules_of_job(const AgentRules *r, const char *name);
+
+bool pause_is_in_force(const AgentState *s);                   /* the replica is not to apply */
+bool pause_is_held_by(const AgentState *s, const char *owner); /* also one that begins */
+int64_t pause_left_ms(const AgentState *s, int64_t now_ms, int64_t wall_ms);
+/* "paused by run 12.1 since …", into err as ERR_CONFLICT. Returns false. */
+bool pause_conflict(const AgentState *s, Err *err);
+/* Received and not applied, in transactions; -1: not known. */
+int64_t lag_in_transactions(const AgentState *s);
+/* Durability must not be relaxed: nobody else keeps what the primary has promised. */
+bool must_be_durable(const AgentState *s);
+/* Whether readings should follow each other closely now: something waits for a position. */
+bool wants_close_readings(const AgentState *s);
+/* Least free space of the present pause, or the agent's own. */
+int64_t guard_min_free(const AgentState *s);
+/* ERR_CONFLICT or ERR_REFUSED if a run of this spec may not begin on this replica now. */
+MUST_CHECK bool run_may_begin(const AgentState *s, const RunSpec *spec, Err *err);
+bool run_is_for_replica(const RunSpec *spec, const JobRules *job);
+/* The folder that has too little room for a result or for the agent's own files, and what is free there;
+ * NULL: none. */
+const char *short_of_space(const AgentState *s, int64_t *ret_free);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the machines of agent_step share: each takes the inputs that concern it. No machine calls another;
+ * they post.
+ */
+#pragma once
+
+#include "effect.h"
+
+/* pause_step.c: the lease. Alone in ordering what touches the applier. */
+void pause_wish(Turn *t, Input *in);    /* IN_WISH, IN_PAUSE */
+void pause_take(Turn *t, Input *in);    /* IN_TAKE */
+void pause_release(Turn *t, Input *in); /* IN_RELEASE */
+void pause_move_on(Turn *t, Input *in); /* IN_MOVE_ON */
+void pause_op(Turn *t, const OpReport *op);
+void pause_found(Turn *t, const OpReport *op); /* a start without a lease found what a rescue must apply */
+void pause_reading(Turn *t);
+void pause_tick(Turn *t);
+void pause_rescue_progress(Turn *t, const Input *in);
+void pause_rescue_ended(Turn *t, const Input *in);
+void pause_not_written(Turn *t, bool lease);
+void pause_meets(Turn *t, const Input *in); /* IN_MEETS */
+void pause_post_news(Turn *t, const char *owner, PauseNews news, const Err *err);
+
+/* replay_step.c: the catch-up. */
+const FlavorWay *replay_first_way(Turn *t);
+void replay_started(Turn *t, const char *applied);
+bool replay_reading(Turn *t,
+                    const FlavorWay **ret_way); /* true once caught up; a way to change to, or NULL */
+void replay_changed(Turn *t, bool ok);
+void replay_durable(Turn *t);
+void replay_over(Turn *t);
+
+/* run_step.c */
+void run_boot(Turn *t);
+void run_input(Turn *t, Input *in); /* those that name a run */
+void run_seen(Turn *t);             /* the server is known: what waits for it goes on */
+void run_tick(Turn *t);
+void run_reading(Turn *t);
+void run_verified(Turn *t, const OpReport *op);
+void run_not_written(Turn *t);
+
+/* boot_step.c */
+void boot_seen(Turn *t);
+void boot_start(Turn *t); /* IN_START */
+void boot_tick(Turn *t);
+bool boot_op(Turn *t, const OpReport *op); /* true: a rescue must apply what it found */
+
+/* role_step.c */
+void role_input(Turn *t, Input *in);
+void role_tick(Turn *t);
+void role_op(Turn *t, const OpReport *op);
+
+/* guard_step.c */
+void guard_reading(Turn *t);
+void guard_tick(Turn *t);
+void guard_caught_up(Turn *t, const Replay *r);
+
+/* hook_step.c */
+void hook_before_pause(Turn *t, const Input *in); /* IN_BEFORE_PAUSE; IN_TAKE follows */
+void hook_ended(Turn *t, const Input *in);
+void hook_caught_up(Turn *t, const char *gtid);
+void hook_tick(Turn *t);
