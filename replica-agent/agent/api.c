@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/prom.h"
-#include "common/base/sdnotify.h"
+#include "common/net/sdnotify.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
 #include "steps.h"

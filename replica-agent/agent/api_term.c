@@ -40,8 +40,6 @@ bool api_hear(HttpRequest *req, Agent *a)
         http_reply_error(req, &err);
         return false;
     }
-    if (!term)
-        return true;
     Input *in = queue_input(IN_HEARD, NULL);
     in->number = term;
     in->text = xstrdup(http_query(req, "primary"));

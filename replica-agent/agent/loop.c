@@ -228,12 +228,13 @@ static void written(Agent *a)
 /* What was not written comes before what has been posted meanwhile. */
 static void not_written(Agent *a, const Err *err)
 {
-    bool lease = store_waits_for(a, "lease");
+    bool lease = store_waits_for(a, "lease"), role = store_waits_for(a, "role");
     Effects fx = take_held(a);
     Queue behind = a->queue;
     a->queue = (Queue){.drain = behind.drain};
     Input *in = queue_input(IN_NOT_WRITTEN, NULL);
     in->flag = lease;
+    in->flag2 = role;
     in->err = *err;
     queue_post(a, in);
     for (size_t i = 0; i < fx.n; i++)

@@ -49,7 +49,7 @@ void store_put(Agent *a, char *key, json_t *value)
 
 bool store_waits_for(const Agent *a, const char *key)
 {
-    return a->store.writing || find((Store *)&a->store, key);
+    return find((Store *)&a->store, key) || strlist_has(&a->store.under_way, key);
 }
 
 static void in_writer(void *arg)
@@ -103,6 +103,7 @@ static void in_loop(void *arg)
     Batch *b = arg;
     Agent *a = b->a;
     a->store.writing = false;
+    strlist_done(&a->store.under_way);
     if (!a->stopping && b->ok)
         written(a, b);
     else if (!a->stopping)
@@ -137,6 +138,8 @@ void store_flush(Agent *a, bool urgent)
         free(b);
         return;
     }
+    for (size_t i = 0; i < s->n; i++)
+        strlist_add(&s->under_way, s->waiting[i].key);
     s->waiting = NULL;
     s->n = 0;
     s->next++;

@@ -17,6 +17,7 @@ typedef struct Store {
     uint64_t next, written; /* batches; all up to `written` are on disk */
     uint64_t tried;         /* the last that failed, by `why` */
     Err why;
+    StrList under_way; /* keys that are being written */
     bool writing, failing;
     int64_t retry_ms;
 } Store;

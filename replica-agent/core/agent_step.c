@@ -153,6 +153,7 @@ static void resume_by_hand(Turn *t, Input *in)
 static void boot(Turn *t)
 {
     const Durable *d = &t->s->durable;
+    t->s->drain = 1;
     t->s->known.started_ms = t->now_ms;
     t->s->flight.pause.since_ms = t->now_ms;
     if (d->pause != PAUSE_NONE)
@@ -170,6 +171,7 @@ static void caught_up(Turn *t, const Input *in)
 static void not_written(Turn *t, const Input *in)
 {
     fx_log(t, LOG_LEVEL_ERROR, "the journal cannot be written: %s", in->err.text);
+    t->s->flight.role.unwritten = t->s->flight.role.unwritten || in->flag2;
     pause_not_written(t, in->flag);
     run_not_written(t);
     fx_changed(t);
@@ -236,6 +238,7 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         not_written(t, in);
         break;
     case IN_WRITTEN:
+        t->s->flight.role.unwritten = false;
         fx_log(t, LOG_LEVEL_INFO, "the journal can be written again");
         fx_changed(t);
         break;
@@ -325,6 +328,7 @@ Record *agent_records(AgentState *s, size_t *ret_n)
         add(&all, xasprintf("run/%s", c->gone.v[i]), NULL);
     strlist_done(&c->gone);
     *c = (Changed){0};
+    s->drain++;
     *ret_n = all.n;
     return all.v;
 }

@@ -33,7 +33,8 @@ typedef enum InputKind {
     IN_HEARD,       /* the coordinator spoke: number = term or 0; text = the primary's position or NULL;
                        flag, flag2: `sole` and whether it said so */
     IN_RULES,       /* the configuration was read again */
-    IN_NOT_WRITTEN, /* records could not be written, or not in time: flag = the lease is among them */
+    IN_NOT_WRITTEN, /* records could not be written, or not in time: flag = the lease is among them, flag2 =
+                       the role */
     IN_WRITTEN,     /* they could, after they could not */
     /* from one machine to another */
     IN_WISH,          /* a run wants a pause: `wish` */

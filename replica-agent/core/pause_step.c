@@ -402,7 +402,7 @@ static void frozen(Turn *t, const OpReport *op)
     take_position(t, op);
     pause_apply(t, PAUSE_EV_STOPPED);
     pause_trouble(t, NULL);
-    flight(t)->unrecorded = true;
+    flight(t)->frozen_in = t->s->drain;
     if (str_eq(l->owner, LEASE_MANUAL))
         fx_event(t, "info", "pause", NULL, "%s is paused by hand by %s at %s: %s", node(t), l->by, l->gtid,
                  l->reason);
@@ -807,7 +807,6 @@ void pause_reading(Turn *t)
 void pause_tick(Turn *t)
 {
     PauseFlight *f = flight(t);
-    f->unrecorded = false; /* a tick comes only after the record, or after what was said of it */
     if (t->s->durable.pause != PAUSE_NONE && f->retry_ms && t->now_ms >= f->retry_ms && !f->op)
         pause_again(t);
 }
@@ -817,9 +816,8 @@ void pause_not_written(Turn *t, bool is_lease)
 {
     Err err;
     PauseFlight *f = flight(t);
-    if (!is_lease || !f->unrecorded || t->s->durable.pause != PAUSE_FROZEN)
+    if (!is_lease || f->frozen_in + 1 != t->s->drain || t->s->durable.pause != PAUSE_FROZEN)
         return;
-    f->unrecorded = false;
     err_set(&err, ERR_NO_SPACE, 0, "the GTID of the pause cannot be written down in %s",
             t->s->known.rules.state_dir);
     pause_post_news(t, lease(t)->owner, PAUSE_NEWS_FAILED, &err);

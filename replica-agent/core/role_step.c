@@ -30,7 +30,7 @@ static void hear(Turn *t, int64_t term)
 static void heard(Turn *t, Input *in)
 {
     Known *k = &t->s->known;
-    if (in->number < record(t)->seen_term)
+    if (in->number && in->number < record(t)->seen_term)
         return; /* the request was answered so; nothing it says counts */
     hear(t, in->number);
     if (in->text) {
@@ -72,7 +72,7 @@ void role_input(Turn *t, Input *in)
 {
     if (in->kind == IN_ROLE)
         give(t, in);
-    else if (in->number > 0)
+    else
         heard(t, in);
 }
 
@@ -101,7 +101,7 @@ void role_tick(Turn *t)
     const RoleRecord *r = &s->durable.role;
     RoleFlight *f = &t->s->flight.role;
     bool primary = r->role == ROLE_PRIMARY;
-    if (!r->role || !f->confirmed || f->op || s->changed.role || !s->known.server.up ||
+    if (!r->role || !f->confirmed || f->op || f->unwritten || s->changed.role || !s->known.server.up ||
         !s->flight.boot.seen || t->now_ms < f->retry_ms)
         return;
     if (primary != s->known.server.status.read_only && f->settled)

@@ -566,7 +566,7 @@ static void accept(Turn *t, Input *in)
     r->side = replica ? RUN_ON_REPLICA : RUN_ON_PRIMARY;
     r->state = RUN_ACCEPTED;
     r->j.run.accepted_at = t->wall_ms;
-    r->fresh = true;
+    r->accepted_in = t->s->drain;
     fx_log(t, LOG_LEVEL_INFO, "run %s: accepted, %s %s on the %s", run_id(r),
            WIRE_TEXT(task_kind_names, &r->j.run.spec, kind), r->j.run.spec.job,
            WIRE_TEXT(node_role_names, &r->j.run.spec, on));
@@ -839,7 +839,6 @@ void run_tick(Turn *t)
     forget_old(t);
     for (size_t i = 0; i < t->s->n_runs; i++) {
         AgentRunner *r = t->s->runs[i];
-        r->fresh = false; /* a tick comes only after the record, or after what was said of it */
         check_space(t, r);
         check_barrier(t, r);
         bool stuck = !r->op && !r->watched &&
@@ -854,6 +853,8 @@ void run_tick(Turn *t)
 void run_not_written(Turn *t)
 {
     for (size_t i = t->s->n_runs; i-- > 0;)
-        if (t->s->runs[i]->fresh)
+        if (t->s->runs[i]->accepted_in && t->s->runs[i]->accepted_in + 1 == t->s->drain) {
+            release(t, t->s->runs[i]);
             discard(t->s, t->s->runs[i]);
+        }
 }

@@ -123,9 +123,9 @@ typedef struct AgentRunner {
     RunSide side;
     RunJournal j; /* durable */
     /* in flight */
-    bool fresh;   /* accepted, and that is not on disk yet as far as is known */
-    bool changed; /* j is ahead of what was given to be written */
-    bool watched; /* its program runs, or is being started */
+    uint64_t accepted_in; /* the drain that accepted it */
+    bool changed;         /* j is ahead of what was given to be written */
+    bool watched;         /* its program runs, or is being started */
     bool forgetting;
     uint64_t op; /* the verification under way; 0: none */
     int64_t barrier_ms;
@@ -136,13 +136,13 @@ typedef struct AgentRunner {
  */
 
 typedef struct PauseFlight {
-    bool beginning;  /* the survey or the hook before the lease is under way */
-    bool unwanted;   /* released meanwhile */
-    bool unboosted;  /* the next START does without a boost: it could not be written down */
-    bool unrecorded; /* frozen, and that is not on disk yet as far as is known */
-    uint64_t survey; /* under way before the lease; 0: none */
-    uint64_t op;     /* under way; 0: none */
-    bool due;        /* the state has changed meanwhile: act when the operation is back */
+    bool beginning;     /* the survey or the hook before the lease is under way */
+    bool unwanted;      /* released meanwhile */
+    bool unboosted;     /* the next START does without a boost: it could not be written down */
+    uint64_t frozen_in; /* the drain in which it froze */
+    uint64_t survey;    /* under way before the lease; 0: none */
+    uint64_t op;        /* under way; 0: none */
+    bool due;           /* the state has changed meanwhile: act when the operation is back */
     int64_t retry_ms, since_ms, loud_ms, started_ms;
     int64_t
         stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
@@ -171,6 +171,7 @@ typedef struct BootFlight {
 
 typedef struct RoleFlight {
     bool confirmed; /* repeated by the coordinator since this server process started */
+    bool unwritten; /* the record is not on disk: it is not obeyed */
     bool settled;   /* the server has been set as the role says: semi-sync cannot be read off read_only */
     uint64_t op;
     int64_t retry_ms;
@@ -215,6 +216,7 @@ typedef struct AgentState {
     size_t n_runs;
     Flight flight;
     Changed changed;
+    uint64_t drain; /* counts: while effects wait for the record of one, the next does not begin */
 } AgentState;
 
 void agent_state_done(AgentState *s);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An agent without a server: inputs as words, effects as lines. Drains as the loop does: posted inputs
+ * follow, what has changed is "written", and what waited for it comes behind.
+ */
+#pragma once
+
+#include "replica-agent/core/agent_step.h"
+
+typedef struct TraceDisk {
+    Record *v;
+    size_t n;
+} TraceDisk;
+
+typedef struct Trace {
+    AgentState s;
+    AgentRules rules;
+    int64_t now_ms, wall_ms; /* wall_ms runs with now_ms */
+    bool disk_fails;         /* records of what follows are not written */
+    uint64_t op[OP_KINDS];   /* the last order of each kind; 0: answered, or none */
+    char *op_run[OP_KINDS];
+    uint64_t token;
+    int64_t server_pid;
+    TraceDisk disk, waiting; /* what has been written; what could not be */
+    bool waits;
+    void (*written)(struct Trace *t); /* may be NULL: the disk has changed */
+    Str out;                          /* lines since the last clear */
+} Trace;
+
+void trace_begin(Trace *t);
+void trace_end(Trace *t);
+/* One line of words: what happens. False (and a line in `out`): not understood. */
+bool trace_line(Trace *t, const char *line);
+const json_t *trace_on_disk(const Trace *t, const char *key); /* borrowed; NULL: not there */
+/* The agent is killed; another begins with what is on disk. */
+void trace_restart(Trace *t);
