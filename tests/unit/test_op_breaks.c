@@ -538,8 +538,108 @@ static void all_of_them(void)
 }
 BOTH(all_of_them)
 
+/* ---- what they own ----------------------------------------------------------------------------------- */
+
+static OpServer owned_server(void)
+{
+    DbTarget t = rescuer_target();
+    OpServer s = {.statement_ms = 1};
+    db_target_copy(&s.target, &t);
+    return s;
+}
+
+static LeaseSettings owned_settings(void)
+{
+    LeaseSettings s = {0}, from = own_settings();
+    wire_copy(lease_settings_fields, &s, &from);
+    return s;
+}
+
+#define EXPECT_ZEROED(v)                                                                                     \
+    do {                                                                                                     \
+        static const __typeof__(v) zero;                                                                     \
+        assert_memory_equal(&(v), &zero, sizeof zero);                                                       \
+    } while (0)
+
+/* Nothing is left of what an operation was given, as AddressSanitizer's build sees. */
+static void ins_own_their_members(void)
+{
+    AwaitIn await_in = {.at = owned_server(), .gtid = xstrdup("x")};
+    await_in_done(&await_in);
+    EXPECT_ZEROED(await_in);
+    AlignIn align_in = {.at = owned_server(), .gtid = xstrdup("x"), .source_file = xstrdup("x")};
+    align_in_done(&align_in);
+    EXPECT_ZEROED(align_in);
+    StopIn stop_in = {.at = owned_server(), .vault_folder = xstrdup("x")};
+    stop_in_done(&stop_in);
+    EXPECT_ZEROED(stop_in);
+    VerifyIn verify_in = {.at = owned_server(),
+                          .gtid = xstrdup("x"),
+                          .binlog_gtid = xstrdup("x"),
+                          .source_host = xstrdup("x"),
+                          .server = {.boot_id = xstrdup("x")}};
+    verify_in_done(&verify_in);
+    EXPECT_ZEROED(verify_in);
+    StartIn start_in = {.at = owned_server(),
+                        .rescuer = owned_server().target,
+                        .vault_folder = xstrdup("x"),
+                        .original = owned_settings(),
+                        .boosted = owned_settings()};
+    start_in_done(&start_in);
+    EXPECT_ZEROED(start_in);
+    RetuneIn retune_in = {.at = owned_server(), .boosted = owned_settings()};
+    retune_in_done(&retune_in);
+    EXPECT_ZEROED(retune_in);
+    DurableIn durable_in = {.at = owned_server(),
+                            .sync_binlog = xstrdup("x"),
+                            .flush_log = xstrdup("x"),
+                            .vault_folder = xstrdup("x")};
+    durable_in_done(&durable_in);
+    EXPECT_ZEROED(durable_in);
+    RestoreIn restore_in = {.at = owned_server(), .vault_folder = xstrdup("x"), .original = owned_settings()};
+    restore_in_done(&restore_in);
+    EXPECT_ZEROED(restore_in);
+    SurveyIn survey_in = {.at = owned_server(),
+                          .rescuer = owned_server().target,
+                          .vault_folder = xstrdup("x"),
+                          .known = {.relay_dir = xstrdup("x"), .sync_relay_log = xstrdup("x")}};
+    strlist_add(&survey_in.known.keyless_changed, "x");
+    keyless_add(&survey_in.known.tables, "x", 1, 1, 1);
+    PreflightFacts copy = {0};
+    preflight_facts_copy(&copy, &survey_in.known);
+    survey_in_done(&survey_in);
+    EXPECT_ZEROED(survey_in);
+    assert_string_equal(copy.relay_dir, "x");
+    assert_string_equal(copy.sync_relay_log, "x");
+    assert_string_equal(copy.keyless_changed.v[0], "x");
+    assert_string_equal(copy.tables.v[0].name, "x");
+    preflight_facts_done(&copy);
+    SampleIn sample_in = {.at = owned_server()};
+    sample_in_done(&sample_in);
+    EXPECT_ZEROED(sample_in);
+    RoleIn role_in = {.at = owned_server()};
+    role_in_done(&role_in);
+    EXPECT_ZEROED(role_in);
+}
+BOTH(ins_own_their_members)
+
+static void a_cancel(void **state)
+{
+    (void)state;
+    Cancel c = {false};
+    assert_false(cancel_asked(NULL));
+    assert_false(cancel_asked(&c));
+    cancel_ask(&c);
+    cancel_ask(&c);
+    assert_true(cancel_asked(&c));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TESTS_OF(all_of_them)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cancel),
+        TESTS_OF(ins_own_their_members),
+        TESTS_OF(all_of_them),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,6 +299,45 @@ static void not_all_is_applied(void)
 }
 BOTH(not_all_is_applied)
 
+/* Only what is known to be applied is given up, and only when it is on the disk where durability was relaxed.
+ * A receiver that is not connected does not make a failure a stall. */
+static void the_end_that_breaks(void)
+{
+    static const ErrKind kinds[] = {ERR_DB, ERR_TIMEOUT, ERR_LOST};
+    Relay r;
+    relay_begin(&r, 5);
+    View v = view_at(5);
+    v.io = REPL_IO_CONNECTING;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        for (int asked = 0; asked < 2; asked++) {
+            RestoreIn in = a_restore(&r);
+            expect_open(STEP_MS);
+            expect_look(v);
+            expect_settings(own_settings());
+            expect_settings(own_settings());
+            expect_look(v);
+            EXPECT(PATHS, PATHS_COLUMNS, paths_row(&r), asked ? ERR_NONE : kinds[i]);
+            if (asked)
+                EXPECT(d->wait, .fail = kinds[i]);
+            restore(&in, OP_FAILED, kinds[i]);
+        }
+    for (int boosted = 0; boosted < 2; boosted++) {
+        RestoreIn in = a_restore(&r);
+        in.boosted = boosted;
+        expect_open(STEP_MS);
+        expect_look(v);
+        expect_settings(own_settings());
+        expect_settings(own_settings());
+        expect_look(v);
+        EXPECT(PATHS, PATHS_COLUMNS,
+               script_keep(xasprintf("%s|relay.index|relay|/proc/nowhere/binlog|binlog.index", r.dir)));
+        EXPECT(d->wait, "w", "0");
+        restore(&in, boosted ? OP_FAILED : OP_DONE, boosted ? ERR_IO : ERR_NONE);
+    }
+    relay_end(&r);
+}
+BOTH(the_end_that_breaks)
+
 static void settings_refused(void)
 {
     RestoreIn in = a_restore(NULL);
@@ -598,6 +637,7 @@ int main(void)
         TESTS_OF(without_a_receiver_and_with_files_that_hold_more),
         TESTS_OF(no_workers_and_several_domains),
         TESTS_OF(not_all_is_applied),
+        TESTS_OF(the_end_that_breaks),
         TESTS_OF(settings_refused),
         TESTS_OF(stops_and_starts_that_break),
         TESTS_OF(a_stop_behind_a_full_disk),
