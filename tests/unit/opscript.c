@@ -202,20 +202,26 @@ void relay_begin(Relay *r, int n)
     assert_ok(fs_replace(index, "./relay.000001\n", 15, 0600, &err), err);
 }
 
-void relay_add(Relay *r, int domain, int server, int first, int last)
+void relay_add_file(Relay *r, const Str *file)
 {
     Err err;
-    AUTO(str_done) Str file = STR_INIT, index = STR_INIT;
+    AUTO(str_done) Str index = STR_INIT;
     AUTOFREE char *index_path = xasprintf("%s/relay.index", r->dir);
     assert_ok(fs_read(index_path, 4096, &index, &err), err);
-    AUTOFREE char *name = xasprintf("./relay.%06zu\n", index.len / 15 + 1);
-    AUTOFREE char *path = xasprintf("%s/relay.%06zu", r->dir, index.len / 15 + 1);
-    str_adds(&index, name);
+    size_t n = index.len / strlen("./relay.000001\n") + 1;
+    AUTOFREE char *path = xasprintf("%s/relay.%06zu", r->dir, n);
+    str_addf(&index, "./relay.%06zu\n", n);
+    assert_ok(fs_replace(path, file->p, file->len, 0600, &err), err);
+    assert_ok(fs_replace(index_path, index.p, index.len, 0600, &err), err);
+}
+
+void relay_add(Relay *r, int domain, int server, int first, int last)
+{
+    AUTO(str_done) Str file = STR_INIT;
     bf_start(&file);
     for (int i = first; i <= last; i++)
         bf_trx(&file, (uint32_t)domain, (uint32_t)server, (uint64_t)i);
-    assert_ok(fs_replace(path, file.p, file.len, 0600, &err), err);
-    assert_ok(fs_replace(index_path, index.p, index.len, 0600, &err), err);
+    relay_add_file(r, &file);
 }
 
 void relay_end(Relay *r)

@@ -85,6 +85,7 @@ typedef struct Relay {
 void relay_begin(Relay *r, int n);
 /* The same, with the transactions of `domain` and by `server`, from `first` on. */
 void relay_add(Relay *r, int domain, int server, int first, int last);
+void relay_add_file(Relay *r, const Str *file);
 void relay_end(Relay *r);
 size_t relay_links(const Relay *r); /* so many are kept in the vault */
 #define PATHS "SELECT @@global.datadir AS data…"

@@ -284,6 +284,64 @@ static void never_beside_transactions_of_its_own(void)
 }
 BOTH(never_beside_transactions_of_its_own)
 
+/* Written under this server's own id by its crash recovery, inside a DDL that the relay files hold next: no
+ * person's decision, the rescue sees to it. */
+static void a_ddl_of_crash_recovery_is_no_obstacle(void)
+{
+    if (!is_mariadb())
+        return;
+    static const char *const own[] = {"ALTER TABLE t ADD COLUMN x INT", "ALTER TABLE t ADD COLUMN y INT"};
+    for (size_t i = 0; i < COUNT(own); i++) {
+        Relay r;
+        Err err;
+        relay_begin(&r, 5);
+        AUTO(str_done) Str log = STR_INIT, next = STR_INIT;
+        bf_start(&next);
+        bf_gtid(&next, 0, 1, 6, true);
+        bf_query(&next, own[0]);
+        relay_add_file(&r, &next);
+        bf_start(&log);
+        bf_gtid(&log, 0, 2, 6, true);
+        bf_query(&log, own[i]);
+        AUTOFREE char *binlog = xasprintf("%s/binlog.000001", r.dir),
+                      *index = xasprintf("%s/binlog.index", r.dir);
+        assert_ok(fs_replace(binlog, log.p, log.len, 0600, &err), err);
+        assert_ok(fs_replace(index, "./binlog.000001\n", 16, 0600, &err), err);
+        View v = both_stopped_at(5);
+        v.binlog_text = "0-2-6";
+        StartIn in = a_start(&r);
+        expect_begun(v);
+        expect_paths(&r);
+        EXPECT("SELECT @@global.gtid_binlog_state", "s", "0-1-5,0-2-6");
+        expect_paths(&r);
+        start(&in, OP_WAITING, ERR_REFUSED, i == 0 ? START_RESCUE : START_ERRANT);
+        expect_no_start();
+        relay_end(&r);
+    }
+}
+BOTH(a_ddl_of_crash_recovery_is_no_obstacle)
+
+static void a_position_that_cannot_be_understood(void)
+{
+    Relay r;
+    relay_begin(&r, 5);
+    View v = both_stopped_at(5);
+    v.binlog_text = "no position";
+    StartIn in = a_start(&r);
+    StartOut out = {0};
+    expect_begun(v);
+    expect_paths(&r);
+    assert_false(op_start(&in, NULL, &out));
+    EXPECT_RESULT(out, OP_WAITING, ERR_REFUSED);
+    assert_int_equal(out.way, START_UNREADABLE);
+    assert_non_null(strstr(out.err.text, "no position"));
+    expect_no_start();
+    script_end(0);
+    start_out_done(&out);
+    relay_end(&r);
+}
+BOTH(a_position_that_cannot_be_understood)
+
 /* A port on which somebody listens, or nobody. */
 static int listen_on(int *ret_port)
 {
@@ -564,6 +622,8 @@ int main(void)
         TESTS_OF(never_while_the_files_hold_more),
         TESTS_OF(never_while_the_files_cannot_be_read),
         TESTS_OF(never_beside_transactions_of_its_own),
+        TESTS_OF(a_ddl_of_crash_recovery_is_no_obstacle),
+        TESTS_OF(a_position_that_cannot_be_understood),
         TESTS_OF(after_a_crash_with_relaxed_durability),
         TESTS_OF(what_the_rescuer_may_not_do_is_not_begun),
         TESTS_OF(relay_files_that_a_kill_has_left_apart),

@@ -259,6 +259,15 @@ static void a_primary_thoroughly(void)
 }
 BOTH(a_primary_thoroughly)
 
+static bool lacks_a_grant(const SurveyOut *out, const char *text)
+{
+    const Finding *f = out->findings.v;
+    for (size_t i = 0; i < out->findings.n; i++)
+        if (str_eq(f[i].name, "grants") && str_eq(f[i].level, "error") && strstr(f[i].text, text))
+            return true;
+    return false;
+}
+
 /* The account that would be needed at night; MySQL's own applier needs none. */
 static void the_rescuers_account(void)
 {
@@ -287,6 +296,8 @@ static void the_rescuers_account(void)
             assert_null(level_of(&out, "rescue_account"));
         else if (how < 3)
             assert_string_equal(level_of(&out, "rescue_account"), "error");
+        else
+            assert_true(lacks_a_grant(&out, "siding_agent@localhost lacks")); /* as it calls itself here */
         survey_out_done(&out);
     }
     relay_end(&r);
@@ -337,6 +348,53 @@ static void what_may_not_be_read(void)
 }
 BOTH(what_may_not_be_read)
 
+/* One that cannot be finished says nothing for a pause. */
+static void a_thorough_one_breaks(void)
+{
+    static const ErrKind kinds[] = {ERR_DB, ERR_TIMEOUT, ERR_LOST};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        View v = {.primary = true, .applied = 3};
+        SurveyIn in = a_survey(NULL, true);
+        over_tcp();
+        expect_open(5000);
+        EXPECT("SHOW GLOBAL VARIABLES", .fail = kinds[i]);
+        survey_ends(&in, OP_FAILED, kinds[i]);
+        expect_open(5000);
+        expect_server(v, AGENT_GRANTS);
+        expect_seen(v, NULL);
+        EXPECT("XA RECOVER", "formatID|data", "");
+        EXPECT("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'", .fail = kinds[i]);
+        survey_ends(&in, OP_FAILED, kinds[i]);
+        expect_open(5000);
+        expect_server(v, AGENT_GRANTS);
+        expect_seen(v, NULL);
+        EXPECT("XA RECOVER", "formatID|data", "");
+        EXPECT("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'", VARIABLES, "");
+        EXPECT("SELECT @@GLOBAL.binlog_expire_logs_seconds", .fail = kinds[i]);
+        survey_ends(&in, OP_FAILED, kinds[i]);
+    }
+    static const char *const last[] = {"SELECT SUBSTRING_INDEX…", "SELECT COUNT(*)…",
+                                       "SELECT @@GLOBAL.sync_relay_log"};
+    Relay r;
+    relay_begin(&r, 3);
+    for (size_t i = 0; i < COUNT(last); i++) {
+        SurveyIn in = a_survey(&r, true);
+        over_tcp();
+        expect_open(5000);
+        expect_server(view_at(3), AGENT_GRANTS);
+        expect_seen(view_at(3), &r);
+        EXPECT("XA RECOVER", "formatID|data", "");
+        if (i > 0)
+            EXPECT(keyless[1], "name|row_count|changed", "");
+        if (i > 1)
+            EXPECT("SELECT COUNT(*)…", "n", "0");
+        EXPECT(last[i], .fail = ERR_LOST);
+        survey_ends(&in, OP_FAILED, ERR_LOST);
+    }
+    relay_end(&r);
+}
+BOTH(a_thorough_one_breaks)
+
 /* ---- samples --------------------------------------------------------------------------------------- */
 
 static void sampled(void)
@@ -375,6 +433,7 @@ int main(void)
         TESTS_OF(a_primary_thoroughly),
         TESTS_OF(the_rescuers_account),
         TESTS_OF(what_may_not_be_read),
+        TESTS_OF(a_thorough_one_breaks),
         TESTS_OF(sampled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
