@@ -27,7 +27,8 @@ void recordlog_close(RecordLog *l);        /* takes NULL */
 bool recordlog_is_new(const RecordLog *l); /* neither file was there */
 
 /* The same without writing anything, also while another process has it open: for people. */
-MUST_CHECK bool recordlog_read(const char *dir, const char *name, RecordLog **ret, char **ret_damage, Err *err);
+MUST_CHECK bool recordlog_read(const char *dir, const char *name, RecordLog **ret, char **ret_damage,
+                               Err *err);
 
 /* Calls `each` with what lives, in the order of the keys' last writing. */
 void recordlog_each(const RecordLog *l, void (*each)(void *arg, const char *key, const json_t *value),

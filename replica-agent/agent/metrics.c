@@ -59,12 +59,15 @@ static double catching_up(const Agent *a)
 
 static double pause_seconds(const Agent *a)
 {
-    return a->s.durable.pause == PAUSE_NONE ? 0 : (double)(clock_wall_ms() - a->s.durable.lease.taken_at) / 1000;
+    return a->s.durable.pause == PAUSE_NONE ? 0
+                                            : (double)(clock_wall_ms() - a->s.durable.lease.taken_at) / 1000;
 }
 
 static double pause_left(const Agent *a)
 {
-    return a->s.durable.pause == PAUSE_NONE ? 0 : (double)pause_left_ms(&a->s, clock_mono_ms(), clock_wall_ms()) / 1000;
+    return a->s.durable.pause == PAUSE_NONE
+               ? 0
+               : (double)pause_left_ms(&a->s, clock_mono_ms(), clock_wall_ms()) / 1000;
 }
 
 static double replay_rate(const Agent *a)
