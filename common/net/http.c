@@ -320,7 +320,8 @@ static bool check_host(HttpRequest *req, Err *err)
     if (host && http_host_is_loopback(host))
         return true;
     return err_set(err, ERR_REFUSED, 0,
-                   "Host \"%s\" is no loopback name: use localhost, 127.0.0.1 or [::1] in the URL",
+                   "the Host header \"%s\" does not name a loopback address: use localhost, 127.0.0.1 or "
+                   "[::1] in the URL",
                    host ? host : "");
 }
 

@@ -85,7 +85,7 @@ static bool clear_stale_socket(const struct sockaddr_un *a, Err *err)
     if (lstat(a->sun_path, &st) < 0)
         return errno == ENOENT ? true : err_errno(err, errno, "look at %s", a->sun_path);
     if (!S_ISSOCK(st.st_mode))
-        return err_set(err, ERR_CONFLICT, 0, "listen \"unix:%s\": the path exists and is no socket",
+        return err_set(err, ERR_CONFLICT, 0, "listen \"unix:%s\": the path exists and is not a socket",
                        a->sun_path);
     if (socket_is_alive(a))
         return err_set(err, ERR_CONFLICT, 0, "listen \"unix:%s\": another process serves this socket",
@@ -182,7 +182,7 @@ static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int
     bool tls_named = str_starts(listen, "tls:");
     if (!split_address(listen + (tls_named ? strlen("tls:") : 0), &host, &port))
         return err_set(err, ERR_CONFIG, 0,
-                       "listen \"%s\" is no address: write \"unix:/path\", \"127.0.0.1:port\", "
+                       "listen \"%s\" is not an address: write \"unix:/path\", \"127.0.0.1:port\", "
                        "\"[::1]:port\" or, with TLS, \"host:port\"",
                        listen);
     l->is_local = http_host_is_loopback(host);

@@ -28,7 +28,7 @@ static void send_line(const char *line)
 {
     if (self.fd >= 0 && sendto(self.fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL,
                                (const struct sockaddr *)&self.to, self.n) < 0)
-        log_debug("the service manager was not told %s: %s", line, strerror(errno));
+        log_debug("cannot send %s to the service manager: %s", line, strerror(errno));
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)

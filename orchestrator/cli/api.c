@@ -49,7 +49,7 @@ bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireLi
 {
     *ret = (WireList){NULL, 0};
     if (!json_is_array(a))
-        return err_set(err, ERR_PROTOCOL, 0, "sidingd answered with something that is no list");
+        return err_set(err, ERR_PROTOCOL, 0, "sidingd answered with something other than a list");
     for (size_t i = 0; i < json_array_size(a); i++)
         if (!wire_read(fields, json_array_get(a, i), wire_list_add(ret, size), err)) {
             api_list_free(fields, size, ret);
@@ -108,7 +108,7 @@ bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err
 {
     int64_t task, run;
     if (!wire_run_id(word, &task, &run) || (run && !ret_run))
-        return err_set(err, ERR_USAGE, 0, "\"%s\" is no id of a %s; ids are numbers such as 12%s", word,
+        return err_set(err, ERR_USAGE, 0, "\"%s\" is not the ID of a %s; IDs are numbers such as 12%s", word,
                        ret_run ? "run" : "task", ret_run ? ", of runs 12.1" : "");
     *ret_task = task;
     if (ret_run)

@@ -217,7 +217,7 @@ static void warn_of_everything(Bootstrap *b)
     if (!b->dry_run && (strlist_has(&b->cfg->grants.load, "*") || strlist_has(&b->cfg->grants.read, "*")))
         str_adds(b->out,
                  "note: grants of \"*\" reach the server's own databases too; name yours in grants.read and "
-                 "grants.load where this is no sandbox\n");
+                 "grants.load unless this is a sandbox\n");
 }
 
 static bool is_used(const Flavor *f, const char *account)

@@ -111,9 +111,9 @@ static bool check_words(const CliCommand *c, const StrList *words, const StrList
 {
     AUTOFREE char *name = cli_command_name(c);
     if (words->n < c->min_words)
-        return err_set(err, ERR_USAGE, 0, "siding %s needs %s; --help tells more", name, c->args);
+        return err_set(err, ERR_USAGE, 0, "siding %s needs %s; see --help", name, c->args);
     if (words->n > c->max_words)
-        return err_set(err, ERR_USAGE, 0, "siding %s does not take \"%s\"; --help tells more", name,
+        return err_set(err, ERR_USAGE, 0, "siding %s does not take \"%s\"; see --help", name,
                        words->v[c->max_words]);
     if (rest->n && !c->takes_rest)
         return err_set(err, ERR_USAGE, 0, "siding %s takes no arguments behind \"--\"", name);

@@ -76,6 +76,6 @@ void cli_write_overview(const char *group, Str *out)
     str_adds(out,
              "Usage: siding [--config FILE] [--json] COMMAND [options] [words]\n\n"
              "Steers Siding's coordinator. Data goes to stdout, messages to stderr; exit status 0 only on "
-             "success,\n1 on failure, 2 on wrong usage. siding COMMAND --help tells more.\n\n");
+             "success,\n1 on failure, 2 on wrong usage. siding COMMAND --help shows its options.\n\n");
     write_commands(NULL, out);
 }

@@ -38,7 +38,7 @@ bool findings_add_json(Findings *f, const json_t *a, const char *node, const cha
     if (json_is_object(a))
         a = json_object_get(a, "findings");
     if (!json_is_array(a))
-        return err_set(err, ERR_PROTOCOL, 0, "the check answered with something that is no list");
+        return err_set(err, ERR_PROTOCOL, 0, "the check answered with something other than a list");
     for (size_t i = 0; i < json_array_size(a); i++) {
         const json_t *o = json_array_get(a, i);
         const char *of = *json_str(o, "node") ? json_str(o, "node") : node;

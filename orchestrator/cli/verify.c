@@ -40,8 +40,8 @@ bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, 
         AUTOFREE char *sum = xstrndup(text, formed ? 64 : 0);
         AUTOFREE char *name = formed ? xstrndup(text + 66, n - 66) : xstrdup("");
         if (!is_plain_path(name))
-            return err_set(err, ERR_CORRUPT, 0, "SHA256SUMS line %d is no checksum and plain file name",
-                           line);
+            return err_set(err, ERR_CORRUPT, 0,
+                           "SHA256SUMS line %d is not a checksum followed by a plain file name", line);
         strlist_add(ret_sums, sum);
         strlist_add(ret_names, name);
         text += n + (text[n] == '\n');
@@ -133,7 +133,7 @@ static bool check_file(Source *s, const char *name, const char *want, const char
 {
     char is[65];
     if (!want)
-        return err_set(err, ERR_CORRUPT, 0, "stands in manifest.json and not in SHA256SUMS");
+        return err_set(err, ERR_CORRUPT, 0, "is in manifest.json but not in SHA256SUMS");
     if (manifest_says && *manifest_says && !str_eq(manifest_says, want))
         return err_set(err, ERR_CORRUPT, 0, "manifest.json says %s, SHA256SUMS %s", manifest_says, want);
     if (!sum_of(s, name, is, err))

@@ -11,7 +11,7 @@ bool when_parse_span(const char *text, int64_t *ret_ms, Err *err)
 {
     if (clock_parse_duration(text[0] == '+' ? text + 1 : text, ret_ms))
         return true;
-    return err_set(err, ERR_USAGE, 0, "\"%s\" is no duration; write for instance 15s, 5m, 3h, 1d or 1h30m",
+    return err_set(err, ERR_USAGE, 0, "\"%s\" is not a duration; write for instance 15s, 5m, 3h, 1d or 1h30m",
                    text);
 }
 
@@ -67,6 +67,7 @@ bool when_parse(const char *text, int64_t now_ms, int64_t *ret_ms, Err *err)
         *ret_ms = ms;
     else if (!parse_date(text, now_ms, &tm) || !to_local_ms(&tm, ret_ms))
         return err_set(err, ERR_USAGE, 0,
-                       "\"%s\" is no time; write +15s, 5m, 3h, 22:00, \"2002-10-27 13:57:26\" or now", text);
+                       "\"%s\" is not a time; write +15s, 5m, 3h, 22:00, \"2002-10-27 13:57:26\" or now",
+                       text);
     return true;
 }

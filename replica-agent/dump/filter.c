@@ -11,7 +11,7 @@ static bool compile(const StrList *texts, const char *option, regex_t **ret, siz
         if (rc) {
             char why[120];
             regerror(rc, &(*ret)[i], why, sizeof why);
-            return err_set(err, ERR_USAGE, 0, "option --%s: \"%s\" is no regular expression: %s", option,
+            return err_set(err, ERR_USAGE, 0, "option --%s: \"%s\" is not a regular expression: %s", option,
                            texts->v[i], why);
         }
         ++*ret_n;

@@ -113,7 +113,8 @@ static bool check_shards(DumpOptions *o, Err *err)
 static bool check(DumpOptions *o, const StrList *words, Err *err)
 {
     if (words->n)
-        return err_set(err, ERR_USAGE, 0, "\"%s\" is no option; name databases with --database", words->v[0]);
+        return err_set(err, ERR_USAGE, 0, "\"%s\" is not an option; name databases with --database",
+                       words->v[0]);
     if (!o->output && !o->checksum)
         return err_set(err, ERR_USAGE, 0, "option --output is missing: the folder to write");
     if (o->verify && o->no_verify)

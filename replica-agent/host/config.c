@@ -44,7 +44,8 @@ static const ConfOption hook_options[] = {
     {"before_pause", CONF_PATH, IN(hooks, before_pause),
      .doc = "Program run before the replica is paused, for instance to take it out of a read pool and wait "
             "until its "
-            "readers have left. It is told SIDING_HOOK, SIDING_NODE, SIDING_SERVER, SIDING_RUN_ID (empty: by "
+            "readers have left. Its environment has SIDING_HOOK, SIDING_NODE, SIDING_SERVER, SIDING_RUN_ID "
+            "(empty: by "
             "hand), "
             "SIDING_REASON and SIDING_GTID by its environment."},
     {"after_caught_up", CONF_PATH, IN(hooks, after_caught_up),
@@ -136,9 +137,10 @@ const ConfOption agent_config_options[] = {
     {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
      .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
     {"hooks", CONF_GROUP, FIELD(hooks), .group = hook_options,
-     .doc = "Programs that are told about pauses. No shell, no arguments."},
+     .doc = "Programs that run before and after a pause. No shell, no arguments."},
     {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,
-     .doc = "A pause whose coordinator has not been heard for this long is warned about; the job goes on and "
+     .doc = "A warning is raised when the coordinator of a pause has been silent for this long; the job goes "
+            "on and "
             "the "
             "replica resumes without it."},
     {"allow_dump", CONF_BOOL, FIELD(allow_dump), .fallback = "true", .doc = "Whether dumps may run here."},
@@ -182,13 +184,13 @@ const ConfOption agent_config_options[] = {
      .max = DAY_MS, .doc = "Longest wait for a run's own submission to be applied here."},
     {"barrier_timeout", CONF_DURATION, FIELD(barrier_timeout_ms), .fallback = "60s", .min = 1000,
      .max = 3600000,
-     .doc = "A frozen replica that waits for the others resumes when it has not heard from the coordinator "
+     .doc = "A frozen replica that waits for the others resumes when the coordinator has been silent "
             "for this long."},
     {"pause_limit", CONF_DURATION, FIELD(pause_limit_ms), .fallback = "12h", .min = 1000,
      .max = 14 * (int64_t)DAY_MS, .doc = "Longest pause, whatever a run asks for."},
     {"split_silence", CONF_DURATION, FIELD(split_silence_ms), .fallback = "30s", .min = 5000, .max = 3600000,
      .doc =
-         "Of a job split over several replicas: one whose program is not heard of for so long is given up, "
+         "Of a job split over several replicas: one whose program has been silent for so long is given up, "
          "and the others do its part."},
     {"stop_grace", CONF_DURATION, FIELD(stop_grace_ms), .fallback = "15s", .min = 100, .max = 3600000,
      .doc = "Time between asking a job to end (SIGTERM) and ending it (SIGKILL to its whole group)."},

@@ -215,7 +215,7 @@ static bool check_changes(const char *path, IndexDefinition *d, Err *err)
 static bool check_output(const char *path, const JobFile *f, Err *err)
 {
     if (!gz_codec_known(f->compress))
-        return conf_error(err, path, "compress", "\"%s\" is no codec: gzip, zlib:6, zstd:3, none …",
+        return conf_error(err, path, "compress", "\"%s\" is not a codec: gzip, zlib:6, zstd:3, none …",
                           f->compress);
     static const char *const taken[] = {"manifest.json", "SHA256SUMS", "files.json"};
     const char *name = f->stdout_file;
@@ -224,7 +224,7 @@ static bool check_output(const char *path, const JobFile *f, Err *err)
     bool ok = *name && *name != '.' && !strchr(name, '/') && strlen(name) < 200;
     for (size_t i = 0; i < COUNT(taken); i++)
         ok = ok && !str_eq(name, taken[i]);
-    return ok || conf_error(err, path, "stdout", "\"%s\" is no name for a file of the result", name);
+    return ok || conf_error(err, path, "stdout", "\"%s\" is not a name for a file of the result", name);
 }
 
 static bool check_encryption(const char *path, const JobFile *f, Err *err)

@@ -230,7 +230,7 @@ int main(int argc, char **argv)
         puts("siding-index " SIDING_VERSION);
     } else if (ok) {
         if (words.n)
-            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is no option", words.v[0]);
+            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is not an option", words.v[0]);
         ok = ok && from_environment(&o, &err) && run(&o, &err);
     }
     if (!ok)

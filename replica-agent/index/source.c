@@ -24,7 +24,7 @@ static bool find_key(Db *db, const IndexField *f, StrList *keys, Err *err)
                 "field \"%s\": its query gives %zu columns where a key and a text are wanted", f->name,
                 db_columns(rows));
     else if (!(ok = db_column_is_number(rows, 0)))
-        err_set(err, ERR_CONFIG, 0, "field \"%s\": its key \"%s\" is no integer", f->name,
+        err_set(err, ERR_CONFIG, 0, "field \"%s\": its key \"%s\" is not an integer", f->name,
                 db_column_name(rows, 0));
     if (ok) {
         AUTO(str_done) Str name = STR_INIT;

@@ -28,7 +28,7 @@ static bool compare_columns(DbRows *rows, const IndexDefinition *d, bool *ret_ex
         for (size_t k = 0; k < wanted.n; k++)
             str_addf(&names, "%s%s", k ? ", " : "", wanted.v[k]);
         ok = err_set(err, ERR_REFUSED, 0,
-                     "%s exists and is no index of this job in layout \"%s\" (columns %s, the first in "
+                     "%s exists and is not an index of this job in layout \"%s\" (columns %s, the first in "
                      "utf8mb4_bin): rename it or choose another target",
                      d->target, d->layout, str_z(&names));
     }
@@ -63,7 +63,7 @@ static bool read_create(Db *db, const char *schema, const char *table, char **re
         return false;
     bool ok = db_next(rows, &more, err);
     if (ok && (!more || db_columns(rows) < 2 || !str_starts(db_field(rows, 1, NULL), "CREATE TABLE ")))
-        ok = err_set(err, ERR_REFUSED, 0, "%s.%s is no base table", schema, table);
+        ok = err_set(err, ERR_REFUSED, 0, "%s.%s is not a base table", schema, table);
     if (ok)
         *ret = xstrdup(db_field(rows, 1, NULL));
     db_rows_free(rows);

@@ -33,7 +33,7 @@ static bool read_file(const json_t *j, BundleFile *f, Err *err)
         !json_req_str(j, "sha256", &sum, err))
         return false;
     if (!is_safe_name(name))
-        return err_set(err, ERR_CORRUPT, 0, "\"%s\" is no file name", name);
+        return err_set(err, ERR_CORRUPT, 0, "\"%s\" is not a file name", name);
     if (!is_sha256(sum))
         return err_set(err, ERR_CORRUPT, 0, "%s: its sha256 is none", name);
     f->name = xstrdup(name);

@@ -82,8 +82,8 @@ static bool from_environment(Options *o, Err *err)
         return err_set(err, ERR_USAGE, 0, "option --run is missing: a name for this load");
     if (strlen(o->run) > 40 ||
         o->run[strspn(o->run, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
-        return err_set(err, ERR_USAGE, 0, "option --run: \"%s\" is no run: 1 to 40 letters, digits, . _ -",
-                       o->run);
+        return err_set(err, ERR_USAGE, 0,
+                       "option --run: \"%s\" is not a run ID: 1 to 40 letters, digits, . _ -", o->run);
     if (!o->target.defaults_file)
         o->target.defaults_file = xstrdup(getenv("SIDING_DEFAULTS_FILE"));
     if (o->databases.n)
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
         puts("siding-load " SIDING_VERSION);
     } else if (ok) {
         if (words.n || (o.args.n && !o.program))
-            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is no option", words.n ? words.v[0] : o.args.v[0]);
+            ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is not an option", words.n ? words.v[0] : o.args.v[0]);
         ok = ok && from_environment(&o, &err) && run(&o, &err);
     }
     if (!ok)

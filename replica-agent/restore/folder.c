@@ -191,7 +191,8 @@ static bool read_metadata(Folder *f, Err *err)
     char sum[65];
     if (!fs_exists(metadata))
         return err_set(err, ERR_REFUSED, 0,
-                       "%s is no whole dump: it has no file metadata, which is written last", f->path);
+                       "%s is not a complete dump: the file \"metadata\", which is written last, is missing",
+                       f->path);
     if (!f->about && fs_exists(sealed))
         return err_set(err, ERR_CORRUPT, 0,
                        "%s is a dump of siding-dump without its list of files: files.json is missing",

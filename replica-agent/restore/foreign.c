@@ -73,11 +73,10 @@ static bool find_dot(const Resolve *r, const char *name, const char *stem, const
         *ret = (size_t)(dot - stem);
         found++;
     }
-    return found == 1 ||
-           err_set(err, ERR_REFUSED, 0,
-                   "%s: it cannot be told which database its table \"%s\" belongs to: dump that "
-                   "database again, by mydumper 0.12 or later, or by siding-dump",
-                   name, real);
+    return found == 1 || err_set(err, ERR_REFUSED, 0,
+                                 "%s: it is not clear which database its table \"%s\" belongs to: dump that "
+                                 "database again, by mydumper 0.12 or later, or by siding-dump",
+                                 name, real);
 }
 
 /* ---- what files hold ------------------------------------------------------------------------------ */
@@ -234,7 +233,7 @@ static bool check_databases(const Resolve *r, Err *err)
                 return err_set(
                     err, ERR_REFUSED, 0,
                     "databases \"%s\" and \"%s\" in one dump of mydumper before 0.12: their tables may "
-                    "have had the same files, and what is lost cannot be told: dump each alone, or "
+                    "have had the same files, and what is lost is not known: dump each alone, or "
                     "by a later version",
                     r->prefixes.v[i], r->prefixes.v[k]);
         }

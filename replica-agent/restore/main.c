@@ -34,7 +34,7 @@ static void tell_notes(const Folder *f, const RestoreOutcome *out)
     for (size_t i = 0; i < f->unknown.n; i++)
         if (!str_eq(f->unknown.v[i], "metadata"))
             fprintf(stderr,
-                    "siding-restore: note: %s was not loaded: it is no file that siding-restore knows\n",
+                    "siding-restore: note: %s was not loaded: siding-restore does not know what it is\n",
                     f->unknown.v[i]);
 }
 

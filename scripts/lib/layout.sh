@@ -44,7 +44,7 @@ write_options() {
 }
 
 read_options() {
-	[[ -f $DIR/sandbox.conf ]] || die "$DIR is no sandbox (it has no sandbox.conf)"
+	[[ -f $DIR/sandbox.conf ]] || die "$DIR is not a sandbox: it has no sandbox.conf"
 	local key value
 	while IFS='=' read -r key value; do
 		case $key in

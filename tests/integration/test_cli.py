@@ -291,7 +291,7 @@ class Requests(ClusterTest):
     def test_requests_that_no_client_of_ours_sends(self):
         json_type = {"Content-Type": "application/json"}
         rows = [
-            (("/v1/nodes",), {"Host": "evil.example"}, 422, "Host \"evil.example\" is no loopback name"),
+            (("/v1/nodes",), {"Host": "evil.example"}, 422, "Host header \"evil.example\" does not name a loopback address"),
             (("/v1/tasks", b'{"job": "dump"}'), {"Content-Type": "text/plain"}, 415, "application/json"),
             (("/v1/tasks", b'{"job": "dump", "prioritty": 3}'), json_type, 400, "did you mean \"priority\"?"),
             (("/v1/tasks", b'{"job": 7}'), json_type, 400, "field \"job\""),

@@ -99,7 +99,7 @@ class Index:
         c, folder = self.cluster, self.folder()
         cases = (("SELECT id, nam FROM lib.record", 'field "a": Unknown column'),
                  ("SELECT id FROM lib.record", "gives 1 columns"),
-                 ("SELECT title, id FROM lib.record", 'its key "title" is no integer'),
+                 ("SELECT title, id FROM lib.record", 'its key "title" is not an integer'),
                  ("SELECT id / 2, title FROM lib.record", "is no 64-bit integer"))
         for query, words in cases:
             conf = library.definition(c, "bad.conf", text='name = "x"; kind = "index"; index = { target = "lib.t"; '

@@ -338,7 +338,7 @@ class Load(ClusterTest):
         damage(edit("SHA256SUMS", ".*\n", ""), "SHA256SUMS does not name lib.plain.00000.tsv.gz")
         damage(edit("manifest.json", '"rows": 1000', '"rows": 999'), "holds 1000 rows")
         damage(edit("manifest.json", r'\{"name"', '{"nmae"'), 'field "name"')
-        damage(edit("manifest.json", "lib.plain.00000", "../lib.plain.00000"), "is no file name")
+        damage(edit("manifest.json", "lib.plain.00000", "../lib.plain.00000"), "is not a file name")
         damage(edit("manifest.json", "^.", ""), "manifest.json")
 
     def test_what_is_missing_on_the_primary_is_told(self):

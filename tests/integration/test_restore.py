@@ -197,7 +197,7 @@ class Restores:
             rewrite(out, "big.words.00000.*", lambda text: text[:-20])
             refused(restore(out, "--overwrite", status=1), name, "middle of a statement")
             os.unlink(f"{out}/metadata")
-            refused(restore(out, status=1), "no whole dump", "metadata")
+            refused(restore(out, status=1), "not a complete dump", "metadata")
             sql("DROP DATABASE siding_restore; DROP DATABASE kept")
 
 

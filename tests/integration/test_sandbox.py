@@ -222,7 +222,7 @@ class Folders(unittest.TestCase):
                 status, _, err = call(SANDBOX, verb[0], folder, *verb[1:], *(["db0"] if verb == ["kill"] else []),
                                       env={"SANDBOX_SERVERS_ONLY": "1"})
                 self.assertEqual(status, 1, err)
-                self.assertIn("no sandbox", err)
+                self.assertIn("not a sandbox", err)
             self.assertEqual(os.listdir(folder), ["mine"])
 
 

@@ -461,14 +461,14 @@ static void listen_rules(void **state)
         {"*:14301", ERR_REFUSED, "needs tls"},
         {"[::]:14301", ERR_REFUSED, "needs tls"},
         {"tls:127.0.0.1:14301", ERR_REFUSED, "needs tls"},
-        {"127.0.0.1", ERR_CONFIG, "is no address"},
-        {"127.0.0.1:70000", ERR_CONFIG, "is no address"},
-        {"::1:80", ERR_CONFIG, "is no address"},
-        {"unix:relative", ERR_CONFIG, "is no address"},
+        {"127.0.0.1", ERR_CONFIG, "is not an address"},
+        {"127.0.0.1:70000", ERR_CONFIG, "is not an address"},
+        {"::1:80", ERR_CONFIG, "is not an address"},
+        {"unix:relative", ERR_CONFIG, "is not an address"},
         {"unix:/tmp/12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
          "0123456789012345",
          ERR_CONFIG, "at most 107"},
-        {"unix:/etc/hostname", ERR_CONFLICT, "is no socket"},
+        {"unix:/etc/hostname", ERR_CONFLICT, "is not a socket"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         Err err;

@@ -71,7 +71,7 @@ static void spans(void **state)
     assert_ok(when_parse_span("1d", &ms, &err), err);
     assert_int_equal(ms, 86400000);
     assert_false(when_parse_span("22:00", &ms, &err));
-    assert_string_equal(err.text, "\"22:00\" is no duration; write for instance 15s, 5m, 3h, 1d or 1h30m");
+    assert_string_equal(err.text, "\"22:00\" is not a duration; write for instance 15s, 5m, 3h, 1d or 1h30m");
 }
 
 int main(void)
