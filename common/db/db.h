@@ -78,7 +78,6 @@ size_t db_columns(const DbRows *r);
 const char *db_column_name(const DbRows *r, size_t i);
 int db_column_index(const DbRows *r,
                     const char *name);               /* -1 where absent; status columns are fetched by name */
-bool db_column_is_binary(const DbRows *r, size_t i); /* charset binary: BLOB, BINARY, BIT, GEOMETRY */
 bool db_column_is_number(const DbRows *r, size_t i); /* integer, decimal or floating: needs no quotes */
 bool db_column_is_bit(const DbRows *r, size_t i);
 const char *db_field(const DbRows *r, size_t i, size_t *ret_n); /* NULL for SQL NULL; ret_n may be NULL */

@@ -84,13 +84,6 @@ int db_column_index(const DbRows *r, const char *name)
     return -1;
 }
 
-bool db_column_is_binary(const DbRows *r, size_t i)
-{
-    enum { BINARY_CHARSET = 63 };
-    return r->columns[i].charsetnr == BINARY_CHARSET && !db_column_is_number(r, i) &&
-           r->columns[i].type >= MYSQL_TYPE_VARCHAR && r->columns[i].type != MYSQL_TYPE_NEWDECIMAL;
-}
-
 bool db_column_is_number(const DbRows *r, size_t i)
 {
     return IS_NUM(r->columns[i].type) && r->columns[i].type != MYSQL_TYPE_TIMESTAMP &&

@@ -158,11 +158,6 @@ int64_t json_int(const json_t *o, const char *key)
     return d >= 0x1p63 ? INT64_MAX : d < -0x1p63 ? INT64_MIN : (int64_t)d;
 }
 
-double json_num(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
 bool json_bool(const json_t *o, const char *key)
 {
     return json_is_true(json_object_get(o, key));

@@ -38,7 +38,6 @@ MUST_CHECK bool json_opt_strs(const json_t *o, const char *key, StrList *ret,
 /* Lenient readers for replies of our own programs: "" / 0 / false where absent. */
 const char *json_str(const json_t *o, const char *key);
 int64_t json_int(const json_t *o, const char *key);
-double json_num(const json_t *o, const char *key);
 bool json_bool(const json_t *o, const char *key);
 
 /* Setters; a NULL string sets null. Text that is not UTF-8 is stored with U+FFFD for the bad bytes. */

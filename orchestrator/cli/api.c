@@ -37,14 +37,6 @@ bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err)
     return api_call(cli, "GET", path, NULL, API_TIMEOUT_MS, ret, err);
 }
 
-bool api_get_at(const Cli *cli, const char *path, const char *name, json_t **ret, Err *err)
-{
-    AUTO(str_done) Str whole = STR_INIT;
-    str_adds(&whole, path);
-    httpc_encode(&whole, name);
-    return api_get(cli, str_z(&whole), ret, err);
-}
-
 bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err)
 {
     *ret = (WireList){NULL, 0};

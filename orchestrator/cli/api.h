@@ -13,8 +13,6 @@ MUST_CHECK bool api_call(const Cli *cli, const char *method, const char *path, c
 /* Adds to an error of an HTTP call to sidingd how to start it. Returns false. */
 bool api_explain(const Cli *cli, Err *err);
 MUST_CHECK bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err);
-/* GET of a path that ends in one name or id, which is encoded: api_get_at(cli, "/v1/tasks/", "12", …). */
-MUST_CHECK bool api_get_at(const Cli *cli, const char *path, const char *name, json_t **ret, Err *err);
 /* An array of wire objects. The list is zeroed before; on failure it stays empty. */
 MUST_CHECK bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err);
 void api_list_free(const WireField *fields, size_t size, WireList *l);

@@ -215,11 +215,3 @@ void format_column_expr(Str *out, const Column *c)
     db_quote_id(out, c->name);
     str_adds(out, c->read_after ? c->read_after : "");
 }
-
-size_t format_stored_columns(const Table *t)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t->n_columns; i++)
-        n += !t->columns[i].generated;
-    return n;
-}

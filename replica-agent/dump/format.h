@@ -41,5 +41,3 @@ void format_insert_head(Str *out, const Table *t);
 void format_load_data(Str *out, const Table *t);
 /* What is read of a column: its name, for VALUE_REAL what makes its text exact. */
 void format_column_expr(Str *out, const Column *c);
-/* Columns that are read and inserted. */
-size_t format_stored_columns(const Table *t);

@@ -50,7 +50,7 @@ typedef struct Sealer {
     json_t *files, *upload;
     json_t *more;  /* what else the job's files.json says; NULL: nothing */
     StrList names; /* relative paths */
-    bool sealed_by_job, counts_rows;
+    bool sealed_by_job;
     Str sums;
 } Sealer;
 

@@ -11,13 +11,6 @@
 #include "filelist.h"
 #include "foreign.h"
 
-const char *folder_step_name(RestoreStep step)
-{
-    static const char *const names[N_STEPS] = {"databases", "sequences", "tables",  "rows",
-                                               "routines",  "views",     "triggers"};
-    return names[step];
-}
-
 /* ---- names ---------------------------------------------------------------------------------------- */
 
 static const struct {

@@ -54,4 +54,3 @@ MUST_CHECK bool folder_peek(const Folder *f, const char *name, Str *ret, Err *er
 
 /* False: no file of a dump. Pure. */
 bool folder_classify(const char *name, RestoreFile *ret);
-const char *folder_step_name(RestoreStep step);

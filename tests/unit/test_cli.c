@@ -238,7 +238,7 @@ static void wrong_usage(void **state)
         {"submit catalogue --on replica", "option --on goes with submit command only"},
         {"submit a b", "takes one job, not also \"b\""},
         {"submit a -t soonish", "option --runtime: \"soonish\" is not a time"},
-        {"submit a -s never", "option --sleeptime: \"never\" is no duration"},
+        {"submit a -s never", "option --sleeptime: \"never\" is not a duration"},
         {"submit a --fixed-time", "option --fixed-time goes with --sleeptime only"},
         {"submit a --priorty 5", "unknown option --priorty; did you mean --priority?"},
         {"submit a -P high", "option --priority: \"high\" is not a whole number"},
