@@ -12,7 +12,7 @@ typedef struct Source {
     StrList keys; /* quoted */
 } Source;
 
-/* Errors name the field: a query that fails, has not two columns, or whose key is no integer. */
+/* Errors name the field: a query that fails, has not two columns, or whose key is not an integer. */
 MUST_CHECK bool source_open(Db *db, const IndexDefinition *d, Source *ret, Err *err);
 void source_close(Source *s);
 
