@@ -13,8 +13,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/file/fs.h"
-#include "replica-agent/host/proc.h"
 
 enum { LOOK_AGAIN_MS = 300, LOOKS = 10 };
 

@@ -11,12 +11,12 @@
 #include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
 #include "program.h"
 #include "replica-agent/core/joblist.h"
-#include "replica-agent/host/proc.h"
 #include "replica-agent/host/tools.h"
 
 static const AgentRun *wire_of(const AgentRunner *r)

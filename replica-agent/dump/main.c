@@ -11,11 +11,11 @@
 #include "control.h"
 #include "data.h"
 #include "metadata.h"
-#include "moment.h"
 #include "options.h"
 #include "rights.h"
 #include "schema.h"
 #include "snapshot.h"
+#include "snapshot_catalogue.h"
 #include "users.h"
 
 typedef struct Dump {
@@ -112,7 +112,7 @@ static bool open_dump(Dump *d, Err *err)
     if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
         return false;
     if (!snapshot_connect(&plan, &d->snapshot, err) ||
-        !moment_open(&plan, &o->filter, &d->snapshot, &d->catalogue, err))
+        !snapshot_catalogue_open(&plan, &o->filter, &d->snapshot, &d->catalogue, err))
         return false;
     tell_moving_tables(d);
     return !d->output || open_journal(d, err);

@@ -6,7 +6,7 @@
 
 #include "common/db/flavor.h"
 #include "control.h"
-#include "enclose.h"
+#include "portable_create.h"
 
 static const char *const HEAD = "/*!40101 SET NAMES utf8mb4*/;\n/*!40014 SET FOREIGN_KEY_CHECKS=0*/;\n"
                                 "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO'*/;\n/*!40103 SET "
@@ -181,7 +181,7 @@ bool schema_add_body(Str *out, const char *sql, const char *sql_mode, bool execu
         str_adds(out, "EXECUTE IMMEDIATE @siding_sql;\n");
         return true;
     }
-    if (enclose_create(out, sql, !strstr(sql_mode, "NO_BACKSLASH_ESCAPES")))
+    if (portable_create(out, sql, !strstr(sql_mode, "NO_BACKSLASH_ESCAPES")))
         return true;
     str_addf(out, "DELIMITER ;;\n%s ;;\nDELIMITER ;\n", sql);
     return false;

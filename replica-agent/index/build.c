@@ -14,10 +14,10 @@
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
 #include "replica-agent/index/output.h"
-#include "replica-agent/index/place.h"
+#include "replica-agent/index/range_batches.h"
 #include "replica-agent/index/source.h"
-#include "replica-agent/index/stretch.h"
 #include "replica-agent/index/tokenize.h"
+#include "replica-agent/index/word_position.h"
 
 enum {
     MAX_THREADS = 64,
@@ -34,10 +34,9 @@ typedef struct Build {
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    Stretches stretches;
-    int64_t
-        *row_bounds;  /* the last records of stretches, but for the last one's; NULL: rows may cross them */
-    SplitWork *split; /* the list that stretches are taken from; NULL: from `next` to `end` */
+    RangeBatches batches;
+    int64_t *row_bounds; /* the last records of batches, but for the last one's; NULL: rows may cross them */
+    SplitWork *split;    /* the list that batches are taken from; NULL: from `next` to `end` */
     size_t next, end;
     int64_t ranges_done, ranges; /* expected of this shard */
     int working, asleep;
@@ -55,7 +54,7 @@ typedef struct Worker {
     Tokenizer *tokenizer;
     Terms *terms;
     int64_t text_bytes;
-    Place place;
+    WordPosition position;
 } Worker;
 
 /* ---- shared state -------------------------------------------------------------------------------- */
@@ -96,7 +95,7 @@ static void sleep_together(Build *b)
     b->asleep--;
 }
 
-/* A stretch. *ret_wait: others are at work on what is left. */
+/* A batch. *ret_wait: others are at work on what is left. */
 static bool take_shared(Build *b, size_t *ret, bool *ret_some, bool *ret_wait, Err *err)
 {
     AUTOJSON json_t *piece = NULL;
@@ -105,8 +104,8 @@ static bool take_shared(Build *b, size_t *ret, bool *ret_some, bool *ret_wait, E
     *ret_wait = json_bool(piece, "wait");
     *ret_some = !*ret_wait && !json_bool(piece, "end");
     *ret = (size_t)json_int(piece, "number");
-    return *ret < b->stretches.n ||
-           err_set(err, ERR_PROTOCOL, 0, "the list gives out piece %zu of %zu", *ret, b->stretches.n);
+    return *ret < b->batches.n ||
+           err_set(err, ERR_PROTOCOL, 0, "the list gives out piece %zu of %zu", *ret, b->batches.n);
 }
 
 /* At a safe point. False: no work is wanted any more. */
@@ -130,7 +129,7 @@ static bool take_own(Build *b, size_t *ret)
     return some;
 }
 
-static bool take_stretch(Build *b, size_t *ret, bool *ret_some, Err *err)
+static bool take_batch(Build *b, size_t *ret, bool *ret_some, Err *err)
 {
     bool wait = false;
     do {
@@ -163,7 +162,7 @@ static void range_done(Build *b, Worker *w)
 static void add_term(void *arg, const char *term, size_t n, uint32_t word)
 {
     Worker *w = arg;
-    terms_add(w->terms, term, n, w->place.record, w->place.field, place_position(&w->place, word));
+    terms_add(w->terms, term, n, w->position.record, w->position.field, word_position_of(&w->position, word));
 }
 
 static bool spill(Worker *w, Err *err)
@@ -190,8 +189,8 @@ static bool add_text(void *arg, int64_t record, unsigned field, const char *text
     if (jobctl_stop_asked() || w->build->failed)
         return err_set(err, ERR_CANCELLED, 0, "asked to stop");
     w->text_bytes += (int64_t)n;
-    place_begin(&w->place, record, field);
-    place_end(&w->place, tokenizer_run(w->tokenizer, text, n, add_term, w));
+    word_position_begin(&w->position, record, field);
+    word_position_end(&w->position, tokenizer_run(w->tokenizer, text, n, add_term, w));
     return !terms_are_full(w->terms) || spill(w, err);
 }
 
@@ -207,30 +206,30 @@ static bool worker_open(Worker *w, Err *err)
 }
 
 /* Asked to stop, it ends without an error before a range; read_all tells. */
-static bool read_stretch(Worker *w, size_t stretch, Err *err)
+static bool read_batch(Worker *w, size_t batch, Err *err)
 {
     Build *b = w->build;
-    size_t range = stretch ? b->stretches.ends[stretch - 1] : 0;
-    for (; range < b->stretches.ends[stretch]; range++) {
+    size_t range = batch ? b->batches.ends[batch - 1] : 0;
+    for (; range < b->batches.ends[batch]; range++) {
         if (!stand_by(b, false))
             return true;
         if (!source_read_range(w->db, &b->source, &b->bounds, range, add_text, w, err))
             return false;
         range_done(b, w);
     }
-    return !b->split || splitwork_done(b->split, STREAM, (int64_t)stretch, err);
+    return !b->split || splitwork_done(b->split, STREAM, (int64_t)batch, err);
 }
 
 static bool work(Worker *w, Err *err)
 {
     for (;;) {
-        size_t stretch;
+        size_t batch;
         bool some;
-        if (!take_stretch(w->build, &stretch, &some, err))
+        if (!take_batch(w->build, &batch, &some, err))
             return false;
         if (!some)
             return spill(w, err);
-        if (!read_stretch(w, stretch, err))
+        if (!read_batch(w, batch, err))
             return false;
     }
 }
@@ -295,7 +294,7 @@ static bool write_all(Build *b, BuildResult *ret, Err *err)
                        .memory_bytes = o->memory_bytes,
                        .records = b->bounds.rows / o->shards,
                        .row_bounds = b->row_bounds,
-                       .n_row_bounds = b->row_bounds ? b->stretches.n - 1 : 0};
+                       .n_row_bounds = b->row_bounds ? b->batches.n - 1 : 0};
     return output_write(&plan, &b->runs, &ret->files, &ret->sum, err);
 }
 
@@ -308,16 +307,16 @@ static bool join_others(Build *b, Err *err)
     json_set_int(identity, "records", b->bounds.rows);
     json_set_int(identity, "range", b->o->range_rows);
     json_set_str(stream, "name", STREAM);
-    json_set_int(stream, "count", (int64_t)b->stretches.n);
+    json_set_int(stream, "count", (int64_t)b->batches.n);
     json_array_append_new(streams, stream);
     return splitwork_join(b->split, identity, streams, err);
 }
 
 static void bound_rows(Build *b)
 {
-    b->row_bounds = xcalloc(b->stretches.n, sizeof *b->row_bounds);
-    for (size_t i = 0; i + 1 < b->stretches.n; i++)
-        b->row_bounds[i] = b->bounds.v[b->stretches.ends[i] - 1];
+    b->row_bounds = xcalloc(b->batches.n, sizeof *b->row_bounds);
+    for (size_t i = 0; i + 1 < b->batches.n; i++)
+        b->row_bounds[i] = b->bounds.v[b->batches.ends[i] - 1];
 }
 
 static bool divide(Build *b, Err *err)
@@ -327,8 +326,8 @@ static bool divide(Build *b, Err *err)
     b->ranges = (ranges + o->shards - 1) / o->shards;
     b->split = splitwork_open();
     bool long_rows = b->split && definition_is_hitlist(o->definition);
-    b->stretches = long_rows ? stretches_of((size_t)ranges, (size_t)(o->threads * o->shards))
-                             : stretches_single((size_t)ranges);
+    b->batches = long_rows ? range_batches_of((size_t)ranges, (size_t)(o->threads * o->shards))
+                           : range_batches_single((size_t)ranges);
     b->next = (size_t)(ranges * o->shard / o->shards);
     b->end = (size_t)(ranges * (o->shard + 1) / o->shards);
     if (long_rows)
@@ -367,7 +366,7 @@ bool build_index(const BuildOptions *o, BuildResult *ret, Err *err)
     source_close(&b.source);
     source_bounds_done(&b.bounds);
     runs_done(&b.runs);
-    stretches_done(&b.stretches);
+    range_batches_done(&b.batches);
     free(b.row_bounds);
     free(b.runs_folder);
     return ok;

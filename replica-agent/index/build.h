@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Builds the index: reads ranges of records in parallel, sorts outside memory, writes the rows. In a run on
- * several replicas ranges are taken from the run's list, one by one, or in stretches for the layout
+ * several replicas ranges are taken from the run's list, one by one, or in batches for the layout
  * "hitlist", whose rows must not interleave and are better long; where there is no list each shard has an
  * equal part. Leaves no file behind when it fails.
  */

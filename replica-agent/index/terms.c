@@ -13,10 +13,10 @@ typedef struct Term {
     uint32_t first; /* after sorting: into sorted */
 } Term;
 
-typedef struct Place {
+typedef struct SortedTerm {
     uint64_t prefix;
     uint32_t term;
-} Place;
+} SortedTerm;
 
 struct Terms {
     PostingKind kind;
@@ -28,7 +28,7 @@ struct Terms {
     uint32_t slot_count;
     Posting *postings, *sorted;
     uint32_t posting_count, posting_cap;
-    Place *order; /* terms in sorted order */
+    SortedTerm *order; /* terms in sorted order */
 };
 
 uint32_t posting_add_numbers(uint32_t a, uint32_t b)
@@ -171,7 +171,7 @@ static uint64_t prefix_of(const char *p, size_t n)
 static int compare_terms(const void *a, const void *b, void *arg)
 {
     const Terms *t = arg;
-    const Place *p = a, *q = b;
+    const SortedTerm *p = a, *q = b;
     if (p->prefix != q->prefix)
         return p->prefix < q->prefix ? -1 : 1;
     const Term *x = &t->terms[p->term], *y = &t->terms[q->term];
@@ -182,7 +182,7 @@ static void sort_terms(Terms *t)
 {
     t->order = xrealloc(t->order, t->term_count * sizeof *t->order);
     for (uint32_t i = 0; i < t->term_count; i++)
-        t->order[i] = (Place){prefix_of(t->text.p + t->terms[i].offset, t->terms[i].length), i};
+        t->order[i] = (SortedTerm){prefix_of(t->text.p + t->terms[i].offset, t->terms[i].length), i};
     qsort_r(t->order, t->term_count, sizeof *t->order, compare_terms, t);
 }
 

@@ -11,7 +11,7 @@
 #include <unicode/utext.h>
 
 #include "common/file/crc.h"
-#include "replica-agent/index/fold.h"
+#include "replica-agent/index/normalize.h"
 
 /* A longer word is cut before it is folded: 64 characters remain in any script, marks and what is left out of
  * a term beside them. One that unfolds to more than there is room for is cut at LIGATURES characters. */
@@ -23,7 +23,7 @@ enum { RULES_VERSION = 2 };
 struct Tokenizer {
     UBreakIterator *words;
     UText utext;
-    Folder folder;
+    Normalizer normalizer;
     struct sb_stemmer *stemmer; /* NULL: none */
     bool romanian;              /* its stemmer knows the older of two spellings, see stem_of */
     size_t min_length;
@@ -92,7 +92,7 @@ static void ascii_word(Tokenizer *t, const char *p, size_t n)
 
 /* Stemmers know accents: they see the word before these are folded. Snowball's Romanian one of 2.2 knows s
  * and t with a cedilla only, where today a comma is written; later ones take both. */
-static bool stem_of(Tokenizer *t, Folded *io)
+static bool stem_of(Tokenizer *t, Normalized *io)
 {
     for (size_t i = 0; t->romanian && i + 1 < io->n; i++)
         if (io->text[i] == '\xC8' && (io->text[i + 1] == '\x99' || io->text[i + 1] == '\x9B'))
@@ -100,28 +100,28 @@ static bool stem_of(Tokenizer *t, Folded *io)
     const sb_symbol *stem = sb_stemmer_stem(t->stemmer, (const sb_symbol *)io->text, (int)io->n);
     if (!stem)
         return false;
-    folded_set(io, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
+    normalized_set(io, (const char *)stem, (size_t)sb_stemmer_length(t->stemmer));
     return true;
 }
 
-static bool fold_cut(const Folder *f, const char *p, size_t n, Folded *ret)
+static bool normalize_cut(const Normalizer *f, const char *p, size_t n, Normalized *ret)
 {
     if (n <= WORD_MAX_BYTES)
-        return fold_case(f, p, n, ret);
-    return fold_case(f, p, cut_at_chars(p, n, MARKED_MAX_CHARS), ret) ||
-           fold_case(f, p, cut_at_chars(p, n, LIGATURES), ret);
+        return normalize_case(f, p, n, ret);
+    return normalize_case(f, p, cut_at_chars(p, n, MARKED_MAX_CHARS), ret) ||
+           normalize_case(f, p, cut_at_chars(p, n, LIGATURES), ret);
 }
 
 static void unicode_word(Tokenizer *t, const char *p, size_t n)
 {
     t->word++;
-    Folded folded;
-    if (!fold_cut(&t->folder, p, n, &folded) || !fold_accents(&t->folder, &folded))
+    Normalized folded;
+    if (!normalize_cut(&t->normalizer, p, n, &folded) || !normalize_accents(&t->normalizer, &folded))
         return;
     if (count_chars(folded.text, folded.n) < t->min_length || is_stop_word(t, folded.text))
         return;
-    if (t->stemmer &&
-        (!fold_cut(&t->folder, p, n, &folded) || !stem_of(t, &folded) || !fold_accents(&t->folder, &folded)))
+    if (t->stemmer && (!normalize_cut(&t->normalizer, p, n, &folded) || !stem_of(t, &folded) ||
+                       !normalize_accents(&t->normalizer, &folded)))
         return;
     emit(t, folded.text, folded.n);
 }
@@ -136,7 +136,7 @@ static bool is_ascii(const char *p, size_t n)
 
 static void any_word(Tokenizer *t, const char *p, size_t n)
 {
-    if (is_ascii(p, n) && !(t->folder.turkic && memchr(p, 'I', n)))
+    if (is_ascii(p, n) && !(t->normalizer.turkic && memchr(p, 'I', n)))
         ascii_word(t, p, n);
     else
         unicode_word(t, p, n);
@@ -279,7 +279,7 @@ static void add_stop_word(void *arg, const char *term, size_t n, uint32_t number
 }
 
 /* Stop words go through the tokenizer itself, without stems: they are compared before stemming. */
-static void fold_stop_words(Tokenizer *t, const StrList *words)
+static void normalize_stop_words(Tokenizer *t, const StrList *words)
 {
     StrList folded = STRLIST_INIT;
     struct sb_stemmer *stemmer = t->stemmer;
@@ -323,16 +323,16 @@ bool tokenizer_new(const char *language, int64_t min_length, const StrList *stop
     UText empty = UTEXT_INITIALIZER;
     t->utext = empty;
     t->stemmer = stemmer;
-    t->folder.turkic = is_language(language, "turkish", "tr", "tur");
+    t->normalizer.turkic = is_language(language, "turkish", "tr", "tur");
     t->romanian = is_language(language, "romanian", "ro", "ron") || str_eq(language, "rum");
     t->words = ubrk_open(UBRK_WORD, "", NULL, 0, &status);
-    fold_open(&t->folder, &status);
+    normalize_open(&t->normalizer, &status);
     if (U_FAILURE(status)) {
         tokenizer_free(t);
         return err_set(err, ERR_IO, 0, "cannot open ICU's word rules: %s", u_errorName(status));
     }
     t->min_length = 1;
-    fold_stop_words(t, stop_words);
+    normalize_stop_words(t, stop_words);
     t->min_length = min_length > 0 ? (size_t)min_length : 1;
     *ret = t;
     return true;

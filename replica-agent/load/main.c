@@ -11,8 +11,8 @@
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/tokenize.h"
-#include "replica-agent/load/handover.h"
 #include "replica-agent/load/load.h"
+#include "replica-agent/load/program_load.h"
 
 typedef struct Options {
     DbTarget target;
@@ -180,7 +180,7 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
 {
     if (str_eq(mode, "program")) {
         ret->rows = b->rows;
-        return handover(&o->target, b, o->run, o->program, &o->args, err);
+        return program_load(&o->target, b, o->run, o->program, &o->args, err);
     }
     LoadOptions lo = {
         .target = o->target,

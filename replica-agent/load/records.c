@@ -32,15 +32,15 @@ void records_close(Records *r)
 static void add_term(void *arg, const char *term, size_t n, uint32_t word)
 {
     Records *r = arg;
-    terms_add(r->terms, term, n, r->place.record, r->place.field, place_position(&r->place, word));
+    terms_add(r->terms, term, n, r->position.record, r->position.field, word_position_of(&r->position, word));
 }
 
 static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
 {
     (void)err;
     Records *r = arg;
-    place_begin(&r->place, record, field);
-    place_end(&r->place, tokenizer_run(r->tokenizer, text, n, add_term, r));
+    word_position_begin(&r->position, record, field);
+    word_position_end(&r->position, tokenizer_run(r->tokenizer, text, n, add_term, r));
     return true;
 }
 
@@ -49,7 +49,7 @@ bool records_read(Records *r, const int64_t *keys, size_t n, Err *err)
     terms_clear(r->terms);
     for (size_t i = 0; i < n; i += KEYS_OF_A_STATEMENT) {
         size_t some = n - i < KEYS_OF_A_STATEMENT ? n - i : KEYS_OF_A_STATEMENT;
-        r->place = (Place){0};
+        r->position = (WordPosition){0};
         if (!source_read_keys(r->db, &r->source, keys + i, some, add_text, r, err))
             return false;
     }

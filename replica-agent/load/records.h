@@ -5,16 +5,16 @@
 
 #include "common/db/db.h"
 #include "replica-agent/index/entries.h"
-#include "replica-agent/index/place.h"
 #include "replica-agent/index/source.h"
 #include "replica-agent/index/tokenize.h"
+#include "replica-agent/index/word_position.h"
 
 typedef struct Records {
     Db *db;
     Source source;
     Tokenizer *tokenizer;
     Terms *terms;
-    Place place;
+    WordPosition position;
 } Records;
 
 MUST_CHECK bool records_open(Db *db, const IndexDefinition *d, Records *ret, Err *err);

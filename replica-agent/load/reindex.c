@@ -16,8 +16,8 @@
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
 #include "replica-agent/load/delta.h"
+#include "replica-agent/load/hitlist_update.h"
 #include "replica-agent/load/records.h"
-#include "replica-agent/load/rehit.h"
 
 enum {
     SHADOW_KEYS = 200,
@@ -275,6 +275,6 @@ bool delta_apply(Db *db, const IndexDefinition *d, const char *schema, const cha
 {
     if (keys->n == 0)
         return true;
-    return definition_is_hitlist(d) ? rehit_apply(db, d, schema, table, keys, err)
+    return definition_is_hitlist(d) ? hitlist_update(db, d, schema, table, keys, err)
                                     : reindex(db, d, schema, table, place, keys, err);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/file/gz.h"
-#include "replica-agent/load/lanes.h"
+#include "replica-agent/load/shard_merge.h"
 
 enum { BLOCK = 256 * 1024, MAX_COLUMNS = 4096 };
 
@@ -81,7 +81,7 @@ struct TsvStream {
     const StrList *paths;
     size_t next_path;
     GzReader *reader;
-    Lanes *lanes; /* of several shards; NULL: files follow each other */
+    ShardMerge *merge; /* of several shards; NULL: files follow each other */
     char *buffer;
     size_t pos, end;
     int64_t rows_left, bytes_left; /* of the portion */
@@ -91,7 +91,7 @@ struct TsvStream {
 static bool fill_merged(TsvStream *s, bool *ret_more, Err *err)
 {
     s->pos = s->end = 0;
-    if (!lanes_read(s->lanes, s->buffer, BLOCK, &s->end, err))
+    if (!shard_merge_read(s->merge, s->buffer, BLOCK, &s->end, err))
         return false;
     *ret_more = s->end > 0;
     return true;
@@ -100,7 +100,7 @@ static bool fill_merged(TsvStream *s, bool *ret_more, Err *err)
 /* At the end of the last file *ret_more is false. */
 static bool fill(TsvStream *s, bool *ret_more, Err *err)
 {
-    if (s->lanes && s->pos == s->end)
+    if (s->merge && s->pos == s->end)
         return fill_merged(s, ret_more, err);
     while (s->pos == s->end) {
         if (!s->reader) {
@@ -183,8 +183,8 @@ bool tsv_open(const StrList *paths, size_t numbers, int64_t skip, TsvStream **re
     TsvStream *s = NEW(TsvStream);
     s->paths = paths;
     s->buffer = xcalloc(1, BLOCK);
-    bool merged = numbers && lanes_count(paths) > 1;
-    if ((merged && !lanes_open(paths, numbers, &s->lanes, err)) || !skip_rows(s, skip, err)) {
+    bool merged = numbers && shard_merge_count(paths) > 1;
+    if ((merged && !shard_merge_open(paths, numbers, &s->merge, err)) || !skip_rows(s, skip, err)) {
         tsv_close(s);
         return false;
     }
@@ -197,7 +197,7 @@ void tsv_close(TsvStream *s)
     if (!s)
         return;
     gz_close(s->reader);
-    lanes_close(s->lanes);
+    shard_merge_close(s->merge);
     free(s->buffer);
     free(s);
 }

@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "replica-agent/host/proc.h"
+#include "common/base/proc.h"
 
 void cancel_ask(Cancel *c)
 {

@@ -17,7 +17,7 @@
 #include "replica-agent/core/ddl.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/core/own_gtids.h"
-#include "replica-agent/dump/enclose.h"
+#include "replica-agent/dump/portable_create.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/restore/content.h"
 #include "replica-agent/restore/folder.h"
@@ -283,7 +283,7 @@ static void sql(const char *text, size_t n)
     free(content_unquoted(text, &end));
     content_done(&made);
     for (int escapes = 0; escapes < 2; escapes++)
-        if (!enclose_create(&enclosed, text, escapes))
+        if (!portable_create(&enclosed, text, escapes))
             MUST(!enclosed.len);
         else
             str_clear(&enclosed);

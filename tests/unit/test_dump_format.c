@@ -4,10 +4,10 @@
 #include "test.h"
 
 #include "common/file/crc.h"
-#include "replica-agent/dump/enclose.h"
 #include "replica-agent/dump/format.h"
 #include "replica-agent/dump/metadata.h"
 #include "replica-agent/dump/names.h"
+#include "replica-agent/dump/portable_create.h"
 #include "replica-agent/dump/reread.h"
 #include "replica-agent/dump/schema.h"
 
@@ -264,7 +264,7 @@ static void texts_are_enclosed(void **state)
         AUTOFREE char *want = cases[i].want ? xasprintf("CREATE /*!999999 %c*/ %s/*!999999 %c*/;\n",
                                                         cases[i].quote, cases[i].want, cases[i].quote)
                                             : xstrdup("");
-        assert_int_equal(enclose_create(&out, sql, true), cases[i].want != NULL);
+        assert_int_equal(portable_create(&out, sql, true), cases[i].want != NULL);
         assert_string_equal(str_z(&out), want);
     }
 }

@@ -7,5 +7,5 @@
 
 #include "replica-agent/load/delta.h"
 
-MUST_CHECK bool rehit_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table,
-                            const DeltaKeys *keys, Err *err);
+MUST_CHECK bool hitlist_update(Db *db, const IndexDefinition *d, const char *schema, const char *table,
+                               const DeltaKeys *keys, Err *err);

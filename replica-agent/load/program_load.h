@@ -8,5 +8,5 @@
 #include "common/db/db.h"
 #include "replica-agent/load/bundle.h"
 
-MUST_CHECK bool handover(const DbTarget *target, const Bundle *b, const char *run, const char *program,
-                         const StrList *args, Err *err);
+MUST_CHECK bool program_load(const DbTarget *target, const Bundle *b, const char *run, const char *program,
+                             const StrList *args, Err *err);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "moment.h"
+#include "snapshot_catalogue.h"
 
 #include "common/base/clock.h"
 #include "control.h"
 #include "plan.h"
 
-typedef struct Moment {
+typedef struct SnapshotCatalogue {
     const SnapshotPlan *plan;
     const Filter *filter;
     Snapshot *snapshot;
     Catalogue *catalogue;
-} Moment;
+} SnapshotCatalogue;
 
 /* A transaction that has touched a table keeps others from altering, dropping or renaming it. */
-static bool hold_definitions(Moment *m, Err *err)
+static bool hold_definitions(SnapshotCatalogue *m, Err *err)
 {
     if (!db_exec(m->snapshot->control, err, "START TRANSACTION READ ONLY", ""))
         return false;
@@ -33,7 +33,7 @@ static bool hold_definitions(Moment *m, Err *err)
     return true;
 }
 
-static bool same_catalogue(Moment *m, bool *ret, Err *err)
+static bool same_catalogue(SnapshotCatalogue *m, bool *ret, Err *err)
 {
     Catalogue now = {0};
     char before[65], after[65];
@@ -46,7 +46,7 @@ static bool same_catalogue(Moment *m, bool *ret, Err *err)
     return true;
 }
 
-static bool try_moment(Moment *m, bool *ret_same, Err *err)
+static bool try_moment(SnapshotCatalogue *m, bool *ret_same, Err *err)
 {
     catalogue_done(m->catalogue);
     return catalogue_read(m->snapshot->control, m->filter, m->catalogue, err) && hold_definitions(m, err) &&
@@ -62,7 +62,7 @@ static bool has_changed(const Err *err)
 
 /* Tables are held first, so that each is the same one in all snapshots; and listed again afterwards, so that
  * none was made or dropped between the list and the snapshots. */
-static bool open_live(Moment *m, Err *err)
+static bool open_live(SnapshotCatalogue *m, Err *err)
 {
     enum { TRIES = 20 };
     int64_t until = clock_mono_ms() + m->plan->lock_wait_s * 1000;
@@ -83,9 +83,10 @@ static bool open_live(Moment *m, Err *err)
         TRIES);
 }
 
-bool moment_open(const SnapshotPlan *plan, const Filter *filter, Snapshot *s, Catalogue *ret, Err *err)
+bool snapshot_catalogue_open(const SnapshotPlan *plan, const Filter *filter, Snapshot *s, Catalogue *ret,
+                             Err *err)
 {
-    Moment m = {plan, filter, s, ret};
+    SnapshotCatalogue m = {plan, filter, s, ret};
     if (!plan->frozen_gtid)
         return open_live(&m, err);
     return snapshot_begin(plan, s, err) && catalogue_read(s->control, filter, ret, err);

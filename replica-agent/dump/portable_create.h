@@ -11,4 +11,4 @@
 
 /* False, and nothing added: a line of a quoted text ends in a semicolon, or the client's idea of quotes and
  * the server's cannot be brought together. Such a text needs DELIMITER. */
-bool enclose_create(Str *out, const char *sql, bool backslash_escapes);
+bool portable_create(Str *out, const char *sql, bool backslash_escapes);

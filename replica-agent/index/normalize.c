@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "replica-agent/index/fold.h"
+#include "replica-agent/index/normalize.h"
 
 #include <string.h>
 #include <unicode/uscript.h>
 #include <unicode/ustring.h>
 #include <unicode/utf16.h>
 
-void fold_open(Folder *f, UErrorCode *status)
+void normalize_open(Normalizer *f, UErrorCode *status)
 {
     f->casefold = unorm2_getNFKCCasefoldInstance(status);
     f->nfd = unorm2_getNFDInstance(status);
     f->nfc = unorm2_getNFCInstance(status);
 }
 
-void folded_set(Folded *f, const char *p, size_t n)
+void normalized_set(Normalized *f, const char *p, size_t n)
 {
     if (n > sizeof f->text - 1)
         n = sizeof f->text - 1;
@@ -25,11 +25,11 @@ void folded_set(Folded *f, const char *p, size_t n)
 static bool to_utf16(const char *p, size_t n, UChar *ret, int32_t *ret_n)
 {
     UErrorCode status = U_ZERO_ERROR;
-    u_strFromUTF8(ret, FOLD_MAX_UNITS, ret_n, p, (int32_t)n, &status);
+    u_strFromUTF8(ret, NORMALIZE_MAX_UNITS, ret_n, p, (int32_t)n, &status);
     return U_SUCCESS(status);
 }
 
-static bool to_utf8(const UChar *p, int32_t n, Folded *ret)
+static bool to_utf8(const UChar *p, int32_t n, Normalized *ret)
 {
     UErrorCode status = U_ZERO_ERROR;
     int32_t length = 0;
@@ -89,16 +89,16 @@ static void fold_apostrophes(UChar *io, int32_t *n)
     memmove(io, io + from, (size_t)*n * sizeof *io);
 }
 
-bool fold_case(const Folder *f, const char *p, size_t n, Folded *ret)
+bool normalize_case(const Normalizer *f, const char *p, size_t n, Normalized *ret)
 {
     UErrorCode status = U_ZERO_ERROR;
-    UChar word[FOLD_MAX_UNITS], folded[FOLD_MAX_UNITS];
+    UChar word[NORMALIZE_MAX_UNITS], folded[NORMALIZE_MAX_UNITS];
     int32_t length = 0;
     if (!to_utf16(p, n, word, &length))
         return false;
     if (f->turkic)
         length = fold_turkic(word, length);
-    length = unorm2_normalize(f->casefold, word, length, folded, FOLD_MAX_UNITS, &status);
+    length = unorm2_normalize(f->casefold, word, length, folded, NORMALIZE_MAX_UNITS, &status);
     if (U_FAILURE(status))
         return false;
     fold_apostrophes(folded, &length);
@@ -154,17 +154,17 @@ static bool is_unfit(UChar32 c)
     return c <= 0x20 || c == 0x7F || c == '\\';
 }
 
-bool fold_accents(const Folder *f, Folded *io)
+bool normalize_accents(const Normalizer *f, Normalized *io)
 {
     UErrorCode status = U_ZERO_ERROR;
-    UChar word[FOLD_MAX_UNITS], plain[FOLD_MAX_UNITS + 2];
+    UChar word[NORMALIZE_MAX_UNITS], plain[NORMALIZE_MAX_UNITS + 2];
     int32_t length = 0, kept = 0;
     if (!to_utf16(io->text, io->n, plain, &length))
         return false;
-    length = unorm2_normalize(f->nfd, plain, length, word, FOLD_MAX_UNITS, &status);
+    length = unorm2_normalize(f->nfd, plain, length, word, NORMALIZE_MAX_UNITS, &status);
     if (U_FAILURE(status))
         return false;
-    for (int32_t i = 0; i < length && kept < FOLD_MAX_UNITS;) {
+    for (int32_t i = 0; i < length && kept < NORMALIZE_MAX_UNITS;) {
         UChar32 c;
         U16_NEXT(word, i, length, c);
         const char *letters = plain_letters(c);
@@ -174,6 +174,6 @@ bool fold_accents(const Folder *f, Folded *io)
         else if (!is_accent(c) && !is_unfit(c))
             U16_APPEND_UNSAFE(plain, kept, c);
     }
-    length = unorm2_normalize(f->nfc, plain, kept, word, FOLD_MAX_UNITS, &status);
+    length = unorm2_normalize(f->nfc, plain, kept, word, NORMALIZE_MAX_UNITS, &status);
     return U_SUCCESS(status) && to_utf8(word, length, io);
 }

@@ -8,5 +8,5 @@
 #include "snapshot.h"
 
 /* `s` is connected. ERR_CONFLICT where tables come and go all the time. */
-MUST_CHECK bool moment_open(const SnapshotPlan *plan, const Filter *filter, Snapshot *s, Catalogue *ret,
-                            Err *err);
+MUST_CHECK bool snapshot_catalogue_open(const SnapshotPlan *plan, const Filter *filter, Snapshot *s,
+                                        Catalogue *ret, Err *err);

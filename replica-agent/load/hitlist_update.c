@@ -2,7 +2,7 @@
  * Both the table and what is wanted are sorted by term, so one walk meets them: a term of the table loses its
  * entries of the records and gets the wanted ones; a wanted term that the table lacks is new.
  */
-#include "replica-agent/load/rehit.h"
+#include "replica-agent/load/hitlist_update.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -27,7 +27,7 @@ typedef struct OldTerm {
     size_t n, cap;
 } OldTerm;
 
-typedef struct Rehit {
+typedef struct HitlistUpdate {
     Db *db;
     const IndexDefinition *d;
     Str table; /* quoted */
@@ -45,9 +45,9 @@ typedef struct Rehit {
     const Posting *wanted; /* of it, not passed yet */
     size_t wanted_n;
     uint64_t was, becomes; /* what its entries of the records hash to */
-} Rehit;
+} HitlistUpdate;
 
-static bool is_key(const Rehit *r, int64_t record)
+static bool is_key(const HitlistUpdate *r, int64_t record)
 {
     return delta_key_place(r->keys, r->n, record) != SIZE_MAX;
 }
@@ -71,7 +71,7 @@ static void hash_entry(uint64_t *h, const Entry *e)
 static bool hash_old(void *arg, const Entry *e, Err *err)
 {
     (void)err;
-    Rehit *r = arg;
+    HitlistUpdate *r = arg;
     if (is_key(r, e->record))
         hash_entry(&r->was, e);
     return true;
@@ -80,12 +80,12 @@ static bool hash_old(void *arg, const Entry *e, Err *err)
 static bool hash_wanted(void *arg, const char *term, size_t n, const Entry *e, Err *err)
 {
     (void)term, (void)n, (void)err;
-    Rehit *r = arg;
+    HitlistUpdate *r = arg;
     hash_entry(&r->becomes, e);
     return true;
 }
 
-static bool each_wanted(Rehit *r, EntrySink sink, int64_t before, bool all, Err *err)
+static bool each_wanted(HitlistUpdate *r, EntrySink sink, int64_t before, bool all, Err *err)
 {
     if (!r->wanted_n || (!all && r->wanted->record >= before))
         return true;
@@ -98,7 +98,7 @@ static bool each_wanted(Rehit *r, EntrySink sink, int64_t before, bool all, Err 
     return ok;
 }
 
-static bool each_old(Rehit *r, HitSink sink, Err *err)
+static bool each_old(HitlistUpdate *r, HitSink sink, Err *err)
 {
     for (size_t i = 0; i < r->old.n; i++) {
         const OldRow *row = &r->old.rows[i];
@@ -110,7 +110,7 @@ static bool each_old(Rehit *r, HitSink sink, Err *err)
 
 /* ---- the new rows -------------------------------------------------------------------------------- */
 
-static void end_statement(Rehit *r)
+static void end_statement(HitlistUpdate *r)
 {
     if (!r->inserts.len)
         return;
@@ -123,7 +123,7 @@ static bool add_row(void *arg, const RowSumField *columns, size_t n, Err *err)
 {
     (void)n, (void)err;
     static const char digits[] = "0123456789abcdef";
-    Rehit *r = arg;
+    HitlistUpdate *r = arg;
     Str *sql = &r->inserts;
     str_adds(sql, sql->len ? ",(" : "(");
     db_quote_str(sql, columns[0].p, columns[0].n);
@@ -141,20 +141,20 @@ static bool add_row(void *arg, const RowSumField *columns, size_t n, Err *err)
 
 static bool put_wanted(void *arg, const char *term, size_t n, const Entry *e, Err *err)
 {
-    Rehit *r = arg;
+    HitlistUpdate *r = arg;
     return layout_put(r->layout, term, n, e, err);
 }
 
 static bool keep_old(void *arg, const Entry *e, Err *err)
 {
-    Rehit *r = arg;
+    HitlistUpdate *r = arg;
     if (is_key(r, e->record))
         return true;
     return each_wanted(r, put_wanted, e->record, false, err) &&
            layout_put(r->layout, r->term, r->term_n, e, err);
 }
 
-static bool write_term(Rehit *r, Err *err)
+static bool write_term(HitlistUpdate *r, Err *err)
 {
     if (r->old.n) {
         str_adds(&r->deletes, r->deletes.len ? "," : "");
@@ -168,7 +168,8 @@ static bool write_term(Rehit *r, Err *err)
 }
 
 /* The term of `old`, of what is wanted, or both. */
-static bool look_at(Rehit *r, const char *term, size_t n, const Posting *wanted, size_t wanted_n, Err *err)
+static bool look_at(HitlistUpdate *r, const char *term, size_t n, const Posting *wanted, size_t wanted_n,
+                    Err *err)
 {
     r->term = term;
     r->term_n = n;
@@ -193,7 +194,8 @@ static void forget_old(OldTerm *o)
 
 /* Wanted terms before this one, which the table lacks; the one itself, if it is wanted. term NULL: all left.
  */
-static bool wanted_until(Rehit *r, const char *term, size_t n, const Posting **ret, size_t *ret_n, Err *err)
+static bool wanted_until(HitlistUpdate *r, const char *term, size_t n, const Posting **ret, size_t *ret_n,
+                         Err *err)
 {
     *ret = NULL;
     *ret_n = 0;
@@ -219,7 +221,7 @@ static bool wanted_until(Rehit *r, const char *term, size_t n, const Posting **r
     return ok;
 }
 
-static bool old_term_ends(Rehit *r, Err *err)
+static bool old_term_ends(HitlistUpdate *r, Err *err)
 {
     const Posting *wanted;
     size_t n;
@@ -231,7 +233,7 @@ static bool old_term_ends(Rehit *r, Err *err)
     return ok;
 }
 
-static bool take_row(Rehit *r, const DbRows *rows, Err *err)
+static bool take_row(HitlistUpdate *r, const DbRows *rows, Err *err)
 {
     size_t n, hits_n;
     const char *term = db_field(rows, 0, &n), *hits = db_field(rows, 2, &hits_n);
@@ -249,7 +251,7 @@ static bool take_row(Rehit *r, const DbRows *rows, Err *err)
     return true;
 }
 
-static bool read_page(Rehit *r, const char *from, const char *to, Err *err)
+static bool read_page(HitlistUpdate *r, const char *from, const char *to, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     str_addf(&sql, "SELECT term, first, hits FROM %s WHERE term <= ", str_z(&r->table));
@@ -270,7 +272,7 @@ static bool read_page(Rehit *r, const char *from, const char *to, Err *err)
 }
 
 /* The last term of the page behind `from`; NULL at the end of the table. */
-static bool page_end(Rehit *r, const char *from, char **ret, Err *err)
+static bool page_end(HitlistUpdate *r, const char *from, char **ret, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     str_addf(&sql, "SELECT MAX(term) FROM (SELECT term FROM %s", str_z(&r->table));
@@ -282,7 +284,7 @@ static bool page_end(Rehit *r, const char *from, char **ret, Err *err)
     return db_value(r->db, ret, err, str_z(&sql), "");
 }
 
-static bool write_page(Rehit *r, Err *err)
+static bool write_page(HitlistUpdate *r, Err *err)
 {
     end_statement(r);
     if (!r->deletes.len && !r->statements.n)
@@ -303,7 +305,7 @@ static bool write_page(Rehit *r, Err *err)
     return ok;
 }
 
-static bool walk(Rehit *r, Err *err)
+static bool walk(HitlistUpdate *r, Err *err)
 {
     const Posting *none;
     size_t n;
@@ -323,7 +325,7 @@ static bool walk(Rehit *r, Err *err)
     return true;
 }
 
-static bool all_keys(Rehit *r, const DeltaKeys *keys, Err *err)
+static bool all_keys(HitlistUpdate *r, const DeltaKeys *keys, Err *err)
 {
     for (size_t i = 0; i < keys->n; i += KEYS_OF_A_WALK) {
         r->keys = keys->v + i;
@@ -335,10 +337,10 @@ static bool all_keys(Rehit *r, const DeltaKeys *keys, Err *err)
     return true;
 }
 
-bool rehit_apply(Db *db, const IndexDefinition *d, const char *schema, const char *table,
-                 const DeltaKeys *keys, Err *err)
+bool hitlist_update(Db *db, const IndexDefinition *d, const char *schema, const char *table,
+                    const DeltaKeys *keys, Err *err)
 {
-    Rehit r = {.db = db, .d = d};
+    HitlistUpdate r = {.db = db, .d = d};
     db_quote_table(&r.table, schema, table);
     bool ok = records_open(db, d, &r.records, err) && all_keys(&r, keys, err);
     records_close(&r.records);

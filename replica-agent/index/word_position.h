@@ -7,26 +7,26 @@
 
 #include <stdint.h>
 
-enum { PLACE_GAP = 100 };
+enum { WORD_POSITION_GAP = 100 };
 
-typedef struct Place {
+typedef struct WordPosition {
     int64_t record;
     unsigned field; /* 0: nothing read yet */
     uint32_t before;
-} Place;
+} WordPosition;
 
-static inline void place_begin(Place *p, int64_t record, unsigned field)
+static inline void word_position_begin(WordPosition *p, int64_t record, unsigned field)
 {
     if (p->record != record || p->field != field)
-        *p = (Place){.record = record, .field = field};
+        *p = (WordPosition){.record = record, .field = field};
 }
 
-static inline uint32_t place_position(const Place *p, uint32_t word)
+static inline uint32_t word_position_of(const WordPosition *p, uint32_t word)
 {
     return p->before + word;
 }
 
-static inline void place_end(Place *p, uint32_t words)
+static inline void word_position_end(WordPosition *p, uint32_t words)
 {
-    p->before += words + PLACE_GAP;
+    p->before += words + WORD_POSITION_GAP;
 }

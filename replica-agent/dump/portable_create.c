@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclose.h"
+#include "portable_create.h"
 
 #include <string.h>
 
@@ -107,7 +107,7 @@ static bool client_passes(const char *text, char quote, bool backslash)
     return in == quote;
 }
 
-bool enclose_create(Str *out, const char *sql, bool backslash_escapes)
+bool portable_create(Str *out, const char *sql, bool backslash_escapes)
 {
     static const char create[] = "CREATE ", quotes[] = "\"'`";
     AUTO(str_done) Str text = STR_INIT;

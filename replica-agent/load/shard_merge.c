@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "replica-agent/load/lanes.h"
+#include "replica-agent/load/shard_merge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 enum { BLOCK = 256 * 1024, MOST_SHARDS = 1000 };
 
-typedef struct Lane {
+typedef struct Shard {
     long long shard;
     StrList paths;
     size_t next_path;
@@ -16,12 +16,12 @@ typedef struct Lane {
     char *text; /* rows from pos on, the last one perhaps unfinished */
     size_t pos, end, cap;
     size_t row; /* length of the row at pos with its newline; 0: none is left */
-} Lane;
+} Shard;
 
-struct Lanes {
-    Lane *v;
+struct ShardMerge {
+    Shard *v;
     size_t n, numbers;
-    Lane *cut; /* of which a part of a row was given */
+    Shard *cut; /* of which a part of a row was given */
 };
 
 /* ---- which file is whose -------------------------------------------------------------------------- */
@@ -38,7 +38,7 @@ static long long shard_of(const char *path)
     return digits && str_to_i64(digits, 1, MOST_SHARDS, &n) ? n : 0;
 }
 
-static Lane *find_lane(Lanes *l, long long shard)
+static Shard *find_shard(ShardMerge *l, long long shard)
 {
     for (size_t i = 0; i < l->n; i++)
         if (l->v[i].shard == shard)
@@ -46,23 +46,23 @@ static Lane *find_lane(Lanes *l, long long shard)
     return NULL;
 }
 
-static void sort_out(Lanes *l, const StrList *paths)
+static void sort_out(ShardMerge *l, const StrList *paths)
 {
     l->v = xcalloc(paths->n + 1, sizeof *l->v);
     for (size_t i = 0; i < paths->n; i++) {
         long long shard = shard_of(paths->v[i]);
-        Lane *lane = find_lane(l, shard);
-        if (!lane) {
-            lane = &l->v[l->n++];
-            *lane = (Lane){.shard = shard};
+        Shard *s = find_shard(l, shard);
+        if (!s) {
+            s = &l->v[l->n++];
+            *s = (Shard){.shard = shard};
         }
-        strlist_add(&lane->paths, paths->v[i]);
+        strlist_add(&s->paths, paths->v[i]);
     }
 }
 
-size_t lanes_count(const StrList *paths)
+size_t shard_merge_count(const StrList *paths)
 {
-    Lanes l = {0};
+    ShardMerge l = {0};
     sort_out(&l, paths);
     for (size_t i = 0; i < l.n; i++)
         strlist_done(&l.v[i].paths);
@@ -72,7 +72,7 @@ size_t lanes_count(const StrList *paths)
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
 
-static bool read_more(Lane *l, bool *ret_more, Err *err)
+static bool read_more(Shard *l, bool *ret_more, Err *err)
 {
     size_t n = 0;
     memmove(l->text, l->text + l->pos, l->end - l->pos);
@@ -102,7 +102,7 @@ static bool read_more(Lane *l, bool *ret_more, Err *err)
     return true;
 }
 
-static bool next_row(Lane *l, Err *err)
+static bool next_row(Shard *l, Err *err)
 {
     bool more = true;
     l->row = 0;
@@ -146,7 +146,7 @@ static long long number(const char *p, size_t n)
     return (long long)(minus ? 0 - v : v);
 }
 
-static int compare(const Lanes *l, const Lane *x, const Lane *y)
+static int compare(const ShardMerge *l, const Shard *x, const Shard *y)
 {
     const char *a = x->text + x->pos, *b = y->text + y->pos, *a_end = a + x->row - 1, *b_end = b + y->row - 1;
     size_t n = column_length(a, a_end), m = column_length(b, b_end);
@@ -162,9 +162,9 @@ static int compare(const Lanes *l, const Lane *x, const Lane *y)
     return c;
 }
 
-static Lane *least(const Lanes *l)
+static Shard *least(const ShardMerge *l)
 {
-    Lane *best = NULL;
+    Shard *best = NULL;
     for (size_t i = 0; i < l->n; i++)
         if (l->v[i].row && (!best || compare(l, &l->v[i], best) < 0))
             best = &l->v[i];
@@ -173,16 +173,16 @@ static Lane *least(const Lanes *l)
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
-bool lanes_open(const StrList *paths, size_t numbers, Lanes **ret, Err *err)
+bool shard_merge_open(const StrList *paths, size_t numbers, ShardMerge **ret, Err *err)
 {
-    Lanes *l = NEW(Lanes);
+    ShardMerge *l = NEW(ShardMerge);
     l->numbers = numbers;
     sort_out(l, paths);
     for (size_t i = 0; i < l->n; i++) {
         l->v[i].cap = BLOCK;
         l->v[i].text = xcalloc(1, BLOCK);
         if (!next_row(&l->v[i], err)) {
-            lanes_close(l);
+            shard_merge_close(l);
             return false;
         }
     }
@@ -190,7 +190,7 @@ bool lanes_open(const StrList *paths, size_t numbers, Lanes **ret, Err *err)
     return true;
 }
 
-void lanes_close(Lanes *l)
+void shard_merge_close(ShardMerge *l)
 {
     if (!l)
         return;
@@ -203,20 +203,20 @@ void lanes_close(Lanes *l)
     free(l);
 }
 
-bool lanes_read(Lanes *l, char *buffer, size_t n, size_t *ret_n, Err *err)
+bool shard_merge_read(ShardMerge *l, char *buffer, size_t n, size_t *ret_n, Err *err)
 {
     *ret_n = 0;
     while (*ret_n < n) {
-        Lane *lane = l->cut ? l->cut : least(l);
-        if (!lane)
+        Shard *s = l->cut ? l->cut : least(l);
+        if (!s)
             return true;
-        size_t room = n - *ret_n, part = lane->row < room ? lane->row : room;
-        memcpy(buffer + *ret_n, lane->text + lane->pos, part);
+        size_t room = n - *ret_n, part = s->row < room ? s->row : room;
+        memcpy(buffer + *ret_n, s->text + s->pos, part);
         *ret_n += part;
-        lane->pos += part;
-        lane->row -= part;
-        l->cut = lane->row ? lane : NULL;
-        if (!lane->row && !next_row(lane, err))
+        s->pos += part;
+        s->row -= part;
+        l->cut = s->row ? s : NULL;
+        if (!s->row && !next_row(s, err))
             return false;
     }
     return true;

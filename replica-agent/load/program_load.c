@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "replica-agent/load/handover.h"
+#include "replica-agent/load/program_load.h"
 
 #include <stdlib.h>
 
@@ -25,8 +25,8 @@ static bool is_done(const DbTarget *target, const char *run, bool *ret, Err *err
     return ok;
 }
 
-bool handover(const DbTarget *target, const Bundle *b, const char *run, const char *program,
-              const StrList *args, Err *err)
+bool program_load(const DbTarget *target, const Bundle *b, const char *run, const char *program,
+                  const StrList *args, Err *err)
 {
     bool done;
     if (!is_done(target, run, &done, err))

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "replica-agent/index/stretch.h"
+#include "replica-agent/index/range_batches.h"
 
 #include "common/base/str.h"
 
-static void add(Stretches *s, size_t end)
+static void add(RangeBatches *s, size_t end)
 {
     s->ends = xrealloc(s->ends, (s->n + 1) * sizeof *s->ends);
     s->ends[s->n++] = end;
 }
 
-Stretches stretches_of(size_t ranges, size_t workers)
+RangeBatches range_batches_of(size_t ranges, size_t workers)
 {
-    Stretches s = {NULL, 0};
+    RangeBatches s = {NULL, 0};
     for (size_t from = 0; from < ranges;) {
         size_t length = (ranges - from) / (2 * workers);
         length = length ? length : 1;
@@ -21,13 +21,13 @@ Stretches stretches_of(size_t ranges, size_t workers)
     return s;
 }
 
-Stretches stretches_single(size_t ranges)
+RangeBatches range_batches_single(size_t ranges)
 {
-    return stretches_of(ranges, ranges ? ranges : 1);
+    return range_batches_of(ranges, ranges ? ranges : 1);
 }
 
-void stretches_done(Stretches *s)
+void range_batches_done(RangeBatches *s)
 {
     free(s->ends);
-    *s = (Stretches){NULL, 0};
+    *s = (RangeBatches){NULL, 0};
 }

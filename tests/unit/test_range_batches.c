@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "common/base/str.h"
-#include "replica-agent/index/stretch.h"
+#include "replica-agent/index/range_batches.h"
 
-static void stretches_become_shorter(void **state)
+static void batches_become_shorter(void **state)
 {
     (void)state;
     static const struct {
@@ -26,11 +26,11 @@ static void stretches_become_shorter(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         AUTO(str_done) Str text = STR_INIT;
-        Stretches s = stretches_of(cases[i].ranges, cases[i].workers);
+        RangeBatches s = range_batches_of(cases[i].ranges, cases[i].workers);
         for (size_t k = 0; k < s.n; k++)
             str_addf(&text, "%s%zu", k ? " " : "", s.ends[k]);
         assert_string_equal(str_z(&text), cases[i].ends);
-        stretches_done(&s);
+        range_batches_done(&s);
     }
 }
 
@@ -39,22 +39,22 @@ static void all_ranges_are_dealt_out(void **state)
     (void)state;
     for (size_t ranges = 1; ranges < 2000; ranges += 7)
         for (size_t workers = 1; workers < 70; workers += 3) {
-            Stretches s = stretches_of(ranges, workers);
+            RangeBatches s = range_batches_of(ranges, workers);
             for (size_t k = 1; k < s.n; k++)
                 assert_true(s.ends[k - 1] < s.ends[k]);
             assert_int_equal(s.ends[s.n - 1], ranges);
-            stretches_done(&s);
+            range_batches_done(&s);
         }
-    Stretches single = stretches_single(4);
+    RangeBatches single = range_batches_single(4);
     assert_int_equal(single.n, 4);
     assert_int_equal(single.ends[0], 1);
-    stretches_done(&single);
+    range_batches_done(&single);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stretches_become_shorter),
+        cmocka_unit_test(batches_become_shorter),
         cmocka_unit_test(all_ranges_are_dealt_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,11 @@
 
 #include "common/base/str.h"
 
-typedef struct Lanes Lanes;
+typedef struct ShardMerge ShardMerge;
 
 /* How many shards these files are of. */
-size_t lanes_count(const StrList *paths);
-MUST_CHECK bool lanes_open(const StrList *paths, size_t numbers, Lanes **ret, Err *err);
-void lanes_close(Lanes *l);
+size_t shard_merge_count(const StrList *paths);
+MUST_CHECK bool shard_merge_open(const StrList *paths, size_t numbers, ShardMerge **ret, Err *err);
+void shard_merge_close(ShardMerge *l);
 /* At most `n` bytes; *ret_n 0: at the end. */
-MUST_CHECK bool lanes_read(Lanes *l, char *buffer, size_t n, size_t *ret_n, Err *err);
+MUST_CHECK bool shard_merge_read(ShardMerge *l, char *buffer, size_t n, size_t *ret_n, Err *err);
