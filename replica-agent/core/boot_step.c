@@ -122,7 +122,8 @@ bool boot_op(Turn *t, const OpReport *op)
     f->op = 0;
     if (!f->start_due)
         return false;
-    if (op->way == START_RESCUE && op->end == END_WAITING) {
+    bool taken = t->s->durable.pause != PAUSE_NONE || t->s->flight.pause.beginning;
+    if (op->way == START_RESCUE && op->end == END_WAITING && !taken) {
         f->start_due = false;
         trouble(t, NULL);
         remember(t); /* the lease goes on from here */

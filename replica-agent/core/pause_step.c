@@ -112,9 +112,11 @@ static void order_start(Turn *t)
     t->s->changed.lease = true;
 }
 
+/* The first waits for the lease. One that is found on disk, or stands there since, has nothing to wait for: an agent
+ * before may have sent its STOP already. */
 static void order_stop(Turn *t, bool first)
 {
-    OpOrder *o = order(t, OP_STOP, first);
+    OpOrder *o = order(t, OP_STOP, first && t->s->changed.lease);
     o->first = first;
 }
 
@@ -149,9 +151,11 @@ static void drop(Turn *t)
 static void act(Turn *t, PauseAction action)
 {
     PauseFlight *f = flight(t);
+    if (action == PAUSE_ACT_NONE)
+        return; /* a try that is owed stays owed */
     f->retry_ms = 0;
     if (f->op) {
-        f->due = action != PAUSE_ACT_NONE;
+        f->due = true;
         return;
     }
     switch (action) {
@@ -196,6 +200,10 @@ static void pause_apply(Turn *t, PauseEvent ev)
     if (row->from != row->to)
         fx_log(t, LOG_LEVEL_INFO, "pause of %s: %s -> %s (%s)", owner, pause_state_name(row->from),
                pause_state_name(row->to), row->reason);
+    if (row->from != row->to) {
+        f->retry_ms = 0;
+        f->due = false;
+    }
     d->pause = row->to;
     f->since_ms = t->now_ms;
     t->s->changed.lease = true;

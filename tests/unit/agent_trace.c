@@ -122,6 +122,10 @@ static bool is_shown(const Effect *e)
 
 static void show(Trace *t, const Effect *e)
 {
+    if (t->done) {
+        t->done(t, e);
+        return;
+    }
     if (!is_shown(e))
         return;
     str_adds(&t->out, "  ");
@@ -163,7 +167,7 @@ static Record *on(TraceDisk *d, const char *key)
     return NULL;
 }
 
-static void keep(Trace *t, TraceDisk *d, const Record *r, size_t n)
+static void keep(TraceDisk *d, const Record *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!on(d, r[i].key)) {
@@ -173,8 +177,6 @@ static void keep(Trace *t, TraceDisk *d, const Record *r, size_t n)
         json_decref(on(d, r[i].key)->value);
         on(d, r[i].key)->value = json_incref(r[i].value);
     }
-    if (t->written && d == &t->disk)
-        t->written(t);
 }
 
 const json_t *trace_on_disk(const Trace *t, const char *key)
@@ -198,7 +200,7 @@ static void disk_free(TraceDisk *d)
 static void show_waiting(Trace *t)
 {
     show_records(t, t->waiting.v, t->waiting.n);
-    keep(t, &t->disk, t->waiting.v, t->waiting.n);
+    keep(&t->disk, t->waiting.v, t->waiting.n);
     disk_free(&t->waiting);
     t->waits = false;
 }
@@ -318,7 +320,7 @@ static void drain(Trace *t, Drain *d)
     show_records(t, r, n);
     if (again)
         d->queue[d->n++] = input(IN_WRITTEN, NULL);
-    keep(t, t->disk_fails ? &t->waiting : &t->disk, r, n);
+    keep(t->disk_fails ? &t->waiting : &t->disk, r, n);
     t->waits = t->waits || (t->disk_fails && n);
     recordlog_free_records(r, n);
     if (wait && t->disk_fails) {
@@ -337,6 +339,11 @@ static bool happens(Trace *t, Input *in)
     Drain d = {.queue = {in}, .n = 1};
     drain(t, &d);
     return true;
+}
+
+void trace_input(Trace *t, Input *in)
+{
+    happens(t, in);
 }
 
 /* ---- words as inputs -------------------------------------------------------------------------------------

@@ -22,14 +22,16 @@ typedef struct Trace {
     int64_t server_pid;
     TraceDisk disk, waiting; /* what has been written; what could not be */
     bool waits;
-    void (*written)(struct Trace *t); /* may be NULL: the disk has changed */
-    Str out;                          /* lines since the last clear */
+    void (*done)(struct Trace *t, const Effect *e); /* NULL: effects become lines */
+    void *arg;
+    Str out; /* lines since the last clear */
 } Trace;
 
 void trace_begin(Trace *t);
 void trace_end(Trace *t);
 /* One line of words: what happens. False (and a line in `out`): not understood. */
 bool trace_line(Trace *t, const char *line);
+void trace_input(Trace *t, Input *in);                        /* takes it */
 const json_t *trace_on_disk(const Trace *t, const char *key); /* borrowed; NULL: not there */
 /* The agent is killed; another begins with what is on disk. */
 void trace_restart(Trace *t);
