@@ -106,6 +106,13 @@ static void line_of_rest(Trace *t, const Effect *e)
         str_adds(&t->out, e->flag ? " before_pause" : " after_caught_up");
     if (e->kind == FX_PROGRAM && e->flag)
         str_adds(&t->out, " find");
+    if (e->kind == FX_CHANGED)
+        str_adds(&t->out, e->flag ? " a little" : "");
+    if (e->kind == FX_EVENT)
+        str_addf(&t->out, " (%s)",
+                 e->level == LOG_LEVEL_ERROR  ? "error"
+                 : e->level == LOG_LEVEL_WARN ? "warn"
+                                              : "info");
     if (e->kind == FX_NEWS)
         str_addf(&t->out, " %s", news_names[e->number]);
     if (e->err.kind != ERR_NONE)
@@ -117,7 +124,21 @@ static void line_of_rest(Trace *t, const Effect *e)
 static bool is_shown(const Effect *e)
 {
     bool news_of_run = e->kind == FX_NEWS && !str_eq(e->owner, LEASE_MANUAL);
-    return e->kind != FX_LOG && e->kind != FX_CHANGED && e->kind != FX_POST && !news_of_run;
+    return e->kind != FX_POST && !news_of_run;
+}
+
+/* That others are told is said once in a row. */
+static void drop_repeated_line(Str *s)
+{
+    static const char *const lines[] = {"  changed\n", "  changed a little\n"};
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        size_t n = strlen(lines[i]);
+        if (s->len >= 2 * n && memcmp(s->p + s->len - n, lines[i], n) == 0 &&
+            memcmp(s->p + s->len - 2 * n, lines[i], n) == 0) {
+            s->len -= n;
+            s->p[s->len] = 0;
+        }
+    }
 }
 
 static void show(Trace *t, const Effect *e)
@@ -134,6 +155,7 @@ static void show(Trace *t, const Effect *e)
     else
         line_of_rest(t, e);
     str_addc(&t->out, '\n');
+    drop_repeated_line(&t->out);
 }
 
 static void show_records(Trace *t, const Record *r, size_t n)
@@ -492,6 +514,9 @@ static bool accept(Trace *t, const Words *w)
                           .after_gtid = xstrdup(value(w, "after")),
                           .shards = number(w, "shards", 1),
                           .pause_limit_ms = number(w, "limit", 0)};
+    if (value(w, "relay_bytes"))
+        in->spec->options =
+            json_pack("{s:{s:I}}", "limits", "relay_bytes", (json_int_t)number(w, "relay_bytes", 0));
     if (has(w, "upload")) {
         in->spec->source.node = xstrdup(has(w, "local") ? "db1" : "db2");
         in->spec->source.run = xstrdup("1.1");
@@ -659,6 +684,7 @@ static bool about_the_world(Trace *t, const Words *w)
         t->rules.calls_after_caught_up = has(w, "after_caught_up");
         t->rules.ignores_failed_hooks = has(w, "ignore");
         t->rules.boost = !has(w, "no-boost");
+        t->rules.boost_trials = has(w, "trials");
         t->s.known.rules = t->rules;
     } else
         return false;
