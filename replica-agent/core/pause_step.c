@@ -112,8 +112,8 @@ static void order_start(Turn *t)
     t->s->changed.lease = true;
 }
 
-/* The first waits for the lease. One that is found on disk, or stands there since, has nothing to wait for: an agent
- * before may have sent its STOP already. */
+/* The first waits for the lease. One that is found on disk, or stands there since, has nothing to wait for:
+ * an agent before may have sent its STOP already. */
 static void order_stop(Turn *t, bool first)
 {
     OpOrder *o = order(t, OP_STOP, first && t->s->changed.lease);
