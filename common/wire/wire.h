@@ -115,6 +115,13 @@ extern const WireEnum lease_phase_names;
 WIRE_ENUM(ReceiverState, RECEIVER, RECEIVER_STATE_VALUES);
 extern const WireEnum receiver_state_names;
 
+/* Who else acknowledges the primary's commits (semi-sync). */
+#define ACKNOWLEDGER_VALUES(E)   \
+    E(ACKNOWLEDGER_SOLE, "sole") \
+    E(ACKNOWLEDGER_OTHERS, "others")
+WIRE_ENUM(Acknowledger, ACKNOWLEDGER, ACKNOWLEDGER_VALUES);
+extern const WireEnum acknowledger_names;
+
 /* One word for a node, for people and for the planner. */
 #define NODE_HEALTH_VALUES(E)          \
     E(NODE_NOT_SEEN, "unknown")        \
@@ -157,6 +164,21 @@ WIRE_STRUCT(TaskSpec, TASK_SPEC_LIST);
 extern const WireField task_spec_fields[];
 
 /* ---- coordinator → agent ----------------------------------------------------------------------- */
+
+/* POST /v1/poll: the coordinator is there, what it has stored, and what the agent is to know meanwhile. The
+ * answer is the agent's state, once it is newer than `after` or `wait_ms` have passed. */
+#define AGENT_POLL_LIST(F, T)                                                                    \
+    F(T, INT, term) /* of the coordinator; from 1 on */                                          \
+    F(T, INT, after) /* the newest `seq` it has; 0: none */                                      \
+    F(T, INT, wait_ms)                                                                           \
+    F(T, INT, events_after) /* events it has not seen yet */                                     \
+    F(T, INT, events_stored) /* all up to this one stand in the queue's database */              \
+    F(T, STR, primary) /* the primary's position, while this replica catches up */               \
+    F(T, ENUM, acknowledger, Acknowledger, acknowledger_names) /* of a replica that is paused */ \
+    F(T, BOOL, loading) /* a result is being loaded into this primary: `lag_ms` counts */        \
+    F(T, INT, lag_ms) /* how far the serving replica is behind that is furthest so */
+WIRE_STRUCT(AgentPoll, AGENT_POLL_LIST);
+extern const WireField agent_poll_fields[];
 
 /* Where a result is, and the list of a split run. */
 #define RUN_SOURCE_LIST(F, T) \

@@ -12,8 +12,10 @@ const WireEnum agent_run_state_names = WIRE_ENUM_NAMES(AGENT_RUN_STATE_VALUES);
 const WireEnum run_outcome_names = WIRE_ENUM_NAMES(RUN_OUTCOME_VALUES);
 const WireEnum lease_phase_names = WIRE_ENUM_NAMES(LEASE_PHASE_VALUES);
 const WireEnum receiver_state_names = WIRE_ENUM_NAMES(RECEIVER_STATE_VALUES);
+const WireEnum acknowledger_names = WIRE_ENUM_NAMES(ACKNOWLEDGER_VALUES);
 const WireEnum node_health_names = WIRE_ENUM_NAMES(NODE_HEALTH_VALUES);
 
+const WireField agent_poll_fields[] = WIRE_FIELDS(AgentPoll, AGENT_POLL_LIST);
 const WireField task_spec_fields[] = WIRE_FIELDS(TaskSpec, TASK_SPEC_LIST);
 static const WireField run_source_fields[] = WIRE_FIELDS(RunSource, RUN_SOURCE_LIST);
 const WireField gather_order_fields[] = WIRE_FIELDS(GatherOrder, GATHER_ORDER_LIST);

@@ -126,9 +126,8 @@ static const Agent *seen_primary(const Agent *a)
     return a->fresh && primary && primary != a && primary->fresh ? primary : NULL;
 }
 
-/* A replica that catches up is told where the primary stands; NULL: nothing to tell. Positions hold no
- * character that a URL would have to escape. */
-static const char *told_position(const Agent *a)
+/* Where the primary stands, for a replica that catches up; NULL: not for this one. */
+static const char *position_for(const Agent *a)
 {
     const Agent *primary = seen_primary(a);
     LeasePhase phase = a->node.agent.lease.phase;
@@ -136,13 +135,13 @@ static const char *told_position(const Agent *a)
     return replays && primary && primary->node.agent.server.up ? primary->node.agent.server.binlog : NULL;
 }
 
-/* Told to a replica with a lease, before it relaxes anything: "0", "1"; NULL: to nobody else. */
-static const char *told_sole(const Agent *a)
+/* Of a replica with a lease, before it relaxes anything; none: it is nobody's business. */
+static Acknowledger acknowledger(const Agent *a)
 {
     const Agent *primary = seen_primary(a);
     if (!primary || !a->node.agent.lease.owner)
-        return NULL;
-    return topology_is_sole_acknowledger(&primary->node, &a->node) ? "1" : "0";
+        return ACKNOWLEDGER_NONE;
+    return topology_is_sole_acknowledger(&primary->node, &a->node) ? ACKNOWLEDGER_SOLE : ACKNOWLEDGER_OTHERS;
 }
 
 static bool loads(const Agent *a)
@@ -154,40 +153,48 @@ static bool loads(const Agent *a)
     return false;
 }
 
-/* Told to the primary while it loads; owned, NULL: nothing to tell. */
-static char *told_lag(const Agent *a)
+static int64_t greatest_lag_ms(const Agent *primary)
 {
     int64_t most = 0;
-    const Agent *primary = state_primary_agent(a->c);
-    if (primary != a || !a->fresh || !loads(a))
-        return NULL;
-    for (size_t i = 0; i < a->c->n_agents; i++) {
-        const Node *n = &a->c->agents[i]->node;
-        bool serves = a->c->agents[i] != a && a->c->agents[i]->fresh &&
-                      topology_node_health(n, a->name) == NODE_SERVING;
-        most = serves && n->lag_ms > most ? n->lag_ms : most;
+    for (size_t i = 0; i < primary->c->n_agents; i++) {
+        const Agent *a = primary->c->agents[i];
+        bool serves =
+            a != primary && a->fresh && topology_node_health(&a->node, primary->name) == NODE_SERVING;
+        most = serves && a->node.lag_ms > most ? a->node.lag_ms : most;
     }
-    return xasprintf("&lag_ms=%" PRId64, most);
+    return most;
 }
 
+static AgentPoll make_poll(const Agent *a)
+{
+    bool loading = state_primary_agent(a->c) == a && a->fresh && loads(a);
+    AgentPoll p = {.term = a->c->journal.term,
+                   .after = a->fresh ? a->node.agent.seq : 0,
+                   .events_after = a->events.taken,
+                   .events_stored = a->events.stored,
+                   .primary = xstrdup(position_for(a)),
+                   .acknowledger = acknowledger(a),
+                   .loading = loading,
+                   .lag_ms = loading ? greatest_lag_ms(a) : 0};
+    /* After an outage the answer must not wait for the next change. */
+    p.wait_ms = !a->fresh ? 0 : p.primary || loading ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
+    return p;
+}
+
+/* An agent that has seen a later term refuses ours, and still is to be seen: it is only looked at. */
 static void start_poll(Agent *a)
 {
-    /* After an outage the answer must not wait for the next change. */
-    const char *primary = told_position(a), *sole = told_sole(a);
-    AUTOFREE char *lag = told_lag(a);
-    int64_t wait_ms = !a->fresh ? 0 : primary || lag ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
-    int64_t seq = a->fresh ? a->node.agent.seq : 0;
-    /* Term 0 only looks. An agent that has seen a later term refuses ours, and still is to be seen. */
-    AUTOFREE char *path = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&term=%" PRId64
-                                    "&events_after=%" PRId64 "&events_stored=%" PRId64 "%s%s%s%s%s",
-                                    seq, wait_ms, a->refused_term ? 0 : a->c->journal.term, a->events.taken,
-                                    a->events.stored, primary ? "&primary=" : "", primary ? primary : "",
-                                    sole ? "&sole=" : "", sole ? sole : "", lag ? lag : "");
+    AgentPoll p = make_poll(a);
+    AUTOJSON json_t *body = a->refused_term ? NULL : wire_write(agent_poll_fields, &p);
+    AUTOFREE char *look = xasprintf("/v1/state?after=%" PRId64 "&wait_ms=%" PRId64 "&events_after=%" PRId64,
+                                    p.after, p.wait_ms, p.events_after);
+    wire_free(agent_poll_fields, &p);
     a->polls_sent++;
     a->poll = httpc_start(a->c->http,
                           &(HttpCall){.base_url = a->url,
-                                      .method = "GET",
-                                      .path = path,
+                                      .method = body ? "POST" : "GET",
+                                      .path = body ? "/v1/poll" : look,
+                                      .body = body,
                                       .timeout_ms = POLL_TIMEOUT_MS,
                                       .tls = tls_of(a->c)},
                           poll_done, a);

@@ -77,33 +77,68 @@ static int64_t longest_wait(const Agent *a)
     return (renew < barrier ? renew : barrier) / 2;
 }
 
-static void get_state(HttpRequest *req, void *context)
+/* Answered at once where there is something newer than `after`, else when there is, or `wait_ms` have passed.
+ */
+static void answer_state(HttpRequest *req, Agent *a, int64_t after, int64_t wait_ms, int64_t events_after)
 {
-    Agent *a = context;
-    Err err;
-    int64_t after, wait, stored, seen;
-    if (!http_query_int(req, "after", -1, INT64_MAX, -1, &after, &err) ||
-        !http_query_int(req, "events_stored", 0, INT64_MAX, 0, &stored, &err) ||
-        !http_query_int(req, "events_after", 0, INT64_MAX, stored, &seen, &err) ||
-        !http_query_int(req, "wait_ms", 0, MAX_WAIT_MS, 0, &wait, &err)) {
-        http_reply_error(req, &err);
+    if (a->seq > after || wait_ms <= 0) {
+        http_reply_json(req, 200, node_state_json(a, events_after));
         return;
     }
-    if (!api_hear(req, a))
-        return;
-    tell_acknowledge(a, stored);
-    if (http_query(req, "lag_ms"))
-        run_told_lag(a, http_query(req, "lag_ms"));
-    if (a->seq > after || wait == 0) {
-        http_reply_json(req, 200, node_state_json(a, seen));
-        return;
-    }
-    if (wait > longest_wait(a))
-        wait = longest_wait(a);
+    if (wait_ms > longest_wait(a))
+        wait_ms = longest_wait(a);
     StateWaiter *w = NEW(StateWaiter);
-    *w = (StateWaiter){req, a, after, seen, clock_mono_ms() + wait, a->waiters};
+    *w = (StateWaiter){req, a, after, events_after, clock_mono_ms() + wait_ms, a->waiters};
     a->waiters = w;
     http_on_close(req, waiter_closed, w);
+}
+
+static void get_state(HttpRequest *req, void *context)
+{
+    Err err;
+    int64_t after, wait, events_after;
+    if (http_query_int(req, "after", -1, INT64_MAX, -1, &after, &err) &&
+        http_query_int(req, "events_after", 0, INT64_MAX, 0, &events_after, &err) &&
+        http_query_int(req, "wait_ms", 0, MAX_WAIT_MS, 0, &wait, &err))
+        answer_state(req, context, after, wait, events_after);
+    else
+        http_reply_error(req, &err);
+}
+
+static bool read_poll(HttpRequest *req, AgentPoll *ret, Err *err)
+{
+    json_t *body;
+    if (!http_body(req, &body, err) || !wire_read(agent_poll_fields, body, ret, err) ||
+        !wire_check_names(agent_poll_fields, ret, err))
+        return false;
+    if (ret->term < 1)
+        return err_set(err, ERR_USAGE, 0, "field \"term\" is %lld, it must be at least 1",
+                       (long long)ret->term);
+    if (ret->after < 0 || ret->events_after < 0 || ret->events_stored < 0 || ret->lag_ms < 0 ||
+        ret->wait_ms < 0 || ret->wait_ms > MAX_WAIT_MS)
+        return err_set(err, ERR_USAGE, 0,
+                       "after, events_after, events_stored and lag_ms must not be negative, wait_ms lies "
+                       "between 0 and %d",
+                       MAX_WAIT_MS);
+    return true;
+}
+
+/* The coordinator was heard: the lease is renewed, and what it says is taken over. */
+static void post_poll(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    AgentPoll p = {0};
+    Err err;
+    if (read_poll(req, &p, &err) && api_hear_poll(a, &p, &err)) {
+        tell_acknowledge(a, p.events_stored);
+        AUTOFREE char *lag_ms = xasprintf("%lld", (long long)p.lag_ms);
+        if (p.loading)
+            run_told_lag(a, lag_ms);
+        answer_state(req, a, p.after, p.wait_ms, p.events_after);
+    } else {
+        http_reply_error(req, &err);
+    }
+    wire_free(agent_poll_fields, &p);
 }
 
 /* ---- role ------------------------------------------------------------------------------------------ */
@@ -252,6 +287,7 @@ static void get_metrics(HttpRequest *req, void *context)
 
 static const HttpRoute routes[] = {
     {"GET", "/v1/state", get_state},
+    {"POST", "/v1/poll", post_poll},
     {"POST", "/v1/role", post_role},
     {"GET", "/v1/runs", api_get_runs},
     {"POST", "/v1/runs", api_post_run},

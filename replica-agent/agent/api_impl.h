@@ -8,7 +8,7 @@
 /* Takes the query's term and the sign of life; false: answered. */
 bool api_heard(HttpRequest *req, Agent *a);
 /* The same of a poll, with the primary's position and whether nobody else acknowledges. */
-bool api_hear(HttpRequest *req, Agent *a);
+MUST_CHECK bool api_hear_poll(Agent *a, const AgentPoll *p, Err *err);
 MUST_CHECK bool api_body_term(HttpRequest *req, Agent *a, json_t **ret, Err *err);
 void api_post_split(HttpRequest *req, void *context);
 void api_post_copy(HttpRequest *req, void *context);

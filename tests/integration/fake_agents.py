@@ -131,8 +131,10 @@ class Agent:
 
     def answer(self, method, path, query, body):
         parts = path.strip("/").split("/")
+        if path == "/v1/poll":
+            return self.poll(body["after"], body["wait_ms"], body["term"])
         if path == "/v1/state":
-            return self.poll(query)
+            return self.poll(int(query["after"][0]), int(query["wait_ms"][0]), 0)
         with self.changed:
             self.calls.append((method, path, body))
             if path == "/v1/role":
@@ -184,11 +186,9 @@ class Agent:
             self.bump()
         return 200, self.runs[spec["run"]]
 
-    def poll(self, query):
-        after, wait_ms = int(query["after"][0]), int(query["wait_ms"][0])
+    def poll(self, after, wait_ms, term):
         deadline = time.time() + wait_ms / 1000
         with self.changed:
-            term = int(query.get("term", ["0"])[0])
             if term and term < self.term:
                 return 412, {"error": {"kind": "stale_term", "text": f"term {self.term} was seen", "code": 0}}
             while self.seq <= after and time.time() < deadline and not self.stopping:

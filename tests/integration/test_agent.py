@@ -757,12 +757,19 @@ class Roles(Base):
 
     def test_terms_that_have_passed_are_refused(self):
         self.one.post("/v1/role", role="replica", term=3)
-        for call in (lambda: self.one.post("/v1/role", role="replica", term=2), lambda: self.one.get("/v1/state?term=2"),
+        for call in (lambda: self.one.post("/v1/role", role="replica", term=2), lambda: self.one.post("/v1/poll", term=2),
                      lambda: self.one.run(self.new_run())):
             with self.assertRaises(Refused) as refused:
                 call()
             self.assertEqual(refused.exception.status, 412)
         self.assertEqual(self.one.state()["term"], 3)
+        self.one.get("/v1/state?term=9&events_stored=99&sole=1")  # a look changes nothing
+        self.assertEqual(self.one.state()["term"], 3)
+        for poll, named in (({}, '"term" is 0'), ({"term": 3, "wait_ms": -1}, "wait_ms"), ({"term": "3"}, '"term"'),
+                            ({"term": 3, "acknowledger": "soul"}, '"soul" (did you mean "sole"?)')):
+            with self.assertRaises(Refused) as refused:
+                self.one.post("/v1/poll", **poll)
+            self.assertIn(named, str(refused.exception))
 
     def test_a_restarted_primary_stays_closed_until_its_role_is_repeated(self):
         c = self.cluster
@@ -773,7 +780,7 @@ class Roles(Base):
         time.sleep(2)
         self.assertEqual(c.value("db0", "SELECT @@GLOBAL.read_only"), "1")
         self.assertTrue(any("until the coordinator repeats its role" in w for w in self.primary.state()["warnings"]))
-        self.primary.get("/v1/state?term=%d" % term)
+        self.primary.post("/v1/poll", term=term)
         wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.read_only") == "0", 10, "the primary is open")
         self.assertEqual(c.value("db0", "SELECT @@GLOBAL.rpl_semi_sync_master_enabled"), "1")
 

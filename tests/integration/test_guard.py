@@ -165,7 +165,7 @@ class Limits(Readings, GuardBase):
         self.cluster.must_sandbox("start", "db1")
         wait_until(lambda: self.up("db1"), 20, "agent of db1")
         self.assertIn(event, self.events(), "a killed agent has kept it")
-        self.one.get("/v1/state?events_stored=%d" % event["seq"])
+        self.one.post("/v1/poll", term=self.one.state()["term"] or 1, events_stored=event["seq"])
         wait_until(lambda: event not in self.one.get("/v1/state?events_after=0")["events"], 5, "forgotten once it is stored")
 
 

@@ -141,10 +141,10 @@ class CatchUp:
         c = self.cluster
         self.own = self.settings()
         url = self.b.state()["url"]
-        told = "%s/v1/state?primary=%s" % (url, self.beyond)
         self.b.write(backlog.SHAPES["small"], 400)
         c.kill("sidingd")
-        phase = lambda: ask(told)["lease"].get("phase")
+        poll = {"term": ask(url + "/v1/state")["term"], "primary": self.beyond}
+        phase = lambda: ask(url + "/v1/poll", poll)["lease"].get("phase")
         phase()  # before what was received can be reached
         resume = threading.Thread(target=ask, args=(url + "/v1/resume", {"by": "test"}))
         resume.start()

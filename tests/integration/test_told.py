@@ -180,7 +180,7 @@ class Clocks(GuardBase):
         overdue = lambda: self.one.lease()["renew_overdue"]
         wait_until(overdue, 10, "the lease is not renewed")
         self.told("the coordinator is not heard", "warn")
-        self.one.get("/v1/state?term=1")
+        self.one.post("/v1/poll", term=1)
         wait_until(lambda: not overdue(), 10, "the lease is renewed")
         self.told("over: the coordinator is not heard", "info")
         self.assertEqual(self.one.ended(run)[:2], ("ok", None))
@@ -263,7 +263,7 @@ class Checks:
 
     def test_only_the_primary_is_told_writable(self):
         term = self.primary.state()["term"]
-        self.primary.get("/v1/state?term=%d" % term)
+        self.primary.post("/v1/poll", term=term)
         self.assertTrue(self.health(self.primary, "role=primary")["ok"])
         self.assertEqual(self.health(self.one, "role=primary"), 503)
         self.assertEqual(self.health(self.primary, "role=replica"), 503)

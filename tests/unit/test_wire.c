@@ -6,9 +6,9 @@
 #include "common/wire/wire.h"
 
 static const WireField *const tables[] = {
-    task_spec_fields, run_spec_fields,     run_align_fields,   progress_fields, replay_fields,
-    agent_run_fields, server_state_fields, lease_state_fields, job_info_fields, node_state_fields,
-    run_fields,       task_fields,         node_fields,        finding_fields};
+    agent_poll_fields, task_spec_fields, run_spec_fields,     run_align_fields,   progress_fields,
+    replay_fields,     agent_run_fields, server_state_fields, lease_state_fields, job_info_fields,
+    node_state_fields, run_fields,       task_fields,         node_fields,        finding_fields};
 
 /* Fills each field with a value of its own, so that two swapped offsets cannot cancel out. */
 static json_t *sample(const WireField *fields, int *counter, int depth)
@@ -178,7 +178,8 @@ static void names_and_values_agree(void **state)
                  {&task_state_names, TASK_UNKNOWN},         {&task_action_names, ACTION_UNKNOWN},
                  {&coord_run_state_names, CRUN_UNKNOWN},    {&agent_run_state_names, ARUN_UNKNOWN},
                  {&run_outcome_names, OUTCOME_UNKNOWN},     {&lease_phase_names, PHASE_UNKNOWN},
-                 {&receiver_state_names, RECEIVER_UNKNOWN}, {&node_health_names, NODE_UNKNOWN}};
+                 {&receiver_state_names, RECEIVER_UNKNOWN}, {&acknowledger_names, ACKNOWLEDGER_UNKNOWN},
+                 {&node_health_names, NODE_UNKNOWN}};
     for (size_t i = 0; i < COUNT(enums); i++) {
         const WireEnum *e = enums[i].names;
         assert_int_equal(wire_enum_unknown(e), enums[i].unknown);
