@@ -9,7 +9,7 @@
 #include "common/db/repl.h"
 #include "common/db/servercheck.h"
 #include "common/file/fs.h"
-#include "schema.h"
+#include "siding_schema.h"
 
 enum { STATEMENT_TIMEOUT_MS = 60000, PASSWORD_BYTES = 24 };
 

@@ -6,19 +6,19 @@
 #include "cmd.h"
 #include "out.h"
 
-typedef struct Options {
+typedef struct BootstrapOptions {
     CliCommon common;
     bool dry_run;
-} Options;
+} BootstrapOptions;
 
 static const Opt bootstrap_options[] = {
-    {"dry-run", 'n', OPT_FLAG, offsetof(Options, dry_run), .doc = "Only print the statements."},
+    {"dry-run", 'n', OPT_FLAG, offsetof(BootstrapOptions, dry_run), .doc = "Only print the statements."},
     CLI_COMMON_OPTIONS,
 };
 
 static CLI_RUN(run)
 {
-    const Options *o = options;
+    const BootstrapOptions *o = options;
     BootstrapPlan plan = {.dry_run = o->dry_run};
     AUTO(str_done) Str text = STR_INIT;
     (void)words;
@@ -42,6 +42,6 @@ const CliCommand cmd_bootstrap = {
     .detail = "Idempotent; uses the account of admin_defaults_file and writes missing option files into "
               "credentials_dir.",
     .options = bootstrap_options,
-    .size = sizeof(Options),
+    .size = sizeof(BootstrapOptions),
     .run = run,
 };

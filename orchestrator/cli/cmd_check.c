@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/file/fs.h"
 #include "common/net/httpc.h"
 #include "findings.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "view.h"
 
@@ -16,8 +16,8 @@ static CLI_RUN(run_status)
     (void)options;
     (void)words;
     (void)rest;
-    if (!api_get(cli, "/v1/cluster", &j, err) ||
-        !api_read_list(json_object_get(j, "nodes"), node_fields, sizeof(Node), &nodes, err))
+    if (!client_get(cli, "/v1/cluster", &j, err) ||
+        !client_read_list(json_object_get(j, "nodes"), node_fields, sizeof(Node), &nodes, err))
         return false;
     str_addf(&text, "cluster %s, term %lld, primary %s\n\n", json_str(j, "cluster_name"),
              (long long)json_int(j, "term"), *json_str(j, "primary") ? json_str(j, "primary") : "not known");
@@ -26,7 +26,7 @@ static CLI_RUN(run_status)
         out_json(j);
     else
         out_text(str_z(&text));
-    api_list_free(node_fields, sizeof(Node), &nodes);
+    client_list_free(node_fields, sizeof(Node), &nodes);
     return true;
 }
 
@@ -45,7 +45,7 @@ static CLI_RUN(run_primary)
     (void)options;
     (void)words;
     (void)rest;
-    if (!api_get(cli, "/v1/cluster", &j, err))
+    if (!client_get(cli, "/v1/cluster", &j, err))
         return false;
     if (!*json_str(j, "primary"))
         return err_set(err, ERR_NOT_FOUND, 0, "no primary is known; siding check says why");

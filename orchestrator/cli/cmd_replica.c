@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "common/net/httpc.h"
 #include "findings.h"
@@ -24,12 +24,12 @@ static CLI_RUN(run_list)
     (void)options;
     (void)words;
     (void)rest;
-    if (!api_get(cli, "/v1/nodes", &j, err))
+    if (!client_get(cli, "/v1/nodes", &j, err))
         return false;
     for (size_t i = 0; i < json_array_size(j); i++)
         if (is_replica(json_array_get(j, i)))
             json_array_append(replicas, json_array_get(j, i));
-    if (!api_read_list(replicas, node_fields, sizeof(Node), &nodes, err))
+    if (!client_read_list(replicas, node_fields, sizeof(Node), &nodes, err))
         return false;
     AUTO(str_done) Str text = STR_INIT;
     view_nodes(&nodes, clock_wall_ms(), out_width(STDOUT_FILENO), &text);
@@ -37,7 +37,7 @@ static CLI_RUN(run_list)
         out_json(replicas);
     else
         out_text(str_z(&text));
-    api_list_free(node_fields, sizeof(Node), &nodes);
+    client_list_free(node_fields, sizeof(Node), &nodes);
     return true;
 }
 
@@ -50,24 +50,25 @@ const CliCommand cmd_replica_list = {
     .run = run_list,
 };
 
-typedef struct Pause {
+typedef struct PauseCommand {
     CliCommon common;
     int64_t for_ms, timeout_ms;
     char *reason;
     StrList allow;
     bool hold;
-} Pause;
+} PauseCommand;
 
 static const Opt pause_options[] = {
-    {"for", 0, OPT_DURATION, offsetof(Pause, for_ms), .arg = "D", .min = 1000, .max = 14 * 86400000LL,
+    {"for", 0, OPT_DURATION, offsetof(PauseCommand, for_ms), .arg = "D", .min = 1000, .max = 14 * 86400000LL,
      .doc = "How long at most; then the replica resumes by itself. Required."},
-    {"reason", 0, OPT_STR, offsetof(Pause, reason), .arg = "TEXT",
+    {"reason", 0, OPT_STR, offsetof(PauseCommand, reason), .arg = "TEXT",
      .doc = "Why, for others to read. Required."},
-    {"hold", 0, OPT_FLAG, offsetof(Pause, hold), .doc = "Keep the pause over a restart of the server."},
-    {"allow", 0, OPT_STRS, offsetof(Pause, allow), .arg = "downstream|delayed",
-     .doc = "Pause although other servers replicate from it, or although it is delayed on purpose."},
-    {"timeout", 0, OPT_DURATION, offsetof(Pause, timeout_ms), .arg = "D", .fallback = "2m", .min = 1000,
-     .max = 3600000, .doc = "How long to wait until it is frozen."},
+    {"hold", 0, OPT_FLAG, offsetof(PauseCommand, hold),
+     .doc = "Keep the pause over a restart of the server."},
+    {"allow", 0, OPT_STRS, offsetof(PauseCommand, allow), .arg = "downstream|delayed",
+     .doc = "PauseCommand although other servers replicate from it, or although it is delayed on purpose."},
+    {"timeout", 0, OPT_DURATION, offsetof(PauseCommand, timeout_ms), .arg = "D", .fallback = "2m",
+     .min = 1000, .max = 3600000, .doc = "How long to wait until it is frozen."},
     CLI_COMMON_OPTIONS,
 };
 
@@ -82,7 +83,7 @@ static char *node_path(const char *node, const char *verb)
 
 static CLI_RUN(run_pause)
 {
-    const Pause *p = options;
+    const PauseCommand *p = options;
     AUTOJSON json_t *body = json_object();
     AUTOJSON json_t *answer = NULL;
     AUTOFREE char *user = cli_user();
@@ -96,7 +97,7 @@ static CLI_RUN(run_pause)
     json_set_str(body, "by", user);
     if (p->allow.n)
         json_set_strs(body, "allow", &p->allow);
-    if (!api_call(cli, "POST", path, body, p->timeout_ms, &answer, err))
+    if (!client_call(cli, "POST", path, body, p->timeout_ms, &answer, err))
         return false;
     if (cli->json) {
         out_json(answer);
@@ -115,7 +116,7 @@ const CliCommand cmd_replica_pause = {
     .summary = "Freeze a replica at an exact GTID and print it.",
     .detail = "The replica goes on receiving the binlog. Returns once frozen.",
     .options = pause_options,
-    .size = sizeof(Pause),
+    .size = sizeof(PauseCommand),
     .min_words = 1,
     .max_words = 1,
     .run = run_pause,
@@ -141,7 +142,7 @@ static CLI_RUN(run_resume)
     (void)rest;
     json_set_str(body, "by", user);
     json_set_str(body, "reason", r->reason ? r->reason : "by hand");
-    if (!api_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
+    if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
         return false;
     if (cli->json)
         out_json(answer);
@@ -168,7 +169,7 @@ static CLI_RUN(run_check)
     AUTO(findings_done) Findings f = FINDINGS_INIT;
     (void)options;
     (void)rest;
-    if (!api_call(cli, "GET", "/v1/check", NULL, API_CHECK_MS, &j, err) ||
+    if (!client_call(cli, "GET", "/v1/check", NULL, API_CHECK_MS, &j, err) ||
         !findings_add_json(&f, j, NULL, words->n ? words->v[0] : NULL, err))
         return false;
     if (words->n && f.list.n == 0)

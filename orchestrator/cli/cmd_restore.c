@@ -4,19 +4,19 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "cmd.h"
 #include "common/file/fs.h"
 #include "common/file/json.h"
 
-typedef struct RestoreOptions {
+typedef struct RestoreCommand {
     CliCommon common;
     char *node, *to, *fetch_to, *definer, *defer_views;
     int64_t threads;
     bool overwrite, no_binlog, no_verify, skip_definer;
-} RestoreOptions;
+} RestoreCommand;
 
-#define FIELD(name) offsetof(RestoreOptions, name)
+#define FIELD(name) offsetof(RestoreCommand, name)
 static const Opt restore_options[] = {
     {"to", 0, OPT_STR, FIELD(to), .arg = "FILE",
      .doc = "Option file of the server to fill: socket or host, user, password (mode 0600). Required."},
@@ -47,10 +47,10 @@ static bool is_dump(const json_t *manifest)
     return false;
 }
 
-static bool result_path(const Cli *cli, const RestoreOptions *o, const char *run, char **ret, Err *err)
+static bool result_path(const Cli *cli, const RestoreCommand *o, const char *run, char **ret, Err *err)
 {
     AUTOJSON json_t *j = NULL;
-    if (!api_get_result(cli, run, o->node, &j, err))
+    if (!client_get_result(cli, run, o->node, &j, err))
         return false;
     if (*json_str(json_object_get(j, "manifest"), "encrypted"))
         return err_set(
@@ -61,12 +61,12 @@ static bool result_path(const Cli *cli, const RestoreOptions *o, const char *run
     if (!is_dump(json_object_get(j, "manifest")))
         return err_set(err, ERR_REFUSED, 0, "run %s made no dump: its job is \"%s\"", json_str(j, "run"),
                        json_str(j, "job"));
-    return api_fetch_result(cli, j, o->fetch_to, ret, err);
+    return client_fetch_result(cli, j, o->fetch_to, ret, err);
 }
 
 static CLI_RUN(run_restore)
 {
-    const RestoreOptions *o = options;
+    const RestoreCommand *o = options;
     AUTOFREE char *path = NULL, *dir = fs_program_dir(), *program = xasprintf("%s/siding-restore", dir);
     AUTO(strlist_done) StrList argv = STRLIST_INIT;
     (void)rest;
@@ -105,7 +105,7 @@ const CliCommand cmd_restore = {
               "refused without "
               "--overwrite. RUN is a task's id, meaning its last run, or a run's (12.1).",
     .options = restore_options,
-    .size = sizeof(RestoreOptions),
+    .size = sizeof(RestoreCommand),
     .min_words = 1,
     .max_words = 1,
     .run = run_restore,

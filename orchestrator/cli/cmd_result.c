@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "common/net/httpc.h"
 #include "out.h"
-#include "verify.h"
+#include "result_verify.h"
 
 typedef struct ResultOptions {
     CliCommon common;
@@ -22,14 +22,14 @@ static const Opt result_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
-typedef struct List {
+typedef struct ResultListing {
     CliCommon common;
     int64_t limit;
-} List;
+} ResultListing;
 
 static const Opt list_options[] = {
-    {"limit", 0, OPT_INT, offsetof(List, limit), .arg = "N", .fallback = "100", .min = 1, .max = 10000,
-     .doc = "The newest N."},
+    {"limit", 0, OPT_INT, offsetof(ResultListing, limit), .arg = "N", .fallback = "100", .min = 1,
+     .max = 10000, .doc = "The newest N."},
     CLI_COMMON_OPTIONS,
 };
 
@@ -52,14 +52,14 @@ static CLI_RUN(run_list)
 {
     static const char *const head[] = {"RUN",        "JOB",   "NODE",   "STATE", "KEPT", "SIZE",
                                        "COMPRESSED", "RATIO", "SEALED", "GTID",  NULL};
-    const List *l = options;
+    const ResultListing *l = options;
     AUTOJSON json_t *j = NULL;
     AUTO(table_done) Table t = TABLE_INIT;
     AUTO(str_done) Str text = STR_INIT;
     AUTOFREE char *path = xasprintf("/v1/results?limit=%lld", (long long)l->limit);
     (void)words;
     (void)rest;
-    if (!api_get(cli, path, &j, err))
+    if (!client_get(cli, path, &j, err))
         return false;
     table_head(&t, "xllxxrrrxl", head);
     for (size_t i = 0; i < json_array_size(j); i++)
@@ -75,10 +75,10 @@ static CLI_RUN(run_list)
 const CliCommand cmd_result_list = {
     .group = "result",
     .name = "list",
-    .summary = "List results, the newest first.",
+    .summary = "ResultListing results, the newest first.",
     .detail = "Results that have expired (keep, keep_for) stay listed as long as their task is known.",
     .options = list_options,
-    .size = sizeof(List),
+    .size = sizeof(ResultListing),
     .run = run_list,
 };
 
@@ -109,7 +109,7 @@ static CLI_RUN(run_show)
     AUTO(str_done) Str text = STR_INIT;
     AUTO(table_done) Table t = {.align = "xx"};
     (void)rest;
-    if (!api_get_result(cli, words->v[0], o->node, &j, err))
+    if (!client_get_result(cli, words->v[0], o->node, &j, err))
         return false;
     if (cli->json) {
         out_json(j);
@@ -146,7 +146,7 @@ static CLI_RUN(run_path)
     const ResultOptions *o = options;
     AUTOJSON json_t *j = NULL;
     (void)rest;
-    if (!api_get_result(cli, words->v[0], o->node, &j, err))
+    if (!client_get_result(cli, words->v[0], o->node, &j, err))
         return false;
     if (cli->json)
         out_json(json_object_get(j, "path"));
@@ -190,7 +190,8 @@ static CLI_RUN(run_fetch)
     AUTOJSON json_t *j = NULL;
     AUTOFREE char *path = NULL;
     (void)rest;
-    if (!api_get_result(cli, words->v[0], o->node, &j, err) || !api_fetch_result(cli, j, o->to, &path, err))
+    if (!client_get_result(cli, words->v[0], o->node, &j, err) ||
+        !client_fetch_result(cli, j, o->to, &path, err))
         return false;
     AUTOJSON json_t *text = json_string(path);
     if (cli->json)
@@ -224,7 +225,7 @@ static bool nodes_of(const Cli *cli, const json_t *result, StrList *ret, Err *er
 {
     Task t;
     int64_t id, no;
-    if (!cli_task_id(json_str(result, "run"), &id, &no, err) || !api_task(cli, id, &t, NULL, err))
+    if (!cli_task_id(json_str(result, "run"), &id, &no, err) || !client_task(cli, id, &t, NULL, err))
         return false;
     for (size_t i = 0; i < t.runs.n; i++) {
         const Run *r = (const Run *)t.runs.v + i;
@@ -261,14 +262,14 @@ static CLI_RUN(run_verify)
     AUTO(strlist_done) StrList nodes = STRLIST_INIT;
     bool ok = true;
     (void)rest;
-    if (!api_get_result(cli, words->v[0], o->node, &first, err) ||
+    if (!client_get_result(cli, words->v[0], o->node, &first, err) ||
         (!o->node && !nodes_of(cli, first, &nodes, err)))
         return false;
     if (nodes.n <= 1 && !verify_one(cli, first, all, &ok, err))
         return false;
     for (size_t i = 0; nodes.n > 1 && i < nodes.n; i++) {
         AUTOJSON json_t *j = NULL;
-        if (!api_get_result(cli, json_str(first, "run"), nodes.v[i], &j, err) ||
+        if (!client_get_result(cli, json_str(first, "run"), nodes.v[i], &j, err) ||
             !verify_one(cli, j, all, &ok, err))
             return err_prefix(err, "%s", nodes.v[i]);
     }

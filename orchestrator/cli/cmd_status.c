@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "view.h"
 
@@ -36,9 +36,9 @@ static void on_signal(int signal_number)
 static bool fetch(const Cli *cli, json_t **ret, json_t **ret_events, Err *err)
 {
     Err ignored;
-    if (!api_get(cli, "/v1/status", ret, err))
+    if (!client_get(cli, "/v1/status", ret, err))
         return false;
-    if (!api_get(cli, "/v1/events?limit=6", ret_events, &ignored))
+    if (!client_get(cli, "/v1/events?limit=6", ret_events, &ignored))
         *ret_events = NULL;
     return true;
 }
@@ -124,7 +124,7 @@ static CLI_RUN(run)
         return watch_on_terminal(cli, s, err);
     if (cli->json) {
         AUTOJSON json_t *status = NULL;
-        if (!api_get(cli, "/v1/status", &status, err))
+        if (!client_get(cli, "/v1/status", &status, err))
             return false;
         out_json(status);
         return true;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "out.h"
 #include "wait.h"
@@ -274,7 +274,7 @@ static CLI_RUN(run)
     AUTOJSON json_t *body = json_object();
     AUTOJSON json_t *answer = NULL;
     if (!fill(s, words, rest, body, err) ||
-        !api_call(cli, "POST", "/v1/tasks", body, API_TIMEOUT_MS, &answer, err))
+        !client_call(cli, "POST", "/v1/tasks", body, API_TIMEOUT_MS, &answer, err))
         return false;
     if (!s->dry_run && json_int(answer, "id") <= 0)
         return err_set(err, ERR_PROTOCOL, 0, "sidingd answered without a task's id");

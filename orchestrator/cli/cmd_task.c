@@ -5,30 +5,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "client.h"
 #include "common/base/clock.h"
 #include "common/net/httpc.h"
 #include "view.h"
 
 /* ---- list, show, why -------------------------------------------------------------------------------- */
 
-typedef struct List {
+typedef struct TaskListing {
     CliCommon common;
     StrList states;
     int64_t limit;
-} List;
+} TaskListing;
 
 static const Opt list_options[] = {
-    {"state", 's', OPT_STRS, offsetof(List, states), .arg = "STATE",
+    {"state", 's', OPT_STRS, offsetof(TaskListing, states), .arg = "STATE",
      .doc = "Only tasks in this state (waiting, running, done, error, …); may be repeated."},
-    {"limit", 0, OPT_INT, offsetof(List, limit), .arg = "N", .fallback = "100", .min = 1, .max = 10000,
+    {"limit", 0, OPT_INT, offsetof(TaskListing, limit), .arg = "N", .fallback = "100", .min = 1, .max = 10000,
      .doc = "The newest N."},
     CLI_COMMON_OPTIONS,
 };
 
 static CLI_RUN(run_list)
 {
-    const List *l = options;
+    const TaskListing *l = options;
     AUTOJSON json_t *j = NULL;
     AUTO(str_done) Str path = STR_INIT;
     WireList tasks;
@@ -39,9 +39,9 @@ static CLI_RUN(run_list)
         str_adds(&path, i ? "," : "&state=");
         httpc_encode(&path, l->states.v[i]);
     }
-    if (!api_get(cli, str_z(&path), &j, err))
+    if (!client_get(cli, str_z(&path), &j, err))
         return false;
-    if (!api_read_list(j, task_fields, sizeof(Task), &tasks, err))
+    if (!client_read_list(j, task_fields, sizeof(Task), &tasks, err))
         return false;
     AUTO(str_done) Str text = STR_INIT;
     view_tasks(&tasks, out_width(STDOUT_FILENO), &text);
@@ -49,16 +49,16 @@ static CLI_RUN(run_list)
         out_json(j);
     else
         out_text(str_z(&text));
-    api_list_free(task_fields, sizeof(Task), &tasks);
+    client_list_free(task_fields, sizeof(Task), &tasks);
     return true;
 }
 
 const CliCommand cmd_task_list = {
     .group = "task",
     .name = "list",
-    .summary = "List tasks, the newest first.",
+    .summary = "TaskListing tasks, the newest first.",
     .options = list_options,
-    .size = sizeof(List),
+    .size = sizeof(TaskListing),
     .run = run_list,
 };
 
@@ -69,7 +69,7 @@ static CLI_RUN(run_show)
     AUTOJSON json_t *j = NULL;
     (void)options;
     (void)rest;
-    if (!cli_task_id(words->v[0], &id, NULL, err) || !api_task(cli, id, &t, &j, err))
+    if (!cli_task_id(words->v[0], &id, NULL, err) || !client_task(cli, id, &t, &j, err))
         return false;
     AUTO(str_done) Str text = STR_INIT;
     view_task(&t, clock_wall_ms(), out_width(STDOUT_FILENO), &text);
@@ -102,7 +102,7 @@ static CLI_RUN(run_why)
     if (!cli_task_id(words->v[0], &id, NULL, err))
         return false;
     AUTOFREE char *path = xasprintf("/v1/tasks/%lld/why", (long long)id);
-    if (!api_get(cli, path, &j, err))
+    if (!client_get(cli, path, &j, err))
         return false;
     if (cli->json)
         out_json(j);
@@ -138,14 +138,14 @@ static const Opt log_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
-typedef struct Copy {
+typedef struct LogCopy {
     int64_t bytes;
     Str *keep; /* NULL: to stdout at once */
-} Copy;
+} LogCopy;
 
 static bool copy_out(void *arg, const char *bytes, size_t n)
 {
-    Copy *c = arg;
+    LogCopy *c = arg;
     c->bytes += (int64_t)n;
     if (c->keep)
         str_add(c->keep, bytes, n);
@@ -160,7 +160,7 @@ typedef struct LogSource {
 
 static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
 {
-    Copy c = {0, keep};
+    LogCopy c = {0, keep};
     AUTO(str_done) Str path = STR_INIT;
     str_addf(&path, "/v1/tasks/%lld/log?stream=%s&offset=%lld", (long long)s->task, s->stream,
              (long long)s->offset);
@@ -173,7 +173,7 @@ static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
     HttpCall call = {
         .base_url = s->cli->url, .method = "GET", .path = str_z(&path), .tls = &s->cli->config.tls};
     if (!httpc_download(&call, NULL, NULL, copy_out, &c, err))
-        return api_explain(s->cli, err);
+        return client_explain(s->cli, err);
     s->offset += c.bytes;
     *ret_bytes = c.bytes;
     return true;
@@ -194,7 +194,7 @@ static bool follow(LogSource *s, Err *err)
 {
     for (bool ended = false; !ended; clock_sleep_ms(ended ? 0 : 500)) {
         Task t;
-        if (!api_task(s->cli, s->task, &t, NULL, err))
+        if (!client_task(s->cli, s->task, &t, NULL, err))
             return false;
         ended = task_state_is_final(t.state); /* asked before the last copy, so that nothing is missed */
         wire_free(task_fields, &t);
@@ -274,7 +274,7 @@ static bool request(const Cli *cli, const char *word, const char *action, json_t
     json_set_str(body, "action", action);
     json_set_str(body, "by", user);
     AUTOFREE char *path = xasprintf("/v1/tasks/%lld/request", (long long)id);
-    return api_call(cli, "POST", path, body, API_TIMEOUT_MS, ret, err);
+    return client_call(cli, "POST", path, body, API_TIMEOUT_MS, ret, err);
 }
 
 /* All are tried; the first failure decides the exit status, each is told. */

@@ -74,7 +74,7 @@ static void end_line(Watch *w)
 static bool watch(Watch *w, int64_t id, int64_t deadline, Task *ret, json_t **ret_json, Err *err)
 {
     for (;;) {
-        if (api_task(w->cli, id, ret, ret_json, err)) {
+        if (client_task(w->cli, id, ret, ret_json, err)) {
             w->lost_at = 0;
             say_state(w, ret);
             if (task_state_is_final(ret->state))

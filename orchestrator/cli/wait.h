@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "api.h"
+#include "client.h"
 
 /* `timeout_ms` 0: none. True once the task has ended, however; *ret_json is the task as sidingd gave it. */
 MUST_CHECK bool wait_for_task(const Cli *cli, int64_t id, int64_t timeout_ms, Task *ret, json_t **ret_json,

@@ -16,7 +16,7 @@ enum {
 /* ---- the claim, and answers ------------------------------------------------------------------------- */
 
 /* It is on record with its event. */
-static void claimed(Look *l)
+static void claimed(RunLook *l)
 {
     const CoordRunRow *row = coord_run_find(l->r->state, CRUN_EV_CLAIM);
     if (!row) {
@@ -31,7 +31,7 @@ static void claimed(Look *l)
     look_change(l, row);
 }
 
-static bool is_refusal(const Look *l)
+static bool is_refusal(const RunLook *l)
 {
     switch (l->in->err.kind) {
     case ERR_REFUSED:
@@ -44,7 +44,7 @@ static bool is_refusal(const Look *l)
     }
 }
 
-static void posted(Look *l)
+static void posted(RunLook *l)
 {
     CoordPart *p = look_part(l, l->in->part);
     p->busy = false;
@@ -61,7 +61,7 @@ static void posted(Look *l)
 }
 
 /* The agent's state shows the effect; until then it is told again. */
-static void steered(Look *l)
+static void steered(RunLook *l)
 {
     CoordPart *p = look_part(l, l->in->part);
     p->busy = false;
@@ -70,7 +70,7 @@ static void steered(Look *l)
         look_log(l, "info", xasprintf("%s was not steered: %s", p->node, l->in->err.text));
 }
 
-static void asked(Look *l)
+static void asked(RunLook *l)
 {
     CoordPart *p = look_part(l, l->in->part);
     p->busy = false;
@@ -87,7 +87,7 @@ static void asked(Look *l)
                            l->in->err.text));
 }
 
-static void recorded(Look *l)
+static void recorded(RunLook *l)
 {
     l->run->recording = false;
     if (!l->in->ok) {
@@ -104,7 +104,7 @@ static void recorded(Look *l)
         xasprintf("sealed; task %" PRId64 " uploads it once the replica has caught up", l->r->upload_task));
 }
 
-static void revived(Look *l)
+static void revived(RunLook *l)
 {
     if (coord_run_is_final(l->r->state) && l->r->state != CRUN_DONE)
         look_enter(l, CRUN_EV_UPLOAD, NULL);
@@ -112,13 +112,13 @@ static void revived(Look *l)
 
 /* ---- duties: parts that are lost or refuse ---------------------------------------------------------- */
 
-static bool always(const Look *l)
+static bool always(const RunLook *l)
 {
     (void)l;
     return true;
 }
 
-static bool is_lost(const Look *l, size_t i)
+static bool is_lost(const RunLook *l, size_t i)
 {
     const CoordPart *p = look_part(l, i);
     const CoordPartKnown *k = &l->known->parts[i];
@@ -127,7 +127,7 @@ static bool is_lost(const Look *l, size_t i)
     return !l->seen[i] && k->fresh && p->accepted && k->polls_seen > p->accepted_poll;
 }
 
-static void note_missed(Look *l, size_t i)
+static void note_missed(RunLook *l, size_t i)
 {
     CoordPart *p = look_part(l, i);
     const CoordPartKnown *k = &l->known->parts[i];
@@ -140,7 +140,7 @@ static void note_missed(Look *l, size_t i)
                 "its agent cannot be reached, and the others have ended: its part of the result is missing");
 }
 
-static void note_lost(Look *l)
+static void note_lost(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++) {
         CoordPart *p = look_part(l, i);
@@ -157,7 +157,7 @@ static void note_lost(Look *l)
 }
 
 /* What the first part's agent has given to the others ends there, if it still runs. */
-static void end_lost(Look *l)
+static void end_lost(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++) {
         const AgentRun *a = l->seen[i];
@@ -175,7 +175,7 @@ static void end_lost(Look *l)
     }
 }
 
-static const CoordPart *refused_part(const Look *l)
+static const CoordPart *refused_part(const RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (look_part(l, i)->refused.kind && !run_part_is_lost(l->seen, i))
@@ -183,13 +183,13 @@ static const CoordPart *refused_part(const Look *l)
     return NULL;
 }
 
-static bool part_refused(const Look *l)
+static bool part_refused(const RunLook *l)
 {
     return refused_part(l) != NULL;
 }
 
 /* The others end theirs. True: some may still have something of it. */
-static bool end_others(Look *l)
+static bool end_others(RunLook *l)
 {
     bool wait = false;
     for (size_t i = 0; i < l->run->n_parts; i++) {
@@ -205,7 +205,7 @@ static bool end_others(Look *l)
     return wait;
 }
 
-static void give_up(Look *l)
+static void give_up(RunLook *l)
 {
     if (end_others(l))
         return;
@@ -213,19 +213,19 @@ static void give_up(Look *l)
     CoordRunEvent event = l->r->state == CRUN_CLAIMED ? CRUN_EV_REFUSED : CRUN_EV_LOST;
     AUTOFREE char *text = xasprintf("%s: %s", bad->node, bad->refused.text);
     str_set(&l->r->error, text);
-    look_enter(l, l->v.any ? CRUN_EV_FAILED : event, text);
+    look_enter(l, event, text);
 }
 
 /* ---- duties: the run itself ------------------------------------------------------------------------- */
 
-static void take_report(Look *l)
+static void take_report(RunLook *l)
 {
     if (coord_run_take_report(l->r, l->seen, l->run->n_parts))
         look_write(l);
 }
 
 /* The claim is on record: whoever does not know the run yet gets it, again after a restart. */
-static void give_out(Look *l)
+static void give_out(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++) {
         CoordPart *p = look_part(l, i);
@@ -238,42 +238,42 @@ static void give_out(Look *l)
     }
 }
 
-static bool all_report(const Look *l)
+static bool all_report(const RunLook *l)
 {
     return l->v.complete && !l->v.over;
 }
 
 /* Where the least advanced part is; an event without a row is a state that was passed by. */
-static void follow(Look *l)
+static void follow(RunLook *l)
 {
     const CoordRunRow *row = coord_run_find(l->r->state, l->v.event);
     if (row)
         look_enter(l, l->v.event, NULL);
 }
 
-static bool slept_as_asked(const Look *l)
+static bool slept_as_asked(const RunLook *l)
 {
     return l->t->request == ACTION_SLEEP;
 }
 
-static bool woke_as_asked(const Look *l)
+static bool woke_as_asked(const RunLook *l)
 {
     return l->t->request == ACTION_WAKE;
 }
 
-static void request_done(Look *l)
+static void request_done(RunLook *l)
 {
     l->t->request = ACTION_NONE;
     str_set(&l->t->request_by, NULL);
     look_write(l);
 }
 
-static bool is_asked(const Look *l)
+static bool is_asked(const RunLook *l)
 {
     return l->t->request != ACTION_NONE;
 }
 
-static void pass_request_on(Look *l)
+static void pass_request_on(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (look_works(l, i) || (l->seen[i] && l->seen[i]->state == ARUN_GATHERING))
@@ -282,12 +282,12 @@ static void pass_request_on(Look *l)
 
 /* ---- duties: several replicas at one GTID ----------------------------------------------------------- */
 
-static bool is_barrier(const Look *l)
+static bool is_barrier(const RunLook *l)
 {
     return l->run->n_parts > 1;
 }
 
-static bool all_seen(const Look *l)
+static bool all_seen(const RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (!l->seen[i])
@@ -295,19 +295,19 @@ static bool all_seen(const Look *l)
     return true;
 }
 
-static bool stands_stopped(const Look *l)
+static bool stands_stopped(const RunLook *l)
 {
     return is_barrier(l) && l->v.all_stopped && all_seen(l);
 }
 
-static void begin_parts(Look *l)
+static void begin_parts(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (l->seen[i] && l->seen[i]->state == ARUN_FROZEN && look_may_call(l, i))
             look_call(l, CRUN_FX_GO, i);
 }
 
-static void align_part(Look *l, size_t i, const RunAlign *target)
+static void align_part(RunLook *l, size_t i, const RunAlign *target)
 {
     const AgentRun *a = l->seen[i];
     bool there = a->aligned && gtid_compare_text(l->known->flavor, a->gtid, target->gtid) == GTID_EQUAL;
@@ -316,7 +316,7 @@ static void align_part(Look *l, size_t i, const RunAlign *target)
 }
 
 /* Every part stands stopped: to the common GTID, and on from there once all are at it. */
-static void align(Look *l)
+static void align(RunLook *l)
 {
     size_t n = l->run->n_parts;
     AUTOFREE AlignPart *parts = xcalloc(n, sizeof *parts);
@@ -341,18 +341,18 @@ static void align(Look *l)
 }
 
 /* All were aligned, and some part has begun: those still frozen were not told. */
-static bool part_left_behind(const Look *l)
+static bool part_left_behind(const RunLook *l)
 {
     return is_barrier(l) && l->v.left && !l->v.over;
 }
 
-static bool part_failed(const Look *l)
+static bool part_failed(const RunLook *l)
 {
     return is_barrier(l) && !stands_stopped(l) && !l->v.over && l->v.failed < l->run->n_parts &&
            !run_goes_on_without(l->seen, l->v.failed);
 }
 
-static void end_unfailed(Look *l)
+static void end_unfailed(RunLook *l)
 {
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (look_works(l, i) && !l->seen[i]->outcome)
@@ -361,22 +361,22 @@ static void end_unfailed(Look *l)
 
 /* ---- duties: what is over on the agents ------------------------------------------------------------- */
 
-static bool over_on_replica(const Look *l)
+static bool over_on_replica(const RunLook *l)
 {
     return l->v.over && l->t->on == ROLE_REPLICA;
 }
 
-static void catch_up(Look *l)
+static void catch_up(RunLook *l)
 {
     look_enter(l, CRUN_EV_CAUGHT_UP, NULL);
 }
 
-static bool over_badly(const Look *l)
+static bool over_badly(const RunLook *l)
 {
     return l->v.over && l->v.end != CRUN_EV_OK;
 }
 
-static void end_badly(Look *l)
+static void end_badly(RunLook *l)
 {
     const AgentRun *a = l->seen[l->v.failed];
     const char *node = is_barrier(l) ? look_part(l, l->v.failed)->node : "", *colon = *node ? ": " : "";
@@ -395,23 +395,23 @@ static void end_badly(Look *l)
 
 /* All are over, or the first is and the others have sealed: before a replica can be lost that has its part
  * alone. */
-static bool results_are_there(const Look *l)
+static bool results_are_there(const RunLook *l)
 {
     bool first_over = l->v.sealed && l->v.end == CRUN_EV_OK && run_part_is_over(l->seen[0]);
     return is_barrier(l) && (l->v.over || first_over);
 }
 
-static bool to_be_gathered(const Look *l)
+static bool to_be_gathered(const RunLook *l)
 {
     return results_are_there(l) && !json_bool(l->r->detail, "gathered");
 }
 
-static bool gather_failed(const Look *l)
+static bool gather_failed(const RunLook *l)
 {
     return to_be_gathered(l) && l->seen[0]->gather_error && l->seen[0]->state != ARUN_GATHERING;
 }
 
-static void end_ungathered(Look *l)
+static void end_ungathered(RunLook *l)
 {
     AUTOFREE char *text = xasprintf("%s: the results of the other replicas could not be brought here: %s",
                                     look_part(l, 0)->node, l->seen[0]->gather_error);
@@ -419,12 +419,12 @@ static void end_ungathered(Look *l)
     look_enter(l, CRUN_EV_FAILED, text);
 }
 
-static bool not_gathered(const Look *l)
+static bool not_gathered(const RunLook *l)
 {
     return to_be_gathered(l) && !l->seen[0]->gathered;
 }
 
-static void gather(Look *l)
+static void gather(RunLook *l)
 {
     if (!look_may_call(l, 0))
         return;
@@ -435,18 +435,18 @@ static void gather(Look *l)
             e->parts[e->n_parts++] = i;
 }
 
-static void note_gathered(Look *l)
+static void note_gathered(RunLook *l)
 {
     json_object_set_new(coord_run_detail(l->r), "gathered", json_true());
     look_write(l);
 }
 
-static bool is_over(const Look *l)
+static bool is_over(const RunLook *l)
 {
     return l->v.over;
 }
 
-static void drop_others(Look *l)
+static void drop_others(RunLook *l)
 {
     for (size_t i = 1; i < l->run->n_parts; i++) {
         CoordPart *p = look_part(l, i);
@@ -457,19 +457,19 @@ static void drop_others(Look *l)
     }
 }
 
-static bool not_yet_over(const Look *l)
+static bool not_yet_over(const RunLook *l)
 {
     return !l->v.over;
 }
 
-static void wait(Look *l)
+static void wait(RunLook *l)
 {
     (void)l;
 }
 
 /* ---- duties: the upload ----------------------------------------------------------------------------- */
 
-static bool upload_wanted(const Look *l)
+static bool upload_wanted(const RunLook *l)
 {
     const AgentRun *first = l->seen[0];
     const char *mode =
@@ -477,12 +477,12 @@ static bool upload_wanted(const Look *l)
     return l->r->upload_task || l->run->recording || (*mode && !str_eq(mode, "none"));
 }
 
-static bool sealed_well(const Look *l)
+static bool sealed_well(const RunLook *l)
 {
     return l->v.end == CRUN_EV_OK && l->v.sealed && !l->r->upload_task;
 }
 
-static void record_upload(Look *l)
+static void record_upload(RunLook *l)
 {
     if (!upload_wanted(l) || l->run->recording || l->known->saving ||
         !retry_is_due(&l->run->record_retry, l->in->now_ms))
@@ -491,65 +491,65 @@ static void record_upload(Look *l)
     look_effect(l, CRUN_FX_RECORD_UPLOAD);
 }
 
-static bool nothing_to_load(const Look *l)
+static bool nothing_to_load(const RunLook *l)
 {
     return l->v.over && !upload_wanted(l);
 }
 
-static void end_well(Look *l)
+static void end_well(RunLook *l)
 {
     look_enter(l, CRUN_EV_OK, NULL);
 }
 
-static bool upload_not_recorded(const Look *l)
+static bool upload_not_recorded(const RunLook *l)
 {
     return !l->r->upload_task;
 }
 
-static bool upload_not_known(const Look *l)
+static bool upload_not_known(const RunLook *l)
 {
     return !l->known->upload;
 }
 
-static void look_up(Look *l)
+static void look_up(RunLook *l)
 {
     look_effect(l, CRUN_FX_LOOK_UP)->number = l->r->upload_task;
 }
 
-static void begin_upload(Look *l)
+static void begin_upload(RunLook *l)
 {
     look_enter(l, CRUN_EV_UPLOAD, NULL);
 }
 
-static const json_t *upload_detail(const Look *l)
+static const json_t *upload_detail(const RunLook *l)
 {
     const Task *up = l->known->upload;
     return up->runs.n ? ((const Run *)up->runs.v)[up->runs.n - 1].detail : NULL;
 }
 
-static bool upload_has_news(const Look *l)
+static bool upload_has_news(const RunLook *l)
 {
     const json_t *detail = upload_detail(l);
     return detail && !json_equal(json_object_get(l->r->detail, "upload"), detail);
 }
 
-static void take_upload(Look *l)
+static void take_upload(RunLook *l)
 {
     json_object_set_new(coord_run_detail(l->r), "upload", json_deep_copy(upload_detail(l)));
     look_write(l);
 }
 
-static bool upload_done(const Look *l)
+static bool upload_done(const RunLook *l)
 {
     return l->known->upload->state == TASK_DONE;
 }
 
-static bool upload_failed(const Look *l)
+static bool upload_failed(const RunLook *l)
 {
     return task_state_is_final(l->known->upload->state);
 }
 
-static void end_unloaded(Look *l)
+static void end_unloaded(RunLook *l)
 {
     const Task *up = l->known->upload;
     AUTOFREE char *text =
@@ -563,8 +563,8 @@ static void end_unloaded(Look *l)
 
 typedef struct Duty {
     uint32_t in; /* set of states */
-    bool (*when)(const Look *l);
-    void (*act)(Look *l);
+    bool (*when)(const RunLook *l);
+    void (*act)(RunLook *l);
     bool last; /* nothing below it in this look */
 } Duty;
 
@@ -604,16 +604,16 @@ static const Duty duties[] = {
 
 /* Once its results are one, a run does not wait for an agent that cannot be reached: its part is over as far
  * as the run goes, and its replica is its agent's own affair. */
-static void leave_behind(Look *l)
+static void leave_behind(RunLook *l)
 {
-    if (!is_barrier(l) || !l->seen[0] || !json_bool(l->r->detail, "gathered"))
+    if (!l->seen[0] || !json_bool(l->r->detail, "gathered"))
         return;
     for (size_t i = 1; i < l->run->n_parts; i++)
         if (!l->known->parts[i].configured || !l->known->parts[i].fresh)
             l->seen[i] = l->seen[0];
 }
 
-static void look(Look *l)
+static void look(RunLook *l)
 {
     size_t n = l->run->n_parts;
     AUTOFREE const AgentRun **seen = xcalloc(n + 1, sizeof *seen);
@@ -632,7 +632,7 @@ static void look(Look *l)
     }
 }
 
-static void (*const inputs[])(Look *l) = {
+static void (*const inputs[])(RunLook *l) = {
     [CRUN_IN_CLAIMED] = claimed, [CRUN_IN_LOOK] = look,   [CRUN_IN_POSTED] = posted,
     [CRUN_IN_STEERED] = steered, [CRUN_IN_ASKED] = asked, [CRUN_IN_RECORDED] = recorded,
     [CRUN_IN_REVIVED] = revived,
@@ -641,7 +641,7 @@ static void (*const inputs[])(Look *l) = {
 void coord_run_step(CoordRun *run, const CoordRunKnown *known, const CoordRunInput *in, CoordRunEffects *ret)
 {
     Task *t = run->task;
-    Look l = {
+    RunLook l = {
         .run = run, .t = t, .r = (Run *)t->runs.v + (t->runs.n - 1), .known = known, .in = in, .out = ret};
     inputs[in->kind](&l);
 }

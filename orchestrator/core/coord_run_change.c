@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "coord_run_impl.h"
-#include "plan.h"
+#include "start_plan.h"
 
 enum {
     RETRY_LEAST_MS = 200,
@@ -15,7 +15,7 @@ enum {
 
 /* ---- effects ---------------------------------------------------------------------------------------- */
 
-CoordRunEffect *look_effect(Look *l, CoordRunEffectKind kind)
+CoordRunEffect *look_effect(RunLook *l, CoordRunEffectKind kind)
 {
     CoordRunEffects *e = l->out;
     e->v = xrealloc(e->v, (e->n + 1) * sizeof *e->v);
@@ -36,7 +36,7 @@ void coord_run_effects_done(CoordRunEffects *e)
 }
 
 /* Once, however much of the row has changed. */
-void look_write(Look *l)
+void look_write(RunLook *l)
 {
     for (size_t i = 0; i < l->out->n; i++)
         if (l->out->v[i].kind == CRUN_FX_WRITE)
@@ -44,7 +44,7 @@ void look_write(Look *l)
     look_effect(l, CRUN_FX_WRITE);
 }
 
-void look_say(Look *l, const char *level, const char *node, char *text)
+void look_say(RunLook *l, const char *level, const char *node, char *text)
 {
     CoordRunEffect *e = look_effect(l, CRUN_FX_EVENT);
     e->level = level;
@@ -52,7 +52,7 @@ void look_say(Look *l, const char *level, const char *node, char *text)
     e->text = text;
 }
 
-void look_log(Look *l, const char *level, char *text)
+void look_log(RunLook *l, const char *level, char *text)
 {
     CoordRunEffect *e = look_effect(l, CRUN_FX_LOG);
     e->level = level;
@@ -88,7 +88,7 @@ static int64_t attempt_wait_ms(const Task *t)
 }
 
 /* What the end of its run means for the task: its end, the next attempt, or the next turn of a recurrence. */
-static void end_task(Look *l)
+static void end_task(RunLook *l)
 {
     Task *t = l->t;
     Run *r = l->r;
@@ -111,14 +111,14 @@ static void end_task(Look *l)
     look_effect(l, CRUN_FX_ENDED)->number = r->state == CRUN_DONE;
 }
 
-static void revive(Look *l)
+static void revive(RunLook *l)
 {
     l->r->finished_at = l->t->finished_at = 0;
     str_set(&l->r->error, NULL);
     str_set(&l->t->error, NULL);
 }
 
-void look_no_place(Look *l, CoordRunEvent event)
+void look_no_place(RunLook *l, CoordRunEvent event)
 {
     CoordRun *run = l->run;
     if (run->odd_state != l->r->state || run->odd_event != event)
@@ -129,7 +129,7 @@ void look_no_place(Look *l, CoordRunEvent event)
     run->odd_event = event;
 }
 
-void look_change(Look *l, const CoordRunRow *row)
+void look_change(RunLook *l, const CoordRunRow *row)
 {
     l->r->state = row->next;
     if (coord_run_is_final(row->next))
@@ -139,7 +139,7 @@ void look_change(Look *l, const CoordRunRow *row)
 }
 
 /* Every change but the claim, which is on record already. `detail` replaces the row's reason; NULL: none. */
-void look_enter(Look *l, CoordRunEvent event, const char *detail)
+void look_enter(RunLook *l, CoordRunEvent event, const char *detail)
 {
     const CoordRunRow *row = coord_run_find(l->r->state, event);
     if (!row) {
@@ -157,18 +157,18 @@ void look_enter(Look *l, CoordRunEvent event, const char *detail)
 
 /* ---- calls to agents -------------------------------------------------------------------------------- */
 
-CoordPart *look_part(const Look *l, size_t i)
+CoordPart *look_part(const RunLook *l, size_t i)
 {
     return &l->run->parts[i];
 }
 
-bool look_may_call(const Look *l, size_t i)
+bool look_may_call(const RunLook *l, size_t i)
 {
     const CoordPart *p = look_part(l, i);
     return l->known->parts[i].configured && !p->busy && retry_is_due(&p->retry, l->in->now_ms);
 }
 
-CoordRunEffect *look_call(Look *l, CoordRunEffectKind kind, size_t i)
+CoordRunEffect *look_call(RunLook *l, CoordRunEffectKind kind, size_t i)
 {
     CoordRunEffect *e = look_effect(l, kind);
     e->part = i;
@@ -176,7 +176,7 @@ CoordRunEffect *look_call(Look *l, CoordRunEffectKind kind, size_t i)
     return e;
 }
 
-void look_ask(Look *l, size_t i, TaskAction action, const char *by)
+void look_ask(RunLook *l, size_t i, TaskAction action, const char *by)
 {
     if (look_part(l, i)->request_sent == action || !look_may_call(l, i))
         return;
@@ -185,13 +185,13 @@ void look_ask(Look *l, size_t i, TaskAction action, const char *by)
     e->text = xstrdup(by);
 }
 
-void look_retry(Look *l, CoordPart *p)
+void look_retry(RunLook *l, CoordPart *p)
 {
     retry_later(&p->retry, l->in->now_ms, RETRY_LEAST_MS, RETRY_MOST_MS);
     look_effect(l, CRUN_FX_WAKE)->number = p->retry.next_ms;
 }
 
-bool look_works(const Look *l, size_t i)
+bool look_works(const RunLook *l, size_t i)
 {
     return l->seen[i] && !run_part_is_over(l->seen[i]);
 }

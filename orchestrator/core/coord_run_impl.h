@@ -19,7 +19,7 @@
 enum { RETRY_MOST_MS = 3000 };
 
 /* A step under way: the run, what is known of it, what it leads to. */
-typedef struct Look {
+typedef struct RunLook {
     CoordRun *run;
     Task *t;
     Run *r;
@@ -28,24 +28,24 @@ typedef struct Look {
     const AgentRun **seen; /* what each part's agent reports, or is taken to */
     RunView v;
     CoordRunEffects *out;
-} Look;
+} RunLook;
 
-CoordRunEffect *look_effect(Look *l, CoordRunEffectKind kind);
-void look_write(Look *l); /* once, however much of the row has changed */
+CoordRunEffect *look_effect(RunLook *l, CoordRunEffectKind kind);
+void look_write(RunLook *l); /* once, however much of the row has changed */
 /* Take `text`. */
-void look_say(Look *l, const char *level, const char *node, char *text);
-void look_log(Look *l, const char *level, char *text);
+void look_say(RunLook *l, const char *level, const char *node, char *text);
+void look_log(RunLook *l, const char *level, char *text);
 
 /* The event's row is followed: every change of state but the claim, which is on record already. `detail`
  * replaces the row's reason; NULL: none. An event without a row is logged. */
-void look_enter(Look *l, CoordRunEvent event, const char *detail);
+void look_enter(RunLook *l, CoordRunEvent event, const char *detail);
 /* State and task alone. */
-void look_change(Look *l, const CoordRunRow *row);
-void look_no_place(Look *l, CoordRunEvent event);
+void look_change(RunLook *l, const CoordRunRow *row);
+void look_no_place(RunLook *l, CoordRunEvent event);
 
-CoordPart *look_part(const Look *l, size_t i);
-bool look_works(const Look *l, size_t i); /* reported, and not over */
-bool look_may_call(const Look *l, size_t i);
-CoordRunEffect *look_call(Look *l, CoordRunEffectKind kind, size_t i);
-void look_ask(Look *l, size_t i, TaskAction action, const char *by);
-void look_retry(Look *l, CoordPart *p); /* a call about it later */
+CoordPart *look_part(const RunLook *l, size_t i);
+bool look_works(const RunLook *l, size_t i); /* reported, and not over */
+bool look_may_call(const RunLook *l, size_t i);
+CoordRunEffect *look_call(RunLook *l, CoordRunEffectKind kind, size_t i);
+void look_ask(RunLook *l, size_t i, TaskAction action, const char *by);
+void look_retry(RunLook *l, CoordPart *p); /* a call about it later */

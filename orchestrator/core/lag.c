@@ -8,7 +8,7 @@ static struct LagSample *sample(const LagSamples *s, size_t i)
     return (struct LagSample *)&s->v[(s->first + i) % LAG_SAMPLES];
 }
 
-void lag_done(LagSamples *s)
+void lag_samples_done(LagSamples *s)
 {
     for (size_t i = 0; i < s->n; i++)
         free(sample(s, i)->gtid);
@@ -52,12 +52,12 @@ static bool holds(DbFlavor flavor, const char *applied, const char *gtid)
     return o == GTID_EQUAL || o == GTID_AFTER;
 }
 
-Lag lag_of(const LagSamples *s, DbFlavor flavor, const char *applied, int64_t now_ms)
+NodeLag lag_of(const LagSamples *s, DbFlavor flavor, const char *applied, int64_t now_ms)
 {
     if (!s->n || !applied)
-        return (Lag){-1, -1};
+        return (NodeLag){-1, -1};
     if (holds(flavor, applied, lag_newest(s)))
-        return (Lag){0, 0};
+        return (NodeLag){0, 0};
     /* Positions only grow, so the samples split once: find the oldest that is not applied. */
     size_t low = 0, high = s->n - 1;
     while (low < high) {
@@ -68,5 +68,5 @@ Lag lag_of(const LagSamples *s, DbFlavor flavor, const char *applied, int64_t no
             high = middle;
     }
     int64_t ms = now_ms - sample(s, low)->at_ms;
-    return (Lag){gtid_behind_text(flavor, applied, lag_newest(s)), ms > 0 ? ms : 0};
+    return (NodeLag){gtid_behind_text(flavor, applied, lag_newest(s)), ms > 0 ? ms : 0};
 }

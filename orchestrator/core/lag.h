@@ -16,13 +16,13 @@ typedef struct LagSamples {
     size_t first, n;
 } LagSamples;
 
-void lag_done(LagSamples *s);
+void lag_samples_done(LagSamples *s);
 /* An unchanged position is not stored again. A full ring thins itself out, oldest samples kept apart longest.
  */
 void lag_add(LagSamples *s, int64_t at_ms, const char *gtid);
 const char *lag_newest(const LagSamples *s); /* NULL: none */
 
-typedef struct Lag {
+typedef struct NodeLag {
     int64_t trx, ms; /* -1: not known */
-} Lag;
-Lag lag_of(const LagSamples *s, DbFlavor flavor, const char *applied, int64_t now_ms);
+} NodeLag;
+NodeLag lag_of(const LagSamples *s, DbFlavor flavor, const char *applied, int64_t now_ms);

@@ -20,7 +20,7 @@ enum {
     TELL_AFTER = 2
 };
 
-static void agent_free(Agent *a)
+static void agent_free(AgentLink *a)
 {
     wire_free(node_fields, &a->node);
     json_decref(a->results.list);
@@ -36,7 +36,7 @@ static const Tls *tls_of(const Coord *c)
     return tls_is_set(&c->conf.tls) ? &c->conf.tls : NULL;
 }
 
-static void came_back(Agent *a)
+static void came_back(AgentLink *a)
 {
     if (a->told)
         events_add(a->c, "info", "node", 0, NULL, a->name, "the agent of %s is back", a->name);
@@ -50,7 +50,7 @@ static void came_back(Agent *a)
     a->node.agent_error = NULL;
 }
 
-static void cannot_reach(Agent *a, const Err *err)
+static void cannot_reach(AgentLink *a, const Err *err)
 {
     a->failures++;
     retry_failed(a->c, &a->poll_retry, RETRY_LEAST_MS, RETRY_MOST_MS);
@@ -65,7 +65,7 @@ static void cannot_reach(Agent *a, const Err *err)
     a->told = true;
 }
 
-static bool is_ours(const Agent *a, const NodeState *s, Err *err)
+static bool is_ours(const AgentLink *a, const NodeState *s, Err *err)
 {
     if (!str_eq(s->node, a->name))
         return err_set(err, ERR_CONFIG, 0, "at %s answers the agent of \"%s\", not of \"%s\"", a->url,
@@ -76,7 +76,7 @@ static bool is_ours(const Agent *a, const NodeState *s, Err *err)
     return true;
 }
 
-static bool take_state(Agent *a, const json_t *body, Err *err)
+static bool take_state(AgentLink *a, const json_t *body, Err *err)
 {
     NodeState s = {0};
     if (!wire_read(node_state_fields, body, &s, err))
@@ -92,7 +92,7 @@ static bool take_state(Agent *a, const json_t *body, Err *err)
 
 static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
 {
-    Agent *a = arg;
+    AgentLink *a = arg;
     Coord *c = a->c;
     a->poll = 0;
     if (a->dropped) {
@@ -120,31 +120,31 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
 }
 
 /* The primary, when it is another than `a` and both have just been seen; or NULL. */
-static const Agent *seen_primary(const Agent *a)
+static const AgentLink *seen_primary(const AgentLink *a)
 {
-    const Agent *primary = state_primary_agent(a->c);
+    const AgentLink *primary = state_primary_agent(a->c);
     return a->fresh && primary && primary != a && primary->fresh ? primary : NULL;
 }
 
 /* Where the primary stands, for a replica that catches up; NULL: not for this one. */
-static const char *position_for(const Agent *a)
+static const char *position_for(const AgentLink *a)
 {
-    const Agent *primary = seen_primary(a);
+    const AgentLink *primary = seen_primary(a);
     LeasePhase phase = a->node.agent.lease.phase;
     bool replays = phase == PHASE_RESUMING || phase == PHASE_CATCHING_UP;
     return replays && primary && primary->node.agent.server.up ? primary->node.agent.server.binlog : NULL;
 }
 
 /* Of a replica with a lease, before it relaxes anything; none: it is nobody's business. */
-static Acknowledger acknowledger(const Agent *a)
+static Acknowledger acknowledger(const AgentLink *a)
 {
-    const Agent *primary = seen_primary(a);
+    const AgentLink *primary = seen_primary(a);
     if (!primary || !a->node.agent.lease.owner)
         return ACKNOWLEDGER_NONE;
     return topology_is_sole_acknowledger(&primary->node, &a->node) ? ACKNOWLEDGER_SOLE : ACKNOWLEDGER_OTHERS;
 }
 
-static bool loads(const Agent *a)
+static bool loads(const AgentLink *a)
 {
     const AgentRun *runs = a->node.agent.runs.v;
     for (size_t i = 0; i < a->node.agent.runs.n; i++)
@@ -153,11 +153,11 @@ static bool loads(const Agent *a)
     return false;
 }
 
-static int64_t greatest_lag_ms(const Agent *primary)
+static int64_t greatest_lag_ms(const AgentLink *primary)
 {
     int64_t most = 0;
     for (size_t i = 0; i < primary->c->n_agents; i++) {
-        const Agent *a = primary->c->agents[i];
+        const AgentLink *a = primary->c->agents[i];
         bool serves =
             a != primary && a->fresh && topology_node_health(&a->node, primary->name) == NODE_SERVING;
         most = serves && a->node.lag_ms > most ? a->node.lag_ms : most;
@@ -165,7 +165,7 @@ static int64_t greatest_lag_ms(const Agent *primary)
     return most;
 }
 
-static AgentPoll make_poll(const Agent *a)
+static AgentPoll make_poll(const AgentLink *a)
 {
     bool loading = state_primary_agent(a->c) == a && a->fresh && loads(a);
     AgentPoll p = {.term = a->c->journal.term,
@@ -182,7 +182,7 @@ static AgentPoll make_poll(const Agent *a)
 }
 
 /* An agent that has seen a later term refuses ours, and still is to be seen: it is only looked at. */
-static void start_poll(Agent *a)
+static void start_poll(AgentLink *a)
 {
     AgentPoll p = make_poll(a);
     AUTOJSON json_t *body = a->refused_term ? NULL : wire_write(agent_poll_fields, &p);
@@ -202,7 +202,7 @@ static void start_poll(Agent *a)
 
 static void add_agent(Coord *c, const AgentAddress *address)
 {
-    Agent *a = NEW(Agent);
+    AgentLink *a = NEW(AgentLink);
     a->c = c;
     a->name = xstrdup(address->name);
     a->url = xstrdup(address->url);
@@ -213,7 +213,7 @@ static void add_agent(Coord *c, const AgentAddress *address)
     c->agents[c->n_agents++] = a;
 }
 
-static void drop_agent(Agent *a)
+static void drop_agent(AgentLink *a)
 {
     if (!a->poll) {
         agent_free(a);
@@ -223,7 +223,7 @@ static void drop_agent(Agent *a)
     httpc_cancel(a->c->http, a->poll);
 }
 
-static bool is_configured(const Coord *c, const Agent *a)
+static bool is_configured(const Coord *c, const AgentLink *a)
 {
     for (size_t i = 0; i < coordconf_agents(&c->conf); i++) {
         const AgentAddress *x = coordconf_agent(&c->conf, i);
@@ -261,18 +261,18 @@ void agents_free(Coord *c)
 static void measure_lag(Coord *c)
 {
     DbFlavor flavor;
-    Agent *primary = state_primary_agent(c);
+    AgentLink *primary = state_primary_agent(c);
     if (!primary || !state_primary_flavor(c, &flavor))
         return;
     const ServerState *p = &primary->node.agent.server;
     lag_add(&c->samples, p->read_at ? p->read_at : clock_wall_ms(), p->binlog);
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
-        Lag lag = {0, 0};
+        AgentLink *a = c->agents[i];
+        NodeLag lag = {0, 0};
         if (a != primary)
             lag = a->node.agent.server.up
                       ? lag_of(&c->samples, flavor, a->node.agent.server.applied, clock_wall_ms())
-                      : (Lag){-1, -1};
+                      : (NodeLag){-1, -1};
         a->node.lag_trx = lag.trx;
         a->node.lag_ms = lag.ms;
     }
@@ -305,7 +305,7 @@ static void call_done(void *arg, bool ok, json_t *body, const Err *err)
     coord_step_soon(c);
 }
 
-void agents_call(Agent *a, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
+void agents_call(AgentLink *a, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
                  const CallRef *ref)
 {
     CallRef *copy = NEW(CallRef);

@@ -22,5 +22,5 @@ typedef struct CallRef {
     void *arg;
 } CallRef;
 /* Copies `ref`. */
-void agents_call(Agent *a, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
+void agents_call(AgentLink *a, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
                  const CallRef *ref);

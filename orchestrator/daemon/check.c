@@ -6,20 +6,20 @@
 #include <string.h>
 
 #include "agents.h"
-#include "api.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
+#include "coord_store.h"
+#include "handlers.h"
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/topology.h"
-#include "store.h"
 
 enum { CALL_TIMEOUT_MS = 15000 };
 
-typedef struct Gather {
+typedef struct CheckRound {
     HttpRequest *req;
     json_t *findings;
     size_t missing; /* answers */
-} Gather;
+} CheckRound;
 
 static void add(json_t *list, const char *node, const char *name, const char *level, const char *text,
                 const char *mend)
@@ -100,7 +100,7 @@ static void serving_finding(Coord *c, json_t *list)
         spare > 0 ? NULL : "add a replica, wait for one to catch up, or lower min_serving");
 }
 
-static void finish(Gather *g)
+static void finish(CheckRound *g)
 {
     if (g->missing)
         return;
@@ -120,7 +120,7 @@ static void take_finding(json_t *list, const char *node, const json_t *f)
 
 static void preflight_done(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
-    Gather *g = ref->arg;
+    CheckRound *g = ref->arg;
     const json_t *list = json_is_array(body) ? body : json_object_get(body, "findings");
     for (size_t i = 0; ok && i < json_array_size(list); i++)
         take_finding(g->findings, ref->node, json_array_get(list, i));
@@ -130,17 +130,17 @@ static void preflight_done(CallRef *ref, bool ok, json_t *body, const Err *err)
     finish(g);
 }
 
-void api_check(HttpRequest *req, void *context)
+void handle_check(HttpRequest *req, void *context)
 {
     Coord *c = context;
-    Gather *g = NEW(Gather);
+    CheckRound *g = NEW(CheckRound);
     g->req = req;
     g->findings = json_array();
     own_findings(c, g->findings);
     serving_finding(c, g->findings);
     g->missing = 1;
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
+        AgentLink *a = c->agents[i];
         if (a->node.agent_error || !a->node.agent.node)
             continue;
         CallRef ref = {.done = preflight_done, .arg = g};

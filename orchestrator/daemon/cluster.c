@@ -8,8 +8,8 @@
 #include "agents.h"
 #include "common/base/log.h"
 #include "common/file/json.h"
+#include "coord_journal.h"
 #include "events.h"
-#include "journal.h"
 #include "orchestrator/core/topology.h"
 
 enum { CALL_TIMEOUT_MS = 10000, RETRY_LEAST_MS = 250, RETRY_MOST_MS = 5000 };
@@ -29,7 +29,7 @@ static void set_primary(Coord *c, const Node *node)
 {
     const ServerState *s = &node->agent.server;
     Err err;
-    if (!journal_set_primary(c, node->name, s->address, s->port, &err)) {
+    if (!coord_journal_set_primary(c, node->name, s->address, s->port, &err)) {
         topology_failed(c, &err);
         return;
     }
@@ -60,7 +60,7 @@ static void find_primary(Coord *c)
 
 static void follow_address(Coord *c)
 {
-    Agent *a = state_primary_agent(c);
+    AgentLink *a = state_primary_agent(c);
     if (!a) {
         Err err;
         err_set(&err, ERR_CONFIG, 0, "the journal names %s as the primary, which is not among \"agents\"",
@@ -76,13 +76,13 @@ static void follow_address(Coord *c)
 
 /* An agent that has seen a later term: before the queue is read our own journal was lost, and the next term
  * is above it; after that another coordinator is at work, and this one stands back. */
-static void meet_term(Coord *c, const Agent *a)
+static void meet_term(Coord *c, const AgentLink *a)
 {
     Err err;
     if (a->node.agent.term <= c->journal.term || c->fenced)
         return;
     if (!c->loaded) {
-        if (!journal_set_term(c, a->node.agent.term + 1, &err))
+        if (!coord_journal_set_term(c, a->node.agent.term + 1, &err))
             log_error("%s", err.text);
         return;
     }
@@ -94,10 +94,10 @@ static void meet_term(Coord *c, const Agent *a)
 }
 
 /* Whoever points a replica elsewhere is told of it, and so is everybody else. */
-static void watch_source(Coord *c, Agent *a)
+static void watch_source(Coord *c, AgentLink *a)
 {
     const ServerState *s = &a->node.agent.server;
-    const Agent *primary = state_primary_agent(c);
+    const AgentLink *primary = state_primary_agent(c);
     bool known = a->fresh && s->up && s->is_replica && s->source_host && primary && primary->fresh;
     if (!known)
         return;
@@ -119,7 +119,7 @@ static void watch_source(Coord *c, Agent *a)
 static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
-    Agent *a = state_agent(ref->c, ref->node);
+    AgentLink *a = state_agent(ref->c, ref->node);
     if (!a)
         return;
     a->role_busy = false;
@@ -129,7 +129,7 @@ static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
         log_warn("%s does not take the role %s: %s", ref->node, ref->word, err->text);
 }
 
-static void tell_role(Coord *c, Agent *a)
+static void tell_role(Coord *c, AgentLink *a)
 {
     NodeRole role = state_role(c, a->name);
     const char *name = wire_enum_name(&node_role_names, (int)role);

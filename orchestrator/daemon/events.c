@@ -7,9 +7,17 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "mail.h"
+#include "coord_store.h"
+#include "queue_db.h"
 
-enum { RING = 2048, MAX_WAIT_MS = 60000, MAX_WAITERS = 256 };
+enum {
+    RING = 2048,
+    MAX_WAIT_MS = 60000,
+    MAX_WAITERS = 256,
+    AT_ONCE = 200, /* rows of one transaction */
+    SAVE_LEAST_MS = 250,
+    SAVE_MOST_MS = 3000
+};
 
 typedef struct Waiter {
     Coord *c;
@@ -134,8 +142,8 @@ static void add(Coord *c, EventRow r)
     if (ev->last - ev->first >= RING)
         ev->first = ev->last - RING + 1;
     ev->count[level_of(r.level)]++;
-    mail_event(c, row);
     wake_waiters(c);
+    coord_step_soon(c);
 }
 
 void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
@@ -154,6 +162,17 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
                       .text = made});
 }
 
+int64_t events_last(const Coord *c)
+{
+    return c->events->last;
+}
+
+const EventRow *events_at(const Coord *c, int64_t seq)
+{
+    Events *ev = c->events;
+    return seq >= ev->first && seq <= ev->last ? row_at(ev, seq) : NULL;
+}
+
 int64_t events_count(const Coord *c, const char *level)
 {
     return c->events->count[level_of(level)];
@@ -161,7 +180,7 @@ int64_t events_count(const Coord *c, const char *level)
 
 /* ---- of the agents ---------------------------------------------------------------------------------- */
 
-static void take_one(Agent *a, const AgentEvent *e)
+static void take_one(AgentLink *a, const AgentEvent *e)
 {
     int64_t task = 0, no = 0;
     if (e->run && !wire_run_id(e->run, &task, &no))
@@ -177,7 +196,7 @@ static void take_one(Agent *a, const AgentEvent *e)
     a->events.taken_own = a->c->events->last;
 }
 
-void events_take(Agent *a)
+void events_take(AgentLink *a)
 {
     const AgentEvent *e = a->node.agent.events.v;
     const int64_t saved = a->c->events->saved;
@@ -199,7 +218,7 @@ void events_stored(Coord *c)
     row_at(c->events, c->events->last)->stored = true;
 }
 
-WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last)
+static WireList unsaved(const Coord *c, size_t max, int64_t *ret_last)
 {
     Events *ev = c->events;
     WireList list = {NULL, 0};
@@ -211,11 +230,83 @@ WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last)
     return list;
 }
 
-void events_saved(Coord *c, int64_t last)
+static void note_saved(Coord *c, int64_t last)
 {
     if (last > c->events->saved)
         c->events->saved = last;
 }
+
+/* ---- into the database ------------------------------------------------------------------------------ */
+
+typedef struct EventsOp {
+    StoreOp op;
+    WireList rows; /* EventRow */
+    int64_t last;
+} EventsOp;
+
+static bool events_work(Db *db, StoreOp *op, Err *err)
+{
+    EventsOp *o = (EventsOp *)op;
+    const EventRow *r = o->rows.v;
+    for (size_t i = 0; i < o->rows.n; i++) {
+        int64_t task, no = 0;
+        if (r[i].run)
+            (void)wire_run_id(r[i].run, &task, &no);
+        if (!qdb_insert_event(db, r[i].time, r[i].level, r[i].kind, r[i].task, no, r[i].node, r[i].text, err))
+            return false;
+    }
+    return true;
+}
+
+/* Such a row never gets in and must not hold up the others; whatever else is wrong (a primary that is
+ * read-only for a while) passes. */
+static bool refuses_the_row(const Err *err)
+{
+    static const int codes[] = {1264, 1292, 1366, 1406}; /* out of range, wrong, wrong characters, too long */
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (err->kind == ERR_DB && err->code == codes[i])
+            return true;
+    return false;
+}
+
+static void events_done(Coord *c, StoreOp *op)
+{
+    EventsOp *o = (EventsOp *)op;
+    c->queue.saving_events = false;
+    if (op->ok || refuses_the_row(&op->err)) {
+        note_saved(c, o->last);
+        retry_reset(&c->queue.events_retry);
+    } else {
+        retry_failed(c, &c->queue.events_retry, SAVE_LEAST_MS, SAVE_MOST_MS);
+    }
+    EventRow *r = o->rows.v;
+    for (size_t i = 0; i < o->rows.n; i++)
+        wire_free(event_row_fields, &r[i]);
+    free(r);
+    free(o);
+}
+
+void events_save(Coord *c)
+{
+    if (!c->loaded || c->queue.saving_events || !store_is_up(c) || !retry_due(&c->queue.events_retry))
+        return;
+    EventsOp *o = NEW(EventsOp);
+    o->op = (StoreOp){.what = "write events", .work = events_work, .done = events_done, .transaction = true};
+    o->rows = unsaved(c, AT_ONCE, &o->last);
+    if (!o->rows.n) {
+        note_saved(c, o->last);
+        free(o);
+        return;
+    }
+    Err err;
+    c->queue.saving_events = true;
+    if (!store_start(c, &o->op, &err)) {
+        o->op.err = err;
+        events_done(c, &o->op);
+    }
+}
+
+/* ---- GET /v1/events --------------------------------------------------------------------------------- */
 
 static bool read_query(HttpRequest *req, int64_t *after, int64_t *wait_ms, int64_t *limit, Err *err)
 {

@@ -28,10 +28,10 @@ void events_free(Events *ev);
 void events_add(Coord *c, const char *level, const char *kind, int64_t task, const char *run,
                 const char *node, const char *fmt, ...) PRINTF_LIKE(7, 8);
 /* What an agent has told since the last time; what it may forget by now is in a->events.stored. */
-void events_take(Agent *a);
-void events_stored(Coord *c); /* the newest is in the database already */
-/* Rows not yet in the database, at most `max`, as a list of EventRow; they stay until events_saved. */
-WireList events_unsaved(const Coord *c, size_t max, int64_t *ret_last);
-void events_saved(Coord *c, int64_t last);
+void events_take(AgentLink *a);
+void events_stored(Coord *c);                            /* the newest is in the database already */
+void events_save(Coord *c);                              /* writes behind what is not in the database yet */
+int64_t events_last(const Coord *c);                     /* seq of the newest */
+const EventRow *events_at(const Coord *c, int64_t seq);  /* NULL: no longer there */
 int64_t events_count(const Coord *c, const char *level); /* since the start */
 void events_handle_get(HttpRequest *req, void *context);

@@ -13,7 +13,7 @@
 
 enum { CALL_TIMEOUT_MS = 10000, RETRY_LEAST_MS = 1000, RETRY_MOST_MS = 30000 };
 
-static const json_t *held_for(const Agent *primary, const char *node)
+static const json_t *held_for(const AgentLink *primary, const char *node)
 {
     const json_t *list = json_object_get(primary->node.agent.purge, "holds");
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -25,7 +25,7 @@ static const json_t *held_for(const Agent *primary, const char *node)
 static void answered(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
-    Agent *a = state_agent(ref->c, ref->node);
+    AgentLink *a = state_agent(ref->c, ref->node);
     if (!a)
         return;
     a->hold.busy = false;
@@ -40,7 +40,7 @@ static void answered(CallRef *ref, bool ok, json_t *body, const Err *err)
     }
 }
 
-static void ask(Agent *a, Agent *primary, const HoldWish *w)
+static void ask(AgentLink *a, AgentLink *primary, const HoldWish *w)
 {
     CallRef ref = {.done = answered};
     snprintf(ref.node, sizeof ref.node, "%s", a->name);
@@ -63,11 +63,11 @@ static void ask(Agent *a, Agent *primary, const HoldWish *w)
 
 void holds_step(Coord *c)
 {
-    Agent *primary = state_primary_agent(c);
+    AgentLink *primary = state_primary_agent(c);
     if (!primary || !primary->fresh || c->fenced)
         return;
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
+        AgentLink *a = c->agents[i];
         if (a == primary || !a->node.agent.node)
             continue;
         HoldWish w = hold_plan(&a->node, a->fresh, held_for(primary, a->name), clock_wall_ms());

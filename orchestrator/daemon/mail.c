@@ -21,6 +21,7 @@ struct Mail {
     int64_t left_out;
     size_t sending; /* lines of the message under way */
     int64_t sending_left_out;
+    int64_t taken; /* seq of the newest event looked at */
     MailTimes times;
     bool busy;
     bool reported; /* that none goes out */
@@ -221,15 +222,15 @@ static void send_mail(evutil_socket_t fd, short what, void *arg)
 
 /* ---- from outside ----------------------------------------------------------------------------------- */
 
-void mail_event(Coord *c, const EventRow *e)
+static void take(Mail *m, const EventRow *e)
 {
-    Mail *m = c->mail;
+    const Coord *c = m->c;
     LogLevel least = LOG_LEVEL_WARN, level = LOG_LEVEL_INFO;
     char time[CLOCK_TEXT];
     (void)log_level_from_name(c->conf.mail.level, &least);
     (void)log_level_from_name(e->level, &level);
     /* Trouble with mails is not mailed: it would never end. */
-    if (!m || !is_on(c) || level > least || str_eq(e->kind, "mail"))
+    if (!is_on(c) || level > least || str_eq(e->kind, "mail"))
         return;
     clock_format(e->time, time);
     AUTOFREE char *line = mail_line(time, e->level, e->run, e->text);
@@ -244,6 +245,18 @@ void mail_event(Coord *c, const EventRow *e)
     arm(m);
 }
 
+void mail_step(Coord *c)
+{
+    Mail *m = c->mail;
+    while (m->taken < events_last(c)) {
+        const EventRow *e = events_at(c, ++m->taken);
+        if (e)
+            take(m, e);
+        else
+            m->left_out += is_on(c);
+    }
+}
+
 MailCounts mail_counts(const Coord *c)
 {
     const Mail *m = c->mail;
@@ -254,6 +267,7 @@ void mail_open(Coord *c)
 {
     Mail *m = NEW(Mail);
     m->c = c;
+    m->taken = events_last(c);
     m->pool = work_new(c->base, "mail", 1, 1);
     m->due = evtimer_new(c->base, send_mail, m);
     c->mail = m;
@@ -264,9 +278,10 @@ void mail_open(Coord *c)
 /* A mail under way is given up; the next coordinator sends what is in it. */
 void mail_close(Coord *c)
 {
-    Mail *m = STEAL(c->mail);
-    if (!m)
+    if (!c->mail)
         return;
+    mail_step(c);
+    Mail *m = STEAL(c->mail);
     atomic_store(&m->cancel, true);
     work_free(m->pool);
     event_free(m->due);

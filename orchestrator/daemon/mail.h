@@ -12,5 +12,5 @@ typedef struct MailCounts {
 
 void mail_open(Coord *c);
 void mail_close(Coord *c);
-void mail_event(Coord *c, const EventRow *e); /* those that the configuration asks for are taken */
+void mail_step(Coord *c); /* takes the new events that the configuration asks for */
 MailCounts mail_counts(const Coord *c);

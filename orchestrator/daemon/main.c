@@ -8,45 +8,45 @@
 #include <string.h>
 
 #include "agents.h"
-#include "api.h"
 #include "cluster.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/opts.h"
 #include "common/net/sdnotify.h"
+#include "coord_journal.h"
+#include "coord_store.h"
 #include "events.h"
 #include "holds.h"
-#include "journal.h"
 #include "mail.h"
 #include "queue.h"
 #include "retention.h"
+#include "routes.h"
 #include "run_inbox.h"
-#include "runs.h"
-#include "store.h"
+#include "run_step.h"
 #include "uploads.h"
 
 enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
 
-typedef struct Options {
+typedef struct SidingdOptions {
     char *config;
     bool print_machine, print_sample, check_config;
-} Options;
+} SidingdOptions;
 
 static const Opt options[] = {
-    {"config", 'c', OPT_STR, offsetof(Options, config), "FILE", NULL, 0, 0,
+    {"config", 'c', OPT_STR, offsetof(SidingdOptions, config), "FILE", NULL, 0, 0,
      "Configuration file; SIDING_CONFIG otherwise.", NULL},
-    {"check-config", 0, OPT_FLAG, offsetof(Options, check_config), NULL, NULL, 0, 0,
+    {"check-config", 0, OPT_FLAG, offsetof(SidingdOptions, check_config), NULL, NULL, 0, 0,
      "Read the configuration, say whether it is right, and end.", NULL},
-    {"print-machine", 0, OPT_FLAG, offsetof(Options, print_machine), NULL, NULL, 0, 0,
+    {"print-machine", 0, OPT_FLAG, offsetof(SidingdOptions, print_machine), NULL, NULL, 0, 0,
      "Print the state machine of a run as a Mermaid diagram and end.", NULL},
-    {"print-sample", 0, OPT_FLAG, offsetof(Options, print_sample), NULL, NULL, 0, 0,
+    {"print-sample", 0, OPT_FLAG, offsetof(SidingdOptions, print_sample), NULL, NULL, 0, 0,
      "Print a sample sidingd.conf and end.", NULL},
     {0},
 };
 
 static void tell_status(const Coord *c)
 {
-    const Agent *primary = state_primary_agent(c);
+    const AgentLink *primary = state_primary_agent(c);
     size_t active = 0;
     for (size_t i = 0; i < c->n_entries; i++)
         active += entry_is_active(c->entries[i]);
@@ -71,6 +71,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     queue_plan(c);
     runs_step(c);
     retention_step(c);
+    mail_step(c);
     queue_save(c);
     tell_status(c);
 }
@@ -140,7 +141,7 @@ static void watch_signals(Coord *c)
 
 static bool open_all(Coord *c, Err *err)
 {
-    if (!journal_lock(c, err) || !journal_open(c, err))
+    if (!coord_journal_lock(c, err) || !coord_journal_open(c, err))
         return false;
     c->base = event_base_new();
     c->step = event_new(c->base, -1, 0, step, c);
@@ -150,7 +151,7 @@ static bool open_all(Coord *c, Err *err)
     c->http = httpc_new(c->base);
     c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
     c->store = store_new(c);
-    if (!api_open(c, err))
+    if (!routes_open(c, err))
         return false;
     watch_signals(c);
     struct timeval tv = {0, TICK_MS * 1000};
@@ -186,8 +187,8 @@ static void close_all(Coord *c)
     }
     state_free_entries(c);
     run_inbox_free(c);
-    lag_done(&c->samples);
-    journal_close(c);
+    lag_samples_done(&c->samples);
+    coord_journal_close(c);
     free(c->topology_error);
     free(c->queue.load_error);
     coordconf_free(&c->conf);
@@ -217,7 +218,7 @@ static int serve(Coord *c)
     return 0;
 }
 
-static int run(const Options *o)
+static int run(const SidingdOptions *o)
 {
     static Coord c;
     Err err;
@@ -249,7 +250,7 @@ static int run(const Options *o)
 
 int main(int argc, char **argv)
 {
-    Options o = {0};
+    SidingdOptions o = {0};
     AUTO(strlist_done) StrList words = STRLIST_INIT;
     OptSpecial special;
     Err err;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/net/http.h"
-#include "orchestrator/core/plan.h"
+#include "orchestrator/core/start_plan.h"
 #include "state.h"
 
 void queue_step(Coord *c); /* reads once, polls every half second */

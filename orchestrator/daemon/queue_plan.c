@@ -10,12 +10,12 @@
 #include "common/base/clock.h"
 #include "common/file/json.h"
 #include "common/wire/limits.h"
+#include "coord_store.h"
 #include "events.h"
 #include "orchestrator/core/window.h"
 #include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
-#include "store.h"
 
 enum { MAX_PRIORITY = 1000000, MAX_ATTEMPTS = 100 };
 
@@ -216,7 +216,7 @@ static bool claim_work(Db *db, StoreOp *op, Err *err)
            qdb_now(db, &o->now, err) && qdb_position(db, &o->position, err);
 }
 
-static void begin_run(Coord *c, Entry *e, ClaimOp *o)
+static void begin_run(Coord *c, TaskEntry *e, ClaimOp *o)
 {
     Run *r = wire_list_add(&e->t.runs, sizeof *r);
     wire_copy(run_fields, r, &o->run);
@@ -237,7 +237,7 @@ static void begin_run(Coord *c, Entry *e, ClaimOp *o)
 static void claim_done(Coord *c, StoreOp *op)
 {
     ClaimOp *o = (ClaimOp *)op;
-    Entry *e = state_find(c, o->task);
+    TaskEntry *e = state_find(c, o->task);
     if (e) {
         e->busy = false;
         if (op->ok)
@@ -256,7 +256,7 @@ static void claim_done(Coord *c, StoreOp *op)
     free(o);
 }
 
-static void claim(Coord *c, Entry *e, const StrList *nodes)
+static void claim(Coord *c, TaskEntry *e, const StrList *nodes)
 {
     ClaimOp *o = NEW(ClaimOp);
     int64_t task = 0, last = 0;
@@ -293,7 +293,7 @@ static void look_at_parent(Coord *c, const Task *t, PlanTask *ret)
     ret->parent = t->parent_run ? CRUN_ERROR : CRUN_WAITING;
     if (!t->parent_run || !wire_run_id(t->parent_run, &task, &no))
         return;
-    const Entry *parent = state_find(c, task);
+    const TaskEntry *parent = state_find(c, task);
     if (!parent) {
         queue_look_up(c, task);
         ret->parent = CRUN_RESUMING;
@@ -307,7 +307,7 @@ static void look_at_parent(Coord *c, const Task *t, PlanTask *ret)
         }
 }
 
-static PlanTask plan_task(Coord *c, Entry *e)
+static PlanTask plan_task(Coord *c, TaskEntry *e)
 {
     const Task *t = &e->t;
     bool active = entry_is_active(e);
@@ -334,7 +334,7 @@ static PlanTask plan_task(Coord *c, Entry *e)
 static const char *taken_by(const Coord *c, const char *node)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
-        const Entry *e = c->entries[i];
+        const TaskEntry *e = c->entries[i];
         CoordRunState free_from = c->conf.catch_up_between ? CRUN_CAUGHT_UP : CRUN_RESUMING;
         if (!entry_is_active(e) || entry_state(e) >= free_from || e->t.on != ROLE_REPLICA)
             continue;
@@ -367,7 +367,7 @@ static PlanInput make_input(Coord *c, PlanTask *tasks, ChooseNode *nodes)
         .week_minute = week_minute(now)};
 }
 
-static bool is_complete(Coord *c, Entry *e)
+static bool is_complete(Coord *c, TaskEntry *e)
 {
     Err err;
     if (e->t.kind && e->t.on)
@@ -383,11 +383,11 @@ void queue_plan(Coord *c)
     if (!c->loaded)
         return;
     AUTOFREE PlanTask *tasks = xcalloc(c->n_entries + 1, sizeof *tasks);
-    AUTOFREE Entry **entries = xcalloc(c->n_entries + 1, sizeof *entries);
+    AUTOFREE TaskEntry **entries = xcalloc(c->n_entries + 1, sizeof *entries);
     AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
     size_t n = 0, waiting = 0;
     for (size_t i = 0; i < c->n_entries; i++) {
-        Entry *e = c->entries[i];
+        TaskEntry *e = c->entries[i];
         if ((task_state_is_final(e->t.state) && e->t.state != TASK_ERROR) || !is_complete(c, e))
             continue;
         entries[n] = e;
@@ -420,7 +420,7 @@ void queue_try(Coord *c, const Task *t, PlanAnswer *ret)
     for (size_t i = 0; i < c->n_entries; i++)
         if (!task_state_is_final(c->entries[i]->t.state) || c->entries[i]->t.state == TASK_ERROR)
             tasks[n++] = plan_task(c, c->entries[i]);
-    Entry wanted = {.t = *t};
+    TaskEntry wanted = {.t = *t};
     wanted.t.id = INT64_MAX;
     tasks[n++] = plan_task(c, &wanted);
     PlanInput in = make_input(c, tasks, nodes);

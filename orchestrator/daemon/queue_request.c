@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "coord_store.h"
 #include "events.h"
 #include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
-#include "store.h"
 
 static const char *action_name(TaskAction a)
 {
@@ -39,7 +39,7 @@ static bool change_work(Db *db, StoreOp *op, Err *err)
     return qdb_update_task(db, &o->task, o->old_request, err);
 }
 
-static void take_change(Entry *e, const Task *t)
+static void take_change(TaskEntry *e, const Task *t)
 {
     e->t.state = t->state;
     str_set(&e->t.error, t->error);
@@ -53,7 +53,7 @@ static void take_change(Entry *e, const Task *t)
 }
 
 /* An upload that is tried again takes its run back to uploading. */
-static void revive_parent(Coord *c, const Entry *upload)
+static void revive_parent(Coord *c, const TaskEntry *upload)
 {
     int64_t no;
     RunLetter letter = {.in = {.kind = CRUN_IN_REVIVED}};
@@ -66,7 +66,7 @@ static void revive_parent(Coord *c, const Entry *upload)
 static void change_done(Coord *c, StoreOp *op)
 {
     ChangeOp *o = (ChangeOp *)op;
-    Entry *e = state_find(c, o->task.id);
+    TaskEntry *e = state_find(c, o->task.id);
     if (e)
         e->busy = false;
     if (e && op->ok) {
@@ -87,7 +87,7 @@ static void change_done(Coord *c, StoreOp *op)
     free(o);
 }
 
-static void change(Coord *c, Entry *e, TaskState state, TaskAction action, const char *by, QueueDone done,
+static void change(Coord *c, TaskEntry *e, TaskState state, TaskAction action, const char *by, QueueDone done,
                    void *arg)
 {
     ChangeOp *o = NEW(ChangeOp);
@@ -118,7 +118,7 @@ static void change(Coord *c, Entry *e, TaskState state, TaskAction action, const
 
 /* ---- the rules -------------------------------------------------------------------------------------- */
 
-static Entry *upload_of(const Coord *c, const Entry *e)
+static TaskEntry *upload_of(const Coord *c, const TaskEntry *e)
 {
     const Run *r = entry_run(e);
     return r && r->upload_task ? state_find(c, r->upload_task) : NULL;
@@ -130,7 +130,7 @@ static int strength(TaskAction action)
     return action == ACTION_KILL ? 3 : action == ACTION_STOP ? 2 : 1;
 }
 
-static bool ask_run(Coord *c, Entry *e, TaskAction action, const char *by, Err *err)
+static bool ask_run(Coord *c, TaskEntry *e, TaskAction action, const char *by, Err *err)
 {
     if (action == ACTION_WAKE && entry_state(e) != CRUN_SLEEPING && e->t.request != ACTION_SLEEP)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " does not sleep", e->t.id);
@@ -153,7 +153,7 @@ static bool ask_run(Coord *c, Entry *e, TaskAction action, const char *by, Err *
     return true;
 }
 
-static bool check(const Entry *e, TaskAction action, Err *err)
+static bool check(const TaskEntry *e, TaskAction action, Err *err)
 {
     bool final = task_state_is_final(e->t.state);
     bool on_run = action <= ACTION_WAKE;
@@ -186,19 +186,19 @@ static void answer(Coord *c, QueueDone done, void *arg, bool ok, int64_t task, c
 }
 
 /* While a run's result is being loaded, what is asked of its task is asked of the upload. */
-static bool find_asked(const Coord *c, int64_t task, TaskAction action, Entry **ret, Err *err)
+static bool find_asked(const Coord *c, int64_t task, TaskAction action, TaskEntry **ret, Err *err)
 {
-    Entry *e = state_find(c, task);
+    TaskEntry *e = state_find(c, task);
     if (!e)
         return err_set(err, ERR_NOT_FOUND, 0, "there is no task %" PRId64, task);
     if (!check(e, action, err))
         return false;
-    Entry *upload = entry_state(e) == CRUN_UPLOADING && entry_is_active(e) ? upload_of(c, e) : NULL;
+    TaskEntry *upload = entry_state(e) == CRUN_UPLOADING && entry_is_active(e) ? upload_of(c, e) : NULL;
     *ret = upload ? upload : e;
     return !upload || check(upload, action, err);
 }
 
-static TaskState state_wished(const Entry *e, TaskAction action)
+static TaskState state_wished(const TaskEntry *e, TaskAction action)
 {
     return action == ACTION_KILL     ? TASK_KILLED
            : action == ACTION_STOP   ? TASK_STOPPED
@@ -208,13 +208,13 @@ static TaskState state_wished(const Entry *e, TaskAction action)
 
 void queue_request(Coord *c, int64_t task, TaskAction action, const char *by, QueueDone done, void *arg)
 {
-    Entry *e = NULL;
+    TaskEntry *e = NULL;
     Err err = {0};
     if (!find_asked(c, task, action, &e, &err)) {
         answer(c, done, arg, false, task, &err);
     } else if (action == ACTION_RETRY) {
         /* Where the result is there, only its loading failed. */
-        Entry *upload = upload_of(c, e);
+        TaskEntry *upload = upload_of(c, e);
         bool failed = upload && task_state_is_final(upload->t.state) && upload->t.state != TASK_DONE;
         change(c, failed ? upload : e, TASK_WAITING, action, by, done, arg);
     } else if (!entry_is_active(e)) {

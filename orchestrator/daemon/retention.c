@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/file/json.h"
 #include "events.h"
-#include "orchestrator/core/retention.h"
+#include "orchestrator/core/expiry.h"
 
 enum { EVERY_MS = 600000, COPYING_MS = 10000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
 
@@ -22,7 +22,7 @@ int64_t retention_expired_at(const Run *r, const char *node)
     return clock_parse(json_str(expired, node), &at) ? at : 0;
 }
 
-static void note_expired(Coord *c, Entry *e, Run *r, const char *node, const char *why)
+static void note_expired(Coord *c, TaskEntry *e, Run *r, const char *node, const char *why)
 {
     if (retention_expired_at(r, node))
         return;
@@ -38,7 +38,7 @@ static void note_expired(Coord *c, Entry *e, Run *r, const char *node, const cha
     events_add(c, "info", "run", e->t.id, r->id, node, "%s", why);
 }
 
-static Run *run_named(const Entry *e, const char *id)
+static Run *run_named(const TaskEntry *e, const char *id)
 {
     Run *runs = e->t.runs.v;
     for (size_t i = 0; i < e->t.runs.n; i++)
@@ -47,7 +47,7 @@ static Run *run_named(const Entry *e, const char *id)
     return NULL;
 }
 
-static Run *find(const Coord *c, const char *id, Entry **ret)
+static Run *find(const Coord *c, const char *id, TaskEntry **ret)
 {
     int64_t task, no;
     *ret = wire_run_id(id, &task, &no) ? state_find(c, task) : NULL;
@@ -58,7 +58,7 @@ static Run *find(const Coord *c, const char *id, Entry **ret)
  */
 static bool is_needed(const Coord *c, const char *id)
 {
-    Entry *e;
+    TaskEntry *e;
     const Run *r = find(c, id, &e);
     if (!r)
         return e != NULL;
@@ -69,7 +69,7 @@ static bool is_needed(const Coord *c, const char *id)
 
 /* ---- a round ---------------------------------------------------------------------------------------- */
 
-static void take_list(Agent *a, const json_t *body)
+static void take_list(AgentLink *a, const json_t *body)
 {
     Err err;
     size_t i;
@@ -91,7 +91,7 @@ static void take_list(Agent *a, const json_t *body)
 
 static void listed(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
-    Agent *a = state_agent(ref->c, ref->node);
+    AgentLink *a = state_agent(ref->c, ref->node);
     ref->c->retention.waiting--;
     if (a && ok && json_is_array(body))
         take_list(a, body);
@@ -106,7 +106,7 @@ static void begin_round(Coord *c)
     c->retention.listing = true;
     c->retention.next_ms = clock_mono_ms() + EVERY_MS;
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
+        AgentLink *a = c->agents[i];
         json_decref(a->results.list);
         a->results.list = NULL;
         if (!a->fresh)
@@ -121,7 +121,7 @@ static void begin_round(Coord *c)
 static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
-    Entry *e;
+    TaskEntry *e;
     Run *r = find(ref->c, ref->run, &e);
     ref->c->retention.waiting--;
     if (!ok && err->kind != ERR_NOT_FOUND && err->kind != ERR_CANCELLED)
@@ -130,7 +130,7 @@ static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
         note_expired(ref->c, e, r, ref->node, "its result has expired and is removed");
 }
 
-static void ask_to_remove(Agent *a, const char *run, void (*done)(CallRef *, bool, json_t *, const Err *))
+static void ask_to_remove(AgentLink *a, const char *run, void (*done)(CallRef *, bool, json_t *, const Err *))
 {
     Coord *c = a->c;
     CallRef ref = {.done = done};
@@ -153,7 +153,7 @@ static void decide(Coord *c)
 {
     size_t n = 0;
     AUTOFREE KeptResult *results = xcalloc(count_results(c) + 1, sizeof *results);
-    AUTOFREE Agent **holders = xcalloc(count_results(c) + 1, sizeof *holders);
+    AUTOFREE AgentLink **holders = xcalloc(count_results(c) + 1, sizeof *holders);
     for (size_t i = 0; i < c->n_agents; i++)
         for (size_t k = 0; k < json_array_size(c->agents[i]->results.list); k++) {
             const json_t *o = json_array_get(c->agents[i]->results.list, k);
@@ -176,7 +176,7 @@ static void decide(Coord *c)
 
 /* ---- copies ----------------------------------------------------------------------------------------- */
 
-static bool holds(const Agent *a, const char *run)
+static bool holds(const AgentLink *a, const char *run)
 {
     for (size_t i = 0; i < json_array_size(a->results.list); i++)
         if (str_eq(json_str(json_array_get(a->results.list, i), "run"), run))
@@ -193,7 +193,7 @@ static void copy_asked(CallRef *ref, bool ok, json_t *body, const Err *err)
 }
 
 /* `from` NULL: into a folder, from its own spool. */
-static void ask_for_copy(Agent *a, const Agent *from, const char *run, const char *to)
+static void ask_for_copy(AgentLink *a, const AgentLink *from, const char *run, const char *to)
 {
     Coord *c = a->c;
     CallRef ref = {.done = copy_asked};
@@ -214,7 +214,7 @@ static void ask_for_copy(Agent *a, const Agent *from, const char *run, const cha
 }
 
 /* A run that is over, and whose result is one. */
-static bool may_be_copied(const Entry *e, const Run *r, const Agent *holder)
+static bool may_be_copied(const TaskEntry *e, const Run *r, const AgentLink *holder)
 {
     if (!r)
         return e == NULL;
@@ -231,21 +231,21 @@ static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 }
 
 /* Its agent could not be reached when the parts became one. */
-static void drop_part(Agent *holder, const Run *r)
+static void drop_part(AgentLink *holder, const Run *r)
 {
     if (r && r->nodes.n > 1 && wire_run_holders(r) == 1 && coord_run_is_final(r->state))
         ask_to_remove(holder, r->id, part_dropped);
 }
 
-static void note_copy(Entry *e, Run *r, const char *node)
+static void note_copy(TaskEntry *e, Run *r, const char *node)
 {
     if (coord_run_detail_add(r, "copies", node))
         entry_touch(e);
 }
 
-static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
+static void copy_result(Coord *c, AgentLink *holder, const ResultInfo *info)
 {
-    Entry *e;
+    TaskEntry *e;
     Run *r = find(c, info->run, &e);
     if (info->part) {
         drop_part(holder, r);
@@ -257,7 +257,7 @@ static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
         return;
     for (size_t i = 0; i < info->destinations.n; i++) {
         const char *to = info->destinations.v[i];
-        Agent *a = *to == '/' ? NULL : state_agent(c, to);
+        AgentLink *a = *to == '/' ? NULL : state_agent(c, to);
         if (*to == '/' && !strlist_has(&info->copies, to))
             ask_for_copy(holder, NULL, info->run, to);
         else if (a && a != holder && a->results.list && !holds(a, info->run))
@@ -271,7 +271,7 @@ static void copy_result(Coord *c, Agent *holder, const ResultInfo *info)
 static void copy_results(Coord *c)
 {
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
+        AgentLink *a = c->agents[i];
         for (size_t k = 0; k < json_array_size(a->results.list); k++) {
             Err ignored;
             ResultInfo info = {0};
@@ -283,13 +283,13 @@ static void copy_results(Coord *c)
 }
 
 /* Removed while nobody here could write it down, or by hand. */
-static void note_gone(Coord *c, Entry *e, Run *r)
+static void note_gone(Coord *c, TaskEntry *e, Run *r)
 {
     if (!r->result_dir || !coord_run_is_final(r->state) || !r->finished_at ||
         r->finished_at > c->retention.begun_at - SETTLED_MS)
         return;
     for (size_t i = 0; i < wire_run_holders(r); i++) {
-        const Agent *a = state_agent(c, r->nodes.v[i]);
+        const AgentLink *a = state_agent(c, r->nodes.v[i]);
         if (a && a->results.list && !holds(a, r->id))
             note_expired(c, e, r, r->nodes.v[i], "its result is gone from the node");
     }
@@ -298,7 +298,7 @@ static void note_gone(Coord *c, Entry *e, Run *r)
 static void look_for_gone(Coord *c)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
-        Entry *e = c->entries[i];
+        TaskEntry *e = c->entries[i];
         for (size_t k = 0; k < e->t.runs.n; k++)
             note_gone(c, e, (Run *)e->t.runs.v + k);
     }

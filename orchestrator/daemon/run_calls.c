@@ -50,34 +50,34 @@ static void dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 
 /* ---- the run as an agent gets it -------------------------------------------------------------------- */
 
-static void fill_source(const Coord *c, const Entry *e, RunSpec *s)
+static void fill_source(const Coord *c, const TaskEntry *e, RunSpec *s)
 {
     int64_t task, no;
     if (!e->t.parent_run || !wire_run_id(e->t.parent_run, &task, &no))
         return;
-    Entry *parent = state_find(c, task);
+    TaskEntry *parent = state_find(c, task);
     Run *r = parent ? entry_run(parent) : NULL;
     if (!r || !r->nodes.n)
         return;
-    Agent *a = state_agent(c, r->nodes.v[0]);
+    AgentLink *a = state_agent(c, r->nodes.v[0]);
     s->source.run = xstrdup(e->t.parent_run);
     s->source.node = xstrdup(r->nodes.v[0]);
     s->source.url = a ? xstrdup(a->url) : NULL;
 }
 
-static void fill_part(const Coord *c, const Entry *e, size_t part, RunSource *ret)
+static void fill_part(const Coord *c, const TaskEntry *e, size_t part, RunSource *ret)
 {
-    Agent *a = state_agent(c, e->run.parts[part].node);
+    AgentLink *a = state_agent(c, e->run.parts[part].node);
     *ret = (RunSource){.run = xstrdup(entry_run(e)->id),
                        .node = xstrdup(e->run.parts[part].node),
                        .url = a ? xstrdup(a->url) : NULL,
                        .shard = (int64_t)part};
 }
 
-static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
+static void make_spec(const Coord *c, const TaskEntry *e, size_t part, RunSpec *s)
 {
     const Run *r = entry_run(e);
-    Agent *primary = state_primary_agent(c);
+    AgentLink *primary = state_primary_agent(c);
     *s = (RunSpec){.run = xstrdup(r->id),
                    .cluster_name = xstrdup(c->conf.cluster_name),
                    .kind = e->t.kind,
@@ -108,7 +108,7 @@ static void make_spec(const Coord *c, const Entry *e, size_t part, RunSpec *s)
 
 typedef void (*Done)(CallRef *ref, bool ok, json_t *body, const Err *err);
 
-static void send_call(Coord *c, const Entry *e, const CoordRunEffect *x, const char *path, json_t *body,
+static void send_call(Coord *c, const TaskEntry *e, const CoordRunEffect *x, const char *path, json_t *body,
                       Done done)
 {
     const CoordPart *p = &e->run.parts[x->part];
@@ -128,7 +128,7 @@ static json_t *with_term(const Coord *c, json_t *body)
     return body;
 }
 
-static void post(Coord *c, const Entry *e, const CoordRunEffect *x)
+static void post(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     RunSpec spec = {0};
     make_spec(c, e, x->part, &spec);
@@ -136,7 +136,7 @@ static void post(Coord *c, const Entry *e, const CoordRunEffect *x)
     wire_free(run_spec_fields, &spec);
 }
 
-static void gather(Coord *c, const Entry *e, const CoordRunEffect *x)
+static void gather(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     GatherOrder order = {0};
     for (size_t i = 0; i < x->n_parts; i++)
@@ -145,7 +145,7 @@ static void gather(Coord *c, const Entry *e, const CoordRunEffect *x)
     wire_free(gather_order_fields, &order);
 }
 
-static void ask(Coord *c, const Entry *e, const CoordRunEffect *x)
+static void ask(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     json_t *body = json_object();
     json_set_str(body, "action", wire_enum_text(&task_action_names, (int)x->action, NULL));
@@ -153,7 +153,7 @@ static void ask(Coord *c, const Entry *e, const CoordRunEffect *x)
     send_call(c, e, x, "request", with_term(c, body), asked);
 }
 
-static void drop(Coord *c, const Entry *e, const CoordRunEffect *x)
+static void drop(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     CallRef ref = {.task = e->t.id, .done = dropped};
     snprintf(ref.run, sizeof ref.run, "%s", entry_run(e)->id);
@@ -162,7 +162,7 @@ static void drop(Coord *c, const Entry *e, const CoordRunEffect *x)
     agents_call(state_agent(c, ref.node), "DELETE", path, NULL, RUN_CALL_TIMEOUT_MS, &ref);
 }
 
-void run_call(Coord *c, const Entry *e, const CoordRunEffect *x)
+void run_call(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     switch (x->kind) {
     case CRUN_FX_POST:

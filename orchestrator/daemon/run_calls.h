@@ -8,4 +8,4 @@
 enum { RUN_CALL_TIMEOUT_MS = 10000 };
 
 /* CRUN_FX_POST, _GO, _ALIGN, _GATHER, _ASK, _DROP. */
-void run_call(Coord *c, const Entry *e, const CoordRunEffect *x);
+void run_call(Coord *c, const TaskEntry *e, const CoordRunEffect *x);

@@ -19,7 +19,7 @@ static void forgotten(CallRef *ref, bool ok, json_t *body, const Err *err)
 }
 
 /* Given up here while its agent had taken it after all: the answer to the call was lost. */
-static void end_orphan(Coord *c, Agent *a, const AgentRun *ar)
+static void end_orphan(Coord *c, AgentLink *a, const AgentRun *ar)
 {
     if (ar->outcome)
         return;
@@ -38,13 +38,13 @@ static void end_orphan(Coord *c, Agent *a, const AgentRun *ar)
 
 /* A run of this agent whose end is on record: its journal there is no longer needed. Unknown runs are looked
  * up. */
-static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
+static void tidy_run(Coord *c, AgentLink *a, const AgentRun *ar)
 {
     int64_t task, no;
     if (!ar->spec.run || !wire_run_id(ar->spec.run, &task, &no) || !no ||
         strlist_has(&a->forgetting, ar->spec.run))
         return;
-    Entry *e = state_find(c, task);
+    TaskEntry *e = state_find(c, task);
     if (!e) {
         queue_look_up(c, task);
         return;
@@ -69,7 +69,7 @@ static void tidy_run(Coord *c, Agent *a, const AgentRun *ar)
 void run_tidy_agents(Coord *c)
 {
     for (size_t i = 0; i < c->n_agents; i++) {
-        Agent *a = c->agents[i];
+        AgentLink *a = c->agents[i];
         if (!a->fresh)
             continue;
         /* Asked once an answer: what was asked before shows in the next one. */

@@ -23,13 +23,13 @@ static size_t lower_bound(const Coord *c, int64_t task)
     return low;
 }
 
-Entry *state_find(const Coord *c, int64_t task)
+TaskEntry *state_find(const Coord *c, int64_t task)
 {
     size_t i = lower_bound(c, task);
     return i < c->n_entries && c->entries[i]->t.id == task ? c->entries[i] : NULL;
 }
 
-static void free_parts(Entry *e)
+static void free_parts(TaskEntry *e)
 {
     for (size_t i = 0; i < e->run.n_parts; i++) {
         free(e->run.parts[i].node);
@@ -39,7 +39,7 @@ static void free_parts(Entry *e)
     e->run.n_parts = 0;
 }
 
-static void entry_free(Entry *e)
+static void entry_free(TaskEntry *e)
 {
     wire_free(task_fields, &e->t);
     free(e->after_gtid);
@@ -48,7 +48,7 @@ static void entry_free(Entry *e)
     free(e);
 }
 
-static Entry *insert_entry(Coord *c, int64_t task)
+static TaskEntry *insert_entry(Coord *c, int64_t task)
 {
     if (c->n_entries == c->cap_entries) {
         c->cap_entries = c->cap_entries ? c->cap_entries * 2 : 64;
@@ -57,14 +57,14 @@ static Entry *insert_entry(Coord *c, int64_t task)
     size_t i = lower_bound(c, task);
     memmove(&c->entries[i + 1], &c->entries[i], (c->n_entries - i) * sizeof *c->entries);
     c->n_entries++;
-    Entry *e = c->entries[i] = NEW(Entry);
+    TaskEntry *e = c->entries[i] = NEW(TaskEntry);
     e->run.task = &e->t;
     return e;
 }
 
-Entry *state_adopt(Coord *c, Task *t)
+TaskEntry *state_adopt(Coord *c, Task *t)
 {
-    Entry *e = state_find(c, t->id);
+    TaskEntry *e = state_find(c, t->id);
     if (e && (e->busy || e->run.recording || !entry_is_saved(e) || entry_is_active(e))) {
         wire_free(task_fields, t);
         return e;
@@ -82,7 +82,7 @@ Entry *state_adopt(Coord *c, Task *t)
     return e;
 }
 
-void state_remove(Coord *c, Entry *e)
+void state_remove(Coord *c, TaskEntry *e)
 {
     size_t i = lower_bound(c, e->t.id);
     entry_free(e);
@@ -99,7 +99,7 @@ void state_free_entries(Coord *c)
     c->n_entries = c->cap_entries = 0;
 }
 
-static bool may_go(const Entry *e)
+static bool may_go(const TaskEntry *e)
 {
     return task_state_is_final(e->t.state) && e->t.state != TASK_ERROR && entry_is_saved(e) && !e->busy &&
            !entry_is_active(e);
@@ -124,7 +124,7 @@ void state_trim(Coord *c)
     c->n_entries = kept;
 }
 
-Agent *state_agent(const Coord *c, const char *name)
+AgentLink *state_agent(const Coord *c, const char *name)
 {
     for (size_t i = 0; i < c->n_agents; i++)
         if (str_eq(c->agents[i]->name, name))
@@ -132,7 +132,7 @@ Agent *state_agent(const Coord *c, const char *name)
     return NULL;
 }
 
-Agent *state_primary_agent(const Coord *c)
+AgentLink *state_primary_agent(const Coord *c)
 {
     return c->journal.primary ? state_agent(c, c->journal.primary) : NULL;
 }
@@ -142,19 +142,19 @@ NodeRole state_role(const Coord *c, const char *node)
     return !c->journal.primary ? ROLE_NONE : str_eq(node, c->journal.primary) ? ROLE_PRIMARY : ROLE_REPLICA;
 }
 
-char *state_mixed(const Coord *c, const Agent *a)
+char *state_mixed(const Coord *c, const AgentLink *a)
 {
-    const Agent *primary = state_primary_agent(c);
+    const AgentLink *primary = state_primary_agent(c);
     return topology_mixed(primary ? &primary->node : NULL, &a->node);
 }
 
 bool state_primary_flavor(const Coord *c, DbFlavor *ret)
 {
-    Agent *a = state_primary_agent(c);
+    AgentLink *a = state_primary_agent(c);
     return a && flavor_from_name(a->node.agent.server.flavor, ret);
 }
 
-AgentRun *state_agent_run(const Agent *a, const char *run)
+AgentRun *state_agent_run(const AgentLink *a, const char *run)
 {
     AgentRun *runs = a->node.agent.runs.v;
     for (size_t i = 0; i < a->node.agent.runs.n; i++)
@@ -163,39 +163,39 @@ AgentRun *state_agent_run(const Agent *a, const char *run)
     return NULL;
 }
 
-Run *entry_run(const Entry *e)
+Run *entry_run(const TaskEntry *e)
 {
     return e->t.runs.n ? (Run *)e->t.runs.v + (e->t.runs.n - 1) : NULL;
 }
 
-CoordRunState entry_state(const Entry *e)
+CoordRunState entry_state(const TaskEntry *e)
 {
     const Run *r = entry_run(e);
     return r ? r->state : CRUN_WAITING;
 }
 
-char *entry_run_id(const Entry *e)
+char *entry_run_id(const TaskEntry *e)
 {
     Run *r = entry_run(e);
     return r ? xstrdup(r->id) : NULL;
 }
 
-bool entry_is_active(const Entry *e)
+bool entry_is_active(const TaskEntry *e)
 {
     return entry_run(e) && !coord_run_is_final(entry_state(e));
 }
 
-bool entry_is_saved(const Entry *e)
+bool entry_is_saved(const TaskEntry *e)
 {
     return e->saved_rev == e->rev && !e->saving;
 }
 
-void entry_touch(Entry *e)
+void entry_touch(TaskEntry *e)
 {
     e->rev++;
 }
 
-void entry_set_parts(Entry *e, const StrList *nodes)
+void entry_set_parts(TaskEntry *e, const StrList *nodes)
 {
     free_parts(e);
     e->run.parts = xcalloc(nodes->n + 1, sizeof *e->run.parts);

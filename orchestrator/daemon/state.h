@@ -20,7 +20,7 @@ typedef struct Store Store;
 typedef struct Events Events;
 typedef struct Mail Mail;
 
-typedef struct Agent {
+typedef struct AgentLink {
     Coord *c;
     char *name, *url;
     char *source;      /* as last told: "host:port" that its server replicates from; NULL: not seen yet */
@@ -49,9 +49,9 @@ typedef struct Agent {
     struct {
         int64_t taken, taken_own, mark, mark_own, stored;
     } events;
-} Agent;
+} AgentLink;
 
-typedef struct Entry {
+typedef struct TaskEntry {
     Task t;                   /* t.runs holds its runs, the last one may be under way */
     CoordRun run;             /* that one: coord_run_step leads it */
     bool busy;                /* claim, retry or deletion is being written */
@@ -64,13 +64,13 @@ typedef struct Entry {
     TaskAction saved_request; /* the database's request column, as last read or written */
     bool saving;
     Retry save_retry;
-} Entry;
+} TaskEntry;
 
-typedef struct Journal {
+typedef struct CoordJournal {
     int64_t term;
     char *primary, *address; /* where the primary's server was last seen */
     int64_t port;
-} Journal;
+} CoordJournal;
 
 struct Coord {
     struct event_base *base;
@@ -79,7 +79,7 @@ struct Coord {
     SidingConfig conf;
     int lock_fd;
     int64_t started_at;
-    Journal journal;
+    CoordJournal journal;
     HttpClient *http;
     WorkPool *files; /* blocking downloads for answers: logs */
     Store *store;
@@ -94,11 +94,11 @@ struct Coord {
         int64_t not_found;  /* the last that was not there */
         char *load_error;
     } queue;
-    Agent **agents;
+    AgentLink **agents;
     size_t n_agents;
     LagSamples samples;     /* of the primary's position */
     struct RunInbox *inbox; /* answers for runs, in the order they came */
-    Entry **entries;        /* ascending by task id */
+    TaskEntry **entries;    /* ascending by task id */
     size_t n_entries, cap_entries;
     struct {
         size_t waiting;   /* calls under way */
@@ -117,28 +117,28 @@ struct Coord {
 
 /* ---- state.c ---------------------------------------------------------------------------------------- */
 
-Entry *state_find(const Coord *c, int64_t task);
+TaskEntry *state_find(const Coord *c, int64_t task);
 /* Takes `t` (zeroed afterwards); an entry of that id keeps its place and is replaced only if nothing of ours
  * is under way on it. */
-Entry *state_adopt(Coord *c, Task *t);
-void state_remove(Coord *c, Entry *e);
+TaskEntry *state_adopt(Coord *c, Task *t);
+void state_remove(Coord *c, TaskEntry *e);
 void state_free_entries(Coord *c);
-Agent *state_agent(const Coord *c, const char *name);
-Agent *state_primary_agent(const Coord *c);
+AgentLink *state_agent(const Coord *c, const char *name);
+AgentLink *state_primary_agent(const Coord *c);
 NodeRole state_role(const Coord *c, const char *node); /* none while the primary is not known */
 bool state_primary_flavor(const Coord *c, DbFlavor *ret);
-char *state_mixed(const Coord *c, const Agent *a); /* topology_mixed below the primary */
+char *state_mixed(const Coord *c, const AgentLink *a); /* topology_mixed below the primary */
 /* Drops the oldest ended tasks beyond what is kept in memory. */
 void state_trim(Coord *c);
 
-Run *entry_run(const Entry *e);            /* the last, NULL if none */
-CoordRunState entry_state(const Entry *e); /* of the last run; CRUN_WAITING where there is none */
-char *entry_run_id(const Entry *e);
-bool entry_is_active(const Entry *e); /* its last run is not ended */
-bool entry_is_saved(const Entry *e);
-void entry_touch(Entry *e); /* changed in memory: to be written */
-void entry_set_parts(Entry *e, const StrList *nodes);
-AgentRun *state_agent_run(const Agent *a, const char *run);
+Run *entry_run(const TaskEntry *e);            /* the last, NULL if none */
+CoordRunState entry_state(const TaskEntry *e); /* of the last run; CRUN_WAITING where there is none */
+char *entry_run_id(const TaskEntry *e);
+bool entry_is_active(const TaskEntry *e); /* its last run is not ended */
+bool entry_is_saved(const TaskEntry *e);
+void entry_touch(TaskEntry *e); /* changed in memory: to be written */
+void entry_set_parts(TaskEntry *e, const StrList *nodes);
+AgentRun *state_agent_run(const AgentLink *a, const char *run);
 
 /* The results on the nodes are counted soon. */
 void retention_soon(Coord *c);

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "coord_store.h"
 #include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
-#include "store.h"
 
 typedef struct RecordOp {
     StoreOp op;
@@ -43,7 +43,7 @@ static void record_done(Coord *c, StoreOp *op)
     free(o);
 }
 
-void uploads_record(Coord *c, const Entry *e)
+void uploads_record(Coord *c, const TaskEntry *e)
 {
     const Run *r = entry_run(e);
     RecordOp *o = NEW(RecordOp);
@@ -75,12 +75,12 @@ void uploads_record(Coord *c, const Entry *e)
 void uploads_step(Coord *c)
 {
     for (size_t i = 0; i < c->n_entries; i++) {
-        Entry *up = c->entries[i];
+        TaskEntry *up = c->entries[i];
         int64_t task, no;
         if (up->t.kind != KIND_UPLOAD || up->t.state != TASK_WAITING || up->busy || !entry_is_saved(up) ||
             !wire_run_id(up->t.parent_run, &task, &no))
             continue;
-        Entry *parent = state_find(c, task);
+        TaskEntry *parent = state_find(c, task);
         Run *r = parent ? entry_run(parent) : NULL;
         if (r && str_eq(r->id, up->t.parent_run) && coord_run_is_final(r->state) && r->state != CRUN_DONE)
             queue_request(c, up->t.id, ACTION_KILL, "siding", NULL, NULL);

@@ -12,7 +12,7 @@
 #include "common/wire/progress.h"
 #include "common/wire/wire.h"
 #include "fuzz.h"
-#include "orchestrator/cli/verify.h"
+#include "orchestrator/cli/result_verify.h"
 #include "orchestrator/cli/when.h"
 #include "replica-agent/core/ddl.h"
 #include "replica-agent/core/joblist.h"

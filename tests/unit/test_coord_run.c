@@ -518,8 +518,21 @@ static void the_traces_hold(void **state)
         show_difference(str_z(&want), str_z(&got));
 }
 
+static void the_diagram_in_the_docs_is_the_table(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str diagram = STR_INIT, docs = STR_INIT;
+    AUTOFREE char *path = xasprintf("%s/docs/architecture.md", getenv("SIDING_SOURCE_DIR"));
+    Err err;
+    coord_run_diagram(&diagram);
+    assert_ok(fs_read(path, 1 << 20, &docs, &err), err);
+    if (!strstr(docs.p, diagram.p))
+        fail_msg("docs/architecture.md does not hold what sidingd --print-machine prints:\n%s", diagram.p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_traces_hold)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_traces_hold),
+                                       cmocka_unit_test(the_diagram_in_the_docs_is_the_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

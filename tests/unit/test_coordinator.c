@@ -4,7 +4,6 @@
  */
 #include "test.h"
 
-#include "common/file/fs.h"
 #include "orchestrator/core/align.h"
 #include "orchestrator/core/coord_run.h"
 #include "orchestrator/core/lag.h"
@@ -76,18 +75,6 @@ static void every_row_is_whole(void **state)
         }
     for (int s = CRUN_WAITING; s < CRUN_UNKNOWN; s++)
         assert_true(reached[s]);
-}
-
-static void the_diagram_in_the_docs_is_the_table(void **state)
-{
-    (void)state;
-    AUTO(str_done) Str diagram = STR_INIT, docs = STR_INIT;
-    AUTOFREE char *path = xasprintf("%s/docs/architecture.md", getenv("SIDING_SOURCE_DIR"));
-    Err err;
-    coord_run_diagram(&diagram);
-    assert_ok(fs_read(path, 1 << 20, &docs, &err), err);
-    if (!strstr(docs.p, diagram.p))
-        fail_msg("docs/architecture.md does not hold what sidingd --print-machine prints:\n%s", diagram.p);
 }
 
 /* ---- view ---------------------------------------------------------------------------------------------- */
@@ -284,12 +271,12 @@ static void lag_is_the_age_of_what_is_missing(void **state)
     } rows[] = {{"0-1-30", 0, 0},     {"0-1-31", 0, 0},     {"0-1-29", 1, 1000},
                 {"0-1-20", 10, 1000}, {"0-1-19", 11, 2000}, {"0-1-5", 25, 3000}};
     for (size_t i = 0; i < COUNT(rows); i++) {
-        Lag lag = lag_of(&s, DB_MARIADB, rows[i].applied, 4000);
+        NodeLag lag = lag_of(&s, DB_MARIADB, rows[i].applied, 4000);
         assert_int_equal(lag.trx, rows[i].trx);
         assert_int_equal(lag.ms, rows[i].ms);
     }
     assert_int_equal(lag_of(&s, DB_MARIADB, NULL, 4000).ms, -1);
-    lag_done(&s);
+    lag_samples_done(&s);
 }
 
 static void a_full_ring_still_knows_old_lags(void **state)
@@ -302,12 +289,12 @@ static void a_full_ring_still_knows_old_lags(void **state)
         lag_add(&s, i * 1000, gtid);
     }
     assert_true(s.n <= LAG_SAMPLES);
-    Lag half = lag_of(&s, DB_MARIADB, "0-1-50000", (int64_t)MANY * 1000);
+    NodeLag half = lag_of(&s, DB_MARIADB, "0-1-50000", (int64_t)MANY * 1000);
     assert_int_equal(half.trx, MANY - 50000);
     assert_in_range(half.ms, 1, (int64_t)(MANY - 50000) * 1000);
-    Lag near = lag_of(&s, DB_MARIADB, "0-1-99990", (int64_t)MANY * 1000);
+    NodeLag near = lag_of(&s, DB_MARIADB, "0-1-99990", (int64_t)MANY * 1000);
     assert_in_range(near.ms, 9000, 10000);
-    lag_done(&s);
+    lag_samples_done(&s);
 }
 
 /* ---- topology
@@ -454,7 +441,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_walk_as_the_table_says),
         cmocka_unit_test(every_row_is_whole),
-        cmocka_unit_test(the_diagram_in_the_docs_is_the_table),
         cmocka_unit_test(parts_are_seen_together),
         cmocka_unit_test(a_result_is_sealed_only_by_all),
         cmocka_unit_test(a_lost_part_counts_no_more),

@@ -8,7 +8,7 @@
 #include "common/file/json.h"
 #include "orchestrator/cli/findings.h"
 #include "orchestrator/cli/out.h"
-#include "orchestrator/cli/verify.h"
+#include "orchestrator/cli/result_verify.h"
 #include "orchestrator/cli/view.h"
 
 static const int64_t now = 1795466220000; /* 2026-11-23T20:37:00Z */

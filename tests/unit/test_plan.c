@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "orchestrator/core/plan.h"
+#include "orchestrator/core/start_plan.h"
 #include "orchestrator/core/window.h"
 
 enum { NOW = 1000000 };

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "orchestrator/core/retention.h"
+#include "orchestrator/core/expiry.h"
 
 enum { DAY = 86400000, MOST = 6 };
 

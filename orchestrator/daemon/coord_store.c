@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store.h"
+#include "coord_store.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runs.h"
+#include "run_step.h"
 
 #include <string.h>
 
@@ -16,7 +16,7 @@
 
 static CoordPartKnown part_known(const Coord *c, const CoordPart *p, const char *run)
 {
-    const Agent *a = state_agent(c, p->node);
+    const AgentLink *a = state_agent(c, p->node);
     if (!a)
         return (CoordPartKnown){0};
     return (CoordPartKnown){.configured = true,
@@ -26,10 +26,10 @@ static CoordPartKnown part_known(const Coord *c, const CoordPart *p, const char 
                             .seen = state_agent_run(a, run)};
 }
 
-static CoordRunKnown known(const Coord *c, const Entry *e, CoordPartKnown *parts)
+static CoordRunKnown known(const Coord *c, const TaskEntry *e, CoordPartKnown *parts)
 {
     const Run *r = entry_run(e);
-    const Entry *upload = r->upload_task ? state_find(c, r->upload_task) : NULL;
+    const TaskEntry *upload = r->upload_task ? state_find(c, r->upload_task) : NULL;
     CoordRunKnown k = {.parts = parts, .saving = e->saving, .upload = upload ? &upload->t : NULL};
     k.flavor_known = state_primary_flavor(c, &k.flavor);
     for (size_t i = 0; i < e->run.n_parts; i++)
@@ -55,7 +55,7 @@ static void note_end(Coord *c, bool well)
     retention_soon(c);
 }
 
-static void carry_out(Coord *c, Entry *e, const CoordRunEffect *x)
+static void carry_out(Coord *c, TaskEntry *e, const CoordRunEffect *x)
 {
     const char *id = entry_run(e)->id;
     switch (x->kind) {
@@ -87,7 +87,7 @@ static void carry_out(Coord *c, Entry *e, const CoordRunEffect *x)
 
 /* ---- steps ------------------------------------------------------------------------------------------ */
 
-static void step_run(Coord *c, Entry *e, CoordRunInput *in)
+static void step_run(Coord *c, TaskEntry *e, CoordRunInput *in)
 {
     AUTOFREE CoordPartKnown *parts = xcalloc(e->run.n_parts + 1, sizeof *parts);
     CoordRunKnown k = known(c, e, parts);
@@ -103,7 +103,7 @@ static void step_run(Coord *c, Entry *e, CoordRunInput *in)
 /* A run that has ended since, or is on other nodes, finds nothing here: the letter is dropped. */
 static void deliver(Coord *c, RunLetter *l)
 {
-    Entry *e = state_find(c, l->task);
+    TaskEntry *e = state_find(c, l->task);
     if (!e || !entry_run(e) || !str_eq(entry_run(e)->id, l->run))
         return;
     bool found = !*l->node;
@@ -131,7 +131,7 @@ void runs_step(Coord *c)
         return;
     deliver_all(c);
     for (size_t i = 0; i < c->n_entries; i++) {
-        Entry *e = c->entries[i];
+        TaskEntry *e = c->entries[i];
         CoordRunInput look = {.kind = CRUN_IN_LOOK};
         if (entry_is_active(e) && !e->busy)
             step_run(c, e, &look);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "journal.h"
+#include "coord_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ static char *path_of(const Coord *c, const char *file)
     return xasprintf("%s/%s", c->conf.state_dir, file);
 }
 
-bool journal_lock(Coord *c, Err *err)
+bool coord_journal_lock(Coord *c, Err *err)
 {
     if (!fs_mkdirs(c->conf.state_dir, 0750, err))
         return false;
@@ -45,7 +45,7 @@ bool journal_lock(Coord *c, Err *err)
     return true;
 }
 
-static bool save(Coord *c, const Journal *j, Err *err)
+static bool save(Coord *c, const CoordJournal *j, Err *err)
 {
     AUTOJSON json_t *o = json_object();
     json_set_str(o, "cluster_name", c->conf.cluster_name);
@@ -57,7 +57,7 @@ static bool save(Coord *c, const Journal *j, Err *err)
     return json_replace_file(path, o, 0640, err);
 }
 
-bool journal_open(Coord *c, Err *err)
+bool coord_journal_open(Coord *c, Err *err)
 {
     AUTOFREE char *path = path_of(c, "cluster.json");
     AUTOJSON json_t *o = NULL;
@@ -74,12 +74,12 @@ bool journal_open(Coord *c, Err *err)
         c->journal.address = *json_str(o, "address") ? xstrdup(json_str(o, "address")) : NULL;
         c->journal.port = json_int(o, "port");
     }
-    return journal_set_term(c, c->journal.term + 1, err);
+    return coord_journal_set_term(c, c->journal.term + 1, err);
 }
 
-bool journal_set_term(Coord *c, int64_t term, Err *err)
+bool coord_journal_set_term(Coord *c, int64_t term, Err *err)
 {
-    Journal j = c->journal;
+    CoordJournal j = c->journal;
     j.term = term;
     if (!save(c, &j, err))
         return false;
@@ -87,19 +87,19 @@ bool journal_set_term(Coord *c, int64_t term, Err *err)
     return true;
 }
 
-bool journal_set_primary(Coord *c, const char *name, const char *address, int64_t port, Err *err)
+bool coord_journal_set_primary(Coord *c, const char *name, const char *address, int64_t port, Err *err)
 {
-    Journal j = {c->journal.term, (char *)name, (char *)address, port};
+    CoordJournal j = {c->journal.term, (char *)name, (char *)address, port};
     if (!save(c, &j, err))
         return false;
     j.primary = xstrdup(name);
     j.address = xstrdup(address);
-    journal_close(c);
+    coord_journal_close(c);
     c->journal = j;
     return true;
 }
 
-void journal_close(Coord *c)
+void coord_journal_close(Coord *c)
 {
     free(c->journal.primary);
     free(c->journal.address);

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api.h"
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "coord_store.h"
+#include "handlers.h"
 #include "queue.h"
 #include "queue_db.h"
-#include "store.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, LOG_TIMEOUT_MS = 30000, LOG_MAX_BYTES = 4 << 20 };
 
@@ -46,13 +46,13 @@ static void reply_task(HttpRequest *req, int status, const Task *t)
 static void submitted(void *arg, Coord *c, bool ok, int64_t task, const Err *err)
 {
     HttpRequest *req = arg;
-    Entry *e = ok ? state_find(c, task) : NULL;
+    TaskEntry *e = ok ? state_find(c, task) : NULL;
     if (!ok)
         http_reply_error(req, err);
     else if (e)
         reply_task(req, 201, &e->t);
     else
-        api_error(req, ERR_NOT_FOUND, "task %" PRId64 " is gone already", task);
+        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " is gone already", task);
 }
 
 static void reply_plan(HttpRequest *req, Coord *c, const Task *t)
@@ -71,7 +71,7 @@ static void reply_plan(HttpRequest *req, Coord *c, const Task *t)
     http_reply_json(req, 200, o);
 }
 
-void api_submit(HttpRequest *req, void *context)
+void handle_submit(HttpRequest *req, void *context)
 {
     Coord *c = context;
     json_t *body;
@@ -120,7 +120,7 @@ static void fetch_done(Coord *c, StoreOp *op)
     if (!op->ok)
         http_reply_error(o->req, &op->err);
     else if (!o->found.n)
-        api_error(o->req, ERR_NOT_FOUND, "there is no task %" PRId64, o->id);
+        handle_error(o->req, ERR_NOT_FOUND, "there is no task %" PRId64, o->id);
     else
         reply_task(o->req, 200, o->found.v);
     free_tasks(&o->found);
@@ -135,37 +135,37 @@ static bool read_id(HttpRequest *req, int64_t *ret)
         *ret = id;
         return true;
     }
-    api_error(req, ERR_USAGE, "\"%s\" is no task id; ids are numbers", text);
+    handle_error(req, ERR_USAGE, "\"%s\" is no task id; ids are numbers", text);
     return false;
 }
 
 static void absent(HttpRequest *req, Coord *c, int64_t id)
 {
     if (c->loaded)
-        api_error(req, ERR_NOT_FOUND, "there is no task %" PRId64, id);
+        handle_error(req, ERR_NOT_FOUND, "there is no task %" PRId64, id);
     else
-        api_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s",
-                  c->queue.load_error ? c->queue.load_error : store_error(c));
+        handle_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s",
+                     c->queue.load_error ? c->queue.load_error : store_error(c));
 }
 
-Entry *api_entry(HttpRequest *req, Coord *c)
+TaskEntry *handle_entry(HttpRequest *req, Coord *c)
 {
     int64_t id;
     if (!read_id(req, &id))
         return NULL;
-    Entry *e = state_find(c, id);
+    TaskEntry *e = state_find(c, id);
     if (!e)
         absent(req, c, id);
     return e;
 }
 
-void api_get_task(HttpRequest *req, void *context)
+void handle_get_task(HttpRequest *req, void *context)
 {
     Coord *c = context;
     int64_t id;
     if (!read_id(req, &id))
         return;
-    Entry *e = state_find(c, id);
+    TaskEntry *e = state_find(c, id);
     if (e || !c->loaded) {
         if (e)
             reply_task(req, 200, &e->t);
@@ -181,7 +181,7 @@ void api_get_task(HttpRequest *req, void *context)
         fetch_done(c, &o->op);
 }
 
-static char *why_text(const Entry *e)
+static char *why_text(const TaskEntry *e)
 {
     const Run *r = entry_run(e);
     if (e->t.state == TASK_WAITING)
@@ -194,9 +194,9 @@ static char *why_text(const Entry *e)
                      r && r->note ? r->note : "");
 }
 
-void api_get_why(HttpRequest *req, void *context)
+void handle_get_why(HttpRequest *req, void *context)
 {
-    Entry *e = api_entry(req, context);
+    TaskEntry *e = handle_entry(req, context);
     if (!e)
         return;
     AUTOFREE char *why = why_text(e);
@@ -210,7 +210,7 @@ void api_get_why(HttpRequest *req, void *context)
 static void requested(void *arg, Coord *c, bool ok, int64_t task, const Err *err)
 {
     HttpRequest *req = arg;
-    Entry *e = ok ? state_find(c, task) : NULL;
+    TaskEntry *e = ok ? state_find(c, task) : NULL;
     if (!ok)
         http_reply_error(req, err);
     else if (e)
@@ -219,7 +219,7 @@ static void requested(void *arg, Coord *c, bool ok, int64_t task, const Err *err
         http_reply_json(req, 200, json_pack("{s:I, s:s}", "id", (json_int_t)task, "state", "deleted"));
 }
 
-void api_request(HttpRequest *req, void *context)
+void handle_request(HttpRequest *req, void *context)
 {
     Coord *c = context;
     static const char *const known[] = {"action", "by", NULL};
@@ -234,7 +234,7 @@ void api_request(HttpRequest *req, void *context)
         http_reply_error(req, &err);
         return;
     }
-    Entry *e = api_entry(req, c);
+    TaskEntry *e = handle_entry(req, c);
     if (e)
         queue_request(c, e->t.id, (TaskAction)action, by, requested, req);
 }
@@ -278,7 +278,7 @@ static bool state_wanted(const StrList *states, const Task *t)
 }
 
 /* Memory holds all that are not ended and the newest that are; older pages come from the database. */
-void api_list_tasks(HttpRequest *req, void *context)
+void handle_list_tasks(HttpRequest *req, void *context)
 {
     Coord *c = context;
     int64_t limit, before;
@@ -358,7 +358,7 @@ static void log_done(void *arg)
     free(j);
 }
 
-static const Run *wanted_run(HttpRequest *req, const Entry *e)
+static const Run *wanted_run(HttpRequest *req, const TaskEntry *e)
 {
     const char *no = http_query(req, "run");
     if (!no)
@@ -371,10 +371,10 @@ static const Run *wanted_run(HttpRequest *req, const Entry *e)
     return NULL;
 }
 
-void api_get_log(HttpRequest *req, void *context)
+void handle_get_log(HttpRequest *req, void *context)
 {
     Coord *c = context;
-    Entry *e = api_entry(req, c);
+    TaskEntry *e = handle_entry(req, c);
     if (!e)
         return;
     int64_t offset;
@@ -385,18 +385,18 @@ void api_get_log(HttpRequest *req, void *context)
         return;
     }
     if (!str_eq(stream, "log") && !str_eq(stream, "err")) {
-        api_error(req, ERR_USAGE, "parameter \"stream\" must be \"log\" or \"err\", not \"%s\"", stream);
+        handle_error(req, ERR_USAGE, "parameter \"stream\" must be \"log\" or \"err\", not \"%s\"", stream);
         return;
     }
     const Run *r = wanted_run(req, e);
     if (!r || !r->nodes.n) {
-        api_error(req, ERR_NOT_FOUND, "task %" PRId64 " has no such run yet", e->t.id);
+        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " has no such run yet", e->t.id);
         return;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : r->nodes.v[0];
-    Agent *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
+    AgentLink *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
     if (!a) {
-        api_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\"", r->id, node);
+        handle_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\"", r->id, node);
         return;
     }
     LogJob *j = NEW(LogJob);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "agents.h"
-#include "api.h"
 #include "common/file/json.h"
+#include "handlers.h"
 #include "retention.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };
@@ -28,7 +28,7 @@ static json_t *result_json(const Task *t, const Run *r, const char *node)
     return o;
 }
 
-void api_list_results(HttpRequest *req, void *context)
+void handle_list_results(HttpRequest *req, void *context)
 {
     Coord *c = context;
     int64_t limit;
@@ -49,7 +49,7 @@ void api_list_results(HttpRequest *req, void *context)
 }
 
 /* "12": the last run with a result, or the last; "12.1": that one. */
-static const Run *find_run(const Entry *e, int64_t no, const char *text)
+static const Run *find_run(const TaskEntry *e, int64_t no, const char *text)
 {
     const Run *runs = e->t.runs.v;
     for (size_t i = e->t.runs.n; i-- > 0;)
@@ -78,7 +78,7 @@ static void manifest_done(CallRef *ref, bool ok, json_t *body, const Err *err)
     free(w);
 }
 
-static void fetch_manifest(HttpRequest *req, Agent *a, const Task *t, const Run *r)
+static void fetch_manifest(HttpRequest *req, AgentLink *a, const Task *t, const Run *r)
 {
     Wanted *w = NEW(Wanted);
     w->req = req;
@@ -93,7 +93,7 @@ static void fetch_manifest(HttpRequest *req, Agent *a, const Task *t, const Run 
 
 static bool answers(const Coord *c, const Run *r, const char *node)
 {
-    const Agent *a = state_agent(c, node);
+    const AgentLink *a = state_agent(c, node);
     return a && a->fresh && !retention_expired_at(r, node);
 }
 
@@ -109,37 +109,37 @@ static const char *best_holder(const Coord *c, const Run *r)
     return r->nodes.v[0];
 }
 
-void api_get_result(HttpRequest *req, void *context)
+void handle_get_result(HttpRequest *req, void *context)
 {
     Coord *c = context;
     int64_t task, no;
     const char *text = http_param(req, "run");
     if (!wire_run_id(text, &task, &no)) {
-        api_error(req, ERR_USAGE, "\"%s\" is no run; runs are named 12.1, or 12 for the last of task 12",
-                  text);
+        handle_error(req, ERR_USAGE, "\"%s\" is no run; runs are named 12.1, or 12 for the last of task 12",
+                     text);
         return;
     }
-    const Entry *e = state_find(c, task);
+    const TaskEntry *e = state_find(c, task);
     const Run *r = e ? find_run(e, no, text) : NULL;
     if (!r) {
-        api_error(req, ERR_NOT_FOUND, "there is no run %s", text);
+        handle_error(req, ERR_NOT_FOUND, "there is no run %s", text);
         return;
     }
     if (!r->result_dir) {
-        api_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id,
-                  WIRE_TEXT(coord_run_state_names, r, state));
+        handle_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id,
+                     WIRE_TEXT(coord_run_state_names, r, state));
         return;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : best_holder(c, r);
-    Agent *a = strlist_has(&r->nodes, node) || json_has_str(json_object_get(r->detail, "copies"), node)
-                   ? state_agent(c, node)
-                   : NULL;
+    AgentLink *a = strlist_has(&r->nodes, node) || json_has_str(json_object_get(r->detail, "copies"), node)
+                       ? state_agent(c, node)
+                       : NULL;
     if (!a)
-        api_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured", r->id,
-                  node);
+        handle_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured",
+                     r->id, node);
     else if (retention_expired_at(r, node))
-        api_error(req, ERR_NOT_FOUND, "the result of run %s on %s has expired (see keep and keep_for)", r->id,
-                  node);
+        handle_error(req, ERR_NOT_FOUND, "the result of run %s on %s has expired (see keep and keep_for)",
+                     r->id, node);
     else
         fetch_manifest(req, a, &e->t, r);
 }

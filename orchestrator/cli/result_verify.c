@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "verify.h"
+#include "result_verify.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +13,13 @@
 
 enum { SUMS_MAX_BYTES = 64 << 20 };
 
-typedef struct Source {
+typedef struct HolderFiles {
     const char *dir; /* NULL: by HTTP */
     const char *url, *run;
     const Tls *tls;
     bool bar;
     int64_t done, total;
-} Source;
+} HolderFiles;
 
 /* Relative, within the folder. */
 static bool is_plain_path(const char *name)
@@ -49,7 +49,7 @@ bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, 
     return true;
 }
 
-static void show_bar(Source *s, int64_t more)
+static void show_bar(HolderFiles *s, int64_t more)
 {
     AUTO(str_done) Str line = STR_INIT;
     s->done += more;
@@ -60,7 +60,7 @@ static void show_bar(Source *s, int64_t more)
 }
 
 typedef struct Sum {
-    Source *source;
+    HolderFiles *source;
     Sha256 *sha;
     Str *text; /* instead of a sum: the bytes */
     bool too_big;
@@ -80,7 +80,7 @@ static bool add_bytes(void *arg, const char *bytes, size_t n)
     return true;
 }
 
-static bool fetch(const Source *s, const char *name, Sum *sum, Err *err)
+static bool fetch(const HolderFiles *s, const char *name, Sum *sum, Err *err)
 {
     AUTO(str_done) Str path = STR_INIT;
     str_adds(&path, "/v1/results/");
@@ -95,14 +95,14 @@ static bool fetch(const Source *s, const char *name, Sum *sum, Err *err)
     return httpc_download(&call, NULL, NULL, add_bytes, sum, err);
 }
 
-static bool read_sums(const Source *s, Str *ret, Err *err)
+static bool read_sums(const HolderFiles *s, Str *ret, Err *err)
 {
     AUTOFREE char *path = s->dir ? xasprintf("%s/SHA256SUMS", s->dir) : NULL;
     Sum sum = {.text = ret};
     return s->dir ? fs_read(path, SUMS_MAX_BYTES, ret, err) : fetch(s, "SHA256SUMS", &sum, err);
 }
 
-static bool sum_of(Source *s, const char *name, char ret[65], Err *err)
+static bool sum_of(HolderFiles *s, const char *name, char ret[65], Err *err)
 {
     if (s->dir) {
         AUTOFREE char *path = xasprintf("%s/%s", s->dir, name);
@@ -129,7 +129,8 @@ static const char *manifest_sum(const json_t *manifest, const char *name)
     return NULL;
 }
 
-static bool check_file(Source *s, const char *name, const char *want, const char *manifest_says, Err *err)
+static bool check_file(HolderFiles *s, const char *name, const char *want, const char *manifest_says,
+                       Err *err)
 {
     char is[65];
     if (!want)
@@ -153,7 +154,7 @@ static void report(json_t *files, const char *name, bool ok, const Err *err, boo
     *all_ok = *all_ok && ok;
 }
 
-static bool check_all(Source *s, const json_t *manifest, json_t *files, Err *err)
+static bool check_all(HolderFiles *s, const json_t *manifest, json_t *files, Err *err)
 {
     bool all_ok = true;
     AUTO(str_done) Str text = STR_INIT;
@@ -198,11 +199,11 @@ static int64_t total_bytes(const json_t *manifest)
 bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
 {
     const json_t *manifest = json_object_get(result, "manifest");
-    Source s = {.url = json_str(result, "url"),
-                .run = json_str(result, "run"),
-                .tls = tls,
-                .bar = out_is_smart(STDERR_FILENO),
-                .total = total_bytes(manifest)};
+    HolderFiles s = {.url = json_str(result, "url"),
+                     .run = json_str(result, "run"),
+                     .tls = tls,
+                     .bar = out_is_smart(STDERR_FILENO),
+                     .total = total_bytes(manifest)};
     if (verify_is_here(result))
         s.dir = json_str(result, "path");
     AUTOJSON json_t *files = json_array();

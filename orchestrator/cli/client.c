@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api.h"
+#include "client.h"
 
 #include <pwd.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include "common/file/json.h"
 #include "common/net/httpc.h"
 #include "common/net/resultfetch.h"
-#include "verify.h"
+#include "result_verify.h"
 
-bool api_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
-              json_t **ret, Err *err)
+bool client_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,
+                 json_t **ret, Err *err)
 {
     HttpCall call = {.base_url = cli->url,
                      .method = method,
@@ -19,10 +19,10 @@ bool api_call(const Cli *cli, const char *method, const char *path, const json_t
                      .body = body,
                      .timeout_ms = timeout_ms,
                      .tls = &cli->config.tls};
-    return httpc_call(&call, ret, err) || api_explain(cli, err);
+    return httpc_call(&call, ret, err) || client_explain(cli, err);
 }
 
-bool api_explain(const Cli *cli, Err *err)
+bool client_explain(const Cli *cli, Err *err)
 {
     /* sidingd may itself tell of an agent or server that it cannot reach. */
     AUTOFREE char *own = xasprintf("cannot reach %s:", cli->url);
@@ -32,25 +32,25 @@ bool api_explain(const Cli *cli, Err *err)
     return false;
 }
 
-bool api_get(const Cli *cli, const char *path, json_t **ret, Err *err)
+bool client_get(const Cli *cli, const char *path, json_t **ret, Err *err)
 {
-    return api_call(cli, "GET", path, NULL, API_TIMEOUT_MS, ret, err);
+    return client_call(cli, "GET", path, NULL, API_TIMEOUT_MS, ret, err);
 }
 
-bool api_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err)
+bool client_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err)
 {
     *ret = (WireList){NULL, 0};
     if (!json_is_array(a))
         return err_set(err, ERR_PROTOCOL, 0, "sidingd answered with something other than a list");
     for (size_t i = 0; i < json_array_size(a); i++)
         if (!wire_read(fields, json_array_get(a, i), wire_list_add(ret, size), err)) {
-            api_list_free(fields, size, ret);
+            client_list_free(fields, size, ret);
             return err_prefix(err, "answer of sidingd, element %zu", i);
         }
     return true;
 }
 
-void api_list_free(const WireField *fields, size_t size, WireList *l)
+void client_list_free(const WireField *fields, size_t size, WireList *l)
 {
     for (size_t i = 0; i < l->n; i++)
         wire_free(fields, (char *)l->v + i * size);
@@ -58,11 +58,11 @@ void api_list_free(const WireField *fields, size_t size, WireList *l)
     *l = (WireList){NULL, 0};
 }
 
-bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err)
+bool client_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err)
 {
     AUTOFREE char *path = xasprintf("/v1/tasks/%lld", (long long)id);
     AUTOJSON json_t *j = NULL;
-    if (!api_get(cli, path, &j, err))
+    if (!client_get(cli, path, &j, err))
         return false;
     memset(ret, 0, sizeof *ret);
     if (!wire_read(task_fields, j, ret, err))
@@ -72,7 +72,7 @@ bool api_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err
     return true;
 }
 
-bool api_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err)
+bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err)
 {
     const ResultSource from = {json_str(result, "url"), json_str(result, "run"), &cli->config.tls};
     AUTOFREE char *to = xasprintf("%s/%s", dir, from.run);
@@ -108,7 +108,7 @@ bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err
     return true;
 }
 
-bool api_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err)
+bool client_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err)
 {
     int64_t task, no;
     AUTO(str_done) Str path = STR_INIT;
@@ -120,5 +120,5 @@ bool api_get_result(const Cli *cli, const char *run, const char *node, json_t **
         str_adds(&path, "?node=");
         httpc_encode(&path, node);
     }
-    return api_get(cli, str_z(&path), ret, err);
+    return client_get(cli, str_z(&path), ret, err);
 }

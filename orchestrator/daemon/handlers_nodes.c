@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "agents.h"
-#include "api.h"
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "coord_store.h"
+#include "handlers.h"
 #include "orchestrator/core/topology.h"
 #include "queue.h"
-#include "store.h"
 
 enum { PAUSE_TIMEOUT_MS = 10 * 60 * 1000 };
 
@@ -21,12 +21,12 @@ static json_t *nodes_json(const Coord *c)
     return a;
 }
 
-void api_list_nodes(HttpRequest *req, void *context)
+void handle_list_nodes(HttpRequest *req, void *context)
 {
     http_reply_json(req, 200, nodes_json(context));
 }
 
-void api_cluster(HttpRequest *req, void *context)
+void handle_cluster(HttpRequest *req, void *context)
 {
     Coord *c = context;
     json_t *o = json_object();
@@ -90,7 +90,7 @@ static void add_tasks(const Coord *c, json_t *o)
     json_object_set_new(o, "tasks", tasks);
 }
 
-void api_status(HttpRequest *req, void *context)
+void handle_status(HttpRequest *req, void *context)
 {
     Coord *c = context;
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
@@ -110,7 +110,7 @@ void api_status(HttpRequest *req, void *context)
     http_reply_json(req, 200, o);
 }
 
-void api_healthz(HttpRequest *req, void *context)
+void handle_healthz(HttpRequest *req, void *context)
 {
     Coord *c = context;
     json_t *o = json_object();
@@ -135,11 +135,11 @@ static void passed_on(CallRef *ref, bool ok, json_t *body, const Err *err)
 static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *const *known)
 {
     const char *name = http_param(req, "name");
-    Agent *a = state_agent(c, name);
+    AgentLink *a = state_agent(c, name);
     json_t *body;
     Err err;
     if (!a) {
-        api_error(req, ERR_NOT_FOUND, "there is no node \"%s\"", name);
+        handle_error(req, ERR_NOT_FOUND, "there is no node \"%s\"", name);
         return;
     }
     if (!http_body(req, &body, &err) || !json_only_keys(body, known, &err)) {
@@ -147,12 +147,12 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
         return;
     }
     if (str_eq(word, "pause") && str_eq(name, c->journal.primary)) {
-        api_error(req, ERR_REFUSED, "%s is the primary: only replicas can be paused", name);
+        handle_error(req, ERR_REFUSED, "%s is the primary: only replicas can be paused", name);
         return;
     }
     AUTOFREE char *mixed = str_eq(word, "pause") ? state_mixed(c, a) : NULL;
     if (mixed) {
-        api_error(req, ERR_REFUSED, "%s %s", name, mixed);
+        handle_error(req, ERR_REFUSED, "%s %s", name, mixed);
         return;
     }
     AUTOFREE char *path = xasprintf("/v1/%s", word);
@@ -162,13 +162,13 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
 }
 
 /* min_serving is a rule for jobs; by hand a person decides, and is told by the agent's preflight. */
-void api_pause(HttpRequest *req, void *context)
+void handle_pause(HttpRequest *req, void *context)
 {
     static const char *const known[] = {"for_s", "reason", "hold", "by", "allow", NULL};
     pass_on(req, context, "pause", known);
 }
 
-void api_resume(HttpRequest *req, void *context)
+void handle_resume(HttpRequest *req, void *context)
 {
     static const char *const known[] = {"by", "reason", NULL};
     pass_on(req, context, "resume", known);

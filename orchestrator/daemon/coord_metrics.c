@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GET /metrics, Prometheus text format. One table of plain counters and gauges; nodes carry labels.
  */
-#include "api.h"
 #include "common/base/clock.h"
 #include "common/base/prom.h"
+#include "coord_store.h"
+#include "handlers.h"
 #include "mail.h"
-#include "store.h"
 
 static void gauge(Prom *m, const char *name, const char *help, int64_t value)
 {
@@ -46,39 +46,39 @@ static void task_counts(const Coord *c, Prom *m)
 }
 
 static void node_values(const Coord *c, Prom *m, const char *name, const char *help,
-                        int64_t (*value)(const Agent *a))
+                        int64_t (*value)(const AgentLink *a))
 {
     prom_family(m, name, PROM_GAUGE, help);
     for (size_t i = 0; i < c->n_agents; i++)
         prom_add(m, (double)value(c->agents[i]), PROM_LABELS("node", c->agents[i]->name));
 }
 
-static int64_t is_reachable(const Agent *a)
+static int64_t is_reachable(const AgentLink *a)
 {
     return a->fresh;
 }
 
-static int64_t lag_trx(const Agent *a)
+static int64_t lag_trx(const AgentLink *a)
 {
     return a->node.lag_trx;
 }
 
-static int64_t lag_ms(const Agent *a)
+static int64_t lag_ms(const AgentLink *a)
 {
     return a->node.lag_ms;
 }
 
-static int64_t is_paused(const Agent *a)
+static int64_t is_paused(const AgentLink *a)
 {
     return a->node.agent.lease.owner != NULL;
 }
 
-static int64_t relay_bytes(const Agent *a)
+static int64_t relay_bytes(const AgentLink *a)
 {
     return a->node.agent.server.relay_bytes;
 }
 
-void api_metrics(HttpRequest *req, void *context)
+void handle_metrics(HttpRequest *req, void *context)
 {
     const Coord *c = context;
     AUTO(prom_done) Prom m = {0};

@@ -2,7 +2,7 @@
  * Times are UTC. Words of fixed sets are ascii, so that keys stay short. Names avoid words that one of the
  * servers reserves (rows, window).
  */
-#include "schema.h"
+#include "siding_schema.h"
 
 #include <string.h>
 

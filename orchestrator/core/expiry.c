@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "retention.h"
+#include "expiry.h"
 
 /* Of two parts of one run the later seal tells when the run was. */
 static bool is_newer(const KeptResult *a, const KeptResult *than)

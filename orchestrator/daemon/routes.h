@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The HTTP API's routes, on the listeners of the configuration.
+ */
+#pragma once
+
+#include "state.h"
+
+MUST_CHECK bool routes_open(Coord *c, Err *err);
