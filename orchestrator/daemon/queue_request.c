@@ -156,6 +156,9 @@ static bool ask_run(Coord *c, TaskEntry *e, TaskAction action, const char *by, E
 static bool check(const TaskEntry *e, TaskAction action, Err *err)
 {
     bool final = task_state_is_final(e->t.state);
+    if (action == ACTION_NONE || action == ACTION_UNKNOWN) /* by SQL: nobody else gets so far */
+        return err_set(err, ERR_USAGE, 0, "task %" PRId64 " is asked for something that is not known here",
+                       e->t.id);
     bool on_run = action <= ACTION_WAKE;
     if (on_run && final)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has ended already: it is %s", e->t.id,
