@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 /* Follows the configured list: new agents are polled, dropped ones forgotten. Called at start and on SIGHUP.
  */

@@ -3,6 +3,6 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 void cluster_step(Coord *c);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 MUST_CHECK bool coord_journal_lock(Coord *c, Err *err); /* ERR_CONFLICT names the process that holds it */
 /* Reads the journal where there is one and raises the term by one. */

@@ -11,7 +11,7 @@
 
 enum { MAX_QUEUED = 128, STATEMENT_TIMEOUT_MS = 10000, PAUSE_AFTER_FAILURE_MS = 500 };
 
-struct Store {
+struct CoordStore {
     WorkPool *pool;
     /* The worker's own: */
     Db *db;
@@ -30,13 +30,13 @@ static bool same_target(const DbTarget *a, const DbTarget *b)
     return str_eq(a->host, b->host) && a->port == b->port && str_eq(a->defaults_file, b->defaults_file);
 }
 
-static void disconnect(Store *s)
+static void disconnect(CoordStore *s)
 {
     db_close(s->db);
     s->db = NULL;
 }
 
-static bool connect_to(Store *s, const DbTarget *target, Err *err)
+static bool connect_to(CoordStore *s, const DbTarget *target, Err *err)
 {
     if (s->db && same_target(&s->connected, target))
         return true;
@@ -77,7 +77,7 @@ static bool is_broken(const Err *err)
 static void work(void *arg)
 {
     StoreOp *op = arg;
-    Store *s = op->c->store;
+    CoordStore *s = op->c->store;
     /* An idle connection that the server has closed is found before anything is sent, so that it never makes
      * an outcome unknown. */
     if (s->db && !db_ping(s->db, &op->err))
@@ -99,7 +99,7 @@ static bool is_outage(const StoreOp *op)
 
 static void told(Coord *c, const StoreOp *op)
 {
-    Store *s = c->store;
+    CoordStore *s = c->store;
     bool up = !is_outage(op);
     if (s->known && up == s->up) {
         if (!up && !str_eq(s->error, op->err.text)) {
@@ -135,15 +135,15 @@ static void done(void *arg)
     coord_step_soon(c);
 }
 
-Store *store_new(Coord *c)
+CoordStore *store_new(Coord *c)
 {
-    Store *s = NEW(Store);
+    CoordStore *s = NEW(CoordStore);
     s->pool = work_new(c->base, "store", 1, MAX_QUEUED);
     s->since = clock_wall_ms();
     return s;
 }
 
-void store_free(Store *s)
+void store_free(CoordStore *s)
 {
     s->closing = true;
     work_free(s->pool);

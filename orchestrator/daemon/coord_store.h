@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/db/db.h"
-#include "state.h"
+#include "coord_state.h"
 
 /* Embedded first in an operation's struct, which holds copies of all it needs. */
 typedef struct StoreOp StoreOp;
@@ -23,8 +23,8 @@ struct StoreOp {
     bool connected;
 };
 
-Store *store_new(Coord *c);
-void store_free(Store *s); /* what is queued is tried once */
+CoordStore *store_new(Coord *c);
+void store_free(CoordStore *s); /* what is queued is tried once */
 /* False without calling `done`: no primary known, or too much waits already. The caller keeps `op`. */
 MUST_CHECK bool store_start(Coord *c, StoreOp *op, Err *err);
 bool store_is_up(const Coord *c);

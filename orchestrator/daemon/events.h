@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/net/http.h"
-#include "state.h"
+#include "coord_state.h"
 
 /* clang-format off */
 #define EVENT_ROW_LIST(F, T)                                       \

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/net/http.h"
-#include "state.h"
+#include "coord_state.h"
 
 void handle_error(HttpRequest *req, ErrKind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
 TaskEntry *handle_entry(HttpRequest *req, Coord *c); /* by {id}; NULL: answered with the error */

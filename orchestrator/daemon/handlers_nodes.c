@@ -9,7 +9,7 @@
 #include "coord_store.h"
 #include "handlers.h"
 #include "orchestrator/core/topology.h"
-#include "queue.h"
+#include "task_queue.h"
 
 enum { PAUSE_TIMEOUT_MS = 10 * 60 * 1000 };
 

@@ -7,8 +7,8 @@
 #include "common/file/json.h"
 #include "coord_store.h"
 #include "handlers.h"
-#include "queue.h"
 #include "queue_db.h"
+#include "task_queue.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, LOG_TIMEOUT_MS = 30000, LOG_MAX_BYTES = 4 << 20 };
 

@@ -14,15 +14,15 @@
 #include "common/base/opts.h"
 #include "common/net/sdnotify.h"
 #include "coord_journal.h"
+#include "coord_runs.h"
 #include "coord_store.h"
 #include "events.h"
 #include "holds.h"
 #include "mail.h"
-#include "queue.h"
 #include "retention.h"
 #include "routes.h"
 #include "run_inbox.h"
-#include "run_step.h"
+#include "task_queue.h"
 #include "uploads.h"
 
 enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };

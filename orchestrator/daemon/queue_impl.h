@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The operations of the queue on its database, one a file; queue.c says when.
+ * The operations of the queue on its database, one a file; task_queue.c says when.
  */
 #pragma once
 
 #include "coord_store.h"
-#include "queue.h"
+#include "task_queue.h"
 
 enum { QUEUE_RETRY_LEAST_MS = 250, QUEUE_RETRY_MOST_MS = 3000 };
 

@@ -13,9 +13,9 @@
 #include "coord_store.h"
 #include "events.h"
 #include "orchestrator/core/window.h"
-#include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
+#include "task_queue.h"
 
 enum { MAX_PRIORITY = 1000000, MAX_ATTEMPTS = 100 };
 

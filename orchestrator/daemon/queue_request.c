@@ -9,9 +9,9 @@
 #include "common/base/clock.h"
 #include "coord_store.h"
 #include "events.h"
-#include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
+#include "task_queue.h"
 
 static const char *action_name(TaskAction a)
 {

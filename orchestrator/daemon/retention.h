@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 void retention_step(Coord *c);
 /* When the result of a run went; 0: it has not. */

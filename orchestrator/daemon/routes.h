@@ -3,6 +3,6 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 MUST_CHECK bool routes_open(Coord *c, Err *err);

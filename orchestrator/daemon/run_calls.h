@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 enum { RUN_CALL_TIMEOUT_MS = 10000 };
 

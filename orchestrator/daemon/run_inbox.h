@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 typedef struct RunLetter {
     int64_t task;

@@ -8,8 +8,8 @@
 #include "common/base/log.h"
 #include "common/file/json.h"
 #include "orchestrator/core/run_view.h"
-#include "queue.h"
 #include "run_calls.h"
+#include "task_queue.h"
 
 static void forgotten(CallRef *ref, bool ok, json_t *body, const Err *err)
 {

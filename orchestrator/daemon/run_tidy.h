@@ -4,6 +4,6 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 void run_tidy_agents(Coord *c);

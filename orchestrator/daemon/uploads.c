@@ -5,9 +5,9 @@
 
 #include "common/base/clock.h"
 #include "coord_store.h"
-#include "queue.h"
 #include "queue_db.h"
 #include "run_inbox.h"
+#include "task_queue.h"
 
 typedef struct RecordOp {
     StoreOp op;

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 /* CRUN_FX_RECORD_UPLOAD: writes the upload's task down, once a run; its letter comes into the run inbox. */
 void uploads_record(Coord *c, const TaskEntry *e);

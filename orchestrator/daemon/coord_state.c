@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state.h"
+#include "coord_state.h"
 
 #include <inttypes.h>
 #include <string.h>

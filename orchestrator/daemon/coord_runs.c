@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run_step.h"
+#include "coord_runs.h"
 
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "events.h"
-#include "queue.h"
 #include "run_calls.h"
 #include "run_inbox.h"
 #include "run_tidy.h"
+#include "task_queue.h"
 #include "uploads.h"
 
 /* ---- what is known ---------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "common/net/http.h"
+#include "coord_state.h"
 #include "orchestrator/core/start_plan.h"
-#include "state.h"
 
 void queue_step(Coord *c); /* reads once, polls every half second */
 void queue_plan(Coord *c); /* starts what may start */

@@ -16,7 +16,7 @@
 #include "orchestrator/core/retry.h"
 
 typedef struct Coord Coord;
-typedef struct Store Store;
+typedef struct CoordStore CoordStore;
 typedef struct Events Events;
 typedef struct Mail Mail;
 
@@ -82,7 +82,7 @@ struct Coord {
     CoordJournal journal;
     HttpClient *http;
     WorkPool *files; /* blocking downloads for answers: logs */
-    Store *store;
+    CoordStore *store;
     Events *events;
     Mail *mail;
     HttpServer *server;
@@ -115,7 +115,8 @@ struct Coord {
     } count;
 };
 
-/* ---- state.c ---------------------------------------------------------------------------------------- */
+/* ---- coord_state.c ----------------------------------------------------------------------------------------
+ */
 
 TaskEntry *state_find(const Coord *c, int64_t task);
 /* Takes `t` (zeroed afterwards); an entry of that id keeps its place and is replaced only if nothing of ours

@@ -4,6 +4,6 @@
  */
 #pragma once
 
-#include "state.h"
+#include "coord_state.h"
 
 void runs_step(Coord *c);
