@@ -297,7 +297,7 @@ class Requests(ClusterTest):
             (("/v1/tasks", b'{"job": 7}'), json_type, 400, "field \"job\""),
             (("/v1/tasks", b'{"job": '), json_type, 400, "not valid JSON: line 1"),
             (("/v1/tasks", b'[]'), json_type, 400, "must be a JSON object"),
-            (("/v1/tasks/1/request", b'{"action": "explode"}'), json_type, 400, "no action \"explode\""),
+            (("/v1/tasks/1/request", b'{"action": "explode"}'), json_type, 400, '"action" is "explode"'),
             (("/v1/tasks/999/request", b'{"action": "stop"}'), json_type, 404, "there is no task 999"),
             (("/v1/tasks?limit=0",), {}, 400, "parameter \"limit\" is \"0\""),
             (("/v1/tasks/x",), {}, 400, "\"x\" is no task id"),

@@ -521,7 +521,7 @@ class MariaDB(Queue, ClusterTest):
         self.refuses(400, "no task id", "GET", "/v1/tasks/abc")
         self.refuses(404, "no node", "POST", "/v1/nodes/db9/pause", {})
         self.refuses(422, "is the primary", "POST", "/v1/nodes/db0/pause", {})
-        self.refuses(400, "no action", "POST", f"/v1/tasks/{self.submit('tidy')}/request", {"action": "explode"})
+        self.refuses(400, '"action" is "explode"', "POST", f"/v1/tasks/{self.submit('tidy')}/request", {"action": "explode"})
         plan = self.call("POST", "/v1/tasks", {"job": "count", "dry_run": True})
 
         assert len(plan["nodes"]) == 1 and plan["starts"] == "now", (plan, [
