@@ -75,7 +75,7 @@ static CLI_RUN(run_list)
 const CliCommand cmd_result_list = {
     .group = "result",
     .name = "list",
-    .summary = "ResultListing results, the newest first.",
+    .summary = "List results, the newest first.",
     .detail = "Results that have expired (keep, keep_for) stay listed as long as their task is known.",
     .options = list_options,
     .size = sizeof(ResultListing),

@@ -56,7 +56,7 @@ static CLI_RUN(run_list)
 const CliCommand cmd_task_list = {
     .group = "task",
     .name = "list",
-    .summary = "TaskListing tasks, the newest first.",
+    .summary = "List tasks, the newest first.",
     .options = list_options,
     .size = sizeof(TaskListing),
     .run = run_list,
