@@ -66,7 +66,7 @@ static const Opt pause_options[] = {
     {"hold", 0, OPT_FLAG, offsetof(PauseCommand, hold),
      .doc = "Keep the pause over a restart of the server."},
     {"allow", 0, OPT_STRS, offsetof(PauseCommand, allow), .arg = "downstream|delayed",
-     .doc = "PauseCommand although other servers replicate from it, or although it is delayed on purpose."},
+     .doc = "Pause although other servers replicate from it, or although it is delayed on purpose."},
     {"timeout", 0, OPT_DURATION, offsetof(PauseCommand, timeout_ms), .arg = "D", .fallback = "2m",
      .min = 1000, .max = 3600000, .doc = "How long to wait until it is frozen."},
     CLI_COMMON_OPTIONS,
