@@ -9,12 +9,13 @@ enum { API_TIMEOUT_MS = 30000, API_CHECK_MS = 60000 }; /* a check asks all agent
 
 /* *ret is owned. ERR_UNREACHABLE says how sidingd is started. */
 MUST_CHECK bool client_call(const Cli *cli, const char *method, const char *path, const json_t *body,
-                         int64_t timeout_ms, json_t **ret, Err *err);
+                            int64_t timeout_ms, json_t **ret, Err *err);
 /* Adds to an error of an HTTP call to sidingd how to start it. Returns false. */
 bool client_explain(const Cli *cli, Err *err);
 MUST_CHECK bool client_get(const Cli *cli, const char *path, json_t **ret, Err *err);
 /* An array of wire objects. The list is zeroed before; on failure it stays empty. */
-MUST_CHECK bool client_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret, Err *err);
+MUST_CHECK bool client_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret,
+                                 Err *err);
 void client_list_free(const WireField *fields, size_t size, WireList *l);
 MUST_CHECK bool client_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *err);
 /* Where a result is: RUN is "12.1" or "12"; `node` of several replicas, NULL: the first. */
@@ -22,7 +23,8 @@ MUST_CHECK bool client_get_result(const Cli *cli, const char *run, const char *n
 
 /* Fetches what client_get_result gave into DIR/RUN, unless it is on this host; goes on with a part that is
  * there. *ret: the folder. Owned. */
-MUST_CHECK bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err);
+MUST_CHECK bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret,
+                                    Err *err);
 
 /* Who stands before the terminal: SUDO_USER, USER, the passwd entry. Owned. */
 char *cli_user(void);
