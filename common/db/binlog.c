@@ -21,6 +21,7 @@ enum {
     EVENT_XID = 16,
     EVENT_HEARTBEAT = 27,
     EVENT_FORMAT_DESCRIPTION = 15,
+    EVENT_INCIDENT = 26,
     EVENT_XA_PREPARE = 38,
     EVENT_MARIADB_CHECKPOINT = 161,
     EVENT_MARIADB_GTID = 162,
@@ -47,6 +48,7 @@ typedef struct Domain {
 typedef struct Scan {
     const StrList *files;
     BinlogVisit visit;
+    BinlogVisitLoose loose;
     void *arg;
     Domain *domains;
     size_t n_domains;
@@ -57,6 +59,9 @@ typedef struct Scan {
     size_t n_parts;
     int64_t gtid_to;
     int64_t transactions;
+    bool incident;   /* since the last whole group */
+    size_t tail;     /* bytes of checksum at an event's end */
+    char *next_file; /* as the last event of the file before names it; NULL: it does not */
 } Scan;
 
 void binlog_scan_done(BinlogScan *s)
@@ -188,6 +193,7 @@ static bool end_group(Scan *s, Err *err)
     }
     *d = s->open;
     s->transactions++;
+    s->incident = false;
     BinlogGroup g = {d->domain, d->server_id, d->seq,     s->standalone,
                      s->format, s->parts,     s->n_parts, s->gtid_to};
     return !s->visit || s->visit(s->arg, &g, err);
@@ -197,7 +203,7 @@ static bool ends_group(const Scan *s, const Event *e)
 {
     bool query = e->type == EVENT_QUERY || e->type == EVENT_QUERY_COMPRESSED;
     if (s->standalone)
-        return query;
+        return query || e->type == EVENT_INCIDENT;
     return e->type == EVENT_XID || e->type == EVENT_XA_PREPARE ||
            (e->type == EVENT_QUERY && query_ends_group(e));
 }
@@ -208,18 +214,86 @@ static bool belongs_to_group(const Event *e)
            e->type != EVENT_MARIADB_CHECKPOINT && e->type != EVENT_MARIADB_GTID_LIST;
 }
 
+/* The last event of a file that was not cut off names the next. */
+static void note_rotate(Scan *s, const Event *e)
+{
+    enum { NAME_AT = 8 };
+    free(STEAL(s->next_file));
+    if (e->type != EVENT_ROTATE || e->body_len <= NAME_AT + s->tail)
+        return;
+    AUTOFREE char *text = xstrndup((const char *)e->body + NAME_AT, e->body_len - NAME_AT - s->tail);
+    const char *slash = strrchr(text, '/');
+    s->next_file = xstrdup(slash ? slash + 1 : text);
+}
+
+/* The algorithm stands before the checksum of the description itself. */
+static void note_format(Scan *s, size_t file, const Event *e)
+{
+    enum { ALGORITHM_AT = CHECKSUM_BYTES + 1, CRC32 = 1 };
+    s->format = (BinlogPart){file, e->pos, e->pos + e->size};
+    if (e->body_len >= ALGORITHM_AT && (int64_t)e->body_len == e->size - HEADER_BYTES)
+        s->tail = e->body[e->body_len - ALGORITHM_AT] == CRC32 ? CHECKSUM_BYTES : 0;
+}
+
+static bool show_loose(Scan *s, BinlogLooseKind kind, BinlogPart part, Err *err)
+{
+    if (kind == BINLOG_INCIDENT)
+        s->incident = true;
+    BinlogLoose l = {kind, part, s->format};
+    return !s->loose || s->loose(s->arg, &l, err);
+}
+
+static bool take_loose(Scan *s, size_t file, const Event *e, Err *err)
+{
+    BinlogPart part = {file, e->pos, e->pos + e->size};
+    if (e->type == EVENT_INCIDENT)
+        return show_loose(s, BINLOG_INCIDENT, part, err);
+    return e->type != EVENT_MARIADB_GTID_LIST || show_loose(s, BINLOG_GTID_LIST, part, err);
+}
+
 static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
 {
+    note_rotate(s, e);
     if (e->type == EVENT_MARIADB_START_ENCRYPTION)
         return err_set(err, ERR_REFUSED, 0, "%s is encrypted: Siding cannot read it", s->files->v[file]);
     if (e->type == EVENT_FORMAT_DESCRIPTION)
-        s->format = (BinlogPart){file, e->pos, e->pos + e->size};
+        note_format(s, file, e);
     if (e->type == EVENT_MARIADB_GTID && e->body_len >= 13)
         return begin_group(s, file, e, err);
-    if (!s->in_group || !belongs_to_group(e))
+    if (!s->in_group)
+        return take_loose(s, file, e, err);
+    if (!belongs_to_group(e))
         return true;
     add_part(s, file, e);
     return ends_group(s, e) ? end_group(s, err) : true;
+}
+
+/* "relay.000007": *ret_stem bytes of "relay", and 7. False if it is not numbered. */
+static bool numbered(const char *name, size_t *ret_stem, long long *ret_number)
+{
+    const char *dot = strrchr(name, '.');
+    *ret_stem = dot ? (size_t)(dot - name) : 0;
+    return dot && str_to_i64(dot + 1, 0, INT64_MAX, ret_number);
+}
+
+/* Names begin anew after a purge: only one further on than the file before it has said is missing something.
+ */
+static bool leaves_out(const char *expected, const char *path)
+{
+    size_t e_stem, stem;
+    long long e_number, number;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (!expected || !numbered(expected, &e_stem, &e_number) || !numbered(name, &stem, &number))
+        return false;
+    return number > e_number && stem >= e_stem && memcmp(name + stem - e_stem, expected, e_stem) == 0;
+}
+
+static bool begin_file(Scan *s, size_t file, Err *err)
+{
+    AUTOFREE char *expected = STEAL(s->next_file);
+    if (!leaves_out(expected, s->files->v[file]))
+        return true;
+    return show_loose(s, BINLOG_GAP, (BinlogPart){.file = file}, err);
 }
 
 /* *ret_end: where the readable part of the file ends. */
@@ -237,6 +311,8 @@ static bool scan_file(Scan *s, size_t file, int64_t *ret_end, bool *ret_torn, Er
         return *ret_torn ? true : err_set(err, ERR_CORRUPT, 0, "%s is not a binary log", path);
     }
     int64_t pos = 4;
+    if (!begin_file(s, file, err))
+        return false;
     for (;;) {
         Event e;
         int got = read_event(fd, pos, st.st_size, &e);
@@ -300,12 +376,14 @@ static void tell(Scan *s, BinlogScan *out)
     out->torn_file = xstrdup(torn_file);
     out->torn_pos = out->torn ? out->torn_pos : 0;
     out->transactions = s->transactions;
+    out->incident = s->incident;
     out->last = domains_text(s);
 }
 
-bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err)
+bool binlog_walk_all(const StrList *files, BinlogVisit visit, BinlogVisitLoose loose, void *arg,
+                     BinlogScan *ret, Err *err)
 {
-    Scan s = {.files = files, .visit = visit, .arg = arg};
+    Scan s = {.files = files, .visit = visit, .loose = loose, .arg = arg};
     BinlogScan out = {0};
     bool ok = scan_files(&s, &out, err);
     if (ok) {
@@ -315,7 +393,13 @@ bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan 
     }
     free(s.domains);
     free(s.parts);
+    free(s.next_file);
     return ok;
+}
+
+bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err)
+{
+    return binlog_walk_all(files, visit, NULL, arg, ret, err);
 }
 
 bool binlog_scan(const StrList *files, BinlogScan *ret, Err *err)

@@ -17,6 +17,7 @@ typedef struct BinlogScan {
     bool torn; /* the last file ends inside a transaction or an event: the normal end after a kill */
     char *torn_file;
     int64_t torn_pos; /* of the first event of the incomplete group */
+    bool incident;    /* behind the last whole transaction: the source says that it lost events */
 } BinlogScan;
 
 void binlog_scan_done(BinlogScan *s);
@@ -48,3 +49,18 @@ char *binlog_group_gtid(const BinlogGroup *g); /* owned */
 typedef bool (*BinlogVisit)(void *arg, const BinlogGroup *g, Err *err);
 /* The same, with each transaction shown once, in order. False if `visit` says so. */
 MUST_CHECK bool binlog_walk(const StrList *files, BinlogVisit visit, void *arg, BinlogScan *ret, Err *err);
+
+/* What stands between transactions and means something to who applies them. */
+typedef enum BinlogLooseKind {
+    BINLOG_INCIDENT,  /* the source says that its log lacks events: an applier stops there */
+    BINLOG_GTID_LIST, /* may tell of transactions that the receiver was told to leave out */
+    BINLOG_GAP,       /* between this file and the one before it a file is missing */
+} BinlogLooseKind;
+typedef struct BinlogLoose {
+    BinlogLooseKind kind;
+    BinlogPart part, format; /* of a gap: part.file alone */
+} BinlogLoose;
+typedef bool (*BinlogVisitLoose)(void *arg, const BinlogLoose *e, Err *err);
+/* binlog_walk that also shows these, where they stand. */
+MUST_CHECK bool binlog_walk_all(const StrList *files, BinlogVisit visit, BinlogVisitLoose loose, void *arg,
+                                BinlogScan *ret, Err *err);

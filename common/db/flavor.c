@@ -45,9 +45,12 @@ static const FlavorGrant mariadb_grants[] = {
      "BINLOG ADMIN, "
      "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
      "*.*"},
-    /* A rescue replays whatever the primary ran, statements on accounts included; nothing else uses it. */
-    {"siding_rescue", "ALL PRIVILEGES", "*.*"},
-    {"siding_rescue", "GRANT OPTION", "*.*"},
+    /* A private connection of the server, its positions and filters; RESET SLAVE and RESET MASTER need
+     * RELOAD, which no other account has; a skip counter needs SUPER. */
+    {"siding_rescue",
+     "RELOAD, SUPER, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, BINLOG MONITOR, "
+     "BINLOG ADMIN",
+     "*.*"},
     {"siding_job", "SLAVE MONITOR, BINLOG MONITOR", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
     {"siding_job", "SELECT", "mysql.proc"},
@@ -145,6 +148,7 @@ static const Flavor flavors[] = {
             .col_relay_pos = "Relay_Log_Pos",
             .col_delay = "SQL_Delay",
             .col_gtid_mode = "Using_Gtid",
+            .col_channel = "Connection_name",
             .gtid_mode_bad = "No",
             .received_without_applied = false,
             .start_sql_until = mariadb_until,
@@ -249,6 +253,7 @@ static const Flavor flavors[] = {
             .col_relay_pos = "Relay_Log_Pos",
             .col_delay = "SQL_Delay",
             .col_gtid_mode = "Auto_Position",
+            .col_channel = "Channel_Name",
             .gtid_mode_bad = "0",
             .received_without_applied = true,
             .start_sql_until = mysql_until,

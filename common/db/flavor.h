@@ -53,7 +53,8 @@ typedef struct Flavor {
     /* Columns of show_replica_status, fetched by name; NULL where there is none. */
     const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_exec_file,
         *col_exec_pos, *col_read_file, *col_read_pos, *col_received, *col_io_errno, *col_io_error,
-        *col_sql_errno, *col_sql_error, *col_relay_space, *col_relay_pos, *col_delay, *col_gtid_mode;
+        *col_sql_errno, *col_sql_error, *col_relay_space, *col_relay_pos, *col_delay, *col_gtid_mode,
+        *col_channel;
     const char *gtid_mode_bad;     /* the value of col_gtid_mode that says: not by GTID */
     bool received_without_applied; /* col_received holds only what this server fetched itself: add the applied
                                     */

@@ -9,6 +9,7 @@
 #include "flavor.h"
 #include "gtid.h"
 #include "optionfile.h"
+#include "repl_text.h"
 
 static const Flavor *flavor(const Db *db)
 {
@@ -60,10 +61,15 @@ static void take_channel(const Flavor *f, const DbRows *r, ReplStatus *s)
     s->io_errno = db_int(r, f->col_io_errno);
     s->io_error = xstrdup(db_text(r, f->col_io_error));
     s->sql_errno = db_int(r, f->col_sql_errno);
-    s->sql_error = xstrdup(db_text(r, f->col_sql_error));
+    s->sql_error = repl_text_without_rows(db_text(r, f->col_sql_error));
 }
 
-static bool read_channels(Db *db, ReplStatus *s, Err *err)
+bool repl_row_is_private(const Db *db, const DbRows *r)
+{
+    return strcmp(db_text(r, flavor(db)->col_channel), REPL_PRIVATE_CHANNEL) == 0;
+}
+
+static bool read_channels(Db *db, bool private, ReplStatus *s, Err *err)
 {
     DbRows *r;
     bool more;
@@ -71,7 +77,7 @@ static bool read_channels(Db *db, ReplStatus *s, Err *err)
         return false;
     bool ok;
     while ((ok = db_next(r, &more, err)) && more)
-        if (s->channels++ == 0)
+        if (repl_row_is_private(db, r) == private && s->channels++ == 0)
             take_channel(flavor(db), r, s);
     db_rows_free(r);
     return ok;
@@ -111,7 +117,7 @@ bool repl_read(Db *db, ReplStatus *ret, Err *err)
 {
     ReplStatus s = {0};
     /* The channels first: what was received by then is never less than what is applied later. */
-    if (!read_channels(db, &s, err) || !read_position(db, &s, err) || !read_uptime(db, &s, err)) {
+    if (!read_channels(db, false, &s, err) || !read_position(db, &s, err) || !read_uptime(db, &s, err)) {
         repl_status_done(&s);
         return false;
     }
@@ -119,6 +125,18 @@ bool repl_read(Db *db, ReplStatus *ret, Err *err)
         char *all = gtid_max_text(db_version(db)->flavor, s.received, s.applied);
         free(s.received);
         s.received = all;
+    }
+    repl_status_done(ret);
+    *ret = s;
+    return true;
+}
+
+bool repl_read_private(Db *db, ReplStatus *ret, Err *err)
+{
+    ReplStatus s = {0};
+    if (!read_channels(db, true, &s, err)) {
+        repl_status_done(&s);
+        return false;
     }
     repl_status_done(ret);
     *ret = s;

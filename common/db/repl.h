@@ -10,7 +10,7 @@ typedef enum ReplIo { REPL_IO_NO, REPL_IO_CONNECTING, REPL_IO_YES } ReplIo;
 
 typedef struct ReplStatus {
     bool is_replica;  /* a source is configured */
-    int64_t channels; /* configured sources */
+    int64_t channels; /* configured sources, the private one of a rescue not counted */
     ReplIo io;
     bool sql_running;
     bool uses_gtid; /* GTID positioning as Siding needs it */
@@ -27,12 +27,18 @@ typedef struct ReplStatus {
     int64_t relay_pos;   /* applied, in the oldest relay file */
     int64_t delay_s;
     int64_t io_errno, sql_errno;
-    char *io_error, *sql_error;
+    char *io_error, *sql_error; /* sql_error without what it quotes of rows */
     bool read_only;
     int64_t server_id, uptime_s;
 } ReplStatus;
 void repl_status_done(ReplStatus *s);
 MUST_CHECK bool repl_read(Db *db, ReplStatus *ret, Err *err);
+
+/* The connection of Siding's own beside a replica's: only a rescue makes it, and it is gone after it. */
+#define REPL_PRIVATE_CHANNEL "siding_rescue"
+bool repl_row_is_private(const Db *db, const DbRows *r); /* a row of show_replica_status */
+/* Its state; is_replica false: there is none. Positions are left out. */
+MUST_CHECK bool repl_read_private(Db *db, ReplStatus *ret, Err *err);
 
 /* STOP of the applier thread; on ERR_TIMEOUT the thread may still stop later (facts: an abandoned STOP still
  * stops). */

@@ -42,6 +42,8 @@ static const Rule rules[] = {
          "a replica can be promoted or serve as donor only if it logs what it applies", "file"),
     RULE("relay_log_recovery", "relay_log_recovery", "relay_log_recovery", EVERY, IS, "OFF", "error",
          "ON throws the buffered transactions of a paused replica away when the server restarts", "file"),
+    RULE("encrypted_relay_log", "encrypt_binlog", NULL, REPLICA, IS, "OFF", "error",
+         "what a paused replica has received could not be read after a crash", "file"),
     RULE("relay_log_space_limit", "relay_log_space_limit", "relay_log_space_limit", EVERY, IS, "0", "error",
          "a full limit blocks the receiver of a paused replica", "file"),
     RULE("commit_order", NULL, "replica_preserve_commit_order", EVERY, IS, "ON", "error",
@@ -121,13 +123,14 @@ static bool read_filters(Db *db, StrList *ret, Err *err)
     static const char *const columns[] = {
         "Replicate_Do_DB",        "Replicate_Ignore_DB",     "Replicate_Do_Table",
         "Replicate_Ignore_Table", "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",
+        "Replicate_Rewrite_DB",
     };
     DbRows *r;
     bool more, ok;
     if (!db_query(db, &r, err, flavor_of(db_version(db)->flavor)->show_replica_status, ""))
         return false;
     while ((ok = db_next(r, &more, err)) && more)
-        for (size_t i = 0; i < COUNT(columns); i++)
+        for (size_t i = 0; i < COUNT(columns) && !repl_row_is_private(db, r); i++)
             if (*db_text(r, columns[i]))
                 strlist_addf(ret, "%s=%s", columns[i], db_text(r, columns[i]));
     db_rows_free(r);
@@ -391,6 +394,10 @@ static bool hides_siding(const char *filter)
     strlist_split(&names, strchr(filter, '=') + 1, ',');
     if (str_starts(filter, "Replicate_Do_DB="))
         return !strlist_has(&names, "siding");
+    bool rewritten = str_starts(filter, "Replicate_Rewrite_DB=");
+    for (size_t i = 0; rewritten && i < names.n; i++)
+        if (str_starts(names.v[i], "siding->"))
+            return true;
     return str_starts(filter, "Replicate_Ignore_DB=") && strlist_has(&names, "siding");
 }
 

@@ -70,3 +70,9 @@ bool sha256_file(const char *path, char ret[65], Err *err)
     sha256_finish(s, ret);
     return true;
 }
+
+void sha1(const void *bytes, size_t n, unsigned char ret[SHA1_BYTES])
+{
+    if (!EVP_Digest(bytes, n, ret, NULL, EVP_sha1(), NULL))
+        abort();
+}

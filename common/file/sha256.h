@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SHA-256 (OpenSSL) as 64 lower-case hex digits.
+ * SHA-256 (OpenSSL) as 64 lower-case hex digits; SHA-1 where a protocol demands it.
  */
 #pragma once
 
@@ -11,3 +11,6 @@ void sha256_add(Sha256 *s, const void *bytes, size_t n);
 void sha256_finish(Sha256 *s, char ret[65]); /* frees s */
 void sha256_free(Sha256 *s);
 MUST_CHECK bool sha256_file(const char *path, char ret[65], Err *err);
+
+enum { SHA1_BYTES = 20 };
+void sha1(const void *bytes, size_t n, unsigned char ret[SHA1_BYTES]);

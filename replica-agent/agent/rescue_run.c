@@ -11,7 +11,10 @@
 #include "common/db/gtid.h"
 #include "common/file/fs.h"
 #include "program.h"
+#include "replica-agent/helper/rescue.h"
 #include "store.h"
+
+enum { SAID_BYTES = 900 };
 
 static char *folder(Agent *a)
 {
@@ -42,12 +45,29 @@ static void take_progress(Agent *a)
     queue_post(a, in);
 }
 
-static void ended(Agent *a, bool ok, const char *why)
+static void ended(Agent *a, ErrKind kind, const char *why)
 {
     Input *in = queue_input(IN_RESCUE_ENDED, NULL);
-    if (!ok)
-        err_set(&in->err, ERR_IO, 0, "%s", why);
+    if (kind != ERR_NONE)
+        err_set(&in->err, kind, 0, "%s", why);
     queue_post(a, in);
+}
+
+/* What it said last; what it, and those before it, said earlier stands before that. */
+static const char *last_words(const char *tail)
+{
+    static const char name[] = "siding-agent rescue: ";
+    const char *last = tail;
+    for (const char *p = tail; (p = strstr(p, name)); p++)
+        last = p + strlen(name);
+    return last;
+}
+
+static ErrKind how_it_ended(const ProgramExit *e)
+{
+    if (!e || !e->started || e->signal)
+        return ERR_IO;
+    return e->exit_code == 0 ? ERR_NONE : e->exit_code == RESCUE_NEEDS_PERSON ? ERR_DB : ERR_IO;
 }
 
 static void on_end(void *arg, const ProgramExit *e)
@@ -55,16 +75,18 @@ static void on_end(void *arg, const ProgramExit *e)
     Agent *a = arg;
     take_progress(a);
     AUTOFREE char *dir = xstrdup(program_dir(a->rescue));
-    AUTOFREE char *said = program_log_tail(dir, "err", 400);
+    AUTOFREE char *tail = program_log_tail(dir, "err", SAID_BYTES);
+    const char *said = last_words(tail);
     program_free(STEAL(a->rescue));
-    bool ok = e && e->started && e->exit_code == 0 && !e->signal;
-    AUTOFREE char *why =
-        xasprintf("applying the kept transactions has not ended well, it will be tried again: %s",
-                  *said           ? said
-                  : e && e->error ? e->error
-                  : !e            ? "its supervisor died"
-                                  : "it was killed");
-    ended(a, ok, why);
+    ErrKind kind = how_it_ended(e);
+    AUTOFREE char *why = xasprintf("the kept transactions are not all applied, %s: %s",
+                                   kind == ERR_DB ? "mend what it names, it is tried again within minutes"
+                                                  : "it will be tried again",
+                                   *said           ? said
+                                   : e && e->error ? e->error
+                                   : !e            ? "its supervisor died"
+                                                   : "it was killed");
+    ended(a, kind, why);
 }
 
 void rescue_begin(Agent *a)
@@ -81,7 +103,7 @@ void rescue_begin(Agent *a)
     if (again && !fs_exists(running))
         again = fs_remove(old, &err);
     if (!again || !program_start(a->base, dir, &spec, on_end, a, &a->rescue, &err))
-        ended(a, false, err.text);
+        ended(a, ERR_IO, err.text);
     wire_free(program_spec_fields, &spec);
 }
 

@@ -15,7 +15,7 @@ typedef enum InputKind {
     IN_OP,              /* an operation is back: `op` */
     IN_HOOK,            /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
     IN_RESCUE_PROGRESS, /* number and total: transactions */
-    IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied */
+    IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied; ERR_DB: a person must mend something */
     IN_PROGRAM,         /* a run's program has ended, or could not be started: `program` */
     IN_PROGRESS,        /* of a run's program: `progress` */
     IN_SPLIT,           /* the list of a run's work has changed: flag = joined, `lost` */

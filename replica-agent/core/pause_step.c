@@ -18,6 +18,8 @@ enum {
     TAKEN_OVER_MS = 5000,
     FAILED_AGAIN_MS = 3000,
     RETRIES_SLOWER = 20,
+    STANDS_MS = 15000,
+    STANDS_DOUBLINGS = 6,
 };
 
 static Lease *lease(Turn *t)
@@ -645,6 +647,19 @@ void pause_rescue_progress(Turn *t, const Input *in)
     fx_changed_slightly(t);
 }
 
+/* Its applier fails wherever it is started. Told once, and again only when it says something else. It is
+ * tried again ever more seldom, so that who has mended it need not remember to say so. */
+static void stands(Turn *t, const char *why)
+{
+    int64_t *tries = &lease(t)->rescue.tries;
+    pause_apply(t, PAUSE_EV_RESCUE_FAILED);
+    if (!str_eq(why, flight(t)->trouble))
+        pause_trouble(t, why);
+    flight(t)->retry_ms = t->now_ms + (STANDS_MS << (*tries > 1 ? *tries - 1 : 0));
+    if (*tries <= STANDS_DOUBLINGS)
+        ++*tries;
+}
+
 void pause_rescue_ended(Turn *t, const Input *in)
 {
     PauseFlight *f = flight(t);
@@ -663,6 +678,10 @@ void pause_rescue_ended(Turn *t, const Input *in)
     if (v->up && v->status.io != REPL_IO_NO) {
         fx_log(t, LOG_LEVEL_WARN, "%s", in->err.text);
         pause_apply(t, PAUSE_EV_RESCUE_DISTURBED);
+        return;
+    }
+    if (in->err.kind == ERR_DB) {
+        stands(t, in->err.text);
         return;
     }
     pause_apply(t, PAUSE_EV_RESCUE_FAILED);

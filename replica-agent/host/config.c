@@ -22,9 +22,10 @@ static const ConfOption server_options[] = {
     {"defaults_file", CONF_PATH, IN(server, defaults_file), .required = true,
      .doc = "Option file with user and password of the agent's account (siding_agent), mode 0600."},
     {"rescue_defaults_file", CONF_PATH, IN(server, rescue_defaults_file),
-     .doc = "Option file of the account that replays kept transactions after a crash (siding_rescue), mode "
-            "0600. "
-            "MariaDB only, and needed there on every replica."},
+     .doc =
+         "Option file of the account that has kept transactions applied after a crash (siding_rescue), mode "
+         "0600. "
+         "MariaDB only, and needed there on every replica."},
     {"vault_dir", CONF_PATH, IN(server, vault_dir),
      .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
             "system. Without it they stand beside the relay files. Not a folder inside the data directory: "

@@ -7,6 +7,7 @@
 #include "recovered.h"
 #include "replica-agent/core/applier.h"
 #include "replica-agent/core/buffer.h"
+#include "rescue_channel.h"
 #include "source_probe.h"
 
 void start_in_done(StartIn *in)
@@ -31,7 +32,26 @@ void start_out_done(StartOut *out)
 
 /* ---- before it is decided ------------------------------------------------------------------------- */
 
-/* A rescue whose agent is gone may still have a client at work. */
+static bool clear_as_rescuer(const StartIn *in, Err *err)
+{
+    AUTODB Db *db = NULL;
+    return db_connect(&in->rescuer, in->timeout_ms, &db, err) && rescue_channel_clear(db, err);
+}
+
+/* One that was killed has left its connection, whose applier may still be at work. */
+static bool clear_private(const StartIn *in, Db *db, StartOut *out)
+{
+    AUTO(repl_status_done) ReplStatus left = {0};
+    if (!op_flavor(db)->purges_on_start)
+        return true;
+    if (repl_read_private(db, &left, &out->err) &&
+        (!left.is_replica || (clear_as_rescuer(in, &out->err) && op_look(db, &out->seen, &out->err))))
+        return true;
+    out->result = op_failed_or_unknown(&out->err);
+    return false;
+}
+
+/* A rescue whose agent is gone may still be at work. */
 static bool is_free_of_rescue(const StartIn *in, Db *db, StartOut *out)
 {
     Err ignored;
@@ -41,7 +61,7 @@ static bool is_free_of_rescue(const StartIn *in, Db *db, StartOut *out)
         return false;
     }
     if (!id)
-        return true;
+        return clear_private(in, db, out);
     if (in->may_end_rescue && !db_kill(&in->at.target, (uint64_t)id, &ignored))
         log_debug("%s", ignored.text);
     err_set(&out->err, ERR_CONFLICT, 0, "connection %lld still applies kept transactions: its end is awaited",

@@ -6,7 +6,6 @@
 #include "common/db/servercheck.h"
 #include "op_impl.h"
 #include "op_sample.h"
-#include "replica-agent/host/rescue_programs.h"
 
 enum { RECENT_MS = 86400000, SHOWN = 5 };
 
@@ -57,9 +56,7 @@ static bool read_settings(Db *db, SurveyOut *out)
 static void check_buffer(const SurveyIn *in, Db *db, SurveyOut *out)
 {
     Err why;
-    bool replays = op_flavor(db)->purges_on_start;
-    if (vault_place_read(db, in->vault_folder, &out->place, &why) && vault_check(&out->place, &why) &&
-        (!replays || rescue_check_programs(&why)))
+    if (vault_place_read(db, in->vault_folder, &out->place, &why) && vault_check(&out->place, &why))
         return;
     preflight_add(
         &out->findings, "relay_files", "error",

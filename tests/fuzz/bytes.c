@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "replica-agent/core/source_session.h"
 #include "replica-agent/dump/reader.h"
 #include "replica-agent/dump/reread.h"
 #include "replica-agent/index/hitlist.h"
@@ -177,10 +178,50 @@ static const char *const words_examples[] = {
     "\U0001F469\u200d\U0001F469\u200d\U0001F467 \U0001F1E9\U0001F1EA",
     NULL};
 
+/* ---- what a stranger says to a source of relay files ------------------------------------------------ */
+
+static void requests(const char *bytes, size_t n)
+{
+    Err err;
+    AUTO(str_done) Str in = STR_INIT, request = STR_INIT;
+    SourceSession s = {0};
+    SourceFacts f = {4294967, true, 1};
+    uint8_t seq;
+    bool there = true;
+    str_add(&in, bytes, n);
+    while (packet_take(&in, &request, &seq, &there, &err) && there) {
+        PacketOut out = {0};
+        SourceLogin l;
+        SourceCommand c;
+        if (source_login_read(&request, &l, &err))
+            MUST(strlen(l.user) < sizeof l.user);
+        source_command_read(&request, &c);
+        if (c.kind == SOURCE_QUERY) {
+            source_answer(&f, &s, c.text, c.text_n, &out);
+            MUST(out.bytes.len > 4 && out.left == 0);
+        }
+        str_done(&out.bytes);
+    }
+    source_session_done(&s);
+}
+
+static void make_requests(FuzzAdd add, void *arg)
+{
+    static const char login[] = "\x4e\0\0\1\0\x82\x08\0\0\0\0\x40\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                "\0\0\0\0u\0\x14"
+                                "12345678901234567890mysql_native_password";
+    static const char query[] = "\x1d\0\0\0\3SET @slave_until_gtid='0-1-5'";
+    static const char show[] = "\x20\0\0\0\3SHOW VARIABLES LIKE 'SERVER_ID'\1\0\0\0\x12";
+    add(arg, login, sizeof login);
+    add(arg, query, sizeof query - 1);
+    add(arg, show, sizeof show - 1);
+}
+
 const FuzzTarget fuzz_bytes[] = {
     {"packets", packets, NULL, make_packets},
     {"reread", reread, reread_examples, NULL},
     {"hits", hits, NULL, make_hits},
     {"words", words, words_examples, NULL},
+    {"requests", requests, NULL, make_requests},
     {0},
 };

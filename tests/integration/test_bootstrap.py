@@ -255,10 +255,14 @@ class Bootstrap:
 class MariaDB(Bootstrap, ClusterTest):
     accounts = dict(ACCOUNTS, rescue="siding_rescue")
 
-    def test_only_the_rescuer_may_do_everything(self):
-        self.may("rescue", "SET SESSION sql_log_bin=0; CREATE DATABASE replayed; CREATE USER replayed@localhost;"
-                           "GRANT SELECT ON replayed.* TO replayed@localhost; DROP USER replayed@localhost; DROP DATABASE replayed")
+    def test_the_rescuer_may_steer_its_own_connection_and_no_more(self):
+        self.may("rescue", "SET SESSION sql_log_bin=0; CHANGE MASTER 'siding_rescue' TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, "
+                           "MASTER_USE_GTID=slave_pos; SET GLOBAL siding_rescue.replicate_do_db='x'; SHOW ALL SLAVES STATUS; "
+                           "RESET SLAVE 'siding_rescue' ALL; SELECT @@GLOBAL.gtid_binlog_state")
+        for statement in ("CREATE DATABASE replayed", "CREATE USER replayed@localhost", "SELECT * FROM mysql.global_priv"):
+            self.may_not("rescue", statement)
         self.may_not("agent", "CREATE DATABASE replayed")
+        self.may_not("agent", "RESET SLAVE 'siding_rescue' ALL")
 
 
 class MySQL(Bootstrap, ClusterTest):

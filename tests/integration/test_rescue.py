@@ -9,14 +9,20 @@ import os
 import random
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import threading
 import time
+import zlib
 
-from harness import BUILD, ROOT, SANDBOX, ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ROOT, SANDBOX, ClusterTest, Failed, call, command_lines, main, wait_until
 from test_agent import Agent, Refused
 
 DOMAIN = 7  # a second one beside 0
+
+# What a rescue is disturbed by: threads of its connection, its program, processes.
+DISTURBED = ("Slave_IO", "Slave_SQL", "program", "agent", "Slave_SQL", "server")
 
 # Each pair leaves the schema as it was.
 DDL = (
@@ -92,6 +98,30 @@ def complete(files):
                 found[open_gtid[0]] = max(open_gtid[1], found.get(open_gtid[0], 0))
                 open_gtid = None
     return found
+
+
+def size(path):
+    with contextlib.suppress(OSError):
+        return os.path.getsize(path)
+    return 0
+
+
+def put_incident(path, before):
+    """Puts an incident event before so many transactions at a relay file's end, in place: links to it hold it too."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at, ends = 4, []
+    while at + 19 <= len(data):
+        kind, server, size = data[at + 4], data[at + 5:at + 9], struct.unpack_from("<I", data, at + 9)[0]
+        at += size
+        if kind == 16:  # Xid: a transaction ends
+            ends.append((at, server))
+    at, server = ends[-before - 1]
+    body = struct.pack("<HB", 1, 4) + b"lost"
+    event = struct.pack("<IB", 0, 26) + server + struct.pack("<IIH", 19 + len(body) + 4, at, 0) + body
+    event += struct.pack("<I", zlib.crc32(event))
+    with open(path, "r+b") as f:
+        f.write(data[:at] + event + data[at:])
 
 
 def position(text):
@@ -424,6 +454,224 @@ class MariaDB(Base):
             self.assertGreaterEqual(self.applied()[domain], number)
         self.assertEqual(self.cluster.replication("db1")["sql"], "Yes")
 
+    # -- the rescue is the applier: facts of the server's own rules, which a client that replays would not keep
+
+    def lose_both_and_rescue(self):
+        self.lose("db0", "db1")
+        received = self.received()
+        self.start_replica()
+        self.expect_rescued(received)
+
+    def private(self):
+        """The rescue's own connection: (names, row); None if there is none."""
+        names, rows = self.cluster.query("db1", "SHOW ALL SLAVES STATUS")
+        return next((dict(zip(names, r)) for r in rows if r[0] == "siding_rescue"), None)
+
+    def test_what_an_applier_takes_a_rescue_takes(self):
+        """Rows above max_allowed_packet (2006), LOAD DATA as a statement without local_infile (4166), statements with user
+        variables, CREATE TABLE ... SELECT with a generated column, compressed events, checksums that come and go, an
+        event while the scheduler runs."""
+        c = self.cluster
+        c.sql("db0", "CREATE TABLE t.large (id INT PRIMARY KEY, v LONGBLOB); CREATE TABLE t.loaded (id INT PRIMARY KEY, v "
+              "VARCHAR(40)); CREATE TABLE t.gen (a INT PRIMARY KEY, b INT AS (a * 2) STORED); INSERT INTO t.gen (a) VALUES (1), (2)")
+        c.expect_caught_up()
+        before = c.sql("db0", "SELECT @@GLOBAL.max_allowed_packet, @@GLOBAL.log_bin_compress, @@GLOBAL.binlog_checksum")[0]
+        c.sql("db1", "SET GLOBAL local_infile=0, GLOBAL event_scheduler=ON")
+        file = os.path.join(c.folder, "db0", "rows.tsv")
+        with open(file, "w", encoding="ascii") as f:
+            f.writelines("%d\trow %d\n" % (i, i) for i in range(500))
+        try:
+            self.pause()
+            c.sql("db0", "SET GLOBAL max_allowed_packet=128<<20, GLOBAL log_bin_compress=1")
+            with c.session("db0") as s:
+                s.sql("INSERT INTO t.large VALUES (1, REPEAT(MD5('a'), 14 << 15))")
+                s.sql("INSERT INTO t.large VALUES (2, REPEAT('x', 40 << 20))")
+                s.sql("SET SESSION binlog_format=STATEMENT")
+                s.sql("LOAD DATA INFILE '%s' INTO TABLE t.loaded" % file)
+                s.sql("SET @v = 'by a variable'")
+                s.sql("INSERT INTO t.loaded VALUES (1000, @v), (1001, CONCAT(@v, RAND(), LAST_INSERT_ID()))")
+                s.sql("SET SESSION binlog_format=ROW")
+                s.sql("CREATE TABLE t.made AS SELECT * FROM t.gen")
+                s.sql("SET GLOBAL binlog_checksum=NONE")
+                s.sql("INSERT INTO t.gen (a) VALUES (3)")
+                s.sql("SET GLOBAL binlog_checksum=CRC32")
+                s.sql("INSERT INTO t.gen (a) VALUES (4)")
+                s.sql("CREATE EVENT t.tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO t.gen (a) VALUES (FLOOR(RAND() * 1000000) + 100)")
+                s.sql("DROP EVENT t.tick")
+                s.sql("CREATE DEFINER=root@localhost EVENT t.tock ON SCHEDULE EVERY 1 DAY DO DELETE FROM t.gen")
+            self.expect_received()
+            sums = [c.sql("db0", "CHECKSUM TABLE t.large, t.loaded, t.made, t.gen")]
+            self.lose_both_and_rescue()
+            self.assertEqual([c.sql("db1", "CHECKSUM TABLE t.large, t.loaded, t.made, t.gen")], sums)
+            self.assertEqual(c.sql("db1", "SELECT status, definer FROM information_schema.events WHERE event_name = 'tock'"),
+                             [("SLAVESIDE_DISABLED", "root@localhost")])
+            self.assertEqual(c.sql("db1", "SHOW TABLES FROM t LIKE 'siding%'"), [], "no temporary copy is left")
+            self.assertIsNone(self.private(), "the rescue's own connection is gone")
+        finally:
+            c.start("db0")
+            self.open_primary()
+            c.sql("db0", "SET GLOBAL max_allowed_packet=%s, GLOBAL log_bin_compress=%s, GLOBAL binlog_checksum=%s; "
+                  "DROP TABLE t.large, t.loaded, t.made, t.gen; DROP EVENT t.tock" % before)
+
+    def test_filters_and_rewrites_hold_in_a_rescue(self):
+        """Of the option file, in a rescue after a crash; set at run time, in one of a server that lives."""
+        c = self.cluster
+        c.sql("db0", "CREATE DATABASE hidden; CREATE DATABASE here; CREATE TABLE hidden.t (a INT PRIMARY KEY); CREATE TABLE here.t "
+              "(a INT PRIMARY KEY); CREATE TABLE here.skip_t (a INT PRIMARY KEY)")
+        c.expect_caught_up()
+        c.sql_alone("db1", "CREATE DATABASE there; CREATE TABLE there.t (a INT PRIMARY KEY); CREATE TABLE there.skip_t (a INT PRIMARY KEY)")
+        options = self.file("my.cnf")
+        with open(options, encoding="utf-8") as f:
+            before = f.read()
+        def there():
+            return [sorted(a for (a,) in c.sql("db1", "SELECT a FROM " + t))
+                    for t in ("hidden.t", "here.t", "there.t", "there.skip_t")]
+        try:
+            self.pause()
+            with open(options, "w", encoding="utf-8") as f:
+                f.write(before + "\nreplicate_ignore_db=hidden\nreplicate_rewrite_db=here->there\n")
+            for n in (1, 2):
+                c.sql("db0", "USE hidden; INSERT INTO hidden.t VALUES ({0}); USE here; INSERT INTO here.t VALUES ({0}); "
+                      "INSERT INTO here.skip_t VALUES ({0})".format(n))
+            self.expect_received()
+            self.lose_both_and_rescue()
+            self.assertEqual(there(), [[], [], ["1", "2"], ["1", "2"]])
+            c.start("db0")
+            self.open_primary()
+            c.expect_replicating("db1")
+
+            c.sql("db1", "STOP SLAVE; SET GLOBAL replicate_wild_ignore_table='there.skip%'; START SLAVE")
+            c.expect_replicating("db1")
+            self.pause()
+            c.sql("db0", "USE here; INSERT INTO here.t VALUES (3); INSERT INTO here.skip_t VALUES (3)")
+            self.expect_received()
+            c.sql("db1", "STOP SLAVE IO_THREAD")
+            self.resume_quietly()
+            wait_until(lambda: self.lease()["owner"] is None, 60, lambda: "released: %s" % self.lease())
+            self.assertEqual(there(), [[], [], ["1", "2", "3"], ["1", "2"]])
+        finally:
+            with open(options, "w", encoding="utf-8") as f:
+                f.write(before)
+            self.resume_quietly()
+            c.stop("db1")
+            c.start("db1")
+            c.sql("db0", "SET SESSION sql_log_bin=0; DROP DATABASE hidden; DROP DATABASE here")
+            c.sql_alone("db1", "DROP DATABASE hidden; DROP DATABASE here; DROP DATABASE there")
+
+    def test_an_incident_is_not_stepped_over(self):
+        """The source says that its log lacks events (1590): the replica stands there, told once, until a person decides."""
+        c = self.cluster
+        self.pause()
+        for n in range(20):
+            c.sql("db0", "INSERT INTO t.w0 (k) VALUES ('incident-%d')" % n)
+        self.expect_received()
+        count = "SELECT COUNT(*) FROM t.w0 WHERE k LIKE 'incident-%'"
+        self.lose("db0", "db1")
+        received = self.received()
+        newest = self.file("data", sorted(os.path.basename(p) for p in glob.glob(self.file("data", "relay.0*")))[-1])
+        put_incident(newest, 8)
+        self.start_replica()
+        wait_until(lambda: any("1590" in w for w in self.agent.state()["warnings"]), 30,
+                   lambda: "told: %s" % self.agent.state()["warnings"])
+        self.assertEqual(c.value("db1", count), "12", "up to the incident and not beyond")
+        time.sleep(5)
+        self.assertEqual(c.value("db1", count), "12")
+        with open(self.file("agent.log"), encoding="utf-8") as f:
+            told = [line for line in f if "1590" in line]
+        self.assertLess(len(told), 4, "told once: %s" % told)
+        c.sql("db1", "SET GLOBAL sql_slave_skip_counter=1")
+        self.resume_quietly()
+        self.expect_rescued(received)
+        self.assertEqual(c.value("db1", count), "20")
+
+    def test_an_error_of_the_data_is_told_without_the_data(self):
+        c = self.cluster
+        self.pause()
+        c.sql("db0", "INSERT INTO t.w0 (id, k) VALUES (900001, 'a'); INSERT INTO t.w0 (id, k) VALUES (900002, 'top secret')")
+        self.expect_received()
+        c.sql_alone("db1", "ALTER TABLE t.w0 ADD UNIQUE only_here (k); INSERT INTO t.w0 (id, k) VALUES (900009, 'top secret')")
+        self.lose("db0", "db1")
+        received = self.received()
+        self.start_replica()
+        wait_until(lambda: any("1062" in w for w in self.agent.state()["warnings"]), 30,
+                   lambda: "told: %s" % self.agent.state()["warnings"])
+        self.assertEqual([w for w in self.agent.state()["warnings"] if "secret" in w], [])
+        self.assertFalse(self.log_says("top secret"))
+        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.w0 WHERE id IN (900001, 900002)"), "1")
+        c.sql_alone("db1", "DELETE FROM t.w0 WHERE id = 900009; ALTER TABLE t.w0 DROP KEY only_here")
+        self.resume_quietly()
+        self.expect_rescued(received)
+
+    def test_little_is_held_twice(self):
+        """What the rescue's own connection keeps in files of its own stays near the window, however much there is to apply."""
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small", "large", "large"])
+        wait_until(lambda: sum(os.path.getsize(p) for p in glob.glob(self.file("data", "relay.0*"))) > 16 << 20, 60, "16 MB")
+        load.stop()
+        self.lose("db0", "db1")
+        received, total = self.received(), sum(os.path.getsize(p) for p in self.files())
+        self.start_server_alone()
+        rescue = subprocess.Popen([os.path.join(BUILD, "siding-agent"), "rescue", "--config", self.file("agent.conf"), "--window", "64K"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        peak = 0
+        while rescue.poll() is None:
+            peak = max(peak, sum(size(p) for p in glob.glob(self.file("data", "relay-siding_rescue.0*"))))
+            time.sleep(0.02)
+        self.assertEqual(rescue.returncode, 0, rescue.stderr.read())
+        self.assertTrue(0 < peak < total / 2, "%d bytes at most, of %d" % (peak, total))
+        self.start_replica()
+        self.expect_rescued(received)
+        self.expect_acknowledged(load)
+
+    def test_disturbed_in_the_rescue(self):
+        """Its receiver and its applier are killed, its program, the agent, the server; strangers ask for the kept
+        transactions and hold connections open."""
+        c = self.cluster
+        self.pause()
+        load = Load(c, ["small", "small", "large", "small"])
+        time.sleep(2)
+        load.stop()
+        self.expect_received()
+        self.lose("db0", "db1")
+        received = self.received()
+        self.start_server_alone()
+        with c.session("db1") as s:
+            s.sql("LOCK TABLES t.w0 READ, t.w1 READ")
+            self.start_replica()
+            wait_until(lambda: (self.private() or {}).get("Slave_SQL_Running") == "Yes", 20, "the rescue is under way")
+            self.expect_strangers_refused(int(self.private()["Master_Port"]))
+            self.assertEqual((c.replication("db1")["io"], c.replication("db1")["sql"]), ("No", "No"))
+            s.sql("UNLOCK TABLES")
+        for what in DISTURBED:
+            self.disturb(what)
+            time.sleep(random.uniform(0, 0.5))
+        self.start_replica()
+        self.expect_rescued(received)
+        self.expect_acknowledged(load)
+        self.assertIsNone(self.private())
+
+    def disturb(self, what):
+        c = self.cluster
+        with contextlib.suppress(Failed, ProcessLookupError):
+            if what == "program":
+                for pid, words in command_lines().items():
+                    if "rescue" in words and any(c.folder in w for w in words):
+                        os.kill(pid, 9)
+            elif what in ("agent", "server"):
+                c.kill(what + "1")
+                self.start_replica()
+            else:
+                for (thread,) in c.sql("db1", "SELECT id FROM information_schema.processlist WHERE command = '%s'" % what):
+                    c.sql("db1", "KILL " + thread)
+
+    def expect_strangers_refused(self, port):
+        with socket.create_connection(("127.0.0.1", port)):  # says nothing: it is not waited for long
+            for words in (["-usiding_rescue", "-pwrong"], ["-usiding_rescue", "--skip-password"], ["-uroot"]):
+                status, out, err = call("mariadb", "--no-defaults", "--skip-ssl", "-h127.0.0.1", "-P%d" % port, *words, "-e", "SELECT 1")
+                self.assertNotEqual(status, 0, out)
+                self.assertIn("ERROR 1045", err)
+
     def test_random_rounds(self):
         seed = int(os.environ.get("SIDING_RESCUE_SEED", str(random.randrange(1 << 30))))
         rounds = int(os.environ.get("SIDING_RESCUE_ROUNDS", "1"))
@@ -468,6 +716,7 @@ class MariaDB(Base):
         c = self.cluster
         begun = time.monotonic()
         paused, caught, again = dice.random() < 0.8, dice.random() < 0.4, dice.randrange(3)
+        disturbed = dice.sample(DISTURBED, dice.randrange(4))
         kinds = ["small", "small", dice.choice(["small", "large"]), dice.choice(["small", "large"]),
                  "ddl", "ddl"]
         if paused:
@@ -489,15 +738,18 @@ class MariaDB(Base):
             time.sleep(dice.uniform(0, 1.5))
             self.lose("db1")
         self.start_replica()
+        for what in disturbed:
+            time.sleep(dice.uniform(0, 0.7))
+            self.disturb(what)
         self.expect_rescued(received)
         self.expect_acknowledged(load)
         c.start("db0")
         self.open_primary()
         c.expect_replicating("db1")
         c.expect_equal()
-        print("# seed %d: %s%s %s, killed again %d times, received %s: %.0f s" %
+        print("# seed %d: %s%s %s, killed again %d times, disturbed by %s, received %s: %.0f s" %
               (seed, "paused" if paused else "running", " catching up" if paused and caught else "", "/".join(kinds), again,
-               received, time.monotonic() - begun), flush=True)
+               disturbed, received, time.monotonic() - begun), flush=True)
 
 
 class MySQL(Base):

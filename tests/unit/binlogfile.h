@@ -7,7 +7,7 @@
 
 #include "common/file/fs.h"
 
-enum { QUERY = 2, XID = 16, FORMAT = 15, ROWS = 30, GTID = 162 };
+enum { QUERY = 2, ROTATE = 4, FORMAT = 15, XID = 16, INCIDENT = 26, ROWS = 30, GTID = 162, GTID_LIST = 163 };
 
 static inline void bf_le(Str *s, uint64_t v, int bytes)
 {

@@ -255,6 +255,86 @@ static void statement_of_a_transaction(void **state)
     str_done(&c);
 }
 
+static bool see_loose(void *arg, const BinlogLoose *l, Err *err)
+{
+    (void)err;
+    static const char *const names[] = {
+        [BINLOG_INCIDENT] = "incident", [BINLOG_GTID_LIST] = "list", [BINLOG_GAP] = "gap"};
+    Seen *s = arg;
+    str_addf(&s->text, "%s@%zu ", names[l->kind], l->part.file);
+    return true;
+}
+
+static void rotate(Str *file, const char *next)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    bf_le(&body, 4, 8);
+    str_adds(&body, next);
+    bf_event(file, ROTATE, 2, body.p, body.len);
+}
+
+static void assert_seen(BinlogFiles *f, const char *want, bool incident)
+{
+    Err err;
+    BinlogScan s = {0};
+    Seen seen = {.text = STR_INIT};
+    assert_ok(binlog_walk_all(&f->paths, see, see_loose, &seen, &s, &err), err);
+    assert_string_equal(str_z(&seen.text), want);
+    assert_int_equal(s.incident, incident);
+    binlog_scan_done(&s);
+    str_done(&seen.text);
+}
+
+/* What an applier would stop at is not passed over, and one that is a transaction of its own ends it. */
+static void incidents_are_shown_where_they_stand(void **state)
+{
+    (void)state;
+    BinlogFiles f = {0};
+    AUTO(str_done) Str a = STR_INIT;
+    bf_start(&a);
+    bf_event(&a, GTID_LIST, 1, "\0\0\0\0", 4);
+    bf_trx(&a, 0, 1, 5);
+    size_t one = 149; /* bytes */
+    bf_event(&a, INCIDENT, 1, "\1\0\0", 3);
+    bf_trx(&a, 0, 1, 6);
+    bf_gtid(&a, 0, 1, 7, true);
+    bf_event(&a, INCIDENT, 1, "\1\0\0", 3);
+    bf_add(&f, &a);
+    AUTOFREE char *want = xasprintf("list@0 0-1-5:%zu/1 incident@0 0-1-6:%zu/1 0-1-7:68/1 ", one, one);
+    assert_seen(&f, want, false);
+    bf_event(&a, INCIDENT, 1, "\1\0\0", 3);
+    bf_add(&f, &a);
+    BinlogScan s = {0};
+    Err err;
+    assert_ok(binlog_scan(&f.paths, &s, &err), err);
+    assert_true(s.incident);
+    binlog_scan_done(&s);
+    bf_done(&f);
+}
+
+/* The end of a file names the next; names begin anew after a purge. */
+static void a_missing_file_is_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rotate;
+        bool gap;
+    } cases[] = {{"./relay.000002", false}, {"./relay.000001", true}, {"relay.000003", false},
+                 {"binlog.000001", false},  {"relay", false},         {"relay.1x", false},
+                 {"a/b/relay.000001", true}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        BinlogFiles f = {0};
+        AUTO(str_done) Str a = STR_INIT, b = STR_INIT;
+        bf_start(&a);
+        rotate(&a, cases[i].rotate);
+        bf_start(&b);
+        bf_add(&f, &a);
+        bf_add(&f, &b);
+        assert_seen(&f, cases[i].gap ? "gap@1 " : "", false);
+        bf_done(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +343,8 @@ int main(void)
         cmocka_unit_test(a_group_sent_again),
         cmocka_unit_test(cut_by_a_kill),
         cmocka_unit_test(walk),
+        cmocka_unit_test(incidents_are_shown_where_they_stand),
+        cmocka_unit_test(a_missing_file_is_shown),
         cmocka_unit_test(statement_of_a_transaction),
         cmocka_unit_test(damage_in_the_middle_is_an_error),
     };

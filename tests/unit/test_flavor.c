@@ -97,7 +97,7 @@ static void grants_are_least(void **state)
     (void)state;
     static const char *const accounts[] = {"siding", "siding_agent", "siding_rescue", "siding_job",
                                            "siding_load"};
-    enum { RESCUE = 2 }; /* replays everything; on MySQL the server does that itself */
+    enum { RESCUE = 2 }; /* resets what it made; on MySQL the server does without */
     static const char *const never[] = {"RELOAD", "SUPER",    "ALL",        "GRANT OPTION",
                                         "FILE",   "SHUTDOWN", "CREATE USER"};
     for (int i = DB_MARIADB; i <= DB_MYSQL; i++) {
@@ -108,7 +108,7 @@ static void grants_are_least(void **state)
                 a++;
             assert_in_range(a, 0, COUNT(accounts) - 1);
             seen[a]++;
-            for (size_t k = 0; a > RESCUE && k < COUNT(never); k++)
+            for (size_t k = a == RESCUE ? 2 : 0; a >= RESCUE && k < COUNT(never); k++)
                 if (strstr(g->privileges, never[k]))
                     fail_msg("%s has %s", g->account, never[k]);
         }

@@ -21,11 +21,19 @@ static StartIn a_start(const Relay *r)
                      .vault_folder = r ? (char *)r->dir : NULL};
 }
 
+/* Nor has one that was killed left its connection. */
+static void expect_no_private(View v)
+{
+    if (is_mariadb())
+        EXPECT(d->status, status_columns(), status_row(v));
+}
+
 static void expect_begun(View v)
 {
     expect_open(START_MS);
     expect_look(v);
     EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0");
+    expect_no_private(v);
 }
 
 static void start(const StartIn *in, OpResult want, ErrKind kind, StartWay way)
@@ -459,6 +467,44 @@ static void not_beside_a_rescue(void)
 }
 BOTH(not_beside_a_rescue)
 
+/* Its applier may still be at work on what a START would apply a second time. */
+static void what_a_killed_rescue_left_goes_first(void)
+{
+    static const char left[] = "siding_rescue|No|Yes|127.0.0.1|40000";
+    if (!is_mariadb())
+        return;
+    for (int fails = 0; fails < 3; fails++) {
+        StartIn in = a_start(NULL);
+        expect_open(START_MS);
+        expect_look(stopped_at(5));
+        EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0");
+        EXPECT(d->status, "Connection_name|Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_Port", left);
+        EXPECT("CONNECT rescuer", .ms = START_MS, .fail = fails == 1 ? ERR_AUTH : ERR_NONE);
+        if (fails != 1) {
+            EXPECT(d->status, "Connection_name|Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_Port",
+                   left);
+            EXPECT("STOP SLAVE 'siding_rescue'", .fail = fails == 2 ? ERR_TIMEOUT : ERR_NONE);
+        }
+        if (fails == 0) {
+            EXPECT("RESET SLAVE 'siding_rescue' ALL");
+            expect_look(stopped_at(5));
+            expect_sql_start(stopped_at(5));
+            expect_look(view_at(5));
+        }
+        start(&in,
+              fails == 0   ? OP_DONE
+              : fails == 1 ? OP_FAILED
+                           : OP_UNKNOWN,
+              fails == 0   ? ERR_NONE
+              : fails == 1 ? ERR_AUTH
+                           : ERR_TIMEOUT,
+              fails ? START_NOT_NEEDED : START_SQL);
+        if (fails)
+            expect_no_start();
+    }
+}
+BOTH(what_a_killed_rescue_left_goes_first)
+
 /* ---- made to stand first --------------------------------------------------------------------------- */
 
 /* After an error of a parallel applier MariaDB's place in the relay files is not to be trusted; a position
@@ -601,6 +647,7 @@ static void a_cancel_never_leaves_it_half_started(void)
     expect_open(START_MS);
     expect_look(stopped_at(5));
     EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0", .cancel = &cancel.asked);
+    expect_no_private(stopped_at(5));
     expect_sql_start(stopped_at(5));
     expect_look(view_at(5));
     assert_true(op_start(&in, &cancel, &out));
@@ -615,6 +662,7 @@ int main(void)
         TESTS_OF(it_runs_already),
         TESTS_OF(a_fresh_server_gets_its_receiver_too),
         TESTS_OF(the_applier_alone),
+        TESTS_OF(what_a_killed_rescue_left_goes_first),
         TESTS_OF(with_a_boost),
         TESTS_OF(settings_refused_do_not_hold_it_up),
         TESTS_OF(no_workers_for_several_domains),

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an applier that stopped with an error stopped for: that decides whether to read the relay files anew,
+ * to try again, or to tell a person and touch nothing. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum ApplierFailure {
+    APPLIER_TRANSIENT, /* a lock, a full disk, a connection: the same may succeed later */
+    APPLIER_POSITION, /* its place in the relay files, or these, cannot be read: the files are read by GTID */
+    APPLIER_DATA,     /* data or statement: it fails again wherever it is applied */
+    APPLIER_INCIDENT, /* the source says that its log lacks events, or the server stopped by intent */
+} ApplierFailure;
+
+/* `code` is Last_SQL_Errno, never 0. */
+ApplierFailure applier_failure(int64_t code);
+const char *applier_failure_name(ApplierFailure f);
+/* Nothing helps before a person has mended something. */
+bool applier_failure_needs_person(ApplierFailure f);

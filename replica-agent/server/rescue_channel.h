@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The private connection of a MariaDB replica by which it takes its own kept relay files: a named one beside
+ * the default, whose host, options and files stay untouched. Its filters and its way of applying are those
+ * of the default. By an account that may (siding_rescue). repl_read_private says how it stands.
+ */
+#pragma once
+
+#include "common/db/repl.h"
+
+typedef struct RescueSource {
+    int port; /* of 127.0.0.1 */
+    const char *user, *password;
+} RescueSource;
+
+/* The connection stands still and is made, or made anew. */
+MUST_CHECK bool rescue_channel_make(Db *db, const RescueSource *source, Err *err);
+/* From the server's position up to `until` of each domain; stops by itself there. A START deletes no files
+ * but the connection's own. */
+MUST_CHECK bool rescue_channel_start(Db *db, const char *until, Err *err);
+MUST_CHECK bool rescue_channel_stop(Db *db, Err *err);
+/* Stopped and gone, if it is there. */
+MUST_CHECK bool rescue_channel_clear(Db *db, Err *err);
