@@ -76,6 +76,9 @@ typedef struct Flavor {
     /* Around a FLOAT or DOUBLE: its shortest exact text, the same in a result and as a function's argument
      * (where MySQL cuts a plain number at 22 characters). */
     const char *real_text_before, *real_text_after;
+    /* Around a column of type JSON: the text of what comes of its text, where the server keeps more than
+     * that; NULL: it keeps the text. */
+    const char *json_text_before, *json_text_after;
     const char *routines_probe_sql; /* fails where the account may not see routines; NULL: grants tell */
     const char *routines_grant;     /* that lets it see their text */
     const char *load_session; /* statement that lets a load take every row that a table holds; NULL: none

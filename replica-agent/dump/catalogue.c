@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/db/engine.h"
 #include "common/db/flavor.h"
 #include "names.h"
 
@@ -149,6 +150,7 @@ static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
                     : str_eq(type, "SEQUENCE") ? TABLE_SEQUENCE
                                                : TABLE_BASE,
             .engine = xstrdup(db_text(r, "engine")),
+            .has_rows = engine_has_rows(db_text(r, "engine")),
             .versioned = str_eq(type, "SYSTEM VERSIONED"),
             .rows_estimate = db_int(r, "n"),
             .bytes_estimate = db_int(r, "bytes"),
@@ -163,6 +165,54 @@ static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
 static bool is_period(const Table *t, const char *computed)
 {
     return t->versioned && (strcasecmp(computed, "ROW START") == 0 || strcasecmp(computed, "ROW END") == 0);
+}
+
+/* information_schema of some servers escapes the quotes of an expression. */
+static char *expression_of(const char *text)
+{
+    Str s = STR_INIT;
+    for (const char *p = text; *p; p++)
+        if (!(p[0] == '\\' && p[1] == '\''))
+            str_addc(&s, *p);
+    return s.p ? str_take(&s) : xstrdup("");
+}
+
+/* A function of time or a TIMESTAMP gives other values in another time zone. */
+static bool may_hang_on_zone(const Table *t, const char *computed)
+{
+    if (strcasestr(computed, "unixtime") || strcasestr(computed, "unix_timestamp"))
+        return true;
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (str_eq(t->columns[i].type, "timestamp") && strstr(computed, t->columns[i].name))
+            return true;
+    return false;
+}
+
+/* Owned; NULL: every value comes back. */
+static char *lost_if(const Flavor *f, const Column *c, const DbRows *r)
+{
+    AUTO(str_done) Str name = STR_INIT;
+    db_quote_id(&name, c->name);
+    if (str_eq(c->type, "json") && f->json_text_before && !c->generated)
+        return xasprintf("NOT (%s <=> %s%s%s) OR NOT (CAST(%s AS CHAR) <=> CAST(%s%s%s AS CHAR))", name.p,
+                         f->json_text_before, name.p, f->json_text_after, name.p, f->json_text_before, name.p,
+                         f->json_text_after);
+    AUTOFREE char *computed = expression_of(db_text(r, "computed"));
+    if (!c->generated || !strcasestr(db_text(r, "extra"), "STORED"))
+        return NULL;
+    return xasprintf("NOT (%s <=> (%s))", name.p, computed);
+}
+
+/* Of those that hang on a time zone alone: others are computed again as they were. */
+static void judge_losses(Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        Column *c = &t->columns[i];
+        if (!c->lost_if || !c->generated || may_hang_on_zone(t, c->lost_if))
+            continue;
+        free(c->lost_if);
+        c->lost_if = NULL;
+    }
 }
 
 static void add_column(Table *t, Column c)
@@ -203,8 +253,9 @@ static bool read_columns(Db *db, Database *d, Err *err)
     DbRows *r;
     if (!db_query(
             db, &r, err,
-            "SELECT table_name AS tbl, column_name AS name, data_type AS type, character_set_name AS cs,"
-            " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') AS computed"
+            "SELECT table_name AS tbl, column_name AS name, data_type AS type, character_set_name AS cs, "
+            "collation_name AS coll,"
+            " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') AS computed, extra"
             " FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position",
             "s", d->name))
         return false;
@@ -219,6 +270,7 @@ static bool read_columns(Db *db, Database *d, Err *err)
             .name = xstrdup(db_text(r, "name")),
             .type = lower(db_text(r, "type")),
             .charset = *cs ? xstrdup(cs) : NULL,
+            .collation = *cs && *db_text(r, "coll") ? xstrdup(db_text(r, "coll")) : NULL,
             .nullable = db_int(r, "nullable"),
             .generated = *db_text(r, "computed") && !is_period(t, db_text(r, "computed")),
         };
@@ -227,12 +279,19 @@ static bool read_columns(Db *db, Database *d, Err *err)
             c.read_before = f->real_text_before;
             c.read_after = f->real_text_after;
         }
+        if (str_eq(c.type, "json")) {
+            c.read_before = f->json_text_before;
+            c.read_after = f->json_text_after;
+        }
+        c.lost_if = lost_if(f, &c, r);
         c.is_period = is_period(t, db_text(r, "computed"));
         add_column(t, c);
     }
     db_rows_free(r);
-    for (size_t i = 0; ok && i < d->n_tables; i++)
+    for (size_t i = 0; ok && i < d->n_tables; i++) {
         judge_versions(&d->tables[i]);
+        judge_losses(&d->tables[i]);
+    }
     return ok;
 }
 
@@ -309,32 +368,36 @@ static bool read_keys(Db *db, Database *d, Err *err)
 
 /* ---- triggers, routines, events ------------------------------------------------------------------- */
 
+/* Some servers compare the names of databases without case or accent here. */
 static const struct {
     ObjectKind kind;
-    const char *sql; /* name, table or NULL */
+    const char *sql; /* name, table or NULL; the database is bound twice */
 } object_queries[] = {
-    {OBJECT_TRIGGER,
-     "SELECT trigger_name, event_object_table FROM information_schema.triggers"
-     " WHERE trigger_schema = ? ORDER BY event_object_table, action_timing, event_manipulation,"
-     " action_order"},
-    {OBJECT_FUNCTION, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+    {OBJECT_TRIGGER, "SELECT trigger_name, event_object_table FROM information_schema.triggers"
+                     " WHERE trigger_schema = ? AND CAST(trigger_schema AS BINARY) = CAST(? AS BINARY) ORDER "
+                     "BY event_object_table, action_timing, event_manipulation,"
+                     " action_order"},
+    {OBJECT_FUNCTION, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ? "
+                      "AND CAST(routine_schema AS BINARY) = CAST(? AS BINARY)"
                       " AND routine_type = 'FUNCTION' ORDER BY 1"},
-    {OBJECT_PROCEDURE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+    {OBJECT_PROCEDURE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ? "
+                       "AND CAST(routine_schema AS BINARY) = CAST(? AS BINARY)"
                        " AND routine_type = 'PROCEDURE' ORDER BY 1"},
-    {OBJECT_PACKAGE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
+    {OBJECT_PACKAGE, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ? "
+                     "AND CAST(routine_schema AS BINARY) = CAST(? AS BINARY)"
                      " AND routine_type = 'PACKAGE' ORDER BY 1"},
-    {OBJECT_PACKAGE_BODY,
-     "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = ?"
-     " AND routine_type = 'PACKAGE BODY' ORDER BY 1"},
-    {OBJECT_EVENT,
-     "SELECT event_name, NULL FROM information_schema.events WHERE event_schema = ? ORDER BY 1"},
+    {OBJECT_PACKAGE_BODY, "SELECT routine_name, NULL FROM information_schema.routines WHERE routine_schema = "
+                          "? AND CAST(routine_schema AS BINARY) = CAST(? AS BINARY)"
+                          " AND routine_type = 'PACKAGE BODY' ORDER BY 1"},
+    {OBJECT_EVENT, "SELECT event_name, NULL FROM information_schema.events WHERE event_schema = ? AND "
+                   "CAST(event_schema AS BINARY) = CAST(? AS BINARY) ORDER BY 1"},
 };
 
 static bool read_objects(Db *db, Database *d, Err *err)
 {
     for (size_t q = 0; q < COUNT(object_queries); q++) {
         DbRows *r;
-        if (!db_query(db, &r, err, object_queries[q].sql, "s", d->name))
+        if (!db_query(db, &r, err, object_queries[q].sql, "ss", d->name, d->name))
             return false;
         bool more, ok;
         while ((ok = db_next(r, &more, err)) && more) {
@@ -410,6 +473,8 @@ static void table_done(Table *t)
         free(t->columns[i].name);
         free(t->columns[i].type);
         free(t->columns[i].charset);
+        free(t->columns[i].collation);
+        free(t->columns[i].lost_if);
     }
     free(t->columns);
     key_done(&t->key);

@@ -17,11 +17,13 @@ typedef enum ValueKind {
 
 typedef struct Column {
     char *name;
-    char *type;    /* data_type, lower case */
-    char *charset; /* NULL where the type has none */
+    char *type;                /* data_type, lower case */
+    char *charset, *collation; /* NULL where the type has none */
     bool nullable, generated;
     bool is_period; /* begin or end of a row's version */
     ValueKind kind;
+    char *
+        lost_if; /* SQL condition on a value that a restore cannot bring back as it is; NULL: all come back */
     const char *read_before, *read_after; /* SQL around the name when it is read; NULL: nothing */
 } Column;
 
@@ -45,6 +47,7 @@ typedef struct Table {
     TableKind kind;
     char *engine;
     bool versioned; /* system-versioned: its history is dumped too */
+    bool has_rows;  /* of its own: else only its definition is dumped */
     int64_t rows_estimate, bytes_estimate;
     Column *columns;
     size_t n_columns;

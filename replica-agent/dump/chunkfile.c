@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/file/json.h"
+
 /* Small enough to stay in the processor's cache until it is compressed; the rest of the buffer is for rows.
  */
 enum { FLUSH_AT = 1 << 17 };
@@ -78,6 +80,8 @@ static bool end_statement(ChunkFile *f, Err *err)
 {
     if (!f->statement)
         return true;
+    int64_t n = f->bytes - f->statement_at;
+    f->longest = n > f->longest ? n : f->longest;
     f->statement = 0;
     return f->work->format.kind == FORMAT_TSV || put(f, ";\n", 2, err);
 }
@@ -90,7 +94,7 @@ static bool open_file(ChunkFile *f, Err *err)
         return false;
     f->open = true;
     f->len = 0;
-    f->bytes = f->rows = f->statement = 0;
+    f->bytes = f->rows = f->statement = f->longest = 0;
     return put(f, str_z(&f->work->file_head), f->work->file_head.len, err);
 }
 
@@ -104,6 +108,8 @@ static bool close_file(ChunkFile *f, Err *err)
     f->open = false;
     if (!output_commit(f->output, &f->file, name, f->rows, &entry, err))
         return false;
+    if (f->work->format.kind == FORMAT_SQL)
+        json_set_int(entry, "longest_statement", f->longest);
     json_array_append_new(f->files, entry);
     return true;
 }
@@ -124,6 +130,8 @@ static bool begin_row(ChunkFile *f, Err *err)
         return false;
     if (f->work->format.kind == FORMAT_TSV)
         return true;
+    if (!f->statement)
+        f->statement_at = f->bytes;
     return f->statement ? put(f, ",\n", 2, err)
                         : put(f, str_z(&f->work->insert_head), f->work->insert_head.len, err);
 }
@@ -167,7 +175,7 @@ static bool big_value(ChunkFile *f, RowReader *r, size_t column, Err *err)
     for (Value piece = {NULL, 1}; piece.n;) {
         if (!reader_bytes(r, &piece, err) || !room(f, 2 * piece.n + 2 * FORMAT_EDGE, err))
             return false;
-        wrote(f, format_value_bytes(format, f->buffer + f->len, column, piece.p, piece.n));
+        wrote(f, format_value_bytes(format, f->buffer + f->len, column, n, piece.p, piece.n));
     }
     wrote(f, format_value_end(format, f->buffer + f->len, column, n));
     return true;

@@ -20,6 +20,7 @@ typedef struct ChunkFile {
     OutFile file;
     bool open;
     int64_t statement, bytes, rows; /* of the statement, of the file */
+    int64_t statement_at, longest;  /* where in the file it begins; bytes of the longest one */
     int64_t all_rows;
     json_t *files;
 } ChunkFile;

@@ -2,6 +2,7 @@
 #include "data.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "chunkfile.h"
 #include "common/base/clock.h"
@@ -80,6 +81,28 @@ static bool write_chunk(Worker *w, const Chunk *c, json_t **ret_files, Err *err)
     return ok;
 }
 
+/* What a restore cannot bring back is told. An expression that the server does not take again tells nothing.
+ */
+static void count_losses(Worker *w, const Chunk *c)
+{
+    const Table *t = c->work->table;
+    AUTO(str_done) Str sql = STR_INIT;
+    AUTOFREE int64_t *lost = xcalloc(t->n_columns + 1, sizeof(int64_t));
+    DbRows *r;
+    Err ignored;
+    bool more;
+    size_t n = 0;
+    plan_losses_sql(&sql, t, &c->after, &c->upto, w->run->plan->where);
+    if (!db_query(w->db, &r, &ignored, sql.p, ""))
+        return;
+    if (db_next(r, &more, &ignored) && more)
+        for (size_t i = 0; i < t->n_columns; i++)
+            if (t->columns[i].lost_if)
+                lost[i] = strtoll(db_field(r, n++, NULL), NULL, 10);
+    db_rows_free(r);
+    work_lost(&w->run->work, c->work, lost);
+}
+
 static bool dump_chunk(Worker *w, const Chunk *c, RowSum *ret, Err *err)
 {
     const DataPlan *plan = w->run->plan;
@@ -92,6 +115,8 @@ static bool dump_chunk(Worker *w, const Chunk *c, RowSum *ret, Err *err)
     if (plan->verify && (!verify_sent(w->db, ret, err) ||
                          !verify_files(plan->output, c, files, w->file.buffer, CHUNKFILE_BUFFER, ret, err)))
         return false;
+    if (plan_has_losses(c->work->table))
+        count_losses(w, c);
     return !plan->journal ||
            journal_add(plan->journal, c->work->table->prefix, c->number, ret, STEAL(files), err);
 }
@@ -216,6 +241,28 @@ static void run_workers(Run *run)
 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
+static void tell_losses(const TableWork *w)
+{
+    const Table *t = w->table;
+    int64_t json = 0;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (!t->columns[i].generated)
+            json += w->lost[i];
+        else if (w->lost[i])
+            fprintf(
+                stderr,
+                "siding-dump: note: %s.%s: %lld values of the stored column %s were computed in another time "
+                "zone: a restore computes them anew, in +00:00\n",
+                t->database, t->name, (long long)w->lost[i], t->columns[i].name);
+    }
+    if (json)
+        fprintf(stderr,
+                "siding-dump: note: %s.%s: %lld values of JSON columns hold decimals, dates or bytes, which "
+                "JSON's "
+                "text does not tell from numbers and strings: a restore has those\n",
+                t->database, t->name, (long long)json);
+}
+
 static json_t *describe_table(const TableWork *t, const DataPlan *plan)
 {
     bool summed = !plan->output || plan->verify;
@@ -260,6 +307,8 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
         progress_set(run.work.done_bytes, run.work.done_bytes, note);
         *ret_kept = run.work.kept_rows;
         *ret = json_array();
+        for (size_t i = 0; i < run.work.n_tables; i++)
+            tell_losses(&run.work.tables[i]);
         for (size_t i = 0; i < run.work.n_tables; i++)
             json_array_append_new(*ret, describe_table(&run.work.tables[i], plan));
     } else {

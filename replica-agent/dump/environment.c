@@ -6,17 +6,21 @@
 static const char *const queries[] = {
     "SELECT 'VIEW' AS kind, table_name AS name, '' AS tbl, '' AS sql_mode, character_set_client,"
     " collation_connection, '' AS database_collation, '' AS time_zone, definer"
-    " FROM information_schema.views WHERE table_schema = ?",
+    " FROM information_schema.views WHERE table_schema = ? AND CAST(table_schema AS BINARY) = CAST(? AS "
+    "BINARY)",
     "SELECT routine_type AS kind, routine_name AS name, '' AS tbl, sql_mode, character_set_client,"
     " collation_connection, database_collation, '' AS time_zone, definer"
-    " FROM information_schema.routines WHERE routine_schema = ?",
+    " FROM information_schema.routines WHERE routine_schema = ? AND CAST(routine_schema AS BINARY) = CAST(? "
+    "AS BINARY)",
     "SELECT 'TRIGGER' AS kind, trigger_name AS name, event_object_table AS tbl, sql_mode, "
     "character_set_client,"
     " collation_connection, database_collation, '' AS time_zone, definer"
-    " FROM information_schema.triggers WHERE trigger_schema = ?",
+    " FROM information_schema.triggers WHERE trigger_schema = ? AND CAST(trigger_schema AS BINARY) = CAST(? "
+    "AS BINARY)",
     "SELECT 'EVENT' AS kind, event_name AS name, '' AS tbl, sql_mode, character_set_client,"
     " collation_connection, database_collation, time_zone, definer"
-    " FROM information_schema.events WHERE event_schema = ?",
+    " FROM information_schema.events WHERE event_schema = ? AND CAST(event_schema AS BINARY) = CAST(? AS "
+    "BINARY)",
 };
 
 static const char *const columns[] = {
@@ -40,7 +44,7 @@ bool environment_read(Db *db, const char *database, json_t *out, Err *err)
     for (size_t q = 0; q < COUNT(queries); q++) {
         DbRows *r;
         bool more, ok;
-        if (!db_query(db, &r, err, queries[q], "s", database))
+        if (!db_query(db, &r, err, queries[q], "ss", database, database))
             return false;
         while ((ok = db_next(r, &more, err)) && more)
             json_array_append_new(out, object_of(r, database));

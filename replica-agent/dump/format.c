@@ -83,13 +83,16 @@ char *format_value_begin(const Format *f, char *to, size_t column, size_t n)
         *to++ = '\'';
         break;
     case VALUE_HEX:
-        to = copy(to, n ? "0x" : "''", 2); /* a bare 0x is an error */
+        if (n > FORMAT_LONGEST_HEX)
+            to = copy(to, "_binary'", 8);
+        else
+            to = copy(to, n ? "0x" : "''", 2); /* a bare 0x is an error */
         break;
     }
     return to;
 }
 
-char *format_value_bytes(const Format *f, char *to, size_t column, const char *p, size_t n)
+char *format_value_bytes(const Format *f, char *to, size_t column, size_t whole, const char *p, size_t n)
 {
     if (f->kind == FORMAT_TSV)
         return escape(tsv_escapes, to, p, n);
@@ -103,7 +106,9 @@ char *format_value_bytes(const Format *f, char *to, size_t column, const char *p
                    ? copy(to, "e0", 2)
                    : to;
     case VALUE_HEX:
-        return hex(to, p, n);
+        if (whole <= FORMAT_LONGEST_HEX)
+            return hex(to, p, n);
+        break;
     case VALUE_WORDS:
     case VALUE_TEXT:
         break;
@@ -113,8 +118,9 @@ char *format_value_bytes(const Format *f, char *to, size_t column, const char *p
 
 char *format_value_end(const Format *f, char *to, size_t column, size_t n)
 {
-    (void)n;
-    if (f->kind == FORMAT_SQL && (f->kinds[column] == VALUE_TEXT || f->kinds[column] == VALUE_WORDS))
+    ValueKind kind = f->kinds[column];
+    if (f->kind == FORMAT_SQL &&
+        (kind == VALUE_TEXT || kind == VALUE_WORDS || (kind == VALUE_HEX && n > FORMAT_LONGEST_HEX)))
         *to++ = '\'';
     return to;
 }
@@ -159,7 +165,7 @@ char *format_row(const Format *f, char *to, const Value *values)
             continue;
         }
         to = format_value_begin(f, to, i, v->n);
-        to = format_value_bytes(f, to, i, v->p, v->n);
+        to = format_value_bytes(f, to, i, v->n, v->p, v->n);
         to = format_value_end(f, to, i, v->n);
     }
     return format_row_end(f, to);
@@ -179,7 +185,7 @@ void format_insert_head(Str *out, const Table *t)
         db_quote_id(out, t->columns[i].name);
         sep = ",";
     }
-    str_adds(out, ") VALUES\n");
+    str_addf(out, "%s) VALUES\n", *sep == ',' ? "" : sep);
 }
 
 /* A column whose type takes no binary string is read into a variable and named utf8mb4. */
@@ -206,7 +212,7 @@ void format_load_data(Str *out, const Table *t)
         db_quote_id(&set, c->name);
         str_addf(&set, " = CONVERT(@v%zu USING utf8mb4)", i);
     }
-    str_addf(out, ")%s", str_z(&set));
+    str_addf(out, "%s)%s", *sep == ',' ? "" : " (@none", str_z(&set));
 }
 
 void format_column_expr(Str *out, const Column *c)

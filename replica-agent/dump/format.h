@@ -27,10 +27,14 @@ size_t format_most(const Value *values, size_t n);
 char *format_row(const Format *f, char *to, const Value *values);
 
 /* A row in parts: each value with its begin, its bytes, its end; a NULL is format_null. */
+/* Longer binary values are written as text, which takes little more than their bytes, not twice as many: a
+ * server takes statements up to its max_allowed_packet, which may be hardly more than the value. */
+enum { FORMAT_LONGEST_HEX = 1 << 16 };
 enum { FORMAT_EDGE = 16 }; /* no begin, end or NULL is longer; bytes take at most twice their number */
 char *format_row_begin(const Format *f, char *to);
 char *format_value_begin(const Format *f, char *to, size_t column, size_t n);
-char *format_value_bytes(const Format *f, char *to, size_t column, const char *p, size_t n);
+/* `whole`: bytes of the value, of which these are some. */
+char *format_value_bytes(const Format *f, char *to, size_t column, size_t whole, const char *p, size_t n);
 char *format_value_end(const Format *f, char *to, size_t column, size_t n);
 char *format_null(const Format *f, char *to, size_t column);
 char *format_row_end(const Format *f, char *to);

@@ -27,6 +27,7 @@ typedef struct Dump {
     Journal *journal;
     SplitWork *split;
     int64_t kept_rows;
+    json_t *definitions; /* what files.json says of them; NULL: nothing */
 } Dump;
 
 /* What a dump has once is in the part of the first replica. */
@@ -47,7 +48,8 @@ static void tell_moving_tables(const Dump *d)
     for (size_t i = 0; i < d->catalogue.n_databases; i++) {
         const Database *db = &d->catalogue.databases[i];
         for (size_t t = 0; t < db->n_tables; t++)
-            if (db->tables[t].kind == TABLE_BASE && !is_transactional(db->tables[t].engine)) {
+            if (db->tables[t].kind == TABLE_BASE && db->tables[t].has_rows &&
+                !is_transactional(db->tables[t].engine)) {
                 one = &db->tables[t];
                 n++;
             }
@@ -124,6 +126,7 @@ static void close_dump(Dump *d)
     snapshot_close(&d->snapshot);
     output_free(d->output);
     journal_close(d->journal);
+    json_decref(d->definitions);
     splitwork_close(d->split);
     db_target_done(&d->target);
 }
@@ -143,6 +146,22 @@ static json_t *describe_snapshot(const Dump *d)
     return j;
 }
 
+/* A restore compares it with what its server takes. */
+static void describe_longest(const Dump *d, json_t *more)
+{
+    enum { MOST_OF_ANY = 1 << 30 };
+    const char *file;
+    int64_t longest = output_longest(d->output, &file);
+    json_set_int(more, "longest_statement", longest);
+    json_set_str(more, "longest_statement_in", file);
+    if (longest >= MOST_OF_ANY)
+        fprintf(stderr,
+                "siding-dump: note: %s holds a statement of %lld bytes, more than any server takes: dump "
+                "that table "
+                "by --format tsv\n",
+                file, (long long)longest);
+}
+
 static bool finish(Dump *d, json_t *tables, Err *err)
 {
     if (!snapshot_still_frozen(&d->snapshot, err)) {
@@ -151,7 +170,10 @@ static bool finish(Dump *d, json_t *tables, Err *err)
     }
     json_t *more = json_object();
     json_object_set_new(more, "tables", tables);
+    if (d->definitions)
+        json_object_update(more, d->definitions);
     json_object_set_new(more, "snapshot", describe_snapshot(d));
+    describe_longest(d, more);
     json_set_str(more, "compress", d->options->compress);
     AUTOFREE char *codec = codec_resolved(d->options->compress);
     json_set_str(more, "codec", codec);
@@ -182,7 +204,7 @@ static bool write_definitions(Dump *d, Err *err)
                          .others = !o->no_objects && !filter_is_partial(&o->filter)};
     if (parts.triggers && !rights_check(d->snapshot.control, &d->catalogue, parts.others, err))
         return false;
-    return schema_write(d->snapshot.control, &d->catalogue, &parts, d->output, err) &&
+    return schema_write(d->snapshot.control, &d->catalogue, &parts, d->output, &d->definitions, err) &&
            (!o->users || users_write(d->snapshot.control, d->output, err));
 }
 

@@ -222,3 +222,19 @@ void output_totals(Output *o, size_t *ret_files, int64_t *ret_bytes, int64_t *re
     *ret_compressed = o->compressed_bytes;
     pthread_mutex_unlock(&o->lock);
 }
+
+int64_t output_longest(const Output *o, const char **ret_file)
+{
+    size_t i;
+    json_t *f;
+    int64_t longest = 0;
+    *ret_file = "";
+    json_array_foreach(o->files, i, f)
+    {
+        if (json_int(f, "longest_statement") <= longest)
+            continue;
+        longest = json_int(f, "longest_statement");
+        *ret_file = json_str(f, "name");
+    }
+    return longest;
+}

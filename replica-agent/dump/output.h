@@ -35,5 +35,7 @@ MUST_CHECK bool output_text(Output *o, const char *name, const Str *text, Err *e
 /* files.json (files, and the members of `more`), .siding-sealed, then metadata (NULL: a part of a dump, which
  * another has). Takes `more`. */
 MUST_CHECK bool output_finish(Output *o, json_t *more, const Str *metadata, Err *err);
+/* Bytes of the longest statement of all files, and the file's name; 0: none. Borrowed. */
+int64_t output_longest(const Output *o, const char **ret_file);
 /* Totals so far. */
 void output_totals(Output *o, size_t *ret_files, int64_t *ret_bytes, int64_t *ret_compressed);

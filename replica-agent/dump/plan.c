@@ -147,6 +147,8 @@ void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *
     if (summed) {
         str_adds(out, sep);
         rowcheck_add_sql(out, t);
+    } else if (*sep != ',') {
+        str_adds(out, "SELECT 1"); /* generated columns only: its rows are what there is */
     }
     add_from(out, t, after->n || upto->n);
     add_where(out, t, after, upto, where);
@@ -157,6 +159,27 @@ void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upt
     AUTO(str_done) Str condition = STR_INIT;
     plan_where(&condition, t, after, upto, where);
     rowcheck_sql(out, t, str_z(&condition));
+}
+
+bool plan_has_losses(const Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].lost_if)
+            return true;
+    return false;
+}
+
+void plan_losses_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where)
+{
+    const char *sep = "SELECT ";
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (!t->columns[i].lost_if)
+            continue;
+        str_addf(out, "%sCOALESCE(SUM(%s), 0)", sep, t->columns[i].lost_if);
+        sep = ", ";
+    }
+    add_from(out, t, after->n || upto->n);
+    add_where(out, t, after, upto, where);
 }
 
 static int by_size(const void *a, const void *b)
@@ -177,7 +200,7 @@ Table **plan_order(Catalogue *c, size_t *ret_n)
     n = 0;
     for (size_t d = 0; d < c->n_databases; d++)
         for (size_t i = 0; i < c->databases[d].n_tables; i++)
-            if (c->databases[d].tables[i].kind == TABLE_BASE)
+            if (c->databases[d].tables[i].kind == TABLE_BASE && c->databases[d].tables[i].has_rows)
                 order[n++] = &c->databases[d].tables[i];
     qsort(order, n, sizeof(Table *), by_size);
     *ret_n = n;

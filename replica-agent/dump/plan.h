@@ -31,6 +31,10 @@ void plan_where(Str *out, const Table *t, const Bound *after, const Bound *upto,
 /* SELECT of all stored columns of a chunk; `summed`: and of rowcheck_add_sql. */
 void plan_select_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where,
                      bool summed);
+/* How many values of a chunk a restore cannot bring back as they are: one number for each column with
+ * lost_if. */
+bool plan_has_losses(const Table *t);
+void plan_losses_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
 /* SELECT of the checksum (rowcheck.h) of a chunk. */
 void plan_sum_sql(Str *out, const Table *t, const Bound *after, const Bound *upto, const char *where);
 

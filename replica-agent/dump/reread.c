@@ -82,15 +82,17 @@ static void end_bare(Reread *r)
     r->n_word = 0;
 }
 
-/* A number, NULL, "0x…" or "_utf8mb4'…'": known once it is all here. */
+/* A number, NULL, "0x…", "_utf8mb4'…'" or "_binary'…'": known once it is all here. "()" is a row without
+ * values. */
 static enum State bare(Reread *r, char c)
 {
     if (c == ',' || c == ')') {
-        end_bare(r);
+        if (r->n_word || r->check->n)
+            end_bare(r);
         return after_value(c, r->check);
     }
     if (c == '\'') {
-        bool ok = word_is(r, "_utf8mb4");
+        bool ok = word_is(r, "_utf8mb4") || word_is(r, "_binary");
         r->n_word = 0;
         rowcheck_value_begin(r->check);
         return ok ? TEXT : BROKEN;

@@ -23,10 +23,20 @@ static bool is_digested(const Column *c)
     return false;
 }
 
+static bool has_stored_column(const Table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].generated)
+            return true;
+    return false;
+}
+
 static void add_row_crc(Str *out, const Table *t)
 {
     AUTO(str_done) Str mask = STR_INIT;
     str_adds(out, "CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
+    if (!has_stored_column(t))
+        str_adds(out, ", ''");
     for (size_t i = 0; i < t->n_columns; i++) {
         const Column *c = &t->columns[i];
         AUTO(str_done) Str e = STR_INIT;

@@ -13,10 +13,12 @@ typedef struct SchemaParts {
     bool others; /* routines and events */
 } SchemaParts;
 
-/* Writes all definition files. Problems that lose nothing are told on stderr. */
-MUST_CHECK bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, Err *err);
+/* Writes all definition files. What they cannot carry is told on stderr. *ret: `databases`, with options that
+ * are set last, and `objects` with their environments (environment.h). */
+MUST_CHECK bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, json_t **ret,
+                             Err *err);
 
-/* A placeholder for a view: views are created in any order over such tables. Pure. */
+/* A placeholder for a view, of the same columns: other loaders create views in any order over them. Pure. */
 void schema_placeholder(Str *out, const Table *view);
 /* A statement whose body may hold semicolons, so that both a client and a loader that ends statements at
  * ";\n" run it whole. `executes_text`: by EXECUTE IMMEDIATE, else enclosed. False: by DELIMITER, which only

@@ -20,7 +20,7 @@ static bool hold_definitions(SnapshotCatalogue *m, Err *err)
     for (size_t i = 0; i < m->catalogue->n_databases; i++) {
         const Database *db = &m->catalogue->databases[i];
         for (size_t t = 0; t < db->n_tables; t++) {
-            if (db->tables[t].kind != TABLE_BASE)
+            if (db->tables[t].kind != TABLE_BASE || !db->tables[t].has_rows)
                 continue;
             AUTO(str_done) Str sql = STR_INIT;
             str_adds(&sql, "SELECT 1 FROM ");

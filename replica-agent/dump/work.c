@@ -77,6 +77,7 @@ static void table_init(TableWork *w, const Table *t, const WorkPlan *plan)
         file_head(&w->file_head, t, plan->load_session);
         format_insert_head(&w->insert_head, t);
     }
+    w->lost = xcalloc(t->n_columns + 1, sizeof(int64_t));
     pthread_mutex_init(&w->lock, NULL);
 }
 
@@ -103,6 +104,7 @@ void work_done(Work *w)
     for (size_t i = 0; i < w->n_tables; i++) {
         TableWork *t = &w->tables[i];
         free((void *)(uintptr_t)t->format.kinds);
+        free(t->lost);
         str_done(&t->file_head);
         str_done(&t->insert_head);
         strlist_done(&t->after);
@@ -150,6 +152,14 @@ static void finished(Work *w, TableWork *t, const RowSum *sum)
     rowsum_join(&t->sum, sum);
     t->open_chunks--;
     settle(w, t);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_lost(Work *w, TableWork *t, const int64_t *lost)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < t->table->n_columns; i++)
+        t->lost[i] += lost[i];
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -23,6 +23,7 @@ typedef struct TableWork {
     bool exhausted;
     RowSum sum; /* of finished chunks; guarded by Work.lock, as are the rest */
     int64_t rows, rows_walked;
+    int64_t *lost; /* of each column: values that a restore cannot bring back as they are */
     size_t open_chunks;
 } TableWork;
 
@@ -76,4 +77,5 @@ MUST_CHECK bool work_take(Work *w, Db *db, Chunk *ret, bool *ret_found, bool *re
 void chunk_done(Chunk *c);
 /* Rows read of a chunk under way; `finished` with its sum once it is written. */
 void work_report(Work *w, TableWork *t, int64_t rows);
+void work_lost(Work *w, TableWork *t, const int64_t *lost);
 MUST_CHECK bool work_finished(Work *w, const Chunk *c, const RowSum *sum, Err *err);

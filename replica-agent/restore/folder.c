@@ -52,7 +52,8 @@ static bool classify_rows(const char *plain, RestoreFile *ret)
     while (digits < n && plain[n - digits - 1] >= '0' && plain[n - digits - 1] <= '9')
         digits++;
     bool numbered = digits >= 5 && digits < n && plain[n - digits - 1] == '.';
-    return split(plain, numbered ? n - digits - 1 : n, ret);
+    /* A table may be called 00001. */
+    return (numbered && split(plain, n - digits - 1, ret)) || split(plain, n, ret);
 }
 
 bool folder_classify(const char *name, RestoreFile *ret)

@@ -273,6 +273,11 @@ static bool check_unknown(const Folder *f, Err *err)
                     "%s/%s holds rows for LOAD DATA, which myloader alone loads: dump them as INSERT "
                     "statements",
                     f->path, name);
+        if (str_starts(name, "all-schema-create-tablespace.sql"))
+            continue; /* told as not loaded */
+        if (str_ends(name, ".sql") || str_ends(name, ".sql.gz") || str_ends(name, ".sql.zst"))
+            return err_set(err, ERR_REFUSED, 0, "%s/%s: what it holds is not known from its name", f->path,
+                           name);
         if (strstr(name, ".sql."))
             return err_set(err, ERR_REFUSED, 0,
                            "%s/%s is compressed in a way that is not known: decompress it", f->path, name);

@@ -176,6 +176,10 @@ static bool make_object(Load *l, const Content *c, const char *sql, Err *err)
               : (name = xstrdup(c->name)) != NULL))
         return false;
     AUTOFREE char *mark = ledger_mark(content_kind_name(c->kind), database, name);
+    /* Without it a server that lacks the engine takes another one. */
+    if (c->kind == CONTENT_TABLE &&
+        !db_exec(l->w->db, err, "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_ENGINE_SUBSTITUTION')", ""))
+        return false;
     return loader_make(r, l->w->db, mark, sql, err);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
+#include "common/file/json.h"
 #include "journal_table.h"
 #include "loader.h"
 #include "prove.h"
@@ -101,6 +102,25 @@ static bool run_steps(Restore *r, Db *db, RestoreOutcome *out, StrList *unmade_f
     return true;
 }
 
+/* Last, since nothing can be changed in such a database. */
+static bool close_databases(const Restore *r, Db *db, Err *err)
+{
+    size_t i;
+    json_t *d;
+    json_array_foreach(json_object_get(r->f->about, "databases"), i, d)
+    {
+        AUTO(str_done) Str sql = STR_INIT;
+        if (!json_bool(d, "read_only"))
+            continue;
+        str_adds(&sql, "ALTER DATABASE ");
+        db_quote_id(&sql, json_str(d, "name"));
+        str_adds(&sql, " READ ONLY=1");
+        if (!db_exec(db, err, sql.p, ""))
+            return false;
+    }
+    return true;
+}
+
 /* Views that could not be made leave the ledger where it is, so that the same command goes on with them. */
 static bool finish(const Restore *r, Db *db, RestoreOutcome *out, const StrList *unmade_files, Err *err)
 {
@@ -108,7 +128,7 @@ static bool finish(const Restore *r, Db *db, RestoreOutcome *out, const StrList 
         return false;
     if (out->unmade.n && r->o->defer_views && !views_defer(r, unmade_files, r->o->defer_views, err))
         return false;
-    return (out->unmade.n && !r->o->defer_views) || ledger_drop(db, err);
+    return (out->unmade.n && !r->o->defer_views) || (close_databases(r, db, err) && ledger_drop(db, err));
 }
 
 static void describe(Restore *r, Db *db, RestoreOutcome *out)

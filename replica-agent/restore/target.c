@@ -56,12 +56,15 @@ static bool check_names(const Target *t, Db *db, const Folder *f, Err *err)
 
 /* ---- what is there -------------------------------------------------------------------------------- */
 
+/* The database is bound twice each: some servers compare its name without case or accent. */
 static const char *const objects_sql =
     "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END,"
-    " table_name FROM information_schema.tables WHERE table_schema = ? UNION ALL SELECT routine_type,"
-    " routine_name FROM information_schema.routines WHERE routine_schema = ? UNION ALL SELECT 'EVENT',"
-    " event_name FROM information_schema.events WHERE event_schema = ? UNION ALL SELECT 'TRIGGER',"
-    " trigger_name FROM information_schema.triggers WHERE trigger_schema = ?";
+    " table_name FROM information_schema.tables WHERE table_schema = ? AND CAST(table_schema AS BINARY) ="
+    " CAST(? AS BINARY) UNION ALL SELECT routine_type, routine_name FROM information_schema.routines WHERE"
+    " routine_schema = ? AND CAST(routine_schema AS BINARY) = CAST(? AS BINARY) UNION ALL SELECT 'EVENT',"
+    " event_name FROM information_schema.events WHERE event_schema = ? AND CAST(event_schema AS BINARY) ="
+    " CAST(? AS BINARY) UNION ALL SELECT 'TRIGGER', trigger_name FROM information_schema.triggers WHERE"
+    " trigger_schema = ? AND CAST(trigger_schema AS BINARY) = CAST(? AS BINARY)";
 
 static bool refuse(const Target *t, const char *database, const char *kind, const char *name, Err *err)
 {
@@ -84,7 +87,8 @@ static bool check_objects(const Target *t, Db *db, const char *name, Err *err)
     DbRows *r;
     bool more, ok;
     if (!target_name(t, db, name, &database, err) ||
-        !db_query(db, &r, err, objects_sql, "ssss", database, database, database, database))
+        !db_query(db, &r, err, objects_sql, "ssssssss", database, database, database, database, database,
+                  database, database, database))
         return false;
     while ((ok = db_next(r, &more, err)) && more) {
         const char *kind = db_field(r, 0, NULL), *object = db_field(r, 1, NULL);
@@ -118,23 +122,16 @@ static bool make_room(const Target *t, Db *db, const Folder *f, bool overwrite, 
 static bool check_packet(Db *db, const Folder *f, Err *err)
 {
     enum { ROOM = 1024 };
-    size_t i;
-    json_t *table;
-    int64_t most;
+    int64_t most, longest = json_int(f->about, "longest_statement");
     if (!db_value_int(db, &most, err, "SELECT @@session.max_allowed_packet", ""))
         return false;
-    json_array_foreach(json_object_get(f->about, "tables"), i, table)
-    {
-        int64_t longest = json_int(table, "longest_statement");
-        if (longest + ROOM <= most)
-            continue;
-        return err_set(err, ERR_REFUSED, 0,
-                       "a row of %s.%s makes a statement of %lld bytes, the server takes %lld: SET GLOBAL "
-                       "max_allowed_packet=%lld there (1073741824 is its most), then try again",
-                       json_str(table, "database"), json_str(table, "table"), (long long)longest,
-                       (long long)most, (long long)((longest + ROOM + 1023) / 1024 * 1024));
-    }
-    return true;
+    return longest + ROOM <= most ||
+           err_set(err, ERR_REFUSED, 0,
+                   "%s holds a statement of %lld bytes, the server takes %lld: SET GLOBAL "
+                   "max_allowed_packet=%lld "
+                   "there (1073741824 is its most), then try again",
+                   json_str(f->about, "longest_statement_in"), (long long)longest, (long long)most,
+                   (long long)((longest + ROOM + 1023) / 1024 * 1024));
 }
 
 bool target_prepare(Db *db, const Folder *f, bool overwrite, Target *ret, Err *err)

@@ -164,7 +164,8 @@ def definitions(database):
     for name, kind in sql(f"SELECT routine_name, routine_type FROM information_schema.routines"
                           f" WHERE routine_schema='{database}'"):
         out[kind + name] = sql(f"SHOW CREATE {kind} `{name}`", database)
-    for (name,) in sql(f"SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema='{database}'"):
+    for (name,) in sql(f"SELECT trigger_name FROM information_schema.triggers"
+                       f" WHERE CAST(trigger_schema AS BINARY) = '{database}'"):
         out["trigger" + name] = sql(f"SHOW CREATE TRIGGER `{name}`", database)[0][:5]
     for (name,) in sql(f"SELECT event_name FROM information_schema.events WHERE event_schema='{database}'"):
         out["event" + name] = sql(f"SHOW CREATE EVENT `{name}`", database)

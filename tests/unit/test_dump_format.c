@@ -216,13 +216,16 @@ static void view_placeholders(void **state)
 {
     (void)state;
     char name[] = "v", a[] = "a", b[] = "b`";
-    Column columns[] = {{.name = a}, {.name = b}};
+    char cs[] = "latin1", coll[] = "latin1_bin";
+    Column columns[] = {{.name = a}, {.name = b, .charset = cs, .collation = coll}};
     Table v = {.name = name, .columns = columns, .n_columns = 2}, broken = {.name = name};
     AUTO(str_done) Str one = STR_INIT, two = STR_INIT;
     schema_placeholder(&one, &v);
-    assert_string_equal(one.p, "CREATE TABLE IF NOT EXISTS `v` (\n  `a` int,\n  `b``` int\n);\n");
+    assert_string_equal(
+        one.p,
+        "CREATE OR REPLACE VIEW `v` AS SELECT\n  1 AS `a`,\n  _latin1'' COLLATE latin1_bin AS `b```;\n");
     schema_placeholder(&two, &broken);
-    assert_string_equal(two.p, "CREATE TABLE IF NOT EXISTS `v` (\n  `siding_placeholder` int\n);\n");
+    assert_string_equal(two.p, "CREATE OR REPLACE VIEW `v` AS SELECT\n  1 AS `siding_placeholder`;\n");
 }
 
 static void bodies_with_semicolons(void **state)

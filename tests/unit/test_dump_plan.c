@@ -231,10 +231,11 @@ static void the_biggest_table_is_first(void **state)
 {
     (void)state;
     char d[] = "d", n1[] = "one", n2[] = "two", n3[] = "three", v[] = "view";
-    Table tables[] = {{.database = d, .name = n1, .bytes_estimate = 5},
+    Table tables[] = {{.database = d, .name = n1, .bytes_estimate = 5, .has_rows = true},
                       {.database = d, .name = v, .kind = TABLE_VIEW, .bytes_estimate = 99},
-                      {.database = d, .name = n2, .bytes_estimate = 7},
-                      {.database = d, .name = n3, .bytes_estimate = 5}};
+                      {.database = d, .name = n2, .bytes_estimate = 7, .has_rows = true},
+                      {.database = d, .name = n3, .bytes_estimate = 5, .has_rows = true},
+                      {.database = d, .name = v, .bytes_estimate = 99}};
     Database database = {.tables = tables, .n_tables = COUNT(tables)};
     Catalogue c = {&database, 1};
     size_t n;

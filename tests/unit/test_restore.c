@@ -25,6 +25,8 @@ static void files_have_steps(void **state)
         {"d.t.00012.sql.gz", "d", "t", STEP_ROWS},
         {"d.t.123456.sql", "d", "t", STEP_ROWS},
         {"d.t.sql", "d", "t", STEP_ROWS},
+        {"d.00001.sql", "d", "00001", STEP_ROWS},
+        {"d-schema-triggers.sql", "d", NULL, STEP_TRIGGERS},
         {"d.t.00000.tsv.gz", "d", "t", STEP_ROWS, true},
     };
     static const char *const none[] = {
