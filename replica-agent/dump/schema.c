@@ -362,6 +362,20 @@ static const struct {
     [OBJECT_EVENT] = {"EVENT", "Create Event", "EVENT"},
 };
 
+/* The server puts the name into the text in another character set than the text's. */
+static void tell_name(const Database *d, const Object *o, const char *client)
+{
+    if (o->kind == OBJECT_TRIGGER || is_ascii(o->name) || str_starts(client, "utf8"))
+        return;
+    fprintf(
+        stderr,
+        "siding-dump: note: %s %s.%s: SHOW CREATE does not give this name right, since it holds letters "
+        "beyond "
+        "ASCII and its client's character set was %s: a restore will say that it is missing; create it anew "
+        "under utf8mb4\n",
+        object_rows[o->kind].what, d->name, o->name, client);
+}
+
 static bool append_object(Writer *w, const Database *d, const Object *o, Str *text, Err *err)
 {
     DbRows *r;
@@ -382,6 +396,7 @@ static bool append_object(Writer *w, const Database *d, const Object *o, Str *te
         if (!text->len)
             str_adds(text, HEAD);
         note_written(w, object_rows[o->kind].what, d->name, o->name);
+        tell_name(d, o, db_text(r, "character_set_client"));
         if (!add_definition(w, r, sql, true, text))
             fprintf(stderr,
                     "siding-dump: note: %s %s.%s holds a quoted text with a semicolon that ends a line: a "
@@ -481,8 +496,16 @@ bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *
     json_t *objects = json_array();
     json_object_set_new(about, "databases", w.databases);
     json_object_set_new(about, "objects", objects);
-    bool ok = write_databases(&w, c, err) && describe_objects(&w, c, objects, err);
+    int64_t folds = 0;
+    bool ok = write_databases(&w, c, err) && describe_objects(&w, c, objects, err) &&
+              db_value_int(db, &folds, err, "SELECT @@global.lower_case_table_names", "");
+    json_set_int(about, "lower_case_table_names", folds);
     free(w.collation);
+    if (ok && folds == 1 && json_array_size(objects))
+        fprintf(stderr,
+                "siding-dump: note: this server stores names of tables in lower case, and texts of triggers, "
+                "routines and events may name them in any: restore into a server with the same "
+                "lower_case_table_names\n");
     if (ok)
         *ret = STEAL(about);
     return ok;

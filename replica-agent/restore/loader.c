@@ -136,10 +136,17 @@ static bool exists_already(int code)
     return code == EXISTS_TABLE || code == EXISTS_TRIGGER || code == EXISTS_ROUTINE || code == EXISTS_EVENT;
 }
 
-static bool explain_definer(const Err *failed, Err *err)
+static bool explain_definition(const Restore *r, const Err *failed, Err *err)
 {
-    enum { NO_DEFINER = 1449, MAY_NOT = 1227 };
+    enum { NO_DEFINER = 1449, MAY_NOT = 1227, NO_TABLE = 1146 };
     *err = *failed;
+    if (failed->code == NO_TABLE && !r->target.folds_case &&
+        json_int(r->f->about, "lower_case_table_names") == 1)
+        return err_set(
+            err, failed->kind, failed->code,
+            "%.800s; the dump's server stores names in lower case (lower_case_table_names=1), and its texts "
+            "name tables in any: restore into a server that does so too",
+            failed->text);
     if (failed->code != NO_DEFINER && failed->code != MAY_NOT)
         return false;
     return err_set(
@@ -161,7 +168,7 @@ bool loader_make(const Restore *r, Db *db, const char *mark, const char *sql, Er
     /* An outcome that is not known keeps the mark: it may have been made. */
     if (failed.kind == ERR_DB && !had && !ledger_forget(db, r->f->id, mark, err))
         return false;
-    return explain_definer(&failed, err);
+    return explain_definition(r, &failed, err);
 }
 
 static bool make_object(Load *l, const Content *c, const char *sql, Err *err)
