@@ -101,9 +101,8 @@ const CliCommand cmd_restore = {
     .summary = "Load a run's dump into a server.",
     .detail = "Parallel; started again after a kill it goes on where it was. A dump on another host is "
               "fetched first, each file "
-              "compared with its checksum. A database that holds tables is "
-              "refused without "
-              "--overwrite. RUN is a task's id, meaning its last run, or a run's (12.1).",
+              "compared with its checksum. A database that holds anything is refused without --overwrite. "
+              "RUN is a task's id, meaning its last run, or a run's (12.1).",
     .options = restore_options,
     .size = sizeof(RestoreCommand),
     .min_words = 1,

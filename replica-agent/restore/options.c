@@ -20,7 +20,7 @@ static const Opt rows[] = {
     {"transaction-size", 0, OPT_SIZE, AT(transaction_bytes), "SIZE", "16M", 1024, 1LL << 40,
      "Rows are committed after about this many bytes of text."},
     {"overwrite", 0, OPT_FLAG, AT(overwrite), NULL, NULL, 0, 0,
-     "Drops the dump's databases on the server first. Without it a database that holds tables is refused."},
+     "Drops the dump's databases on the server first. Without it one that holds anything is refused."},
     {"no-binlog", 0, OPT_FLAG, AT(no_binlog), NULL, NULL, 0, 0,
      "Keeps the restore out of the server's binary log, as for a new replica."},
     {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0,

@@ -42,6 +42,7 @@ static void files_rows_and_checksums_are_those_of_both(void **state)
                        "{'database':'s','table':'u','rows':0,'checksum':null}]}",
         HEAD(1, "db2") "'started_at':'2026-01-01T00:00:01.000Z','finished_at':'2026-01-01T00:00:06.000Z',"
                        "'files':[{'name':'s.t.00001.sql.gz','sha256':'c'}],'upload':null,"
+                       "'longest_statement':9,'longest_statement_in':'s.t.00001.sql.gz',"
                        "'tables':[{'database':'s','table':'u','rows':7,'checksum':'7:1'},"
                        "{'database':'s','table':'t','rows':4,'checksum':'4:18446744073709551000','verified':"
                        "true}]}",
@@ -51,7 +52,8 @@ static void files_rows_and_checksums_are_those_of_both(void **state)
         "db1") "'started_at':'2026-01-01T00:00:01.000Z','finished_at':'2026-01-01T00:00:06.000Z',"
                "'files':[{'name':'metadata','sha256':'a','shard':0},{'name':'s.t.00000.sql.gz','sha256':'b','"
                "shard':0},"
-               "{'name':'s.t.00001.sql.gz','sha256':'c','shard':1}],'upload':null,'gathered':true,'nodes':['"
+               "{'name':'s.t.00001.sql.gz','sha256':'c','shard':1}],'upload':null,'gathered':true,"
+               "'longest_statement':9,'longest_statement_in':'s.t.00001.sql.gz','nodes':['"
                "db1','db2'],"
                "'tables':[{'database':'s','table':'t','rows':7,'checksum':'7:18446744073709551010','"
                "verified':true},"
