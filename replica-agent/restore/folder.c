@@ -218,8 +218,8 @@ bool folder_open(const char *path, Folder *ret, Err *err)
 {
     Folder f = {.path = xstrdup(path)};
     bool ok = read_about(&f, err) && read_metadata(&f, err) && list_files(&f, err);
-    if (ok)
-        ok = f.about ? filelist_check(&f, err) : foreign_resolve(&f, err);
+    f.foreign = !json_object_get(f.about, "tables");
+    ok = ok && (!f.about || filelist_check(&f, err)) && (!f.foreign || foreign_resolve(&f, err));
     qsort(f.files, f.n_files, sizeof(RestoreFile), by_step);
     ok = ok && name_databases(&f, err);
     mark_stand_ins(&f);

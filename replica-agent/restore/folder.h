@@ -36,7 +36,8 @@ typedef struct Folder {
     size_t n_files;
     StrList prefixes, databases; /* of the same index: name in file names, true name */
     json_t *about;               /* manifest.json or files.json; NULL: neither, a dump of somebody else */
-    StrList unknown;             /* files that are not loaded; only without `about` */
+    StrList unknown;             /* files that are not loaded; told of a dump of somebody else */
+    bool foreign;                /* `about` says nothing of tables: made by another program */
     char *id;                    /* the same for the same dump only */
     int64_t bytes;               /* of rows, compressed */
 } Folder;

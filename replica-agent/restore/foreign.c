@@ -266,6 +266,8 @@ static bool check_unknown(const Folder *f, Err *err)
     static const char *const rows[] = {".dat", ".csv", ".json", ".dat.gz", ".dat.zst", ".csv.gz", ".csv.zst"};
     for (size_t i = 0; i < f->unknown.n; i++) {
         const char *name = f->unknown.v[i];
+        if (str_eq(name, "manifest.json") || str_eq(name, "files.json"))
+            continue;
         for (size_t k = 0; k < COUNT(rows); k++)
             if (str_ends(name, rows[k]))
                 return err_set(

@@ -17,6 +17,16 @@ static const char *position(const json_t *about)
     return *gtid ? gtid : *applied ? applied : json_str(snapshot, "binlog_gtid");
 }
 
+/* Tells of the dump, and is no part of it. */
+static bool is_paper(const char *name)
+{
+    static const char *const papers[] = {"metadata", "manifest.json", "SHA256SUMS", "files.json"};
+    for (size_t i = 0; i < COUNT(papers); i++)
+        if (str_eq(name, papers[i]))
+            return true;
+    return *name == '.';
+}
+
 static void tell_notes(const Folder *f, const RestoreOutcome *out)
 {
     for (size_t i = 0; i < out->left_out.n; i++)
@@ -32,7 +42,7 @@ static void tell_notes(const Folder *f, const RestoreOutcome *out)
             "was not checked%s\n",
             out->tables_counted ? ", but for the number of rows of each table, which metadata has" : "");
     for (size_t i = 0; i < f->unknown.n; i++)
-        if (!str_eq(f->unknown.v[i], "metadata"))
+        if (!is_paper(f->unknown.v[i]))
             fprintf(stderr,
                     "siding-restore: note: %s was not loaded: siding-restore does not know what it is\n",
                     f->unknown.v[i]);

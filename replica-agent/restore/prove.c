@@ -243,7 +243,7 @@ bool prove(Db *db, const Restore *r, const StrList *unmade, RestoreOutcome *out,
             strlist_add(&all.databases, name);
     }
     ok = ok && catalogue_read(db, &all, &c, err) && prove_there(db, r, &c, err) &&
-         (r->f->about ? prove_tables(db, r, &c, out, err) : prove_counts(db, r, &c, out, err)) &&
+         (r->f->foreign ? prove_counts(db, r, &c, out, err) : prove_tables(db, r, &c, out, err)) &&
          prove_objects(db, r, unmade, out, err);
     catalogue_done(&c);
     filter_done(&all);
