@@ -89,10 +89,12 @@ write_env() {
 	mv "$DIR/env.new" "$DIR/env"
 }
 
-# Fails, with their names, if ports of things that are about to start are taken.
+# Fails, with their names, if ports of things that are about to start are taken. What of our own was killed just now may
+# hold them a moment longer.
 check_ports() {
 	local -A wanted=()
 	local i
+	await_ends "${NODE_DIR[@]/%//pid}" "${NODE_DIR[@]/%//agent.pid}" "$DIR/coordinator/pid"
 	for i in "${NODES[@]}"; do
 		if ! server_pid "$i"; then wanted[${SERVER_PORT[i]}]="server db$i"; fi
 		if ((!SERVERS_ONLY)) && ! agent_pid "$i"; then wanted[${AGENT_PORT[i]}]="agent of db$i"; fi

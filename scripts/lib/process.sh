@@ -2,12 +2,35 @@
 # Processes started by the sandbox. A process is known by its pid file and a
 # word of its command line, so that a reused pid is never taken for ours.
 
-# alive PID: it exists and is no zombie.
+# alive PID: it exists and is no zombie; or it is one of which other threads have not ended: they hold its ports and files.
 alive() {
-	local stat
+	local stat threads
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
-	[[ ${stat:0:1} != [ZX] ]]
+	if [[ ${stat:0:1} != [ZX] ]]; then return 0; fi
+	threads=("/proc/$1/task"/*)
+	((${#threads[@]} > 1))
+}
+
+# dying PID: it has been killed, or has begun to end, and is still there.
+dying() {
+	local key value
+	while read -r key value; do
+		case $key in
+		State:) if [[ $value == [ZX]* ]]; then return 0; fi ;;
+		SigPnd: | ShdPnd:) if ((16#${value: -8} & 0x100)); then return 0; fi ;; # SIGKILL
+		esac
+	done 2>/dev/null <"/proc/$1/status"
+	return 1
+}
+
+# await_ends PIDFILE…: what was killed just now has ended, so that its ports are free.
+await_ends() {
+	local file pid
+	for file; do
+		{ read -r pid <"$file"; } 2>/dev/null && [[ $pid =~ ^[0-9]+$ ]] || continue
+		if alive "$pid" && dying "$pid"; then wait_until 60 all_gone "$pid" || die "it was killed and does not end: $pid"; fi
+	done
 }
 
 all_gone() {

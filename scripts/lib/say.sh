@@ -9,14 +9,25 @@ die() {
 	exit 1
 }
 
-# wait_until SECONDS COMMAND [ARG…]: 0 as soon as COMMAND succeeds, 1 after SECONDS.
+# wait_until SECONDS COMMAND [ARG…]: 0 as soon as COMMAND succeeds, 1 after SECONDS of a quiet machine: longer by as
+# much as it has more to do than processors.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local begun=$SECONDS seconds=$1
 	shift
 	until "$@"; do
-		((SECONDS < end)) || return 1
+		((SECONDS < begun + seconds || SECONDS < begun + seconds * $(tenfold_slack) / 10)) || return 1
 		nap
 	done
+}
+
+# tenfold_slack: ten times the number of processes that want to run, for each processor; from 10 to 100.
+tenfold_slack() {
+	local minute tasks cpus slack
+	read -r minute _ _ tasks _ 2>/dev/null </proc/loadavg || minute=0.00 tasks=1/1
+	cpus=$(nproc 2>/dev/null || echo 1)
+	slack=$((10#${minute/./} / 10 / cpus))
+	if ((slack < 10 * ${tasks%/*} / cpus)); then slack=$((10 * ${tasks%/*} / cpus)); fi
+	echo $((slack < 10 ? 10 : slack > 100 ? 100 : slack))
 }
 
 # A twentieth of a second; nothing is ever written there. What is started must not inherit it: {NAP}>&-.

@@ -4,12 +4,27 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 import tempfile
 import unittest
 
-from harness import SANDBOX, Cluster, ClusterTest, Failed, call, listening_ports, main, running, wait_until
+from harness import SANDBOX, Cluster, ClusterTest, Failed, call, command_lines, listening_ports, main, running, wait_until
 
 TABLE = "CREATE DATABASE t; CREATE TABLE t.x (a INT PRIMARY KEY, b INT); INSERT INTO t.x VALUES (1, 1)"
+
+
+# A server that was killed in the middle of much work: its first thread is a zombie, another one still ends and holds the port.
+ENDING = """
+import ctypes, os, socket, sys, threading, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+threading.Thread(target=lambda: (time.sleep(1.5), os._exit(0))).start()
+print("listening", flush=True)
+ctypes.CDLL(None).syscall(60, 0)
+"""
 
 
 class Standing(ClusterTest):
@@ -91,6 +106,20 @@ class Standing(ClusterTest):
         self.assertEqual(status, 0, err)
         c.start("db2")
         c.expect_replicating("db2")
+
+    def test_start_waits_for_the_end_of_what_was_killed(self):
+        c = self.cluster
+        c.kill("db1")
+        ending = subprocess.Popen([sys.executable, "-c", ENDING, c.env["DB1_PORT"]], stdout=subprocess.PIPE, text=True)
+        self.assertEqual(ending.stdout.readline(), "listening\n")
+        wait_until(lambda: command_lines().get(ending.pid) == [], 10, "its first thread has ended")
+        self.assertTrue(running(ending.pid))
+        self.assertIn(int(c.env["DB1_PORT"]), listening_ports())
+        with open(os.path.join(c.folder, "db1", "pid"), "w", encoding="ascii") as f:
+            f.write("%d\n" % ending.pid)
+        c.start("db1")
+        ending.communicate()
+        c.expect_replicating("db1")
 
     def test_contradicting_options_are_refused(self):
         status, _, err = self.cluster.sandbox("up", "--replicas", "3")
