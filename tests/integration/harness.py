@@ -332,6 +332,15 @@ class Cluster:
             session.sql("LOCK TABLES %s %s" % (table, how))
             yield session
 
+    @staticmethod
+    @contextlib.contextmanager
+    def file_held(path):
+        """Whoever opens the file waits, for up to 45 s: it is leased. Nobody may have it open."""
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel tells the holder that somebody waits
+        with open(path, "r+b") as f:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            yield f
+
     # -- SQL
 
     def socket(self, node):

@@ -8,7 +8,7 @@ import os
 import subprocess
 import zlib
 
-from harness import BUILD, Failed
+from harness import BUILD, Failed, slack
 
 WORDS = "river stone cloud forest engine harbor winter copper signal garden".split()
 SCHEMA = """
@@ -81,7 +81,7 @@ def start(program, *args, env=None, **keywords):
 def run(program, *args, status=0, env=None, within_s=120):
     """Runs it to its end: stdout, or stderr where a failure is expected."""
     process = start(program, *args, env=env)
-    out, err = process.communicate(timeout=within_s)
+    out, err = process.communicate(timeout=within_s * slack())
     if process.returncode != status:
         raise Failed("%s %s: exit %d, not %d\n%s%s" % (program, " ".join(args), process.returncode, status, out, err))
     return err if status else out

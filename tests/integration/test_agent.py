@@ -16,10 +16,10 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, Failed, command_lines, main, running, wait_until
+from harness import BUILD, ClusterTest, Failed, command_lines, main, running, slack, wait_until
 
 JOB = """#!/bin/bash
-# read SECONDS: the frozen state at the begin and at the end of so many seconds
+# read SECONDS: the frozen state at the begin and at the end of so many seconds, and of as long as there is a file "hold"
 set -e
 ask() { mariadb --defaults-file="$SIDING_DEFAULTS_FILE" -N -e "SELECT COUNT(*), COALESCE(MAX(id), 0) FROM t.w"; }
 ask >"$SIDING_RESULT_DIR/begin.tsv"
@@ -29,6 +29,7 @@ for i in $(seq "$1"); do
 	sleep 1
 done
 ask >"$SIDING_RESULT_DIR/end.tsv"
+while [ -e "${0%/*}/hold" ]; do sleep 0.05; done
 """
 
 
@@ -50,7 +51,7 @@ class Agent:
         request = urllib.request.Request(self.url + path, data, dict({"Content-Type": "application/json"}, **(headers or {})),
                                          method=method)
         try:
-            with urllib.request.urlopen(request, timeout=within_s) as answer:
+            with urllib.request.urlopen(request, timeout=within_s * slack()) as answer:
                 text = answer.read()
                 return (answer, text) if raw else json.loads(text)
         except urllib.error.HTTPError as e:
@@ -546,20 +547,47 @@ class Pauses(Base):
 class Accidents(Base):
 
     def test_an_agent_killed_in_any_state_goes_on_where_it_was(self):
-        for state, seconds in (("pausing", "1"), ("frozen", "1"), ("running", "3"), ("sealing", "1"), ("resuming", "1")):
+        for state in ("pausing", "frozen", "running", "sealing", "resuming"):
             with self.subTest(state=state), Load(self.cluster, 0.001):
                 run = self.new_run()
-                self.one.run(run, args=[seconds], barrier=state == "frozen")
-                with contextlib.suppress(Failed):  # short states may be over before they are seen
-                    self.see(run, state)
-                self.kill_agent("db1")
-                time.sleep(0.5)
+                with self.held_in(run, state):
+                    self.one.expect(run, state)
+                    self.kill_agent("db1")
                 self.cluster.must_sandbox("start", "db1")
                 if state == "frozen":
                     self.one.expect(run, "frozen")
                     self.one.call("POST", "/v1/runs/%s/go" % run, {})
                 self.assertEqual(self.one.ended(run)[:2], ("ok", None), state)
                 self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db1", run, "end.tsv.gz"))
+
+    @contextlib.contextmanager
+    def held_in(self, run, state):
+        """The run comes to this state and stays there to the end of the block."""
+        c, hold = self.cluster, os.path.join(self.cluster.folder, "hold")
+        with contextlib.ExitStack() as until_end:
+            if state == "pausing":  # the applier does not stop in the middle of a transaction
+                until_end.enter_context(c.table_held("db1", "t.w", "READ"))
+                wait_until(lambda: "lock" in str(c.sql("db1", "SHOW PROCESSLIST")), 20, "the applier waits for the table")
+            self.one.run(run, args=["1"], barrier=state == "frozen")
+            if state not in ("running", "sealing", "resuming"):
+                yield
+                return
+            open(hold, "w", encoding="ascii").close()
+            end = self.folder("db1", "spool", run, "end.tsv")
+            try:
+                wait_until(lambda: os.path.exists(end) and os.path.getsize(end), 60, "the job has read")
+                if state == "sealing":
+                    until_end.enter_context(c.file_held(end))
+                elif state == "resuming":
+                    until_end.enter_context(c.table_held("db1", "t.w", "READ"))
+                    end_of_load = c.position("db0")
+                    wait_until(lambda: c.position("db0") != end_of_load, 20, "there is something to apply")
+                if state != "running":
+                    os.unlink(hold)
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(hold)
 
     def test_an_agent_killed_while_it_aligns_or_stops_for_nobody_lets_the_replica_go(self):
         """The lease says what was begun; nobody is left who waits for how it ends."""
@@ -580,24 +608,13 @@ class Accidents(Base):
                     self.assertEqual(outcome, "error")
                     self.assertIn("while the replica was brought to the common GTID", error)
 
-    def see(self, run, state):
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline:
-            now = self.one.run_state(run)["state"]
-            if now == state:
-                return
-            if now == "caught_up":
-                break
-        raise Failed("%s not seen" % state)
-
     def test_a_stopped_agent_leaves_its_job_running(self):
         run = self.new_run()
         self.one.run(run, args=["3"])
         self.one.expect(run, "running")
         pid = self.process_of("db1", run)["job_pid"]
         os.kill(self.cluster.pid("agent1"), signal.SIGTERM)
-        time.sleep(4)
-        self.assertFalse(running(pid), "it has ended by itself")
+        wait_until(lambda: not running(pid), 30, "the job ends by itself")
         self.assertEqual(self.cluster.replication("db1")["sql"], "No", "still frozen: the result is not sealed")
         self.cluster.must_sandbox("start", "db1")
         self.assertEqual(self.one.ended(run)[:2], ("ok", None))
@@ -786,12 +803,10 @@ class Roles(Base):
 
     def test_a_long_poll_answers_when_something_changes(self):
         seq = self.one.state()["seq"]
-        begin = time.monotonic()
         changed = threading.Timer(0.5, lambda: self.cluster.sql("db0", "INSERT INTO t.w (v) VALUES ('n')"))
         changed.start()
-        answer = self.one.get("/v1/state?after=%d&wait_ms=8000" % seq)
+        answer = self.one.get("/v1/state?after=%d&wait_ms=50000" % seq, within_s=40)
         self.assertGreater(answer["seq"], seq)
-        self.assertLess(time.monotonic() - begin, 6)
         changed.join()
         wait_until(lambda: self.quiet(), 20, "nothing changes")
 
@@ -804,7 +819,7 @@ class Roles(Base):
     def test_one_agent_a_state_folder_and_no_plain_listener_outside(self):
         agent = os.path.join(BUILD, "siding-agent")
         conf = self.folder("db1", "agent.conf")
-        done = subprocess.run([agent, "--config", conf], stderr=subprocess.PIPE, timeout=20, check=False)
+        done = subprocess.run([agent, "--config", conf], stderr=subprocess.PIPE, timeout=20 * slack(), check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"another agent works with", done.stderr)
         with open(conf, encoding="utf-8") as f:
@@ -813,7 +828,7 @@ class Roles(Base):
         for old, new, words in (("127.0.0.1:", "0.0.0.0:", b"needs tls"), ("state_dir", "stat_dir", b'"state_dir"')):
             with open(bad, "w", encoding="utf-8") as f:
                 f.write(text.replace(old, new))
-            done = subprocess.run([agent, "--config", bad], stderr=subprocess.PIPE, timeout=20, check=False)
+            done = subprocess.run([agent, "--config", bad], stderr=subprocess.PIPE, timeout=20 * slack(), check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn(words, done.stderr)
             self.assertIn(b"bad.conf:", done.stderr)

@@ -15,7 +15,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, call, main
+from harness import BUILD, ClusterTest, call, main, slack
 
 SIDING = os.path.join(BUILD, "siding")
 PORT = 1  # nobody may listen there
@@ -57,7 +57,7 @@ class Place:
         env = {k: v for k, v in os.environ.items() if k != "SIDING_CONFIG"}
         if config:
             env["SIDING_CONFIG"] = self.conf
-        return subprocess.run([SIDING, *words], env=env, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([SIDING, *words], env=env, capture_output=True, text=True, timeout=60 * slack(), check=False)
 
     def __enter__(self):
         return self
@@ -86,7 +86,7 @@ def on_a_terminal(place, term, *words):
         while part := os.read(master, 65536):
             text += part
     os.close(master)
-    assert child.wait(timeout=60) == 0, text
+    assert child.wait(timeout=60 * slack()) == 0, text
     return text.decode()
 
 
@@ -139,7 +139,7 @@ class WithoutCoordinator(unittest.TestCase):
             connection.recv(1000)
             connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
             connection.close()
-            _, text = child.communicate(timeout=60)
+            _, text = child.communicate(timeout=60 * slack())
             assert child.returncode == 1, text
             assert f"unix:{place.dir}/s" in text, text
 
@@ -181,7 +181,7 @@ class WithoutCoordinator(unittest.TestCase):
         with Place() as place:
             with open("/dev/full", "w", encoding="utf-8") as full:
                 assert stat.S_ISCHR(os.fstat(full.fileno()).st_mode)
-                done = subprocess.run([SIDING, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                done = subprocess.run([SIDING, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60 * slack(),
                                       check=False)
             assert done.returncode == 1 and "cannot write the output" in done.stderr, done
             for verb in ("submit", "task list", "task log", "result verify", "replica pause", "status", "check",
@@ -283,7 +283,7 @@ class Requests(ClusterTest):
         """(status, error) of a request as some other program might send it."""
         url = self.cluster.env["SIDINGD_URL"] + path
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30 * slack()) as answer:
                 return answer.status, None
         except urllib.error.HTTPError as e:
             return e.code, json.load(e)["error"]["text"]

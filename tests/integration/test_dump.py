@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, ClusterTest, Failed, main, wait_until
+from harness import BUILD, ClusterTest, Failed, main, slack, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = 30000  # of the bigger tables
@@ -50,7 +50,7 @@ def clean_env(**more):
 
 def dump(*options, node=0, defaults=None, env=None, limits=None, status=0):
     done = subprocess.run(command(*options, node=node, defaults=defaults), env=clean_env(**(env or {})), text=True,
-                          capture_output=True, timeout=120, preexec_fn=limits, check=False)
+                          capture_output=True, timeout=120 * slack(), preexec_fn=limits, check=False)
     assert done.returncode == status, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
     return done
 
@@ -86,7 +86,7 @@ def load_file(path, database, node=0, force=False):
         with open(path, "rb") as f:
             text = f.read()
     argv = ["mariadb", "--no-defaults", "--comments", "-S", socket(node), *(["--force"] if force else []), database]
-    done = subprocess.run(argv, input=text, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(argv, input=text, capture_output=True, timeout=120 * slack(), check=False)
     said = done.stderr.decode(errors="replace")
     assert done.returncode == 0 or force, f"{path}: {said}"
     return said
@@ -152,7 +152,7 @@ def dumped_value(database, table):
                       for n, t in columns)
     argv = ["mariadb", "--no-defaults", "--default-character-set=binary", "-S", socket(), "-NB", "-e",
             f"SET time_zone='+00:00'; SELECT {exprs} FROM {database}.{quoted(table)} ORDER BY 1"]
-    return subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout
+    return subprocess.run(argv, check=True, capture_output=True, timeout=60 * slack()).stdout
 
 
 def definitions(database):
@@ -368,7 +368,7 @@ class Dumps:
                 writer.stdin.flush()
                 done = subprocess.run(command("--database", "unrest", "--output", out, "--verify", "--threads", "2",
                                               "--lock-wait", "5s"),
-                                      env=clean_env(), text=True, capture_output=True, timeout=60, check=False)
+                                      env=clean_env(), text=True, capture_output=True, timeout=60 * slack(), check=False)
                 writer.kill()
                 writer.communicate()
                 if done.returncode:
@@ -453,7 +453,7 @@ class Dumps:
     def test_a_stopped_or_killed_dump_is_none(self):
         with folder() as out, started(out) as run:
             run.send_signal(signal.SIGTERM)
-            err = run.communicate(timeout=10)[1]
+            err = run.communicate(timeout=10 * slack())[1]
             assert run.returncode == 1 and "stopped by a signal" in err, (run.returncode, err)
             no_dump(out)
         with folder() as out, started(out) as run:
@@ -481,7 +481,7 @@ class Dumps:
                 with open(sorted(glob.glob(f"{out}/big.*.0*"))[0], "r+b") as f:
                     f.write(b"damaged")
                 with started(out, *options) as run:
-                    text, err = run.communicate(timeout=60)
+                    text, err = run.communicate(timeout=60 * slack())
                 assert run.returncode == 0 and "going on with an unfinished dump" in err, err
                 assert "rows were kept" in text, text
                 data = [n for n in kept if "-schema" not in n]
@@ -505,7 +505,7 @@ class Dumps:
             sql("CREATE TABLE big.moved (a INT); DROP TABLE big.moved;")
             argv = command("--database", "big", "--output", out, "--threads", "2", "--bytes-per-file", "64K",
                            "--compress", "zlib:9")
-            done = subprocess.run(argv, env=clean_env(), text=True, capture_output=True, timeout=60, check=False)
+            done = subprocess.run(argv, env=clean_env(), text=True, capture_output=True, timeout=60 * slack(), check=False)
             assert done.returncode == 1
             one_sentence(done, "unfinished dump of position", "the server is at")
 
@@ -544,7 +544,7 @@ class Dumps:
                     text = ("SET NAMES utf8mb4, sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00',"
                             " foreign_key_checks=0" + (", check_constraint_checks=0" if STATE["flavor"] == "mariadb" else "")
                             + ";\n" + t["load"].replace("%s", name))
-                    subprocess.run(argv, input=text, text=True, check=True, timeout=60)
+                    subprocess.run(argv, input=text, text=True, check=True, timeout=60 * slack())
         assert checksums("types") == checksums("types_tsv")
 
     def test_rows_of_any_size_in_little_memory(self):
@@ -556,7 +556,7 @@ class Dumps:
             argv = command("--database", "huge", "--output", out, "--verify", "--threads", "2", "--memory", "32M")
             done = subprocess.run(["/usr/bin/env", "python3", "-c", "import subprocess, sys, resource; r = subprocess.call("
                                    "sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r)",
-                                   *argv], env=clean_env(), text=True, capture_output=True, timeout=120, check=False)
+                                   *argv], env=clean_env(), text=True, capture_output=True, timeout=120 * slack(), check=False)
             assert done.returncode == 0, done.stderr
             used = int(done.stdout.splitlines()[-1])
             assert used < 32 << 10, f"{used} KB"
@@ -570,7 +570,7 @@ class Dumps:
             time.sleep(0.3)
             assert len(os.listdir(out)) == count
             run.send_signal(signal.SIGCONT)
-            err = run.communicate(timeout=60)[1]
+            err = run.communicate(timeout=60 * slack())[1]
             assert run.returncode == 0, err
             assert {t["table"]: t["checksum"] for t in files_of(out)["tables"]} == checksums("big")
 
@@ -596,7 +596,7 @@ class Dumps:
                 shell = 'exec 3>&"$1"; shift; exec "$@"'
                 argv = ["bash", "-c", shell, "-", str(write), os.path.join(BUILD, "siding-dump"), "--database", "big"]
                 done = subprocess.run(argv, env=clean_env(**env), pass_fds=[write], capture_output=True, text=True,
-                                      timeout=60, check=False)
+                                      timeout=60 * slack(), check=False)
                 os.close(write)
                 with os.fdopen(read, encoding="utf-8") as f:
                     lines = [json.loads(line) for line in f]
@@ -616,7 +616,7 @@ class Dumps:
             with folder() as out, started(out, node=1, env={"SIDING_GTID": gtid}) as run:
                 replica_sql(False)
                 wait_for("the replica moves", 20, lambda: position(1) != gtid)
-                err = run.communicate(timeout=60)[1]
+                err = run.communicate(timeout=60 * slack())[1]
                 assert run.returncode == 1 and "not frozen any more" in err, (run.returncode, err)
                 no_dump(out)
         finally:

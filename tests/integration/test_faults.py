@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ROOT, main, wait_until
+from harness import ROOT, main, slack, wait_until
 
 FAULTS = os.path.join(ROOT, "scripts", "faults")
 SLICE = "kill_agent:running,lose_primary:running"
@@ -19,7 +19,7 @@ SLICE = "kill_agent:running,lose_primary:running"
 class Faults(unittest.TestCase):
     def faults(self, *args, within_s=400):
         return subprocess.run([FAULTS, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=within_s, check=False)
+                              timeout=within_s * slack(), check=False)
 
 
 class OnMySQL(Faults):

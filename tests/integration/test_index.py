@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, numbers, wait_until
+from harness import ClusterTest, main, numbers, slack, wait_until
 
 SAMPLE = ["debian", "library", "linux", "python", "tool", "server", "files", "c", "x11", "data"]
 # Unicode's word boundaries around a word of letters: no letter, digit or _ beside it, nor one behind a dot or apostrophe.
@@ -127,7 +127,7 @@ class Index:
         wait_until(lambda: os.path.isdir(os.path.join(folder, ".runs")), 10, "start")
         time.sleep(0.2)
         job.send_signal(signal.SIGTERM)
-        _, err = job.communicate(timeout=20)
+        _, err = job.communicate(timeout=20 * slack())
         self.assertEqual(job.returncode, 1)
         self.assertIn("asked to stop", err)
         self.assertEqual(os.listdir(folder), [])
@@ -144,9 +144,9 @@ class Index:
         wait_until(lambda: state() == "T", 10, "asleep")
         busy = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%AS source%' AND INFO NOT LIKE '%PROCESS%'"
         # The server takes a moment to forget what it has answered.
-        wait_until(lambda: self.cluster.value("db1", busy) == "0", 1, "no query is left open")
+        wait_until(lambda: self.cluster.value("db1", busy) == "0", 10, "no query is left open")
         job.send_signal(signal.SIGCONT)
-        _, err = job.communicate(timeout=60)
+        _, err = job.communicate(timeout=60 * slack())
         self.assertEqual(job.returncode, 0, err)
         self.assertEqual(library.manifest(folder)["upload"]["rows"], sum(len(set(library.title(i).lower().split())) for i in range(1, 501)))
 

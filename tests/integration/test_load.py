@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, wait_until
+from harness import ClusterTest, main, slack, wait_until
 
 RECORDS = 3000
 ON_CHANGE = {"refuse": 'on_change = "refuse";', "discard": 'on_change = "discard";', "delta": library.CHANGED % "1s"}
@@ -157,13 +157,13 @@ class Load(ClusterTest):
             self.assertRegex(err, "waiting to rename, try 2: lib.word_index is in use; perhaps by connection [0-9]+ of " + getpass.getuser())
             before = time.monotonic()
             self.assertTrue(c.value("db0", "SELECT COUNT(*) FROM lib.word_index"))
-            self.assertLess(time.monotonic() - before, 2)
+            self.assertLess(time.monotonic() - before, 2 * slack())
             load = library.start("siding-load", "--manifest", folder, "--run", "blocked.1", "--definition",
                                  self.conf["delta"], *library.at(c, "db0", "load"))
             time.sleep(2.5)
             self.assertIsNone(load.poll())
             reader.sql("COMMIT")
-            _, err = load.communicate(timeout=30)
+            _, err = load.communicate(timeout=30 * slack())
             self.assertEqual(load.returncode, 0, err)
             self.assertIn("the new table is verified", err)  # not loaded a second time
 
@@ -210,7 +210,7 @@ class Load(ClusterTest):
                 if load.poll() is None:
                     load.send_signal(signal.SIGKILL)
                     kills += 1
-            _, err = load.communicate(timeout=120)
+            _, err = load.communicate(timeout=120 * slack())
             if load.returncode != -signal.SIGKILL:
                 self.assertEqual(load.returncode, 0, err)
                 return kills
@@ -230,7 +230,7 @@ class Load(ClusterTest):
         time.sleep(0.5)
         c.start("db0")
         c.sql("db0", "SET GLOBAL read_only = 0")
-        _, err = load.communicate(timeout=60)
+        _, err = load.communicate(timeout=60 * slack())
         self.assertEqual(load.returncode, 0, err)
         self.assertIn("looking again", err)
         self.assertEqual(c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT id) FROM lib.plain"), [("12000", "12000")])
@@ -274,7 +274,7 @@ class Load(ClusterTest):
                 if load.poll() is None and (not kills[0] or rng.random() < 0.9):
                     load.send_signal(signal.SIGKILL)
                     kills[0] += 1
-            _, err = load.communicate(timeout=120)
+            _, err = load.communicate(timeout=120 * slack())
             if load.returncode != -signal.SIGKILL:
                 self.assertEqual(load.returncode, 0, err)
                 return kills

@@ -31,6 +31,9 @@ class Uploads:
         wait_until(lambda: "rows" in str(c.siding("cluster", "status")["nodes"][1]["agent"].get("jobs")), 20, "the job is known")
 
     def test_one_that_was_given_up_goes_on_where_it_stopped(self):
+        c = self.cluster
+        # Without it a quick machine would be done before the loader has been killed too often.
+        c.sql("db0", "CREATE TRIGGER shop.slow BEFORE INSERT ON shop.word FOR EACH ROW SET NEW.n = IF(SLEEP(0.01), NEW.n, NEW.n)")
         task = self.begin()
         loaded = lambda: int(self.cluster.value("db0", "SELECT COUNT(*) FROM shop.word WHERE task = %s" % task))
         wait_until(lambda: loaded() > 0, 30, "first rows")
@@ -38,6 +41,7 @@ class Uploads:
             self.kill_loader()
             time.sleep(0.1)
         self.assertLess(loaded(), ROWS)
+        c.sql("db0", "DROP TRIGGER shop.slow")
         self.finish(task)
         self.expect_once(task)
 
@@ -63,8 +67,10 @@ class Uploads:
         self.expect_once(task)
 
     def begin(self):
-        task = self.cluster.submit("command", "--on", "replica", "rows")
-        self.cluster.expect_run_state(task, "uploading", 60)
+        """An upload whose loader has only begun."""
+        with self.cluster.table_held("db0", "shop.word"):
+            task = self.cluster.submit("command", "--on", "replica", "rows")
+            self.cluster.expect_run_state(task, "uploading", 60)
         return task
 
     def expect_once(self, task):

@@ -22,7 +22,7 @@ args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"tota
 COPIES = """
 name = "copies"; kind = "command"; on = "replica"; upload = "append"; target = "catalogue.copied"; program = "/bin/bash";
 args = [ "-c", "mariadb --defaults-file=$SIDING_DEFAULTS_FILE -Ne \\"SELECT '$SIDING_RUN_ID', id FROM catalogue.record\\" "
-               ">$SIDING_RESULT_DIR/catalogue.copied.00000.tsv" ];
+               ">$SIDING_RESULT_DIR/catalogue.copied.00000.tsv; while [ -e %s ]; do sleep 0.05; done" ];
 """
 KEPT = """
 name = "%s"; kind = "command"; on = "replica"; upload = "%s"; target = "catalogue.nothing"; keep = %d; program = "/bin/bash";
@@ -176,9 +176,10 @@ class Pipeline:
     def test_6_kills_during_an_upload_load_it_once(self):
         c = self.cluster
         for node, process in self.loaders:
-            task = c.submit("index", "--job", "catalogue")
-            c.expect_run_state(task, "uploading", 60)
-            c.kill(process)
+            with c.table_held("db0", "catalogue.word_index", "READ"):
+                task = c.submit("index", "--job", "catalogue")
+                c.expect_run_state(task, "uploading", 60)
+                c.kill(process)
             c.start(node)
             c.expect_state(task, "done", 120)
             self.assertEqual([t["state"] for t in self.uploads_of(task)], ["done"])
@@ -282,17 +283,18 @@ class MySQL(Pipeline, ClusterTest):
 
     def test_9_kills_in_each_phase_append_once(self):
         c = self.cluster
-        c.sql("db0", "CREATE TABLE catalogue.copied (run VARCHAR(20), record INT UNSIGNED)")
-        c.job("copies", COPIES)
+        self.hold = os.path.join(c.folder, "hold")
+        c.sql("db0", "CREATE TABLE IF NOT EXISTS catalogue.copied (run VARCHAR(20), record INT UNSIGNED); CREATE TABLE IF NOT EXISTS catalogue.first (a INT)")
+        c.job("copies", COPIES % self.hold)
         wait_until(lambda: self.knows("copies"), 15, "the coordinator knows the job")
         all_of_it = c.sql("db0", "SELECT COUNT(*), COUNT(*) FROM catalogue.record")[0]
         for state, what in (("pausing", "agent"), ("running", "server"), ("sealing", "agent"), ("resuming", "server"),
                             ("uploading", "agent0"), ("uploading", "server0")):
             with self.subTest(state=state, killed=what):
-                task = c.submit("command", "--on", "replica", "copies")
-                run = self.seen(task, state)
-                process = what if what[-1] == "0" else what + run["nodes"][0][2:]
-                c.kill(process)
+                with self.held_in(state) as task:
+                    run = c.expect_run_state(task, state)
+                    process = what if what[-1] == "0" else what + run["nodes"][0][2:]
+                    c.kill(process)
                 c.start("db" + process[-1])
                 wait_until(lambda n=task: c.task(n)["state"] in TASK_ENDS, 90, lambda n=task: c.describe(n))
                 rows = c.sql("db0", "SELECT COUNT(*), COUNT(DISTINCT record) FROM catalogue.copied WHERE run = '%s'"
@@ -303,14 +305,48 @@ class MySQL(Pipeline, ClusterTest):
                 self.assertTrue(done or what == "server", c.describe(task))
         self.expect_as_before()
 
-    def seen(self, task, state):
-        """The task's run in this state, or in a later one: some are over before anybody can look."""
-        order = ("claimed", "pausing", "running", "sealing", "resuming", "caught_up", "uploading", "done")
+    @contextlib.contextmanager
+    def held_in(self, state):
+        """A task whose run comes to this state and stays there to the end of the block."""
+        c = self.cluster
+        with contextlib.ExitStack() as held:
+            if state == "pausing":
+                yield self.held_pausing(held)
+                return
+            if state == "uploading":
+                held.enter_context(c.table_held("db0", "catalogue.copied"))
+                yield c.submit("command", "--on", "replica", "copies")
+                return
+            open(self.hold, "w", encoding="ascii").close()
+            held.callback(self.let_go)
+            task = c.submit("command", "--on", "replica", "copies")
+            run = c.expect_run_state(task, "running")
+            rows = os.path.join(c.folder, run["nodes"][0], "spool", run["id"], "catalogue.copied.00000.tsv")
+            wait_until(lambda: os.path.exists(rows) and os.path.getsize(rows), 30, "the job has read")
+            if state == "resuming":
+                held.enter_context(c.table_held(run["nodes"][0], "catalogue.first", "READ"))
+                c.sql("db0", "INSERT INTO catalogue.first VALUES (1)")
+            elif state == "sealing":
+                held.enter_context(c.file_held(rows))
+            if state != "running":
+                self.let_go()
+            yield task
 
-        def there():
-            run = self.cluster.last_run(task)
-            return order.index(run.get("state", "claimed")) >= order.index(state) and run
-        return wait_until(there, 60, lambda: self.cluster.describe(task))
+    def held_pausing(self, held):
+        """The applier stands in the middle of the transaction behind the task's submission, where it cannot be stopped."""
+        c, first = self.cluster, contextlib.ExitStack()
+        with first:
+            for node in ("db1", "db2"):
+                held.enter_context(c.table_held(node, "catalogue.copied", "READ"))
+                first.enter_context(c.table_held(node, "catalogue.first", "READ"))
+            c.sql("db0", "INSERT INTO catalogue.first VALUES (1)")
+            task = c.submit("command", "--on", "replica", "copies")
+            c.sql("db0", "INSERT INTO catalogue.copied VALUES ('held', 1)")
+        return task
+
+    def let_go(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.hold)
 
 
 def read_result(path):

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 
-from harness import ROOT, ClusterTest, Failed, main, wait_until
+from harness import ROOT, ClusterTest, Failed, main, slack, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import backlog  # noqa: E402
@@ -23,7 +23,7 @@ OWN = ("1", "1")
 def ask(url, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=60 * slack()) as answer:
         return json.load(answer)
 
 

@@ -15,7 +15,7 @@ import time
 
 import random_schema
 import test_dump
-from harness import BUILD, ClusterTest, main, wait_until
+from harness import BUILD, ClusterTest, main, slack, wait_until
 from test_dump import STATE, checksums, clean_env, definitions, dump, folder, one_sentence, option_file, socket, sql, value
 
 SEEDS = int(os.environ.get("SIDING_SEEDS") or 4)
@@ -27,7 +27,7 @@ def command(path, *options, defaults=None):
 
 
 def restore(path, *options, defaults=None, status=0):
-    done = subprocess.run(command(path, *options, defaults=defaults), env=clean_env(), text=True, capture_output=True, timeout=300,
+    done = subprocess.run(command(path, *options, defaults=defaults), env=clean_env(), text=True, capture_output=True, timeout=300 * slack(),
                           check=False)
     assert done.returncode == status, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
     return done
@@ -38,7 +38,7 @@ def myloader(path):
     if not shutil.which("myloader"):
         raise AssertionError("myloader is missing: apt-get install --no-install-recommends mydumper")
     argv = ["myloader", "-S", socket(), "-u", "root", "-d", path, "-t", "2"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120 * slack(), check=False)
     assert done.returncode == 0 or "CRITICAL" in done.stderr, done.stderr
     return done.stderr
 

@@ -144,8 +144,24 @@ class Shards:
         wait_until(lambda: not helpers(c.folder), 10, lambda: "helpers are gone: %s" % helpers(c.folder))
 
     @contextlib.contextmanager
-    def held(self, program="siding-dump", submit=DUMP):
-        """A run by all three, whose first replica's program stands still, with a piece in its hands, for as long."""
+    def held(self):
+        """A dump by all three, whose first replica's program waits for a table, with a piece of it in its hands, for as long."""
+        c = self.cluster
+        with contextlib.ExitStack() as locks:
+            locked = {n: locks.enter_context(c.table_held(n, "shop.big")) for n in ("db1", "db2", "db3")}
+            task = c.submit(*DUMP)
+            nodes = wait_until(lambda: c.last_run(task).get("nodes"), 30, "the run has its replicas")
+            for node in nodes[1:]:
+                locked[node].close()
+            journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, nodes[0], c.last_run(task)["id"])
+            wait_until(lambda: has_a_piece(own_requests(journal)), 60, "the first replica has a piece in its hands")
+            wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
+            yield task, nodes
+
+    @contextlib.contextmanager
+    def stopped(self, program, submit):
+        """The same of a program that looks at the whole table first, for which the others would not wait: it stands still
+        once it has joined."""
         c = self.cluster
         task = c.submit(*submit)
         first = wait_until(lambda: (c.last_run(task).get("nodes") or [None])[0], 30, "the run has its replicas")
@@ -153,8 +169,7 @@ class Shards:
         pid = int(wait_until(lambda: call("pgrep", "-f", command)[1].split(), 60, "%s runs on %s" % (program, first))[0])
         journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, first, c.last_run(task)["id"])
         try:
-            if program == "siding-index":  # it looks at the whole table first, and the others would not wait for it
-                wait_until(lambda: own_requests(journal), 30, "the first replica has joined")
+            wait_until(lambda: own_requests(journal), 30, "the first replica has joined")
             wait_until(lambda: stopped_with_a_piece(pid, journal), 30, "the first replica has a piece in its hands")
             wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
             yield task, c.last_run(task)["nodes"]
@@ -221,7 +236,7 @@ class Shards:
 
     def test_6_lists_of_hits_go_on_without_it(self):
         c = self.cluster
-        with self.held("siding-index", ("index", "--job", "hits", "--replicas", "3", "--", "--range=2", "--threads=1")) as (task, nodes):
+        with self.stopped("siding-index", ("index", "--job", "hits", "--replicas", "3", "--", "--range=2", "--threads=1")) as (task, nodes):
             c.kill(nodes[1])
         c.expect_state(task, "done", 120)
         self.assertEqual(c.last_run(task)["detail"]["lost"], [nodes[1]])
@@ -315,12 +330,15 @@ def own_requests(journal):
     return []
 
 
+def has_a_piece(requests):
+    return requests.count("take") > requests.count("done")
+
+
 def stopped_with_a_piece(pid, journal):
     """Stops shard 0's program; where it was between two pieces it may go on, for a moment too short for the whole."""
     os.kill(pid, signal.SIGSTOP)
     time.sleep(0.05)
-    own = own_requests(journal)
-    if own.count("take") > own.count("done"):
+    if has_a_piece(own_requests(journal)):
         return True
     os.kill(pid, signal.SIGCONT)
     time.sleep(0.02)
