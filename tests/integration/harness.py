@@ -335,10 +335,13 @@ class Cluster:
     @staticmethod
     @contextlib.contextmanager
     def file_held(path):
-        """Whoever opens the file waits, for up to 45 s: it is leased. Nobody may have it open."""
+        """Whoever opens the file waits, for up to 45 s: it is leased, as soon as nobody else has it open."""
         signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel tells the holder that somebody waits
         with open(path, "r+b") as f:
-            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            def leased():
+                with contextlib.suppress(BlockingIOError):
+                    return fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK) == 0
+            wait_until(leased, 20, "nobody else has %s open" % path)
             yield f
 
     # -- SQL

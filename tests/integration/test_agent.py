@@ -191,6 +191,17 @@ class Base(ClusterTest):
     def kill_agent(self, node):
         self.cluster.kill("agent" + node[2:])
 
+    @contextlib.contextmanager
+    def job_held(self):
+        """A job "read" that begins in this block does not end before its end."""
+        hold = os.path.join(self.cluster.folder, "hold")
+        open(hold, "w", encoding="ascii").close()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(hold)
+
     def backlog(self, n):
         """n transactions on the primary, fast."""
         self.cluster.sql("db0", "".join("INSERT INTO t.w (v) VALUES ('b%d');\n" % i for i in range(n)), within_s=120)
@@ -230,7 +241,10 @@ class Exact:
         with Load(self.cluster):
             for shard, agent in enumerate(pair):
                 agent.run(run, args=["1"], barrier=True, shard=shard, shards=2)
-                time.sleep(0.2)
+                first = agent.expect(run, "frozen")["gtid"]
+                wait_until(lambda at=first: sequence(self.cluster.position("db0")) > sequence(at), 20, "the load has gone on")
+                if agent == self.one:
+                    wait_until(lambda at=first: sequence(self.cluster.position("db2")) > sequence(at), 20, "the other one has gone on")
             frozen = [agent.expect(run, "frozen") for agent in pair]
             self.assertNotEqual(frozen[0]["gtid"], frozen[1]["gtid"])
             first = max(frozen, key=lambda r: sequence(r["gtid"]))
@@ -268,14 +282,16 @@ class Runs(Exact, Base):
         self.one.run(run, job="sleeps", args=[])
         self.one.expect(run, "running")
         self.backlog(3000)
-        self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+        with self.cluster.table_held("db1", "t.w", "READ"):  # it cannot be over before it is looked at
+            self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
+            wait_until(lambda: self.one.lease()["phase"] == "catching_up", 60, lambda: "catching up: %s" % self.one.lease())
+            self.assertEqual(self.settings("db1")[0][:2], ("0", "2"))
         seen = set()
 
-        def boosted():
+        def caught_up():
             seen.add(self.settings("db1")[0][:2])
             return self.one.run_state(run)["state"] == "caught_up"
-        wait_until(boosted, 60, "caught up")
-        self.assertIn(("0", "2"), seen)
+        wait_until(caught_up, 60, "caught up")
         self.assertNotIn(("0", "0"), seen)
         replay = self.one.run_state(run)["replay"]
         self.assertGreaterEqual(replay["buffered_trx"], 2900)
@@ -446,9 +462,10 @@ class OnMySQL(Exact, Base):
         self.one.post("/v1/resume", by="dba")
         run = self.new_run()
         wait_until(lambda: self.one.lease()["owner"] is None, 20, "the lease is gone")
-        self.one.run(run, args=["4"])
-        self.one.expect(run, "running")
-        self.cluster.sql("db1", "START REPLICA SQL_THREAD")
+        with self.job_held():
+            self.one.run(run, args=["1"])
+            self.one.expect(run, "running")
+            self.cluster.sql("db1", "START REPLICA SQL_THREAD")
         outcome, error, _ = self.one.ended(run)
         self.assertEqual(outcome, "error")
         self.assertIn("the frozen state is lost", error)
@@ -510,9 +527,10 @@ class Pauses(Base):
 
     def test_an_applier_started_under_a_job_voids_its_result(self):
         run = self.new_run()
-        self.one.run(run, args=["4"])
-        self.one.expect(run, "running")
-        self.cluster.sql("db1", "START SLAVE SQL_THREAD")
+        with self.job_held():
+            self.one.run(run, args=["1"])
+            self.one.expect(run, "running")
+            self.cluster.sql("db1", "START SLAVE SQL_THREAD")
         outcome, error, _ = self.one.ended(run)
         self.assertEqual(outcome, "error")
         self.assertIn("the frozen state is lost", error)
@@ -520,10 +538,11 @@ class Pauses(Base):
 
     def test_a_write_on_the_replica_itself_voids_the_result(self):
         run = self.new_run()
-        self.one.run(run, args=["3"])
-        self.one.expect(run, "running")
-        before = self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos")
-        self.cluster.sql("db1", "SET SESSION gtid_domain_id=7; FLUSH STATUS")
+        with self.job_held():
+            self.one.run(run, args=["1"])
+            self.one.expect(run, "running")
+            before = self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos")
+            self.cluster.sql("db1", "SET SESSION gtid_domain_id=7; FLUSH STATUS")
         outcome, error, _ = self.one.ended(run)
         self.assertEqual(outcome, "error")
         self.assertIn("its own binlog moved", error)
@@ -563,31 +582,25 @@ class Accidents(Base):
     @contextlib.contextmanager
     def held_in(self, run, state):
         """The run comes to this state and stays there to the end of the block."""
-        c, hold = self.cluster, os.path.join(self.cluster.folder, "hold")
-        with contextlib.ExitStack() as until_end:
+        c, end = self.cluster, self.folder("db1", "spool", run, "end.tsv")
+        with contextlib.ExitStack() as held:
             if state == "pausing":  # the applier does not stop in the middle of a transaction
-                until_end.enter_context(c.table_held("db1", "t.w", "READ"))
+                held.enter_context(c.table_held("db1", "t.w", "READ"))
                 wait_until(lambda: "lock" in str(c.sql("db1", "SHOW PROCESSLIST")), 20, "the applier waits for the table")
-            self.one.run(run, args=["1"], barrier=state == "frozen")
-            if state not in ("running", "sealing", "resuming"):
-                yield
-                return
-            open(hold, "w", encoding="ascii").close()
-            end = self.folder("db1", "spool", run, "end.tsv")
-            try:
-                wait_until(lambda: os.path.exists(end) and os.path.getsize(end), 60, "the job has read")
+            with self.job_held():
+                self.one.run(run, args=["1"], barrier=state == "frozen")
+                if state in ("running", "sealing", "resuming"):
+                    wait_until(lambda: os.path.exists(end) and os.path.getsize(end), 60, "the job has read")
+                if state == "running":
+                    yield
+                    return
                 if state == "sealing":
-                    until_end.enter_context(c.file_held(end))
+                    held.enter_context(c.file_held(end))
                 elif state == "resuming":
-                    until_end.enter_context(c.table_held("db1", "t.w", "READ"))
-                    end_of_load = c.position("db0")
-                    wait_until(lambda: c.position("db0") != end_of_load, 20, "there is something to apply")
-                if state != "running":
-                    os.unlink(hold)
-                yield
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(hold)
+                    held.enter_context(c.table_held("db1", "t.w", "READ"))
+                    before = c.position("db0")
+                    wait_until(lambda: c.position("db0") != before, 20, "there is something to apply")
+            yield
 
     def test_an_agent_killed_while_it_aligns_or_stops_for_nobody_lets_the_replica_go(self):
         """The lease says what was begun; nobody is left who waits for how it ends."""
@@ -610,10 +623,13 @@ class Accidents(Base):
 
     def test_a_stopped_agent_leaves_its_job_running(self):
         run = self.new_run()
-        self.one.run(run, args=["3"])
-        self.one.expect(run, "running")
-        pid = self.process_of("db1", run)["job_pid"]
-        os.kill(self.cluster.pid("agent1"), signal.SIGTERM)
+        with self.job_held():
+            self.one.run(run, args=["1"])
+            self.one.expect(run, "running")
+            pid = self.process_of("db1", run)["job_pid"]
+            agent = self.cluster.pid("agent1")
+            os.kill(agent, signal.SIGTERM)
+            wait_until(lambda: not running(agent), 20, "end of the agent")
         wait_until(lambda: not running(pid), 30, "the job ends by itself")
         self.assertEqual(self.cluster.replication("db1")["sql"], "No", "still frozen: the result is not sealed")
         self.cluster.must_sandbox("start", "db1")
@@ -752,20 +768,15 @@ class Accidents(Base):
 
     def test_a_stop_without_an_answer_is_awaited_and_undone(self):
         c = self.cluster
-        c.sql("db1", "SET SESSION sql_log_bin=0; SET GLOBAL slave_run_triggers_for_rbr=YES; "
-              "CREATE TRIGGER t.slow BEFORE INSERT ON t.w FOR EACH ROW SET NEW.v = CONCAT(NEW.v, SLEEP(6))")
-        try:
-            with self.changed_conf("db1", 'stop_timeout = "1s";'):
+        with self.changed_conf("db1", 'stop_timeout = "1s";'):
+            with c.table_held("db1", "t.w", "READ"):  # the applier cannot be stopped in the middle of a transaction
                 c.sql("db0", "INSERT INTO t.w (v) VALUES ('s')")
-                time.sleep(0.5)
+                wait_until(lambda: "lock" in str(c.sql("db1", "SHOW PROCESSLIST")), 20, "the applier waits for the table")
                 with self.assertRaises(Refused) as refused:
                     self.one.post("/v1/pause", for_s=60, reason="x", by="dba")
                 self.assertEqual(refused.exception.status, 503)
                 self.assertEqual(self.one.lease()["phase"], "pausing", "the lease is kept until the thread is seen stopped")
-                wait_until(lambda: self.one.lease()["owner"] is None, 40, "started again")
-        finally:
-            c.sql("db1", "SET SESSION sql_log_bin=0; DROP TRIGGER t.slow; SET GLOBAL slave_run_triggers_for_rbr=NO; "
-                  "UPDATE t.w SET v='s' WHERE v LIKE 's_'")
+            wait_until(lambda: self.one.lease()["owner"] is None, 40, "started again")
         c.expect_replicating("db1")
 
 

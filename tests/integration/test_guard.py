@@ -130,9 +130,10 @@ class Limits(Readings, GuardBase):
         self.assertEqual(self.one.ended(run, 25)[0], "error")  # there was no grace
 
     def test_let_finish_only_tells(self):
-        run = self.started("read", ["4"], options={"limits": {"relay_bytes": 300000, "at_limit": "let-finish"}})
-        self.wide_rows(6)
-        self.told("relay limit: ", "error")
+        with self.job_held():
+            run = self.started("read", ["1"], options={"limits": {"relay_bytes": 300000, "at_limit": "let-finish"}})
+            self.wide_rows(6)
+            self.told("relay limit: ", "error")
         self.assertEqual(self.one.ended(run)[:2], ("ok", None))
 
     def test_let_finish_has_a_hard_end(self):

@@ -17,7 +17,7 @@ args = [ "-c", "for i in 1 2 3 4; do mariadb --defaults-file=$SIDING_DEFAULTS_FI
 """
 SLOW = """
 name = "slow"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
-args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"total\\":10,\\"unit\\":\\"steps\\"}' >&3; sleep 0.3; done; echo end >$SIDING_RESULT_DIR/end" ];
+args = [ "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo '{\\"done\\":'$i',\\"total\\":10,\\"unit\\":\\"steps\\"}' >&3; sleep 0.1; done; while [ -e %s ]; do sleep 0.05; done; echo end >$SIDING_RESULT_DIR/end" ];
 """
 COPIES = """
 name = "copies"; kind = "command"; on = "replica"; upload = "append"; target = "catalogue.copied"; program = "/bin/bash";
@@ -43,7 +43,8 @@ class Pipeline:
         with open(os.path.join(ROOT, "scripts", "lib", "quickstart", "catalogue.conf"), encoding="utf-8") as f:
             c.job("catalogue", f.read())
         c.job("positions", POSITIONS % c.words["applied"])
-        c.job("slow", SLOW)
+        cls.hold = os.path.join(c.folder, "hold")  # there: jobs do not end
+        c.job("slow", SLOW % cls.hold)
         wait_until(lambda: cls.knows("slow"), 15, "the coordinator knows the jobs")
         cls.before = [c.settings(n) for n in ("db1", "db2")]
 
@@ -144,14 +145,27 @@ class Pipeline:
 
     # -- kills
 
+    @contextlib.contextmanager
+    def jobs_held(self):
+        open(self.hold, "w", encoding="ascii").close()
+        try:
+            yield
+        finally:
+            self.let_go()
+
+    def let_go(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.hold)
+
     def killed_while_running(self, what):
         c = self.cluster
         with c.writers(rate=100):
-            task = c.submit("command", "--on", "replica", "slow")
-            run = c.expect_run_state(task, "running", 30)
-            node, process = what(run["nodes"][0])
-            c.kill(process)
-            c.start(node)
+            with self.jobs_held():
+                task = c.submit("command", "--on", "replica", "slow")
+                run = c.expect_run_state(task, "running", 30)
+                node, process = what(run["nodes"][0])
+                c.kill(process)
+                c.start(node)
             c.expect_state(task, "done", 60)
         self.expect_as_before()
 
@@ -163,12 +177,13 @@ class Pipeline:
 
     def test_5_kill_9_of_the_job(self):
         c = self.cluster
-        task = c.submit("command", "--on", "replica", "slow")
-        run = c.expect_run_state(task, "running", 30)
-        pids = wait_until(lambda: processes_of(c, run["id"]), 10, "the job's process")
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                c.kill_pid(pid)
+        with self.jobs_held():
+            task = c.submit("command", "--on", "replica", "slow")
+            run = c.expect_run_state(task, "running", 30)
+            pids = wait_until(lambda: processes_of(c, run["id"]), 10, "the job's process")
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    c.kill_pid(pid)
         c.expect_state(task, "error", 60)
         self.assertFalse(glob.glob(os.path.join(c.folder, run["nodes"][0], "spool", run["id"], "manifest.json")))
         self.expect_as_before()
@@ -283,7 +298,6 @@ class MySQL(Pipeline, ClusterTest):
 
     def test_9_kills_in_each_phase_append_once(self):
         c = self.cluster
-        self.hold = os.path.join(c.folder, "hold")
         c.sql("db0", "CREATE TABLE IF NOT EXISTS catalogue.copied (run VARCHAR(20), record INT UNSIGNED); CREATE TABLE IF NOT EXISTS catalogue.first (a INT)")
         c.job("copies", COPIES % self.hold)
         wait_until(lambda: self.knows("copies"), 15, "the coordinator knows the job")
@@ -343,10 +357,6 @@ class MySQL(Pipeline, ClusterTest):
             task = c.submit("command", "--on", "replica", "copies")
             c.sql("db0", "INSERT INTO catalogue.copied VALUES ('held', 1)")
         return task
-
-    def let_go(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.hold)
 
 
 def read_result(path):
