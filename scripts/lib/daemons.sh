@@ -158,14 +158,22 @@ stop_coordinator() {
 	if coordinator_pid; then end_processes 20 "$PID"; fi
 }
 
-# As a lost host: everything of the node at once. Again until nothing new was forked meanwhile.
-kill_node() {
-	local pids jobs deadline=$((SECONDS + 10))
+kill_all() {
+	if coordinator_pid; then kill -KILL "$PID" 2>/dev/null || :; fi
+	kill_nodes "${NODES[@]}"
+	await_ends "$DIR/coordinator/pid"
+}
+
+# As lost hosts: everything of the nodes at once. Again until nothing new was forked meanwhile.
+kill_nodes() { # I…
+	local i pids jobs deadline=$((SECONDS + 60))
 	while :; do
 		pids=()
-		if server_pid "$1"; then pids+=("$PID"); fi
-		if agent_pid "$1"; then pids+=("$PID"); fi
-		mapfile -t jobs < <(job_pids "$1" | sort -u)
+		for i; do
+			if server_pid "$i"; then pids+=("$PID"); fi
+			if agent_pid "$i"; then pids+=("$PID"); fi
+		done
+		mapfile -t jobs < <(for i; do job_pids "$i"; done | sort -u)
 		pids+=("${jobs[@]}")
 		if ((${#pids[@]} == 0)); then return; fi
 		((SECONDS < deadline)) || die "cannot be killed: ${pids[*]}"

@@ -92,16 +92,6 @@ stop_servers() { # I…
 	end_processes 30 "${pids[@]}"
 }
 
-kill_servers() { # I…
-	local i pids=()
-	for i; do
-		if server_pid "$i"; then pids+=("$PID"); fi
-	done
-	if ((${#pids[@]} == 0)); then return; fi
-	kill -KILL "${pids[@]}" 2>/dev/null || :
-	wait_until 10 all_gone "${pids[@]}" || die "cannot be killed: ${pids[*]}"
-}
-
 # ---------------------------------------------------------------- replication
 
 is_replica() {
