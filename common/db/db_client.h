@@ -6,6 +6,7 @@
 
 #include <mysql.h>
 
+#include "clientfile.h"
 #include "dbwire.h"
 
 int db_client_socket(MYSQL *my);
@@ -14,5 +15,10 @@ int db_client_socket(MYSQL *my);
 void db_client_demand_tls(MYSQL *my);
 /* Before connecting. caching_sha2_password over plain loopback TCP asks the server for its key. */
 void db_client_allow_key_request(MYSQL *my);
+/* Before connecting: what the option file says of encryption. ERR_REFUSED where this library has no such way.
+ */
+MUST_CHECK bool db_client_set_tls(MYSQL *my, const ClientFile *f, Err *err);
+/* After connecting: a lost connection is not made anew with another session. */
+void db_client_stay(MYSQL *my);
 /* Bytes of the result that the library has read ahead, which it forgets. False: they cannot be had. */
 bool db_client_take_ahead(MYSQL *my, DbWire *ret);

@@ -15,6 +15,45 @@ void db_client_demand_tls(MYSQL *my)
     mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
 }
 
+bool db_client_set_tls(MYSQL *my, const ClientFile *f, Err *err)
+{
+    my_bool on = f->tls >= CLIENT_TLS_REQUIRED, verify = f->tls == CLIENT_TLS_IDENTITY;
+    if (f->tls == CLIENT_TLS_CA)
+        return err_set(
+            err, ERR_REFUSED, 0,
+            "ssl-mode=VERIFY_CA: MariaDB's client library verifies the host's name too or nothing; say "
+            "VERIFY_IDENTITY");
+    if (f->tls_suites)
+        return err_set(err, ERR_REFUSED, 0,
+                       "tls-ciphersuites: MariaDB's client library has no such option; say ssl-cipher");
+    if (f->tls == CLIENT_TLS_OFF)
+        return true;
+    if (on || f->tls == CLIENT_TLS_PREFERRED)
+        mysql_ssl_set(my, f->tls_key, f->tls_cert, f->tls_ca, f->tls_capath, f->tls_cipher);
+    const struct {
+        enum mysql_option option;
+        const char *value;
+    } texts[] = {{MYSQL_OPT_SSL_CRL, f->tls_crl},
+                 {MYSQL_OPT_SSL_CRLPATH, f->tls_crlpath},
+                 {MARIADB_OPT_TLS_VERSION, f->tls_version},
+                 {MARIADB_OPT_TLS_PEER_FP, f->tls_fingerprint},
+                 {MARIADB_OPT_TLS_PEER_FP_LIST, f->tls_fingerprints}};
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (texts[i].value)
+            mysql_options(my, texts[i].option, texts[i].value);
+    if (on) { /* one field with what mysql_ssl_set has set */
+        mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &on);
+        mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    }
+    return true;
+}
+
+void db_client_stay(MYSQL *my)
+{
+    my_bool off = 0;
+    mysql_options(my, MYSQL_OPT_RECONNECT, &off);
+}
+
 void db_client_allow_key_request(MYSQL *my)
 {
     (void)my; /* always does */

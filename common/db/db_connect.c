@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/file/fs.h"
 #include "db_client.h"
@@ -46,7 +47,30 @@ static bool parse_version(Db *db, Err *err)
     return true;
 }
 
-static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
+static void set_text(MYSQL *my, enum mysql_option option, const char *value)
+{
+    if (value)
+        mysql_options(my, option, value);
+}
+
+static bool take_file(MYSQL *my, const DbTarget *t, ClientFile *f, Err *err)
+{
+    if (!fs_check_private(t->defaults_file, err) || !clientfile_read(t->defaults_file, f, err))
+        return false;
+    unsigned protocol = f->protocol == CLIENT_PROTOCOL_TCP ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
+    if (f->protocol != CLIENT_PROTOCOL_ANY && !t->socket && !t->host)
+        mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
+    set_text(my, MYSQL_OPT_BIND, f->bind_address);
+    set_text(my, MYSQL_DEFAULT_AUTH, f->default_auth);
+    set_text(my, MYSQL_PLUGIN_DIR, f->plugin_dir);
+    set_text(my, MYSQL_INIT_COMMAND, f->init_command);
+    set_text(my, MYSQL_SERVER_PUBLIC_KEY, f->server_public_key);
+    if (f->compress)
+        mysql_options(my, MYSQL_OPT_COMPRESS, NULL);
+    return t->tls_ca || db_client_set_tls(my, f, err) || err_prefix(err, "%s", t->defaults_file);
+}
+
+static bool set_options(Db *db, const DbTarget *t, ClientFile *f, int64_t timeout_ms, Err *err)
 {
     unsigned connect_s = DB_CONNECT_TIMEOUT_MS / 1000, io_s = (unsigned)((timeout_ms + 999) / 1000);
     unsigned on = 1;
@@ -57,25 +81,40 @@ static bool set_options(Db *db, const DbTarget *t, int64_t timeout_ms, Err *err)
     }
     mysql_options(db->my, MYSQL_OPT_LOCAL_INFILE, &on);
     mysql_options(db->my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (t->defaults_file) {
-        if (!fs_check_private(t->defaults_file, err))
-            return false;
-        mysql_options(db->my, MYSQL_READ_DEFAULT_FILE, t->defaults_file);
-        mysql_options(db->my, MYSQL_READ_DEFAULT_GROUP, "client");
-    }
     if (t->tls_ca)
         demand_tls(db->my, t);
     else
         db_client_allow_key_request(db->my);
-    return true;
+    return !t->defaults_file || take_file(db->my, t, f, err);
 }
 
-static bool connect_now(Db *db, const DbTarget *t, Err *err)
+static const char *first_of(const char *given, const char *in_file)
 {
-    const char *host = t->socket ? "localhost" : t->host;
-    if (mysql_real_connect(db->my, host, t->user, t->password, t->database, (unsigned)t->port, t->socket,
-                           CLIENT_MULTI_RESULTS))
+    return given ? given : in_file;
+}
+
+/* Whatever the library made of it. */
+static bool check_tls(Db *db, const DbTarget *t, const ClientFile *f, Err *err)
+{
+    if (t->tls_ca || f->tls < CLIENT_TLS_REQUIRED || mysql_get_ssl_cipher(db->my))
         return true;
+    return err_set(err, ERR_REFUSED, 0, "%s demands TLS, and the connection is not encrypted",
+                   t->defaults_file);
+}
+
+static bool connect_now(Db *db, const DbTarget *t, const ClientFile *f, Err *err)
+{
+    const char *host = t->socket
+                           ? "localhost"
+                           : first_of(t->host, f->protocol == CLIENT_PROTOCOL_SOCKET ? "localhost" : f->host),
+               *socket = t->socket || t->host ? t->socket : f->socket;
+    socket = t->host && strcasecmp(t->host, "localhost") == 0 ? first_of(socket, f->socket) : socket;
+    unsigned port = (unsigned)(t->port ? t->port : f->port);
+    if (mysql_real_connect(db->my, host, first_of(t->user, f->user), first_of(t->password, f->password),
+                           first_of(t->database, f->database), port,
+                           f->protocol == CLIENT_PROTOCOL_TCP && !t->socket ? NULL : socket,
+                           CLIENT_MULTI_RESULTS))
+        return check_tls(db, t, f, err);
     char where[300];
     describe_target(t, where, sizeof where);
     unsigned code = mysql_errno(db->my);
@@ -89,9 +128,12 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
     Db *db = NEW(Db);
     db->my = mysql_init(NULL);
     db->timeout_ms = timeout_ms;
-    bool ok =
-        set_options(db, target, timeout_ms, err) && connect_now(db, target, err) && parse_version(db, err);
+    ClientFile file = {0};
+    bool ok = set_options(db, target, &file, timeout_ms, err) && connect_now(db, target, &file, err) &&
+              parse_version(db, err);
+    clientfile_done(&file);
     if (ok) {
+        db_client_stay(db->my);
         db_impl_refuse_infile(db);
         /* Oracle's library leaves it to every program that is started. */
         (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);

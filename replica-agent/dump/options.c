@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "common/db/askpass.h"
 #include "common/file/codec.h"
 #include "common/wire/splitwork.h"
 
@@ -18,6 +19,8 @@ const Opt dump_option_rows[] = {
     {"socket", 'S', OPT_STR, AT(socket), "FILE", NULL, 0, 0, "Unix socket; wins over host and port."},
     {"host", 'h', OPT_STR, AT(host), "NAME", NULL, 0, 0, "Host name or address."},
     {"port", 'P', OPT_INT, AT(port), "N", NULL, 1, 65535, "TCP port. Default 3306."},
+    {"password", 'p', OPT_FLAG, AT(ask_password), NULL, NULL, 0, 0,
+     "Asks for the password on the terminal. Without it: the option file, or the variable MYSQL_PWD."},
     {"user", 'u', OPT_STR, AT(user), "NAME", NULL, 0, 0, "Account; its password comes from the option file."},
     {"database", 'B', OPT_STRS, AT(databases), "NAME", NULL, 0, 0,
      "A database to dump; may be repeated. Default: all but the server's own.", "What"},
@@ -150,7 +153,8 @@ bool dump_options_read(int argc, char **argv, DumpOptions *ret, OptSpecial *ret_
     bool ok = opts_parse(dump_option_rows, argc, argv, false, &o, &words, NULL, ret_special, err);
     if (ok) {
         complete(&o);
-        ok = *ret_special != OPT_RUN || check(&o, &words, err);
+        ok = *ret_special != OPT_RUN ||
+             (check(&o, &words, err) && (!o.ask_password || askpass(&o.password, err)));
     }
     strlist_done(&words);
     if (ok)
@@ -165,6 +169,7 @@ void dump_options_done(DumpOptions *o)
     opts_free(dump_option_rows, o);
     filter_done(&o->filter);
     free(o->frozen_gtid);
+    free(o->password);
     *o = (DumpOptions){0};
 }
 
@@ -194,6 +199,7 @@ void dump_options_target(const DumpOptions *o, DbTarget *ret)
         .socket = xstrdup(o->socket),
         .host = xstrdup(o->host),
         .user = xstrdup(o->user),
+        .password = xstrdup(o->password),
         .port = o->port,
     };
 }

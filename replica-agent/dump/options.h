@@ -10,6 +10,8 @@
 
 typedef struct DumpOptions {
     char *defaults_file, *socket, *host, *user;
+    bool ask_password;
+    char *password; /* typed */
     int64_t port;
     StrList databases, tables, matches, excludes;
     char *where;

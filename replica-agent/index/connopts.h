@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rows of the usual client options, for the option table of a program whose struct T has `DbTarget target`.
+ * Rows of the usual client options, for the option table of a program whose struct T has `DbTarget target`
+ * and `bool ask_password`.
  */
 #pragma once
 
@@ -21,6 +22,9 @@
          OPT_STR,  offsetof(T, target.socket),                                                               \
          "PATH",   .doc = "Server's unix socket; wins over host and port."},                                 \
         {"user", 'u', OPT_STR, offsetof(T, target.user), "NAME", .doc = "User."},                            \
+        {"password", 'p', OPT_FLAG, offsetof(T, ask_password),                                               \
+         .doc = "Asks for the password on the terminal. Without it: the option file, or the variable "       \
+                "MYSQL_PWD."},                                                                               \
     {                                                                                                        \
         "database", 'D', OPT_STRS, offsetof(T, databases), "NAME",                                           \
             .doc = "Database of table names without one; the first counts."                                  \

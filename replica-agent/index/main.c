@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/askpass.h"
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
 #include "common/file/gz.h"
@@ -22,6 +23,7 @@
 
 typedef struct Options {
     DbTarget target;
+    bool ask_password;
     StrList databases;
     char *definition, *output, *codec, *words, *layout;
     int64_t threads, memory_bytes, range_rows, rows_per_file;
@@ -231,12 +233,14 @@ int main(int argc, char **argv)
     } else if (ok) {
         if (words.n)
             ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is not an option", words.v[0]);
-        ok = ok && from_environment(&o, &err) && run(&o, &err);
+        ok = ok && from_environment(&o, &err) && (!o.ask_password || askpass(&o.target.password, &err)) &&
+             run(&o, &err);
     }
     if (!ok)
         log_error("%s", err.text);
     strlist_done(&words);
     opts_free(option_table, &o);
     free(o.target.database);
+    free(o.target.password);
     return ok ? 0 : err_exit_status(&err);
 }

@@ -54,6 +54,18 @@ static bool check_warnings(const Load *l, const Writer *writer, int64_t inserted
     return true;
 }
 
+/* In the first transaction: with the first row that is replaced the target holds this run's state. */
+static bool note_state(Load *l, Writer *writer, Err *err)
+{
+    if (!l->state)
+        return true;
+    AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
+    bool ok = ledger_set_state(writer->db, target, l->state, err);
+    free(l->state);
+    l->state = NULL;
+    return ok;
+}
+
 static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, Err *err)
 {
     int64_t inserted = 0;
@@ -63,7 +75,8 @@ static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, E
               db_load_data(writer->db, sql, tsv_feed, s, &inserted, err);
     writer->rows = tsv_rows_fed(s);
     ok = ok && check_warnings(l, writer, inserted, err) &&
-         ledger_add_chunk(writer->db, l->o->run, l->chunks + 1, writer->rows, err);
+         ledger_add_chunk(writer->db, l->o->run, l->chunks + 1, writer->rows, err) &&
+         note_state(l, writer, err);
     writer->write_ms = clock_mono_ms() - writer->begun_ms;
     return ok;
 }

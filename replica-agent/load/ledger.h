@@ -18,3 +18,8 @@ MUST_CHECK bool ledger_set_verified(Db *db, const char *run, int64_t rows, Err *
 /* The chunks' rows give way to one. */
 MUST_CHECK bool ledger_finish(Db *db, const char *run, int64_t rows, Err *err);
 MUST_CHECK bool ledger_clear(Db *db, const char *run, Err *err);
+
+/* What state a target of replaces holds (marker.h), in the caller's transaction; *ret NULL: it is not known.
+ */
+MUST_CHECK bool ledger_read_state(Db *db, const char *target, char **ret, Err *err);
+MUST_CHECK bool ledger_set_state(Db *db, const char *target, const char *state, Err *err);

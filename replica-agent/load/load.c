@@ -8,6 +8,7 @@
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/ledger.h"
+#include "replica-agent/load/marker.h"
 #include "replica-agent/load/tablesum.h"
 #include "replica-agent/load/target.h"
 
@@ -114,6 +115,29 @@ static bool begin(Load *l, Err *err)
            tables_begin(l->db, &l->tables, l->bundle, l->target_exists, err);
 }
 
+/* A replace that is tried again must not bring back what a later one has replaced. */
+static bool check_state(Load *l, Err *err)
+{
+    const LoadTables *t = &l->tables;
+    AUTOFREE char *target = xasprintf("%s.%s", t->schema, t->target);
+    AUTOFREE char *now = NULL;
+    AUTOFREE char *ours = marker_text(t->run, t->frozen_at, t->gtid);
+    free(l->state);
+    l->state = NULL;
+    if (!l->o->replace || l->swap)
+        return true;
+    if (!ledger_read_state(l->db, target, &now, err))
+        return false;
+    if (now && !str_eq(now, ours) && !l->o->allow_older &&
+        marker_forbids(db_version(l->db)->flavor, now, t->frozen_at, t->gtid))
+        return err_set(err, ERR_REFUSED, 0,
+                       "%s holds the rows of a run that was frozen later, or in another history (%s): this "
+                       "result would bring the old ones back. --allow-older replaces all the same",
+                       target, now);
+    l->state = str_eq(now, ours) ? NULL : STEAL(ours);
+    return true;
+}
+
 /* Rows of an engine without transactions may be there without their row of the ledger: then from the start.
  */
 static bool rows(Load *l, int64_t loaded, Err *err)
@@ -122,6 +146,8 @@ static bool rows(Load *l, int64_t loaded, Err *err)
     if (!l->swap &&
         !target_check_rows(l->db, &l->tables,
                            l->o->allow_nontransactional || l->bundle->allow_nontransactional, err))
+        return false;
+    if (!check_state(l, err))
         return false;
     if (l->swap && !l->begun_here &&
         !target_is_transactional(l->db, l->tables.schema, l->tables.fresh, &whole, err))

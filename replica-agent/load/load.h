@@ -14,7 +14,7 @@
 typedef struct LoadOptions {
     DbTarget target;
     const char *run;
-    bool replace, drop_old, allow_nontransactional;
+    bool replace, drop_old, allow_nontransactional, allow_older;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms;
     ThrottleLimits throttle;
     const char *work;          /* folder where the agent says how far replicas are behind; NULL: nowhere */
@@ -37,6 +37,7 @@ typedef struct Load {
     Db *db;
     bool target_exists;
     bool shadow_stays; /* what is in the new table is of use to another try */
+    char *state;       /* what the first transaction of a replace has to note; NULL: nothing */
     bool begun_here;   /* the new table is empty but for what this connection wrote */
     LoadStep last_step;
     LoadFacts last_facts;

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/askpass.h"
 #include "common/file/fs.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/connopts.h"
@@ -16,10 +17,11 @@
 
 typedef struct Options {
     DbTarget target;
+    bool ask_password;
     StrList databases;
     char *manifest, *definition, *run, *work, *mode, *program;
     StrList args;
-    bool json, drop_old, allow_nontransactional;
+    bool json, drop_old, allow_nontransactional, allow_older;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms, max_lag_ms;
     int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
 } Options;
@@ -44,6 +46,9 @@ static const Opt option_table[] = {
      .doc =
          "Append and replace also into an engine without transactions, such as MyISAM or Aria: after a crash "
          "rows may be there twice."},
+    {"allow-older", 0, OPT_FLAG, offsetof(Options, allow_older),
+     .doc = "Swap and replace also where the target holds a result that was frozen later, or in another "
+            "history."},
 
     {"rows-per-transaction", 0, OPT_INT, offsetof(Options, rows_per_transaction), "N", "20000", 1, 10000000,
      "Most rows of one transaction.", "How gently"},
@@ -187,6 +192,7 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
         .run = o->run,
         .replace = str_eq(mode, "replace"),
         .drop_old = o->drop_old,
+        .allow_older = o->allow_older,
         .allow_nontransactional = o->allow_nontransactional,
         .rows_per_transaction = o->rows_per_transaction,
         .bytes_per_transaction = o->bytes_per_transaction,
@@ -202,7 +208,10 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
               .definition = job->index.fields.n ? &job->index : NULL,
               .swap = str_eq(mode, "swap")};
     take_paths(b, &l.paths);
-    bool ok = tables_open(b, o->run, &l.tables, err) && load_run(&l, err);
+    bool ok = tables_open(b, o->run, &l.tables, err);
+    l.tables.allow_older = o->allow_older;
+    ok = ok && load_run(&l, err);
+    free(l.state);
     tables_close(&l.tables);
     strlist_done(&l.paths);
     delta_keys_done(&l.first_round);
@@ -256,7 +265,8 @@ int main(int argc, char **argv)
     } else if (ok) {
         if (words.n || (o.args.n && !o.program))
             ok = err_set(&err, ERR_USAGE, 0, "\"%s\" is not an option", words.n ? words.v[0] : o.args.v[0]);
-        ok = ok && from_environment(&o, &err) && run(&o, &err);
+        ok = ok && from_environment(&o, &err) && (!o.ask_password || askpass(&o.target.password, &err)) &&
+             run(&o, &err);
     }
     if (!ok)
         log_error("%s", err.text);
@@ -264,5 +274,6 @@ int main(int argc, char **argv)
     strlist_done(&o.args);
     opts_free(option_table, &o);
     free(o.target.database);
+    free(o.target.password);
     return ok ? 0 : err_exit_status(&err);
 }

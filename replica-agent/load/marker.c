@@ -25,7 +25,7 @@ static const char *last_word(char *text)
     return space + 1;
 }
 
-bool marker_is_newer(DbFlavor flavor, const char *comment, int64_t frozen_at, const char *gtid)
+bool marker_forbids(DbFlavor flavor, const char *comment, int64_t frozen_at, const char *gtid)
 {
     AUTOFREE char *rest = xstrdup(comment);
     const char *word = last_word(rest), *theirs = "";
@@ -35,6 +35,8 @@ bool marker_is_newer(DbFlavor flavor, const char *comment, int64_t frozen_at, co
         word = last_word(rest);
     }
     bool has_time = clock_parse(word, &at);
-    GtidOrder order = *theirs && gtid && *gtid ? gtid_compare_text(flavor, theirs, gtid) : GTID_DIVERGED;
-    return order == GTID_DIVERGED ? has_time && at > frozen_at : order == GTID_AFTER;
+    if (!*theirs || !gtid || !*gtid)
+        return has_time && at > frozen_at;
+    GtidOrder order = gtid_compare_text(flavor, theirs, gtid);
+    return order == GTID_AFTER || order == GTID_DIVERGED;
 }

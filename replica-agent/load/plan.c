@@ -10,7 +10,7 @@ enum { MARKER_ANY = -1 };
 typedef struct Row {
     Is swap, finished;
     int marker;
-    Is ours, newer, shadow;
+    Is ours, forbids, shadow;
     Count rows;
     Is verified;
     LoadStep step;
@@ -26,7 +26,9 @@ static const Row rows[] = {
      "the ledger counts more rows of this run than its manifest has: the result was replaced by another"},
     {YES, NO, MARKER_DONE, YES, ANY, ANY, COUNT_ANY, ANY, LOAD_FINISH, "the new table is in place"},
     {YES, NO, MARKER_DONE, NO, YES, ANY, COUNT_ANY, ANY, LOAD_REFUSE,
-     "the target was swapped by a run that was frozen later: this result is older"},
+     "the target holds the result of a run that was frozen later, or in another history: this result is "
+     "older, "
+     "or neither is. --allow-older swaps all the same"},
     {YES, NO, MARKER_TODO, YES, ANY, YES, COUNT_LESS, ANY, LOAD_ROWS, "rows are missing"},
     {YES, NO, MARKER_TODO, YES, ANY, YES, COUNT_EQUAL, NO, LOAD_VERIFY, "all rows are in the new table"},
     {YES, NO, MARKER_TODO, YES, ANY, YES, COUNT_EQUAL, YES, LOAD_SWAP, "the new table is verified"},
@@ -51,7 +53,7 @@ LoadStep load_next_step(const LoadFacts *f, const char **ret_reason)
     const Row *r = rows;
     while (!(fits(r->swap, f->swap) && fits(r->finished, f->finished) &&
              (r->marker == MARKER_ANY || r->marker == (int)f->marker) && fits(r->ours, f->marker_ours) &&
-             fits(r->newer, f->marker_newer) && fits(r->shadow, f->shadow) && count_fits(r->rows, f) &&
+             fits(r->forbids, f->marker_forbids) && fits(r->shadow, f->shadow) && count_fits(r->rows, f) &&
              fits(r->verified, f->verified)))
         r++; /* the rows cover every case, see the test */
     *ret_reason = r->reason;
@@ -61,6 +63,7 @@ LoadStep load_next_step(const LoadFacts *f, const char **ret_reason)
 bool load_facts_equal(const LoadFacts *a, const LoadFacts *b)
 {
     return a->swap == b->swap && a->finished == b->finished && a->marker == b->marker &&
-           a->marker_ours == b->marker_ours && a->marker_newer == b->marker_newer && a->shadow == b->shadow &&
-           a->rows_loaded == b->rows_loaded && a->rows_total == b->rows_total && a->verified == b->verified;
+           a->marker_ours == b->marker_ours && a->marker_forbids == b->marker_forbids &&
+           a->shadow == b->shadow && a->rows_loaded == b->rows_loaded && a->rows_total == b->rows_total &&
+           a->verified == b->verified;
 }

@@ -18,7 +18,7 @@ typedef struct LoadFacts {
     bool finished; /* the ledger says so */
     LoadMarker marker;
     bool marker_ours;
-    bool marker_newer; /* of another run, frozen later than ours */
+    bool marker_forbids; /* of another run, and no older state than ours */
     bool shadow;
     int64_t rows_loaded, rows_total; /* ledger, manifest */
     bool verified;

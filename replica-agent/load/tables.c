@@ -45,8 +45,8 @@ static void take_marker(Db *db, const LoadTables *t, LoadMarker marker, const ch
     AUTOFREE char *ours = own_marker(t);
     facts->marker = marker;
     facts->marker_ours = str_eq(ours, comment);
-    facts->marker_newer =
-        !facts->marker_ours && marker_is_newer(db_version(db)->flavor, comment, t->frozen_at, t->gtid);
+    facts->marker_forbids = !facts->marker_ours && !t->allow_older &&
+                            marker_forbids(db_version(db)->flavor, comment, t->frozen_at, t->gtid);
 }
 
 bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err)
@@ -74,11 +74,11 @@ bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target
     }
     db_rows_free(rows);
     facts->marker = MARKER_NONE;
-    facts->marker_ours = facts->marker_newer = false;
+    facts->marker_ours = facts->marker_forbids = false;
     if (done)
         take_marker(db, t, MARKER_DONE, done, facts);
     /* An earlier swap's mark may still stand beside ours; a newer one must not be passed over. */
-    if (todo && !(done && (facts->marker_ours || facts->marker_newer)))
+    if (todo && !(done && (facts->marker_ours || facts->marker_forbids)))
         take_marker(db, t, MARKER_TODO, todo, facts);
     *ret_target = target;
     return ok;

@@ -15,6 +15,7 @@ typedef struct LoadTables {
     const char *run;
     int64_t frozen_at;
     const char *gtid;
+    bool allow_older; /* the caller's: no state forbids */
 } LoadTables;
 
 /* Borrows from the bundle and `run`. */
@@ -23,7 +24,7 @@ void tables_close(LoadTables *t);
 /* As this server writes them. */
 MUST_CHECK bool tables_settle_names(Db *db, LoadTables *t, Err *err);
 
-/* Fills marker, marker_ours, marker_newer, shadow; *ret_target: the target exists. */
+/* Fills marker, marker_ours, marker_forbids, shadow; *ret_target: the target exists. */
 MUST_CHECK bool tables_read(Db *db, const LoadTables *t, LoadFacts *facts, bool *ret_target, Err *err);
 /* Drops what an earlier run left and makes shadow table and marker, the marker last. The shadow is as the
  * target is; where there is none, by the manifest's statement with another name. */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/db/askpass.h"
+
 enum { MOST_DEFAULT_THREADS = 8 };
 
 #define AT(f) offsetof(RestoreOptions, f)
@@ -14,6 +16,8 @@ static const Opt rows[] = {
     {"socket", 'S', OPT_STR, AT(socket), "FILE", NULL, 0, 0, "Unix socket; wins over host and port."},
     {"host", 'h', OPT_STR, AT(host), "NAME", NULL, 0, 0, "Host name or address."},
     {"port", 'P', OPT_INT, AT(port), "N", NULL, 1, 65535, "TCP port. Default 3306."},
+    {"password", 'p', OPT_FLAG, AT(ask_password), NULL, NULL, 0, 0,
+     "Asks for the password on the terminal. Without it: the option file, or the variable MYSQL_PWD."},
     {"user", 'u', OPT_STR, AT(user), "NAME", NULL, 0, 0, "Account; its password comes from the option file."},
     {"threads", 't', OPT_INT, AT(threads), "N", NULL, 1, 256,
      "Connections that load at the same time. Default: one a processor, at most 8.", "How"},
@@ -81,6 +85,7 @@ bool restore_options_read(int argc, char **argv, RestoreOptions *ret, OptSpecial
         long n = sysconf(_SC_NPROCESSORS_ONLN);
         o.threads = n < 1 ? 1 : n > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : n;
     }
+    ok = ok && (*ret_special != OPT_RUN || !o.ask_password || askpass(&o.password, err));
     strlist_done(&words);
     if (ok)
         *ret = o;
@@ -93,6 +98,7 @@ void restore_options_done(RestoreOptions *o)
 {
     opts_free(rows, o);
     free(o->input);
+    free(o->password);
     *o = (RestoreOptions){0};
 }
 
@@ -114,6 +120,7 @@ void restore_options_target(const RestoreOptions *o, DbTarget *ret)
         .socket = xstrdup(o->socket),
         .host = xstrdup(o->host),
         .user = xstrdup(o->user),
+        .password = xstrdup(o->password),
         .port = o->port,
     };
 }

@@ -8,6 +8,8 @@
 
 typedef struct RestoreOptions {
     char *defaults_file, *socket, *host, *user;
+    bool ask_password;
+    char *password; /* typed */
     int64_t port;
     char *input; /* the folder */
     int64_t threads, transaction_bytes, lock_wait_ms;

@@ -43,6 +43,38 @@ class OnServers:
         c.stop("db1")
         c.start("db1")
         self.exercise(2, DB_TLS_CA=path("ca.pem"), DB_TLS_OTHER_CA=path("other.pem"))
+        self.option_files(path)
+
+    def option_files(self, path):
+        """An account that wants TLS, by option files: what they ask for is done, or refused."""
+        c = self.cluster
+        c.sql("db0", "GRANT SELECT, SHOW VIEW ON *.* TO by_tls@'127.0.0.1'; CREATE DATABASE vacant")
+        c.expect_caught_up()
+
+        def dump(node, *lines):
+            file = path("client.cnf")
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+                f.write("\n".join(["[client]", "user=by_tls", 'password="for the wire"', "host=127.0.0.1",
+                                   "port=%s" % c.env[node.upper() + "_PORT"], *lines, ""]))
+            return call(os.path.join(BUILD, "siding-dump"), "--defaults-file", file, "--checksum", "-B", "vacant", "--threads", "1",
+                        "--no-objects", env=c.env)[::2]
+        ca, other = "ssl-ca=" + path("ca.pem"), "ssl-ca=" + path("other.pem")
+        for lines in (["ssl"], ["ssl=1"], ["ssl-mode=REQUIRED"], ["ssl_mode=PREFERRED"], [ca], [ca, "ssl-verify-server-cert"],
+                      ["ssl-mode=VERIFY_IDENTITY", ca], ["tls-version=TLSv1.3", "ssl"]):
+            status, err = dump("db1", *lines)
+            self.assertEqual(status, 0, "%s: %s" % (lines, err))
+        for lines, words in ((["ssl-mode=DISABLED"], "Access denied"), (["skip-ssl"], "Access denied"),
+                             (["ssl-verify-server-cert", other], "certificate"), (["ssl-verify-server-cert"], "certificate"),
+                             (["ssl-mode=VERIFY_IDENTITY", other], "certificate"), (["ssl-mode=SOMETIMES"], "is not known"),
+                             (["protocol=memory"], "is not known"), (["ssl", "ssl-cipher=NONE"], "TLS|cipher")):
+            status, err = dump("db1", *lines)
+            self.assertNotEqual(status, 0, lines)
+            self.assertRegex(err, words)
+        if c.flavor == "mariadb":  # db0 has no TLS
+            c.sql("db0", "ALTER USER by_tls@'127.0.0.1' REQUIRE NONE")
+            self.assertEqual(dump("db0")[0], 0)
+            for line in ("ssl", "ssl-mode=REQUIRED", "ssl-verify-server-cert", ca):
+                self.assertRegex(dump("db0", line)[1], "TLS|SSL")
 
 
 class MariaDB(OnServers, ClusterTest):

@@ -209,6 +209,37 @@ class Surprises:
         self.assertIn("referenced by foreign keys", self.swap(conf, 1))
         c.sql("db0", "DROP DATABASE hidden; DROP TABLE lib.word_index")
 
+    # -- order
+
+    def test_an_older_replace_brings_nothing_back(self):
+        """A run's upload that is tried again after a later run has loaded."""
+        c, u = self.cluster, "6580c060-e877-11f1-a221-02fc0000000"
+        at = {"old": "0-1-5", "new": "0-1-9", "other": "0-1-4,1-1-4"}
+        if c.flavor == "mysql":
+            at = {"old": u + "1:1-5", "new": u + "1:1-9", "other": u + "2:1-9"}
+
+        def result(name):
+            folder = self.folder()
+            library.plain_result(folder, ["1\t%s\n" % name], mode="replace")
+            path = os.path.join(folder, "manifest.json")
+            with open(path, encoding="utf-8") as f:
+                manifest = json.load(f)
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(dict(manifest, gtid=at[name], frozen_at="2026-11-28T10:00:00.000Z"), f)
+            return folder
+        c.sql("db0", "DROP TABLE IF EXISTS lib.plain; CREATE TABLE lib.plain (id INT PRIMARY KEY, word VARCHAR(40))")
+        old, runs = result("old"), [self.next_run() for _ in range(4)]
+        self.load(old, run=runs[0])
+        self.load(result("new"), run=runs[1])
+        for folder, run in ((old, runs[2]), (result("other"), runs[3])):
+            self.assertIn("frozen later", self.load(folder, run=run, status=1))
+            self.assertEqual(c.sql("db0", "SELECT word FROM lib.plain"), [("new",)])
+        self.load(old, run=runs[0])  # loaded already: nothing is done
+        self.assertEqual(c.sql("db0", "SELECT word FROM lib.plain"), [("new",)])
+        self.load(old, "--allow-older", run=runs[2])
+        self.assertEqual(c.sql("db0", "SELECT word FROM lib.plain"), [("old",)])
+        self.load(result("new"))
+
     # -- engines
 
     def test_engines_without_transactions_are_refused_or_swapped(self):

@@ -40,7 +40,7 @@ static void next_step_by_facts(void **state)
          {.swap = true, .marker = MARKER_DONE, .rows_total = 9},
          LOAD_BEGIN},
         {"a later one",
-         {.swap = true, .marker = MARKER_DONE, .marker_newer = true, .rows_total = 9},
+         {.swap = true, .marker = MARKER_DONE, .marker_forbids = true, .rows_total = 9},
          LOAD_REFUSE},
         {"no row yet",
          {.swap = true, .shadow = true, .marker = MARKER_TODO, .marker_ours = true, .rows_total = 9},
@@ -129,7 +129,7 @@ static void every_case_is_decided(void **state)
                                .finished = bits & 2,
                                .marker = (LoadMarker)marker,
                                .marker_ours = bits & 4,
-                               .marker_newer = bits & 8,
+                               .marker_forbids = bits & 8,
                                .shadow = bits & 16,
                                .rows_loaded = loaded,
                                .rows_total = 1,
@@ -465,16 +465,18 @@ static void the_later_state_is_told_by_its_gtid(void **state)
         {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-5", "", true},
         {DB_MARIADB, "siding 1.1 2026-01-01T12:00:00.000Z 0-1-9,1-1-1", "0-1-5,1-1-2",
          true}, /* neither holds the other */
-        {DB_MARIADB, "siding 1.1 2026-01-01T10:00:00.000Z 0-1-9,1-1-1", "0-1-5,1-1-2", false},
+        {DB_MARIADB, "siding 1.1 2026-01-01T10:00:00.000Z 0-1-9,1-1-1", "0-1-5,1-1-2", true},
         {DB_MYSQL, "siding 1.1 2026-01-01T10:00:00.000Z 6580c060-e877-11f1-a221-02fc00000001:1-9",
          "6580c060-e877-11f1-a221-02fc00000001:1-5", true},
+        {DB_MYSQL, "siding 1.1 2026-01-01T10:00:00.000Z 6580c060-e877-11f1-a221-02fc00000001:1-9",
+         "6580c060-e877-11f1-a221-02fc00000002:1-5", true},
         {DB_MARIADB, "somebody's", "0-1-5", false},
         {DB_MARIADB, "", "0-1-5", false},
     };
     int64_t at;
     assert_true(clock_parse("2026-01-01T11:00:00.000Z", &at));
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (marker_is_newer(rows[i].flavor, rows[i].comment, at, rows[i].gtid) != rows[i].newer)
+        if (marker_forbids(rows[i].flavor, rows[i].comment, at, rows[i].gtid) != rows[i].newer)
             fail_msg("row %zu: %s", i, rows[i].comment);
 }
 
