@@ -114,6 +114,8 @@ void hook_call(Agent *a, bool before);
 /* run_split.c */
 void splits_tick(Agent *a);
 void splits_close(Agent *a);
+/* The run's program has ended, and not all of the work of its list is done: whatever the exit status says. */
+bool split_is_undone(Agent *a, const AgentRunner *r);
 
 /* run_files.c: folders of runs. */
 char *run_dir(const Agent *a, const char *id);           /* state_dir/runs/ID */

@@ -226,6 +226,7 @@ static void get_preflight(HttpRequest *req, void *context)
     Err err;
     Step *s = step_new(a, STEP_SURVEY, on_findings);
     s->thorough = true;
+    jobproof_of(a, NULL, &s->proof);
     PreflightWaiter *w = NEW(PreflightWaiter);
     w->req = req;
     s->arg = w;

@@ -91,6 +91,7 @@ static void accept_on_replica(Agent *a, Accept *x)
     if (ok) {
         s = step_new(a, STEP_SURVEY, on_preflight);
         s->thorough = true;
+        jobproof_of(a, x->spec.job, &s->proof);
         s->facts.allow_downstream = s->facts.allow_downstream || downstream;
         s->facts.allow_delayed = s->facts.allow_delayed || delayed;
         s->arg = x;

@@ -108,6 +108,17 @@ static void tick(Agent *a, const AgentRunner *r)
     tell(a, r);
 }
 
+bool split_is_undone(Agent *a, const AgentRunner *r)
+{
+    Err err;
+    if (!holds_list(r) || !r->j.run.split)
+        return false;
+    if (open_list(a, r, &err))
+        return !split_list_is_ended(find(a, run_id(r)));
+    log_error("run %s: %s", run_id(r), err.text);
+    return true;
+}
+
 static void close_list(RunSplit **at)
 {
     RunSplit *s = *at;

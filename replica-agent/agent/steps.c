@@ -53,6 +53,7 @@ static void survey(Step *s)
     MOVE(s->settings, out.settings);
     MOVE(s->place, out.place);
     MOVE(s->findings, out.findings);
+    jobproof_run(&s->proof, s->status.is_replica, &s->findings);
     survey_out_done(&out);
 }
 
@@ -286,6 +287,7 @@ void step_free(Step *s)
     repl_status_done(&s->status);
     servercheck_free(&s->findings);
     preflight_facts_done(&s->facts);
+    jobproof_done(&s->proof);
     wire_free(vault_place_fields, &s->place);
     free(s->vault_folder);
     free(s->errant);

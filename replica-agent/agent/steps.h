@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/wire/wire.h"
+#include "jobproof.h"
 #include "replica-agent/core/boot.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/preflight.h"
@@ -58,6 +59,7 @@ typedef struct Step {
     bool may_end_rescue; /* STEP_START: no rescue of this agent is under way, a client left over is ended */
     char *vault_folder;  /* NULL: none configured */
     LeaseSettings boosted;
+    JobProof proof;       /* STEP_SURVEY: jobs to look at too */
     PreflightFacts facts; /* STEP_SURVEY: what the agent knows, completed by it */
     Db *held;             /* the connection kept since the pause; in and out */
     Cancel cancel;        /* step_cancel */

@@ -195,6 +195,8 @@ static bool join(Split *s, Shard *who, const json_t *r, Err *err)
     const json_t *streams = json_object_get(r, "streams"), *told = json_object_get(r, "identity");
     AUTOJSON json_t *identity = told ? json_deep_copy(told) : json_null();
     AUTOJSON json_t *names = sorted_names(streams);
+    if (who->joined)
+        return err_set(err, ERR_USAGE, 0, "this shard has joined already");
     if (!s->joined) {
         if (!read_streams(s, streams, err)) {
             streams_done(s);

@@ -3,6 +3,7 @@
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/file/fs.h"
 #include "common/net/resultfetch.h"
 #include "replica-agent/host/config.h"
 #include "replica-agent/host/tools.h"
@@ -39,11 +40,12 @@ bool fetch_patiently(const ResultSource *from, const char *to, Err *err)
 {
     int64_t until = clock_mono_ms() + PATIENCE_MS;
     for (;;) {
-        int64_t begun = clock_mono_ms();
+        int64_t had = fs_tree_bytes(to);
         if (resultfetch(from, to, err))
             return true;
         int64_t now = clock_mono_ms();
-        if (now - begun > PATIENCE_MS / 2) /* something had come meanwhile */
+        if (fs_tree_bytes(to) >
+            had) /* something has come; an attempt that only took long counts for nothing */
             until = now + PATIENCE_MS;
         if (!may_pass(err) || now >= until)
             return false;

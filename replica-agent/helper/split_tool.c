@@ -15,7 +15,14 @@
 #include "replica-agent/host/config.h"
 #include "replica-agent/host/tools.h"
 
-enum { BEAT_MS = 1000, CALL_MS = 10000, LAST_CALL_MS = 3000, PATIENCE_MS = 60000, AGAIN_MS = 500 };
+enum {
+    BEAT_MS = 1000,
+    CALL_MS = 10000,
+    LAST_CALL_MS = 3000,
+    PATIENCE_MS = 60000,
+    AGAIN_MS = 500,
+    LONGEST_LINE = 4 << 20
+};
 
 typedef struct SplitArgs {
     char *config, *url, *run;
@@ -37,6 +44,7 @@ typedef struct Helper {
     char *path;
     int64_t seq;
     Str in;
+    bool too_long; /* the line that is being read: its rest is dropped */
 } Helper;
 
 static bool call_once(const Helper *h, const json_t *request, int64_t timeout_ms, json_t **ret, Err *err)
@@ -95,12 +103,22 @@ static bool write_all(const char *p, size_t n)
     return true;
 }
 
+static bool parse(const Helper *h, const char *line, size_t n, json_t **ret, Err *err)
+{
+    if (h->too_long || n > LONGEST_LINE)
+        return err_set(err, ERR_USAGE, 0, "a request of more than %d bytes", LONGEST_LINE);
+    if (!json_parse(line, n, ret, err))
+        return false;
+    return json_is_object(*ret) || err_set(err, ERR_USAGE, 0, "a request is a JSON object");
+}
+
 static bool answer_line(Helper *h, const char *line, size_t n)
 {
     Err err;
     AUTOJSON json_t *request = NULL, *answer = NULL;
-    if (!json_parse(line, n, &request, &err) || !json_is_object(request) ||
-        !call(h, request, &answer, &err)) {
+    bool ok = parse(h, line, n, &request, &err);
+    h->too_long = false;
+    if (!ok || !call(h, request, &answer, &err)) {
         json_decref(answer);
         answer = json_object();
         json_set_str(answer, "error", err.text);
@@ -126,6 +144,10 @@ static bool take(Helper *h)
             return false;
         memmove(h->in.p, h->in.p + line + 1, h->in.len - line - 1);
         h->in.len -= line + 1;
+    }
+    if (h->in.len > LONGEST_LINE) {
+        h->too_long = true;
+        str_clear(&h->in);
     }
     return true;
 }

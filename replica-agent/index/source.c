@@ -63,10 +63,15 @@ static bool to_key(const char *text, int64_t *ret, const IndexField *f, Err *err
     return true;
 }
 
-static void add_bound(SourceBounds *b, int64_t key)
+/* Each is greater than the one before, or the walk would never end. */
+static bool add_bound(SourceBounds *b, int64_t key, Err *err)
 {
+    if (b->n && key <= b->v[b->n - 1])
+        return err_set(err, ERR_CONFIG, 0, "its keys are not in order: %" PRId64 " comes after %" PRId64, key,
+                       b->v[b->n - 1]);
     b->v = xrealloc(b->v, (b->n + 1) * sizeof *b->v);
     b->v[b->n++] = key;
+    return true;
 }
 
 static void where_above(const Source *s, const SourceBounds *b, Str *out)
@@ -94,7 +99,7 @@ bool source_bounds(Db *db, const Source *s, int64_t step, SourceBounds *ret, Err
         if (!ok && err->kind == ERR_NOT_FOUND)
             ok = true; /* fewer than a step are left */
         else if (ok && (ok = to_key(text, &key, f, err)))
-            add_bound(&b, key);
+            ok = add_bound(&b, key, err);
     }
     AUTO(str_done) Str count = STR_INIT;
     str_addf(&count, "SELECT COUNT(*) FROM (%s) AS source", f->query);

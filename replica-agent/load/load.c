@@ -7,10 +7,10 @@
 #include "common/base/log.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/target.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/load/tablesum.h"
-#include "replica-agent/load/target.h"
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
@@ -109,9 +109,10 @@ static bool check_definition(Load *l, Err *err)
 static bool begin(Load *l, Err *err)
 {
     l->begun_here = true;
-    return target_check_swap(l->db, &l->tables, err) &&
-           target_check_columns(l->db, &l->tables, &l->bundle->columns, err) && check_definition(l, err) &&
-           ledger_clear(l->db, l->o->run, err) &&
+    return target_check_swap(l->db, &(TargetName){l->tables.schema, l->tables.target}, err) &&
+           target_check_columns(l->db, &(TargetName){l->tables.schema, l->tables.target}, &l->bundle->columns,
+                                err) &&
+           check_definition(l, err) && ledger_clear(l->db, l->o->run, err) &&
            tables_begin(l->db, &l->tables, l->bundle, l->target_exists, err);
 }
 
@@ -144,7 +145,7 @@ static bool rows(Load *l, int64_t loaded, Err *err)
 {
     bool whole = true;
     if (!l->swap &&
-        !target_check_rows(l->db, &l->tables,
+        !target_check_rows(l->db, &(TargetName){l->tables.schema, l->tables.target},
                            l->o->allow_nontransactional || l->bundle->allow_nontransactional, err))
         return false;
     if (!check_state(l, err))

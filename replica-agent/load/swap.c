@@ -5,10 +5,10 @@
 #include "common/base/log.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
+#include "replica-agent/index/target.h"
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/load.h"
 #include "replica-agent/load/tablesum.h"
-#include "replica-agent/load/target.h"
 
 enum { LONGEST_PAUSE_MS = 5000 };
 
@@ -170,10 +170,12 @@ static bool refuse_altered(Load *l, Err *err)
 static bool check_before(Load *l, Err *err)
 {
     bool same = true;
-    if (l->target_exists && (!target_check_columns(l->db, &l->tables, &l->bundle->columns, err) ||
+    if (l->target_exists && (!target_check_columns(l->db, &(TargetName){l->tables.schema, l->tables.target},
+                                                   &l->bundle->columns, err) ||
                              !same_definition(l, l->tables.target, l->tables.fresh, &same, err)))
         return false;
-    return same ? target_check_swap(l->db, &l->tables, err) : refuse_altered(l, err);
+    return same ? target_check_swap(l->db, &(TargetName){l->tables.schema, l->tables.target}, err)
+                : refuse_altered(l, err);
 }
 
 /* What was renamed is what was compared: an ALTER between the two is seen in the old table. */

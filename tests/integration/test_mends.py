@@ -5,6 +5,7 @@ ends with the sentence, and nothing stays paused."""
 import json
 import os
 import re
+import signal
 
 from harness import ClusterTest, Failed, call, main, wait_until
 
@@ -101,6 +102,37 @@ class Mends:
         wait_until(lambda: re.search("database|primary", self.refused("submit", "dump", "--database", "siding")), 20,
                    lambda: "a submission is refused with the reason: " + self.refused("submit", "dump", "--database", "siding"))
         c.up()
+        wait_until(lambda: self.check()[0] == 0, 30, lambda: "siding check is content: %s" % (self.check(),))
+
+    def test_9_jobs_that_could_not_end_well(self):
+        """What would make an index, its delta or an upload fail is told by the check, and before a replica is paused."""
+        c = self.cluster
+        c.sql("db0", """CREATE DATABASE shop; CREATE TABLE shop.r (id INT PRIMARY KEY, t VARCHAR(20), at DATETIME);
+            INSERT INTO shop.r VALUES (1, 'one', NOW()); CREATE TABLE shop.m (id INT PRIMARY KEY) ENGINE=MyISAM;
+            CREATE TABLE shop.w (id INT PRIMARY KEY); CREATE TRIGGER shop.tr AFTER INSERT ON shop.w FOR EACH ROW SET @x = 1;""")
+        c.expect_caught_up()
+        index = ('name = "%s"; kind = "index"; upload = "swap"; index = { target = "shop.%s"; key = "record"; fields = ( { name = "t"; '
+                 'query = "SELECT id, %s FROM shop.r"; } ); changed_since = "SELECT id FROM shop.r WHERE at >= %s"; on_change = "delta"; };')
+        jobs = {"never": (index % ("never", "index1", "t", "CONVERT_TZ(:frozen_at, 'UTC', 'Nowhere/Atlantis')"), "CONVERT_TZ.* is NULL"),
+                "nofield": (index % ("nofield", "index1", "nothing", ":frozen_at"), 'field .*nothing'),
+                "trigger": (index % ("trigger", "w", "t", ":frozen_at"), "has triggers"),
+                "myisam": ('name = "myisam"; kind = "command"; program = "/bin/true"; upload = "append"; target = "shop.m";', "MyISAM")}
+        paths = [c.job(name, text) for name, (text, _) in jobs.items()]
+        for name, (_, words) in jobs.items():
+            self.expect_finding("db1", "job %s: .*%s" % (name, words), "mend it")
+            kind = ["command", "--on", "replica", name] if name == "myisam" else ["index", "--job", name]
+            task = c.submit(*kind)
+            wait_until(lambda t=task, w=words: re.search(w, "%s %s" % (c.task(t).get("why"), json.dumps(c.task(t)))), 30, lambda: c.describe(task))
+            for node in ("db1", "db2"):
+                self.assertFalse(os.path.exists(os.path.join(c.folder, node, "agent", "lease.json")))
+            if c.task(task)["state"] != "error":
+                c.siding("task", "kill", task)
+        self.expect_finding("db0", "job myisam", "mend it")
+        for path in paths:
+            os.remove(path)
+        for i in range(3):
+            os.kill(c.pid("agent%d" % i), signal.SIGHUP)
+        c.sql("db0", "DROP DATABASE shop")
         wait_until(lambda: self.check()[0] == 0, 30, lambda: "siding check is content: %s" % (self.check(),))
 
     def refused(self, *args):

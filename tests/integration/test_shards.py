@@ -33,7 +33,11 @@ list_ = os.fdopen(int(os.environ["SIDING_SPLIT_FD"]), "r+b", buffering=0)
 def ask(**request):
     list_.write(json.dumps(request).encode() + b"\\n")
     return json.loads(list_.readline())
+for line in b"[]", b"7", b"no JSON", b'{"op":"join","streams":[],"x":"' + b"y" * (5 << 20) + b'"}':
+    list_.write(line + b"\\n")
+    assert "error" in json.loads(list_.readline()), line[:40]
 ask(op="join", streams=[{"name": "parts", "count": 40}])
+assert "error" in ask(op="join", streams=[{"name": "parts", "count": 40}])
 with open("done", "w") as out:
     while not (piece := ask(op="take")).get("end"):
         if piece.get("wait"):
@@ -43,6 +47,12 @@ with open("done", "w") as out:
         out.write("%d\\n" % piece["number"])
         ask(op="done", stream="parts", number=piece["number"])
 """
+# One that ends with status 0 on the shard it is told, with a piece in its hands.
+QUITTING = """
+name = "quitting"; kind = "command"; on = "replica"; upload = "none"; program = "%s"; allow_args = [ "^[0-9]$" ];
+"""
+QUITTER = PROGRAM.replace("import json, os, time", "import json, os, sys, time").replace(
+    "        time.sleep(0.02", "        if os.environ['SIDING_SHARD'] == sys.argv[1]:\n            sys.exit(0)\n        time.sleep(0.02")
 COPIED = """
 name = "copied"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash"; keep = 1;
 destinations = [ "db0", "%s" ];
@@ -81,6 +91,11 @@ class Shards:
         os.mkdir(cls.nas)
         c.job("copied", COPIED % cls.nas)
         c.job("sharing", SHARING % cls.program)
+        quitter = os.path.join(c.folder, "quitting.py")
+        with open(quitter, "w", encoding="utf-8") as f:
+            f.write(QUITTER)
+        os.chmod(quitter, 0o755)
+        c.job("quitting", QUITTING % quitter)
         for i in (1, 2, 3):
             path = os.path.join(c.folder, "db%d" % i, "agent.conf")
             with open(path, "a", encoding="utf-8") as f:
@@ -267,6 +282,18 @@ class MariaDB(Shards, ClusterTest):
         self.assertEqual(sorted(int(n) for part in done for n in part), list(range(40)))
         self.assertGreater(len(done[0]), 2 * len(done[1]), "the slower replica did not take fewer pieces")
         self.expect_ordinary(task)
+
+    def test_2_the_list_decides_not_the_exit_status(self):
+        c = self.cluster
+        task = c.submit("command", "--on", "replica", "quitting", "--replicas", "2", "--", "1")
+        c.expect_state(task, "done", 60)
+        done = [int(n) for f in glob.glob(os.path.join(self.folder_of(task), "done*")) for n in call("zcat", f)[1].split()]
+        self.assertEqual(sorted(done), list(range(40)))  # by the other, which has the piece too
+        self.assertEqual(len(c.last_run(task)["detail"]["lost"]), 1)
+        task = c.submit("command", "--on", "replica", "quitting", "--replicas", "2", "--", "0")
+        c.expect_state(task, "error", 60)
+        self.assertRegex(str(c.last_run(task)["error"]), "before it was told that all pieces")
+        self.expect_all_running()
 
     def test_4_rows_of_all_shards_are_appended(self):
         c = self.cluster

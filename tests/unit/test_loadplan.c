@@ -8,11 +8,11 @@
 #include "common/base/clock.h"
 #include "common/file/fs.h"
 #include "common/file/gz.h"
+#include "replica-agent/index/target.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/delta.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/load/plan.h"
-#include "replica-agent/load/target.h"
 #include "replica-agent/load/throttle.h"
 #include "replica-agent/load/tsv.h"
 

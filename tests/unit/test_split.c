@@ -196,6 +196,8 @@ static void all_must_find_the_same(void **state)
         {0, JOIN, "{}"},
         /* another order is fine */
         {1, "{\"op\":\"join\",\"identity\":1,\"streams\":[{\"name\":\"b\"},{\"name\":\"a\"}]}", "{}"},
+        {1, "{\"op\":\"join\",\"identity\":1,\"streams\":[{\"name\":\"b\"},{\"name\":\"a\"}]}",
+         "[usage]"}, /* twice */
         {2, "{\"op\":\"join\",\"identity\":2,\"streams\":[{\"name\":\"b\"},{\"name\":\"a\"}]}", "[refused]"},
         {2, "{\"op\":\"join\",\"identity\":1,\"streams\":[{\"name\":\"b\"}]}", "[refused]"},
         {2, "{\"op\":\"join\",\"identity\":1,\"streams\":7}", "[refused]"},

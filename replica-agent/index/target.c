@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "replica-agent/load/target.h"
+#include "replica-agent/index/target.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -34,17 +34,17 @@ static bool read_engine(Db *db, const char *schema, const char *table, char **re
            err->kind == ERR_NOT_FOUND;
 }
 
-static bool check_kind(const LoadTables *t, const char *engine, Err *err)
+static bool check_kind(const TargetName *t, const char *engine, Err *err)
 {
     if (str_eq(engine, "VIEW"))
         return err_set(err, ERR_REFUSED, 0, "cannot load into %s.%s: it is a view; name the table", t->schema,
-                       t->target);
+                       t->table);
     for (size_t i = 0; engine && i < COUNT(engines_of_others); i++)
         if (strcasecmp(engine, engines_of_others[i]) == 0)
             return err_set(err, ERR_REFUSED, 0,
                            "cannot load into %s.%s: its engine %s holds no rows of its own; name the table "
                            "that does",
-                           t->schema, t->target, engine);
+                           t->schema, t->table, engine);
     return true;
 }
 
@@ -63,14 +63,14 @@ bool target_is_transactional(Db *db, const char *schema, const char *table, bool
     return true;
 }
 
-bool target_check_rows(Db *db, const LoadTables *t, bool allow, Err *err)
+bool target_check_rows(Db *db, const TargetName *t, bool allow, Err *err)
 {
     AUTOFREE char *engine = NULL;
     AUTOFREE char *ledger = NULL;
     bool rows = true, counts = true;
-    if (!read_engine(db, t->schema, t->target, &engine, err) || !check_kind(t, engine, err) ||
+    if (!read_engine(db, t->schema, t->table, &engine, err) || !check_kind(t, engine, err) ||
         !read_engine(db, "siding", "ledger", &ledger, err) ||
-        !target_is_transactional(db, t->schema, t->target, &rows, err) ||
+        !target_is_transactional(db, t->schema, t->table, &rows, err) ||
         !target_is_transactional(db, "siding", "ledger", &counts, err))
         return false;
     if (!counts)
@@ -84,7 +84,7 @@ bool target_check_rows(Db *db, const LoadTables *t, bool allow, Err *err)
                    "%s.%s is %s and siding.ledger is %s: rows and their count are not one transaction, and "
                    "after a crash some would be there twice. ALTER TABLE %s.%s ENGINE=InnoDB, load it by a "
                    "swap, or set allow_nontransactional in the job",
-                   t->schema, t->target, engine, ledger, t->schema, t->target);
+                   t->schema, t->table, engine, ledger, t->schema, t->table);
 }
 
 /* ---- what a RENAME would leave behind with the old table, or break --------------------------------- */
@@ -104,28 +104,28 @@ static const struct {
 };
 
 /* InnoDB's own list shows those of schemas that the account does not see. */
-static bool count_hidden(Db *db, const LoadTables *t, int64_t *ret, Err *err)
+static bool count_hidden(Db *db, const TargetName *t, int64_t *ret, Err *err)
 {
     AUTOFREE char *sql = xasprintf("SELECT COUNT(*) FROM information_schema.%s WHERE REF_NAME = CONCAT(?, "
                                    "'/', ?)",
                                    flavor_of(db_version(db)->flavor)->innodb_foreign);
     *ret = 0;
-    return db_value_int(db, ret, err, sql, "ss", t->schema, t->target) || err->kind == ERR_AUTH;
+    return db_value_int(db, ret, err, sql, "ss", t->schema, t->table) || err->kind == ERR_AUTH;
 }
 
-static bool refuse_swap(const LoadTables *t, const char *reason, Err *err)
+static bool refuse_swap(const TargetName *t, const char *reason, Err *err)
 {
-    return err_set(err, ERR_REFUSED, 0, "cannot swap %s.%s: it %s", t->schema, t->target, reason);
+    return err_set(err, ERR_REFUSED, 0, "cannot swap %s.%s: it %s", t->schema, t->table, reason);
 }
 
-bool target_check_swap(Db *db, const LoadTables *t, Err *err)
+bool target_check_swap(Db *db, const TargetName *t, Err *err)
 {
     AUTOFREE char *engine = NULL;
     int64_t n;
-    if (!read_engine(db, t->schema, t->target, &engine, err) || !check_kind(t, engine, err))
+    if (!read_engine(db, t->schema, t->table, &engine, err) || !check_kind(t, engine, err))
         return false;
     for (size_t i = 0; i < COUNT(obstacles); i++) {
-        if (!ask(db, obstacles[i].sql, t->schema, t->target, &n, err))
+        if (!ask(db, obstacles[i].sql, t->schema, t->table, &n, err))
             return false;
         if (n)
             return refuse_swap(t, obstacles[i].reason, err);
@@ -135,14 +135,14 @@ bool target_check_swap(Db *db, const LoadTables *t, Err *err)
 
 /* ---- definitions ----------------------------------------------------------------------------------- */
 
-static bool read_columns(Db *db, const LoadTables *t, StrList *ret, Err *err)
+static bool read_columns(Db *db, const TargetName *t, StrList *ret, Err *err)
 {
     DbRows *rows;
     bool more, ok;
     if (!db_query(db, &rows, err,
                   "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE " THIS_TABLE(
                       "TABLE_SCHEMA", "TABLE_NAME") " ORDER BY ORDINAL_POSITION",
-                  "ssss", t->schema, t->target, t->schema, t->target))
+                  "ssss", t->schema, t->table, t->schema, t->table))
         return false;
     while ((ok = db_next(rows, &more, err)) && more)
         strlist_add(ret, db_field(rows, 0, NULL));
@@ -158,7 +158,7 @@ static char *joined(const StrList *names)
     return str_take(&out);
 }
 
-bool target_check_columns(Db *db, const LoadTables *t, const StrList *columns, Err *err)
+bool target_check_columns(Db *db, const TargetName *t, const StrList *columns, Err *err)
 {
     AUTO(strlist_done) StrList now = STRLIST_INIT;
     if (!read_columns(db, t, &now, err))
@@ -173,7 +173,7 @@ bool target_check_columns(Db *db, const LoadTables *t, const StrList *columns, E
     return err_set(err, ERR_REFUSED, 0,
                    "%s.%s has the columns %s on the primary, the result has %s: a swap would lose the others "
                    "with their data. Nothing was swapped; bring the definition and the job together",
-                   t->schema, t->target, have, want);
+                   t->schema, t->table, have, want);
 }
 
 /* " AUTO_INCREMENT=17" and " COMMENT='…'" among the options behind the last parenthesis of the columns. */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What would make a job or its upload fail, found before a replica stands still for it: its queries and
+ * changed_since are tried on a replica, its target is looked at where the server is.
+ */
+#pragma once
+
+#include "common/wire/wire.h"
+#include "replica-agent/host/config.h"
+
+struct Agent;
+
+typedef struct JobProof {
+    StrList files;         /* of jobs */
+    DbTarget reader, load; /* the accounts that would do it; no defaults file: not configured */
+} JobProof;
+void jobproof_done(JobProof *p);
+
+/* Of one job, or of all (NULL); loop thread. */
+void jobproof_of(const struct Agent *a, const char *job, JobProof *ret);
+/* Adds an error for each obstacle; blocking, in a worker. */
+void jobproof_run(const JobProof *p, bool is_replica, WireList *findings);
