@@ -93,6 +93,7 @@ MUST_CHECK bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, co
 /* LOAD DATA LOCAL INFILE fed from a callback: returns bytes given, 0 at the end, -1 on error (fills err). */
 typedef ssize_t (*DbFeed)(void *arg, char *buffer, size_t n, Err *err);
 MUST_CHECK bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err);
+unsigned db_warnings(const Db *db); /* how many the last statement gave */
 
 void db_quote_id(Str *out, const char *name);                     /* `a``b` */
 void db_quote_ids(Str *out, const StrList *names);                /* `a`, `b` */

@@ -68,3 +68,8 @@ bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_
     db_impl_refuse_infile(db);
     return ok;
 }
+
+unsigned db_warnings(const Db *db)
+{
+    return mysql_warning_count(db->my);
+}

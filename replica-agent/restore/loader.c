@@ -90,6 +90,7 @@ typedef struct Load {
     FilePlace place;
     int64_t seen, uncommitted; /* statements that put rows in; bytes */
     bool bound;                /* its rows can be in the ledger's transaction */
+    bool as_lines;             /* INSERTs are fed as lines */
     Content held;              /* of the text in the variable that is executed next */
 } Load;
 
@@ -113,13 +114,67 @@ static bool explain_large(const Err *failed, size_t n, Err *err)
                    failed->text, n);
 }
 
+typedef struct Fed {
+    const Str *text;
+    size_t at;
+} Fed;
+
+static ssize_t feed_text(void *arg, char *buffer, size_t n, Err *err)
+{
+    (void)err;
+    Fed *f = arg;
+    size_t part = f->text->len - f->at < n ? f->text->len - f->at : n;
+    memcpy(buffer, f->text->p + f->at, part);
+    f->at += part;
+    return (ssize_t)part;
+}
+
+/* A server whose binary log has statements would have to keep the lines in it. */
+static bool look_for_lines(Worker *w, Err *err)
+{
+    int64_t takes;
+    if (w->looked)
+        return true;
+    w->looked = db_value_int(
+        w->db, &takes, err,
+        "SELECT @@local_infile AND (NOT @@sql_log_bin OR NOT @@log_bin OR @@binlog_format = 'ROW')", "");
+    w->takes_lines = w->looked && takes;
+    return w->looked;
+}
+
+/* What LOCAL would mend or pass over with a warning is left to the INSERT, which says what is wrong. False in
+ * *ret: nothing is in. */
+static bool put_lines(Load *l, const char *sql, size_t n, bool *ret, Err *err)
+{
+    Worker *w = l->w;
+    int64_t rows = 0;
+    *ret = false;
+    if (!l->as_lines || !lines_of_insert(sql, n, &w->lines))
+        return true;
+    if (!db_exec(w->db, err, "SAVEPOINT siding_rows", ""))
+        return false;
+    *ret = db_load_data(w->db, str_z(&w->lines.statement), feed_text, &(Fed){&w->lines.text, 0}, &rows, err);
+    if (!*ret && err->kind == ERR_LOST)
+        return false;
+    *ret = *ret && rows == w->lines.rows && db_warnings(w->db) == 0;
+    l->as_lines = *ret; /* what one statement met the next ones may meet too */
+    return db_exec(w->db, err, *ret ? "RELEASE SAVEPOINT siding_rows" : "ROLLBACK TO SAVEPOINT siding_rows",
+                   "");
+}
+
+static bool put_rows(Load *l, const char *sql, size_t n, Err *err)
+{
+    bool done;
+    return put_lines(l, sql, n, &done, err) && (done || db_exec(l->w->db, err, sql, ""));
+}
+
 static bool run_row_statement(Load *l, const char *sql, size_t n, Err *err)
 {
     Worker *w = l->w;
     bool insert = statements_is_insert(sql, n);
     if (insert && ++l->seen <= l->place.statements)
         return true;
-    if (!db_exec(w->db, err, sql, "")) {
+    if (!(insert ? put_rows(l, sql, n, err) : db_exec(w->db, err, sql, ""))) {
         Err failed = *err;
         return explain_large(&failed, n, err);
     }
@@ -306,8 +361,9 @@ static bool load_open(Load *l, GzReader *in, Err *err)
     if (!kind.has_rows)
         return note_left_out(w->r, l->file) && commit(l, true, err);
     l->bound = l->file->step == STEP_ROWS && kind.bound;
-    if (l->bound && !db_exec(w->db, err, "START TRANSACTION", ""))
+    if (l->bound && (!look_for_lines(w, err) || !db_exec(w->db, err, "START TRANSACTION", "")))
         return false;
+    l->as_lines = l->bound && w->takes_lines && folder_table(w->r->f, l->file);
     if (!(l->file->tsv ? load_lines(l, in, err) : run_statements(l, in, err)))
         return false;
     return commit(l, true, err);

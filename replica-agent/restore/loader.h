@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "folder.h"
+#include "lines.h"
 #include "options.h"
 #include "target.h"
 
@@ -28,7 +29,9 @@ typedef struct Restore {
 typedef struct Worker {
     Restore *r;
     Db *db;
-    size_t number; /* from 0 */
+    size_t number;            /* from 0 */
+    bool looked, takes_lines; /* the server lets a client feed LOAD DATA, and logs its rows as rows */
+    Lines lines;
     pthread_t thread;
 } Worker;
 

@@ -53,6 +53,7 @@ static void *worker_main(void *arg)
         fail(w->r, &err);
     db_close(w->db);
     w->db = NULL;
+    lines_done(&w->lines);
     db_thread_end();
     control_worker_end();
     return NULL;

@@ -114,6 +114,34 @@ class Restores:
             assert rows == values("types"), form
         assert value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'siding_restore'") == "0"
 
+    def test_rows_are_fed_as_lines_where_the_server_takes_them(self):
+        """Every type both ways; LOCAL would pass over a row that is there twice: the INSERT says so."""
+        before, rows, was = picture("types"), values("types"), value("SELECT @@GLOBAL.local_infile")
+        loads = lambda: int(sql("SHOW GLOBAL STATUS LIKE 'Com_load'")[0][1])  # noqa: E731
+        with folder() as out:
+            dump("--database", "types", "--output", out, "--verify")
+            for takes in (1, 0):
+                sql(f"SET GLOBAL local_infile = {takes}; DROP DATABASE types")
+                begun = loads()
+                assert "tables equal the dump by their checksums" in restore(out).stdout
+                assert (loads() > begun) == bool(takes), (takes, begun, loads())
+                expect_same(before, picture("types"))
+                assert rows == values("types"), takes
+        sql("SET GLOBAL local_infile = 1; CREATE DATABASE twice; CREATE TABLE twice.t (a INT PRIMARY KEY, b VARCHAR(9)); "
+            "INSERT INTO twice.t VALUES (1, 'a'), (2, 'b')")
+        with folder() as out:
+            dump("--database", "twice", "--output", out)
+            name = glob.glob(f"{out}/twice.t.0*")[0]
+            with gzip.open(name) as f:
+                text = f.read()
+            with gzip.open(name, "wb") as f:
+                f.write(text.replace(b"(2,'b')", b"(1,'b')"))
+            relist(out, os.path.basename(name))
+            sql("DROP DATABASE twice")
+            refused(restore(out, "--no-verify", status=1), "Duplicate entry '1'")
+            assert value("SELECT COUNT(*) FROM twice.t") == "0"
+        sql(f"DROP DATABASE twice; DROP DATABASE siding_restore; SET GLOBAL local_infile = {was}")
+
     def test_another_dump_s_restore_is_given_up(self):
         sql("CREATE DATABASE half; CREATE TABLE half.t (id INT PRIMARY KEY); INSERT INTO half.t VALUES (1)")
         with folder() as broken, folder() as whole:

@@ -6,6 +6,7 @@
 #include "common/db/db.h"
 #include "replica-agent/restore/content.h"
 #include "replica-agent/restore/folder.h"
+#include "replica-agent/restore/lines.h"
 #include "replica-agent/restore/statements.h"
 
 static void files_have_steps(void **state)
@@ -145,12 +146,71 @@ static void statements_are_cut_however_they_come(void **state)
     assert_false(statements_is_insert("SET x = 'INSERT '", 17));
 }
 
+static void inserts_become_lines(void **state)
+{
+    (void)state;
+    static const char sql[] = "INSERT INTO `t``x` (`a`,`b,`,`j`,`h`) VALUES\n"
+                              "(1,'it\\'s \\\\N\\n\t,(end)\\0\\Z',_utf8mb4'{\"a\":\\\\1}',0x00090A5C41),\n"
+                              "(-1.5e+10,'',NULL,''),\n"
+                              "(-0e0,'\\r0123456789abcdef0123456789abcde\xff\xfe',NULL,0xFF)";
+    static const char text[] = "1\tit\\'s \\\\N\\n\\t,(end)\\0\\Z\t{\"a\":\\\\1}\t\\0\\t\\n\\\\A\n"
+                               "-1.5e+10\t\t\\N\t\n"
+                               "-0\t\\r0123456789abcdef0123456789abcde\xff\xfe\t\\N\t\xff\n";
+    Lines l = {0};
+    for (int again = 0; again < 2; again++) {
+        assert_true(lines_of_insert(sql, sizeof sql - 1, &l));
+        assert_int_equal(l.rows, 3);
+        assert_int_equal(l.text.len, sizeof text - 1);
+        assert_memory_equal(l.text.p, text, sizeof text - 1);
+        assert_string_equal(str_z(&l.statement), "LOAD DATA LOCAL INFILE 'siding' INTO TABLE `t``x` "
+                                                 "CHARACTER SET binary FIELDS TERMINATED BY '\\t' "
+                                                 "ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' "
+                                                 "(`a`,`b,`,@v2,`h`) SET `j` = CONVERT(@v2 USING utf8mb4)");
+    }
+    lines_done(&l);
+}
+
+/* What others write, and what is cut short, stays an INSERT. */
+static void other_inserts_do_not(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "INSERT INTO `t` VALUES\n(1)",
+        "INSERT INTO `d`.`t` (`a`) VALUES\n(1)",
+        "INSERT IGNORE INTO `t` (`a`) VALUES\n(1)",
+        "INSERT INTO `t` (`a`) VALUES (1)",
+        "INSERT INTO `t` (`a`) VALUES\n(1,2)",
+        "INSERT INTO `t` (`a`,`b`) VALUES\n(1)",
+        "INSERT INTO `t` (`a`) VALUES\n(1)\n,(2)",
+        "INSERT INTO `t` (`a`) VALUES\n('a''b')",
+        "INSERT INTO `t` (`a`) VALUES\n('a\\\"b')",
+        "INSERT INTO `t` (`a`) VALUES\n('a\nb')",
+        "INSERT INTO `t` (`a`) VALUES\n(\"a\")",
+        "INSERT INTO `t` (`a`) VALUES\n(_binary 'a')",
+        "INSERT INTO `t` (`a`) VALUES\n(CONVERT('a' USING utf8mb4))",
+        "INSERT INTO `t` (`a`) VALUES\n(0x1)",
+        "INSERT INTO `t` (`a`) VALUES\n(0x)",
+        "INSERT INTO `t` (`a`) VALUES\n()",
+        "INSERT INTO `t` (`a`) VALUES\n('a",
+        "INSERT INTO `t` (`a`) VALUES\n(1",
+        "INSERT INTO `t` (`a`) VALUES\n",
+        "INSERT INTO `t` (`a`) VALUES\n(1) ON DUPLICATE KEY UPDATE a = 1",
+    };
+    Lines l = {0};
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (lines_of_insert(others[i], strlen(others[i]), &l))
+            fail_msg("taken for lines: %s", others[i]);
+    lines_done(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_have_steps),
         cmocka_unit_test(statements_say_what_they_make),
         cmocka_unit_test(texts_come_out_of_their_quotes),
+        cmocka_unit_test(inserts_become_lines),
+        cmocka_unit_test(other_inserts_do_not),
         cmocka_unit_test(statements_are_cut_however_they_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
