@@ -105,9 +105,10 @@ static void on_end(void *arg, const ProgramExit *e)
         p->well = ended_well(e);
         if (p->well && str_eq(w->name, "job") && split_is_undone(a, r)) {
             p->well = false;
-            err_set(&p->err, ERR_IO, 0,
-                    "the program ended with status 0 before it was told that all pieces of the work are done: "
-                    "some are not");
+            err_set(
+                &p->err, ERR_IO, 0,
+                "the program ended with status 0 before it was told that all pieces of the work are done: "
+                "some are not");
         } else if (!p->well) {
             run_program_failure(a, r, w->name, e, &p->err);
         }
