@@ -3,14 +3,14 @@
 
 #include "common/base/str.h"
 
-typedef struct Row {
+typedef struct CodeRow {
     int code;
     ApplierFailure failure;
-} Row;
+} CodeRow;
 
 /* Numbers that are the same on both servers, unless said otherwise. What is not here is an error of the data:
  * an applier that fails is left to a person rather than driven on. */
-static const Row rows[] = {
+static const CodeRow rows[] = {
     {1590, APPLIER_INCIDENT},  /* ER_SLAVE_INCIDENT */
     {1785, APPLIER_DATA},      /* a statement that GTIDs cannot name */
     {1020, APPLIER_TRANSIENT}, /* record has changed since last read (MariaDB, snapshot isolation) */

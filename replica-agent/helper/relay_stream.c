@@ -28,7 +28,7 @@ typedef struct Ahead {
     int64_t bytes;
 } Ahead;
 
-typedef struct Stream {
+typedef struct KeptSending {
     const RelayStream *r;
     SourceEvents events;
     GtidList sent; /* the receiver's position, as it moves on */
@@ -45,9 +45,9 @@ typedef struct Stream {
     size_t fd_file;
     Str block;
     int64_t block_at;
-} Stream;
+} KeptSending;
 
-static void stream_done(Stream *s)
+static void stream_done(KeptSending *s)
 {
     gtid_list_done(&s->sent);
     gtid_list_done(&s->met);
@@ -61,7 +61,7 @@ static void stream_done(Stream *s)
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-static bool open_file(Stream *s, size_t file, Err *err)
+static bool open_file(KeptSending *s, size_t file, Err *err)
 {
     const char *path = s->r->files->v[file];
     if (s->fd >= 0 && s->fd_file == file)
@@ -75,7 +75,8 @@ static bool open_file(Stream *s, size_t file, Err *err)
 }
 
 /* Some of the bytes at `pos`, at least `least` (no more than a block). Valid until the next call. */
-static bool look(Stream *s, size_t file, int64_t pos, size_t least, const char **ret, size_t *ret_n, Err *err)
+static bool look(KeptSending *s, size_t file, int64_t pos, size_t least, const char **ret, size_t *ret_n,
+                 Err *err)
 {
     if (!open_file(s, file, err))
         return false;
@@ -97,7 +98,7 @@ static bool look(Stream *s, size_t file, int64_t pos, size_t least, const char *
     return true;
 }
 
-static bool event_size(Stream *s, size_t file, int64_t pos, int64_t end, int64_t *ret, Err *err)
+static bool event_size(KeptSending *s, size_t file, int64_t pos, int64_t end, int64_t *ret, Err *err)
 {
     const char *p;
     size_t n;
@@ -110,7 +111,7 @@ static bool event_size(Stream *s, size_t file, int64_t pos, int64_t end, int64_t
 }
 
 /* A whole event in memory, none that holds rows. */
-static bool read_event(Stream *s, const BinlogPart *part, int64_t max, Str *ret, Err *err)
+static bool read_event(KeptSending *s, const BinlogPart *part, int64_t max, Str *ret, Err *err)
 {
     if (part->to - part->from > max)
         return err_set(err, ERR_CORRUPT, 0, "%s holds an event of %lld bytes at %lld",
@@ -131,7 +132,7 @@ static bool read_event(Stream *s, const BinlogPart *part, int64_t max, Str *ret,
 
 /* ---- sending --------------------------------------------------------------------------------------- */
 
-static void begin_packet(Stream *s, int64_t event_bytes)
+static void begin_packet(KeptSending *s, int64_t event_bytes)
 {
     static const char plain[] = "\0", semi_sync[] = "\0\xef\0"; /* no acknowledgement is asked for */
     size_t n = s->r->session->semi_sync ? 3 : 1;
@@ -141,14 +142,14 @@ static void begin_packet(Stream *s, int64_t event_bytes)
     s->since_rotate += event_bytes;
 }
 
-static bool send_bytes(Stream *s, const char *event, size_t n, Err *err)
+static bool send_bytes(KeptSending *s, const char *event, size_t n, Err *err)
 {
     begin_packet(s, (int64_t)n);
     packet_add(&s->r->link->out, event, n);
     return relay_link_pass(s->r->link, err);
 }
 
-static bool send_event(Stream *s, size_t file, int64_t pos, int64_t size, Err *err)
+static bool send_event(KeptSending *s, size_t file, int64_t pos, int64_t size, Err *err)
 {
     begin_packet(s, size);
     for (int64_t end = pos + size; pos < end;) {
@@ -166,12 +167,12 @@ static bool send_event(Stream *s, size_t file, int64_t pos, int64_t size, Err *e
     return true;
 }
 
-static char *file_name(const Stream *s)
+static char *file_name(const KeptSending *s)
 {
     return xasprintf("siding-rescue.%06u", s->file_number);
 }
 
-static bool rotate(Stream *s, Err *err)
+static bool rotate(KeptSending *s, Err *err)
 {
     AUTO(str_done) Str event = STR_INIT;
     s->file_number++;
@@ -186,7 +187,7 @@ static bool rotate(Stream *s, Err *err)
 }
 
 /* The receiver knows by it that its source lives. */
-static bool beat(Stream *s, Err *err)
+static bool beat(KeptSending *s, Err *err)
 {
     int64_t now = clock_mono_ms();
     if (!s->r->session->heartbeat_ms || now - s->beat_ms < s->r->session->heartbeat_ms)
@@ -202,7 +203,7 @@ static bool beat(Stream *s, Err *err)
     return true;
 }
 
-static bool send_format(Stream *s, const BinlogPart *part, Err *err)
+static bool send_format(KeptSending *s, const BinlogPart *part, Err *err)
 {
     AUTO(str_done) Str event = STR_INIT;
     bool checksums;
@@ -221,7 +222,7 @@ static bool send_format(Stream *s, const BinlogPart *part, Err *err)
 
 /* ---- the window ------------------------------------------------------------------------------------ */
 
-static void note_sent(Stream *s, const GtidEntry *e, int64_t bytes)
+static void note_sent(KeptSending *s, const GtidEntry *e, int64_t bytes)
 {
     if (s->n_ahead == s->cap_ahead && s->first_ahead) {
         s->n_ahead -= s->first_ahead;
@@ -236,7 +237,7 @@ static void note_sent(Stream *s, const GtidEntry *e, int64_t bytes)
     s->ahead_bytes += bytes;
 }
 
-static void take_applied(Stream *s)
+static void take_applied(KeptSending *s)
 {
     AUTO(gtid_list_done) GtidList applied = {0};
     s->r->applied(s->r->arg, &applied);
@@ -245,7 +246,7 @@ static void take_applied(Stream *s)
 }
 
 /* What is sent and not applied lies on the server's disk a second time. */
-static bool make_room(Stream *s, Err *err)
+static bool make_room(KeptSending *s, Err *err)
 {
     while (s->ahead_bytes > s->r->window_bytes) {
         take_applied(s);
@@ -264,7 +265,7 @@ static bool make_room(Stream *s, Err *err)
 
 /* ---- what the files hold --------------------------------------------------------------------------- */
 
-static bool is_first(Stream *s, const GtidEntry *e)
+static bool is_first(KeptSending *s, const GtidEntry *e)
 {
     if (gtid_list_has(s->r->from, e) || gtid_list_find(&s->met, e->domain))
         return false;
@@ -272,7 +273,7 @@ static bool is_first(Stream *s, const GtidEntry *e)
     return true;
 }
 
-static bool send_incidents(Stream *s, Err *err)
+static bool send_incidents(KeptSending *s, Err *err)
 {
     for (size_t i = 0; i < s->n_incidents; i++) {
         const BinlogLoose *l = &s->incidents[i];
@@ -284,7 +285,8 @@ static bool send_incidents(Stream *s, Err *err)
     return true;
 }
 
-static bool send_part(Stream *s, const BinlogPart *part, const BinlogQuery *q, const char *again, Err *err)
+static bool send_part(KeptSending *s, const BinlogPart *part, const BinlogQuery *q, const char *again,
+                      Err *err)
 {
     for (int64_t pos = part->from, size; pos < part->to; pos += size) {
         bool ok;
@@ -305,7 +307,7 @@ static bool send_part(Stream *s, const BinlogPart *part, const BinlogQuery *q, c
     return true;
 }
 
-static bool send_group(Stream *s, const BinlogGroup *g, const GtidEntry *e, bool first, Err *err)
+static bool send_group(KeptSending *s, const BinlogGroup *g, const GtidEntry *e, bool first, Err *err)
 {
     AUTO(binlog_query_done) BinlogQuery q = {0};
     int64_t bytes = 0;
@@ -325,7 +327,7 @@ static bool send_group(Stream *s, const BinlogGroup *g, const GtidEntry *e, bool
 
 static bool on_group(void *arg, const BinlogGroup *g, Err *err)
 {
-    Stream *s = arg;
+    KeptSending *s = arg;
     GtidEntry e = {g->domain, g->server_id, g->seq};
     bool first = is_first(s, &e);
     if (gtid_list_has(&s->sent, &e)) {
@@ -338,7 +340,7 @@ static bool on_group(void *arg, const BinlogGroup *g, Err *err)
     return send_incidents(s, err) && send_format(s, &g->format, err) && send_group(s, g, &e, first, err);
 }
 
-static bool pass_list_on(Stream *s, const BinlogLoose *l, Err *err)
+static bool pass_list_on(KeptSending *s, const BinlogLoose *l, Err *err)
 {
     AUTO(str_done) Str event = STR_INIT;
     if (!read_event(s, &l->part, LOOSE_BYTES_MAX, &event, err))
@@ -350,7 +352,7 @@ static bool pass_list_on(Stream *s, const BinlogLoose *l, Err *err)
 
 static bool on_loose(void *arg, const BinlogLoose *l, Err *err)
 {
-    Stream *s = arg;
+    KeptSending *s = arg;
     if (l->kind == BINLOG_GTID_LIST)
         return pass_list_on(s, l, err);
     if (l->kind == BINLOG_INCIDENT) {
@@ -360,7 +362,7 @@ static bool on_loose(void *arg, const BinlogLoose *l, Err *err)
     return true;
 }
 
-static bool send_end(Stream *s, Err *err)
+static bool send_end(KeptSending *s, Err *err)
 {
     AUTO(str_done) Str event = STR_INIT;
     if (!send_incidents(s, err))
@@ -375,7 +377,7 @@ static bool send_end(Stream *s, Err *err)
 bool relay_stream(const RelayStream *r, Err *err)
 {
     AUTO(stream_done)
-    Stream s = {.r = r, .events = {r->server_id, r->checksums}, .fd = -1, .beat_ms = clock_mono_ms()};
+    KeptSending s = {.r = r, .events = {r->server_id, r->checksums}, .fd = -1, .beat_ms = clock_mono_ms()};
     AUTO(binlog_scan_done) BinlogScan scan = {0};
     if (!r->session->until)
         return err_set(err, ERR_PROTOCOL, 0, "the receiver was started without UNTIL");
@@ -388,15 +390,15 @@ bool relay_stream(const RelayStream *r, Err *err)
 
 /* ---- checksums ------------------------------------------------------------------------------------- */
 
-typedef struct Probe {
+typedef struct FirstFormat {
     const GtidList *from;
     BinlogPart format;
     bool found;
-} Probe;
+} FirstFormat;
 
 static bool on_probe(void *arg, const BinlogGroup *g, Err *err)
 {
-    Probe *p = arg;
+    FirstFormat *p = arg;
     GtidEntry e = {g->domain, g->server_id, g->seq};
     if (gtid_list_has(p->from, &e))
         return true;
@@ -407,11 +409,11 @@ static bool on_probe(void *arg, const BinlogGroup *g, Err *err)
 
 bool relay_stream_checksums(const StrList *files, const GtidList *from, bool *ret, Err *err)
 {
-    Probe p = {.from = from};
+    FirstFormat p = {.from = from};
     AUTO(binlog_scan_done) BinlogScan scan = {0};
     AUTO(str_done) Str event = STR_INIT;
     RelayStream r = {.files = files};
-    AUTO(stream_done) Stream s = {.r = &r, .fd = -1};
+    AUTO(stream_done) KeptSending s = {.r = &r, .fd = -1};
     if (!binlog_walk(files, on_probe, &p, &scan, err) && !p.found)
         return false;
     *ret = false;

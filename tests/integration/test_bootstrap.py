@@ -256,6 +256,7 @@ class MariaDB(Bootstrap, ClusterTest):
     accounts = dict(ACCOUNTS, rescue="siding_rescue")
 
     def test_the_rescuer_may_steer_its_own_connection_and_no_more(self):
+        self.sql("SET GLOBAL read_only=0")
         self.may("rescue", "SET SESSION sql_log_bin=0; CHANGE MASTER 'siding_rescue' TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, "
                            "MASTER_USE_GTID=slave_pos; SET GLOBAL siding_rescue.replicate_do_db='x'; SHOW ALL SLAVES STATUS; "
                            "RESET SLAVE 'siding_rescue' ALL; SELECT @@GLOBAL.gtid_binlog_state")
