@@ -93,6 +93,7 @@ void probe_close(Agent *a);
 
 /* sql.c: operations in workers. */
 void sql_begin(Agent *a, OpOrder *order);
+void sql_cancel(uint64_t order); /* nobody waits for it any more */
 void sql_drop_held(Agent *a);
 void sql_release(Input *in); /* what an operation's input borrows from */
 

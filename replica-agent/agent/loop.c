@@ -40,6 +40,9 @@ static void carry_out(Agent *a, Effect *e)
     case FX_SQL:
         sql_begin(a, &e->op);
         break;
+    case FX_CANCEL:
+        sql_cancel((uint64_t)e->number);
+        break;
     case FX_DROP_HELD:
         sql_drop_held(a);
         break;

@@ -20,6 +20,7 @@
 #include "replica-agent/helper/rescue.h"
 #include "replica-agent/helper/supervise.h"
 #include "replica-agent/host/tools.h"
+#include "steps.h"
 #include "store.h"
 
 enum { TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
@@ -257,6 +258,7 @@ static void tear_down(Agent *a)
 {
     if (a->http)
         api_close(a);
+    step_cancel_all();
     if (a->probes)
         work_free(a->probes);
     if (a->work)

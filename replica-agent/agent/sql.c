@@ -117,10 +117,16 @@ void sql_begin(Agent *a, OpOrder *o)
     *sent = (Sent){o->kind, o->id, xstrdup(o->run), o->open};
     fill(a, s, o);
     s->arg = sent;
+    s->order = o->id;
     if (step_submit(s, &err))
         return;
     busy(a, sent, &err);
     sent_free(sent);
+}
+
+void sql_cancel(uint64_t order)
+{
+    step_cancel(order);
 }
 
 void sql_drop_held(Agent *a)

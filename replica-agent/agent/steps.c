@@ -7,7 +7,6 @@
 #include "common/base/clock.h"
 #include "common/db/servercheck.h"
 #include "replica-agent/server/op_align.h"
-#include "replica-agent/server/op_await.h"
 #include "replica-agent/server/op_durable.h"
 #include "replica-agent/server/op_restore.h"
 #include "replica-agent/server/op_retune.h"
@@ -55,15 +54,6 @@ static void survey(Step *s)
     MOVE(s->findings, out.findings);
     jobproof_run(&s->proof, s->status.is_replica, &s->findings);
     survey_out_done(&out);
-}
-
-static void await_applied(Step *s)
-{
-    AwaitIn in = {.at = at(s, s->statement_ms), .gtid = s->gtid, .timeout_ms = s->timeout_ms};
-    AwaitOut out = {0};
-    op_await(&in, &s->cancel, &out);
-    s->result = (StepResult)out.result;
-    s->err = out.err;
 }
 
 static void stop(Step *s)
@@ -193,11 +183,9 @@ static void set_role(Step *s)
 /* ---- pool ----------------------------------------------------------------------------------------- */
 
 static void (*const work[])(Step *s) = {
-    [STEP_SURVEY] = survey,   [STEP_AWAIT_APPLIED] = await_applied,
-    [STEP_STOP] = stop,       [STEP_ALIGN] = align,
-    [STEP_VERIFY] = verify,   [STEP_START] = start,
-    [STEP_RETUNE] = retune,   [STEP_DURABLE] = durable,
-    [STEP_RESTORE] = restore, [STEP_ROLE] = set_role,
+    [STEP_SURVEY] = survey,   [STEP_STOP] = stop,       [STEP_ALIGN] = align,
+    [STEP_VERIFY] = verify,   [STEP_START] = start,     [STEP_RETUNE] = retune,
+    [STEP_DURABLE] = durable, [STEP_RESTORE] = restore, [STEP_ROLE] = set_role,
 };
 
 static Step *in_flight; /* the loop's thread alone */
@@ -228,11 +216,17 @@ static void in_loop(void *arg)
         s->taken = false;
 }
 
-void step_cancel(uint64_t id)
+void step_cancel(uint64_t order)
 {
     for (Step *s = in_flight; s; s = s->next)
-        if (s->id == id)
+        if (order && s->order == order)
             cancel_ask(&s->cancel);
+}
+
+void step_cancel_all(void)
+{
+    for (Step *s = in_flight; s; s = s->next)
+        cancel_ask(&s->cancel);
 }
 
 Step *step_new(struct Agent *a, StepKind kind, void (*done)(struct Agent *, Step *))

@@ -14,16 +14,15 @@
 #include "replica-agent/server/vault.h"
 
 typedef enum StepKind {
-    STEP_SURVEY,        /* what the server is and has; findings */
-    STEP_AWAIT_APPLIED, /* until `gtid` is applied */
-    STEP_STOP,          /* stop the applier, read where it stands */
-    STEP_ALIGN,         /* move the stopped applier on to `gtid` exactly */
-    STEP_VERIFY,        /* does it still stand as the lease says */
-    STEP_START,         /* start what may be started */
-    STEP_RETUNE,        /* another way of applying: the applier is stopped and started */
-    STEP_DURABLE,       /* the lease's durability back while it still catches up */
-    STEP_RESTORE,       /* the lease's settings back, the applier running */
-    STEP_ROLE,          /* read_only and semi-sync */
+    STEP_SURVEY,  /* what the server is and has; findings */
+    STEP_STOP,    /* stop the applier, read where it stands */
+    STEP_ALIGN,   /* move the stopped applier on to `gtid` exactly */
+    STEP_VERIFY,  /* does it still stand as the lease says */
+    STEP_START,   /* start what may be started */
+    STEP_RETUNE,  /* another way of applying: the applier is stopped and started */
+    STEP_DURABLE, /* the lease's durability back while it still catches up */
+    STEP_RESTORE, /* the lease's settings back, the applier running */
+    STEP_ROLE,    /* read_only and semi-sync */
 } StepKind;
 
 typedef enum StepResult {
@@ -40,6 +39,7 @@ struct Agent;
 typedef struct Step {
     StepKind kind;
     uint64_t id;
+    uint64_t order; /* of the core's; 0: of none */
     struct Agent *agent;
     void (*done)(struct Agent *agent, struct Step *s); /* loop thread; the step is freed after it */
     void *arg;
@@ -86,6 +86,7 @@ MUST_CHECK bool step_submit(Step *s, Err *err);
 void step_free(Step *s);
 /* Ends its waiting within about a second, as op.h says; `done` is called as ever. Nothing if it has come back
  * already. */
-void step_cancel(uint64_t id);
+void step_cancel(uint64_t order);
+void step_cancel_all(void); /* this process ends */
 /* From `done`: the step is not freed behind it; whoever took it frees it. */
 Step *step_keep(Step *s);

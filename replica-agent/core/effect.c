@@ -6,6 +6,7 @@ static const char *const effect_names[FX_KINDS] = {
     [FX_EVENT] = "event",
     [FX_POST] = "post",
     [FX_SQL] = "sql",
+    [FX_CANCEL] = "cancel",
     [FX_DROP_HELD] = "drop held connection",
     [FX_PROGRAM] = "program",
     [FX_SIGNAL] = "signal",

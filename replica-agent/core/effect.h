@@ -15,6 +15,7 @@ typedef enum EffectKind {
     FX_EVENT,       /* for people: level, word (its kind), owner (a run or NULL), text */
     FX_POST,        /* `post`, behind what is queued */
     FX_SQL,         /* `op` */
+    FX_CANCEL,      /* number: the operation whose end nobody needs: its waiting ends */
     FX_DROP_HELD,   /* the connection kept since the freeze is closed */
     FX_PROGRAM,     /* owner's program `word` is started, or found again */
     FX_SIGNAL,      /* number: to owner's program */

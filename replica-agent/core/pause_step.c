@@ -210,6 +210,9 @@ static void pause_apply(Turn *t, PauseEvent ev)
     f->since_ms = t->now_ms;
     t->s->changed.lease = true;
     fx_changed(t);
+    if (row->to == PAUSE_ABANDONED && row->from != row->to && f->op)
+        fx_add(t, FX_CANCEL)->number =
+            (int64_t)f->op; /* a STOP that nobody wants: killed, and its effect looked at */
     /* Of a lease found at a start nobody waits to see how its STOP ends. */
     bool unattended = row->to == PAUSE_ABANDONED && row->action == PAUSE_ACT_NONE && !f->op;
     act(t, unattended ? pause_machine_again(row->to) : row->action);

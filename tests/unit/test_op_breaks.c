@@ -8,7 +8,6 @@
 
 #include "common/base/log.h"
 #include "replica-agent/server/op_align.h"
-#include "replica-agent/server/op_await.h"
 #include "replica-agent/server/op_durable.h"
 #include "replica-agent/server/op_restore.h"
 #include "replica-agent/server/op_retune.h"
@@ -218,15 +217,6 @@ static Ended sample(Sim *s, const Cancel *cancel)
     return e;
 }
 
-static Ended await(Sim *s, const Cancel *cancel)
-{
-    (void)s;
-    AwaitIn in = {.at = agent_server(), .gtid = (char *)at_trx(HELD)};
-    AwaitOut out = {0};
-    op_await(&in, cancel, &out);
-    return (Ended){out.result, out.err, 0};
-}
-
 static Ended verify(Sim *s, const Cancel *cancel)
 {
     (void)s;
@@ -351,11 +341,6 @@ static bool nothing_changed(Sim *before, Sim *after, const Ended *e)
     return unchanged(before, after);
 }
 
-static bool holds_awaited(Sim *before, Sim *after, const Ended *e)
-{
-    return unchanged(before, after) && (e->result != OP_DONE || after->applied == HELD);
-}
-
 static bool holds_verified(Sim *before, Sim *after, const Ended *e)
 {
     return unchanged(before, after) && (e->result != OP_DONE || (before->applied == 3 && !before->sql));
@@ -424,11 +409,10 @@ typedef struct Case {
 
 static const Case cases[] = {
     {"survey", survey, nothing_changed, false}, {"sample", sample, nothing_changed, false},
-    {"await", await, holds_awaited, false},     {"verify", verify, holds_verified, false},
-    {"stop", stop, holds_stopped, false},       {"align", align, holds_aligned, false},
-    {"start", start, holds_started, false},     {"retune", retune, holds_retuned, false},
-    {"durable", durable, holds_durable, true},  {"restore", restore, holds_restored, true},
-    {"role", role, holds_role, false},
+    {"verify", verify, holds_verified, false},  {"stop", stop, holds_stopped, false},
+    {"align", align, holds_aligned, false},     {"start", start, holds_started, false},
+    {"retune", retune, holds_retuned, false},   {"durable", durable, holds_durable, true},
+    {"restore", restore, holds_restored, true}, {"role", role, holds_role, false},
 };
 
 typedef struct Break {
@@ -564,9 +548,6 @@ static LeaseSettings owned_settings(void)
 /* Nothing is left of what an operation was given, as AddressSanitizer's build sees. */
 static void ins_own_their_members(void)
 {
-    AwaitIn await_in = {.at = owned_server(), .gtid = xstrdup("x")};
-    await_in_done(&await_in);
-    EXPECT_ZEROED(await_in);
     AlignIn align_in = {.at = owned_server(), .gtid = xstrdup("x"), .source_file = xstrdup("x")};
     align_in_done(&align_in);
     EXPECT_ZEROED(align_in);

@@ -5,7 +5,6 @@
 #include "opscript.h"
 
 #include "replica-agent/server/op_align.h"
-#include "replica-agent/server/op_await.h"
 #include "replica-agent/server/op_role.h"
 #include "replica-agent/server/op_stop.h"
 #include "replica-agent/server/op_verify.h"
@@ -474,71 +473,6 @@ static void a_cancelled_align_stops_the_applier_again(void)
 }
 BOTH(a_cancelled_align_stops_the_applier_again)
 
-/* ---- await ----------------------------------------------------------------------------------------- */
-
-static void await(int64_t timeout_ms, const Cancel *cancel, OpResult want, ErrKind kind)
-{
-    AwaitOut out = {0};
-    AwaitIn in = {.at = agent_server(), .gtid = (char *)at_trx(9), .timeout_ms = timeout_ms};
-    assert_int_equal(op_await(&in, cancel, &out), want == OP_DONE);
-    EXPECT_RESULT(out, want, kind);
-    script_end(0);
-}
-
-static void awaited(void)
-{
-    expect_open(6000);
-    expect_wait("-1");
-    expect_wait("0");
-    await(60000, NULL, OP_DONE, ERR_NONE);
-    /* The limit passes while the server answers: what it says counts all the same. */
-    expect_open(6000);
-    EXPECT(d->wait, "w", "0", .delay_ms = 4);
-    await(2, NULL, OP_DONE, ERR_NONE);
-    expect_open(6000);
-    EXPECT(d->wait, "w", "-1", .delay_ms = 4);
-    await(2, NULL, OP_FAILED, ERR_TIMEOUT);
-    /* SQL NULL is no zero: nothing was waited for, and asking again would not either. */
-    expect_open(6000);
-    EXPECT(d->wait, "w", "\\N");
-    await(60000, NULL, OP_FAILED, ERR_DB);
-}
-BOTH(awaited)
-
-static void await_breaks(void)
-{
-    static const ErrKind kinds[] = {ERR_DB, ERR_AUTH, ERR_TIMEOUT, ERR_LOST};
-    for (size_t i = 0; i < COUNT(kinds); i++) {
-        expect_open(6000);
-        expect_wait("-1");
-        EXPECT(d->wait, .fail = kinds[i]);
-        await(60000, NULL, OP_FAILED, kinds[i]);
-    }
-    EXPECT("CONNECT agent", .fail = ERR_UNREACHABLE);
-    await(60000, NULL, OP_FAILED, ERR_UNREACHABLE);
-    /* A session that may not leave out its GTIDs awaits all the same. */
-    EXPECT("CONNECT agent");
-    EXPECT(NO_GTIDS, .fail = ERR_AUTH);
-    expect_wait("0");
-    await(60000, NULL, OP_DONE, ERR_NONE);
-}
-BOTH(await_breaks)
-
-static void a_cancelled_await_gives_its_worker_back(void)
-{
-    Cancel cancel = {false};
-    expect_open(6000);
-    expect_wait("-1");
-    EXPECT(d->wait, "w", "-1", .cancel = &cancel.asked);
-    await(600000, &cancel, OP_FAILED, ERR_CANCELLED);
-    await(600000, &cancel, OP_FAILED, ERR_CANCELLED); /* not even a connection */
-    cancel = (Cancel){false};
-    EXPECT("CONNECT agent", .cancel = &cancel.asked);
-    EXPECT(NO_GTIDS, .cancel = &cancel.asked);
-    await(600000, &cancel, OP_FAILED, ERR_CANCELLED);
-}
-BOTH(a_cancelled_await_gives_its_worker_back)
-
 /* ---- verify ---------------------------------------------------------------------------------------- */
 
 static VerifyIn a_verification(Db *held)
@@ -733,9 +667,6 @@ int main(void)
         TESTS_OF(not_reached_in_time),
         TESTS_OF(gone_too_far),
         TESTS_OF(a_cancelled_align_stops_the_applier_again),
-        TESTS_OF(awaited),
-        TESTS_OF(await_breaks),
-        TESTS_OF(a_cancelled_await_gives_its_worker_back),
         TESTS_OF(verified),
         TESTS_OF(over_tcp_the_connection_is_the_proof),
         TESTS_OF(verify_breaks),
