@@ -7,20 +7,20 @@
 
 #include <event2/event.h>
 
-#include "ballast.h"
 #include "common/db/work.h"
 #include "common/net/http.h"
-#include "facts.h"
 #include "loop.h"
-#include "purge.h"
 #include "queue.h"
 #include "release.h"
+#include "replica-agent/agent/do/ballast.h"
+#include "replica-agent/agent/do/node_events.h"
+#include "replica-agent/agent/do/purge.h"
+#include "replica-agent/agent/do/sampler.h"
+#include "replica-agent/agent/do/store.h"
+#include "replica-agent/agent/do/vault_tick.h"
 #include "replica-agent/core/agent_step.h"
 #include "replica-agent/helper/supervise.h"
 #include "replica-agent/host/config.h"
-#include "store.h"
-#include "tell.h"
-#include "vault_tick.h"
 
 struct Program;
 struct StateWaiter;

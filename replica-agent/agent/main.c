@@ -15,13 +15,13 @@
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "common/net/sdnotify.h"
-#include "copies.h"
-#include "kept.h"
+#include "replica-agent/agent/do/copies.h"
+#include "replica-agent/agent/do/spool.h"
+#include "replica-agent/agent/do/steps.h"
+#include "replica-agent/agent/do/store.h"
 #include "replica-agent/helper/rescue.h"
 #include "replica-agent/helper/supervise.h"
 #include "replica-agent/host/tools.h"
-#include "steps.h"
-#include "store.h"
 
 enum { TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "agent.h"
-#include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/net/httpc.h"
+#include "replica-agent/agent/api/api_impl.h"
 #include "replica-agent/core/release.h"
 
 enum {

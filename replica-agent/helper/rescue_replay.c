@@ -12,7 +12,7 @@
 #include "replica-agent/core/applier_error.h"
 #include "replica-agent/core/buffer.h"
 #include "replica-agent/core/follows.h"
-#include "replica-agent/server/recovered.h"
+#include "replica-agent/server/ddl_recovery.h"
 #include "replica-agent/server/rescue_channel.h"
 #include "rescue_impl.h"
 

@@ -3,8 +3,8 @@
 
 #include "common/base/log.h"
 #include "common/db/gtid.h"
+#include "ddl_recovery.h"
 #include "op_impl.h"
-#include "recovered.h"
 #include "replica-agent/core/applier.h"
 #include "replica-agent/core/buffer.h"
 #include "rescue_channel.h"

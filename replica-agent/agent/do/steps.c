@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/db/servercheck.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/server/op_align.h"
 #include "replica-agent/server/op_durable.h"
 #include "replica-agent/server/op_restore.h"

@@ -2,10 +2,10 @@
  * Keeps the vault up to date while a pause is in force: every 100 ms, from a thread of its own, whether the
  * server answers or not.
  */
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/binlog.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/core/buffer.h"
 
 enum {

@@ -4,15 +4,15 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/prom.h"
 #include "common/net/sdnotify.h"
+#include "replica-agent/agent/agent.h"
+#include "replica-agent/agent/do/steps.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
-#include "steps.h"
 
 enum { MAX_WAIT_MS = 120000 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Holds on the binary logs of this primary, over HTTP.
  */
-#include "agent.h"
 #include "api_impl.h"
 #include "common/base/clock.h"
+#include "replica-agent/agent/agent.h"
 
 enum { LONGEST_S = 30 * 86400 };
 

@@ -3,10 +3,10 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
+#include "replica-agent/agent/agent.h"
 
 /* The structs built here borrow their strings; they are written out at once and never freed. */
 #define BORROW(s) ((char *)(s))

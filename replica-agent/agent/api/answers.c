@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Requests that wait until an effect answers them, or the pause's news do. Each has a deadline.
  */
-#include "agent.h"
 #include "common/base/clock.h"
+#include "replica-agent/agent/agent.h"
 
 enum { NEWS_WAIT_MS = 90000, TROUBLE_WAIT_MS = 3000 };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
+#include "replica-agent/agent/agent.h"
 
 /* ---- the files of an older version -----------------------------------------------------------------------
  */

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent.h"
 #include "api_impl.h"
 #include "common/file/fs.h"
-#include "copies.h"
-#include "kept.h"
+#include "replica-agent/agent/agent.h"
+#include "replica-agent/agent/do/copies.h"
+#include "replica-agent/agent/do/spool.h"
 #include "replica-agent/host/logs.h"
 
 enum { LOG_BYTES = 1 << 20 };

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/proc.h"
@@ -16,6 +15,7 @@
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
 #include "program.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/host/tools.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobproof.h"
 
-#include "agent.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/index/proof.h"
 #include "replica-agent/index/target.h"

@@ -2,11 +2,11 @@
  * A run on several replicas: the list of its work, held here where this is the first of them, and the results
  * of the others, gathered into its own once all are sealed.
  */
-#include "agent.h"
 #include "api_impl.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
-#include "split_list.h"
+#include "replica-agent/agent/agent.h"
+#include "replica-agent/agent/do/split_list.h"
 
 /* ---- the list ------------------------------------------------------------------------------------- */
 

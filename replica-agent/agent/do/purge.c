@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/flavor.h"
+#include "replica-agent/agent/agent.h"
 
 enum { CHECK_MS = 5000, RETRY_MS = 1000 };
 

@@ -2,8 +2,8 @@
  * Operations on the server, carried out in workers: an order becomes a step with copies of all it needs, its
  * end an input.
  */
-#include "agent.h"
 #include "common/base/log.h"
+#include "replica-agent/agent/agent.h"
 #include "steps.h"
 
 static const StepKind kinds[OP_KINDS] = {

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
+#include "replica-agent/agent/agent.h"
 
 enum { BALLAST_CHECK_MS = 5000 };
 

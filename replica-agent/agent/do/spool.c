@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kept.h"
+#include "spool.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "copies.h"
+#include "replica-agent/agent/agent.h"
 
 static const char EXPIRED[] = ".expired-";
 

@@ -2,8 +2,8 @@
  * The term that a request carries: one that has passed is refused; hearing of one is a sign of life of the
  * coordinator.
  */
-#include "agent.h"
 #include "api_impl.h"
+#include "replica-agent/agent/agent.h"
 
 bool api_hear_term(Agent *a, int64_t term, Err *err)
 {

@@ -4,10 +4,10 @@
  */
 #include <signal.h>
 
-#include "agent.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "program.h"
+#include "replica-agent/agent/agent.h"
 
 typedef struct RunProgram {
     Agent *a;

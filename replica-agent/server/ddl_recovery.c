@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "recovered.h"
+#include "ddl_recovery.h"
 
 #include <string.h>
 

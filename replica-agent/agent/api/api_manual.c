@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "api_impl.h"
 #include "common/wire/limits.h"
+#include "replica-agent/agent/agent.h"
 
 enum { MAX_REASON = 500 };
 

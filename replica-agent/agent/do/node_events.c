@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tell.h"
+#include "node_events.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "replica-agent/agent/agent.h"
 
 enum { CHECK_MS = 500 };
 

@@ -2,12 +2,12 @@
  * Runs over HTTP: accepted after a preflight, aligned, started, asked to end, forgotten. What a request means
  * is the core's; here it is read, and bounded.
  */
-#include "agent.h"
 #include "api_impl.h"
 #include "common/base/log.h"
 #include "common/wire/limits.h"
+#include "replica-agent/agent/agent.h"
+#include "replica-agent/agent/do/steps.h"
 #include "replica-agent/core/preflight.h"
-#include "steps.h"
 
 json_t *api_run_json(Agent *a, const char *run)
 {

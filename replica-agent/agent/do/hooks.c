@@ -3,8 +3,8 @@
  * a shell, with a deadline, as the agent's user. When they are called is core/hook_step's.
  */
 
-#include "agent.h"
 #include "common/base/subprocess.h"
+#include "replica-agent/agent/agent.h"
 
 enum { ENV_MAX = 10 };
 

@@ -4,13 +4,13 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
 #include "common/file/fs.h"
 #include "program.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/helper/rescue.h"
 #include "store.h"
 

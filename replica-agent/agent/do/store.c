@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "replica-agent/agent/agent.h"
 
 enum { RETRY_MS = 1000 };
 

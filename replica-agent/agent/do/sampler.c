@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "facts.h"
+#include "sampler.h"
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/server/op_sample.h"
 
 enum { SAMPLE_MS = 60000 };

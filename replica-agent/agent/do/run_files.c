@@ -3,10 +3,10 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "common/wire/limits.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/host/logs.h"
 

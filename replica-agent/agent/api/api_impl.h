@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "agent.h"
+#include "replica-agent/agent/agent.h"
 
 /* Takes the query's term and the sign of life; false: answered. */
 bool api_heard(HttpRequest *req, Agent *a);

@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/prom.h"
+#include "replica-agent/agent/agent.h"
 
 static double server_up(const Agent *a)
 {

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "program.h"
+#include "replica-agent/agent/agent.h"
 #include "replica-agent/host/tools.h"
 
 typedef struct Copy {
