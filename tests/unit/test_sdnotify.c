@@ -129,7 +129,7 @@ static char *write_file(const char *name, const char *text)
 
 static void run_daemon(const char *program, const char *conf_text)
 {
-    AUTOFREE char *login = write_file("login.cnf", "[client]\nuser=nobody\npassword=x\n");
+    free(write_file("login.cnf", "[client]\nuser=nobody\npassword=x\n"));
     AUTOFREE char *text = xasprintf(conf_text, folder);
     AUTOFREE char *conf = write_file("daemon.conf", text);
     AUTOFREE char *path = xasprintf("%s/%s", getenv("SIDING_BUILD_DIR"), program);
