@@ -449,7 +449,7 @@ class Runs(Exact, Base):
         r = self.primary.expect(run, "ended")
         self.assertEqual((r["outcome"], r["sealed"]), ("ok", True))
         self.assertIsNone(r["paused_at"])
-        self.assertEqual(r["manifest"]["upload"], {"mode": "append", "target": "t.c", "job": "here"})
+        self.assertEqual(r["manifest"]["upload"], {"mode": "append", "allow_nontransactional": False, "target": "t.c", "job": "here"})
         self.assertEqual(r["manifest"]["files"][0]["rows"], 1)
 
 

@@ -588,10 +588,12 @@ class MariaDB(Base):
 
     def test_an_error_of_the_data_is_told_without_the_data(self):
         c = self.cluster
+        c.sql("db0", "CREATE TABLE t.unique_here (id INT PRIMARY KEY, k VARCHAR(20)) ENGINE=InnoDB")
+        c.expect_caught_up()
         self.pause()
-        c.sql("db0", "INSERT INTO t.w0 (id, k) VALUES (900001, 'a'); INSERT INTO t.w0 (id, k) VALUES (900002, 'top secret')")
+        c.sql("db0", "INSERT INTO t.unique_here (id, k) VALUES (900001, 'a'); INSERT INTO t.unique_here (id, k) VALUES (900002, 'top secret')")
         self.expect_received()
-        c.sql_alone("db1", "ALTER TABLE t.w0 ADD UNIQUE only_here (k); INSERT INTO t.w0 (id, k) VALUES (900009, 'top secret')")
+        c.sql_alone("db1", "ALTER TABLE t.unique_here ADD UNIQUE only_here (k); INSERT INTO t.unique_here (id, k) VALUES (900009, 'top secret')")
         self.lose("db0", "db1")
         received = self.received()
         self.start_replica()
@@ -599,8 +601,8 @@ class MariaDB(Base):
                    lambda: "told: %s" % self.agent.state()["warnings"])
         self.assertEqual([w for w in self.agent.state()["warnings"] if "secret" in w], [])
         self.assertFalse(self.log_says("top secret"))
-        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.w0 WHERE id IN (900001, 900002)"), "1")
-        c.sql_alone("db1", "DELETE FROM t.w0 WHERE id = 900009; ALTER TABLE t.w0 DROP KEY only_here")
+        self.assertEqual(c.value("db1", "SELECT COUNT(*) FROM t.unique_here WHERE id IN (900001, 900002)"), "1")
+        c.sql_alone("db1", "DELETE FROM t.unique_here WHERE id = 900009; ALTER TABLE t.unique_here DROP KEY only_here")
         self.resume_quietly()
         self.expect_rescued(received)
 
