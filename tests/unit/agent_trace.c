@@ -82,6 +82,11 @@ static void line_of_op(Trace *t, const OpOrder *o)
         str_adds(&t->out, " thorough");
     if (o->fresh_server)
         str_adds(&t->out, " fresh");
+    if (o->kind == OP_START && !o->may_end_rescue)
+        str_adds(&t->out, " beside a rescue");
+    if (o->allow_downstream || o->allow_delayed)
+        str_addf(&t->out, " allows%s%s", o->allow_downstream ? " downstream" : "",
+                 o->allow_delayed ? " delayed" : "");
     if (o->boost || o->kind == OP_RETUNE)
         str_addf(&t->out, " flush=%s workers=%s", o->boosted.flush_log,
                  o->boosted.workers ? o->boosted.workers : "-");
@@ -158,6 +163,35 @@ static void show(Trace *t, const Effect *e)
     drop_repeated_line(&t->out);
 }
 
+/* What a story may be about, as far as it is set. */
+static void show_members(Trace *t, const json_t *record)
+{
+    static const char *const flags[] = {"boosted",   "retuning", "durable",  "taken_over", "stalled",
+                                        "restarted", "hold",     "aligning", "verified",   "resumed_early"};
+    static const char *const texts[] = {"gtid", "program", "voided", "cut_outcome", "boost_boot_id"};
+    static const char *const numbers[] = {"limit_ms", "relay_bytes", "tries"};
+    const json_t *run = json_object_get(record, "run"), *replay = json_object_get(record, "replay"),
+                 *rescue = json_object_get(record, "rescue");
+    for (size_t i = 0; i < COUNT(flags); i++)
+        if (json_bool(record, flags[i]))
+            str_addf(&t->out, " %s", flags[i]);
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (*json_str(record, texts[i]))
+            str_addf(&t->out, " %s=%s", texts[i], json_str(record, texts[i]));
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        if (json_int(record, numbers[i]))
+            str_addf(&t->out, " %s=%lld", numbers[i], (long long)json_int(record, numbers[i]));
+    if (*json_str(run, "outcome"))
+        str_addf(&t->out, " outcome=%s", json_str(run, "outcome"));
+    if (json_int(replay, "buffered_trx") || json_int(replay, "applied_trx"))
+        str_addf(&t->out, " buffered=%lld applied=%lld", (long long)json_int(replay, "buffered_trx"),
+                 (long long)json_int(replay, "applied_trx"));
+    if (*json_str(rescue, "target"))
+        str_addf(&t->out, " rescue from=%s to=%s done=%lld of %lld tries=%lld", json_str(rescue, "from"),
+                 json_str(rescue, "target"), (long long)json_int(rescue, "done"),
+                 (long long)json_int(rescue, "total"), (long long)json_int(rescue, "tries"));
+}
+
 static void show_records(Trace *t, const Record *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -172,8 +206,7 @@ static void show_records(Trace *t, const Record *r, size_t n)
             str_addf(&t->out, " %s", state);
         else if (*owner)
             str_addf(&t->out, " %s%s", owner, json_bool(r[i].value, "over") ? " over" : "");
-        if (json_bool(r[i].value, "boosted"))
-            str_adds(&t->out, " boosted");
+        show_members(t, r[i].value);
         str_addc(&t->out, '\n');
     }
 }
@@ -393,6 +426,7 @@ static ReplStatus status_of(const Words *w)
                         .read_pos = number(w, "read", 100),
                         .relay_bytes = number(w, "relay", 1000),
                         .sql_errno = has(w, "failed") ? number(w, "errno", 1062) : 0,
+                        .io_errno = number(w, "io_errno", 0),
                         .sql_error = xstrdup(has(w, "failed") ? "Duplicate entry" : ""),
                         .read_only = !has(w, "writable"),
                         .server_id = 2};
@@ -416,6 +450,8 @@ static bool reading(Trace *t, const Words *w)
                    .begun_ms = t->now_ms - number(w, "age", 0),
                    .spool_free = number(w, "spool", 1 << 30),
                    .state_free = number(w, "state", 1 << 30),
+                   .relay_dir = xstrdup(value(w, "relay_dir")),
+                   .semi_sync = {.acks = number(w, "acks", 0), .acknowledges = has(w, "acknowledges")},
                    .relay_free = number(w, "disk", 1 << 30)};
     if (!r->ok)
         err_set(&r->err, ERR_UNREACHABLE, 0, "the server is down");
