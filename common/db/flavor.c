@@ -46,10 +46,11 @@ static const FlavorGrant mariadb_grants[] = {
      "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
      "*.*"},
     /* A private connection of the server, its positions and filters; RESET SLAVE and RESET MASTER need
-     * RELOAD, which no other account has; a skip counter needs SUPER. */
+     * RELOAD, which no other account has; a skip counter needs SUPER. A replica is read-only, and its
+     * position is a row of a table: READ_ONLY ADMIN. */
     {"siding_rescue",
      "RELOAD, SUPER, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, BINLOG MONITOR, "
-     "BINLOG ADMIN",
+     "BINLOG ADMIN, READ_ONLY ADMIN",
      "*.*"},
     {"siding_job", "SLAVE MONITOR, BINLOG MONITOR", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},

@@ -176,7 +176,7 @@ static void expect_rescuer(View v)
     EXPECT("CONNECT rescuer", .ms = 5000);
     expect_server(v, "GRANT RELOAD, SUPER, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, "
                      "BINLOG MONITOR, "
-                     "BINLOG ADMIN ON *.* TO `siding_rescue`@`localhost`");
+                     "BINLOG ADMIN, READ_ONLY ADMIN ON *.* TO `siding_rescue`@`localhost`");
 }
 
 static void expect_seen(View v, const Relay *r)

@@ -327,7 +327,7 @@ static void the_rescuer_may_reset(void **state)
     (void)state;
     static const char most[] =
         "SUPER, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, BINLOG "
-        "MONITOR, BINLOG ADMIN ON *.* TO `siding_rescue`@`localhost`";
+        "MONITOR, BINLOG ADMIN, READ_ONLY ADMIN ON *.* TO `siding_rescue`@`localhost`";
     for (int may = 0; may <= 1; may++) {
         ServerFacts f = {.version = {DB_MARIADB, 10, 11, 6, "10.11.6-MariaDB"}};
         WireList findings = {0};
