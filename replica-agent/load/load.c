@@ -14,18 +14,18 @@
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
+static const char lock_name[] = "CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40))";
+
 /* One loader a target, ever: a killed one may leave a statement running in the server, and its lock is freed
  * only when that has ended. */
 static bool take_lock(Load *l, Db *db, int number, Err *err)
 {
     AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
+    AUTOFREE char *sql = xasprintf("SELECT COALESCE(GET_LOCK(%s, 1), 0)", lock_name);
     int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
     for (;;) {
         int64_t got;
-        if (!db_value_int(
-                db, &got, err,
-                "SELECT COALESCE(GET_LOCK(CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40)), 1), 0)",
-                "ss", number == 1 ? "" : "2", target))
+        if (!db_value_int(db, &got, err, sql, "ss", number == 1 ? "" : "2", target))
             return false;
         if (got)
             return true;
@@ -63,6 +63,17 @@ bool load_connect(Load *l, int number, Db **ret, Err *err)
     else
         db_close(db);
     return ok;
+}
+
+/* The first session. A killed loader's second may be at its COMMIT still: what the ledger says before that
+ * has ended is not yet all. */
+static bool begin_session(Load *l, Err *err)
+{
+    AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
+    AUTOFREE char *sql = xasprintf("SELECT COALESCE(RELEASE_LOCK(%s), 0)", lock_name);
+    int64_t released;
+    return load_connect(l, 1, &l->db, err) && take_lock(l, l->db, 2, err) &&
+           db_value_int(l->db, &released, err, sql, "ss", "2", target);
 }
 
 /* ---- facts --------------------------------------------------------------------------------------- */
@@ -236,7 +247,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
 {
     LoadFacts facts;
     const char *reason;
-    if (!jobctl_check(err) || (!l->db && !load_connect(l, 1, &l->db, err)) || !read_facts(l, &facts, err))
+    if (!jobctl_check(err) || (!l->db && !begin_session(l, err)) || !read_facts(l, &facts, err))
         return false;
     LoadStep step = load_next_step(&facts, &reason);
     log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));

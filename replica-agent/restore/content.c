@@ -228,28 +228,6 @@ void content_done(Content *c)
     *c = (Content){0};
 }
 
-void content_of_file(const char *text, Content *ret)
-{
-    *ret = (Content){0};
-    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        content_parse(line, ret);
-        if (ret->kind != CONTENT_OTHER)
-            return;
-        content_done(ret);
-    }
-}
-
-/* ---- definers ------------------------------------------------------------------------------------- */
-
-char *content_with_definer(const char *sql, const Content *c, const char *definer)
-{
-    if (!c->definer_n)
-        return xstrdup(sql);
-    return xasprintf("%.*s%s%s%s", (int)c->definer_at, sql, definer ? "DEFINER=" : "", definer ? definer : "",
-                     sql + c->definer_at + c->definer_n);
-}
-
 char *content_unquoted(const char *literal, const char **ret_end)
 {
     static const char letters[] = "0nrZ", bytes[] = "\0\n\r\032";
@@ -269,4 +247,35 @@ char *content_unquoted(const char *literal, const char **ret_end)
     }
     *ret_end = p + 1;
     return s.p ? str_take(&s) : xstrdup("");
+}
+
+/* An object of siding-dump: SET @siding_sql = 'CREATE …'. */
+static void parse_quoted(const char *line, Content *ret)
+{
+    static const char set[] = "SET @siding_sql = ";
+    const char *end;
+    AUTOFREE char *sql = str_starts(line, set) ? content_unquoted(line + sizeof set - 1, &end) : NULL;
+    content_parse(sql ? sql : line, ret);
+}
+
+void content_of_file(const char *text, Content *ret)
+{
+    *ret = (Content){0};
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        parse_quoted(line, ret);
+        if (ret->kind != CONTENT_OTHER)
+            return;
+        content_done(ret);
+    }
+}
+
+/* ---- definers ------------------------------------------------------------------------------------- */
+
+char *content_with_definer(const char *sql, const Content *c, const char *definer)
+{
+    if (!c->definer_n)
+        return xstrdup(sql);
+    return xasprintf("%.*s%s%s%s", (int)c->definer_at, sql, definer ? "DEFINER=" : "", definer ? definer : "",
+                     sql + c->definer_at + c->definer_n);
 }

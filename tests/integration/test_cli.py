@@ -253,7 +253,9 @@ class Requests(ClusterTest):
         c.sql("db0", "CREATE DATABASE shop; CREATE TABLE shop.t (a INT PRIMARY KEY); "
               "INSERT INTO shop.t VALUES (1), (2)")
         before = c.siding("task", "list")
-        plan = c.siding("submit", "dump", "--database", "shop", "--dry-run")
+        # The pause before may not be over for the coordinator yet.
+        plan = wait_until(lambda: (lambda p: p["nodes"] and p)(c.siding("submit", "dump", "--database", "shop", "--dry-run")), 10,
+                          "a replica is free")
         self.assertEqual((plan["job"], plan["nodes"]), ("dump", ["db1"]))
         self.assertEqual(c.siding("task", "list"), before)
         out, err = self.siding("submit", "dump", "--database", "shop", "--wait", "--timeout", "60s")

@@ -108,7 +108,7 @@ class Index:
             self.assertEqual(os.listdir(folder), [])
         conf = library.definition(c, "bad.conf", text='name = "x"; kind = "index"; index = { target = "lib.record"; '
                                   'fields = ( { name = "a"; query = "SELECT id, title FROM lib.record"; } ); };')
-        self.assertIn("lib.record exists and is no index", library.index(c, "db1", folder, conf, status=1))
+        self.assertIn("lib.record exists and is not an index of this job", library.index(c, "db1", folder, conf, status=1))
         self.assertIn("--definition is missing", library.run("siding-index", "-o", folder, status=2))
         self.assertIn("--threads", library.run("siding-index", "--thraeds", "2", status=2))
         self.assertIn("cannot connect", library.run("siding-index", "-f", self.conf, "-o", folder, "-h", "127.0.0.1", "-P", "1",

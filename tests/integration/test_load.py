@@ -82,6 +82,7 @@ class Load(ClusterTest):
 
     def test_2_swap_again_keeps_the_old_table_and_its_definition(self):
         self.cluster.sql("db0", "ALTER TABLE lib.word_index ADD KEY by_field (field, term)")
+        self.cluster.expect_caught_up()
         folder = self.index("refuse")
         run = self.next_run()
         self.load(folder, run=run, mode="refuse")

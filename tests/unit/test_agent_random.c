@@ -31,7 +31,7 @@ typedef struct World {
     Pending pending[PENDING], last;
     size_t n_pending;
     bool has_last;
-    char *program; /* RUN/NAME that is running */
+    StrList programs; /* RUN/NAME that are running: one that is being ended may outlive its pause */
     bool rescue, hook, hook_before;
     int next_run;
     const char *wrong; /* what does not hold */
@@ -79,7 +79,8 @@ static void check_op(World *w, const OpOrder *o)
         must(w, str_eq(lease_state(w), "pausing") || str_eq(lease_state(w), "abandoned"),
              "the first STOP without a lease that says so");
     if (o->kind == OP_ALIGN)
-        must(w, str_eq(lease_state(w), "aligning"), "an ALIGN without its record");
+        must(w, str_eq(lease_state(w), "aligning") || str_eq(lease_state(w), "abandoned"),
+             "an ALIGN without its record");
     if ((o->kind == OP_START && o->boost) || o->kind == OP_RETUNE)
         must(w, leased && json_bool(l, "boosted"), "durability is relaxed without a record of it");
     if (o->kind == OP_RETUNE)
@@ -108,8 +109,9 @@ static void on_effect(Trace *t, const Effect *e)
         }
     } else if (e->kind == FX_PROGRAM) {
         check_program(w, e);
-        free(w->program);
-        w->program = xasprintf("%s/%s", e->owner, e->word);
+        AUTOFREE char *both = xasprintf("%s/%s", e->owner, e->word);
+        if (!strlist_has(&w->programs, both)) /* else found again */
+            strlist_add(&w->programs, both);
     } else if (e->kind == FX_RESCUE) {
         w->rescue = true;
     } else if (e->kind == FX_HOOK) {
@@ -354,9 +356,10 @@ static void answer(World *w, bool badly)
 
 static void program_ends(World *w, bool well, bool lost)
 {
-    if (!w->program)
+    if (!w->programs.n)
         return;
-    AUTOFREE char *both = STEAL(w->program);
+    AUTOFREE char *both = w->programs.v[0];
+    memmove(w->programs.v, w->programs.v + 1, w->programs.n-- * sizeof *w->programs.v);
     char *name = strchr(both, '/');
     *name++ = 0;
     Input *in = make(IN_PROGRAM, both);
@@ -631,8 +634,8 @@ static bool story(uint64_t seed)
     if (!w.wrong)
         quiet(&w);
     bool ok = !w.wrong;
-    if (!ok)
-        fprintf(stderr, "op %d retry %lld\n", (int)t.s.flight.pause.op, (long long)t.s.flight.pause.retry_ms);
+    for (size_t i = 0; !ok && i < t.s.n_runs; i++)
+        fprintf(stderr, "run %s: %s\n", run_id(t.s.runs[i]), run_state_name(t.s.runs[i]->state));
     if (!ok)
         fprintf(stderr, "seed %llu: %s; lease %s, pause %s, sql %d, io %d, ours %d\n%s\n",
                 (unsigned long long)seed, w.wrong, lease_state(&w), pause_state_name(t.s.durable.pause),
@@ -641,7 +644,7 @@ static bool story(uint64_t seed)
         Pending p = take_pending(&w, 0);
         drop(&p);
     }
-    free(w.program);
+    strlist_done(&w.programs);
     str_done(&w.story);
     trace_end(&t);
     return ok;

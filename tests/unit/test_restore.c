@@ -112,6 +112,23 @@ static void texts_come_out_of_their_quotes(void **state)
     assert_string_equal(end, "; rest");
 }
 
+static void a_file_of_an_object_in_quotes_is_read(void **state)
+{
+    (void)state;
+    Content c;
+    content_of_file(
+        "/*!40101 SET NAMES utf8mb4*/;\nDROP VIEW IF EXISTS `v`;\n"
+        "SET @siding_sql = 'CREATE ALGORITHM=MERGE DEFINER=`a`@`%` SQL SECURITY INVOKER VIEW `it''s` AS\n"
+        "SELECT ''x'' AS `x`';\nEXECUTE IMMEDIATE @siding_sql;\n",
+        &c);
+    assert_int_equal(c.kind, CONTENT_VIEW);
+    assert_string_equal(c.name, "it's");
+    content_done(&c);
+    content_of_file("SET @siding_sql = 'CREATE VIEW `cut", &c);
+    assert_int_equal(c.kind, CONTENT_OTHER);
+    content_done(&c);
+}
+
 static void statements_are_cut_however_they_come(void **state)
 {
     (void)state;
@@ -209,6 +226,7 @@ int main(void)
         cmocka_unit_test(files_have_steps),
         cmocka_unit_test(statements_say_what_they_make),
         cmocka_unit_test(texts_come_out_of_their_quotes),
+        cmocka_unit_test(a_file_of_an_object_in_quotes_is_read),
         cmocka_unit_test(inserts_become_lines),
         cmocka_unit_test(other_inserts_do_not),
         cmocka_unit_test(statements_are_cut_however_they_come),
