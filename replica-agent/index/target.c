@@ -212,8 +212,8 @@ char *target_plain_definition(const char *create)
         bool begins = p == line + strspn(line, " ");
         size_t skip = options ? option_length(p) : begins ? check_name_length(p) : 0;
         p += skip;
-        if (!*p)
-            break;
+        if (skip)
+            continue; /* another may follow: of two comments the last counts */
         if (*p == '\n') {
             line = p + 1;
             options = p[1] == ')';

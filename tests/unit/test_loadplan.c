@@ -499,6 +499,8 @@ static void definitions_are_compared_without_what_may_differ(void **state)
         {"CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4",
          "CREATE TABLE `_a_new` (\n  `x` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='it''s (\\'x'",
          true},
+        {"CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB COMMENT='{\"a\":1}' COMMENT='{\\\"a\\\":2}'",
+         "CREATE TABLE `a` (\n  `x` int\n) ENGINE=InnoDB COMMENT='{\"a\":1}'", true},
         {"CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `c``1` CHECK (`x` > 0)\n) ENGINE=InnoDB",
          "CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `a_chk_1` CHECK (`x` > 0)\n) ENGINE=InnoDB", true},
         {"CREATE TABLE `a` (\n  `x` int,\n  CONSTRAINT `c` CHECK (`x` > 0)\n) ENGINE=InnoDB",
