@@ -15,7 +15,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, call, main, slack
+from harness import BUILD, ClusterTest, call, main, slack, wait_until
 
 SIDING = os.path.join(BUILD, "siding")
 PORT = 1  # nobody may listen there
