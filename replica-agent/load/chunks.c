@@ -230,6 +230,18 @@ static void give_up(Load *l, Writer writers[2])
             (void)!db_exec(writers[i].db, &ignored, "ROLLBACK", "");
 }
 
+/* A killed loader's second session may have been at its COMMIT when the ledger was read: its lock is ours
+ * now, so that has ended. */
+static bool read_again(Load *l, int64_t *loaded, Err *err)
+{
+    Ledger ledger;
+    if (!ledger_read(l->db, l->o->run, &ledger, err))
+        return false;
+    l->chunks = ledger.chunks;
+    *loaded = ledger.rows;
+    return true;
+}
+
 bool load_rows(Load *l, int64_t loaded, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
@@ -238,7 +250,7 @@ bool load_rows(Load *l, int64_t loaded, Err *err)
     Db *second;
     if (!load_connect(l, 2, &second, err))
         return false;
-    if (!tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err)) {
+    if (!read_again(l, &loaded, err) || !tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err)) {
         db_close(second);
         return false;
     }

@@ -65,17 +65,6 @@ bool load_connect(Load *l, int number, Db **ret, Err *err)
     return ok;
 }
 
-/* The first session. A killed loader's second may be at its COMMIT still: what the ledger says before that
- * has ended is not yet all. */
-static bool begin_session(Load *l, Err *err)
-{
-    AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
-    AUTOFREE char *sql = xasprintf("SELECT COALESCE(RELEASE_LOCK(%s), 0)", lock_name);
-    int64_t released;
-    return load_connect(l, 1, &l->db, err) && take_lock(l, l->db, 2, err) &&
-           db_value_int(l->db, &released, err, sql, "ss", "2", target);
-}
-
 /* ---- facts --------------------------------------------------------------------------------------- */
 
 static bool read_facts(Load *l, LoadFacts *f, Err *err)
@@ -247,7 +236,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
 {
     LoadFacts facts;
     const char *reason;
-    if (!jobctl_check(err) || (!l->db && !begin_session(l, err)) || !read_facts(l, &facts, err))
+    if (!jobctl_check(err) || (!l->db && !load_connect(l, 1, &l->db, err)) || !read_facts(l, &facts, err))
         return false;
     LoadStep step = load_next_step(&facts, &reason);
     log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));
