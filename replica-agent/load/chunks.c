@@ -230,31 +230,23 @@ static void give_up(Load *l, Writer writers[2])
             (void)!db_exec(writers[i].db, &ignored, "ROLLBACK", "");
 }
 
-/* A killed loader's second session may have been at its COMMIT when the ledger was read: its lock is ours
- * now, so that has ended. */
-static bool read_again(Load *l, int64_t *loaded, Err *err)
-{
-    Ledger ledger;
-    if (!ledger_read(l->db, l->o->run, &ledger, err))
-        return false;
-    l->chunks = ledger.chunks;
-    *loaded = ledger.rows;
-    return true;
-}
-
-bool load_rows(Load *l, int64_t loaded, Err *err)
+bool load_rows(Load *l, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     load_statement(l, &sql);
     TsvStream *s;
     Db *second;
+    Ledger ledger;
     if (!load_connect(l, 2, &second, err))
         return false;
-    if (!read_again(l, &loaded, err) || !tsv_open(&l->paths, numbers_of_key(l), loaded, &s, err)) {
+    /* Not before both locks are held: a killed loader's second session may be at its COMMIT until then. */
+    if (!ledger_read(l->db, l->o->run, &ledger, err) ||
+        !tsv_open(&l->paths, numbers_of_key(l), ledger.rows, &s, err)) {
         db_close(second);
         return false;
     }
-    int64_t most = l->o->rows_per_transaction, done = loaded;
+    l->chunks = ledger.chunks;
+    int64_t most = l->o->rows_per_transaction, loaded = ledger.rows, done = loaded;
     if (!l->txn_rows)
         l->txn_rows = most < FIRST_ROWS ? most : FIRST_ROWS;
     Writer writers[2] = {{.db = l->db}, {.db = second}};

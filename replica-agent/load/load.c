@@ -14,18 +14,18 @@
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
-static const char lock_name[] = "CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40))";
-
 /* One loader a target, ever: a killed one may leave a statement running in the server, and its lock is freed
  * only when that has ended. */
 static bool take_lock(Load *l, Db *db, int number, Err *err)
 {
     AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
-    AUTOFREE char *sql = xasprintf("SELECT COALESCE(GET_LOCK(%s, 1), 0)", lock_name);
     int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
     for (;;) {
         int64_t got;
-        if (!db_value_int(db, &got, err, sql, "ss", number == 1 ? "" : "2", target))
+        if (!db_value_int(
+                db, &got, err,
+                "SELECT COALESCE(GET_LOCK(CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40)), 1), 0)",
+                "ss", number == 1 ? "" : "2", target))
             return false;
         if (got)
             return true;
@@ -77,7 +77,6 @@ static bool read_facts(Load *l, LoadFacts *f, Err *err)
                      .rows_loaded = ledger.rows,
                      .rows_total = l->bundle->rows,
                      .verified = ledger.verified};
-    l->chunks = ledger.chunks;
     if (!tables_read(l->db, &l->tables, f, &l->target_exists, err))
         return false;
     l->shadow_stays = f->swap && f->shadow && f->marker == MARKER_TODO && f->marker_ours;
@@ -141,7 +140,7 @@ static bool check_state(Load *l, Err *err)
 
 /* Rows of an engine without transactions may be there without their row of the ledger: then from the start.
  */
-static bool rows(Load *l, int64_t loaded, Err *err)
+static bool rows(Load *l, Err *err)
 {
     bool whole = true;
     if (!l->swap &&
@@ -155,7 +154,7 @@ static bool rows(Load *l, int64_t loaded, Err *err)
         return false;
     if (!whole && !begin(l, err))
         return false;
-    return load_rows(l, whole ? loaded : 0, err);
+    return load_rows(l, err);
 }
 
 bool load_abandon(Load *l, Err *err)
@@ -191,7 +190,7 @@ static bool finish(Load *l, Err *err)
     return ledger_finish(l->db, l->o->run, l->bundle->rows, err);
 }
 
-static bool do_step(Load *l, LoadStep step, const LoadFacts *facts, const char *reason, Err *err)
+static bool do_step(Load *l, LoadStep step, const char *reason, Err *err)
 {
     switch (step) {
     case LOAD_REFUSE:
@@ -199,7 +198,7 @@ static bool do_step(Load *l, LoadStep step, const LoadFacts *facts, const char *
     case LOAD_BEGIN:
         return begin(l, err);
     case LOAD_ROWS:
-        return rows(l, facts->rows_loaded, err);
+        return rows(l, err);
     case LOAD_VERIFY:
         return verify(l, err);
     case LOAD_SWAP:
@@ -240,7 +239,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
         return false;
     LoadStep step = load_next_step(&facts, &reason);
     log_info("%s: %s, so: %s", l->bundle->target, reason, step_name(step));
-    if (!check_progress(l, step, &facts, reason, err) || !do_step(l, step, &facts, reason, err))
+    if (!check_progress(l, step, &facts, reason, err) || !do_step(l, step, reason, err))
         return false;
     *ret_done = step == LOAD_NOTHING || step == LOAD_FINISH;
     if (step == LOAD_NOTHING)

@@ -59,6 +59,6 @@ MUST_CHECK bool load_connect(Load *l, int number, Db **ret, Err *err);
 MUST_CHECK bool load_abandon(Load *l, Err *err);
 
 /* Steps in files of their own. */
-MUST_CHECK bool load_rows(Load *l, int64_t loaded, Err *err);
+MUST_CHECK bool load_rows(Load *l, Err *err);
 MUST_CHECK bool load_swap(Load *l, Err *err);
 MUST_CHECK bool load_finish_swap(Load *l, Err *err);
