@@ -68,6 +68,7 @@ MUST_CHECK bool db_exec(Db *db, Err *err, const char *sql, const char *fmt, ...)
 MUST_CHECK bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *err, const char *sql,
                                  const char *fmt, ...);
 /* Whole result in memory (bounded results only). */
+MUST_CHECK bool db_query_v(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, va_list ap);
 MUST_CHECK bool db_query(Db *db, DbRows **ret, Err *err, const char *sql, const char *fmt, ...);
 /* One row at a time, unbuffered (mysql_use_result), for large results; no parameters. */
 MUST_CHECK bool db_stream(Db *db, DbRows **ret, Err *err, const char *sql);
