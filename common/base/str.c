@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "str.h"
 
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -40,6 +41,17 @@ char *xstrndup(const char *s, size_t n)
     char *p = xcalloc(n + 1, 1);
     memcpy(p, s, n);
     return p;
+}
+
+char *xstrtrim(const char *s, size_t n)
+{
+    while (n && isspace((unsigned char)*s)) {
+        s++;
+        n--;
+    }
+    while (n && isspace((unsigned char)s[n - 1]))
+        n--;
+    return xstrndup(s, n);
 }
 
 static void str_addv(Str *s, const char *fmt, va_list ap)

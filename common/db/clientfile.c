@@ -142,17 +142,6 @@ static bool take(ClientFile *c, const Line *l, Err *err)
 
 /* ---- text ----------------------------------------------------------------------------------------- */
 
-static char *trimmed(const char *from, size_t n)
-{
-    while (n && isspace((unsigned char)*from)) {
-        from++;
-        n--;
-    }
-    while (n && isspace((unsigned char)from[n - 1]))
-        n--;
-    return xstrndup(from, n);
-}
-
 /* Up to a # outside of quotes. */
 static size_t without_comment(const char *line, size_t n)
 {
@@ -188,7 +177,7 @@ static char *value_of(const char *line)
     const char *equals = strchr(line, '=');
     if (!equals)
         return NULL;
-    char *value = trimmed(equals + 1, strlen(equals + 1));
+    char *value = xstrtrim(equals + 1, strlen(equals + 1));
     size_t n = strlen(value);
     if (n > 1 && (*value == '\'' || *value == '"') && value[n - 1] == *value) {
         memmove(value, value + 1, n - 2);
@@ -200,7 +189,7 @@ static char *value_of(const char *line)
 
 static char *name_of(const char *line)
 {
-    char *name = trimmed(line, strcspn(line, "="));
+    char *name = xstrtrim(line, strcspn(line, "="));
     for (char *p = name; *p; p++)
         *p = *p == '_' ? '-' : *p;
     if (str_starts(name, "loose-"))
@@ -227,7 +216,7 @@ static bool take_include(const char *line, StrList *includes)
         size_t n = strlen(words[i].word);
         if (!str_starts(line, words[i].word) || !isspace((unsigned char)line[n]))
             continue;
-        AUTOFREE char *path = trimmed(line + n, strlen(line + n));
+        AUTOFREE char *path = xstrtrim(line + n, strlen(line + n));
         strlist_addf(includes, "%c:%s", words[i].kind, path);
         return true;
     }
@@ -239,7 +228,7 @@ bool clientfile_parse(const char *name, const char *text, ClientFile *c, StrList
     Line l = {.file = name};
     for (bool ours = false; *text;) {
         size_t n = strcspn(text, "\n");
-        AUTOFREE char *line = trimmed(text, *text == ';' ? 0 : without_comment(text, n));
+        AUTOFREE char *line = xstrtrim(text, *text == ';' ? 0 : without_comment(text, n));
         text += n + (text[n] == '\n');
         l.number++;
         if (*line == '[')

@@ -12,17 +12,6 @@ enum { MAX_BYTES = 1 << 20, MAX_DEPTH = 8 };
 
 /* ---- one file's text -------------------------------------------------------------------------------- */
 
-static char *trimmed(const char *from, size_t n)
-{
-    while (n && isspace((unsigned char)*from)) {
-        from++;
-        n--;
-    }
-    while (n && isspace((unsigned char)from[n - 1]))
-        n--;
-    return xstrndup(from, n);
-}
-
 static void cut_space(char *text)
 {
     for (size_t n = strlen(text); n && isspace((unsigned char)text[n - 1]); n--)
@@ -94,12 +83,12 @@ void optionfile_each(const char *text, void (*visit)(void *arg, const OptionLine
     AUTOFREE char *group = xstrdup("");
     while (*text) {
         size_t n = strcspn(text, "\n");
-        AUTOFREE char *line = trimmed(text, n);
+        AUTOFREE char *line = xstrtrim(text, n);
         OptionLine found = {.group = group};
         text += n + (text[n] == '\n');
         if (*line == '[') {
             free(group);
-            group = trimmed(line + 1, strcspn(line + 1, "]"));
+            group = xstrtrim(line + 1, strcspn(line + 1, "]"));
         } else if (*line == '!') {
             if (split_include(line, &found))
                 visit(arg, &found);

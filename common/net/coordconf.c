@@ -25,14 +25,6 @@ static const ConfOption grant_options[] = {
     {0},
 };
 
-static const ConfOption tls_options[] = {
-    {"certificate_file", CONF_PATH, offsetof(Tls, certificate_file),
-     .doc = "Certificate (PEM, with its chain)."},
-    {"key_file", CONF_PATH, offsetof(Tls, key_file), .doc = "Its key (PEM, mode 0600)."},
-    {"ca_file", CONF_PATH, offsetof(Tls, ca_file), .doc = "Certificates of the CA that signs every peer."},
-    {0},
-};
-
 static const ConfOption mail_options[] = {
     {"to", CONF_STRS, FIELD(mail.to) - FIELD(mail),
      .doc = "Whom events are mailed to; without anybody no mail is sent."},

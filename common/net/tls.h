@@ -6,10 +6,14 @@
 #include <stddef.h>
 
 #include "common/base/err.h"
+#include "common/file/conf.h"
 
 typedef struct Tls {
     char *certificate_file, *key_file, *ca_file;
 } Tls;
+
+/* Of a group `tls` in a configuration file. */
+extern const ConfOption tls_options[];
 
 bool tls_is_set(const Tls *tls); /* NULL is not */
 /* All three files or none, readable, the key private and belonging to the certificate: ERR_CONFIG otherwise.

@@ -2,8 +2,8 @@
 #include "bootstrap.h"
 
 #include <string.h>
-#include <sys/random.h>
 
+#include "common/base/password.h"
 #include "common/db/db.h"
 #include "common/db/flavor.h"
 #include "common/db/repl.h"
@@ -82,17 +82,6 @@ static bool check_server(Bootstrap *b, Err *err)
 
 /* ---- accounts --------------------------------------------------------------------------------------- */
 
-static void random_password(char ret[PASSWORD_BYTES + 1])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char bytes[PASSWORD_BYTES];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        abort();
-    for (int i = 0; i < PASSWORD_BYTES; i++)
-        ret[i] = letters[bytes[i] % 64];
-    ret[PASSWORD_BYTES] = 0;
-}
-
 /* The value of `password` in an option file written by an earlier bootstrap or by a person. */
 static char *password_in(const char *text)
 {
@@ -126,7 +115,7 @@ static bool credentials(Bootstrap *b, const char *account, const char *file, cha
         return true;
     }
     char password[PASSWORD_BYTES + 1];
-    random_password(password);
+    random_password(password, PASSWORD_BYTES);
     str_addf(&text, "[client]\nuser=%s\npassword=%s\n", account, password);
     if (!b->dry_run) {
         if (!fs_mkdirs(b->cfg->credentials_dir, 0700, err) || !fs_replace(path, text.p, text.len, 0600, err))

@@ -3,11 +3,11 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/password.h"
 #include "relay_stream.h"
 
 enum {
@@ -182,17 +182,6 @@ static void *run(void *arg)
 
 /* ---- begin and end --------------------------------------------------------------------------------- */
 
-static void random_password(char ret[PASSWORD_BYTES + 1])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char bytes[PASSWORD_BYTES];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        abort();
-    for (int i = 0; i < PASSWORD_BYTES; i++)
-        ret[i] = letters[bytes[i] % 64];
-    ret[PASSWORD_BYTES] = 0;
-}
-
 static void source_free(RelaySource *s)
 {
     if (s->listener >= 0)
@@ -207,7 +196,7 @@ static void source_free(RelaySource *s)
 
 static bool prepare(RelaySource *s, const RelaySourceSpec *spec, Err *err)
 {
-    random_password(s->password);
+    random_password(s->password, PASSWORD_BYTES);
     strlist_add_all(&s->files, spec->files);
     s->version = xstrdup(spec->version);
     s->window_bytes = spec->window_bytes;

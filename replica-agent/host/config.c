@@ -33,14 +33,6 @@ static const ConfOption server_options[] = {
     {0},
 };
 
-static const ConfOption tls_options[] = {
-    {"certificate_file", CONF_PATH, offsetof(Tls, certificate_file),
-     .doc = "Certificate (PEM, with its chain)."},
-    {"key_file", CONF_PATH, offsetof(Tls, key_file), .doc = "Its key (PEM, mode 0600)."},
-    {"ca_file", CONF_PATH, offsetof(Tls, ca_file), .doc = "Certificates of the CA that signs every peer."},
-    {0},
-};
-
 static const ConfOption hook_options[] = {
     {"before_pause", CONF_PATH, IN(hooks, before_pause),
      .doc = "Program run before the replica is paused, for instance to take it out of a read pool and wait "

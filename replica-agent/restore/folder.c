@@ -86,9 +86,8 @@ bool folder_classify(const char *name, RestoreFile *ret)
 
 /* ---- the folder ----------------------------------------------------------------------------------- */
 
-bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err)
+bool folder_read(const Folder *f, const char *name, size_t most, Str *ret, Err *err)
 {
-    enum { MOST = 1 << 16 };
     AUTOFREE char *path = xasprintf("%s/%s", f->path, name);
     GzReader *in;
     char buffer[4096];
@@ -96,10 +95,16 @@ bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err)
     bool ok;
     if (!gz_open(path, &in, err))
         return false;
-    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n && ret->len < MOST)
+    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n && ret->len < most)
         str_add(ret, buffer, n);
     gz_close(in);
     return ok;
+}
+
+bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err)
+{
+    enum { MOST = 1 << 16 };
+    return folder_read(f, name, MOST, ret, err);
 }
 
 static bool name_databases(Folder *f, Err *err)

@@ -50,6 +50,8 @@ const json_t *folder_table(const Folder *f, const RestoreFile *file);
 
 /* The table's true name, as far as names and texts of files tell; of a file of a table. */
 const char *folder_real_name(const Folder *f, const RestoreFile *file);
+/* A file's text behind what `ret` has; no more is read once that is `most` bytes long. */
+MUST_CHECK bool folder_read(const Folder *f, const char *name, size_t most, Str *ret, Err *err);
 /* The beginning of a file's text, enough to see its first statements. */
 MUST_CHECK bool folder_peek(const Folder *f, const char *name, Str *ret, Err *err);
 

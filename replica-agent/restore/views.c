@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/file/fs.h"
-#include "common/file/gz.h"
 #include "content.h"
 #include "journal_table.h"
 #include "replica-agent/dump/control.h"
@@ -215,21 +214,6 @@ bool views_load(Restore *r, size_t from, size_t end, StrList *ret_unmade, StrLis
     return ok;
 }
 
-static bool add_file(const Restore *r, const char *name, Str *out, Err *err)
-{
-    AUTOFREE char *path = xasprintf("%s/%s", r->f->path, name);
-    GzReader *in;
-    char buffer[4096];
-    size_t n = 1;
-    bool ok;
-    if (!gz_open(path, &in, err))
-        return false;
-    while ((ok = gz_read(in, buffer, sizeof buffer, &n, err)) && n)
-        str_add(out, buffer, n);
-    gz_close(in);
-    return ok;
-}
-
 bool views_defer(const Restore *r, const StrList *files, const char *path, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT;
@@ -243,7 +227,7 @@ bool views_defer(const Restore *r, const StrList *files, const char *path, Err *
         free(file.name);
         free(file.database);
         free(file.table);
-        if (!add_file(r, files->v[i], &text, err))
+        if (!folder_read(r->f, files->v[i], SIZE_MAX, &text, err))
             return false;
     }
     return fs_replace(path, str_z(&text), text.len, 0600, err);

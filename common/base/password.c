@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "password.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+void random_password(char *ret, size_t n)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    if (getrandom(ret, n, 0) != (ssize_t)n)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        ret[i] = letters[(unsigned char)ret[i] % 64];
+    ret[n] = 0;
+}
