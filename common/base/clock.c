@@ -57,8 +57,9 @@ bool clock_parse(const char *text, int64_t *ret_wall_ms)
     }
     if (strcmp(rest, "Z") != 0)
         return false;
+    int day = tm.tm_mday;
     int64_t s = timegm(&tm);
-    if (s < 0 || s > LAST_SECOND)
+    if (s < 0 || s > LAST_SECOND || tm.tm_mday != day) /* the 31st of February is none */
         return false;
     *ret_wall_ms = s * 1000 + ms;
     return true;

@@ -5,11 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -92,8 +92,11 @@ static bool below(pid_t pid, const ProcStat *s, pid_t root)
     return false;
 }
 
+/* Stopped first: what cannot run cannot fork while we look. */
 int proc_kill_session(pid_t sid, pid_t root)
 {
+    if (root > 1)
+        (void)signal_matching(below, root, SIGSTOP);
     int n = root > 1 ? signal_matching(below, root, SIGKILL) : 0;
     return n + (sid > 1 ? signal_matching(in_session, sid, SIGKILL) : 0);
 }
@@ -109,19 +112,32 @@ int proc_signal_children(pid_t except, int signo)
     return signal_matching(adopted, except, signo);
 }
 
+void proc_reset_signals(void)
+{
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void proc_goes_first(void)
+{
+    static const char score[] = "500";
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ssize_t ignored = fd >= 0 ? write(fd, score, strlen(score)) : 0;
+    (void)ignored;
+    if (fd >= 0)
+        close(fd);
+}
+
 int proc_open(pid_t pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-bool proc_give_to(const char *user, const char *path, const char *other, Err *err)
+void proc_no_core(void)
 {
-    const struct passwd *p = getpwnam(user);
-    if (!p)
-        return err_set(err, ERR_CONFIG, 0, "there is no operating system user \"%s\"", user);
-    const char *const paths[] = {path, other};
-    for (size_t i = 0; i < 2; i++)
-        if (paths[i] && chown(paths[i], p->pw_uid, p->pw_gid) < 0)
-            return err_errno(err, errno, "give %s to the user %s", paths[i], user);
-    return true;
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
 }

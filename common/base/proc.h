@@ -16,6 +16,10 @@ bool proc_is(pid_t pid, int64_t start_time);
 int proc_kill_session(pid_t sid, pid_t root);
 /* Direct children of this process that are no zombies and not in `except`. Signals each; how many. */
 int proc_signal_children(pid_t except, int signo);
+/* Before a program is run: every signal does what it does by default, and none is blocked. */
+void proc_reset_signals(void);
+/* Where memory runs out, this process and what it starts are ended before servers and daemons are. */
+void proc_goes_first(void);
+/* First thing in a program that holds passwords: no core dump of it or of what it starts. */
+void proc_no_core(void);
 int proc_open(pid_t pid); /* pidfd, -1 on failure */
-/* Makes two paths belong to an operating system user (the second may be NULL). */
-MUST_CHECK bool proc_give_to(const char *user, const char *path, const char *other, Err *err);

@@ -36,6 +36,13 @@ char *xstrdup(const char *s)
     return s ? xstrndup(s, strlen(s)) : NULL;
 }
 
+void str_put(char **to, const char *text)
+{
+    char *old = *to;
+    *to = xstrdup(text);
+    free(old);
+}
+
 char *xstrndup(const char *s, size_t n)
 {
     char *p = xcalloc(n + 1, 1);
@@ -206,6 +213,14 @@ void strlist_split(StrList *l, const char *s, char sep)
     }
 }
 
+char *strlist_join(const StrList *l, const char *between)
+{
+    Str s = STR_INIT;
+    for (size_t i = 0; i < l->n; i++)
+        str_addf(&s, "%s%s", i ? between : "", l->v[i]);
+    return s.len ? str_take(&s) : xstrdup("");
+}
+
 bool str_eq(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -263,6 +278,8 @@ bool str_to_i64(const char *s, long long min, long long max, long long *ret)
     return true;
 }
 
+enum { LONGEST_WORD = 200 };
+
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(b), row[64];
@@ -289,7 +306,9 @@ static size_t edit_distance(const char *a, const char *b)
 const char *str_nearest(const char *word, const char *const *known)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(word) / 3 + 2;
+    size_t n = strlen(word), best_distance = n / 3 + 2;
+    if (n > LONGEST_WORD) /* looking would take long, and nothing is near */
+        return NULL;
     for (; *known; known++) {
         size_t d = edit_distance(word, *known);
         if (d < best_distance) {

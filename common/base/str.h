@@ -15,6 +15,8 @@
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s); /* NULL gives NULL */
+/* Puts a copy in place of an owned string, which it may be part of. */
+void str_put(char **to, const char *text);
 char *xstrndup(const char *s, size_t n);
 char *xstrtrim(const char *s, size_t n); /* without white space at its ends */
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -31,6 +33,12 @@ static inline void autofree_(void *p)
 #define AUTOFREE __attribute__((cleanup(autofree_)))
 #define AUTO(f) __attribute__((cleanup(f)))
 /* Takes the value out of a variable that would be freed: `return STEAL(s);` */
+#define EXCHANGE(a, b)                                                                                       \
+    do {                                                                                                     \
+        __typeof__(a) swapped_ = (a);                                                                        \
+        (a) = (b);                                                                                           \
+        (b) = swapped_;                                                                                      \
+    } while (0)
 #define STEAL(v)                                                                                             \
     ({                                                                                                       \
         __typeof__(v) stolen_ = (v);                                                                         \
@@ -74,6 +82,8 @@ void strlist_add_all(StrList *l, const StrList *from);
 void strlist_addf(StrList *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool strlist_has(const StrList *l, const char *s);
 void strlist_split(StrList *l, const char *s, char sep); /* empty parts are left out */
+
+char *strlist_join(const StrList *l, const char *between); /* owned */
 
 bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
 void str_set(char **to, const char *text); /* an owned copy in place of what was there; text may be NULL */

@@ -3,10 +3,10 @@
 
 #include <locale.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <string.h>
 #include <wchar.h>
 
-#define REPLACEMENT "\xEF\xBF\xBD"
 enum { INVALID = -1 };
 
 static locale_t utf8;
@@ -79,18 +79,86 @@ static bool turns_direction(int32_t c)
            (c >= 0x2066 && c <= 0x2069);
 }
 
+static bool is_control(int32_t c)
+{
+    return c < 32 || (c >= 127 && c < 160) || c == 0x2028 || c == 0x2029;
+}
+
+bool text_is_utf8(const char *text, size_t n)
+{
+    size_t len;
+    for (size_t i = 0; i < n; i += len)
+        if (decode(text + i, n - i, &len) == INVALID)
+            return false;
+    return true;
+}
+
+bool text_is_plain(const char *text, size_t n, size_t *ret_chars)
+{
+    size_t len, chars = 0;
+    bool plain = true;
+    for (size_t i = 0; i < n; i += len, chars++) {
+        int32_t c = decode(text + i, n - i, &len); /* INVALID is below 32 */
+        plain = plain && !is_control(c) && !turns_direction(c);
+    }
+    *ret_chars = chars;
+    return plain;
+}
+
+static void add_escaped(Str *out, const char *text, int32_t c, size_t len)
+{
+    if (c == INVALID)
+        str_addf(out, "\\x%02x", (unsigned char)*text);
+    else if (is_control(c) || turns_direction(c))
+        str_addf(out, c < 256 ? "\\x%02x" : "\\u%04x", (unsigned)c);
+    else
+        str_add(out, text, len);
+}
+
 void text_clean(Str *out, const char *text)
 {
     size_t len, n = strlen(text);
     for (size_t i = 0; i < n; i += len) {
         int32_t c = decode(text + i, n - i, &len);
-        if (c == INVALID)
-            str_adds(out, REPLACEMENT);
-        else if (c < 32 || (c >= 127 && c < 160) || c == 0x2028 || c == 0x2029)
-            str_addc(out, ' ');
-        else if (!turns_direction(c))
-            str_add(out, text + i, len);
+        bool is_space = c == '\n' || c == '\t' || c == '\r';
+        add_escaped(out, is_space ? " " : text + i, is_space ? ' ' : c, len);
     }
+}
+
+const char *text_wrong(const char *text)
+{
+    size_t len, n = strlen(text);
+    for (size_t i = 0; i < n; i += len) {
+        int32_t c = decode(text + i, n - i, &len);
+        if (c == INVALID)
+            return "it is not UTF-8";
+        if (is_control(c) || turns_direction(c))
+            return "it holds a control character";
+    }
+    return NULL;
+}
+
+void text_clean_lines(Str *out, const char *text, size_t n)
+{
+    size_t len;
+    for (size_t i = 0; i < n; i += len) {
+        int32_t c = decode(text + i, n - i, &len);
+        if (c == '\n' || c == '\t')
+            str_addc(out, (char)c);
+        else
+            add_escaped(out, text + i, c, len);
+    }
+}
+
+void text_print(FILE *to, const char *fmt, ...)
+{
+    AUTO(str_done) Str clean = STR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    AUTOFREE char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    text_clean_lines(&clean, text, strlen(text));
+    fwrite(str_z(&clean), 1, clean.len, to);
 }
 
 void text_cut(Str *out, const char *text, size_t columns)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "binlog.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/bytes.h"
 #include "common/file/fs.h"
 #include "gtid.h"
 
@@ -71,20 +71,6 @@ void binlog_scan_done(BinlogScan *s)
     *s = (BinlogScan){0};
 }
 
-static uint32_t u32(const unsigned char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return le32toh(v);
-}
-
-static uint64_t u64(const unsigned char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return le64toh(v);
-}
-
 /* 1: an event; 0: the file ends here, whole; -1: it ends inside an event (or was never written out). */
 static int read_event(int fd, int64_t pos, int64_t file_size, Event *ret)
 {
@@ -93,11 +79,11 @@ static int read_event(int fd, int64_t pos, int64_t file_size, Event *ret)
     unsigned char header[HEADER_BYTES];
     if (pread(fd, header, sizeof header, pos) != (ssize_t)sizeof header)
         return -1;
-    int64_t size = u32(header + 9);
+    int64_t size = bytes_u32(header + 9);
     if (size < HEADER_BYTES || pos + size > file_size)
         return -1;
     ret->type = header[4];
-    ret->server_id = u32(header + 5);
+    ret->server_id = bytes_u32(header + 5);
     ret->pos = pos;
     ret->size = size;
     int64_t want = size - HEADER_BYTES;
@@ -164,7 +150,7 @@ static void add_part(Scan *s, size_t file, const Event *e)
 
 static bool begin_group(Scan *s, size_t file, const Event *e, Err *err)
 {
-    Domain next = {u32(e->body + 8), e->server_id, u64(e->body)};
+    Domain next = {bytes_u32(e->body + 8), e->server_id, bytes_u64(e->body)};
     if (s->cut && !goes_on(s, &next))
         return err_set(err, ERR_CORRUPT, 0,
                        "%s: transactions before %" PRIu32 "-%" PRIu32 "-%" PRIu64
@@ -255,7 +241,8 @@ static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
 {
     note_rotate(s, e);
     if (e->type == EVENT_MARIADB_START_ENCRYPTION)
-        return err_set(err, ERR_REFUSED, 0, "%s is encrypted: Siding cannot read it", s->files->v[file]);
+        return err_set(err, ERR_REFUSED, BINLOG_ENCRYPTED, "%s is encrypted: Siding cannot read it",
+                       s->files->v[file]);
     if (e->type == EVENT_FORMAT_DESCRIPTION)
         note_format(s, file, e);
     if (e->type == EVENT_MARIADB_GTID && e->body_len >= 13)
@@ -302,6 +289,8 @@ static bool scan_file(Scan *s, size_t file, int64_t *ret_end, bool *ret_torn, Er
     const char *path = s->files->v[file];
     AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
+    if (fd < 0 && errno == ENOENT) /* the server purges files, whoever lists them */
+        return err_set(err, ERR_NOT_FOUND, errno, "no such file: %s", path);
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_errno(err, errno, "read %s", path);
     unsigned char magic[4];

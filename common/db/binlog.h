@@ -22,6 +22,8 @@ typedef struct BinlogScan {
 
 void binlog_scan_done(BinlogScan *s);
 
+enum { BINLOG_ENCRYPTED = 164 }; /* Err.code of a file that is encrypted */
+
 /* A file may end inside an event where a kill cut it off, if what follows goes on from there; a gap between
  * whole groups is ERR_CORRUPT. Encrypted files are refused. Files in the order they were written; a
  * transaction that is there twice counts once. */

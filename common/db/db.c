@@ -249,3 +249,9 @@ bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *er
         *ret_insert_id = id;
     return ok;
 }
+
+bool db_deadlocked(const Err *err)
+{
+    enum { DEADLOCK = 1213 };
+    return err->kind == ERR_DB && err->code == DEADLOCK;
+}

@@ -25,6 +25,7 @@ typedef struct DbTarget {
     char *user, *password; /* NULL: from the defaults file */
     char *database;
     char *tls_ca, *tls_cert, *tls_key; /* demanded by the caller where the host is not loopback */
+    bool named;                        /* the file or the caller must name the account */
 } DbTarget;
 void db_target_done(DbTarget *t);
 void db_target_copy(DbTarget *to, const DbTarget *from);
@@ -45,16 +46,19 @@ typedef struct DbVersion {
 
 enum { DB_CONNECT_TIMEOUT_MS = 5000 };
 
-/* Connects, detects the flavour, sets utf8mb4 and every variable of session.h's table.
- * `timeout_ms` bounds the wait for each later statement's answer (0: none, only for job programs). It ends
- * only our wait: after ERR_TIMEOUT the connection gives ERR_LOST for ever, and the statement goes on in the
- * server until db_kill. */
+/* Connects, makes sure that the account that answers is the one that was meant (not that of the operating
+ * system's user, nor an anonymous one), detects the flavour, sets utf8mb4 and every variable of session.h's
+ * table. `timeout_ms` bounds the wait for each later statement's answer (0: none, only for job programs). It
+ * ends only our wait: after ERR_TIMEOUT the connection gives ERR_LOST for ever, and the statement goes on in
+ * the server until db_kill. */
 MUST_CHECK bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err);
 void db_close(Db *db);
 const DbVersion *db_version(const Db *db);
 uint64_t db_connection_id(const Db *db);
 /* The server's process at the other end of a unix socket (SO_PEERCRED), 0 over TCP. */
 pid_t db_server_pid(const Db *db);
+/* Nobody else reads what goes over it: a unix socket, loopback, or TLS. */
+bool db_is_private(const Db *db);
 int64_t db_timeout(const Db *db);
 void db_set_timeout(Db *db, int64_t timeout_ms);
 /* A wait for an answer ends with ERR_CANCELLED within a moment of *cancel; for the connection and the
@@ -91,10 +95,17 @@ void db_rows_free(DbRows *r);
 MUST_CHECK bool db_value(Db *db, char **ret, Err *err, const char *sql, const char *fmt, ...);
 MUST_CHECK bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *fmt, ...);
 
+/* A lock by name in the server, until this connection frees it or ends. *ret false: another has it still. */
+MUST_CHECK bool db_take_lock(Db *db, const char *name, int64_t wait_s, bool *ret, Err *err);
+/* The id of the connection that holds it; 0: nobody. */
+MUST_CHECK bool db_lock_holder(Db *db, const char *name, int64_t *ret, Err *err);
+
 /* LOAD DATA LOCAL INFILE fed from a callback: returns bytes given, 0 at the end, -1 on error (fills err). */
 typedef ssize_t (*DbFeed)(void *arg, char *buffer, size_t n, Err *err);
 MUST_CHECK bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err);
 unsigned db_warnings(const Db *db); /* how many the last statement gave */
+/* The server has taken the whole transaction back in favour of another: it may be tried again. */
+bool db_deadlocked(const Err *err);
 
 void db_quote_id(Str *out, const char *name);                     /* `a``b` */
 void db_quote_ids(Str *out, const StrList *names);                /* `a`, `b` */

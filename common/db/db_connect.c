@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Connecting: how a server is reached, what it is, and the session's variables.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/file/fs.h"
 #include "db_client.h"
@@ -122,6 +125,34 @@ static bool connect_now(Db *db, const DbTarget *t, const ClientFile *f, Err *err
     return err_set(err, kind, (int)code, "cannot connect to %s: %s", where, mysql_error(db->my));
 }
 
+/* A server takes an unknown name for its anonymous account, and no name for the operating system's user. */
+static bool check_account(Db *db, const DbTarget *t, const char *meant, Err *err)
+{
+    DbRows *rows;
+    bool more, ok = true;
+    if (!meant || !db_query(db, &rows, err, "SELECT CURRENT_USER() AS account, @@proxy_user AS proxy", ""))
+        return !meant;
+    if (!db_next(rows, &more, err))
+        ok = false;
+    else if (more && !*db_text(rows, "proxy")) {
+        const char *account = db_text(rows, "account"), *at = strrchr(account, '@');
+        size_t n = at ? (size_t)(at - account) : 0;
+        ok = (strlen(meant) == n && strncmp(account, meant, n) == 0) ||
+             err_set(err, ERR_AUTH, 0, "%s means the account \"%s\", the server has taken it for '%.*s'%s",
+                     t->defaults_file ? t->defaults_file : "the login", meant, (int)n, account, at ? at : "");
+    }
+    db_rows_free(rows);
+    return ok;
+}
+
+static bool check_named(const DbTarget *t, const ClientFile *f, Err *err)
+{
+    if (!t->named || t->user || f->user)
+        return true;
+    return err_set(err, ERR_CONFIG, 0, "%s names no account: write \"user = …\" below [client]",
+                   t->defaults_file);
+}
+
 bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
 {
     db_library_begin();
@@ -129,15 +160,16 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
     db->my = mysql_init(NULL);
     db->timeout_ms = timeout_ms;
     ClientFile file = {0};
-    bool ok = set_options(db, target, &file, timeout_ms, err) && connect_now(db, target, &file, err) &&
-              parse_version(db, err);
+    bool ok = set_options(db, target, &file, timeout_ms, err) && check_named(target, &file, err) &&
+              connect_now(db, target, &file, err) && parse_version(db, err);
+    AUTOFREE char *meant = xstrdup(first_of(target->user, file.user));
     clientfile_done(&file);
     if (ok) {
         db_client_stay(db->my);
         db_impl_refuse_infile(db);
         /* Oracle's library leaves it to every program that is started. */
         (void)!fcntl(db_client_socket(db->my), F_SETFD, FD_CLOEXEC);
-        ok = session_pin(db, !timeout_ms, err);
+        ok = session_pin(db, !timeout_ms, err) && check_account(db, target, meant, err);
     }
     if (!ok) {
         db_close(db);
@@ -145,6 +177,21 @@ bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
     }
     *ret = db;
     return true;
+}
+
+bool db_is_private(const Db *db)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t n = sizeof peer;
+    if (mysql_get_ssl_cipher(db->my))
+        return true;
+    if (getpeername(db_client_socket(db->my), (struct sockaddr *)&peer, &n) < 0)
+        return false;
+    if (peer.ss_family == AF_INET)
+        return ntohl(((struct sockaddr_in *)&peer)->sin_addr.s_addr) >> 24 == 127;
+    if (peer.ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&peer)->sin6_addr);
+    return peer.ss_family == AF_UNIX;
 }
 
 bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)

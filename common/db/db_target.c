@@ -23,5 +23,6 @@ void db_target_copy(DbTarget *to, const DbTarget *from)
         .tls_ca = xstrdup(from->tls_ca),
         .tls_cert = xstrdup(from->tls_cert),
         .tls_key = xstrdup(from->tls_key),
+        .named = from->named,
     };
 }

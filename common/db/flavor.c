@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "passhash.h"
+
 static void mariadb_until(Str *out, const char *gtid, const char *file, int64_t pos)
 {
     (void)gtid; /* UNTIL master_gtid_pos is refused while the receiver runs */
@@ -17,6 +19,41 @@ static void mysql_until(Str *out, const char *gtid, const char *file, int64_t po
     (void)pos;
     str_adds(out, "START REPLICA SQL_THREAD UNTIL SQL_AFTER_GTIDS=");
     db_quote_str(out, gtid, strlen(gtid));
+}
+
+static void mariadb_follow(Str *out, const char *host, int64_t port)
+{
+    str_adds(out, "CHANGE MASTER TO MASTER_HOST=");
+    db_quote_str(out, host, strlen(host));
+    str_addf(out, ", MASTER_PORT=%lld, MASTER_USE_GTID=slave_pos", (long long)port);
+}
+
+static void mysql_follow(Str *out, const char *host, int64_t port)
+{
+    str_adds(out, "CHANGE REPLICATION SOURCE TO SOURCE_HOST=");
+    db_quote_str(out, host, strlen(host));
+    str_addf(out, ", SOURCE_PORT=%lld, SOURCE_AUTO_POSITION=1", (long long)port);
+}
+
+static void follow_as(Str *out, const char *user_is, const char *user, const char *password_is,
+                      const char *password)
+{
+    str_adds(out, user_is);
+    db_quote_str(out, user, strlen(user));
+    str_adds(out, password_is);
+    db_quote_str(out, password, strlen(password));
+}
+
+static void mariadb_follow_as(Str *out, const char *user, const char *password)
+{
+    follow_as(out, "CHANGE MASTER TO MASTER_USER=", user, ", MASTER_PASSWORD=", password);
+}
+
+/* Without TLS the server's key is what the password is sent with. */
+static void mysql_follow_as(Str *out, const char *user, const char *password)
+{
+    follow_as(out, "CHANGE REPLICATION SOURCE TO GET_SOURCE_PUBLIC_KEY=1, SOURCE_USER=", user,
+              ", SOURCE_PASSWORD=", password);
 }
 
 static void wait_with(Str *out, const char *function, const char *gtid, double seconds)
@@ -45,6 +82,7 @@ static const FlavorGrant mariadb_grants[] = {
      "BINLOG ADMIN, "
      "BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN",
      "*.*"},
+    {"siding_agent", "SELECT, INSERT, UPDATE, DELETE", "siding.probe"},
     /* A private connection of the server, its positions and filters; RESET SLAVE and RESET MASTER need
      * RELOAD, which no other account has; a skip counter needs SUPER. A replica is read-only, and its
      * position is a row of a table: READ_ONLY ADMIN. */
@@ -59,25 +97,77 @@ static const FlavorGrant mariadb_grants[] = {
     {"siding_load", "SELECT, SHOW VIEW", "READ"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
+    {"siding_load", "SELECT", "siding.meta"},
     {NULL, NULL, NULL},
 };
 
 static const FlavorGrant mysql_grants[] = {
     {"siding", "ALL PRIVILEGES", "siding.*"},
     {"siding_agent",
-     "PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
+     "RELOAD, PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, "
+     "CONNECTION_ADMIN, "
      "BINLOG_ADMIN, XA_RECOVER_ADMIN",
      "*.*"},
+    {"siding_agent", "SELECT, INSERT, UPDATE, DELETE", "siding.probe"},
     {"siding_job", "REPLICATION CLIENT, SHOW_ROUTINE", "*.*"},
     {"siding_job", "SELECT, SHOW VIEW, TRIGGER, EVENT", "READ"},
     {"siding_load", "REPLICATION CLIENT, PROCESS", "*.*"},
     {"siding_load", "SELECT, SHOW VIEW", "READ"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
+    {"siding_load", "SELECT", "siding.meta"},
     {NULL, NULL, NULL},
 };
 
+static void mariadb_identified(Str *out, const char *password)
+{
+    AUTOFREE char *hash = passhash_native(password);
+    str_addf(out, " IDENTIFIED VIA mysql_native_password USING '%s'", hash);
+}
+
+static void mariadb_add_password(Str *out, const char *password, const char *old_hash)
+{
+    mariadb_identified(out, password);
+    str_adds(out, " OR mysql_native_password USING ");
+    db_quote_str(out, old_hash, strlen(old_hash));
+}
+
+static void mariadb_drop_password(Str *out, const char *password, const char *old_hash)
+{
+    (void)old_hash;
+    mariadb_identified(out, password);
+}
+
+static void mysql_identified(Str *out, const char *password)
+{
+    AUTOFREE char *hash = passhash_sha2(password);
+    str_addf(out, " IDENTIFIED WITH caching_sha2_password AS 0x%s", hash);
+}
+
+/* Beside another one this server takes no hash; bootstrap has made sure that nobody reads it on the way. */
+static void mysql_add_password(Str *out, const char *password, const char *old_hash)
+{
+    (void)old_hash;
+    str_adds(out, " IDENTIFIED BY ");
+    db_quote_str(out, password, strlen(password));
+    str_adds(out, " RETAIN CURRENT PASSWORD");
+}
+
+static void mysql_drop_password(Str *out, const char *password, const char *old_hash)
+{
+    (void)password;
+    (void)old_hash;
+    str_adds(out, " DISCARD OLD PASSWORD");
+}
+
 static const char *const mariadb_hold[] = {"BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT", NULL};
+
+static const char *const mariadb_strict[] = {"SET GLOBAL rpl_semi_sync_master_wait_point=AFTER_SYNC",
+                                             "SET GLOBAL rpl_semi_sync_master_timeout=4294967295",
+                                             "SET GLOBAL rpl_semi_sync_master_wait_no_slave=1", NULL};
+static const char *const mysql_strict[] = {"SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_SYNC",
+                                           "SET GLOBAL rpl_semi_sync_source_timeout=4294967295",
+                                           "SET GLOBAL rpl_semi_sync_source_wait_no_replica=1", NULL};
 
 static const char *const mariadb_stopped[] = {NULL};
 static const char *const mysql_stopped[] = {"binlog_format", "replica_preserve_commit_order", NULL};
@@ -101,15 +191,22 @@ static const Flavor flavors[] = {
             .show_replica_status = "SHOW ALL SLAVES STATUS",
             .start_sql = "START SLAVE SQL_THREAD",
             .stop_sql = "STOP SLAVE SQL_THREAD",
+            .start_receiver = "START SLAVE IO_THREAD",
             .start_both = "START SLAVE",
             .stop_both = "STOP SLAVE",
+            .stop_receiver = "STOP SLAVE IO_THREAD",
+            .forget_source = "RESET SLAVE ALL",
             .position_sql = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
-                            " @@global.read_only AS read_only, @@global.server_id AS server_id",
+                            " @@global.read_only AS read_only, @@global.server_id AS server_id, "
+                            "@@global.datadir AS datadir, @@global.gtid_binlog_state AS logged",
             .show_binlog_status = "SHOW MASTER STATUS",
             .read_only_on = "SET GLOBAL read_only=1",
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_master_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
+            .semi_sync_replica_on = "SET GLOBAL rpl_semi_sync_slave_enabled=1",
+            .semi_sync_replica_off = "SET GLOBAL rpl_semi_sync_slave_enabled=0",
+            .semi_sync_strict = mariadb_strict,
             .semi_sync_source_status = "Rpl_semi_sync_master_status",
             .semi_sync_replica_status = "Rpl_semi_sync_slave_status",
             .stopped_vars = mariadb_stopped,
@@ -128,6 +225,7 @@ static const Flavor flavors[] = {
                      {"optimistic", true, "optimistic"}},
             .exec_pos_exact = true,
             .skip_start_sql = NULL,
+            .binlog_is_by_domain = true,
             .purges_on_start = true,
             .refetch_sql = "RESET MASTER",
             .relay_reset_sql = "RESET SLAVE",
@@ -135,6 +233,7 @@ static const Flavor flavors[] = {
             .col_io_running = "Slave_IO_Running",
             .col_sql_running = "Slave_SQL_Running",
             .col_source_host = "Master_Host",
+            .col_source_user = "Master_User",
             .col_source_port = "Master_Port",
             .col_exec_file = "Relay_Master_Log_File",
             .col_exec_pos = "Exec_Master_Log_Pos",
@@ -148,10 +247,14 @@ static const Flavor flavors[] = {
             .col_relay_space = "Relay_Log_Space",
             .col_relay_pos = "Relay_Log_Pos",
             .col_delay = "SQL_Delay",
+            .col_delay_left = "SQL_Remaining_Delay",
             .col_gtid_mode = "Using_Gtid",
             .col_channel = "Connection_name",
             .gtid_mode_bad = "No",
             .received_without_applied = false,
+            .follow = mariadb_follow,
+            .demoted = ", MASTER_DEMOTE_TO_SLAVE=1",
+            .follow_as = mariadb_follow_as,
             .start_sql_until = mariadb_until,
             .wait_applied = mariadb_wait,
             .hold_commits = mariadb_hold,
@@ -176,6 +279,14 @@ static const Flavor flavors[] = {
                 "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'PUBLIC')"
                 " ORDER BY is_role = 'Y' DESC, User, Host",
             .users_session = NULL,
+            .password_sql = "SELECT JSON_VALUE(Priv, '$.plugin') AS plugin, JSON_VALUE(Priv, "
+                            "'$.authentication_string') AS hash, "
+                            "COALESCE(JSON_VALUE(Priv, '$.auth_or[0].plugin'), JSON_VALUE(Priv, "
+                            "'$.auth_or[1].plugin'), '') AS "
+                            "other FROM mysql.global_priv WHERE User=? AND Host=?",
+            .identified = mariadb_identified,
+            .add_password = mariadb_add_password,
+            .drop_password = mariadb_drop_password,
             .grants = mariadb_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_SYS_TABLES t "
@@ -191,12 +302,18 @@ static const Flavor flavors[] = {
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
             .xa_prepared_sql = "XA RECOVER",
+            .temp_tables_sql = "SHOW GLOBAL STATUS LIKE 'Slave_open_temp_tables'",
             .innodb_foreign = "INNODB_SYS_FOREIGN",
             .log_readers_sql =
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
             .purge_expire_var = "binlog_expire_logs_seconds",
             .purge_size_var = "max_binlog_total_size",
-            .use_gtid = "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE",
+            .remove_channel = "STOP SLAVE '%s'; RESET SLAVE '%s' ALL",
+            .default_channel = "CHANGE MASTER TO MASTER_HOST='%s', MASTER_PORT=%lld, MASTER_USER='…', "
+                               "MASTER_PASSWORD='…', MASTER_USE_GTID=slave_pos; START SLAVE",
+            .use_gtid =
+                "STOP SLAVE IO_THREAD, and once all that it has received is applied: STOP SLAVE; CHANGE "
+                "MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE",
             .skip_start_option = "skip_slave_start",
             .read_only_option = "read_only",
         },
@@ -211,16 +328,27 @@ static const Flavor flavors[] = {
             .show_replica_status = "SHOW REPLICA STATUS",
             .start_sql = "START REPLICA SQL_THREAD",
             .stop_sql = "STOP REPLICA SQL_THREAD",
+            .start_receiver = "START REPLICA IO_THREAD",
             .start_both = "START REPLICA",
             .stop_both = "STOP REPLICA",
+            .stop_receiver = "STOP REPLICA IO_THREAD",
+            .forget_source = "RESET REPLICA ALL",
             .position_sql = "SELECT @@global.gtid_executed AS applied, @@global.gtid_executed AS binlog,"
-                            " @@global.super_read_only AS read_only, @@global.server_id AS server_id",
+                            " @@global.super_read_only AS read_only, @@global.read_only AS closed, "
+                            "@@global.server_id AS server_id, "
+                            "@@global.datadir AS datadir,"
+                            " @@global.server_uuid AS uuid",
             .show_binlog_status = "SHOW BINARY LOG STATUS",
             .read_only_on = "SET GLOBAL super_read_only=1",
+            .closes_for_all = true,
             /* read_only alone would still stop the application's accounts. */
             .read_only_off = "SET GLOBAL read_only=0",
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_source_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_source_enabled=0",
+            .semi_sync_replica_on = "SET GLOBAL rpl_semi_sync_replica_enabled=1",
+            .semi_sync_replica_off = "SET GLOBAL rpl_semi_sync_replica_enabled=0",
+            .semi_sync_strict = mysql_strict,
+            .semi_sync_count = "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=%lld",
             .semi_sync_source_status = "Rpl_semi_sync_source_status",
             .semi_sync_replica_status = "Rpl_semi_sync_replica_status",
             .stopped_vars = mysql_stopped,
@@ -240,6 +368,7 @@ static const Flavor flavors[] = {
             .col_io_running = "Replica_IO_Running",
             .col_sql_running = "Replica_SQL_Running",
             .col_source_host = "Source_Host",
+            .col_source_user = "Source_User",
             .col_source_port = "Source_Port",
             .col_exec_file = "Relay_Source_Log_File",
             .col_exec_pos = "Exec_Source_Log_Pos",
@@ -253,10 +382,14 @@ static const Flavor flavors[] = {
             .col_relay_space = "Relay_Log_Space",
             .col_relay_pos = "Relay_Log_Pos",
             .col_delay = "SQL_Delay",
+            .col_delay_left = "SQL_Remaining_Delay",
             .col_gtid_mode = "Auto_Position",
             .col_channel = "Channel_Name",
             .gtid_mode_bad = "0",
             .received_without_applied = true,
+            .follow = mysql_follow,
+            .demoted = "",
+            .follow_as = mysql_follow_as,
             .start_sql_until = mysql_until,
             .wait_applied = mysql_wait,
             .hold_commits = mysql_hold,
@@ -282,6 +415,12 @@ static const Flavor flavors[] = {
             .users_sql =
                 "SELECT User, Host, 0 FROM mysql.user WHERE User NOT LIKE 'mysql.%' ORDER BY User, Host",
             .users_session = "SET SESSION print_identified_with_as_hex=1",
+            .password_sql = "SELECT plugin, authentication_string AS hash, "
+                            "COALESCE(JSON_EXTRACT(User_attributes, '$.additional_password'), '') AS other "
+                            "FROM mysql.user WHERE User=? AND Host=?",
+            .identified = mysql_identified,
+            .add_password = mysql_add_password,
+            .drop_password = mysql_drop_password,
             .grants = mysql_grants,
             .keyless_sql =
                 "SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM information_schema.INNODB_TABLES t JOIN"
@@ -296,12 +435,19 @@ static const Flavor flavors[] = {
                 " 'GEN_CLUST_INDEX' AND t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND"
                 " t.NAME NOT LIKE 'sys/%' AND t.NAME NOT LIKE '%/FTS@_%' ESCAPE '@' GROUP BY 1",
             .xa_prepared_sql = "XA RECOVER",
+            .temp_tables_sql = "SHOW GLOBAL STATUS LIKE 'Replica_open_temp_tables'",
             .innodb_foreign = "INNODB_FOREIGN",
             .log_readers_sql =
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
             .purge_expire_var = "binlog_expire_logs_seconds",
             .purge_size_var = NULL,
-            .use_gtid = "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
+            .remove_channel = "STOP REPLICA FOR CHANNEL '%s'; RESET REPLICA ALL FOR CHANNEL '%s'",
+            .default_channel = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='%s', SOURCE_PORT=%lld, "
+                               "SOURCE_USER='…', SOURCE_PASSWORD='…', SOURCE_AUTO_POSITION=1; START REPLICA",
+            .use_gtid =
+                "STOP REPLICA IO_THREAD, and once all that it has received is applied: STOP REPLICA; CHANGE "
+                "REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1; START REPLICA",
+            .semi_sync_plugins = "semisync_source.so;semisync_replica.so",
             .skip_start_option = "skip_replica_start",
             .read_only_option = "super_read_only",
         },

@@ -19,6 +19,9 @@ typedef struct FlavorWay {
     const char *mode; /* value of parallel_mode_var; NULL: as it is */
 } FlavorWay;
 
+/* Each appends to "CREATE USER x" or "ALTER USER x"; passwords go as hashes where the server takes that. */
+typedef void (*FlavorPassword)(Str *out, const char *password, const char *old_hash);
+
 typedef struct Flavor {
     DbFlavor flavor;
     const char *name;               /* "mariadb", "mysql": wire name */
@@ -27,11 +30,19 @@ typedef struct Flavor {
 
     /* Statements without parameters. */
     const char *show_replica_status; /* one row a channel */
-    const char *start_sql, *stop_sql, *start_both, *stop_both;
-    const char *position_sql;       /* one row: applied (as a replica), binlog, read_only, server_id */
+    const char *start_sql, *stop_sql, *start_receiver, *start_both, *stop_both;
+    const char *stop_receiver;
+    const char *forget_source; /* stopped: it follows nobody any more; wants RELOAD */
+    const char *position_sql; /* one row: applied (as a replica), binlog, read_only, server_id, datadir; uuid,
+                                 closed, logged (ReplStatus) where there is one */
     const char *show_binlog_status; /* columns File, Position */
     const char *read_only_on, *read_only_off;
+    bool closes_for_all; /* read_only_on stops every account, whatever its rights */
     const char *semi_sync_source_on, *semi_sync_source_off;
+    const char *semi_sync_replica_on, *semi_sync_replica_off; /* from the next start of the receiver on */
+    const char *const
+        *semi_sync_strict;       /* a commit waits for ever, also when no replica is there; NULL ends */
+    const char *semi_sync_count; /* text with one %lld: how many must acknowledge; NULL: always one */
     const char *semi_sync_source_status, *semi_sync_replica_status; /* status variables: ON, OFF */
     const char *const
         *stopped_vars;        /* those that a replica changes only with its applier stopped; NULL ends */
@@ -40,9 +51,11 @@ typedef struct Flavor {
     const char *queue_bytes_var;                 /* memory of what is read ahead for the workers */
     const char *workers_none;                    /* value of workers_var: one after the other */
     FlavorWay ways[FLAVOR_WAYS];                 /* the most promising first; ended by a NULL name or full */
-    bool exec_pos_exact;        /* col_exec_pos moves with each transaction, not by checkpoints */
+    bool exec_pos_exact;           /* col_exec_pos moves with each transaction, not by checkpoints */
+    const char *semi_sync_plugins; /* option plugin_load_add; NULL: built in */
     const char *skip_start_sql; /* one value, 1 if the server leaves replication stopped at boot; NULL: not a
                                    variable */
+    bool binlog_is_by_domain;   /* a file of the binary log begins with each domain's last, not with a set */
     bool purges_on_start;       /* START with both threads stopped deletes the relay logs */
     const char *refetch_sql;    /* forgets the server's own binary log, so that it can fetch from its applied
                                    position    again; NULL: it must be provisioned anew */
@@ -51,15 +64,19 @@ typedef struct Flavor {
                                     kill has left them and what is noted of them apart; NULL: none */
     int relay_broken_errno;
     /* Columns of show_replica_status, fetched by name; NULL where there is none. */
-    const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_exec_file,
-        *col_exec_pos, *col_read_file, *col_read_pos, *col_received, *col_io_errno, *col_io_error,
-        *col_sql_errno, *col_sql_error, *col_relay_space, *col_relay_pos, *col_delay, *col_gtid_mode,
-        *col_channel;
+    const char *col_io_running, *col_sql_running, *col_source_host, *col_source_port, *col_source_user,
+        *col_exec_file, *col_exec_pos, *col_read_file, *col_read_pos, *col_received, *col_io_errno,
+        *col_io_error, *col_sql_errno, *col_sql_error, *col_relay_space, *col_relay_pos, *col_delay,
+        *col_delay_left, *col_gtid_mode, *col_channel;
     const char *gtid_mode_bad;     /* the value of col_gtid_mode that says: not by GTID */
     bool received_without_applied; /* col_received holds only what this server fetched itself: add the applied
                                     */
 
     /* Statements with parts. */
+    void (*follow)(Str *out, const char *host, int64_t port); /* by GTID, as the account that is configured */
+    const char
+        *demoted; /* goes behind `follow` on what was a primary: what it has written counts as its position */
+    void (*follow_as)(Str *out, const char *user, const char *password); /* that account */
     void (*start_sql_until)(Str *out, const char *gtid, const char *source_file, int64_t source_pos);
     void (*wait_applied)(Str *out, const char *gtid, double seconds); /* SELECT: 0 reached */
 
@@ -90,17 +107,24 @@ typedef struct Flavor {
     const char *users_sql;      /* user, host, is_role: accounts that are not the server's own, roles first */
     const char *users_session;  /* statement before SHOW CREATE USER; NULL: none */
 
-    const FlavorGrant *grants; /* ended by a NULL account */
+    const char *password_sql; /* of user ? at host ?: plugin, hash, other (a second one; "": none) */
+    void (*identified)(Str *out, const char *password);
+    FlavorPassword add_password, drop_password; /* a new one beside the old one; the old one goes */
+    const FlavorGrant *grants;                  /* ended by a NULL account */
 
     const char *keyless_sql; /* one column "db/table": tables without primary or unique key; wants PROCESS */
     /* columns name ("db/table"), row_count, changed (rows since its statistics were made): the same tables */
     const char *keyless_changes_sql;
-    const char *xa_prepared_sql;  /* one row a transaction */
-    const char *innodb_foreign;   /* table of information_schema: InnoDB's foreign keys; wants PROCESS */
-    const char *log_readers_sql;  /* one value: connections that read this server's binary log */
+    const char *xa_prepared_sql; /* one row a transaction */
+    const char *temp_tables_sql; /* status variable, as Variable_name, Value: replicated ones that are open */
+    const char *innodb_foreign;  /* table of information_schema: InnoDB's foreign keys; wants PROCESS */
+    const char *log_readers_sql; /* one value: connections that read this server's binary log */
     const char *purge_expire_var; /* seconds; 0: never */
     const char *purge_size_var;   /* bytes in all; 0: no limit; NULL: unknown to the flavour */
-    const char *use_gtid;         /* the statement that makes a replica position itself by GTID */
+    /* For people: statements with %s, twice its name, that take a named connection away, and with its host
+     * (%s) and port (%lld) what makes it the default one. */
+    const char *remove_channel, *default_channel;
+    const char *use_gtid; /* for people: the statements that make a replica position itself by GTID */
 
     /* Options that Siding demands, as `siding check` and the guide show them. */
     const char *skip_start_option, *read_only_option;

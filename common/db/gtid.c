@@ -372,3 +372,110 @@ char *gtid_entry_text(const GtidEntry *e)
 {
     return xasprintf("%" PRIu32 "-%" PRIu32 "-%" PRIu64, e->domain, e->server_id, e->seq);
 }
+
+/* ---- what one server has and another lacks ----------------------------------------------------------- */
+
+/* MariaDB's lists are of entries: the same domain comes once for each server. */
+static bool parse_entries(const char *text, GtidEntry **ret, size_t *ret_n)
+{
+    AUTO(strlist_done) StrList parts = STRLIST_INIT;
+    strlist_split(&parts, text ? text : "", ',');
+    *ret = xcalloc(parts.n + 1, sizeof **ret);
+    *ret_n = 0;
+    for (size_t i = 0; i < parts.n; i++)
+        if (!gtid_entry_parse(parts.v[i], &(*ret)[(*ret_n)++])) {
+            free(STEAL(*ret));
+            return false;
+        }
+    return true;
+}
+
+static uint64_t last_of(const GtidEntry *e, bool same_server, const GtidEntry *in, size_t n)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < n; i++)
+        if (in[i].domain == e->domain && (!same_server || in[i].server_id == e->server_id) &&
+            in[i].seq > last)
+            last = in[i].seq;
+    return last;
+}
+
+static void add_entry(Str *out, const GtidEntry *e)
+{
+    AUTOFREE char *text = gtid_entry_text(e);
+    str_addf(out, "%s%s", out->len ? "," : "", text);
+}
+
+static char *entries_lacking(const char *these, const char *has, const char *replicated)
+{
+    size_t n, n_has, n_passed;
+    Str out = STR_INIT;
+    AUTOFREE GtidEntry *v = NULL;
+    AUTOFREE GtidEntry *h = NULL;
+    AUTOFREE GtidEntry *passed = NULL;
+    if (!parse_entries(these, &v, &n) || !parse_entries(has, &h, &n_has) ||
+        !parse_entries(replicated, &passed, &n_passed))
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t last = last_of(&v[i], true, h, n_has);
+        if (v[i].seq > (last ? last : last_of(&v[i], false, passed, n_passed)))
+            add_entry(&out, &v[i]);
+    }
+    return str_take(&out);
+}
+
+/* What is left of `from` once the intervals of `gone` are out of it. */
+static void subtract(Source *to, const Interval *from, const Source *gone)
+{
+    int64_t first = from->first;
+    for (size_t i = 0; gone && i < gone->n && first <= from->last; i++) {
+        if (gone->v[i].last < first || gone->v[i].first > from->last)
+            continue;
+        if (gone->v[i].first > first)
+            add_interval(to, first, gone->v[i].first - 1);
+        first = gone->v[i].last + 1;
+    }
+    if (first <= from->last)
+        add_interval(to, first, from->last);
+}
+
+static char *set_lacking(DbFlavor flavor, const char *these, const char *has)
+{
+    Gtid *a, *b;
+    if (!parse_two(flavor, these, has, &a, &b))
+        return NULL;
+    Gtid *rest = gtid_new(flavor);
+    for (size_t i = 0; i < a->n; i++) {
+        Source left = {0};
+        for (size_t k = 0; k < a->v[i].n; k++)
+            subtract(&left, &a->v[i].v[k], find(b, a->v[i].id));
+        for (size_t k = 0; k < left.n; k++)
+            add_interval(add_source(rest, a->v[i].id), left.v[k].first, left.v[k].last);
+        free(left.v);
+    }
+    char *text = gtid_text(rest);
+    gtid_free(a);
+    gtid_free(b);
+    gtid_free(rest);
+    return text;
+}
+
+char *gtid_lacking_text(DbFlavor flavor, const char *these, const char *has, const char *replicated)
+{
+    return flavor == DB_MARIADB ? entries_lacking(these, has, replicated) : set_lacking(flavor, these, has);
+}
+
+char *gtid_own_text(DbFlavor flavor, const char *these, int64_t server_id)
+{
+    size_t n;
+    Str out = STR_INIT;
+    AUTOFREE GtidEntry *v = NULL;
+    if (flavor != DB_MARIADB)
+        return xstrdup(these ? these : "");
+    if (!parse_entries(these, &v, &n))
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].server_id == (uint32_t)server_id)
+            add_entry(&out, &v[i]);
+    return str_take(&out);
+}

@@ -27,6 +27,12 @@ int64_t gtid_behind(const Gtid *a, const Gtid *b);
 /* Union (MySQL) or the greater of each domain (MariaDB). */
 Gtid *gtid_max(const Gtid *a, const Gtid *b);
 size_t gtid_domains(const Gtid *g); /* each applied in an order of its own; MySQL has one */
+/* What a server has in its binary log is, on MariaDB, the last of each domain and server ("0-1-270,0-2-8"),
+ * on MySQL a set. Of that, what it wrote itself (MySQL: all, a set tells whoever wrote it), and of `these`
+ * what is not in `has`. MariaDB, of a server that `has` does not name: what `replicated` is before in its
+ * domain (may be NULL). Owned; NULL if unparsable. */
+char *gtid_own_text(DbFlavor flavor, const char *these, int64_t server_id);
+char *gtid_lacking_text(DbFlavor flavor, const char *these, const char *has, const char *replicated);
 /* One entry of a MariaDB position, "0-1-270". */
 typedef struct GtidEntry {
     uint32_t domain, server_id;

@@ -18,8 +18,9 @@ static const Flavor *flavor(const Db *db)
 
 void repl_status_done(ReplStatus *s)
 {
-    char *const owned[] = {s->source_host, s->applied,   s->binlog,   s->received,
-                           s->exec_file,   s->read_file, s->io_error, s->sql_error};
+    char *const owned[] = {s->source_host, s->applied,   s->binlog,    s->received,   s->channel,
+                           s->identity,    s->exec_file, s->read_file, s->relay_name, s->io_error,
+                           s->sql_error,   s->logged,    s->filters};
     for (size_t i = 0; i < COUNT(owned); i++)
         free(owned[i]);
     *s = (ReplStatus){0};
@@ -42,22 +43,53 @@ static char *one_line(const char *text)
     return s;
 }
 
+/* "./mysqld-relay-bin.000002" → "mysqld-relay-bin". */
+static char *relay_name(const char *file)
+{
+    const char *base = str_starts(file, "./") ? file + 2 : file, *dot = strrchr(base, '.');
+    return dot && dot > base ? xstrndup(base, (size_t)(dot - base)) : NULL;
+}
+
+void repl_row_filters(const DbRows *r, StrList *ret)
+{
+    static const char *const columns[] = {
+        "Replicate_Do_DB",        "Replicate_Ignore_DB",     "Replicate_Do_Table",
+        "Replicate_Ignore_Table", "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",
+        "Replicate_Rewrite_DB",
+    };
+    for (size_t i = 0; i < COUNT(columns); i++)
+        if (*db_text(r, columns[i]))
+            strlist_addf(ret, "%s=%s", columns[i], db_text(r, columns[i]));
+}
+
+static char *filters_of(const DbRows *r)
+{
+    AUTO(strlist_done) StrList all = STRLIST_INIT;
+    repl_row_filters(r, &all);
+    return all.n ? strlist_join(&all, "; ") : NULL;
+}
+
 static void take_channel(const Flavor *f, const DbRows *r, ReplStatus *s)
 {
     s->is_replica = true;
+    s->channel = xstrdup(db_text(r, f->col_channel));
     s->io = io_of(db_text(r, f->col_io_running));
     s->sql_running = strcmp(db_text(r, f->col_sql_running), "Yes") == 0;
     s->uses_gtid = strcmp(db_text(r, f->col_gtid_mode), f->gtid_mode_bad) != 0;
     s->source_host = xstrdup(db_text(r, f->col_source_host));
     s->source_port = db_int(r, f->col_source_port);
+    s->has_account = *db_text(r, f->col_source_user);
     s->exec_file = xstrdup(db_text(r, f->col_exec_file));
     s->exec_pos = db_int(r, f->col_exec_pos);
     s->read_file = xstrdup(db_text(r, f->col_read_file));
     s->read_pos = db_int(r, f->col_read_pos);
     s->received = one_line(db_text(r, f->col_received));
+    s->relay_name = relay_name(db_text(r, "Relay_Log_File"));
     s->relay_bytes = db_int(r, f->col_relay_space);
     s->relay_pos = db_int(r, f->col_relay_pos);
     s->delay_s = db_int(r, f->col_delay);
+    s->filters = filters_of(r);
+    s->waits_for_delay = s->delay_s > 0 && *db_text(r, f->col_delay_left);
     s->io_errno = db_int(r, f->col_io_errno);
     s->io_error = xstrdup(db_text(r, f->col_io_error));
     s->sql_errno = db_int(r, f->col_sql_errno);
@@ -83,6 +115,14 @@ static bool read_channels(Db *db, bool private, ReplStatus *s, Err *err)
     return ok;
 }
 
+/* MariaDB has no UUID. */
+static char *identity_of(const DbRows *r, int64_t server_id)
+{
+    const char *uuid = db_text(r, "uuid"), *data = db_text(r, "datadir");
+    return *uuid ? xasprintf("server_uuid %s, data in %s", uuid, data)
+                 : xasprintf("server_id %lld, data in %s", (long long)server_id, data);
+}
+
 static bool read_position(Db *db, ReplStatus *s, Err *err)
 {
     DbRows *r;
@@ -93,8 +133,11 @@ static bool read_position(Db *db, ReplStatus *s, Err *err)
     if (ok && more) {
         s->applied = one_line(db_text(r, "applied"));
         s->binlog = one_line(db_text(r, "binlog"));
+        s->logged = one_line(db_text(r, "logged"));
         s->read_only = db_int(r, "read_only") != 0;
+        s->closed = s->read_only || db_int(r, "closed") != 0;
         s->server_id = db_int(r, "server_id");
+        s->identity = identity_of(r, s->server_id);
     }
     db_rows_free(r);
     return ok;
@@ -141,6 +184,22 @@ bool repl_read_private(Db *db, ReplStatus *ret, Err *err)
     repl_status_done(ret);
     *ret = s;
     return true;
+}
+
+bool repl_log_end(Db *db, char **ret_file, int64_t *ret_pos, Err *err)
+{
+    DbRows *r;
+    bool more = false;
+    if (!db_query(db, &r, err, flavor(db)->show_binlog_status, ""))
+        return false;
+    bool ok = db_next(r, &more, err);
+    if (ok) {
+        free(*ret_file);
+        *ret_file = more ? xstrdup(db_text(r, "File")) : NULL;
+        *ret_pos = more ? db_int(r, "Position") : 0;
+    }
+    db_rows_free(r);
+    return ok;
 }
 
 bool repl_stop_sql(Db *db, Err *err)
@@ -240,6 +299,8 @@ bool repl_semi_sync_read(Db *db, ReplSemiSync *ret, Err *err)
             continue;
         if (str_ends(name, "_clients"))
             ret->acks = strtoll(value, NULL, 10);
+        else if (str_ends(name, "_wait_sessions"))
+            ret->waits = strtoll(value, NULL, 10);
         else if (str_eq(name, flavor(db)->semi_sync_source_status))
             ret->source_on = str_eq(value, "ON");
         else if (str_eq(name, flavor(db)->semi_sync_replica_status))
@@ -260,14 +321,6 @@ void repl_settings_done(ReplSettings *s)
     free(s->sync_relay);
     free(s->queue_bytes);
     *s = (ReplSettings){0};
-}
-
-bool repl_settings_equal(const ReplSettings *a, const ReplSettings *b)
-{
-    return str_eq(a->sync_binlog, b->sync_binlog) && str_eq(a->flush_log, b->flush_log) &&
-           str_eq(a->workers, b->workers) && str_eq(a->parallel_mode, b->parallel_mode) &&
-           (!a->sync_relay || !b->sync_relay || str_eq(a->sync_relay, b->sync_relay)) &&
-           (!a->queue_bytes || !b->queue_bytes || str_eq(a->queue_bytes, b->queue_bytes));
 }
 
 bool repl_settings_read(Db *db, ReplSettings *ret, Err *err)
@@ -323,6 +376,72 @@ bool repl_settings_apply(Db *db, const ReplSettings *s, bool sql_stopped, Err *e
     return ok;
 }
 
+typedef struct SettingRow {
+    const char *name, *own, *ours, *now;
+    bool stopped; /* wants a stopped applier */
+} SettingRow;
+
+enum { SETTING_ROWS = 6 };
+
+static void setting_rows(const Flavor *f, const ReplSettings *own, const ReplSettings *ours,
+                         const ReplSettings *now, SettingRow ret[SETTING_ROWS])
+{
+    static const ReplSettings none;
+    const ReplSettings *o = ours ? ours : &none;
+    const SettingRow rows[SETTING_ROWS] = {
+        {"sync_binlog", own->sync_binlog, o->sync_binlog, now->sync_binlog, false},
+        {"innodb_flush_log_at_trx_commit", own->flush_log, o->flush_log, now->flush_log, false},
+        {"sync_relay_log", own->sync_relay, o->sync_relay, now->sync_relay, false},
+        {f->workers_var, own->workers, o->workers, now->workers, true},
+        {f->queue_bytes_var, own->queue_bytes, o->queue_bytes, now->queue_bytes, true},
+        {f->parallel_mode_var, own->parallel_mode, o->parallel_mode, now->parallel_mode, true}};
+    for (size_t i = 0; i < SETTING_ROWS; i++)
+        ret[i] = rows[i];
+}
+
+static bool is_ours(const SettingRow *r, bool all_ours)
+{
+    AUTO(strlist_done) StrList values = STRLIST_INIT;
+    strlist_split(&values, r->ours ? r->ours : "", '|');
+    return all_ours || strlist_has(&values, r->now ? r->now : "");
+}
+
+static bool is_back(const SettingRow *r)
+{
+    return !r->name || !r->own || str_eq(r->own, r->now);
+}
+
+bool repl_settings_return(Db *db, const ReplSettings *own, const ReplSettings *ours, bool sql_stopped,
+                          Err *err)
+{
+    SettingRow rows[SETTING_ROWS];
+    ReplSettings now = {0};
+    if (!repl_settings_read(db, &now, err))
+        return false;
+    setting_rows(flavor(db), own, ours, &now, rows);
+    bool ok = true;
+    for (size_t i = 0; ok && i < SETTING_ROWS; i++)
+        if ((sql_stopped || !rows[i].stopped) && !is_back(&rows[i]) && is_ours(&rows[i], !ours))
+            ok = set_global(db, rows[i].name, rows[i].now, rows[i].own, err);
+    repl_settings_done(&now);
+    return ok;
+}
+
+bool repl_settings_are_back(const Db *db, const ReplSettings *own, const ReplSettings *ours,
+                            const ReplSettings *now, Str *left)
+{
+    SettingRow rows[SETTING_ROWS];
+    setting_rows(flavor(db), own, ours, now, rows);
+    for (size_t i = 0; i < SETTING_ROWS; i++) {
+        if (is_back(&rows[i]))
+            continue;
+        if (is_ours(&rows[i], !ours))
+            return false;
+        str_addf(left, "%s%s is %s, not %s", left->len ? ", " : "", rows[i].name, rows[i].now, rows[i].own);
+    }
+    return true;
+}
+
 void repl_paths_done(ReplPaths *p)
 {
     free(p->relay_index);
@@ -357,7 +476,8 @@ bool repl_paths_read(Db *db, ReplPaths *ret, Err *err)
     bool ok = db_next(r, &more, err);
     const char *data = ok && more ? db_text(r, "data") : "";
     if (ok && (!*data || !*db_text(r, "idx") || !*db_text(r, "relay")))
-        ok = err_set(err, ERR_DB, 0, "the server does not say where its relay files are");
+        ok = err_set(err, ERR_CONFIG, 0,
+                     "the server does not say where its relay files are, because relay_log is not set");
     if (ok) {
         repl_paths_done(ret);
         *ret = (ReplPaths){.relay_index = path_below(data, db_text(r, "idx")),

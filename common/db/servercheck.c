@@ -6,13 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/wire/finding.h"
 #include "flavor.h"
 #include "optionfile.h"
 #include "session.h"
 
 /* Which servers a rule is about. */
 typedef enum Where { EVERY, REPLICA } Where;
-typedef enum Test { IS, AT_LEAST, ZERO_OR_AT_LEAST } Test;
+typedef enum Test { IS, IS_SET, AT_LEAST, ZERO_OR_AT_LEAST } Test;
 
 typedef struct Rule {
     const char *name;
@@ -22,7 +23,8 @@ typedef struct Rule {
     const char *want;
     const char *level;
     const char *why;
-    const char *mend; /* NULL: SET GLOBAL and a line in the option file; "file": the option file only */
+    const char *mend;  /* NULL: SET GLOBAL and a line in the option file; "file": the option file only */
+    const char *steps; /* values, by blanks, through which it is set one after the other; NULL: at once */
 } Rule;
 
 #define RULE(name, mariadb, mysql, ...)                                                                      \
@@ -30,18 +32,25 @@ typedef struct Rule {
         name, {mariadb, mysql}, __VA_ARGS__                                                                  \
     }
 static const Rule rules[] = {
-    RULE("binary_log", "log_bin", "log_bin", EVERY, IS, "ON", "error",
-         "without a binary log nothing replicates", "file"),
-    RULE("gtid", "gtid_strict_mode", "gtid_mode", EVERY, IS, "ON", "error",
-         "positions of jobs and promotions are GTIDs", NULL),
+    RULE(
+        "binary_log", "log_bin", "log_bin", EVERY, IS, "ON", "error",
+        "without a binary log nothing replicates",
+        "log_bin in the server's option file, and neither skip_log_bin nor disable_log_bin, then restart the "
+        "server"),
     RULE("gtid_consistency", NULL, "enforce_gtid_consistency", EVERY, IS, "ON", "error",
          "positions of jobs and promotions are GTIDs", NULL),
+    RULE("gtid", "gtid_strict_mode", NULL, EVERY, IS, "ON", "error",
+         "positions of jobs and promotions are GTIDs", NULL),
+    RULE("gtid", NULL, "gtid_mode", EVERY, IS, "ON", "error", "positions of jobs and promotions are GTIDs",
+         NULL, "OFF OFF_PERMISSIVE ON_PERMISSIVE ON"),
     RULE("row_binlog", "binlog_format", "binlog_format", EVERY, IS, "ROW", "error",
          "the queue locks rows with SKIP LOCKED, which statements cannot replicate", NULL),
     RULE("log_updates", "log_slave_updates", "log_replica_updates", EVERY, IS, "ON", "error",
          "a replica can be promoted or serve as donor only if it logs what it applies", "file"),
     RULE("relay_log_recovery", "relay_log_recovery", "relay_log_recovery", EVERY, IS, "OFF", "error",
          "ON throws the buffered transactions of a paused replica away when the server restarts", "file"),
+    RULE("relay_log", "relay_log", NULL, REPLICA, IS_SET, "relay", "error",
+         "without a name in its option file the server does not say where its relay files are", "file"),
     RULE("encrypted_relay_log", "encrypt_binlog", NULL, REPLICA, IS, "OFF", "error",
          "what a paused replica has received could not be read after a crash", "file"),
     RULE("relay_log_space_limit", "relay_log_space_limit", "relay_log_space_limit", EVERY, IS, "0", "error",
@@ -118,21 +127,15 @@ static bool read_column(Db *db, const char *sql, StrList *ret, Err *err)
     return ok;
 }
 
-static bool read_filters(Db *db, StrList *ret, Err *err)
+bool servercheck_filters(Db *db, StrList *ret, Err *err)
 {
-    static const char *const columns[] = {
-        "Replicate_Do_DB",        "Replicate_Ignore_DB",     "Replicate_Do_Table",
-        "Replicate_Ignore_Table", "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",
-        "Replicate_Rewrite_DB",
-    };
     DbRows *r;
     bool more, ok;
     if (!db_query(db, &r, err, flavor_of(db_version(db)->flavor)->show_replica_status, ""))
         return false;
     while ((ok = db_next(r, &more, err)) && more)
-        for (size_t i = 0; i < COUNT(columns) && !repl_row_is_private(db, r); i++)
-            if (*db_text(r, columns[i]))
-                strlist_addf(ret, "%s=%s", columns[i], db_text(r, columns[i]));
+        if (!repl_row_is_private(db, r))
+            repl_row_filters(r, ret);
     db_rows_free(r);
     return ok;
 }
@@ -179,7 +182,8 @@ static bool read_all(Db *db, ServerFacts *f, Err *err)
            read_values(db, "SHOW GLOBAL STATUS LIKE '%open_temp_tables'", f, err) &&
            db_value(db, &f->account, err, "SELECT CURRENT_USER()", "") &&
            read_column(db, "SHOW GRANTS", &f->grants, err) && tolerated(repl_read(db, &f->repl, err), err) &&
-           tolerated(read_filters(db, &f->filters, err), err) && tolerated(read_keyless(db, f, err), err);
+           tolerated(servercheck_filters(db, &f->filters, err), err) &&
+           tolerated(read_keyless(db, f, err), err);
 }
 
 bool servercheck_read(Db *db, ServerFacts *ret, Err *err)
@@ -276,6 +280,8 @@ static bool passes(const Rule *r, const char *value)
 {
     if (r->test == IS)
         return same_value(value, r->want);
+    if (r->test == IS_SET)
+        return *value;
     long long n = strtoll(value, NULL, 10);
     return n >= strtoll(r->want, NULL, 10) || (r->test == ZERO_OR_AT_LEAST && n == 0);
 }
@@ -288,21 +294,41 @@ static bool wants_stopped_applier(const ServerFacts *f, const char *variable)
     return *v && f->repl.is_replica;
 }
 
-static char *mend_of(const ServerFacts *f, const Rule *r, const char *variable)
+/* SET GLOBAL of the value that is wanted, or of each that lies between. */
+static void add_set(Str *out, const Rule *r, const char *variable, const char *value)
+{
+    AUTO(strlist_done) StrList steps = STRLIST_INIT;
+    strlist_split(&steps, r->steps ? r->steps : r->want, ' ');
+    const char *quote = isdigit((unsigned char)*r->want) ? "" : "'";
+    size_t first = 0;
+    for (size_t i = 0; i + 1 < steps.n; i++)
+        if (same_value(value, steps.v[i]))
+            first = i + 1;
+    for (size_t i = first; i < steps.n; i++)
+        str_addf(out, "%sSET GLOBAL %s=%s%s%s", i > first ? "; " : "", variable, quote, steps.v[i], quote);
+}
+
+/* A log keeps the name that its files have: under another the server would not find them. */
+static const char *wanted(const ServerFacts *seen, const Rule *r)
+{
+    return r->test == IS_SET && seen && seen->repl.relay_name ? seen->repl.relay_name : r->want;
+}
+
+/* An applier that stands is not started by it: the finding on the threads says how. */
+static char *mend_of(const ServerFacts *f, const Rule *r, const char *variable, const char *value)
 {
     const Flavor *flavor = flavor_of(f->version.flavor);
-    bool number = isdigit((unsigned char)*r->want);
     const char *file = "in the server's option file";
     if (r->mend && strcmp(r->mend, "file") != 0)
         return xstrdup(r->mend);
     if (r->mend)
-        return xasprintf("%s=%s %s, then restart the server", variable, r->want, file);
-    const char *quote = number ? "" : "'";
-    AUTOFREE char *set = xasprintf("SET GLOBAL %s=%s%s%s", variable, quote, r->want, quote);
-    if (wants_stopped_applier(f, variable))
-        return xasprintf("%s; %s; %s; and %s=%s %s", flavor->stop_sql, set, flavor->start_sql, variable,
-                         r->want, file);
-    return xasprintf("%s; and %s=%s %s", set, variable, r->want, file);
+        return xasprintf("%s=%s %s, then restart the server", variable, wanted(f, r), file);
+    AUTO(str_done) Str set = STR_INIT;
+    add_set(&set, r, variable, value);
+    if (!wants_stopped_applier(f, variable) || !f->repl.sql_running)
+        return xasprintf("%s; and %s=%s %s", set.p, variable, r->want, file);
+    return xasprintf("%s; %s; %s; and %s=%s %s", flavor->stop_sql, set.p, flavor->start_sql, variable,
+                     r->want, file);
 }
 
 static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
@@ -316,14 +342,19 @@ static void judge_variable(const ServerFacts *f, const Rule *r, WireList *out)
         return;
     if (!value)
         find(out, r->name, r->level, xasprintf("there is no variable %s: %s", variable, r->why),
-             xstrdup("install the plugins semisync_source and semisync_replica"));
+             xstrdup(
+                 "plugin_load_add=semisync_source.so and plugin_load_add=semisync_replica.so in the server's "
+                 "option file, then restart the server"));
     else if (passes(r, value))
         find(out, r->name, "ok", xasprintf("%s=%s", variable, value), NULL);
     else
         find(out, r->name, r->level,
              xasprintf("%s is %s, Siding needs %s%s: %s", variable, *value ? value : "empty",
-                       r->test == IS ? "" : "at least ", r->want, r->why),
-             mend_of(f, r, variable));
+                       r->test == IS       ? ""
+                       : r->test == IS_SET ? "a name, such as "
+                                           : "at least ",
+                       wanted(f, r), r->why),
+             mend_of(f, r, variable, value));
 }
 
 /* What sessions of jobs and loads may not set themselves. */
@@ -385,10 +416,10 @@ static void judge_boot(const ServerFacts *f, WireList *out)
              xasprintf("%s is not in the server's option file: after a restart it would be writable before "
                        "its role is known",
                        closed),
-             xasprintf("%s=ON in the server's option file, the primary's too", closed));
+             xasprintf("%s=ON in the server's option file", closed));
 }
 
-static bool hides_siding(const char *filter)
+bool servercheck_hides_siding(const char *filter)
 {
     AUTO(strlist_done) StrList names = STRLIST_INIT;
     strlist_split(&names, strchr(filter, '=') + 1, ',');
@@ -404,11 +435,32 @@ static bool hides_siding(const char *filter)
 static void judge_filters(const ServerFacts *f, WireList *out)
 {
     for (size_t i = 0; i < f->filters.n; i++) {
-        bool hidden = hides_siding(f->filters.v[i]);
+        bool hidden = servercheck_hides_siding(f->filters.v[i]);
         find(out, "filters", hidden ? "error" : "warning",
              xasprintf("the replica has the filter %s: %s", f->filters.v[i],
                        hidden ? "the queue does not reach it" : "it does not hold everything"),
              xstrdup("remove the filter and provision the replica anew"));
+    }
+}
+
+/* A named connection has relay files and options of its own, which nobody here keeps. */
+void servercheck_judge_channels(const Flavor *f, const ReplStatus *s, WireList *out)
+{
+    if (s->channels > 1) {
+        AUTOFREE char *remove = xasprintf(f->remove_channel, "NAME", "NAME");
+        find(out, "channels", "error",
+             xasprintf("the server follows %lld sources, Siding can pause a replica of one only",
+                       (long long)s->channels),
+             xasprintf("for each of the others, once all that it has received is applied: %s", remove));
+    } else if (s->channel && *s->channel) {
+        AUTOFREE char *remove = xasprintf(f->remove_channel, s->channel, s->channel);
+        AUTOFREE char *again =
+            xasprintf(f->default_channel, s->source_host ? s->source_host : "…", (long long)s->source_port);
+        find(out, "channels", "error",
+             xasprintf("the replica follows its source by the named connection \"%s\": Siding pauses only "
+                       "replicas that follow by the default one",
+                       s->channel),
+             xasprintf("once all that it has received is applied: %s; %s", remove, again));
     }
 }
 
@@ -417,11 +469,7 @@ static void judge_replication(const ServerFacts *f, WireList *out)
     const ReplStatus *s = &f->repl;
     if (!s->is_replica)
         return;
-    if (s->channels > 1)
-        find(out, "channels", "error",
-             xasprintf("the server follows %lld sources, Siding can pause a replica of one only",
-                       (long long)s->channels),
-             xstrdup("RESET REPLICA ALL for the other channels"));
+    servercheck_judge_channels(flavor_of(f->version.flavor), s, out);
     if (s->uses_gtid)
         find(out, "gtid_positioning", "ok", xstrdup("the replica positions itself by GTID"), NULL);
     else
@@ -485,15 +533,78 @@ void servercheck_judge_grants(const ServerFacts *f, const char *account, WireLis
         find(out, "grants", "ok", xasprintf("the account %s has what it needs", f->account), NULL);
 }
 
-void servercheck_judge(const ServerFacts *f, const char *account, WireList *findings)
+bool servercheck_load_lacks(Db *db, const char *account, const char *database, char **ret, Err *err)
+{
+    AUTO(strlist_done) StrList grants = STRLIST_INIT;
+    AUTOFREE char *on = xasprintf("%s.*", database);
+    if (!read_column(db, "SHOW GRANTS", &grants, err))
+        return false;
+    *ret = NULL;
+    for (const FlavorGrant *g = flavor_of(db_version(db)->flavor)->grants; g->account && !*ret; g++)
+        if (strcmp(g->account, account) == 0 && strcmp(g->on, "LOAD") == 0)
+            *ret = servercheck_missing(&grants, g->privileges, on);
+    return true;
+}
+
+void servercheck_judge_settings(const ServerFacts *f, WireList *findings)
 {
     judge_version(f, findings);
     for (size_t i = 0; i < COUNT(rules); i++)
         judge_variable(f, &rules[i], findings);
     judge_sessions(f, findings);
-    judge_boot(f, findings);
     judge_replication(f, findings);
     judge_keyless(f, findings);
+}
+
+static void add_option(Str *out, const char *name, const char *value, const char *why)
+{
+    str_addf(out, "# %s\n%s=%s\n", why, name, value);
+}
+
+/* A log without a name takes the host's: it would be another after the host is renamed. */
+static const char *option_value(const ServerFacts *seen, const Rule *r)
+{
+    return strcmp(r->name, "binary_log") == 0 ? "binlog" : wanted(seen, r);
+}
+
+/* What is well is left alone: another name of a log, or a lower limit, would do harm. */
+static bool wants_line(const Rule *r, DbFlavor flavor, const ServerFacts *seen)
+{
+    const char *variable = r->variable[flavor], *value = seen && variable ? value_of(seen, variable) : NULL;
+    bool limit = r->test == AT_LEAST || r->test == ZERO_OR_AT_LEAST;
+    if (!variable || strcmp(r->name, "temporary_tables") == 0)
+        return false;
+    if (!seen)
+        return !limit || str_starts(variable, "rpl_semi_sync");
+    return value ? !passes(r, value) : str_starts(variable, "rpl_semi_sync");
+}
+
+void servercheck_options(DbFlavor flavor, const ServerFacts *seen, Str *out)
+{
+    size_t n;
+    const SessionVariable *v = session_variables(&n);
+    const Flavor *f = flavor_of(flavor);
+    if (f->semi_sync_plugins && !(seen && value_of(seen, "rpl_semi_sync_source_timeout")))
+        add_option(out, "plugin_load_add", f->semi_sync_plugins, "semi-sync");
+    for (size_t i = 0; i < COUNT(rules); i++)
+        if (wants_line(&rules[i], flavor, seen))
+            add_option(out, rules[i].variable[flavor], option_value(seen, &rules[i]), rules[i].why);
+    for (size_t i = 0; seen && i < n; i++) {
+        const Rule r = {
+            .name = "", .variable = {v[i].name[0], v[i].name[1]}, .test = AT_LEAST, .want = v[i].value};
+        if (v[i].how == SESSION_NEED && wants_line(&r, flavor, seen))
+            add_option(out, v[i].name[flavor], v[i].value, v[i].why);
+    }
+    add_option(out, f->skip_start_option, "ON",
+               "the agent starts replication, not the server: never on a host without one");
+    add_option(out, f->read_only_option, "ON",
+               "not writable before its role is known; the agent of the primary opens it");
+}
+
+void servercheck_judge(const ServerFacts *f, const char *account, WireList *findings)
+{
+    servercheck_judge_settings(f, findings);
+    judge_boot(f, findings);
     if (account)
         servercheck_judge_grants(f, account, findings);
 }
@@ -509,9 +620,5 @@ const Finding *servercheck_first_error(const WireList *findings)
 
 void servercheck_free(WireList *findings)
 {
-    Finding *f = findings->v;
-    for (size_t i = 0; i < findings->n; i++)
-        wire_free(finding_fields, &f[i]);
-    free(f);
-    *findings = (WireList){0};
+    finding_free(findings);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/wire/wire.h"
+#include "flavor.h"
 #include "repl.h"
 
 typedef struct ServerFacts {
@@ -25,11 +26,28 @@ void server_facts_done(ServerFacts *f);
 /* Over a unix socket also the option files; over TCP what they say is not known. `ret` is zeroed. */
 MUST_CHECK bool servercheck_read(Db *db, ServerFacts *ret, Err *err);
 
+/* The replication filters that are set, "Replicate_Do_DB=a,b". */
+MUST_CHECK bool servercheck_filters(Db *db, StrList *ret, Err *err);
+bool servercheck_hides_siding(
+    const char *filter); /* the queue's own database does not come through it. Pure */
+
 /* Appends one Finding a rule to `findings` (elements of sizeof(Finding), node left NULL). With `account`
  * ("siding_agent"; NULL: none) the grants that the connection's account must have. Pure. */
 void servercheck_judge(const ServerFacts *f, const char *account, WireList *findings);
+/* Its settings alone, whether it is closed at boot apart: of a server that is not set up yet. */
+void servercheck_judge_settings(const ServerFacts *f, WireList *findings);
+/* Lines of an option file that make a server pass, a comment with each; of one that was `seen` only what it
+ * lacks (NULL: it was not). Pure. */
+void servercheck_options(DbFlavor flavor, const ServerFacts *seen, Str *out);
+/* Of these, whether it replicates by more than the default connection, or by another than that. */
+void servercheck_judge_channels(const Flavor *f, const ReplStatus *s, WireList *findings);
 /* The grants alone, of another account's connection. */
 void servercheck_judge_grants(const ServerFacts *f, const char *account, WireList *findings);
+
+/* What the connection's account lacks of what `account` needs to load into a database; NULL: nothing. Owned.
+ */
+MUST_CHECK bool servercheck_load_lacks(Db *db, const char *account, const char *database, char **ret,
+                                       Err *err);
 
 /* The first finding of level error, NULL if there is none; borrowed. */
 const Finding *servercheck_first_error(const WireList *findings);

@@ -59,12 +59,14 @@ static bool judge(Db *db, WarningsOf of, const char *what, DbRows *r, Err *err)
     int64_t code = db_int(r, "Code");
     const char *text = db_text(r, "Message");
     bool note = str_eq(db_text(r, "Level"), "Note"), loss = warnings_is_loss(db_version(db)->flavor, code);
-    if (!loss && !note && (of == WARNINGS_READ || is_deprecation(code, text)))
-        tell_once(what, code, text);
-    else if (loss || !note)
-        return err_set(err, ERR_DB, (int)code, "%s: %s (server warning %lld): data would be lost", what, text,
-                       (long long)code);
-    return true;
+    if (!loss && !note && (of != WARNINGS_LOAD || is_deprecation(code, text))) {
+        if (of != WARNINGS_OWN)
+            tell_once(what, code, text);
+        return true;
+    }
+    return (!loss && note) ||
+           err_set(err, ERR_DB, (int)code, "%s: %s (server warning %lld): data would be lost", what, text,
+                   (long long)code);
 }
 
 /* Also those beyond max_error_count, which are not shown. */

@@ -8,6 +8,7 @@
 
 typedef enum WarningsOf {
     WARNINGS_READ, /* a source SELECT: lost data are errors, the rest is logged */
+    WARNINGS_OWN,  /* a SELECT of ours: lost data are errors, the rest is nothing to people */
     WARNINGS_LOAD, /* rows written: whatever is no note or deprecation is an error too */
 } WarningsOf;
 

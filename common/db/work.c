@@ -30,6 +30,7 @@ struct WorkPool {
     pthread_cond_t wake;
     Items queued, finished;
     int n_queued, max_queued;
+    int n_patient; /* workers busy with what may wait */
     bool closing;
     char name[32];
     int fd;
@@ -38,15 +39,29 @@ struct WorkPool {
     int n_threads;
 };
 
+/* One that may not wait goes before those that may, and has a worker of its own. */
+static Item *choose(WorkPool *p)
+{
+    Item *i, *patient = NULL;
+    STAILQ_FOREACH(i, &p->queued, next)
+    {
+        if (!i->job.waits)
+            return i;
+        patient = patient ? patient : i;
+    }
+    return p->n_threads == 1 || p->n_patient < p->n_threads - 1 ? patient : NULL;
+}
+
 static Item *next_item(WorkPool *p)
 {
+    Item *i;
     pthread_mutex_lock(&p->lock);
-    while (STAILQ_EMPTY(&p->queued) && !p->closing)
+    while (!(i = choose(p)) && !(p->closing && STAILQ_EMPTY(&p->queued)))
         pthread_cond_wait(&p->wake, &p->lock);
-    Item *i = STAILQ_FIRST(&p->queued);
     if (i) {
-        STAILQ_REMOVE_HEAD(&p->queued, next);
+        STAILQ_REMOVE(&p->queued, i, Item, next);
         p->n_queued--;
+        p->n_patient += i->job.waits;
     }
     pthread_mutex_unlock(&p->lock);
     return i;
@@ -56,6 +71,8 @@ static void hand_back(WorkPool *p, Item *i)
 {
     uint64_t one = 1;
     pthread_mutex_lock(&p->lock);
+    p->n_patient -= i->job.waits;
+    pthread_cond_broadcast(&p->wake);
     STAILQ_INSERT_TAIL(&p->finished, i, next);
     pthread_mutex_unlock(&p->lock);
     while (write(p->fd, &one, sizeof one) < 0)
@@ -103,6 +120,7 @@ static void start_threads(WorkPool *p, int threads)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's */
     p->threads = xcalloc((size_t)threads, sizeof *p->threads);
+    pthread_mutex_lock(&p->lock); /* the first ones look at n_threads already */
     for (; p->n_threads < threads; p->n_threads++) {
         pthread_t *t = &p->threads[p->n_threads];
         if (pthread_create(t, NULL, run_worker, p) != 0) {
@@ -111,6 +129,7 @@ static void start_threads(WorkPool *p, int threads)
         }
         pthread_setname_np(*t, p->name);
     }
+    pthread_mutex_unlock(&p->lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -138,18 +157,19 @@ bool work_submit(WorkPool *p, WorkJob job, Err *err)
     Item *i = NEW(Item);
     i->job = job;
     pthread_mutex_lock(&p->lock);
-    bool room = p->n_queued < p->max_queued && !p->closing;
+    int most = job.waits && p->max_queued > 1 ? p->max_queued / 2 : p->max_queued;
+    bool room = p->n_queued < most && !p->closing;
     if (room) {
         STAILQ_INSERT_TAIL(&p->queued, i, next);
         p->n_queued++;
-        pthread_cond_signal(&p->wake);
+        pthread_cond_broadcast(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
     if (room)
         return true;
     free(i);
     return err_set(err, ERR_CONFLICT, 0, "the pool \"%s\" is busy: %d jobs are waiting already", p->name,
-                   p->max_queued);
+                   most);
 }
 
 void work_free(WorkPool *p)

@@ -14,6 +14,7 @@ typedef struct WorkJob {
     void (*work)(void *arg); /* in a worker thread */
     void (*done)(void *arg); /* in the loop, exactly once; frees arg */
     void *arg;
+    bool waits; /* may wait: one worker, and half of the queue, are left to jobs that may not */
 } WorkJob;
 
 /* Each worker calls the database library's thread setup and teardown (db_thread_begin, db_thread_end), where

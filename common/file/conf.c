@@ -9,9 +9,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "fs.h"
+
+enum { CONF_FILE_BYTES = 1 << 20 };
 
 typedef struct Walk {
     const char *path; /* of the file given, for options that stand nowhere */
@@ -84,9 +88,27 @@ static bool chosen(const char *choices, const char *value)
     return ok;
 }
 
+/* What stands in a file reaches messages, option files and other hosts: a text there is one line of UTF-8. */
+static bool text_fits(const Walk *w, const config_setting_t *at, const ConfOption *o, const char *value)
+{
+    int64_t most = o->max ? o->max : CONF_TEXT_BYTES;
+    size_t len = strlen(value);
+    if ((int64_t)len < o->min || (int64_t)len > most)
+        return complain(w, at, o->name, "a text of %zu bytes; it wants %lld to %lld", len, (long long)o->min,
+                        (long long)most);
+    AUTOFREE char *line = xstrdup(value);
+    for (char *p = line; o->lines && *p; p++)
+        if (*p == '\n' || *p == '\r' || *p == '\t')
+            *p = ' ';
+    const char *wrong = text_wrong(line);
+    return !wrong || complain(w, at, o->name, "%s", wrong);
+}
+
 static bool set_text(const Walk *w, const config_setting_t *at, const ConfOption *o, const char *value,
                      void *s)
 {
+    if (!text_fits(w, at, o, value))
+        return false;
     if (o->type == CONF_PATH && value[0] != '/')
         return complain(w, at, o->name, "\"%s\" is not an absolute path", value);
     if (o->choices && !chosen(o->choices, value)) {
@@ -132,15 +154,26 @@ static bool is_whole(const config_setting_t *at)
     return t == CONFIG_TYPE_INT || t == CONFIG_TYPE_INT64;
 }
 
+static bool elements_fit(const Walk *w, const config_setting_t *at, const ConfOption *o)
+{
+    int n = config_setting_length(at);
+    return n <= CONF_LIST_ELEMENTS ||
+           complain(w, at, o->name, "%d elements; at most %d are taken", n, CONF_LIST_ELEMENTS);
+}
+
 static bool set_strs(const Walk *w, const config_setting_t *at, const ConfOption *o, void *s)
 {
     if (!config_setting_is_array(at) && !config_setting_is_list(at))
         return wrong_type(w, at, o);
+    if (!elements_fit(w, at, o))
+        return false;
     StrList *l = field(o, s);
     for (int i = 0; i < config_setting_length(at); i++) {
         const char *text = config_setting_get_string_elem(at, i);
         if (!text)
             return wrong_type(w, at, o);
+        if (!text_fits(w, at, o, text))
+            return false;
         strlist_add(l, text);
     }
     return true;
@@ -152,6 +185,8 @@ static bool set_list(const Walk *w, const config_setting_t *at, const ConfOption
 {
     if (!config_setting_is_list(at))
         return wrong_type(w, at, o);
+    if (!elements_fit(w, at, o))
+        return false;
     ConfList *l = field(o, s);
     int n = config_setting_length(at);
     l->v = xcalloc((size_t)n, o->size);
@@ -278,7 +313,12 @@ static bool parse(const char *path, config_t *cfg, Err *err)
     if (!f)
         return err_set(err, ERR_CONFIG, errno, "cannot read configuration file %s: %s", path,
                        strerror(errno));
+    struct stat st;
+    bool fits = fstat(fileno(f), &st) == 0 && st.st_size <= CONF_FILE_BYTES;
     fclose(f);
+    if (!fits)
+        return err_set(err, ERR_CONFIG, EFBIG, "configuration file %s has %lld bytes; at most %d are read",
+                       path, (long long)st.st_size, CONF_FILE_BYTES);
     AUTOFREE char *dir = fs_dirname(path);
     config_set_include_dir(cfg, dir);
     if (config_read_file(cfg, path))
@@ -300,6 +340,16 @@ bool conf_load(const char *path, const ConfOption *options, void *ret, Err *err)
     if (!ok)
         conf_free(options, ret);
     return ok;
+}
+
+bool conf_has(const char *path, const char *option)
+{
+    Err ignored;
+    config_t cfg;
+    config_init(&cfg);
+    bool has = parse(path, &cfg, &ignored) && config_lookup(&cfg, option);
+    config_destroy(&cfg);
+    return has;
 }
 
 void conf_free(const ConfOption *options, void *s)
@@ -336,6 +386,117 @@ void conf_free(const ConfOption *options, void *s)
     }
 }
 
+/* ---- changes -------------------------------------------------------------------------------------- */
+
+static void value_text(const ConfOption *o, const char *name, const void *value, Str *out)
+{
+    const char *text = o->type == CONF_STR || o->type == CONF_PATH ? *(char *const *)value : NULL;
+    const StrList *strs = value;
+    switch (o->type) {
+    case CONF_STR:
+    case CONF_PATH:
+        if (text)
+            str_addf(out, "%s=%zu:%s\n", name, strlen(text), text);
+        break;
+    case CONF_INT:
+    case CONF_DURATION:
+        str_addf(out, "%s=%lld\n", name, (long long)*(const int64_t *)value);
+        break;
+    case CONF_BOOL:
+        str_addf(out, "%s=%d\n", name, *(const bool *)value);
+        break;
+    case CONF_STRS:
+        for (size_t i = 0; i < strs->n; i++)
+            str_addf(out, "%s[%zu]=%zu:%s\n", name, i, strlen(strs->v[i]), strs->v[i]);
+        break;
+    default:
+        break;
+    }
+}
+
+static void text_of(const ConfOption *options, const char *prefix, const void *s, Str *out)
+{
+    for (const ConfOption *o = options; o->name; o++) {
+        const char *value = (const char *)s + o->offset;
+        AUTOFREE char *name = xasprintf("%s%s", prefix, o->name);
+        AUTOFREE char *inner = xasprintf("%s.", name);
+        const ConfList *list = o->type == CONF_LIST ? (const void *)value : NULL;
+        if (o->type == CONF_GROUP)
+            text_of(o->group, inner, value, out);
+        else if (!list)
+            value_text(o, name, value, out);
+        for (size_t i = 0; list && i < list->n; i++) {
+            AUTOFREE char *element = xasprintf("%s[%zu].", name, i);
+            text_of(o->group, element, (const char *)list->v + i * o->size, out);
+        }
+    }
+}
+
+void conf_text(const ConfOption *options, const void *s, Str *out)
+{
+    text_of(options, "", s, out);
+}
+
+static bool same_value(const ConfOption *o, const void *a, const void *b)
+{
+    const ConfOption one[] = {*o, {0}};
+    AUTO(str_done) Str x = STR_INIT, y = STR_INIT;
+    conf_text(one, a, &x);
+    conf_text(one, b, &y);
+    return strcmp(str_z(&x), str_z(&y)) == 0;
+}
+
+static void compare(const ConfOption *options, const char *prefix, bool restart, const void *a, const void *b,
+                    StrList *ret_taken, StrList *ret_restart)
+{
+    for (const ConfOption *o = options; o->name; o++) {
+        AUTOFREE char *inner = xasprintf("%s%s.", prefix, o->name);
+        if (o->type == CONF_GROUP)
+            compare(o->group, inner, restart || o->restart, (const char *)a + o->offset,
+                    (const char *)b + o->offset, ret_taken, ret_restart);
+        else if (!same_value(o, a, b))
+            strlist_addf(restart || o->restart ? ret_restart : ret_taken, "%s%s", prefix, o->name);
+    }
+}
+
+void conf_compare(const ConfOption *options, const void *a, const void *b, StrList *ret_taken,
+                  StrList *ret_restart)
+{
+    compare(options, "", false, a, b, ret_taken, ret_restart);
+}
+
+static size_t bytes_of(const ConfOption *o)
+{
+    return o->type == CONF_BOOL                              ? sizeof(bool)
+           : o->type == CONF_STRS                            ? sizeof(StrList)
+           : o->type == CONF_LIST                            ? sizeof(ConfList)
+           : o->type == CONF_INT || o->type == CONF_DURATION ? sizeof(int64_t)
+                                                             : sizeof(char *);
+}
+
+static void exchange(char *a, char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = a[i];
+        a[i] = b[i];
+        b[i] = c;
+    }
+}
+
+static void keep(const ConfOption *options, bool all, char *a, char *b)
+{
+    for (const ConfOption *o = options; o->name; o++)
+        if (o->type == CONF_GROUP)
+            keep(o->group, all || o->restart, a + o->offset, b + o->offset);
+        else if (all || o->restart)
+            exchange(a + o->offset, b + o->offset, bytes_of(o));
+}
+
+void conf_keep(const ConfOption *options, void *a, void *b)
+{
+    keep(options, false, a, b);
+}
+
 bool conf_error(Err *err, const char *path, const char *option, const char *fmt, ...)
 {
     char text[700];
@@ -363,7 +524,7 @@ static const char *type_name(const ConfOption *o)
     return names[o->type];
 }
 
-static void reference_rows(const ConfOption *options, const char *prefix, Str *out)
+static void reference_rows(const ConfOption *options, const char *prefix, bool restart, Str *out)
 {
     for (const ConfOption *o = options; o->name; o++) {
         str_addf(out, "| `%s%s` | %s", prefix, o->name, type_name(o));
@@ -379,10 +540,11 @@ static void reference_rows(const ConfOption *options, const char *prefix, Str *o
             str_addf(out, "`%s`", o->fallback);
         else
             str_adds(out, o->required ? "required" : "");
-        str_addf(out, " | %s |\n", o->doc ? o->doc : "");
+        bool needs = restart || o->restart;
+        str_addf(out, " | %s%s |\n", o->doc ? o->doc : "", needs && !o->group ? " Needs a restart." : "");
         if (o->group) {
             AUTOFREE char *inner = xasprintf("%s%s%s.", prefix, o->name, o->type == CONF_LIST ? "[]" : "");
-            reference_rows(o->group, inner, out);
+            reference_rows(o->group, inner, needs, out);
         }
     }
 }
@@ -390,7 +552,7 @@ static void reference_rows(const ConfOption *options, const char *prefix, Str *o
 void conf_write_reference(const ConfOption *options, Str *out)
 {
     str_adds(out, "| option | type | default | meaning |\n|---|---|---|---|\n");
-    reference_rows(options, "", out);
+    reference_rows(options, "", false, out);
 }
 
 static void sample_value(const ConfOption *o, Str *out)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crc.h"
 
-#include <endian.h>
 #include <string.h>
 #include <time.h>
 #include <zlib.h>
@@ -9,6 +8,8 @@
 #ifdef HAVE_ISAL
 #include <isa-l/crc.h>
 #endif
+
+#include "common/base/bytes.h"
 
 enum { POLYNOMIAL = (int)0xEDB88320, LEAST_LONG = 16, MOST_SHORT = 1024, CALLS = 64, TRIES = 5 };
 
@@ -29,25 +30,11 @@ __attribute__((constructor)) static void make_tables(void)
 
 /* ---- kernels --------------------------------------------------------------------------------------- */
 
-static uint64_t load64(const unsigned char *p)
-{
-    uint64_t w;
-    memcpy(&w, p, sizeof w);
-    return le64toh(w);
-}
-
-static uint32_t load32(const unsigned char *p)
-{
-    uint32_t w;
-    memcpy(&w, p, sizeof w);
-    return le32toh(w);
-}
-
 /* Of 1 to 7 bytes. */
 static uint64_t load_some(const unsigned char *p, size_t n)
 {
     if (n >= 4)
-        return load32(p) | (uint64_t)load32(p + n - 4) << 8 * (n - 4);
+        return bytes_u32(p) | (uint64_t)bytes_u32(p + n - 4) << 8 * (n - 4);
     return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
@@ -55,7 +42,7 @@ static uint32_t by_tables(uint32_t crc, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;
     for (; n >= 8; n -= 8, p += 8)
-        crc = crc_add_word(crc, load64(p), 8);
+        crc = crc_add_word(crc, bytes_u64(p), 8);
     return n ? crc_add_word(crc, load_some(p, n), (unsigned)n) : crc;
 }
 

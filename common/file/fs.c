@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void fs_close_fd(int *fd)
@@ -193,6 +195,24 @@ bool fs_free_bytes(const char *path, int64_t *ret, Err *err)
         return err_errno(err, errno, "read the free space of %s", path);
     *ret = (int64_t)v.f_bavail * (int64_t)v.f_frsize;
     return true;
+}
+
+enum { TRIES = 100 };
+
+int fs_open_beneath(int folder, const char *name, int flags, mode_t mode, Err *err)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                           .mode = flags & O_CREAT ? mode : 0,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = -1;
+    /* EAGAIN: something was renamed meanwhile, anywhere, and the kernel could not tell whether it stays
+     * below. */
+    for (int i = 0; i < TRIES; i++)
+        if ((fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof how)) >= 0 || errno != EAGAIN)
+            break;
+    if (fd < 0)
+        err_errno(err, errno, "open %s", name);
+    return fd;
 }
 
 bool fs_exists(const char *path)

@@ -22,6 +22,9 @@ MUST_CHECK bool fs_remove(const char *path, Err *err);            /* a file; abs
 MUST_CHECK bool fs_remove_tree(const char *path, Err *err);       /* never follows links; absent is fine */
 MUST_CHECK bool fs_list(const char *dir, StrList *ret, Err *err); /* names, sorted, without . and .. */
 MUST_CHECK bool fs_free_bytes(const char *path, int64_t *ret, Err *err);
+/* Opens what stands below a folder; symbolic links and ways out of it are refused by the kernel. A file
+ * descriptor, -1 on failure. */
+int fs_open_beneath(int folder, const char *name, int flags, mode_t mode, Err *err);
 bool fs_exists(const char *path);
 int64_t fs_size(const char *path);      /* -1 if absent */
 int64_t fs_tree_bytes(const char *dir); /* sizes of all files below, as far as they can be read */

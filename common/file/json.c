@@ -226,22 +226,13 @@ void json_set_strs(json_t *o, const char *key, const StrList *list)
     json_object_set_new(o, key, json_strs(list));
 }
 
-bool json_only_keys(const json_t *o, const char *const *known, Err *err)
+void json_set_err(json_t *o, const Err *err)
 {
-    const char *key;
-    json_t *v;
-    json_object_foreach((json_t *)o, key, v)
-    {
-        bool found = false;
-        for (const char *const *k = known; *k && !found; k++)
-            found = strcmp(*k, key) == 0;
-        if (found)
-            continue;
-        const char *near = str_nearest(key, known);
-        return near ? err_set(err, ERR_USAGE, 0, "unknown field \"%s\", did you mean \"%s\"?", key, near)
-                    : err_set(err, ERR_USAGE, 0, "unknown field \"%s\"", key);
-    }
-    return true;
+    json_t *e = json_object();
+    json_set_str(e, "kind", err_kind_name(err->kind));
+    json_set_str(e, "text", err->text);
+    json_set_int(e, "code", err->code);
+    json_object_set_new(o, "error", e);
 }
 
 bool json_has_str(const json_t *list, const char *text)

@@ -47,8 +47,6 @@ void json_set_num(json_t *o, const char *key, double value);
 void json_set_bool(json_t *o, const char *key, bool value);
 void json_set_time(json_t *o, const char *key, int64_t wall_ms); /* RFC 3339; 0 sets null */
 void json_set_strs(json_t *o, const char *key, const StrList *list);
+void json_set_err(json_t *o, const Err *err); /* "error": {kind, text, code}, as every API answers */
 json_t *json_strs(const StrList *list);
 bool json_has_str(const json_t *list, const char *text); /* in an array of strings */
-
-/* Every key of `o` must be in `known` (NULL-terminated); names the nearest known one otherwise. */
-MUST_CHECK bool json_only_keys(const json_t *o, const char *const *known, Err *err);

@@ -126,6 +126,7 @@ typedef struct Found {
     bool whole;          /* the mark behind the opening records is there */
     off_t end;
     size_t damaged; /* records in the middle that do not hold */
+    bool cut;       /* shorter than what is reserved before anything is written: its end is gone */
 } Found;
 
 static bool frame_at(const Str *s, size_t at, uint64_t generation, size_t *ret_n)
@@ -207,6 +208,7 @@ static bool read_file(RecordLog *l, int which, Found *f, Err *err)
     if (!fs_read(l->path[which], 1 << 30, &s, err))
         return err->kind == ERR_NOT_FOUND;
     read_records(l, &s, f);
+    f->cut = f->generation && s.len < RESERVE_BYTES;
     return true;
 }
 
@@ -370,6 +372,11 @@ static bool choose(RecordLog *l, Found *ret, char **damage, Err *err)
             xasprintf("%zu record(s) of %s do not hold and are left out", f[newest].damaged, l->path[newest]);
         note(damage, text);
     }
+    for (int i = 0; any && i < 2; i++)
+        if (f[i].cut) {
+            AUTOFREE char *text = xasprintf("%s was cut short: what was written last is lost", l->path[i]);
+            note(damage, text);
+        }
     *ret = any ? f[newest] : (Found){0};
     if (any)
         return read_file(l, newest, ret, err);

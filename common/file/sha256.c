@@ -24,17 +24,22 @@ void sha256_add(Sha256 *s, const void *bytes, size_t n)
     EVP_DigestUpdate(s->ctx, bytes, n);
 }
 
+void sha256_finish_raw(Sha256 *s, unsigned char ret[32])
+{
+    EVP_DigestFinal_ex(s->ctx, ret, NULL);
+    sha256_free(s);
+}
+
 void sha256_finish(Sha256 *s, char ret[65])
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char digest[32];
-    EVP_DigestFinal_ex(s->ctx, digest, NULL);
+    sha256_finish_raw(s, digest);
     for (size_t i = 0; i < sizeof digest; i++) {
         ret[2 * i] = hex[digest[i] >> 4];
         ret[2 * i + 1] = hex[digest[i] & 15];
     }
     ret[64] = 0;
-    sha256_free(s);
 }
 
 void sha256_free(Sha256 *s)

@@ -9,6 +9,7 @@ typedef struct Sha256 Sha256;
 Sha256 *sha256_new(void);
 void sha256_add(Sha256 *s, const void *bytes, size_t n);
 void sha256_finish(Sha256 *s, char ret[65]); /* frees s */
+void sha256_finish_raw(Sha256 *s, unsigned char ret[32]);
 void sha256_free(Sha256 *s);
 MUST_CHECK bool sha256_file(const char *path, char ret[65], Err *err);
 

@@ -3,7 +3,6 @@
  * server by SIGBUS (mmap), and TLS needs the bytes in memory anyway.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,47 +71,29 @@ static bool read_block(HttpRequest *req, struct evbuffer *out)
     return true;
 }
 
-static void end_file(HttpRequest *req)
+bool http_file_more(HttpRequest *req)
 {
-    struct evhttp_request *ev = req->ev;
-    evhttp_connection_set_closecb(evhttp_request_get_connection(ev), NULL, NULL);
-    http_set_timeouts(req, HTTP_IDLE_S, HTTP_IDLE_S);
-    req->ev = NULL;
-    http_request_free(req);
-    evhttp_send_reply_end(ev);
-}
-
-static void send_block(struct evhttp_connection *connection, void *arg)
-{
-    HttpRequest *req = arg;
-    if (req->file_left == 0) {
-        end_file(req);
-        return;
+    HttpConn *c = req->conn;
+    if (req->file_left) {
+        struct evbuffer *block = evbuffer_new();
+        bool ok = read_block(req, block); /* shorter than promised: the client must notice */
+        if (ok)
+            bufferevent_write_buffer(c->bev, block);
+        evbuffer_free(block);
+        return ok;
     }
-    struct evbuffer *block = evbuffer_new();
-    if (read_block(req, block))
-        evhttp_send_reply_chunk_with_cb(req->ev, block, send_block, req);
-    else
-        evhttp_connection_free(connection); /* shorter than promised: the client must notice */
-    evbuffer_free(block);
+    c->req = NULL;
+    http_request_free(req);
+    http_conn_answered(c);
+    return true;
 }
 
+/* The blocks follow as each has left. */
 static void start_file(HttpRequest *req, int status, int64_t from, int64_t bytes)
 {
-    char length[32];
-    snprintf(length, sizeof length, "%lld", (long long)bytes);
-    http_reply_header(req, "Content-Length", length);
-    if (evhttp_request_get_command(req->ev) == EVHTTP_REQ_HEAD) {
-        http_send(req, status, NULL);
-        return;
-    }
     req->file_at = from;
-    req->file_left = bytes;
-    if (req->server && req->server->current == req)
-        req->server->current = NULL;
-    http_set_timeouts(req, 0, HTTP_IDLE_S);
-    evhttp_send_reply_start(req->ev, status, NULL);
-    send_block(evhttp_request_get_connection(req->ev), req);
+    req->file_left = req->head.is_head ? 0 : bytes;
+    http_send_head(req, status, bytes);
 }
 
 static void reply_range(HttpRequest *req, int64_t size, const char *etag)
@@ -134,32 +115,27 @@ static void reply_range(HttpRequest *req, int64_t size, const char *etag)
     if (r != HTTP_RANGE_NONE)
         http_reply_header(req, "Content-Range", range);
     if (r == HTTP_RANGE_UNSATISFIABLE)
-        http_send(req, 416, NULL);
+        http_send(req, 416, NULL, 0);
     else
         start_file(req, r == HTTP_RANGE_PART ? 206 : 200, from, bytes);
 }
 
-void http_reply_file(HttpRequest *req, const char *path, const char *content_type, const char *etag)
+void http_reply_file(HttpRequest *req, int fd, const char *content_type, const char *etag)
 {
     Err err;
     struct stat st;
-    if (!req->ev) {
-        http_send(req, 200, NULL);
+    if (req->conn && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        req->fd = fd;
+        http_reply_header(req, "Content-Type", content_type);
+        reply_range(req, st.st_size, etag);
         return;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        const char *name = strrchr(path, '/');
-        if (fd < 0 && errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
-            err_errno(&err, errno, "open %s", path);
-        else
-            err_set(&err, ERR_NOT_FOUND, 0, "no such file: %s", name ? name + 1 : path);
-        if (fd >= 0)
-            close(fd);
-        http_reply_error(req, &err);
+    if (fd >= 0)
+        close(fd);
+    if (!req->conn) {
+        http_send(req, 200, NULL, 0);
         return;
     }
-    req->fd = fd;
-    http_reply_header(req, "Content-Type", content_type);
-    reply_range(req, st.st_size, etag);
+    err_set(&err, ERR_NOT_FOUND, 0, "no such file");
+    http_reply_error(req, &err);
 }

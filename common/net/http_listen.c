@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/bufferevent_ssl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -13,7 +12,8 @@
 #include "common/file/conf.h"
 #include "http_impl.h"
 
-enum { BACKLOG = 128 };
+/* A crowd before the door must not make the kernel turn others away. */
+enum { BACKLOG = 4096 };
 
 bool http_host_is_loopback(const char *host)
 {
@@ -59,6 +59,21 @@ bool http_listen_allowed(const char *listen, const Tls *tls, Err *err)
                    local ? "needs" : "is neither a unix socket nor loopback: it needs");
 }
 
+bool http_url_allowed(const char *url, const Tls *tls, Err *err)
+{
+    bool https = str_starts(url, "https://"), http = str_starts(url, "http://");
+    if (!https && !http && !str_starts(url, "unix:/"))
+        return err_set(err, ERR_CONFIG, 0,
+                       "\"%s\" is no URL; write http://127.0.0.1:port or https://host:port", url);
+    if (https && !tls_is_set(tls))
+        return err_set(err, ERR_CONFIG, 0, "\"%s\" needs tls with certificate_file, key_file and ca_file",
+                       url);
+    AUTOFREE char *address =
+        http ? xstrndup(url + strlen("http://"), strcspn(url + strlen("http://"), "/")) : NULL;
+    return !http || http_address_is_local(address) ||
+           err_set(err, ERR_CONFIG, 0, "\"%s\" is not loopback: use https:// and tls", url);
+}
+
 bool http_listen_check(const char *path, const StrList *listen, const Tls *tls, const char *example, Err *err)
 {
     Err why;
@@ -95,7 +110,7 @@ static bool clear_stale_socket(const struct sockaddr_un *a, Err *err)
     return true;
 }
 
-static bool listen_unix(const char *path, int *ret, Err *err)
+static bool listen_unix(const char *path, mode_t mode, int *ret, Err *err)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof a.sun_path)
@@ -109,7 +124,7 @@ static bool listen_unix(const char *path, int *ret, Err *err)
     if (fd < 0)
         return err_errno(err, errno, "create a socket");
     /* The mode is on the socket before it has a name: nobody gets in between. */
-    if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || chmod(path, 0660) < 0 ||
+    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || chmod(path, mode) < 0 ||
         listen(fd, BACKLOG) < 0) {
         int e = errno;
         close(fd);
@@ -172,7 +187,9 @@ static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int
 {
     if (str_starts(listen, "unix:/")) {
         l->is_unix = l->is_local = true;
-        if (!listen_unix(listen + strlen("unix:"), ret, err))
+        const RoleMap *roles = l->server->service.roles;
+        mode_t mode = roles && roles_name_accounts(roles) ? 0666 : 0660;
+        if (!listen_unix(listen + strlen("unix:"), mode, ret, err))
             return false;
         l->path = xstrdup(listen + strlen("unix:"));
         return true;
@@ -190,49 +207,11 @@ static bool open_socket(HttpListener *l, const char *listen, const Tls *tls, int
     return http_listen_allowed(listen, tls, err) && listen_tcp(listen, host, port, ret, err);
 }
 
-static struct bufferevent *tls_bufferevent(struct event_base *base, void *arg)
+bool http_listen(HttpListener *l, const char *listen, const Tls *tls, Err *err)
 {
-    HttpServer *s = arg;
-    struct ssl_st *session = tls_session_new(s->tls);
-    return session ? bufferevent_openssl_socket_new(base, -1, session, BUFFEREVENT_SSL_ACCEPTING,
-                                                    BEV_OPT_CLOSE_ON_FREE)
-                   : NULL;
-}
-
-bool http_listen(HttpServer *s, HttpListener *l, const char *listen, const Tls *tls, Err *err)
-{
-    int fd = -1;
-    l->server = s;
-    if (!open_socket(l, listen, tls, &fd, err))
+    HttpServer *s = l->server;
+    if (!open_socket(l, listen, tls, &l->fd, err))
         return false;
-    l->port = l->is_unix ? 0 : bound_port(fd);
-    if (l->is_tls && !s->tls && !tls_server_context(tls, &s->tls, err)) {
-        close(fd);
-        return false;
-    }
-    l->http = evhttp_new(s->base);
-    evhttp_set_max_body_size(l->http, HTTP_MAX_BODY_BYTES);
-    evhttp_set_max_headers_size(l->http, HTTP_MAX_HEADER_BYTES);
-    evhttp_set_flags(l->http, EVHTTP_SERVER_LINGERING_CLOSE); /* the client gets to read its 413 */
-    evhttp_set_timeout(l->http, HTTP_IDLE_S);
-    evhttp_set_default_content_type(l->http, NULL);
-    evhttp_set_allowed_methods(l->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-                                            EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-    evhttp_set_gencb(l->http, http_dispatch, l);
-    if (l->is_tls)
-        evhttp_set_bevcb(l->http, tls_bufferevent, s);
-    if (evhttp_accept_socket(l->http, fd) < 0) {
-        close(fd);
-        return err_set(err, ERR_IO, 0, "cannot serve %s", listen);
-    }
-    return true;
-}
-
-void http_unlisten(HttpListener *l)
-{
-    if (l->http)
-        evhttp_free(l->http);
-    if (l->path)
-        unlink(l->path);
-    free(l->path);
+    l->port = l->is_unix ? 0 : bound_port(l->fd);
+    return !l->is_tls || s->tls || tls_server_context(tls, &s->tls, err);
 }

@@ -10,7 +10,10 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/file/json.h"
+#include "http.h"
 
 /* One call under way, blocking or not. */
 typedef struct Transfer {
@@ -20,7 +23,7 @@ typedef struct Transfer {
     char *url, *shown; /* shown: for people */
     char why[CURL_ERROR_SIZE];
     Str body; /* answer; of a download only an error answer */
-    bool too_big;
+    bool too_big, as_text;
     /* asynchronous */
     HttpClient *client;
     uint64_t id;
@@ -78,8 +81,34 @@ static void set_tls(CURL *easy, const Tls *tls)
     curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
 }
 
+/* A token is a secret: it goes where nobody listens on the way. One that cannot be read is not shown, and
+ * the other side says which role is missing. */
+static void set_token(Transfer *t, const HttpCall *call)
+{
+    Err err;
+    char *token = NULL;
+    const char *base = call->base_url, *http = "http://";
+    AUTOFREE char *address =
+        str_starts(base, http) ? xstrndup(base + strlen(http), strcspn(base + strlen(http), "/")) : NULL;
+    if (!call->tls || !call->tls->token_file || (address && !http_address_is_local(address)))
+        return;
+    if (!token_read(call->tls->token_file, &token, &err)) {
+        log_warn("no token is shown to %s: %s", base, err.text);
+        return;
+    }
+    AUTOFREE char *header = xasprintf("Authorization: Bearer %s", token);
+    t->headers = curl_slist_append(t->headers, header);
+    explicit_bzero(header, strlen(header));
+    explicit_bzero(token, strlen(token));
+    free(token);
+}
+
 static void set_body(Transfer *t, const HttpCall *call)
 {
+    if (call->owner) {
+        AUTOFREE char *header = xasprintf("X-Siding-Owner: %s", call->owner);
+        t->headers = curl_slist_append(t->headers, header);
+    }
     bool sends = call->body || strcmp(call->method, "POST") == 0 || strcmp(call->method, "PUT") == 0;
     if (sends) {
         AUTOFREE char *text = call->body ? json_text(call->body) : xstrdup("");
@@ -123,6 +152,7 @@ static Transfer *transfer_new(const HttpCall *call)
     init();
     Transfer *t = NEW(Transfer);
     t->fd = -1;
+    t->as_text = call->as_text;
     t->easy = curl_easy_init();
     if (!t->easy)
         abort();
@@ -131,6 +161,7 @@ static Transfer *transfer_new(const HttpCall *call)
     set_url(t, call);
     set_tls(t->easy, call->tls);
     t->headers = curl_slist_append(NULL, "Expect:");
+    set_token(t, call);
     set_body(t, call);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -199,13 +230,23 @@ static ErrKind kind_of(const Transfer *t, CURLcode code)
     }
 }
 
-static const char *verb_of(ErrKind kind)
+static HttpcRefusal refusal_of(ErrKind kind, CURLcode code, const char *why)
 {
-    return kind == ERR_UNREACHABLE ? "cannot reach"
-           : kind == ERR_TIMEOUT   ? "no answer in time from"
-           : kind == ERR_LOST      ? "connection lost to"
-           : kind == ERR_AUTH      ? "TLS refused by or towards"
-                                   : "cannot talk to";
+    return kind != ERR_AUTH                         ? HTTPC_NO_REFUSAL
+           : code == CURLE_PEER_FAILED_VERIFICATION ? HTTPC_THEIR_CERTIFICATE
+           : strstr(why, "alert")                   ? HTTPC_OUR_CERTIFICATE
+                                                    : HTTPC_NO_REFUSAL;
+}
+
+static const char *verb_of(ErrKind kind, HttpcRefusal refusal)
+{
+    return kind == ERR_UNREACHABLE              ? "cannot reach"
+           : kind == ERR_TIMEOUT                ? "no answer in time from"
+           : kind == ERR_LOST                   ? "connection lost to"
+           : refusal == HTTPC_THEIR_CERTIFICATE ? "not accepted here is the certificate of"
+           : refusal == HTTPC_OUR_CERTIFICATE   ? "our certificate is not accepted by"
+           : kind == ERR_AUTH                   ? "no TLS with"
+                                                : "cannot talk to";
 }
 
 static bool curl_error(const Transfer *t, CURLcode code, Err *err)
@@ -216,9 +257,10 @@ static bool curl_error(const Transfer *t, CURLcode code, Err *err)
     const char *why = code == CURLE_COULDNT_CONNECT && os > 0 ? strerror((int)os)
                       : t->why[0]                             ? t->why
                                                               : curl_easy_strerror(code);
+    HttpcRefusal refusal = refusal_of(kind, code, t->why);
     bool maybe_refused = kind == ERR_LOST && str_starts(t->url, "https:");
-    return err_set(err, kind, code == CURLE_COULDNT_CONNECT ? (int)os : 0, "%s %s: %s%s", verb_of(kind),
-                   t->shown, why,
+    return err_set(err, kind, code == CURLE_COULDNT_CONNECT ? (int)os : (int)refusal, "%s %s: %s%s",
+                   verb_of(kind, refusal), t->shown, why,
                    maybe_refused ? " (so does a server that does not accept our certificate)" : "");
 }
 
@@ -232,8 +274,10 @@ static bool status_error(const Transfer *t, long status, Err *err)
             return err_set(err, err_kind_from_name(json_str(e, "kind")), (int)json_int(e, "code"), "%s",
                            json_str(e, "text"));
     }
-    return err_set(err, ERR_PROTOCOL, (int)status, "%s answered with HTTP status %ld%s", t->shown, status,
-                   status == 413 ? ": the request is too large" : "");
+    /* The same request would get the same answer again. */
+    bool ours = status == 413 || status == 414 || status == 415 || status == 431;
+    return err_set(err, ours ? ERR_USAGE : ERR_PROTOCOL, (int)status, "%s answered with HTTP status %ld%s",
+                   t->shown, status, status == 413 ? ": the request is too large" : "");
 }
 
 static bool check_outcome(const Transfer *t, CURLcode code, Err *err)
@@ -252,10 +296,24 @@ static bool check_outcome(const Transfer *t, CURLcode code, Err *err)
     return status >= 200 && status < 300 ? true : status_error(t, status, err);
 }
 
+static json_t *text_answer(const Transfer *t)
+{
+    AUTO(str_done) Str clean = STR_INIT;
+    text_clean_lines(&clean, str_z(&t->body), t->body.len);
+    json_t *o = json_object();
+    json_set_str(o, "text", str_z(&clean));
+    json_set_int(o, "bytes", (int64_t)t->body.len);
+    return o;
+}
+
 static bool finish(const Transfer *t, CURLcode code, json_t **ret, Err *err)
 {
     if (!check_outcome(t, code, err))
         return false;
+    if (t->as_text) {
+        *ret = text_answer(t);
+        return true;
+    }
     if (t->body.len == 0) {
         *ret = json_null();
         return true;

@@ -18,12 +18,17 @@
 
 enum { HTTPC_DEFAULT_TIMEOUT_MS = 30000, HTTPC_CONNECT_TIMEOUT_MS = 5000, HTTPC_MAX_BODY_BYTES = 64 << 20 };
 
+/* The code of an ERR_AUTH. */
+typedef enum HttpcRefusal { HTTPC_NO_REFUSAL, HTTPC_THEIR_CERTIFICATE, HTTPC_OUR_CERTIFICATE } HttpcRefusal;
+
 typedef struct HttpCall {
     const char *base_url;      /* as above */
     const char *method, *path; /* "GET", "/v1/state?after=3" */
     const json_t *body;        /* NULL: none; borrowed for the duration of the starting call only */
     int64_t timeout_ms;        /* whole call; 0: the default, for a download: none but HTTPC_STALL_S */
     const Tls *tls;            /* NULL: plain or system defaults; borrowed like body */
+    const char *owner;         /* of the term that it is made in: header X-Siding-Owner; NULL: none */
+    bool as_text; /* the answer is no JSON: given is {"text", "bytes"}, made fit for a terminal */
 } HttpCall;
 
 /* *ret is the parsed body (an object or array; an empty body gives json null), owned by the caller. */

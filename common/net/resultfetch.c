@@ -5,8 +5,10 @@
 
 #include "common/file/fs.h"
 #include "common/file/json.h"
+#include "common/file/resultname.h"
 #include "common/file/sha256.h"
 #include "common/wire/progress.h"
+#include "common/wire/runkey.h"
 #include "httpc.h"
 
 typedef struct Fetch {
@@ -18,11 +20,11 @@ typedef struct Fetch {
 
 enum { CALL_MS = 30000 };
 
-static char *remote_path(const Fetch *f, const char *name)
+char *resultfetch_path(const char *run, const char *name)
 {
     AUTO(str_done) Str out = STR_INIT;
     str_adds(&out, "/v1/results/");
-    httpc_encode(&out, f->from->run);
+    httpc_encode(&out, run);
     str_addc(&out, '/');
     for (const char *p = name; *p;) {
         size_t n = strcspn(p, "/");
@@ -33,16 +35,6 @@ static char *remote_path(const Fetch *f, const char *name)
             str_addc(&out, *p++);
     }
     return str_take(&out);
-}
-
-/* A name from the other side becomes a path here: it must stay below the folder. */
-static bool name_is_safe(const char *name)
-{
-    if (!*name || *name == '/' || strchr(name, '\\'))
-        return false;
-    AUTO(strlist_done) StrList parts = STRLIST_INIT;
-    strlist_split(&parts, name, '/');
-    return !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
 }
 
 static bool count(void *arg, const char *bytes, size_t n)
@@ -56,7 +48,7 @@ static bool count(void *arg, const char *bytes, size_t n)
 
 static bool download(Fetch *f, const char *name, const char *sum, const char *path, Err *err)
 {
-    AUTOFREE char *remote = remote_path(f, name), *dir = fs_dirname(path);
+    AUTOFREE char *remote = resultfetch_path(f->from->run, name), *dir = fs_dirname(path);
     HttpCall call = {.base_url = f->from->url, .method = "GET", .path = remote, .tls = f->from->tls};
     char got[65];
     if (!fs_mkdirs(dir, 0700, err) || !httpc_download(&call, path, *sum ? sum : NULL, count, f, err))
@@ -74,9 +66,11 @@ static bool fetch_one(Fetch *f, const json_t *file, Err *err)
 {
     Err ignored;
     const char *name = json_str(file, "name"), *sum = json_str(file, "sha256");
-    if (!name_is_safe(name) || strlen(sum) != 64)
-        return err_set(err, ERR_PROTOCOL, 0, "the manifest names a file \"%.100s\" that cannot be taken",
-                       name);
+    /* A name from the other side becomes a path here: it must stay below the folder. */
+    if (!resultname_check(name, err))
+        return err_prefix(err, "the manifest of run %s", f->from->run);
+    if (strlen(sum) != 64)
+        return err_set(err, ERR_PROTOCOL, 0, "the manifest has no SHA-256 of the file \"%.100s\"", name);
     AUTOFREE char *path = xasprintf("%s/%s", f->to, name);
     char got[65];
     int64_t size = json_int(file, "compressed_bytes");
@@ -109,22 +103,37 @@ static bool fetch_sums(Fetch *f, Err *err)
     return fs_remove(path, err) && download(f, "SHA256SUMS", "", path, err);
 }
 
+/* A folder is of one result: one of another queue that had the same number is not written over. */
+static bool check_place(const char *path, const char *key, Err *err)
+{
+    AUTOJSON json_t *there = NULL;
+    if (!json_read_file(path, &there, err))
+        return err->kind == ERR_NOT_FOUND;
+    AUTOFREE char *old = runkey_of_manifest(there);
+    return str_eq(old, key) || err_set(err, ERR_CONFLICT, 0,
+                                       "%s is of another result (%s, not %s): move it away", path, old, key);
+}
+
 bool resultfetch(const ResultSource *from, const char *to, Err *err)
 {
     AUTOJSON json_t *manifest = NULL;
     httpc_keep_connections();
     Fetch now = {.from = from, .to = to}, *f = &now;
-    AUTOFREE char *remote = remote_path(f, "manifest.json"), *path = xasprintf("%s/manifest.json", to);
+    AUTOFREE char *remote = resultfetch_path(f->from->run, "manifest.json"),
+                  *path = xasprintf("%s/manifest.json", to);
     HttpCall call = {.base_url = f->from->url,
                      .method = "GET",
                      .path = remote,
                      .timeout_ms = CALL_MS,
                      .tls = f->from->tls};
+    if (!check_place(path, f->from->run, err))
+        return false;
     if (!fs_mkdirs(f->to, 0700, err) || !httpc_call(&call, &manifest, err))
         return err_prefix(err, "result %s of %s", f->from->run, f->from->url);
-    if (!str_eq(json_str(manifest, "run"), f->from->run))
+    AUTOFREE char *run = runkey_of_manifest(manifest);
+    if (!str_eq(run, f->from->run))
         return err_set(err, ERR_PROTOCOL, 0, "%s answered with the manifest of run \"%s\", not of %s",
-                       f->from->url, json_str(manifest, "run"), f->from->run);
+                       f->from->url, run, f->from->run);
     return fetch_all(f, manifest, err) && fetch_sums(f, err) && fs_sync_dir(f->to, err) &&
            json_replace_file(path, manifest, 0600, err);
 }

@@ -9,8 +9,10 @@
 #include "tls.h"
 
 typedef struct ResultSource {
-    const char *url, *run; /* of the agent; "12.1" */
+    const char *url, *run; /* of the agent; the run's key */
     const Tls *tls;        /* NULL: none */
 } ResultSource;
 
+/* The path of a result's file at the agent that holds it. `run` is the key of the run; owned. */
+char *resultfetch_path(const char *run, const char *name);
 MUST_CHECK bool resultfetch(const ResultSource *from, const char *to, Err *err);

@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <string.h>
 
 #include "common/file/fs.h"
 
@@ -95,12 +97,43 @@ struct ssl_st *tls_session_new(struct ssl_ctx_st *ctx)
     return SSL_new(ctx);
 }
 
+/* All of it or nothing: a name that was cut short, or ends at a NUL, might be another's. */
+static void take_name(const ASN1_STRING *name, char *ret, size_t size)
+{
+    unsigned char *text = NULL;
+    int n = ASN1_STRING_to_UTF8(&text, name);
+    bool plain = n > 0 && (size_t)n < size && strlen((char *)text) == (size_t)n;
+    for (int i = 0; plain && i < n; i++)
+        plain = text[i] >= 32 && text[i] != 127;
+    if (plain)
+        memcpy(ret, text, (size_t)n + 1);
+    OPENSSL_free(text);
+}
+
+static void take_dns_name(X509 *peer, char *ret, size_t size)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(peer, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS)
+            continue;
+        take_name(name->d.dNSName, ret, size);
+        break;
+    }
+    GENERAL_NAMES_free(names);
+}
+
 void tls_peer_name(struct ssl_st *session, char *ret, size_t size)
 {
     ret[0] = 0;
     X509 *peer = session ? SSL_get1_peer_certificate(session) : NULL;
     if (!peer)
         return;
-    X509_NAME_get_text_by_NID(X509_get_subject_name(peer), NID_commonName, ret, (int)size);
+    X509_NAME *subject = X509_get_subject_name(peer);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at >= 0)
+        take_name(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), ret, size);
+    else
+        take_dns_name(peer, ret, size);
     X509_free(peer);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Limits of one pause as a submitter gives them, in the options of a task: {"limits": {"relay_bytes": …,
- * "catchup_ms": …, "free_bytes": …, "at_limit": "stop"}}. Checked alike by the coordinator, so that a wrong
- * one is refused at once, and by the agent. The longest pause is a field of the task itself. Pure.
+ * "catchup_ms": …, "free_bytes": …, "at_limit": "stop"}}. Their bounds are rows of bounds.h, checked alike by
+ * the coordinator, so that a wrong one is refused at once, and by the agent. The longest pause is a field of
+ * the task itself. Pure.
  */
 #pragma once
 
@@ -15,11 +16,7 @@ typedef struct PauseLimits {
 } PauseLimits;
 extern const WireField pause_limits_fields[];
 
-#define LIMITS_POLICIES "stop|kill|let-finish"
-
-/* `options` may be NULL, and need not hold limits. `ret` is zeroed. ERR_USAGE names the field. */
+/* `options` may be NULL, and need not hold limits. `ret` is zeroed. */
 MUST_CHECK bool limits_read(const json_t *options, PauseLimits *ret, Err *err);
 /* {"allow": ["downstream", "delayed"]}: what a preflight would refuse otherwise. */
 MUST_CHECK bool limits_read_allow(const json_t *options, bool *ret_downstream, bool *ret_delayed, Err *err);
-/* Both. */
-MUST_CHECK bool limits_check(const json_t *options, Err *err);

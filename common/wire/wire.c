@@ -375,16 +375,9 @@ size_t wire_run_holders(const Run *r)
     return r->nodes.n && json_is_object(r->detail) && json_bool(r->detail, "gathered") ? 1 : r->nodes.n;
 }
 
-bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no)
+bool start_by_has_passed(const StartBy *by, const char *boot_id, int64_t mono_ms)
 {
-    const char *dot = text ? strchr(text, '.') : NULL;
-    AUTOFREE char *task = text ? xstrndup(text, dot ? (size_t)(dot - text) : strlen(text)) : NULL;
-    long long t, no = 0;
-    if (!str_to_i64(task, 1, INT64_MAX, &t) || (dot && !str_to_i64(dot + 1, 1, 1000000, &no)))
-        return false;
-    *ret_task = t;
-    *ret_no = no;
-    return true;
+    return by->boot_id && *by->boot_id && (!str_eq(by->boot_id, boot_id) || mono_ms > by->mono_ms);
 }
 
 bool task_state_is_final(TaskState s)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "runkey.h"
 #include "wire_fields.h"
 
 /* clang-format off */
@@ -52,7 +53,9 @@ extern const WireEnum task_state_names;
     E(ACTION_WAKE, "wake")    \
     E(ACTION_RETRY, "retry")  \
     E(ACTION_ACK, "ack")      \
-    E(ACTION_DELETE, "delete")
+    E(ACTION_DELETE, "delete") \
+    E(ACTION_RUN, "run")       \
+    E(ACTION_REQUEUE, "requeue")
 WIRE_ENUM(TaskAction, ACTION, TASK_ACTION_VALUES);
 extern const WireEnum task_action_names;
 
@@ -138,7 +141,89 @@ extern const WireEnum acknowledger_names;
 WIRE_ENUM(NodeHealth, NODE, NODE_HEALTH_VALUES);
 extern const WireEnum node_health_names;
 
+/* What a coordinator orders of an agent to replace a primary (orchestrator/core/failover.h says when). */
+#define ORDER_KIND_VALUES(E)    \
+    E(ORDER_PROMISE, "promise") \
+    E(ORDER_FENCE, "fence")     \
+    E(ORDER_CLOSE, "close")     \
+    E(ORDER_ACCEPT, "accept")   \
+    E(ORDER_DRAIN, "drain")     \
+    E(ORDER_FOLLOW, "follow")   \
+    E(ORDER_ARM, "arm")         \
+    E(ORDER_OPEN, "open")       \
+    E(ORDER_PROBE, "probe")
+WIRE_ENUM(OrderKind, ORDER, ORDER_KIND_VALUES);
+extern const WireEnum order_kind_names;
+
+/* What becomes of the times of a recurrence that passed while nothing could be started. */
+#define MISSED_RUNS_VALUES(E)        \
+    E(MISSED_RUN_ONCE, "run-once") \
+    E(MISSED_SKIP, "skip")         \
+    E(MISSED_RUN_ALL, "run-all")
+WIRE_ENUM(MissedRuns, MISSED, MISSED_RUNS_VALUES);
+extern const WireEnum missed_runs_names;
+
+/* What becomes of a task whose run its agent has lost. None: fail. */
+#define ORPHAN_POLICY_VALUES(E)  \
+    E(ORPHAN_RETRY, "retry") \
+    E(ORPHAN_FAIL, "fail")   \
+    E(ORPHAN_HOLD, "hold")
+WIRE_ENUM(OrphanPolicy, ORPHAN, ORPHAN_POLICY_VALUES);
+extern const WireEnum orphan_policy_names;
+
+/* What a task's failure holds until somebody has seen to it. None: as queue.on_error says. */
+#define ON_ERROR_VALUES(E)             \
+    E(ON_ERROR_CONTINUE, "continue")   \
+    E(ON_ERROR_BLOCK, "block") \
+    E(ON_ERROR_QUEUE, "queue")
+WIRE_ENUM(OnError, ON_ERROR, ON_ERROR_VALUES);
+extern const WireEnum on_error_names;
+
+/* What the queue may do with a task that runs for one of a higher priority. None: on the primary it sleeps. */
+#define PREEMPT_VALUES(E)         \
+    E(PREEMPT_NEVER, "never")     \
+    E(PREEMPT_REQUEUE, "requeue")
+WIRE_ENUM(Preempt, PREEMPT, PREEMPT_VALUES);
+extern const WireEnum preempt_names;
+
+/* What becomes of a task that runs when its window shuts. None: it finishes. */
+#define WINDOW_END_VALUES(E)              \
+    E(WINDOW_END_FINISH, "finish")        \
+    E(WINDOW_END_SLEEP, "sleep")          \
+    E(WINDOW_END_STOP, "stop")
+WIRE_ENUM(WindowEnd, WINDOW_END, WINDOW_END_VALUES);
+extern const WireEnum window_end_names;
+
+/* What is kept from starting anything. */
+#define BRAKE_KIND_VALUES(E) \
+    E(BRAKE_QUEUE, "queue")  \
+    E(BRAKE_LANE, "lane")    \
+    E(BRAKE_NODE, "node")
+WIRE_ENUM(BrakeKind, BRAKE, BRAKE_KIND_VALUES);
+extern const WireEnum brake_kind_names;
+
 /* ---- what a person asked for ------------------------------------------------------------------ */
+
+/* When a task runs again: the object `plan` of a task. Its bounds are rows of bounds.h. */
+#define TASK_PLAN_LIST(F, T)                                                                \
+    F(T, STR, cron)                                                                         \
+    F(T, STR, zone) /* of the system's database; NULL: the coordinator's host's */          \
+    F(T, ENUM, missed, MissedRuns, missed_runs_names) /* none: run-once */                  \
+    F(T, INT, jitter_ms)                                                                    \
+    F(T, STRS, not_on) /* days that are left out */                                         \
+    F(T, INT, backoff_ms) /* before the second attempt; doubles with each; 0: 30 seconds */ \
+    F(T, INT, backoff_most_ms)                                                              \
+    F(T, INT, run_timeout_ms) /* longest run of the job; 0: as its file says */             \
+    F(T, ENUM, orphan, OrphanPolicy, orphan_policy_names)                                   \
+    F(T, STRS, after) /* ids of tasks that must be done before */                           \
+    F(T, INT, unique_for_ms) /* its unique name is taken so long, ended or not */           \
+    F(T, STR, concurrency_key) /* in the place of the name: so many of it at once (queue.keys) */ \
+    F(T, INT, start_by_ms) /* after its planned time: told where it has not by then */      \
+    F(T, INT, finish_by_ms)                                                                 \
+    F(T, STR, schedule) /* the name of a recurring task that is kept by name */             \
+    F(T, BOOL, disabled)
+WIRE_STRUCT(TaskPlan, TASK_PLAN_LIST);
+extern const WireField task_plan_fields[];
 
 enum { REPLICAS_ALL = -1 }; /* as many as are free */
 
@@ -155,15 +240,32 @@ enum { REPLICAS_ALL = -1 }; /* as many as are free */
     F(T, INT, sleeptime_ms)                                                            \
     F(T, BOOL, fixed_time)                                                             \
     F(T, INT, sequence_id)                                                             \
+    F(T, ENUM, on_error, OnError, on_error_names) \
+    F(T, ENUM, preempt, Preempt, preempt_names) \
+    F(T, ENUM, at_window_end, WindowEnd, window_end_names)                                      \
     F(T, STR, window)                                                                  \
     F(T, STR, unique) /* refuse while another task of this unique name is not ended */ \
+    F(T, BOOL, unique_existing) /* answer with that task instead */                    \
+    F(T, STR, key) /* the same task, however often it is submitted with this key */    \
+    F(T, STR, host) /* only on this node; NULL: any */                                 \
     F(T, INT, max_attempts) /* 0 and 1: no retry */                                    \
     F(T, INT, pause_limit_ms) /* longest pause; 0: the configured one */               \
+    F(T, JSON, plan) /* TaskPlan */                                                    \
     F(T, JSON, options) /* job options beside args, e.g. {"databases": ["a"]} */
 WIRE_STRUCT(TaskSpec, TASK_SPEC_LIST);
 extern const WireField task_spec_fields[];
 
 /* ---- coordinator → agent ----------------------------------------------------------------------- */
+
+/* Where a server's binary log ends, and how much of it is written a second: a mean of five minutes, and one of
+ * up to eight hours. */
+#define WRITTEN_LIST(F, T) \
+    F(T, STR, file)        \
+    F(T, INT, pos)         \
+    F(T, NUM, rate)        \
+    F(T, NUM, rate_long)
+WIRE_STRUCT(Written, WRITTEN_LIST);
+extern const WireField written_fields[];
 
 /* POST /v1/poll: the coordinator is there, what it has stored, and what the agent is to know meanwhile. The
  * answer is the agent's state, once it is newer than `after` or `wait_ms` have passed. */
@@ -176,7 +278,8 @@ extern const WireField task_spec_fields[];
     F(T, STR, primary) /* the primary's position, while this replica catches up */               \
     F(T, ENUM, acknowledger, Acknowledger, acknowledger_names) /* of a replica that is paused */ \
     F(T, BOOL, loading) /* a result is being loaded into this primary: `lag_ms` counts */        \
-    F(T, INT, lag_ms) /* how far the serving replica is behind that is furthest so */
+    F(T, INT, lag_ms) /* how far the serving replica is behind that is furthest so */            \
+    F(T, OBJ, written, Written, written_fields) /* by the primary, for a replica */
 WIRE_STRUCT(AgentPoll, AGENT_POLL_LIST);
 extern const WireField agent_poll_fields[];
 
@@ -187,6 +290,7 @@ extern const WireField agent_poll_fields[];
     F(T, STR, url)            \
     F(T, INT, shard)
 WIRE_STRUCT(RunSource, RUN_SOURCE_LIST);
+extern const WireField run_source_fields[];
 
 /* To the agent of a run's first replica: results of the others, which come into its own. */
 #define GATHER_ORDER_LIST(F, T) \
@@ -194,8 +298,16 @@ WIRE_STRUCT(RunSource, RUN_SOURCE_LIST);
 WIRE_STRUCT(GatherOrder, GATHER_ORDER_LIST);
 extern const WireField gather_order_fields[];
 
+/* The last moment at which a program may begin, by the clock since the boot of the host that it runs on: however
+ * late an order is read, it is known elsewhere when it is not carried out any more. boot_id NULL: at any time. */
+#define START_BY_LIST(F, T) \
+    F(T, STR, boot_id)      \
+    F(T, INT, mono_ms)
+WIRE_STRUCT(StartBy, START_BY_LIST);
+extern const WireField start_by_fields[];
+
 #define RUN_SPEC_LIST(F, T)                                                                               \
-    F(T, STR, run) /* "12.1" */                                                                           \
+    F(T, STR, run) /* its key: runkey.h */                                                                \
     F(T, STR, cluster_name)                                                                               \
     F(T, ENUM, kind, TaskKind, task_kind_names)                                                           \
     F(T, STR, job)                                                                                        \
@@ -210,8 +322,11 @@ extern const WireField gather_order_fields[];
     F(T, TIME, claimed_at) /* by the primary's clock, before after_gtid was read; 0: not known */         \
     F(T, INT, shard)                                                                                      \
     F(T, INT, shards)                                                                                     \
+    F(T, INT, attempt) /* from 1 on, of this turn */                                                      \
+    F(T, INT, run_limit_ms) /* longest run of the job; 0: as its file says */                             \
     F(T, INT, pause_limit_ms) /* as submitted; 0: the job's */                                            \
     F(T, INT, pause_default_ms) /* where the job names none either */                                     \
+    F(T, OBJ, start_by, StartBy, start_by_fields) /* unless the coordinator has seen that it was taken */ \
     F(T, OBJ, source, RunSource, run_source_fields) /* of an upload */                                    \
     F(T, OBJ, first, RunSource, run_source_fields) /* of a run on several replicas: the agent of shard 0 */
 WIRE_STRUCT(RunSpec, RUN_SPEC_LIST);
@@ -223,6 +338,90 @@ extern const WireField run_spec_fields[];
     F(T, INT, source_pos)
 WIRE_STRUCT(RunAlign, RUN_ALIGN_LIST);
 extern const WireField run_align_fields[];
+
+/* ---- orders of a failover ----------------------------------------------------------------------- */
+
+/* A term and its owner (common/wire/ballot.h). They are apart from the term of /v1/poll: neither raises the
+ * other. */
+#define WIRE_BALLOT_LIST(F, T)           \
+    F(T, INT, term) /* 0: none */        \
+    F(T, STR, owner) /* hex, 16 digits */
+WIRE_STRUCT(WireBallot, WIRE_BALLOT_LIST);
+extern const WireField wire_ballot_fields[];
+
+/* What the voters accept: who is the primary, which replicas may acknowledge its commits, how many must. */
+#define WIRE_DECISION_LIST(F, T)                                                                       \
+    F(T, OBJ, ballot, WireBallot, wire_ballot_fields)                                                  \
+    F(T, INT, version) /* grows within a ballot; 0: no decision */                                     \
+    F(T, STR, primary) /* a node's name, as all below */                                               \
+    F(T, STR, held_by) /* whose members and acks these are: until it is open, those of the primary before */ \
+    F(T, BOOL, open) /* its primary may be writable */                                                 \
+    F(T, STRS, members)                                                                                \
+    F(T, INT, acks)
+WIRE_STRUCT(WireDecision, WIRE_DECISION_LIST);
+extern const WireField wire_decision_fields[];
+
+/* A voter's record, as it stands in its journal. While shut, no receiver of its server is started. */
+#define VOTE_STATE_LIST(F, T)                           \
+    F(T, OBJ, promised, WireBallot, wire_ballot_fields) \
+    F(T, BOOL, shut)                                    \
+    F(T, OBJ, accepted, WireDecision, wire_decision_fields)
+WIRE_STRUCT(VoteState, VOTE_STATE_LIST);
+extern const WireField vote_state_fields[];
+
+/* Where a server takes connections of replicas. */
+#define ORDER_SERVER_LIST(F, T) \
+    F(T, STR, node)             \
+    F(T, STR, host)             \
+    F(T, INT, port)
+WIRE_STRUCT(OrderServer, ORDER_SERVER_LIST);
+extern const WireField order_server_fields[];
+
+/* POST /v1/order, from the role coordinator; the agent looks at what is there and goes on from it, so that an
+ * order may come any number of times, and comes until it is done. Answered within a few seconds by an
+ * OrderAnswer:
+ *
+ *   200  done, or not yet: `waits_for` says what for. Ask again
+ *   409  refused: `promised` is a later ballot (or another owner's of that term), or `waits_for` says why it
+ *        cannot be. With an "error" beside it, as all that fails has. What was refused will be again
+ *   others: as any call. Nothing was promised
+ */
+#define AGENT_ORDER_LIST(F, T)                                                                            \
+    F(T, ENUM, kind, OrderKind, order_kind_names)                                                         \
+    F(T, OBJ, ballot, WireBallot, wire_ballot_fields) /* that the order is given in */                    \
+    F(T, BOOL, kill) /* fence: this node is the primary to be replaced. Its server is killed, and its binary log read */ \
+    F(T, BOOL, clean) /* fence: … it is kept closed instead, and lives */                                 \
+    F(T, INT, for_ms) /* close: it opens by itself after that, unless a fence has come */                 \
+    F(T, INT, kill_after_ms) /* close: sessions in its way are ended after that; 0: they keep it open */  \
+    F(T, OBJ, decision, WireDecision, wire_decision_fields) /* from accept on; its ballot is the order's */ \
+    /* drain: the donor, node NULL: none. follow: the winner */                                           \
+    F(T, OBJ, source, OrderServer, order_server_fields)                                                   \
+    /* `received` of an answer: follow: of the winner's drain; drain: of the donor's fence; fence: of the     \
+     * close: it is applied before the receiver is stopped */                                             \
+    F(T, STR, gtid)
+WIRE_STRUCT(AgentOrder, AGENT_ORDER_LIST);
+extern const WireField agent_order_fields[];
+
+#define ORDER_ANSWER_LIST(F, T)                                                                           \
+    F(T, ENUM, kind, OrderKind, order_kind_names)                                                         \
+    F(T, BOOL, done)                                                                                      \
+    F(T, STR, waits_for) /* a sentence for people, unless done */                                         \
+    F(T, OBJ, promised, WireBallot, wire_ballot_fields)                                                   \
+    F(T, OBJ, accepted, WireDecision, wire_decision_fields) /* version 0: none yet */                     \
+    /* a GTID set: fence: all it has received, or what its binary log holds; close: that; drain: all it has now */ \
+    F(T, STR, received)                                                                                   \
+    F(T, BOOL, ended) /* fence: it was killed, or is closed to everybody: `received` is all it has written */ \
+    F(T, BOOL, closed) /* close, fence: it is closed to all but accounts with every right */              \
+    F(T, INT, closed_for_ms) /* close: so long nothing could be written; -1: not known */                 \
+    F(T, STR, ahead) /* follow, refused: GTIDs of its own that the winner lacks */                        \
+    /* what is so now, whatever was ordered */                                                            \
+    F(T, BOOL, drained)                                                                                   \
+    F(T, BOOL, follows)                                                                                   \
+    F(T, BOOL, armed)                                                                                     \
+    F(T, BOOL, writable)                                                                                  \
+    F(T, BOOL, probed)
+WIRE_STRUCT(OrderAnswer, ORDER_ANSWER_LIST);
+extern const WireField order_answer_fields[];
 
 /* ---- agent → coordinator ----------------------------------------------------------------------- */
 
@@ -283,13 +482,17 @@ extern const WireField replay_fields[];
     F(T, BOOL, split) /* its program takes pieces of work from a list: set on shard 0 */ \
     F(T, STRS, lost) /* shards whose work was given to the others */                     \
     F(T, BOOL, gathered) /* its result holds those of the other shards */                \
-    F(T, STR, gather_error)
+    F(T, STR, gather_error)                                                              \
+    F(T, INT, snooze_ms) /* the job asked to be run so much later (status 75) */         \
+    F(T, INT, snooze_most) /* times in a row */                                          \
+    F(T, BOOL, renounced) /* its order was read too late: no program was begun, nor will be */
 WIRE_STRUCT(AgentRun, AGENT_RUN_LIST);
 extern const WireField agent_run_fields[];
 
 #define SERVER_STATE_LIST(F, T)                                                                  \
     F(T, BOOL, up)                                                                               \
     F(T, STR, error)                                                                             \
+    F(T, BOOL, hangs) /* it takes connections and answers nothing */                             \
     F(T, STR, flavor)                                                                            \
     F(T, STR, version)                                                                           \
     F(T, STR, address)                                                                           \
@@ -307,12 +510,18 @@ extern const WireField agent_run_fields[];
     F(T, INT, source_pos)                                                                        \
     F(T, STR, applied)                                                                           \
     F(T, STR, binlog)                                                                            \
+    F(T, STR, logged) /* MariaDB: the last of each domain and server in its binary log */        \
     F(T, STR, received)                                                                          \
     F(T, INT, relay_bytes)                                                                       \
     F(T, INT, semi_sync_acks) /* replicas that acknowledge its commits; -1: it waits for none */ \
+    F(T, INT, semi_sync_waits) /* commits that wait for an acknowledgement now */                \
     F(T, BOOL, acknowledges) /* to its source, with semi-sync */                                 \
+    F(T, INT, delay_s) /* on purpose */                                                          \
+    F(T, STR, filters) /* what it leaves out of its source's; NULL: nothing */                   \
+    F(T, INT, io_errno)                                                                          \
     F(T, STR, io_error)                                                                          \
     F(T, STR, sql_error)                                                                         \
+    F(T, OBJ, written, Written, written_fields) /* of a primary */                               \
     F(T, TIME, read_at)
 WIRE_STRUCT(ServerState, SERVER_STATE_LIST);
 extern const WireField server_state_fields[];
@@ -373,7 +582,8 @@ extern const WireField agent_event_fields[];
     F(T, STR, name)                             \
     F(T, ENUM, kind, TaskKind, task_kind_names) \
     F(T, ENUM, on, NodeRole, node_role_names)   \
-    F(T, STR, upload)
+    F(T, STR, upload)                           \
+    F(T, STR, digest) /* of what its file means; NULL: built in */
 WIRE_STRUCT(JobInfo, JOB_INFO_LIST);
 extern const WireField job_info_fields[];
 
@@ -396,15 +606,18 @@ extern const WireField result_info_fields[];
     F(T, STR, cluster_name)                                                                     \
     F(T, STR, version)                                                                          \
     F(T, STR, boot_id)                                                                          \
+    F(T, INT, mono_ms) /* since that boot */                                                    \
     /* grows with every change; starts from the agent's start time, so that it never repeats */ \
     F(T, INT, seq)                                                                              \
     F(T, INT, term) /* the last the agent has seen */                                           \
+    F(T, STR, term_owner) /* the coordinator that spoke in it; NULL: it did not say */          \
     F(T, ENUM, role, NodeRole, node_role_names) /* as the coordinator gave it; none before */   \
     F(T, TIME, now)                                                                             \
     F(T, OBJ, server, ServerState, server_state_fields)                                         \
     F(T, OBJ, lease, LeaseState, lease_state_fields) /* owner NULL: none */                     \
     F(T, OBJ, vault, VaultFigures, vault_figures_fields)                                        \
     F(T, OBJ, rescue, RescueState, rescue_state_fields)                                         \
+    F(T, OBJ, vote, VoteState, vote_state_fields)                                               \
     F(T, LIST, runs, AgentRun, agent_run_fields)                                                \
     F(T, LIST, jobs, JobInfo, job_info_fields)                                                  \
     /* -1: not known */                                                                         \
@@ -454,10 +667,17 @@ extern const WireField run_fields[];
     F(T, INT, replicas)                                        \
     F(T, STRS, args)                                           \
     F(T, JSON, options)                                        \
+    F(T, JSON, plan) /* TaskPlan; NULL: none */                \
+    F(T, TIME, planned_at) /* of this turn; 0: not set yet */  \
+    F(T, INT, snoozes) /* of this turn */                      \
+    F(T, STR, key) /* it was submitted with */                 \
     F(T, TIME, submitted_at)                                   \
     F(T, TIME, run_at)                                         \
     F(T, TIME, finished_at)                                    \
     F(T, INT, sequence_id)                                     \
+    F(T, ENUM, on_error, OnError, on_error_names) \
+    F(T, ENUM, preempt, Preempt, preempt_names) \
+    F(T, ENUM, at_window_end, WindowEnd, window_end_names)              \
     F(T, INT, sleeptime_ms)                                    \
     F(T, INT, attempts)                                        \
     F(T, INT, max_attempts)                                    \
@@ -466,7 +686,10 @@ extern const WireField run_fields[];
     F(T, STR, parent_run)                                      \
     F(T, STR, window)                                          \
     F(T, STR, unique)                                          \
+    F(T, STR, host)                                            \
+    F(T, STR, lane) /* of an upload: what it loads into */     \
     F(T, BOOL, fixed_time)                                     \
+    F(T, LOCAL, bool, malformed) /* its row cannot be read */  \
     F(T, STR, error)                                           \
     F(T, STR, why) /* while waiting: the reason, a sentence */ \
     F(T, ENUM, request, TaskAction, task_action_names)         \
@@ -483,9 +706,26 @@ extern const WireField task_fields[];
     F(T, STR, agent_error) /* why the agent cannot be reached */ \
     F(T, INT, lag_trx)                                           \
     F(T, INT, lag_ms) /* -1: not known */                        \
+    F(T, STR, errant) /* transactions that the primary does not have; NULL: none is known */ \
     F(T, OBJ, agent, NodeState, node_state_fields) /* the last state seen; node NULL: none yet */
 WIRE_STRUCT(Node, NODE_LIST);
 extern const WireField node_fields[];
+
+/* Of the queue as a whole (manual mode), a lane or a node: only what a person starts by hand starts there. */
+#define QUEUE_BRAKE_LIST(F, T)                            \
+    F(T, ENUM, kind, BrakeKind, brake_kind_names)         \
+    F(T, STR, name) /* of the lane or node; "" of the queue */ \
+    F(T, TIME, since)                                     \
+    F(T, TIME, until) /* then it ends by itself; 0: it does not */ \
+    F(T, STR, by)                                         \
+    F(T, STR, reason)                                     \
+    F(T, INT, task) /* whose failure has put it on; 0: a person */ \
+    F(T, LOCAL, bool, told_end)                           \
+    F(T, LOCAL, bool, told_stay)                          \
+    F(T, LOCAL, bool, ending)                             \
+    F(T, LOCAL, bool, unsaved)
+WIRE_STRUCT(QueueBrake, QUEUE_BRAKE_LIST);
+extern const WireField queue_brake_fields[];
 
 /* A finding of a check: what is wrong, and the statement or line that mends it. */
 #define FINDING_LIST(F, T)                    \
@@ -501,8 +741,8 @@ extern const WireField finding_fields[];
 /* How many of the run's nodes have a result of their own: all, until the first has gathered the others'. */
 size_t wire_run_holders(const Run *r);
 
-/* "12.1" → 12, 1; "12" → 12, 0 (the last run). */
-bool wire_run_id(const char *text, int64_t *ret_task, int64_t *ret_no);
+/* On the host with that boot id, whose clock since the boot says so. */
+bool start_by_has_passed(const StartBy *by, const char *boot_id, int64_t mono_ms);
 
 /* Nothing more happens without a person or a new run. */
 bool task_state_is_final(TaskState s);

@@ -1,44 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bootstrap.h"
+#include "bootstrap_impl.h"
 
 #include <string.h>
 
-#include "common/base/password.h"
-#include "common/db/db.h"
-#include "common/db/flavor.h"
 #include "common/db/repl.h"
 #include "common/db/servercheck.h"
-#include "common/file/fs.h"
+#include "common/file/sha256.h"
 #include "siding_schema.h"
+#include "submitters.h"
 
-enum { STATEMENT_TIMEOUT_MS = 60000, PASSWORD_BYTES = 24 };
-
-static const struct {
-    const char *account, *file;
-} accounts[] = {
-    {"siding", "coordinator.cnf"}, {"siding_agent", "agent.cnf"}, {"siding_rescue", "rescue.cnf"},
-    {"siding_job", "job.cnf"},     {"siding_load", "load.cnf"},
-};
-
-typedef struct Bootstrap {
-    const SidingConfig *cfg;
-    const Flavor *flavor;
-    Db *db;
-    bool dry_run;
-    Str *out;
-} Bootstrap;
-
-/* `shown` is what a person may see of it; NULL: the statement itself. */
-static bool run(Bootstrap *b, const char *sql, const char *shown, Err *err)
-{
-    if (b->dry_run) {
-        str_addf(b->out, "%s;\n", shown ? shown : sql);
-        return true;
-    }
-    if (db_exec(b->db, err, sql, ""))
-        return true;
-    return err_prefix(err, "%.120s…", shown ? shown : sql);
-}
+enum { TRIGGER_NEEDS_SUPER = 1419, STATEMENT_TIMEOUT_MS = 3600000 };
 
 /* ---- the server ------------------------------------------------------------------------------------- */
 
@@ -80,204 +51,12 @@ static bool check_server(Bootstrap *b, Err *err)
     return ok && check_settings(b, err);
 }
 
-/* ---- accounts --------------------------------------------------------------------------------------- */
-
-/* The value of `password` in an option file written by an earlier bootstrap or by a person. */
-static char *password_in(const char *text)
-{
-    AUTO(strlist_done) StrList lines = STRLIST_INIT;
-    strlist_split(&lines, text, '\n');
-    for (size_t i = 0; i < lines.n; i++) {
-        const char *p = lines.v[i] + strspn(lines.v[i], " \t");
-        if (!str_starts(p, "password"))
-            continue;
-        p += strlen("password");
-        p += strspn(p, " \t=");
-        size_t n = strcspn(p, "\r\n");
-        if (n >= 2 && (*p == '"' || *p == '\'') && p[n - 1] == *p)
-            return xstrndup(p + 1, n - 2);
-        return xstrndup(p, n);
-    }
-    return NULL;
-}
-
-static bool credentials(Bootstrap *b, const char *account, const char *file, char **ret_password, Err *err)
-{
-    AUTOFREE char *path = xasprintf("%s/%s", b->cfg->credentials_dir, file);
-    AUTO(str_done) Str text = STR_INIT;
-    if (fs_exists(path)) {
-        if (!fs_check_private(path, err) || !fs_read(path, 1 << 16, &text, err))
-            return false;
-        *ret_password = password_in(str_z(&text));
-        if (!*ret_password)
-            return err_set(err, ERR_CONFIG, 0, "%s holds no password line: remove the file to have one made",
-                           path);
-        return true;
-    }
-    char password[PASSWORD_BYTES + 1];
-    random_password(password, PASSWORD_BYTES);
-    str_addf(&text, "[client]\nuser=%s\npassword=%s\n", account, password);
-    if (!b->dry_run) {
-        if (!fs_mkdirs(b->cfg->credentials_dir, 0700, err) || !fs_replace(path, text.p, text.len, 0600, err))
-            return false;
-        str_addf(b->out, "wrote %s\n", path);
-    }
-    *ret_password = xstrdup(password);
-    return true;
-}
-
-static void quote_account(Str *out, const char *account, const char *host)
-{
-    db_quote_str(out, account, strlen(account));
-    if (!*host) /* a role */
-        return;
-    str_addc(out, '@');
-    db_quote_str(out, host, strlen(host));
-}
-
-static bool set_password(Bootstrap *b, const char *verb, const char *who, const char *password, Err *err)
-{
-    AUTO(str_done) Str sql = STR_INIT;
-    str_addf(&sql, "%s %s IDENTIFIED BY ", verb, who);
-    AUTOFREE char *shown = xasprintf("%s'…'", sql.p);
-    db_quote_str(&sql, password, strlen(password));
-    return run(b, sql.p, shown, err);
-}
-
-/* In GRANT a database is a pattern: _ and % in its name are escaped. */
-static void quote_database_pattern(Str *out, const char *name)
-{
-    AUTO(str_done) Str pattern = STR_INIT;
-    for (; *name; name++) {
-        if (*name == '_' || *name == '%')
-            str_addc(&pattern, '\\');
-        str_addc(&pattern, *name);
-    }
-    db_quote_id(out, str_z(&pattern));
-}
-
-static bool grant_on(Bootstrap *b, const FlavorGrant *g, const char *who, const char *database, Err *err)
-{
-    AUTO(str_done) Str sql = STR_INIT;
-    str_addf(&sql, "GRANT %s ON ", g->privileges);
-    if (!database)
-        str_adds(&sql, g->on);
-    else if (strcmp(database, "*") == 0)
-        str_adds(&sql, "*.*");
-    else {
-        quote_database_pattern(&sql, database);
-        str_adds(&sql, ".*");
-    }
-    str_addf(&sql, " TO %s", who);
-    return run(b, sql.p, NULL, err);
-}
-
-static bool grant(Bootstrap *b, const FlavorGrant *g, const char *who, Err *err)
-{
-    const StrList *databases = strcmp(g->on, "READ") == 0   ? &b->cfg->grants.read
-                               : strcmp(g->on, "LOAD") == 0 ? &b->cfg->grants.load
-                                                            : NULL;
-    if (!databases)
-        return grant_on(b, g, who, NULL, err);
-    for (size_t i = 0; i < databases->n; i++)
-        if (!grant_on(b, g, who, databases->v[i], err))
-            return false;
-    return true;
-}
-
-static bool make_account(Bootstrap *b, const char *account, const char *host, const char *password, Err *err)
-{
-    AUTO(str_done) Str who = STR_INIT;
-    quote_account(&who, account, host);
-    if (!set_password(b, "CREATE USER IF NOT EXISTS", who.p, password, err) ||
-        !set_password(b, "ALTER USER", who.p, password, err))
-        return false;
-    for (const FlavorGrant *g = b->flavor->grants; g->account; g++)
-        if (strcmp(g->account, account) == 0 && !grant(b, g, who.p, err))
-            return false;
-    if (!b->dry_run)
-        str_addf(b->out, "account %s\n", who.p);
-    return true;
-}
-
-/* Every database is the server's own as well, with the passwords in it. */
-static void warn_of_everything(Bootstrap *b)
-{
-    if (!b->dry_run && (strlist_has(&b->cfg->grants.load, "*") || strlist_has(&b->cfg->grants.read, "*")))
-        str_adds(b->out,
-                 "note: grants of \"*\" reach the server's own databases too; name yours in grants.read and "
-                 "grants.load unless this is a sandbox\n");
-}
-
-static bool is_used(const Flavor *f, const char *account)
-{
-    const FlavorGrant *g = f->grants;
-    while (g->account && strcmp(g->account, account) != 0)
-        g++;
-    return g->account != NULL;
-}
-
-static bool make_accounts(Bootstrap *b, Err *err)
-{
-    warn_of_everything(b);
-    for (size_t i = 0; i < COUNT(accounts); i++) {
-        AUTOFREE char *password = NULL;
-        if (!is_used(b->flavor, accounts[i].account))
-            continue;
-        if (!credentials(b, accounts[i].account, accounts[i].file, &password, err))
-            return false;
-        for (size_t h = 0; h < b->cfg->grants.hosts.n; h++)
-            if (!make_account(b, accounts[i].account, b->cfg->grants.hosts.v[h], password, err))
-                return false;
-    }
-    return true;
-}
-
 /* ---- schema ----------------------------------------------------------------------------------------- */
-
-static bool schema_exists(Bootstrap *b, bool *ret, Err *err)
-{
-    int64_t n;
-    if (!db_value_int(b->db, &n, err,
-                      "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema='siding' AND "
-                      "table_name='meta'",
-                      ""))
-        return false;
-    *ret = n > 0;
-    return true;
-}
-
-static bool read_meta(Bootstrap *b, const char *name, char **ret, Err *err)
-{
-    bool exists;
-    *ret = NULL;
-    if (!schema_exists(b, &exists, err))
-        return false;
-    if (!exists || db_value(b->db, ret, err, "SELECT value FROM siding.meta WHERE name=?", "s", name))
-        return true;
-    return err->kind == ERR_NOT_FOUND;
-}
-
-static bool write_meta(Bootstrap *b, const char *name, const char *value, Err *err)
-{
-    AUTOFREE char *have = NULL;
-    AUTO(str_done) Str sql = STR_INIT;
-    if (!read_meta(b, name, &have, err))
-        return false;
-    if (str_eq(have, value))
-        return true;
-    str_adds(&sql, "REPLACE INTO siding.meta (name, value) VALUES (");
-    db_quote_str(&sql, name, strlen(name));
-    str_adds(&sql, ", ");
-    db_quote_str(&sql, value, strlen(value));
-    str_adds(&sql, ")");
-    return run(b, sql.p, NULL, err);
-}
 
 static bool check_cluster_name(Bootstrap *b, Err *err)
 {
     AUTOFREE char *name = NULL;
-    if (!read_meta(b, "cluster_name", &name, err))
+    if (!bootstrap_read_meta(b, "cluster_name", &name, err))
         return false;
     if (!name || strcmp(name, b->cfg->cluster_name) == 0)
         return true;
@@ -285,10 +64,18 @@ static bool check_cluster_name(Bootstrap *b, Err *err)
                    name, b->cfg->cluster_name);
 }
 
+static bool run_step(Bootstrap *b, const SchemaStep *s, Err *err)
+{
+    int64_t done = 0;
+    if (s->is_done && !db_value_int(b->db, &done, err, s->is_done, ""))
+        return false;
+    return done || bootstrap_do(b, s->sql, NULL, err);
+}
+
 static bool migrate(Bootstrap *b, Err *err)
 {
     AUTOFREE char *text = NULL;
-    if (!read_meta(b, "schema_version", &text, err))
+    if (!bootstrap_read_meta(b, "schema_version", &text, err))
         return false;
     long long have = 0;
     if (text && !str_to_i64(text, 0, 1000000, &have))
@@ -301,19 +88,20 @@ static bool migrate(Bootstrap *b, Err *err)
         const SchemaStep *s = &schema_steps[i];
         if (s->version <= have)
             continue;
-        if (!run(b, s->sql, NULL, err))
+        if (!run_step(b, s, err))
             return false;
         bool last = i + 1 == schema_steps_count || schema_steps[i + 1].version != s->version;
         AUTOFREE char *version = xasprintf("%d", s->version);
-        if (last && !write_meta(b, "schema_version", version, err))
+        if (last && !bootstrap_write_meta(b, "schema_version", version, err))
             return false;
     }
-    if (!b->dry_run)
+    if (!b->plan.dry_run)
         str_addf(b->out, "schema siding: version %d%s\n", schema_version_latest(),
                  have == schema_version_latest() ? " (as before)" : "");
     AUTOFREE char *term = NULL;
-    return read_meta(b, "term", &term, err) && (term || write_meta(b, "term", "0", err)) &&
-           write_meta(b, "cluster_name", b->cfg->cluster_name, err);
+    return bootstrap_read_meta(b, "term", &term, err) &&
+           (term || bootstrap_write_meta(b, "term", "0", err)) &&
+           bootstrap_write_meta(b, "cluster_name", b->cfg->cluster_name, err);
 }
 
 /* Dropping the procedure takes away who may call it: remembered before, granted again after. */
@@ -327,7 +115,7 @@ static bool read_callers(Bootstrap *b, StrList *ret, Err *err)
     while ((ok = db_next(r, &more, err)) && more) {
         AUTO(str_done) Str sql = STR_INIT;
         str_adds(&sql, "GRANT EXECUTE ON PROCEDURE siding.submit TO ");
-        quote_account(&sql, db_text(r, "User"), db_text(r, "Host"));
+        bootstrap_quote_account(&sql, db_text(r, "User"), db_text(r, "Host"));
         strlist_add(ret, sql.p);
     }
     db_rows_free(r);
@@ -338,14 +126,18 @@ static bool routines_are_current(Bootstrap *b, const char *hash, bool *ret, Err 
 {
     AUTOFREE char *have = NULL;
     int64_t n;
-    if (!read_meta(b, "routines", &have, err) ||
-        !db_value_int(b->db, &n, err,
-                      "SELECT (SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema='siding'"
-                      " AND routine_name='submit') + (SELECT COUNT(*) FROM information_schema.views WHERE"
-                      " table_schema='siding' AND table_name='schTASK')",
-                      ""))
+    if (!bootstrap_read_meta(b, "routines", &have, err) ||
+        !db_value_int(
+            b->db, &n, err,
+            "SELECT (SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema='siding'"
+            " AND routine_name IN ('submit', 'nearest')) + (SELECT COUNT(*) FROM "
+            "information_schema.views WHERE"
+            " table_schema='siding' AND table_name IN ('schTASK', 'hstTASK')) + (SELECT COUNT(*) FROM"
+            " information_schema.triggers WHERE trigger_schema='siding' AND"
+            " trigger_name='enqueue_checked')",
+            ""))
         return false;
-    *ret = n == 2 && str_eq(have, hash);
+    *ret = n == 5 && str_eq(have, hash);
     return true;
 }
 
@@ -359,7 +151,13 @@ static bool run_routine(Bootstrap *b, const char *text, const char *definer, Err
         text = mark + strlen("%DEFINER%");
     }
     str_adds(&sql, text);
-    return run(b, sql.p, NULL, err);
+    if (bootstrap_do(b, sql.p, NULL, err))
+        return true;
+    if (err->kind == ERR_DB && err->code == TRIGGER_NEEDS_SUPER)
+        err_prefix(err,
+                   "siding.enqueue needs a trigger: give the account of admin_defaults_file SUPER, or SET "
+                   "GLOBAL log_bin_trust_function_creators = 1 while bootstrap runs");
+    return false;
 }
 
 static bool make_routines(Bootstrap *b, Err *err)
@@ -367,7 +165,7 @@ static bool make_routines(Bootstrap *b, Err *err)
     AUTO(str_done) Str definer = STR_INIT;
     AUTO(strlist_done) StrList callers = STRLIST_INIT;
     bool current;
-    quote_account(&definer, accounts[0].account, b->cfg->grants.hosts.v[0]);
+    bootstrap_quote_account(&definer, bootstrap_accounts[0].account, b->cfg->grants.hosts.v[0]);
     AUTOFREE char *hash = schema_routines_hash(definer.p);
     if (!routines_are_current(b, hash, &current, err))
         return false;
@@ -375,25 +173,63 @@ static bool make_routines(Bootstrap *b, Err *err)
         return true;
     if (!read_callers(b, &callers, err))
         return false;
-    for (size_t i = 0; i < schema_routines_count; i++)
-        if (!run_routine(b, schema_routines[i], definer.p, err))
+    for (size_t i = 0; i < schema_routines_count; i++) {
+        AUTOFREE char *text = schema_routine(i);
+        if (!run_routine(b, text, definer.p, err))
             return false;
+    }
     for (size_t i = 0; i < callers.n; i++)
-        if (!run(b, callers.v[i], NULL, err))
+        if (!bootstrap_do(b, callers.v[i], NULL, err))
             return false;
-    if (!b->dry_run)
-        str_adds(b->out, "made procedure siding.submit and view siding.schTASK\n");
-    return write_meta(b, "routines", hash, err);
+    if (!b->plan.dry_run)
+        str_adds(b->out, "made procedure siding.submit and views siding.schTASK and siding.hstTASK\n");
+    return bootstrap_write_meta(b, "routines", hash, err);
+}
+
+/* grants.submit as rows, which the procedure reads; all in one transaction, and only where they differ. */
+static bool tell_submitters(Bootstrap *b, Err *err)
+{
+    AUTO(strlist_done) StrList statements = STRLIST_INIT;
+    AUTO(str_done) Str all = STR_INIT;
+    submitters_sql(&b->cfg->grants.submit, &statements);
+    for (size_t i = 0; i < statements.n; i++)
+        str_adds(&all, statements.v[i]);
+    char hash[65];
+    AUTOFREE char *have = NULL;
+    Sha256 *sha = sha256_new();
+    sha256_add(sha, str_z(&all), all.len);
+    sha256_finish(sha, hash);
+    if (!bootstrap_read_meta(b, "submitters", &have, err))
+        return false;
+    if (str_eq(have, hash))
+        return true;
+    bool ok = bootstrap_do(b, "START TRANSACTION", NULL, err);
+    for (size_t i = 0; ok && i < statements.n; i++)
+        ok = bootstrap_do(b, statements.v[i], NULL, err);
+    ok = ok && bootstrap_write_meta(b, "submitters", hash, err) && bootstrap_do(b, "COMMIT", NULL, err);
+    if (ok && !b->plan.dry_run)
+        str_addf(b->out, "grants.submit: %zu accounts\n", b->cfg->grants.submit.n);
+    return ok;
 }
 
 /* ---- all -------------------------------------------------------------------------------------------- */
 
+static bool make_all(Bootstrap *b, Err *err)
+{
+    return bootstrap_do(b, "CREATE DATABASE IF NOT EXISTS siding CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                        NULL, err) &&
+           migrate(b, err) && bootstrap_keep_settings(b, err) && bootstrap_make_lock_name(b, err) &&
+           bootstrap_make_accounts(b, err) && make_routines(b, err) && tell_submitters(b, err);
+}
+
 static bool work(Bootstrap *b, Err *err)
 {
-    return check_server(b, err) && check_cluster_name(b, err) &&
-           run(b, "CREATE DATABASE IF NOT EXISTS siding CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", NULL,
-               err) &&
-           migrate(b, err) && make_accounts(b, err) && make_routines(b, err);
+    if (!check_server(b, err) || !check_cluster_name(b, err))
+        return false;
+    return b->plan.remove         ? bootstrap_remove(b, err)
+           : b->plan.rotate       ? bootstrap_rotate(b, err)
+           : b->plan.end_rotation ? bootstrap_end_rotation(b, err)
+                                  : make_all(b, err);
 }
 
 /* A server that waits for its agent is read-only, on MySQL even for an administrator. */
@@ -402,7 +238,7 @@ static bool work_writable(Bootstrap *b, Err *err)
     ReplStatus s = {0};
     if (!repl_read(b->db, &s, err))
         return false;
-    bool closed = s.read_only && !s.is_replica && !b->dry_run;
+    bool closed = s.read_only && !s.is_replica && !b->plan.dry_run;
     repl_status_done(&s);
     if (closed && !repl_set_read_only(b->db, false, err))
         return false;
@@ -415,6 +251,17 @@ static bool work_writable(Bootstrap *b, Err *err)
     return ok;
 }
 
+/* New passwords, or what they are made from, go over this connection. */
+static bool check_way(const Bootstrap *b, Err *err)
+{
+    return db_is_private(b->db) ||
+           err_set(err, ERR_REFUSED, 0,
+                   "%s reaches the server over the network without TLS, and passwords would be read on the "
+                   "way: write "
+                   "ssl-ca = FILE and ssl-verify-server-cert into it, or run bootstrap on the primary's host",
+                   b->cfg->admin_defaults_file);
+}
+
 bool bootstrap_run(const SidingConfig *cfg, const BootstrapPlan *plan, Str *out, Err *err)
 {
     if (!cfg->admin_defaults_file || !cfg->credentials_dir)
@@ -423,11 +270,11 @@ bool bootstrap_run(const SidingConfig *cfg, const BootstrapPlan *plan, Str *out,
             "bootstrap needs the options admin_defaults_file (an account on the primary that may create "
             "users) and credentials_dir");
     DbTarget target = {.defaults_file = cfg->admin_defaults_file};
-    Bootstrap b = {.cfg = cfg, .dry_run = plan->dry_run, .out = out};
+    Bootstrap b = {.cfg = cfg, .plan = *plan, .out = out};
     if (!db_connect(&target, STATEMENT_TIMEOUT_MS, &b.db, err))
         return false;
     b.flavor = flavor_of(db_version(b.db)->flavor);
-    bool ok = work_writable(&b, err);
+    bool ok = check_way(&b, err) && work_writable(&b, err);
     db_close(b.db);
     return ok;
 }

@@ -7,6 +7,7 @@
 
 typedef struct BootstrapPlan {
     bool dry_run; /* only collect the statements */
+    bool rotate, end_rotation, remove;
 } BootstrapPlan;
 
 /* Appends one line a thing done (or, dry, each statement, passwords hidden) to `out`. Refuses with the reason

@@ -6,10 +6,13 @@
 
 #include "cmd.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/file/fs.h"
 #include "out.h"
 
-static const char default_config[] = "/etc/siding/sidingd.conf";
+/* Where to look if nothing is said, for whoever may read it. */
+static const char *const default_configs[] = {"/etc/siding/sidingd.conf", "/etc/siding/client.conf"};
+static const char default_socket[] = "/run/siding/siding.sock";
 
 static const CliCommand *find(const char *group, const char *name)
 {
@@ -80,14 +83,18 @@ static bool is_group(const char *word)
 static bool find_config(Cli *cli, const char *given, Err *err)
 {
     const char *path = given ? given : getenv("SIDING_CONFIG");
-    if (!path || !*path)
-        path = fs_exists(default_config) ? default_config : NULL;
+    for (size_t i = 0; i < COUNT(default_configs) && (!path || !*path); i++)
+        path = access(default_configs[i], R_OK) == 0 ? default_configs[i] : NULL;
+    if ((!path || !*path) && fs_exists(default_socket)) {
+        cli->config_path = xasprintf("unix:%s", default_socket);
+        return true;
+    }
     if (!path)
         return err_set(
             err, ERR_USAGE, 0,
             "no configuration: give --config FILE or set SIDING_CONFIG (a sandbox's file \"env\" sets "
-            "it; %s does not exist)",
-            default_config);
+            "it; neither %s nor %s can be read, and there is no %s)",
+            default_configs[0], default_configs[1], default_socket);
     cli->config_path = xstrdup(path);
     return true;
 }
@@ -101,10 +108,11 @@ static bool prepare(Cli *cli, const CliCommand *c, const CliCommon *global, cons
         return false;
     if (c->needs == CLI_NEEDS_PATH)
         return true;
-    if (!coordconf_load(cli->config_path, &cli->config, err))
+    if (!coordconf_load_client(cli->config_path, &cli->config, &cli->url, &cli->whole, err))
         return false;
-    cli->url = coordconf_url(&cli->config);
-    return true;
+    return cli->whole || c->needs != CLI_NEEDS_CONFIG ||
+           err_set(err, ERR_USAGE, 0, "siding %s needs sidingd.conf, and %s is a client's", c->name,
+                   cli->config_path);
 }
 
 static bool check_words(const CliCommand *c, const StrList *words, const StrList *rest, Err *err)
@@ -120,6 +128,19 @@ static bool check_words(const CliCommand *c, const StrList *words, const StrList
     return true;
 }
 
+/* JSON would carry other bytes than those that were typed. */
+static bool check_utf8(int argc, char **argv, Err *err)
+{
+    for (int i = 1; i < argc; i++)
+        if (!text_is_utf8(argv[i], strlen(argv[i]))) {
+            AUTO(str_done) Str shown = STR_INIT;
+            text_clean(&shown, argv[i]);
+            return err_set(err, ERR_USAGE, 0, "argument %d, \"%.100s\", holds bytes that are no UTF-8", i,
+                           str_z(&shown));
+        }
+    return true;
+}
+
 static bool run_command(const CliCommand *c, const CliCommon *global, int argc, char **argv, Err *err)
 {
     Cli cli = {0};
@@ -129,7 +150,11 @@ static bool run_command(const CliCommand *c, const CliCommon *global, int argc, 
     AUTOFREE void *options = xcalloc(1, c->size);
     if (!opts_parse(c->options, argc, argv, false, options, &words, &rest, &special, err))
         return false;
-    bool ok = true;
+    bool ok = check_utf8(argc, argv, err);
+    if (!ok) {
+        opts_free(c->options, options);
+        return false;
+    }
     if (special != OPT_RUN) {
         AUTO(str_done) Str text = STR_INIT;
         if (special == OPT_HELP)
@@ -180,15 +205,16 @@ int cli_main(int argc, char **argv)
 {
     Err err = {0};
     log_setup("siding", LOG_FORMAT_TEXT, LOG_LEVEL_WARN);
+    out_start();
     bool ok = run(argc, argv, &err);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (errno != EPIPE && ok)
-            fprintf(stderr, "siding: cannot write the output: %s\n", strerror(errno));
+            text_print(stderr, "siding: cannot write the output: %s\n", strerror(errno));
         ok = false;
     }
     if (ok)
         return 0;
     if (err.text[0])
-        fprintf(stderr, "siding: %s\n", err.text);
+        text_print(stderr, "siding: %s\n", err.text);
     return err_exit_status(&err);
 }

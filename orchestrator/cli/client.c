@@ -26,7 +26,9 @@ bool client_explain(const Cli *cli, Err *err)
 {
     /* sidingd may itself tell of an agent or server that it cannot reach. */
     AUTOFREE char *own = xasprintf("cannot reach %s:", cli->url);
-    if (err->kind == ERR_UNREACHABLE && str_starts(err->text, own))
+    if (err->kind == ERR_UNREACHABLE && str_starts(err->text, own) && !cli->whole)
+        err_set(err, err->kind, err->code, "%s. Is sidingd running there?", err->text);
+    else if (err->kind == ERR_UNREACHABLE && str_starts(err->text, own))
         err_set(err, err->kind, err->code, "%s. Is sidingd running? Start it with: sidingd --config %s",
                 err->text, cli->config_path);
     return false;
@@ -74,8 +76,9 @@ bool client_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *
 
 bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err)
 {
-    const ResultSource from = {json_str(result, "url"), json_str(result, "run"), &cli->config.tls};
-    AUTOFREE char *to = xasprintf("%s/%s", dir, from.run);
+    AUTOFREE char *key = runkey_of_manifest(result);
+    const ResultSource from = {json_str(result, "url"), key, &cli->config.tls};
+    AUTOFREE char *to = xasprintf("%s/%s", dir, json_str(result, "run"));
     if (verify_is_here(result)) {
         *ret = xstrdup(json_str(result, "path"));
         return true;

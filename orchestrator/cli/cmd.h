@@ -23,7 +23,9 @@ typedef struct CliCommon {
      OPT_STR,                                                                                                \
      offsetof(CliCommon, config),                                                                            \
      .arg = "FILE",                                                                                          \
-     .doc = "The coordinator's configuration file; else SIDING_CONFIG, else /etc/siding/sidingd.conf.",      \
+     .doc =                                                                                                  \
+         "sidingd.conf, a client's file, or sidingd's address such as unix:/path; else SIDING_CONFIG, else " \
+         "/etc/siding/sidingd.conf or client.conf, else the socket in /run/siding.",                         \
      .section = "Common options"},                                                                           \
         {"json", 0, OPT_FLAG, offsetof(CliCommon, json), .doc = "Print JSON."},                              \
     {                                                                                                        \
@@ -32,7 +34,8 @@ typedef struct CliCommon {
 
 typedef struct Cli {
     char *config_path;
-    SidingConfig config; /* loaded when the command `needs` it */
+    SidingConfig config; /* loaded when the command `needs` it; of a client's file only tls */
+    bool whole;          /* it is all of sidingd.conf */
     char *url;           /* of sidingd */
     bool json;
 } Cli;
@@ -40,7 +43,12 @@ typedef struct Cli {
 #define CLI_RUN(name)                                                                                        \
     bool name(Cli *cli, const void *options, const StrList *words, const StrList *rest, Err *err)
 
-typedef enum CliNeeds { CLI_NEEDS_CONFIG, CLI_NEEDS_PATH, CLI_NEEDS_NOTHING } CliNeeds;
+typedef enum CliNeeds {
+    CLI_NEEDS_SIDINGD,
+    CLI_NEEDS_CONFIG, /* all of sidingd.conf */
+    CLI_NEEDS_PATH,
+    CLI_NEEDS_NOTHING
+} CliNeeds;
 
 typedef struct CliCommand {
     const char *group; /* "task"; NULL: the verb stands alone */
@@ -58,10 +66,17 @@ typedef struct CliCommand {
 
 /* Each stands in its group's file; cli_commands (commands.c) lists them, ended by NULL. */
 extern const CliCommand cmd_submit, cmd_task_list, cmd_task_show, cmd_task_why, cmd_task_log, cmd_task_err,
-    cmd_task_stop, cmd_task_kill, cmd_task_sleep, cmd_task_wake, cmd_task_retry, cmd_task_ack,
-    cmd_task_delete, cmd_result_list, cmd_result_show, cmd_result_path, cmd_result_verify, cmd_result_fetch,
-    cmd_restore, cmd_replica_list, cmd_replica_pause, cmd_replica_resume, cmd_replica_check,
-    cmd_cluster_status, cmd_cluster_primary, cmd_status, cmd_check, cmd_bootstrap;
+    cmd_task_stop, cmd_task_kill, cmd_task_sleep, cmd_task_wake, cmd_task_retry, cmd_task_reinit,
+    cmd_task_ack, cmd_task_delete, cmd_task_run, cmd_task_requeue, cmd_queue_show, cmd_queue_manual,
+    cmd_queue_auto, cmd_queue_hold, cmd_queue_release, cmd_replica_cordon, cmd_replica_uncordon,
+    cmd_replica_drain, cmd_task_set, cmd_queue_purge, cmd_schedule_list, cmd_schedule_show, cmd_schedule_diff,
+    cmd_schedule_apply, cmd_schedule_dump, cmd_schedule_enable, cmd_schedule_disable, cmd_schedule_run_now,
+    cmd_schedule_forecast, cmd_result_list, cmd_result_show, cmd_result_path, cmd_result_verify,
+    cmd_result_fetch, cmd_restore, cmd_replica_list, cmd_replica_pause, cmd_replica_resume, cmd_replica_check,
+    cmd_cluster_status, cmd_cluster_primary, cmd_cluster_reset_term, cmd_events, cmd_status, cmd_monitor,
+    cmd_completion, cmd_man, cmd_check, cmd_bootstrap, cmd_cert_init, cmd_cert_issue, cmd_init;
+extern const CliCommand cmd_import_bibsched, cmd_cluster_open, cmd_cluster_failover, cmd_cluster_switchover,
+    cmd_cluster_failovers, cmd_cluster_maintenance;
 extern const CliCommand *const cli_commands[];
 
 /* main.c's work, apart from the process: the exit status of the contract (0, 1 failure, 2 usage). */

@@ -8,21 +8,30 @@
 
 typedef struct BootstrapOptions {
     CliCommon common;
-    bool dry_run;
+    bool dry_run, rotate, end_rotation, remove;
 } BootstrapOptions;
 
 static const Opt bootstrap_options[] = {
     {"dry-run", 'n', OPT_FLAG, offsetof(BootstrapOptions, dry_run), .doc = "Only print the statements."},
+    {"rotate", 0, OPT_FLAG, offsetof(BootstrapOptions, rotate),
+     .doc = "New passwords for all accounts, beside the old ones, and new files of them."},
+    {"end-rotation", 0, OPT_FLAG, offsetof(BootstrapOptions, end_rotation),
+     .doc = "Once the files are where they belong: the old passwords go."},
+    {"remove", 0, OPT_FLAG, offsetof(BootstrapOptions, remove),
+     .doc =
+         "Take away accounts, schema and tables of Siding on the primary, and say what is left elsewhere."},
     CLI_COMMON_OPTIONS,
 };
 
 static CLI_RUN(run)
 {
     const BootstrapOptions *o = options;
-    BootstrapPlan plan = {.dry_run = o->dry_run};
+    BootstrapPlan plan = {o->dry_run, o->rotate, o->end_rotation, o->remove};
     AUTO(str_done) Str text = STR_INIT;
     (void)words;
     (void)rest;
+    if (o->rotate + o->end_rotation + o->remove > 1)
+        return err_set(err, ERR_USAGE, 0, "--rotate, --end-rotation and --remove are three things to do");
     bool ok = bootstrap_run(&cli->config, &plan, &text, err);
     if (cli->json) {
         AUTO(strlist_done) StrList lines = STRLIST_INIT;
@@ -39,9 +48,11 @@ static CLI_RUN(run)
 const CliCommand cmd_bootstrap = {
     .name = "bootstrap",
     .summary = "Make schema, procedures and accounts on the primary.",
-    .detail = "Idempotent; uses the account of admin_defaults_file and writes missing option files into "
-              "credentials_dir.",
+    .detail =
+        "Idempotent; uses the account of admin_defaults_file, over TLS unless it is on this host, and writes "
+        "missing option files into credentials_dir. A password that is in use is not replaced.",
     .options = bootstrap_options,
     .size = sizeof(BootstrapOptions),
+    .needs = CLI_NEEDS_CONFIG,
     .run = run,
 };

@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/net/httpc.h"
 #include "findings.h"
 #include "view.h"
@@ -105,7 +106,7 @@ static CLI_RUN(run_pause)
     }
     const json_t *lease = json_object_get(answer, "lease");
     const char *gtid = *json_str(answer, "gtid") ? json_str(answer, "gtid") : json_str(lease, "gtid");
-    printf("%s\n", gtid);
+    text_print(stdout, "%s\n", gtid);
     return true;
 }
 
@@ -147,7 +148,7 @@ static CLI_RUN(run_resume)
     if (cli->json)
         out_json(answer);
     else
-        fprintf(stderr, "%s resumes\n", words->v[0]);
+        text_print(stderr, "%s resumes\n", words->v[0]);
     return true;
 }
 
@@ -167,7 +168,7 @@ static CLI_RUN(run_check)
 {
     AUTOJSON json_t *j = NULL;
     AUTO(findings_done) Findings f = FINDINGS_INIT;
-    (void)options;
+    const CheckOptions *o = options;
     (void)rest;
     if (!client_call(cli, "GET", "/v1/check", NULL, API_CHECK_MS, &j, err) ||
         !findings_add_json(&f, j, NULL, words->n ? words->v[0] : NULL, err))
@@ -175,7 +176,7 @@ static CLI_RUN(run_check)
     if (words->n && f.list.n == 0)
         return err_set(err, ERR_NOT_FOUND, 0,
                        "nothing is known of a node \"%s\"; siding replica list names them", words->v[0]);
-    return findings_print(&f, cli->json, err);
+    return findings_print(&f, o->all, cli->json, err);
 }
 
 const CliCommand cmd_replica_check = {
@@ -183,8 +184,8 @@ const CliCommand cmd_replica_check = {
     .name = "check",
     .args = "[NODE]",
     .summary = "Check whether replicas are fit for jobs.",
-    .options = cli_plain_options,
-    .size = sizeof(CliPlain),
+    .options = check_options,
+    .size = sizeof(CheckOptions),
     .max_words = 1,
     .run = run_check,
 };

@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/net/httpc.h"
 #include "out.h"
 #include "result_verify.h"
@@ -29,7 +30,7 @@ typedef struct ResultListing {
 
 static const Opt list_options[] = {
     {"limit", 0, OPT_INT, offsetof(ResultListing, limit), .arg = "N", .fallback = "100", .min = 1,
-     .max = 10000, .doc = "The newest N."},
+     .max = 1000, .doc = "The newest N."},
     CLI_COMMON_OPTIONS,
 };
 
@@ -151,7 +152,7 @@ static CLI_RUN(run_path)
     if (cli->json)
         out_json(json_object_get(j, "path"));
     else
-        printf("%s\n", json_str(j, "path"));
+        text_print(stdout, "%s\n", json_str(j, "path"));
     return true;
 }
 
@@ -197,7 +198,7 @@ static CLI_RUN(run_fetch)
     if (cli->json)
         out_json(text);
     else
-        printf("%s\n", path);
+        text_print(stdout, "%s\n", path);
     return true;
 }
 
@@ -247,8 +248,8 @@ static bool verify_one(const Cli *cli, const json_t *result, json_t *all, bool *
     const json_t *files = json_object_get(report, "files");
     for (size_t i = 0; !cli->json && i < json_array_size(files); i++) {
         const json_t *f = json_array_get(files, i);
-        printf("%s: %s%s%s\n", json_str(f, "name"), json_bool(f, "ok") ? "OK" : "FAILED",
-               *json_str(f, "error") ? ": " : "", json_str(f, "error"));
+        text_print(stdout, "%s: %s%s%s\n", json_str(f, "name"), json_bool(f, "ok") ? "OK" : "FAILED",
+                   *json_str(f, "error") ? ": " : "", json_str(f, "error"));
     }
     json_array_append_new(all, report);
     return true;

@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "view.h"
 
 typedef struct Status {
@@ -62,7 +63,8 @@ static void draw(const Str *screen)
     fputs("\033[H", stdout);
     for (const char *p = str_z(screen); *p;) {
         size_t n = strcspn(p, "\n");
-        printf("%.*s\033[K\n", (int)n, p);
+        out_marked(p, n);
+        fputs("\033[K\n", stdout);
         p += n + (p[n] == '\n');
     }
     fputs("\033[J", stdout);
@@ -92,7 +94,8 @@ static bool watch(const Cli *cli, const Status *s, bool in_place, Err *err)
         if (in_place) {
             draw(&screen);
         } else {
-            printf("%s%s", i && !cli->json ? "\n" : "", str_z(&screen));
+            out_text(i && !cli->json ? "\n" : "");
+            out_text(str_z(&screen));
             if (fflush(stdout) != 0)
                 return true;
         }
@@ -114,6 +117,13 @@ static bool watch_on_terminal(const Cli *cli, const Status *s, Err *err)
     return ok;
 }
 
+/* Manual mode, or failures that nobody has seen to. */
+static bool needs_somebody(const json_t *status)
+{
+    const json_t *queue = json_object_get(status, "queue");
+    return str_eq(json_str(queue, "mode"), "manual") || json_int(queue, "errors") > 0;
+}
+
 static CLI_RUN(run)
 {
     const Status *s = options;
@@ -122,22 +132,24 @@ static CLI_RUN(run)
     (void)rest;
     if (s->watch)
         return watch_on_terminal(cli, s, err);
-    if (cli->json) {
-        AUTOJSON json_t *status = NULL;
-        if (!client_get(cli, "/v1/status", &status, err))
-            return false;
-        out_json(status);
-        return true;
-    }
-    if (!look(cli, out_width(STDOUT_FILENO), &screen, err))
+    AUTOJSON json_t *status = NULL;
+    AUTOJSON json_t *events = NULL;
+    if (!fetch(cli, &status, &events, err))
         return false;
-    out_text(str_z(&screen));
-    return true;
+    if (!cli->json && !view_status(status, events, clock_wall_ms(), out_width(STDOUT_FILENO), &screen, err))
+        return false;
+    if (cli->json)
+        out_json(status);
+    else
+        out_text(str_z(&screen));
+    err->text[0] = 0; /* all is said */
+    return !needs_somebody(status);
 }
 
 const CliCommand cmd_status = {
     .name = "status",
     .summary = "Show nodes, runs and queue; with --watch on a screen that is redrawn.",
+    .detail = "Exit status 1 in manual mode, and while there are failures that nobody has seen to.",
     .options = status_options,
     .size = sizeof(Status),
     .run = run,

@@ -7,10 +7,15 @@
 
 #include "client.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/net/httpc.h"
+#include "task_pick.h"
 #include "view.h"
+#include "wait.h"
 
 /* ---- list, show, why -------------------------------------------------------------------------------- */
+
+enum { PAGE = 1000 }; /* tasks that sidingd gives at a time */
 
 typedef struct TaskListing {
     CliCommon common;
@@ -26,20 +31,56 @@ static const Opt list_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
+static bool check_states(const StrList *states, Err *err)
+{
+    int ignored;
+    for (size_t i = 0; i < states->n; i++)
+        if (!wire_enum_read(&task_state_names, "state", states->v[i], &ignored, err))
+            return err_prefix(err, "option --state");
+    return true;
+}
+
+/* One answer of sidingd: the newest before a task; 0: from the newest of all. */
+static bool get_page(const Cli *cli, const StrList *states, int64_t before, int64_t limit, json_t **ret,
+                     Err *err)
+{
+    AUTO(str_done) Str path = STR_INIT;
+    str_addf(&path, "/v1/tasks?limit=%lld", (long long)limit);
+    if (before)
+        str_addf(&path, "&before=%lld", (long long)before);
+    for (size_t i = 0; i < states->n; i++) {
+        str_adds(&path, i ? "," : "&state=");
+        httpc_encode(&path, states->v[i]);
+    }
+    return client_get(cli, str_z(&path), ret, err);
+}
+
+static bool get_tasks(const Cli *cli, const TaskListing *l, json_t *ret, Err *err)
+{
+    int64_t before = 0, left = l->limit;
+    while (left) {
+        AUTOJSON json_t *page = NULL;
+        int64_t asked = left < PAGE ? left : PAGE;
+        if (!get_page(cli, &l->states, before, asked, &page, err))
+            return false;
+        int64_t got = (int64_t)json_array_size(page);
+        json_array_extend(ret, page);
+        left -= got < left ? got : left;
+        if (got < asked)
+            break;
+        before = json_int(json_array_get(page, (size_t)got - 1), "id");
+    }
+    return true;
+}
+
 static CLI_RUN(run_list)
 {
     const TaskListing *l = options;
-    AUTOJSON json_t *j = NULL;
-    AUTO(str_done) Str path = STR_INIT;
+    AUTOJSON json_t *j = json_array();
     WireList tasks;
     (void)words;
     (void)rest;
-    str_addf(&path, "/v1/tasks?limit=%lld", (long long)l->limit);
-    for (size_t i = 0; i < l->states.n; i++) {
-        str_adds(&path, i ? "," : "&state=");
-        httpc_encode(&path, l->states.v[i]);
-    }
-    if (!client_get(cli, str_z(&path), &j, err))
+    if (!check_states(&l->states, err) || !get_tasks(cli, l, j, err))
         return false;
     if (!client_read_list(j, task_fields, sizeof(Task), &tasks, err))
         return false;
@@ -107,7 +148,7 @@ static CLI_RUN(run_why)
     if (cli->json)
         out_json(j);
     else
-        printf("%s: %s\n", json_str(j, "state"), json_str(j, "why"));
+        text_print(stdout, "%s: %s\n", json_str(j, "state"), json_str(j, "why"));
     return true;
 }
 
@@ -149,7 +190,14 @@ static bool copy_out(void *arg, const char *bytes, size_t n)
     c->bytes += (int64_t)n;
     if (c->keep)
         str_add(c->keep, bytes, n);
-    return c->keep || fwrite(bytes, 1, n, stdout) == n;
+    if (c->keep)
+        return true;
+    if (!isatty(STDOUT_FILENO))
+        return fwrite(bytes, 1, n, stdout) == n;
+    /* Raw only into a pipe or a file: what a job has written could steer the terminal. */
+    AUTO(str_done) Str clean = STR_INIT;
+    text_clean_lines(&clean, bytes, n);
+    return fwrite(str_z(&clean), 1, clean.len, stdout) == clean.len;
 }
 
 typedef struct LogSource {
@@ -264,6 +312,14 @@ const CliCommand cmd_task_err = {
 
 /* ---- requests --------------------------------------------------------------------------------------- */
 
+static const Opt request_options[] = {
+    TASK_PICK_OPTIONS,
+    {"within", 0, OPT_DURATION, offsetof(TaskPick, within_ms), .arg = "D",
+     .doc = "Wait until the tasks have done it; it is a failure if one has not by then.",
+     .section = "This command"},
+    CLI_COMMON_OPTIONS,
+};
+
 static bool request(const Cli *cli, const char *word, const char *action, json_t **ret, Err *err)
 {
     int64_t id;
@@ -278,48 +334,60 @@ static bool request(const Cli *cli, const char *word, const char *action, json_t
 }
 
 /* All are tried; the first failure decides the exit status, each is told. */
-static bool request_all(const Cli *cli, const StrList *words, const char *action, Err *err)
+static bool request_all(const Cli *cli, const TaskPick *p, const StrList *words, const char *action, Err *err)
 {
     bool ok = true;
     AUTOJSON json_t *all = json_array();
-    for (size_t i = 0; i < words->n; i++) {
+    AUTO(strlist_done) StrList ids = STRLIST_INIT, asked = STRLIST_INIT;
+    if (!task_pick(cli, p, words, &ids, err))
+        return false;
+    for (size_t i = 0; i < ids.n; i++) {
         Err one;
         json_t *answer = NULL;
-        if (!request(cli, words->v[i], action, &answer, &one)) {
+        if (!request(cli, ids.v[i], action, &answer, &one)) {
             if (ok)
                 *err = one;
             else
-                fprintf(stderr, "siding: %s\n", one.text);
+                text_print(stderr, "siding: %s\n", one.text);
             ok = false;
             continue;
         }
         if (!cli->json)
-            fprintf(stderr, "task %s: %s asked for, state %s\n", words->v[i], action,
-                    json_str(answer, "state"));
+            text_print(stderr, "task %s: %s asked for, state %s%s%s\n", ids.v[i], action,
+                       json_str(answer, "state"), *json_str(answer, "why") ? ": " : "",
+                       json_str(answer, "why"));
         json_array_append_new(all, answer);
+        strlist_add(&asked, ids.v[i]);
     }
     if (cli->json && json_array_size(all))
         out_json(words->n == 1 ? json_array_get(all, 0) : all);
-    return ok;
+    return ok && (!p->within_ms || wait_acknowledged(cli, &asked, action, p->within_ms, err));
+}
+
+static const char *action_of(const char *verb)
+{
+    return str_eq(verb, "reinit") ? "retry" : verb;
 }
 
 /* clang-format off */
 #define REQUEST(verb, text)                                                                                  \
     static CLI_RUN(run_##verb)                                                                               \
     {                                                                                                        \
-        (void)options;                                                                                       \
         (void)rest;                                                                                          \
-        return request_all(cli, words, #verb, err);                                                          \
+        return request_all(cli, options, words, action_of(#verb), err);                                                 \
     }                                                                                                        \
     const CliCommand cmd_task_##verb = {                                                                     \
-        .group = "task", .name = #verb, .args = "ID…", .summary = text, .options = cli_plain_options,        \
-        .size = sizeof(CliPlain), .min_words = 1, .max_words = 1000, .run = run_##verb,                      \
+        .group = "task", .name = #verb, .args = "[ID…]", .summary = text, .options = request_options,        \
+        .size = sizeof(TaskPick), .max_words = 1000, .run = run_##verb,                                      \
     };
 /* clang-format on */
 REQUEST(stop, "Ask tasks to stop at a safe point; after a deadline they are made to.")
 REQUEST(kill, "End tasks at once; the replica resumes.")
 REQUEST(sleep, "Ask tasks to sleep; a sleeping job keeps its replica frozen.")
 REQUEST(wake, "Wake sleeping tasks.")
+REQUEST(requeue, "Stop tasks at a safe point and let them wait again; the attempt does not count.")
+REQUEST(reinit, "Run ended tasks anew: BibSched's word for retry.")
 REQUEST(retry, "Run ended tasks once more.")
 REQUEST(ack, "Acknowledge failed tasks.")
 REQUEST(delete, "Take tasks out of the queue.")
+REQUEST(run, "Start waiting tasks by hand, whatever their time, priority and window, and in manual mode.")

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "findings.h"
 
-#include <string.h>
-
+#include "common/wire/finding.h"
 #include "out.h"
 
-static const Finding *at(const Findings *f, size_t i)
-{
-    return (const Finding *)f->list.v + i;
-}
+const Opt check_options[] = {
+    {"all", 'a', OPT_FLAG, offsetof(CheckOptions, all), .doc = "Also what is well."},
+    CLI_COMMON_OPTIONS,
+};
 
 void findings_done(Findings *f)
 {
-    for (size_t i = 0; i < f->list.n; i++)
-        wire_free(finding_fields, (Finding *)f->list.v + i);
-    free(f->list.v);
-    f->list = (WireList){NULL, 0};
+    finding_free(&f->list);
 }
 
 void findings_add(Findings *f, const char *node, const char *name, const char *level, const char *text,
@@ -48,48 +44,17 @@ bool findings_add_json(Findings *f, const json_t *a, const char *node, const cha
     return true;
 }
 
-static size_t count(const Findings *f, const char *level)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < f->list.n; i++)
-        n += str_eq(at(f, i)->level, level);
-    return n;
-}
-
-static void view_level(const Findings *f, const char *level, Str *out)
-{
-    for (size_t i = 0; i < f->list.n; i++) {
-        const Finding *x = at(f, i);
-        if (!str_eq(x->level, level))
-            continue;
-        bool has_node = x->node && *x->node;
-        str_addf(out, "%-8s %s%s%s%s%s\n", level, has_node ? x->node : "", has_node ? ": " : "",
-                 x->name ? x->name : "", x->text && *x->text ? ": " : "", x->text ? x->text : "");
-        if (x->mend && *x->mend && !str_eq(level, "ok"))
-            str_addf(out, "         mend: %s\n", x->mend);
-    }
-}
-
-void findings_view(const Findings *f, Str *out)
-{
-    static const char *const levels[] = {"ok", "warning", "error"};
-    for (size_t i = 0; i < COUNT(levels); i++)
-        view_level(f, levels[i], out);
-    str_addf(out, "%zu checks: %zu ok, %zu warnings, %zu errors\n", f->list.n, count(f, "ok"),
-             count(f, "warning"), count(f, "error"));
-}
-
-bool findings_print(const Findings *f, bool as_json, Err *err)
+bool findings_print(const Findings *f, bool all, bool as_json, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT;
-    json_t *all = json_array();
+    json_t *list = json_array();
     for (size_t i = 0; i < f->list.n; i++)
-        json_array_append_new(all, wire_write(finding_fields, at(f, i)));
-    findings_view(f, &text);
+        json_array_append_new(list, wire_write(finding_fields, (const Finding *)f->list.v + i));
+    finding_write(&f->list, all, &text);
     if (as_json)
-        out_json(all);
+        out_json(list);
     else
         out_text(str_z(&text));
-    json_decref(all);
-    return count(f, "error") ? err_set(err, ERR_REFUSED, 0, "%s", "") : true;
+    json_decref(list);
+    return finding_count(&f->list, "error") ? err_set(err, ERR_REFUSED, 0, "%s", "") : true;
 }

@@ -4,70 +4,64 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-static void scaled(double n, double step, const char *const *units, char ret[OUT_TEXT])
-{
-    size_t u = 0;
-    for (; n >= step && units[u + 1]; u++)
-        n /= step;
-    if (u == 0)
-        snprintf(ret, OUT_TEXT, "%.0f%s", n, units[0]);
-    else
-        snprintf(ret, OUT_TEXT, "%.1f%s", n, units[u]);
-}
-
-void out_size(int64_t bytes, char ret[OUT_TEXT])
-{
-    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", NULL};
-    scaled((double)bytes, 1024, units, ret);
-}
-
-void out_count(int64_t n, char ret[OUT_TEXT])
-{
-    static const char *const units[] = {"", " k", " M", " G", NULL};
-    if (n < 10000)
-        snprintf(ret, OUT_TEXT, "%lld", (long long)n);
-    else
-        scaled((double)n, 1000, units, ret);
-}
-
-void out_time(int64_t wall_ms, char ret[OUT_TEXT])
-{
-    time_t s = (time_t)(wall_ms / 1000);
-    struct tm tm;
-    ret[0] = 0;
-    if (wall_ms && localtime_r(&s, &tm))
-        strftime(ret, OUT_TEXT, "%Y-%m-%d %H:%M:%S", &tm);
-}
-
-void out_bar(int64_t done, int64_t total, size_t width, Str *out)
-{
-    str_addc(out, '[');
-    if (total <= 0) {
-        size_t mark = width ? (size_t)(done < 0 ? 0 : done) % width : 0;
-        for (size_t i = 0; i < width; i++)
-            str_addc(out, i == mark ? '#' : '.');
-        str_adds(out, "]    ?");
-        return;
-    }
-    double part = done < 0 ? 0 : done > total ? 1 : (double)done / (double)total;
-    size_t filled = (size_t)(part * (double)width);
-    for (size_t i = 0; i < width; i++)
-        str_addc(out, i < filled ? '#' : '.');
-    str_addf(out, "] %3d%%", (int)(part * 100));
-}
+#include "common/base/text.h"
 
 void out_json(const json_t *j)
 {
-    json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    /* What C1 or bidirectional controls stand in a text is an escape on a terminal, as it is of C0. */
+    json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
     fputc('\n', stdout);
+}
+
+static const char *colour_of(char mark)
+{
+    return mark == 'g'   ? "\033[32m"
+           : mark == 'b' ? "\033[36m"
+           : mark == 'w' ? "\033[33m"
+           : mark == 'e' ? "\033[1;31m"
+                         : "\033[0m";
+}
+
+static bool colours;
+
+/* The next mark of ours; a byte of others is none. */
+static const char *next_mark(const char *text, const char *end)
+{
+    for (const char *p = text; colours && p + 1 < end; p++)
+        if (*p == TABLE_MARK && p[1] && strchr("gbwe.", p[1]))
+            return p;
+    return NULL;
+}
+
+void out_marked(const char *text, size_t n)
+{
+    const char *end = text + n;
+    while (text < end) {
+        const char *mark = next_mark(text, end);
+        size_t part = (size_t)((mark ? mark : end) - text);
+        AUTO(str_done) Str clean = STR_INIT;
+        text_clean_lines(&clean, text, part);
+        fwrite(str_z(&clean), 1, clean.len, stdout);
+        text += part;
+        if (mark)
+            fputs(colour_of(text[1]), stdout);
+        text += mark ? 2 : 0;
+    }
 }
 
 void out_text(const char *text)
 {
-    fputs(text, stdout);
+    out_marked(text, strlen(text));
+}
+
+void out_start(void)
+{
+    const char *no = getenv("NO_COLOR");
+    colours = out_is_smart(STDOUT_FILENO) && !(no && *no);
+    if (colours)
+        table_mark_states();
 }
 
 size_t out_width(int fd)

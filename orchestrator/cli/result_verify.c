@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "result_verify.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +8,11 @@
 
 #include "common/file/fs.h"
 #include "common/file/json.h"
+#include "common/file/resultname.h"
 #include "common/file/sha256.h"
 #include "common/net/httpc.h"
+#include "common/net/resultfetch.h"
+#include "common/wire/runkey.h"
 #include "out.h"
 
 enum { SUMS_MAX_BYTES = 64 << 20 };
@@ -19,17 +23,8 @@ typedef struct HolderFiles {
     const Tls *tls;
     bool bar;
     int64_t done, total;
+    const char *key; /* of the run, as its agent names it */
 } HolderFiles;
-
-/* Relative, within the folder. */
-static bool is_plain_path(const char *name)
-{
-    StrList parts = STRLIST_INIT;
-    strlist_split(&parts, name, '/');
-    bool ok = parts.n && name[0] != '/' && !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
-    strlist_done(&parts);
-    return ok;
-}
 
 bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err)
 {
@@ -39,9 +34,11 @@ bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, 
         bool formed = hex == 64 && n >= 67 && text[64] == ' ' && (text[65] == ' ' || text[65] == '*');
         AUTOFREE char *sum = xstrndup(text, formed ? 64 : 0);
         AUTOFREE char *name = formed ? xstrndup(text + 66, n - 66) : xstrdup("");
-        if (!is_plain_path(name))
+        Err why;
+        if (!formed || !resultname_check(name, &why))
             return err_set(err, ERR_CORRUPT, 0,
-                           "SHA256SUMS line %d is not a checksum followed by a plain file name", line);
+                           "SHA256SUMS line %d is not a checksum followed by a plain file name%s%s", line,
+                           formed ? ": " : "", formed ? why.text : "");
         strlist_add(ret_sums, sum);
         strlist_add(ret_names, name);
         text += n + (text[n] == '\n');
@@ -56,7 +53,7 @@ static void show_bar(HolderFiles *s, int64_t more)
     if (!s->bar)
         return;
     out_bar(s->done, s->total, 30, &line);
-    fprintf(stderr, "\r\033[K%s", str_z(&line));
+    text_print(stderr, "\r\033[K%s", str_z(&line));
 }
 
 typedef struct Sum {
@@ -82,16 +79,8 @@ static bool add_bytes(void *arg, const char *bytes, size_t n)
 
 static bool fetch(const HolderFiles *s, const char *name, Sum *sum, Err *err)
 {
-    AUTO(str_done) Str path = STR_INIT;
-    str_adds(&path, "/v1/results/");
-    httpc_encode(&path, s->run);
-    AUTO(strlist_done) StrList parts = STRLIST_INIT;
-    strlist_split(&parts, name, '/');
-    for (size_t i = 0; i < parts.n; i++) {
-        str_addc(&path, '/');
-        httpc_encode(&path, parts.v[i]);
-    }
-    HttpCall call = {.base_url = s->url, .method = "GET", .path = str_z(&path), .tls = s->tls};
+    AUTOFREE char *path = resultfetch_path(s->key, name);
+    HttpCall call = {.base_url = s->url, .method = "GET", .path = path, .tls = s->tls};
     return httpc_download(&call, NULL, NULL, add_bytes, sum, err);
 }
 
@@ -199,7 +188,9 @@ static int64_t total_bytes(const json_t *manifest)
 bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
 {
     const json_t *manifest = json_object_get(result, "manifest");
+    AUTOFREE char *key = runkey_of_manifest(result);
     HolderFiles s = {.url = json_str(result, "url"),
+                     .key = key,
                      .run = json_str(result, "run"),
                      .tls = tls,
                      .bar = out_is_smart(STDERR_FILENO),

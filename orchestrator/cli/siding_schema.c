@@ -8,11 +8,21 @@
 
 #include "common/base/str.h"
 #include "common/file/sha256.h"
+#include "submit_sql.h"
 
 /* clang-format off */
 #define WORD(n) "VARCHAR(" #n ") CHARACTER SET ascii COLLATE ascii_bin"
 #define TABLE_END ") ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 #define LIVE "'waiting', 'scheduled', 'running', 'sleeping', 'stopping'"
+
+/* siding.task has no column that was asked for any more. */
+#define IS_NARROW                                                                                            \
+    "SELECT COUNT(*) = 0 FROM information_schema.columns WHERE table_schema = 'siding' AND table_name = 'task'" \
+    " AND column_name = 'args'"
+
+#define HAS_COLUMN(table, column)                                                                            \
+    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'siding' AND table_name = '" table \
+    "' AND column_name = '" column "'"
 
 const SchemaStep schema_steps[] = {
     {1, "CREATE TABLE IF NOT EXISTS siding.meta ("
@@ -116,112 +126,195 @@ const SchemaStep schema_steps[] = {
         " at DATETIME(3) NOT NULL,"
         " PRIMARY KEY (run_id, chunk)"
         TABLE_END},
+    {2, "CREATE TABLE IF NOT EXISTS siding.submitter ("
+        " place INT NOT NULL PRIMARY KEY,"
+        " user VARCHAR(128) NOT NULL,"
+        " host VARCHAR(255) NOT NULL,"
+        " least_priority INT NOT NULL,"
+        " most_priority INT NOT NULL,"
+        " most_waiting INT NOT NULL"
+        TABLE_END},
+    {2, "CREATE TABLE IF NOT EXISTS siding.submitter_right ("
+        " place INT NOT NULL,"
+        " what " WORD(16) " NOT NULL,"
+        " name VARCHAR(128) NOT NULL,"
+        " PRIMARY KEY (place, what, name)"
+        TABLE_END},
+    {2, "ALTER TABLE siding.task ADD KEY by_user (user, state)",
+        "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'siding' AND table_name = 'task'"
+        " AND index_name = 'by_user'"},
+    /* What was asked for apart from what changes: see docs/schema.md. */
+    {3, "CREATE TABLE IF NOT EXISTS siding.spec ("
+        " task_id BIGINT NOT NULL PRIMARY KEY,"
+        " kind " WORD(16) " NULL,"
+        " job VARCHAR(128) NOT NULL,"
+        " name VARCHAR(128) NOT NULL,"
+        " on_role " WORD(16) " NULL,"
+        " user VARCHAR(128) NOT NULL,"
+        " args LONGTEXT NOT NULL,"
+        " options LONGTEXT NOT NULL,"
+        " replicas INT NOT NULL DEFAULT 1,"
+        " host VARCHAR(64) NULL,"
+        " submitted_at DATETIME(3) NOT NULL,"
+        " sleeptime_ms BIGINT NOT NULL DEFAULT 0,"
+        " fixed_time TINYINT NOT NULL DEFAULT 0,"
+        " time_window VARCHAR(64) NULL,"
+        " unique_name VARCHAR(128) NULL,"
+        " pause_limit_ms BIGINT NOT NULL DEFAULT 0,"
+        " max_attempts INT NOT NULL DEFAULT 1,"
+        " lane VARCHAR(128) NULL,"
+        " KEY by_name (name)"
+        TABLE_END, NULL},
+    {3, "INSERT IGNORE INTO siding.spec (task_id, kind, job, name, on_role, user, args, options, replicas, host,"
+        " submitted_at, sleeptime_ms, fixed_time, time_window, unique_name, pause_limit_ms, max_attempts)"
+        " SELECT id, kind, job, name, on_role, user, args, options, replicas, host, submitted_at,"
+        " sleeptime_ms, fixed_time, time_window, unique_name, pause_limit_ms, max_attempts"
+        " FROM siding.task", IS_NARROW},
+    {3, "CREATE TABLE IF NOT EXISTS siding.unique_name ("
+        " name VARCHAR(128) NOT NULL PRIMARY KEY,"
+        " task_id BIGINT NOT NULL"
+        TABLE_END, NULL},
+    {3, "INSERT IGNORE INTO siding.unique_name (name, task_id) SELECT unique_name, id FROM siding.task"
+        " WHERE unique_name IS NOT NULL AND state IN (" LIVE ")", IS_NARROW},
+    {3, "ALTER TABLE siding.task DROP KEY unique_live, DROP KEY claim, DROP KEY by_name,"
+        " DROP COLUMN unique_live, DROP COLUMN priority_rank, DROP COLUMN kind, DROP COLUMN job, DROP COLUMN name,"
+        " DROP COLUMN on_role, DROP COLUMN args, DROP COLUMN options, DROP COLUMN lane, DROP COLUMN replicas,"
+        " DROP COLUMN host, DROP COLUMN submitted_at, DROP COLUMN sleeptime_ms, DROP COLUMN fixed_time,"
+        " DROP COLUMN time_window, DROP COLUMN unique_name, DROP COLUMN pause_limit_ms, DROP COLUMN max_attempts,"
+        " DROP COLUMN on_error, DROP COLUMN request_until, DROP COLUMN error_kind, DROP COLUMN updated_at,"
+        " MODIFY COLUMN request " WORD(8) " NULL,"
+        " ADD KEY live (state, id), ADD KEY ended (finished_at), ADD KEY by_request (request),"
+        " ADD KEY by_parent (parent_task)", IS_NARROW},
+    {3, "UPDATE siding.task SET request = NULL WHERE request = 'none'", NULL},
+    {3, "ALTER TABLE siding.run DROP COLUMN manifest, DROP COLUMN error_kind,"
+        " ADD COLUMN sealed_at DATETIME(3) NULL, ADD KEY by_result (sealed_at)",
+        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'siding' AND table_name = 'run'"
+        " AND column_name = 'sealed_at'"},
+    {3, "UPDATE siding.run SET sealed_at = COALESCE(resumed_at, finished_at, started_at)"
+        " WHERE result_dir IS NOT NULL AND sealed_at IS NULL", NULL},
+    {3, "ALTER TABLE siding.event ADD KEY by_time (at)",
+        "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'siding' AND table_name = 'event'"
+        " AND index_name = 'by_time'"},
+    {3, "CREATE TABLE IF NOT EXISTS siding.inbox ("
+        " id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+        " task_id BIGINT NOT NULL"
+        TABLE_END, NULL},
+    {3, "CREATE TABLE IF NOT EXISTS siding.enqueue ("
+        " id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+        " job VARCHAR(128) NOT NULL,"
+        " args LONGTEXT NULL,"
+        " options LONGTEXT NULL,"
+        " task_id BIGINT NULL,"
+        " at DATETIME(3) NULL,"
+        " KEY by_time (at)"
+        TABLE_END, NULL},
+    {3, "CREATE TABLE IF NOT EXISTS siding.job ("
+        " name VARCHAR(128) NOT NULL PRIMARY KEY,"
+        " kind " WORD(16) " NULL,"
+        " on_role " WORD(16) " NULL,"
+        " present TINYINT NOT NULL,"
+        " seen_at DATETIME(3) NOT NULL"
+        TABLE_END, NULL},
+    {3, "INSERT IGNORE INTO siding.meta (name, value) VALUES ('writer', '- 0'), ('incarnation', UUID())", NULL},
+    {4, "ALTER TABLE siding.spec ADD COLUMN plan LONGTEXT NULL", HAS_COLUMN("spec", "plan")},
+    {4, "ALTER TABLE siding.task ADD COLUMN planned_at DATETIME(3) NULL", HAS_COLUMN("task", "planned_at")},
+    {5, "CREATE TABLE IF NOT EXISTS siding.probe ("
+        " id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+        " node VARCHAR(128) NOT NULL,"
+        " term BIGINT NOT NULL,"
+        " at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)"
+        TABLE_END, NULL},
+    {6, "ALTER TABLE siding.spec ADD COLUMN submit_key VARCHAR(128) NULL, ADD COLUMN schedule VARCHAR(128) NULL,"
+        " ADD UNIQUE KEY submit_key (submit_key), ADD UNIQUE KEY schedule (schedule)", HAS_COLUMN("spec", "submit_key")},
+    {6, "ALTER TABLE siding.task ADD COLUMN snoozes INT NOT NULL DEFAULT 0", HAS_COLUMN("task", "snoozes")},
+    {6, "ALTER TABLE siding.unique_name ADD COLUMN held_until DATETIME(3) NULL", HAS_COLUMN("unique_name", "held_until")},
+    {7, "CREATE TABLE IF NOT EXISTS siding.brake ("
+        " kind " WORD(8) " NOT NULL,"
+        " name VARCHAR(128) NOT NULL,"
+        " since DATETIME(3) NOT NULL,"
+        " until_at DATETIME(3) NULL,"
+        " by_user VARCHAR(128) NOT NULL,"
+        " reason VARCHAR(255) NOT NULL,"
+        " task_id BIGINT NULL,"
+        " PRIMARY KEY (kind, name)"
+        TABLE_END, NULL},
+    {7, "ALTER TABLE siding.spec ADD COLUMN on_error " WORD(8) " NULL",
+        HAS_COLUMN("spec", "on_error")},
+    {7, "ALTER TABLE siding.spec ADD COLUMN preempt " WORD(8) " NULL",
+        HAS_COLUMN("spec", "preempt")},
+    {7, "ALTER TABLE siding.spec ADD COLUMN at_window_end " WORD(8) " NULL", HAS_COLUMN("spec", "at_window_end")},
+    /* '': claimed before there were incarnations. */
+    {8, "ALTER TABLE siding.run ADD COLUMN incarnation " WORD(16) " NOT NULL DEFAULT ''",
+        HAS_COLUMN("run", "incarnation")},
 };
 const size_t schema_steps_count = COUNT(schema_steps);
 
-#define REFUSE "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_text;\n"
-#define OPTION(name) "JSON_VALUE(v_options, '$." name "')"
-
-/* No COMMIT and no DDL in here: it belongs to the caller's transaction. JSON_VALUE gives SQL NULL for a JSON
- * null, and for true 1 on one server and 'true' on the other. */
-#define SUBMIT                                                                                               \
-    "CREATE DEFINER=%DEFINER% PROCEDURE siding.submit("                                                      \
-    "IN p_job VARCHAR(128), IN p_args LONGTEXT, IN p_options LONGTEXT, OUT p_id BIGINT)\n"                   \
-    "SQL SECURITY DEFINER MODIFIES SQL DATA\n"                                                               \
-    "COMMENT 'Enqueues a task; it exists only if the transaction commits'\n"                                 \
+/* The nearest of some words with commas between them, by edit distance; NULL: none is near. `d` is one line of
+ * the table of distances, three digits each. */
+#define NEAREST                                                                                              \
+    "CREATE DEFINER=%DEFINER% PROCEDURE siding.nearest("                                                     \
+    "IN p_word LONGTEXT, IN p_known LONGTEXT, OUT p_near LONGTEXT)\n"                                        \
+    "SQL SECURITY DEFINER NO SQL\n"                                                                          \
     "BEGIN\n"                                                                                                \
-    "  DECLARE v_args LONGTEXT DEFAULT COALESCE(p_args, '[]');\n"                                            \
-    "  DECLARE v_options LONGTEXT DEFAULT COALESCE(p_options, '{}');\n"                                      \
-    "  DECLARE v_keys LONGTEXT;\n"                                                                           \
-    "  DECLARE v_key VARCHAR(200);\n"                                                                        \
-    "  DECLARE v_type, v_wanted VARCHAR(24);\n"                                                              \
-    "  DECLARE v_text VARCHAR(128);\n"                                                                       \
-    "  DECLARE v_time VARCHAR(64);\n"                                                                        \
-    "  DECLARE i INT DEFAULT 0;\n"                                                                           \
-    "  DECLARE EXIT HANDLER FOR 1062 BEGIN\n"                                                                \
-    "    SET v_text = LEFT(CONCAT('siding.submit: a task of the unique name \"', " OPTION("unique")          \
-         ", '\" is not ended'), 128);\n"                                                                     \
-    "    " REFUSE                                                                                            \
-    "  END;\n"                                                                                               \
-    "  SET v_text = CASE\n"                                                                                  \
-    "    WHEN COALESCE(p_job, '') = '' THEN 'siding.submit: the job has no name'\n"                          \
-    "    WHEN NOT JSON_VALID(v_args) OR JSON_TYPE(v_args) <> 'ARRAY' THEN"                                   \
-    " 'siding.submit: args must be a JSON array of strings'\n"                                               \
-    "    WHEN NOT JSON_VALID(v_options) OR JSON_TYPE(v_options) <> 'OBJECT' THEN"                            \
-    " 'siding.submit: options must be a JSON object' END;\n"                                                 \
-    "  IF v_text IS NOT NULL THEN " REFUSE "  END IF;\n"                                                     \
-    "  WHILE i < JSON_LENGTH(v_args) DO\n"                                                                   \
-    "    IF JSON_TYPE(JSON_EXTRACT(v_args, CONCAT('$[', i, ']'))) <> 'STRING' THEN\n"                        \
-    "      SET v_text = CONCAT('siding.submit: args must be a JSON array of strings, element ', i,"          \
-    " ' is none');\n"                                                                                        \
-    "      " REFUSE                                                                                          \
+    "  DECLARE rest, c, d, d_next LONGTEXT;\n"                                                               \
+    "  DECLARE i, j, best INT;\n"                                                                            \
+    "  SET p_near = NULL, best = CHAR_LENGTH(p_word) DIV 3 + 2;\n"                                           \
+    "  SET rest = IF(CHAR_LENGTH(p_word) > 64 OR p_known = '', '', CONCAT(p_known, ','));\n"                 \
+    "  WHILE rest <> '' DO\n"                                                                                \
+    "    SET c = SUBSTRING_INDEX(rest, ',', 1), rest = SUBSTRING(rest, CHAR_LENGTH(c) + 2), d = '', j = 0;\n"\
+    "    WHILE j <= CHAR_LENGTH(c) DO\n"                                                                     \
+    "      SET d = CONCAT(d, LPAD(j, 3, '0')), j = j + 1;\n"                                                 \
+    "    END WHILE;\n"                                                                                       \
+    "    SET i = 1;\n"                                                                                       \
+    "    WHILE i <= CHAR_LENGTH(p_word) DO\n"                                                                \
+    "      SET d_next = LPAD(i, 3, '0'), j = 1;\n"                                                           \
+    "      WHILE j <= CHAR_LENGTH(c) DO\n"                                                                   \
+    "        SET d_next = CONCAT(d_next, LPAD(LEAST(CAST(SUBSTRING(d, 3 * j + 1, 3) AS SIGNED) + 1,"         \
+    " CAST(RIGHT(d_next, 3) AS SIGNED) + 1, CAST(SUBSTRING(d, 3 * j - 2, 3) AS SIGNED)"                      \
+    " + (SUBSTRING(p_word, i, 1) <> SUBSTRING(c, j, 1))), 3, '0')), j = j + 1;\n"                            \
+    "      END WHILE;\n"                                                                                     \
+    "      SET d = d_next, i = i + 1;\n"                                                                     \
+    "    END WHILE;\n"                                                                                       \
+    "    IF CAST(RIGHT(d, 3) AS SIGNED) < best THEN\n"                                                       \
+    "      SET best = CAST(RIGHT(d, 3) AS SIGNED), p_near = c;\n"                                            \
     "    END IF;\n"                                                                                          \
-    "    SET i = i + 1;\n"                                                                                   \
     "  END WHILE;\n"                                                                                         \
-    "  SET i = 0, v_keys = JSON_KEYS(v_options);\n"                                                          \
-    "  WHILE i < JSON_LENGTH(v_keys) DO\n"                                                                   \
-    "    SET v_key = JSON_UNQUOTE(JSON_EXTRACT(v_keys, CONCAT('$[', i, ']')));\n"                            \
-    "    SET v_wanted = CASE\n"                                                                              \
-    "      WHEN v_key IN ('kind', 'on', 'name', 'user', 'host', 'run_at', 'window', 'unique', 'on_error')"   \
-    " THEN 'STRING'\n"                                                                                       \
-    "      WHEN v_key IN ('priority', 'replicas', 'sleeptime_ms', 'sequence_id', 'pause_limit_ms',"          \
-    " 'max_attempts') THEN 'INTEGER'\n"                                                                      \
-    "      WHEN v_key = 'fixed_time' THEN 'BOOLEAN'\n"                                                       \
-    "      WHEN v_key = 'options' THEN 'OBJECT' END;\n"                                                      \
-    "    IF v_wanted IS NULL THEN\n"                                                                         \
-    "      SET v_text = LEFT(CONCAT('siding.submit: unknown option \"', v_key, '\"'), 128);\n"               \
-    "      " REFUSE                                                                                          \
-    "    END IF;\n"                                                                                          \
-    "    SET v_type = JSON_TYPE(JSON_EXTRACT(v_options, CONCAT('$.', v_key)));\n"                            \
-    "    IF v_type NOT IN (v_wanted, 'NULL') THEN\n"                                                         \
-    "      SET v_text = CONCAT('siding.submit: option \"', v_key, '\" must be of type ', LOWER(v_wanted),"   \
-    " ', not ', LOWER(v_type));\n"                                                                           \
-    "      " REFUSE                                                                                          \
-    "    END IF;\n"                                                                                          \
-    "    SET i = i + 1;\n"                                                                                   \
-    "  END WHILE;\n"                                                                                         \
-    "  SET v_time = " OPTION("run_at") ";\n"                                                                 \
-    "  SET v_text = CASE\n"                                                                                  \
-    "    WHEN " OPTION("kind") " NOT IN ('dump', 'index', 'command') THEN"                                   \
-    " 'siding.submit: option \"kind\" is dump, index or command'\n"                                          \
-    "    WHEN " OPTION("on") " NOT IN ('replica', 'primary') THEN"                                           \
-    " 'siding.submit: option \"on\" is replica or primary'\n"                                                \
-    "    WHEN " OPTION("replicas") " < 1 THEN 'siding.submit: option \"replicas\" is at least 1'\n"          \
-    "    WHEN v_time NOT REGEXP"                                                                             \
-    " '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z?$' THEN"                   \
-    " 'siding.submit: option \"run_at\" is a time in UTC such as 2026-05-01T22:30:00Z' END;\n"               \
-    "  IF v_text IS NOT NULL THEN " REFUSE "  END IF;\n"                                                     \
-    "  INSERT INTO siding.task (kind, job, name, on_role, user, args, options, state, priority, replicas,"   \
-    " host, run_at, submitted_at, sleeptime_ms, fixed_time, time_window, sequence_id, unique_name,"          \
-    " pause_limit_ms, max_attempts, on_error, updated_at) VALUES ("                                          \
-    OPTION("kind") ", p_job, COALESCE(" OPTION("name") ", p_job), " OPTION("on") ","                         \
-    " COALESCE(" OPTION("user") ", SUBSTRING_INDEX(USER(), '@', 1)), v_args,"                                \
-    " CASE WHEN JSON_TYPE(JSON_EXTRACT(v_options, '$.options')) = 'OBJECT'"                                  \
-    " THEN JSON_EXTRACT(v_options, '$.options') ELSE '{}' END, 'waiting',"                                   \
-    " COALESCE(" OPTION("priority") ", 0), COALESCE(" OPTION("replicas") ", 1), " OPTION("host") ","         \
-    " COALESCE(REPLACE(REPLACE(v_time, 'T', ' '), 'Z', ''), UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3),"            \
-    " COALESCE(" OPTION("sleeptime_ms") ", 0),"                                                              \
-    " COALESCE(" OPTION("fixed_time") " IN ('1', 'true'), 0), " OPTION("window") ","                         \
-    " " OPTION("sequence_id") ", " OPTION("unique") ", COALESCE(" OPTION("pause_limit_ms") ", 0),"           \
-    " COALESCE(" OPTION("max_attempts") ", 1), " OPTION("on_error") ", UTC_TIMESTAMP(3));\n"                 \
-    "  SET p_id = LAST_INSERT_ID();\n"                                                                       \
     "END"
 
-const char *const schema_routines[] = {
+#define WRITTEN "" /* by submit_sql */
+
+static const char *const schema_routines[] = {
+    "DROP PROCEDURE IF EXISTS siding.nearest",
+    NEAREST,
     "DROP PROCEDURE IF EXISTS siding.submit",
-    SUBMIT,
+    WRITTEN,
+    "DROP TRIGGER IF EXISTS siding.enqueue_checked",
+    "CREATE DEFINER=%DEFINER% TRIGGER siding.enqueue_checked BEFORE INSERT ON siding.enqueue FOR EACH ROW\n"
+    "BEGIN\n"
+    "  DECLARE v_id BIGINT;\n"
+    "  CALL siding.submit(NEW.job, NEW.args, NEW.options, v_id);\n"
+    "  SET NEW.task_id = v_id, NEW.at = UTC_TIMESTAMP(3);\n"
+    "END",
     "CREATE OR REPLACE DEFINER=%DEFINER% VIEW siding.schTASK AS SELECT"
-    " t.id AS id, t.name AS proc, COALESCE(t.host, '') AS host, t.user AS user, t.run_at AS runtime,"
-    " CASE WHEN t.sleeptime_ms = 0 THEN '' ELSE CONCAT(t.sleeptime_ms DIV 1000, 's') END AS sleeptime,"
-    " t.args AS arguments,"
+    " t.id AS id, s.name AS proc, COALESCE(s.host, '') AS host, s.user AS user, t.run_at AS runtime,"
+    " CASE WHEN s.sleeptime_ms = 0 THEN '' ELSE CONCAT(s.sleeptime_ms DIV 1000, 's') END AS sleeptime,"
+    " s.args AS arguments,"
     " CASE t.state WHEN 'stopping' THEN 'ABOUT TO STOP' WHEN 'done_with_errors' THEN 'DONE WITH ERRORS'"
     " WHEN 'acknowledged' THEN 'ACK ERROR' ELSE UPPER(t.state) END AS status,"
     " COALESCE((SELECT CONCAT(r.progress_done, '/', r.progress_total, ' ', COALESCE(r.progress_unit, ''))"
     " FROM siding.run r WHERE r.task_id = t.id ORDER BY r.no DESC LIMIT 1), '') AS progress,"
-    " t.priority AS priority, t.sequence_id AS sequenceid FROM siding.task t",
+    " t.priority AS priority, t.sequence_id AS sequenceid FROM siding.task t JOIN siding.spec s ON s.task_id = t.id",
+    "CREATE OR REPLACE DEFINER=%DEFINER% VIEW siding.hstTASK AS SELECT id, proc, host, user, runtime, sleeptime,"
+    " arguments, status, progress, priority, sequenceid FROM siding.schTASK"
+    " WHERE status IN ('DONE', 'DONE WITH ERRORS', 'ACK ERROR', 'KILLED', 'STOPPED')",
 };
 /* clang-format on */
 const size_t schema_routines_count = COUNT(schema_routines);
+
+char *schema_routine(size_t i)
+{
+    return *schema_routines[i] ? xstrdup(schema_routines[i]) : submit_sql();
+}
 
 int schema_version_latest(void)
 {
@@ -232,8 +325,10 @@ char *schema_routines_hash(const char *definer)
 {
     char hex[65];
     Sha256 *sha = sha256_new();
-    for (size_t i = 0; i < COUNT(schema_routines); i++)
-        sha256_add(sha, schema_routines[i], strlen(schema_routines[i]) + 1);
+    for (size_t i = 0; i < COUNT(schema_routines); i++) {
+        AUTOFREE char *text = schema_routine(i);
+        sha256_add(sha, text, strlen(text) + 1);
+    }
     sha256_add(sha, definer, strlen(definer));
     sha256_finish(sha, hex);
     return xstrdup(hex);

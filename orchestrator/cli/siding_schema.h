@@ -9,6 +9,7 @@
 typedef struct SchemaStep {
     int version; /* siding.meta schema_version once all steps of this number are done */
     const char *sql;
+    const char *is_done; /* a query: greater than 0, and the statement is left out; NULL: it can run twice */
 } SchemaStep;
 
 extern const SchemaStep schema_steps[];
@@ -17,6 +18,6 @@ int schema_version_latest(void);
 
 /* Procedures and views, made anew where their hash differs from siding.meta's `routines`. The coordinator's
  * account is the definer: %DEFINER% stands for it. */
-extern const char *const schema_routines[];
+char *schema_routine(size_t i); /* owned */
 extern const size_t schema_routines_count;
 char *schema_routines_hash(const char *definer); /* owned */

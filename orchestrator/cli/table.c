@@ -116,17 +116,54 @@ static void take_line(char align, size_t columns, const char **rest, Str *ret)
     }
 }
 
-static void add_padded(Str *line, char align, size_t columns, const Str *cell)
+/* ---- what states mean -------------------------------------------------------------------------------- */
+
+static bool marks_states;
+
+void table_mark_states(void)
+{
+    marks_states = true;
+}
+
+/* 0: as the text around it. */
+static char mark_of(const char *state)
+{
+    static const struct {
+        char mark;
+        const char *words;
+    } rows[] = {
+        {'g', " done serving caught_up "},
+        {'b', " running scheduled claimed pausing sealing resuming uploading catching_up "},
+        {'w', " sleeping stopping stopped killed paused acknowledged detached connecting unknown warning "},
+        {'e', " error done_with_errors errors down unreachable "},
+    };
+    AUTOFREE char *word = xasprintf(" %s ", state);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (*state && strstr(rows[i].words, word))
+            return rows[i].mark;
+    return 0;
+}
+
+static void add_padded(Str *line, char align, size_t columns, const Str *cell, bool marks)
 {
     size_t n = text_width(str_z(cell), cell->len), pad = n < columns ? columns - n : 0;
-    str_addf(line, "%*s%s%*s", align == 'r' ? (int)pad : 0, "", str_z(cell), align == 'r' ? 0 : (int)pad, "");
+    char mark = marks && align == 's' ? mark_of(str_z(cell)) : 0;
+    str_addf(line, "%*s", align == 'r' ? (int)pad : 0, "");
+    if (mark)
+        str_addf(line, "%c%c%s%c.", TABLE_MARK, mark, str_z(cell), TABLE_MARK);
+    else
+        str_adds(line, str_z(cell));
+    str_addf(line, "%*s", align == 'r' ? 0 : (int)pad, "");
 }
 
 static void add_line(Str *out, Str *line, size_t width)
 {
     while (line->len && line->p[line->len - 1] == ' ')
         line->p[--line->len] = '\0';
-    text_cut(out, str_z(line), width ? width : SIZE_MAX);
+    if (strchr(str_z(line), TABLE_MARK))
+        str_adds(out, str_z(line)); /* it fits */
+    else
+        text_cut(out, str_z(line), width ? width : SIZE_MAX);
     str_addc(out, '\n');
 }
 
@@ -142,12 +179,14 @@ static void write_row(const Table *t, char *const *cells, const size_t *widths, 
 {
     AUTOFREE const char **rest = xcalloc(t->columns, sizeof *rest);
     memcpy(rest, cells, t->columns * sizeof *rest);
+    /* Where lines are cut at their end a mark could be. */
+    bool marks = marks_states && (!width || total(t, widths) <= width);
     do {
         AUTO(str_done) Str line = STR_INIT;
         for (size_t i = 0; i < t->columns; i++) {
             AUTO(str_done) Str cell = STR_INIT;
             take_line(align_of(t, i), widths[i], &rest[i], &cell);
-            add_padded(&line, align_of(t, i), widths[i], &cell);
+            add_padded(&line, align_of(t, i), widths[i], &cell, marks);
             str_addf(&line, "%*s", GAP, "");
         }
         add_line(out, &line, width);

@@ -92,7 +92,7 @@ static void view_runs(const WireList *tasks, int64_t now_ms, size_t width, Str *
 {
     static const char *const head[] = {"RUN", "JOB", "STATE", "ON", "PROGRESS", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "xlxlw", head);
+    table_head(&t, "xlslw", head);
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *task = (const Task *)tasks->v + i;
         const Run *r = view_last_run(task);
@@ -129,7 +129,7 @@ void view_tasks(const WireList *tasks, size_t width, Str *out)
     static const char *const head[] = {"ID",      "NAME",  "KIND",   "PRI", "USER",
                                        "RUNTIME", "STATE", "REMARK", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "rllrlxxw", head);
+    table_head(&t, "rllrlxsw", head);
     for (size_t i = 0; i < tasks->n; i++) {
         const Task *k = (const Task *)tasks->v + i;
         char id[24], priority[24], at[OUT_TEXT];
@@ -266,10 +266,11 @@ static char *lease_text(const LeaseState *l, int64_t now_ms)
         view_replay(&l->replay, &s);
         return str_take(&s);
     }
-    if (l->expires_at > now_ms) {
-        clock_format_duration(l->expires_at - now_ms, left);
+    clock_format_duration(l->expires_at > now_ms ? l->expires_at - now_ms : now_ms - l->expires_at, left);
+    if (l->expires_at > now_ms)
         str_addf(&s, ", %s left", left);
-    }
+    else if (l->phase != PHASE_RESUMING && l->phase != PHASE_RESCUING)
+        str_addf(&s, ", %s OVER ITS LIMIT", left);
     if (l->hold)
         str_adds(&s, ", held");
     if (by_hand && l->reason)
@@ -281,23 +282,89 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
 {
     static const char *const head[] = {"NODE", "ROLE", "STATE", "LAG", "POSITION", "LEASE", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    table_head(&t, "xxxllw", head);
+    table_head(&t, "xxsllw", head);
     for (size_t i = 0; i < nodes->n; i++) {
         const Node *n = (const Node *)nodes->v + i;
         const ServerState *s = &n->agent.server;
         char lag[OUT_TEXT];
         lag_text(n, lag);
-        AUTOFREE char *lease = lease_text(&n->agent.lease, now_ms);
+        AUTOFREE char *known = lease_text(&n->agent.lease, now_ms);
+        bool unseen = *known && n->agent_error && *n->agent_error;
+        AUTOFREE char *lease =
+            unseen ? xasprintf("%s; as last seen: %s", known, n->agent_error) : STEAL(known);
+        AUTOFREE char *errant = n->errant ? xasprintf("errant: %s", n->errant) : NULL;
         const char *remark = *lease                              ? lease
                              : n->agent_error && *n->agent_error ? n->agent_error
                              : s->error && *s->error             ? s->error
                                                                  : "";
+        AUTOFREE char *all = xasprintf("%s%s%s", remark, *remark && errant ? "; " : "", errant ? errant : "");
         const char *position = s->is_replica && s->applied && *s->applied ? s->applied : s->binlog;
         table_row(&t, (const char *[]){or_dash(n->name), or_dash(WIRE_TEXT(node_role_names, n, role)),
                                        or_dash(WIRE_TEXT(node_health_names, n, state)), lag,
-                                       or_dash(position), remark, NULL});
+                                       or_dash(position), all, NULL});
     }
     table_write(&t, width, out);
+}
+
+/* ---- what is kept from starting ---------------------------------------------------------------------- */
+
+static void add_since(const json_t *o, const char *key, int64_t now_ms, Str *out)
+{
+    int64_t at;
+    char age[CLOCK_TEXT], time[OUT_TEXT];
+    if (!clock_parse(json_str(o, key), &at) || !at)
+        return;
+    out_time(at, time);
+    clock_format_duration(now_ms > at ? now_ms - at : 0, age);
+    str_addf(out, " since %s (%s)", time, age);
+}
+
+static void view_brake(const json_t *b, int64_t now_ms, Str *out)
+{
+    int64_t until;
+    char time[OUT_TEXT];
+    const char *kind = json_str(b, "kind"), *name = json_str(b, "name"), *by = json_str(b, "by");
+    if (str_eq(kind, "queue"))
+        str_adds(out, "MANUAL mode: nothing starts by itself,");
+    else
+        str_addf(out, "%s %s is %s", kind, name, str_eq(kind, "node") ? "cordoned" : "held");
+    add_since(b, "since", now_ms, out);
+    str_addf(out, "%s%s", *by ? " by " : "", by);
+    if (clock_parse(json_str(b, "until"), &until) && until) {
+        out_time(until, time);
+        str_addf(out, ", until %s", time);
+    }
+    str_addf(out, "%s%s\n", *json_str(b, "reason") ? ": " : "", json_str(b, "reason"));
+}
+
+bool view_brakes(const json_t *queue, int64_t now_ms, Str *out)
+{
+    size_t i;
+    json_t *v;
+    int64_t errors = json_int(queue, "errors");
+    bool manual = str_eq(json_str(queue, "mode"), "manual");
+    json_array_foreach(json_object_get(queue, "brakes"), i, v)
+    {
+        view_brake(v, now_ms, out);
+    }
+    if (errors > 0) {
+        str_addf(out, "%lld failure%s nobody has seen to", (long long)errors,
+                 errors == 1 ? " that" : "s that");
+        add_since(queue, "errors_since", now_ms, out);
+        str_adds(out, "; retry, acknowledge or delete:\n");
+    }
+    json_array_foreach(json_object_get(queue, "failures"), i, v)
+    {
+        str_addf(out, "  task %lld \"%s\"", (long long)json_int(v, "task"), json_str(v, "name"));
+        add_since(v, "since", now_ms, out);
+        int64_t waiting = json_int(v, "waiting");
+        if (waiting > 0)
+            str_addf(out, ", holds %lld task%s", (long long)waiting, waiting == 1 ? "" : "s");
+        str_adds(out, "\n");
+    }
+    if (!out->len)
+        str_adds(out, "automatic mode, nothing is held\n");
+    return manual || errors > 0;
 }
 
 /* ---- the screen ------------------------------------------------------------------------------------- */
@@ -381,8 +448,13 @@ bool view_status(const json_t *status, const json_t *events, int64_t now_ms, siz
 {
     WireList nodes = {NULL, 0}, tasks = {NULL, 0};
     bool ok = read_lists(status, &nodes, &tasks, err);
+    AUTO(str_done) Str held = STR_INIT;
+    const json_t *queue = json_object_get(status, "queue");
+    if (json_array_size(json_object_get(queue, "brakes")) || json_int(queue, "errors") > 0)
+        (void)view_brakes(queue, now_ms, &held);
     if (ok) {
         view_head(status, now_ms, out);
+        str_adds(out, str_z(&held));
         str_adds(out, "\n");
         view_nodes(&nodes, now_ms, width, out);
         view_runs(&tasks, now_ms, width, out);

@@ -13,6 +13,8 @@ void view_progress(const Run *r, int64_t now_ms, Str *out);
 void view_tasks(const WireList *tasks, size_t width, Str *out);
 void view_task(const Task *t, int64_t now_ms, size_t width, Str *out);
 void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out);
+/* What GET /v1/queue answers; false: nobody needs to do anything. */
+bool view_brakes(const json_t *queue, int64_t now_ms, Str *out);
 /* The whole screen of `siding status`; `status` is the answer of /v1/status, `events` an array or NULL.
  * ERR_PROTOCOL where it cannot be read. */
 MUST_CHECK bool view_status(const json_t *status, const json_t *events, int64_t now_ms, size_t width,

@@ -26,7 +26,7 @@ static void say(Watch *w, const char *line)
         AUTO(str_done) Str shown = STR_INIT;
         text_clean(&clean, line);
         text_cut(&shown, str_z(&clean), width > 1 ? width - 1 : 100);
-        fprintf(stderr, "\r\033[K%s", str_z(&shown));
+        text_print(stderr, "\r\033[K%s", str_z(&shown));
         fflush(stderr);
         return;
     }
@@ -34,7 +34,7 @@ static void say(Watch *w, const char *line)
         return;
     free(w->said);
     w->said = xstrdup(line);
-    fprintf(stderr, "%s\n", line);
+    text_print(stderr, "%s\n", line);
 }
 
 static void say_state(Watch *w, const Task *t)
@@ -106,4 +106,41 @@ bool wait_outcome(const Task *t, Err *err)
     return err_set(err, ERR_CANCELLED, 0, "task %lld ended as %s%s%s", (long long)t->id,
                    WIRE_TEXT(task_state_names, t, state), t->error && *t->error ? ": " : "",
                    t->error ? t->error : "");
+}
+
+static bool has_done(const Task *t, const char *action)
+{
+    if (str_eq(action, "sleep"))
+        return t->state == TASK_SLEEPING || task_state_is_final(t->state);
+    if (str_eq(action, "stop") || str_eq(action, "kill"))
+        return task_state_is_final(t->state) || (t->state == TASK_WAITING && !t->request);
+    return t->state != TASK_SLEEPING; /* wake; the others are done with their answer */
+}
+
+bool wait_acknowledged(const Cli *cli, const StrList *ids, const char *action, int64_t within_ms, Err *err)
+{
+    int64_t until = clock_mono_ms() + within_ms;
+    for (size_t i = 0; i < ids->n;) {
+        Task t = {0};
+        int64_t id;
+        Err ignored;
+        if (!cli_task_id(ids->v[i], &id, NULL, err))
+            return false;
+        if (str_eq(action, "delete") || !client_task(cli, id, &t, NULL, &ignored)) {
+            i++;
+            continue;
+        }
+        bool done = has_done(&t, action);
+        AUTOFREE char *state = xstrdup(WIRE_TEXT(task_state_names, &t, state));
+        wire_free(task_fields, &t);
+        if (done)
+            i++;
+        else if (clock_mono_ms() > until)
+            return err_set(err, ERR_TIMEOUT, 0,
+                           "task %s has not done it: it is %s; \"siding task kill\" ends it at once",
+                           ids->v[i], state);
+        else
+            clock_sleep_ms(200);
+    }
+    return true;
 }

@@ -11,3 +11,7 @@ MUST_CHECK bool wait_for_task(const Cli *cli, int64_t id, int64_t timeout_ms, Ta
                               Err *err);
 /* The failure of an ended task as an error; true for one that is done. */
 MUST_CHECK bool wait_outcome(const Task *t, Err *err);
+/* Until each task has done what it was asked for: is asleep, runs again, has ended. ERR_TIMEOUT names the
+ * first that has not, and what it is. */
+MUST_CHECK bool wait_acknowledged(const Cli *cli, const StrList *ids, const char *action, int64_t within_ms,
+                                  Err *err);

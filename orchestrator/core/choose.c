@@ -8,6 +8,8 @@
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
+#include "queue_brakes.h"
+#include "queue_groups.h"
 #include "topology.h"
 
 static const JobInfo *job_on(const Node *node, const char *job)
@@ -63,6 +65,20 @@ static bool catches_up_after_a_run(const Node *node)
            wire_run_id(l->owner, &task, &no);
 }
 
+static char *cordoned(const QueueBrake *b)
+{
+    char since[CLOCK_TEXT];
+    clock_format(b->since, since);
+    return xasprintf("is cordoned since %s by %s%s%s%s: siding replica uncordon %s", since,
+                     b->by && *b->by ? b->by : "somebody", b->reason && *b->reason ? " (" : "",
+                     b->reason ? b->reason : "", b->reason && *b->reason ? ")" : "", b->name);
+}
+
+static bool takes(const ChooseNode *c, const char *job)
+{
+    return !c->jobs || !c->jobs->n || !job || queue_name_is_among(c->jobs, job);
+}
+
 /* NULL: eligible. The sentence goes on behind the node's name. */
 static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish *wish,
                      const ChooseRules *rules)
@@ -72,14 +88,20 @@ static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish 
     if (mixed)
         return mixed;
     NodeHealth health = topology_node_health(node, rules->primary);
+    if (c->cordon)
+        return cordoned(c->cordon);
     if (c->taken_by)
-        return xasprintf("has run %s", c->taken_by);
+        return xasprintf("has run %.*s", RUN_TEXT(c->taken_by));
+    if (c->kept_for)
+        return xasprintf("is kept for task %" PRId64 ", which waits for more replicas", c->kept_for);
     bool next = !rules->catch_up_between && wish->replicas == 1 && catches_up_after_a_run(node);
     if (!next && node->agent.lease.owner)
         return xasprintf("is %s (%s)", wire_enum_name(&node_health_names, (int)health),
                          node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
     if (!next && health != NODE_SERVING)
         return xasprintf("is %s", wire_enum_name(&node_health_names, (int)health));
+    if (!takes(c, wish->job))
+        return xasprintf("does not take job \"%s\" (agents.jobs)", wish->job);
     if (!job_on(node, wish->job))
         return xasprintf("has no job \"%s\"", wish->job);
     if (!next && node->lag_ms > rules->max_lag_ms) {
@@ -91,12 +113,18 @@ static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish 
     return NULL;
 }
 
-static const Node *find_primary(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
+static const ChooseNode *primary_of(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
 {
     for (size_t i = 0; i < n; i++)
         if (str_eq(nodes[i].node->name, rules->primary))
-            return nodes[i].node;
+            return &nodes[i];
     return NULL;
+}
+
+static const Node *find_primary(const ChooseNode *nodes, size_t n, const ChooseRules *rules)
+{
+    const ChooseNode *c = primary_of(nodes, n, rules);
+    return c ? c->node : NULL;
 }
 
 static bool is_replica(const ChooseNode *c, const ChooseRules *rules)
@@ -223,9 +251,13 @@ bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, 
     const Node *primary = find_primary(nodes, n, rules);
     for (size_t i = 0; i < n; i++) {
         serving += is_serving(&nodes[i], rules);
-        if (!is_replica(&nodes[i], rules) ||
-            (wish->only_node && !str_eq(wish->only_node, nodes[i].node->name)))
+        if (wish->only_node && !str_eq(wish->only_node, nodes[i].node->name))
             continue;
+        if (!is_replica(&nodes[i], rules)) {
+            if (wish->only_node)
+                strlist_addf(&reasons, "%s, to which it is bound, is the primary", nodes[i].node->name);
+            continue;
+        }
         AUTOFREE char *why = refusal(&nodes[i], primary, wish, rules);
         if (why)
             strlist_addf(&reasons, "%s %s", nodes[i].node->name, why);
@@ -250,20 +282,75 @@ bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish, 
     return true;
 }
 
+/* Busy with a run, which ends; a pause by hand may last. */
+static bool comes_back(const ChooseNode *c, const Node *primary, const ChooseWish *wish,
+                       const ChooseRules *rules)
+{
+    AUTOFREE char *mixed = topology_mixed(primary, c->node);
+    NodeHealth health = topology_node_health(c->node, rules->primary);
+    const char *owner = c->node->agent.lease.owner;
+    int64_t task, no;
+    bool by_run = c->taken_by || (owner && wire_run_id(owner, &task, &no));
+    return !mixed && !c->cordon && by_run && health >= NODE_PAUSING && health != NODE_DETACHED &&
+           health != NODE_STOPPED && health != NODE_CONNECTING && job_on(c->node, wish->job) &&
+           takes(c, wish->job);
+}
+
+bool choose_comes_back(const ChooseNode *nodes, size_t n, size_t node, const ChooseWish *wish,
+                       const ChooseRules *rules)
+{
+    const ChooseNode *c = &nodes[node];
+    const Node *primary = find_primary(nodes, n, rules);
+    return primary && is_replica(c, rules) && (!wish->only_node || str_eq(wish->only_node, c->node->name)) &&
+           comes_back(c, primary, wish, rules);
+}
+
+bool choose_keep(ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules, int64_t task)
+{
+    const Node *primary = find_primary(nodes, n, rules);
+    AUTOFREE bool *is_free = xcalloc(n + 1, sizeof *is_free);
+    int64_t fitting = 0;
+    for (size_t i = 0; primary && i < n; i++) {
+        if (!is_replica(&nodes[i], rules) ||
+            (wish->only_node && !str_eq(wish->only_node, nodes[i].node->name)))
+            continue;
+        ChooseNode alone = {.node = nodes[i].node, .cordon = nodes[i].cordon, .jobs = nodes[i].jobs};
+        AUTOFREE char *why = refusal(&alone, primary, wish, rules);
+        is_free[i] = !why && !nodes[i].taken_by && !nodes[i].kept_for;
+        fitting += !why || comes_back(&nodes[i], primary, wish, rules);
+    }
+    if (fitting < wish->replicas || fitting - wish->replicas < rules->min_serving)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (is_free[i])
+            nodes[i].kept_for = task;
+    return true;
+}
+
 bool choose_primary(const ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules,
                     StrList *ret, Err *err)
 {
     if (!rules->primary)
         return err_set(err, ERR_CONFLICT, 0, "it is not known yet which server is the primary");
-    const Node *node = find_primary(nodes, n, rules);
-    if (!node)
+    const ChooseNode *found = primary_of(nodes, n, rules);
+    if (!found)
         return err_set(err, ERR_CONFLICT, 0, "the primary %s is not among the agents", rules->primary);
+    const Node *node = found->node;
+    AUTOFREE char *cordon = found->cordon ? cordoned(found->cordon) : NULL;
+    if (cordon)
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s %s", node->name, cordon);
+    if (wish->only_node && !str_eq(wish->only_node, node->name))
+        return err_set(err, ERR_CONFLICT, 0, "it is bound to %s, and the primary is %s", wish->only_node,
+                       node->name);
     NodeHealth health = topology_node_health(node, rules->primary);
     if (health != NODE_SERVING)
         return err_set(err, ERR_CONFLICT, 0, "the primary %s is %s", node->name,
                        wire_enum_name(&node_health_names, (int)health));
     if (wish->job && !job_on(node, wish->job))
         return err_set(err, ERR_CONFLICT, 0, "the primary %s has no job \"%s\"", node->name, wish->job);
+    if (!takes(found, wish->job))
+        return err_set(err, ERR_CONFLICT, 0, "the primary %s does not take job \"%s\" (agents.jobs)",
+                       node->name, wish->job);
     strlist_add(ret, node->name);
     return true;
 }

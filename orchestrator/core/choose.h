@@ -7,7 +7,10 @@
 
 typedef struct ChooseNode {
     const Node *node;
-    const char *taken_by; /* run id that has a claim on it, NULL: none */
+    const char *taken_by;     /* run id that has a claim on it, NULL: none */
+    int64_t kept_for;         /* the task that it is kept for; 0: none */
+    const QueueBrake *cordon; /* nothing starts there; NULL: it may */
+    const StrList *jobs;      /* names of jobs that it takes, as in groups; NULL or empty: all */
 } ChooseNode;
 
 typedef struct ChooseRules {
@@ -27,6 +30,12 @@ typedef struct ChooseWish {
  * possible now. `ret` is empty before. */
 MUST_CHECK bool choose_replicas(const ChooseNode *nodes, size_t n, const ChooseWish *wish,
                                 const ChooseRules *rules, StrList *ret, Err *err);
+/* Where the wish is not met now, but will be once runs and pauses have ended: keeps the replicas that are
+ * free for `task`. False: it waits for something else, nothing is kept. */
+bool choose_keep(ChooseNode *nodes, size_t n, const ChooseWish *wish, const ChooseRules *rules, int64_t task);
+/* That node is busy with a run, or with a pause of one, and will fit the wish once that has ended. */
+bool choose_comes_back(const ChooseNode *nodes, size_t n, size_t node, const ChooseWish *wish,
+                       const ChooseRules *rules);
 /* Replicas that serve now. */
 int64_t choose_serving(const ChooseNode *nodes, size_t n, const ChooseRules *rules);
 /* The primary, for runs on it; ERR_CONFLICT with the reason. */

@@ -24,6 +24,7 @@ static void claimed(RunLook *l)
         return;
     }
     l->run->claimed_ms = l->in->now_ms;
+    l->run->own_claim = true;
     l->t->attempts++;
     l->t->finished_at = 0;
     str_set(&l->t->error, NULL);
@@ -44,15 +45,34 @@ static bool is_refusal(const RunLook *l)
     }
 }
 
+/* Whether it was delivered is not known: it may be read late, by an agent that stands still. */
+static bool is_unanswered(const Err *err)
+{
+    return err->kind == ERR_TIMEOUT || err->kind == ERR_LOST || err->kind == ERR_CANCELLED ||
+           err->kind == ERR_PROTOCOL || err->kind == ERR_IO;
+}
+
+/* Nobody else gets the run while an order of it may still be begun. */
+static bool may_still_begin(RunLook *l, CoordPart *p)
+{
+    int64_t late = l->known->parts[l->in->part].late_ms;
+    if (is_unanswered(&l->in->err) && late > p->begins_until_ms)
+        p->begins_until_ms = late;
+    if (!l->run->own_claim && !p->begins_until_ms && late)
+        p->begins_until_ms = l->run->claimed_ms + COORD_RUN_BEGIN_MS;
+    return l->in->now_ms < p->begins_until_ms;
+}
+
 static void posted(RunLook *l)
 {
     CoordPart *p = look_part(l, l->in->part);
     p->busy = false;
+    bool waits = !l->in->ok && may_still_begin(l, p);
     if (l->in->ok) {
         p->accepted = true;
         p->accepted_poll = l->known->parts[l->in->part].polls_sent;
         retry_reset(&p->retry);
-    } else if (is_refusal(l)) {
+    } else if (is_refusal(l) && !waits) {
         p->refused = l->in->err;
     } else {
         look_retry(l, p);
@@ -74,6 +94,8 @@ static void asked(RunLook *l)
 {
     CoordPart *p = look_part(l, l->in->part);
     p->busy = false;
+    if (l->in->ok)
+        p->request_taken = l->in->action;
     if (l->in->ok || !err_is_transient(&l->in->err)) {
         p->request_sent = l->in->action;
         retry_reset(&p->retry);
@@ -150,8 +172,8 @@ static void note_lost(RunLook *l)
         if (!l->known->parts[i].configured && !p->refused.kind)
             err_set(&p->refused, ERR_LOST, 0, "it is no longer among the agents");
         if (is_lost(l, i) && !p->refused.kind)
-            err_set(&p->refused, ERR_LOST, 0, "its agent had taken run %s and knows nothing of it any more",
-                    l->r->id);
+            err_set(&p->refused, ERR_LOST, 0, "its agent had taken run %.*s and knows nothing of it any more",
+                    RUN_TEXT(l->r->id));
         note_missed(l, i);
     }
 }
@@ -268,16 +290,31 @@ static void request_done(RunLook *l)
     look_write(l);
 }
 
+/* On record, so that it is known after a restart whether somebody else wakes it. */
+static void fell_asleep(RunLook *l)
+{
+    json_set_str(coord_run_detail(l->r), "slept_by", l->t->request_by ? l->t->request_by : "");
+    request_done(l);
+}
+
+static void woke_up(RunLook *l)
+{
+    json_object_del(coord_run_detail(l->r), "slept_by");
+    request_done(l);
+}
+
 static bool is_asked(const RunLook *l)
 {
     return l->t->request != ACTION_NONE;
 }
 
+/* To the agents a requeue is a stop: what comes after is the queue's affair. */
 static void pass_request_on(RunLook *l)
 {
+    TaskAction action = l->t->request == ACTION_REQUEUE ? ACTION_STOP : l->t->request;
     for (size_t i = 0; i < l->run->n_parts; i++)
         if (look_works(l, i) || (l->seen[i] && l->seen[i]->state == ARUN_GATHERING))
-            look_ask(l, i, l->t->request, l->t->request_by ? l->t->request_by : "siding");
+            look_ask(l, i, action, l->t->request_by ? l->t->request_by : "siding");
 }
 
 /* ---- duties: several replicas at one GTID ----------------------------------------------------------- */
@@ -511,6 +548,19 @@ static bool upload_not_known(const RunLook *l)
     return !l->known->upload;
 }
 
+static bool upload_is_gone(const RunLook *l)
+{
+    return !l->known->upload && l->known->upload_gone;
+}
+
+static void end_without_upload(RunLook *l)
+{
+    AUTOFREE char *text =
+        xasprintf("its upload (task %" PRId64 ") was deleted: the result is not loaded", l->r->upload_task);
+    str_set(&l->r->error, text);
+    look_enter(l, CRUN_EV_FAILED, text);
+}
+
 static void look_up(RunLook *l)
 {
     look_effect(l, CRUN_FX_LOOK_UP)->number = l->r->upload_task;
@@ -576,8 +626,8 @@ static const Duty duties[] = {
     {S(CLAIMED), always, give_out, false},
     {BEFORE_CAUGHT_UP, part_refused, give_up, true},
     {ANY_BEFORE_END, all_report, follow, false},
-    {S(SLEEPING), slept_as_asked, request_done, false},
-    {S(RUNNING), woke_as_asked, request_done, false},
+    {S(SLEEPING), slept_as_asked, fell_asleep, false},
+    {S(RUNNING), woke_as_asked, woke_up, false},
     {ANY_BEFORE_END, is_asked, pass_request_on, false},
     {ANY_BEFORE_END, stands_stopped, align, false},
     {ANY_BEFORE_END, part_left_behind, begin_parts, false},
@@ -594,6 +644,7 @@ static const Duty duties[] = {
     /* its upload; of a run that is not over on every agent only where its replicas have caught up */
     {BEFORE_CAUGHT_UP, not_yet_over, wait, true},
     {ANY_BEFORE_END, upload_not_recorded, record_upload, true},
+    {ANY_BEFORE_END, upload_is_gone, end_without_upload, true},
     {ANY_BEFORE_END, upload_not_known, look_up, true},
     {ANY_UNDER_WAY, always, begin_upload, false},
     {ANY_BEFORE_END, upload_has_news, take_upload, false},

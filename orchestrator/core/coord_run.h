@@ -17,6 +17,7 @@
 #include "common/db/db.h"
 #include "common/wire/wire.h"
 #include "retry.h"
+#include "zone.h"
 
 /* ---- transitions ------------------------------------------------------------------------------------ */
 
@@ -54,16 +55,25 @@ void coord_run_diagram(Str *out);
 
 /* ---- state, input, effects -------------------------------------------------------------------------- */
 
+/* How long an order may wait to be begun, on the agent's clock as it was last heard; and how long behind that
+ * time it surely is too late: the clocks of two hosts run differently by less than a hundredth. */
+enum {
+    COORD_RUN_START_MS = 15000,
+    COORD_RUN_BEGIN_MS = COORD_RUN_START_MS + COORD_RUN_START_MS / 100 + 1000
+};
+
 /* One agent's share of a run. */
 typedef struct CoordPart {
     char *node;
-    bool busy;               /* a call about it is under way */
-    bool accepted;           /* the agent has taken it */
-    int64_t accepted_poll;   /* polls sent later than this must show it */
-    Err refused;             /* kind ERR_NONE: not refused */
-    int64_t unseen_ms;       /* since when its agent cannot be reached; 0: it can */
-    bool result_dropped;     /* its result was asked to go: the first part has it */
-    TaskAction request_sent; /* the request the agent has confirmed */
+    bool busy;                /* a call about it is under way */
+    bool accepted;            /* the agent has taken it */
+    int64_t accepted_poll;    /* polls sent later than this must show it */
+    int64_t begins_until_ms;  /* an order without an answer may be begun until then; 0: there is none */
+    Err refused;              /* kind ERR_NONE: not refused */
+    int64_t unseen_ms;        /* since when its agent cannot be reached; 0: it can */
+    bool result_dropped;      /* its result was asked to go: the first part has it */
+    TaskAction request_sent;  /* the request the agent has answered */
+    TaskAction request_taken; /* … and taken */
     Retry retry;
 } CoordPart;
 
@@ -72,6 +82,7 @@ typedef struct CoordRun {
     CoordPart *parts;
     size_t n_parts;
     int64_t claimed_ms; /* monotonic */
+    bool own_claim;     /* by this process: no earlier one has sent its orders */
     bool recording;     /* its upload task is being written */
     Retry record_retry;
     CoordRunState odd_state; /* last event that had no place: logged once */
@@ -79,10 +90,11 @@ typedef struct CoordRun {
 } CoordRun;
 
 typedef struct CoordPartKnown {
-    bool configured;      /* its agent is among the agents */
-    bool fresh;           /* reported since the start, and can be reached now */
-    int64_t polls_sent;   /* number of the newest poll sent, and of the newest answered */
-    int64_t polls_seen;   /* … */
+    bool configured;    /* its agent is among the agents */
+    bool fresh;         /* reported since the start, and can be reached now */
+    int64_t polls_sent; /* number of the newest poll sent, and of the newest answered */
+    int64_t polls_seen; /* … */
+    int64_t late_ms;    /* an order sent now is begun before that, or never; 0: its agent knows no such end */
     const AgentRun *seen; /* the run as the agent reports it; NULL: it does not */
 } CoordPartKnown;
 
@@ -92,6 +104,8 @@ typedef struct CoordRunKnown {
     DbFlavor flavor;
     bool saving;        /* the task's row is being written */
     const Task *upload; /* the task of the run's upload; NULL: none, or not in memory */
+    bool upload_gone;   /* it was looked up, and is not in the queue */
+    const Zone *zone;   /* of the task's recurrence; NULL: it has none, or it cannot be read */
 } CoordRunKnown;
 
 typedef enum CoordRunInputKind {

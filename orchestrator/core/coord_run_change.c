@@ -5,13 +5,9 @@
 #include <inttypes.h>
 
 #include "coord_run_impl.h"
-#include "start_plan.h"
+#include "recur.h"
 
-enum {
-    RETRY_LEAST_MS = 200,
-    ATTEMPT_LEAST_MS = 30000, /* before a failed run's next attempt; doubles with each */
-    ATTEMPT_DOUBLINGS = 7,
-};
+enum { RETRY_LEAST_MS = 200, LOST_MOST = 3 };
 
 /* ---- effects ---------------------------------------------------------------------------------------- */
 
@@ -68,7 +64,7 @@ static const char *level_of(CoordRunState s)
 
 static TaskState task_under_way(const Task *t, CoordRunState s)
 {
-    if (t->request == ACTION_STOP || t->request == ACTION_KILL)
+    if (t->request == ACTION_STOP || t->request == ACTION_KILL || t->request == ACTION_REQUEUE)
         return TASK_STOPPING;
     return s == CRUN_SLEEPING ? TASK_SLEEPING : TASK_RUNNING;
 }
@@ -81,34 +77,104 @@ static TaskState task_ended(CoordRunState s)
                                : TASK_ERROR;
 }
 
-static int64_t attempt_wait_ms(const Task *t)
+/* However its run ended: a failure does not end a recurrence, nor does a run that a person has ended. Where
+ * no time can be worked out it waits at its old one, and its slot says why. */
+static void next_turn(RunLook *l)
 {
-    int64_t doublings = t->attempts - 1;
-    return ATTEMPT_LEAST_MS << (doublings < ATTEMPT_DOUBLINGS ? doublings : ATTEMPT_DOUBLINGS);
+    Task *t = l->t;
+    if (!recur_next(t, l->known->zone, l->in->wall_ms))
+        look_log(l, "error", xstrdup("its next time cannot be worked out"));
+    else if (l->r->state != CRUN_DONE)
+        look_say(l, "info", NULL, xasprintf("task %" PRId64 " goes on with its next turn", t->id));
+    t->attempts = t->snoozes = 0;
+    t->state = TASK_WAITING;
+}
+
+/* The job's own wish; not what a person has asked for. */
+static const AgentRun *snoozing_part(const RunLook *l)
+{
+    for (size_t i = 0; l->seen && l->r->state == CRUN_STOPPED && i < l->run->n_parts; i++)
+        if (l->seen[i] && l->seen[i]->snooze_ms > 0 && l->seen[i]->outcome == OUTCOME_STOPPED)
+            return l->seen[i];
+    return NULL;
+}
+
+/* Its turn stays what it was: deadlines and fixed times count from there. */
+static void wait_until(Task *t, int64_t at)
+{
+    if (!t->planned_at)
+        t->planned_at = t->run_at;
+    t->run_at = at;
+    t->state = TASK_WAITING;
+}
+
+static bool snooze(Task *t, const AgentRun *a, int64_t now)
+{
+    if (!a || t->snoozes >= a->snooze_most)
+        return false;
+    t->snoozes++;
+    t->attempts--;
+    wait_until(t, now + a->snooze_ms);
+    return true;
+}
+
+/* Its agent stood still until the order was too late: nothing was begun, and the attempt does not count. */
+static bool is_renounced(const RunLook *l)
+{
+    for (size_t i = 0; l->seen && l->r->state == CRUN_STOPPED && i < l->run->n_parts; i++)
+        if (l->seen[i] && l->seen[i]->renounced)
+            return l->t->request == ACTION_NONE;
+    return false;
+}
+
+/* One that kills its agent each time is not tried for ever. */
+static bool try_lost_again(const RunLook *l, OrphanPolicy policy)
+{
+    bool again = l->event == CRUN_EV_LOST && policy == ORPHAN_RETRY && l->t->attempts < LOST_MOST;
+    if (again)
+        wait_until(l->t, l->in->wall_ms);
+    return again;
+}
+
+static void end(RunLook *l, bool failed)
+{
+    l->t->state = failed ? TASK_ERROR : task_ended(l->r->state);
+    l->t->finished_at = l->in->wall_ms;
+}
+
+/* Stopped for another: the attempt does not count. */
+static void wait_again(Task *t)
+{
+    t->attempts -= t->attempts > 0;
+    t->state = TASK_WAITING;
 }
 
 /* What the end of its run means for the task: its end, the next attempt, or the next turn of a recurrence. */
 static void end_task(RunLook *l)
 {
     Task *t = l->t;
-    Run *r = l->r;
     int64_t now = l->in->wall_ms;
-    r->finished_at = now;
-    str_set(&t->error, r->error);
+    const AgentRun *snoozer = snoozing_part(l);
+    OrphanPolicy orphan = recur_orphan(t);
+    bool failed = l->r->state == CRUN_ERROR || snoozer;
+    bool requeued = (t->request == ACTION_REQUEUE && l->r->state == CRUN_STOPPED) || is_renounced(l);
+    l->r->finished_at = now;
+    str_set(&t->error, requeued ? NULL : l->r->error);
     t->request = ACTION_NONE;
     str_set(&t->request_by, NULL);
-    if (r->state == CRUN_DONE && t->sleeptime_ms > 0) {
-        t->run_at = plan_next_run_at(t->run_at, now, t->sleeptime_ms, t->fixed_time);
-        t->attempts = 0;
-        t->state = TASK_WAITING;
-    } else if (r->state == CRUN_ERROR && t->attempts < t->max_attempts) {
-        t->run_at = now + attempt_wait_ms(t);
-        t->state = TASK_WAITING;
-    } else {
-        t->state = task_ended(r->state);
-        t->finished_at = now;
-    }
-    look_effect(l, CRUN_FX_ENDED)->number = r->state == CRUN_DONE;
+    if (requeued)
+        wait_again(t);
+    else if (snooze(t, snoozer, now) || try_lost_again(l, orphan))
+        ;
+    else if (l->event == CRUN_EV_LOST && orphan == ORPHAN_HOLD)
+        end(l, failed);
+    else if (failed && t->attempts < t->max_attempts)
+        wait_until(t, now + recur_backoff_ms(t));
+    else if (recur_is(t))
+        next_turn(l);
+    else
+        end(l, failed);
+    look_effect(l, CRUN_FX_ENDED)->number = l->r->state == CRUN_DONE;
 }
 
 static void revive(RunLook *l)
@@ -132,6 +198,7 @@ void look_no_place(RunLook *l, CoordRunEvent event)
 void look_change(RunLook *l, const CoordRunRow *row)
 {
     l->r->state = row->next;
+    l->event = row->event;
     if (coord_run_is_final(row->next))
         end_task(l);
     else

@@ -26,6 +26,7 @@ typedef struct RunLook {
     const CoordRunKnown *known;
     const CoordRunInput *in;
     const AgentRun **seen; /* what each part's agent reports, or is taken to */
+    CoordRunEvent event;   /* that led to its present state */
     RunView v;
     CoordRunEffects *out;
 } RunLook;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "window.h"
+
 enum { HOUR_MS = 3600000, SUBJECT_TEXT = 120 };
 
 int64_t mail_due_ms(const MailTimes *t, const MailRules *r, int64_t now_ms)
@@ -54,6 +56,49 @@ static const char *text_of(const char *line)
     const char *p = strstr(line, "  ");
     p = p ? strstr(p + 2, "  ") : NULL;
     return p ? p + strspn(p, " ") : line;
+}
+
+static bool has_error(const StrList *lines)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        const char *level = strstr(lines->v[i], "  ");
+        if (level && str_starts(level, "  error  "))
+            return true;
+    }
+    return false;
+}
+
+bool mail_check(const char *path, const ConfList *emergency, Err *err)
+{
+    const MailEmergency *e = emergency->v;
+    for (size_t i = 0; i < emergency->n; i++) {
+        WindowSet ignored;
+        Err why;
+        AUTOFREE char *option = xasprintf("mail.emergency.[%zu].window", i);
+        if (e[i].window && !window_parse(e[i].window, &ignored, &why))
+            return conf_error(err, path, option, "%s", why.text);
+    }
+    return true;
+}
+
+static void add_each_once(StrList *ret, const StrList *more)
+{
+    for (size_t i = 0; i < more->n; i++)
+        if (!strlist_has(ret, more->v[i]))
+            strlist_add(ret, more->v[i]);
+}
+
+void mail_recipients(const StrList *always, const ConfList *emergency, const StrList *lines, const Zone *z,
+                     int64_t wall_ms, StrList *ret)
+{
+    const MailEmergency *e = emergency->v;
+    add_each_once(ret, always);
+    for (size_t i = 0; i < emergency->n && has_error(lines); i++) {
+        WindowSet w;
+        Err ignored;
+        if (!e[i].window || !window_parse(e[i].window, &w, &ignored) || !window_wait_ms(&w, z, wall_ms))
+            add_each_once(ret, &e[i].to);
+    }
 }
 
 void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,

@@ -4,9 +4,8 @@
  */
 #pragma once
 
-#include <stdint.h>
-
-#include "common/base/str.h"
+#include "common/net/coordconf.h"
+#include "zone.h"
 
 enum { MAIL_MOST_PER_HOUR = 60, MAIL_LINES = 200 };
 
@@ -28,6 +27,12 @@ void mail_note_sent(MailTimes *t, int64_t now_ms);
 
 /* A line of a mail; no newline whatever the text holds. Owned. */
 char *mail_line(const char *time, const char *level, const char *run, const char *text);
+/* ERR_CONFIG: a window that cannot be read. `path` is the configuration's. */
+MUST_CHECK bool mail_check(const char *path, const ConfList *emergency, Err *err);
+/* Who gets a mail with these lines at this time: those of `always`, and with an error in it those whose
+ * window is open by the clocks of the zone (NULL: UTC). Each once. */
+void mail_recipients(const StrList *always, const ConfList *emergency, const StrList *lines, const Zone *z,
+                     int64_t wall_ms, StrList *ret);
 /* The message with its headers. `left_out`: further events that have no line. */
 void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,
                   int64_t left_out, Str *out);

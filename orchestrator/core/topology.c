@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "topology.h"
 
+#include "common/base/clock.h"
+
 static bool replicates_from(const ServerState *replica, const ServerState *source)
 {
     return replica->is_replica && replica->source_port == source->port;
@@ -113,15 +115,48 @@ NodeHealth topology_node_health(const Node *node, const char *primary)
     return s->io == RECEIVER_YES ? NODE_SERVING : NODE_CONNECTING;
 }
 
-void topology_warnings(const Node *node, const char *primary, StrList *ret)
+enum { LATE_MS = 15000 };
+
+static bool stands(const LeaseState *l)
+{
+    return l->owner && l->phase != PHASE_RESUMING && l->phase != PHASE_RESCUING &&
+           l->phase != PHASE_CATCHING_UP;
+}
+
+char *topology_pause_trouble(const Node *node, int64_t now_ms)
+{
+    char left[CLOCK_TEXT];
+    const LeaseState *l = &node->agent.lease;
+    if (!stands(l) || !l->expires_at)
+        return NULL;
+    int64_t over_ms = now_ms - l->expires_at;
+    clock_format_duration(over_ms < 0 ? -over_ms : over_ms, left);
+    if (over_ms > LATE_MS)
+        return xasprintf("is paused %s beyond its limit%s: on its host, siding-agent --config … --release",
+                         left, node->agent_error ? ", and its agent cannot be reached" : "");
+    if (node->agent_error && over_ms < 0)
+        return xasprintf(
+            "is paused, and its agent, which ends that in %s, cannot be reached: start the agent, or "
+            "on its host siding-agent --config … --release",
+            left);
+    return NULL;
+}
+
+void topology_warnings(const Node *node, const char *primary, int64_t now_ms, StrList *ret)
 {
     const ServerState *s = &node->agent.server;
+    AUTOFREE char *pause = topology_pause_trouble(node, now_ms);
+    if (pause)
+        strlist_addf(ret, "%s: %s", node->name, pause);
     if (node->agent_error)
         strlist_addf(ret, "%s: its agent cannot be reached: %s", node->name, node->agent_error);
     else if (node->agent.node && !s->up)
         strlist_addf(ret, "%s: its server is down: %s", node->name, s->error ? s->error : "no reason told");
     for (size_t i = 0; i < node->agent.warnings.n; i++)
         strlist_addf(ret, "%s: %s", node->name, node->agent.warnings.v[i]);
+    if (node->errant)
+        strlist_addf(ret, "%s: has transactions that the primary does not have (errant): %.200s", node->name,
+                     node->errant);
     NodeHealth health = topology_node_health(node, primary);
     if (health == NODE_STOPPED)
         strlist_addf(ret, "%s: replication is stopped, and not by Siding: it is left alone", node->name);

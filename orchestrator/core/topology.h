@@ -22,4 +22,7 @@ char *topology_mixed(const Node *primary, const Node *node);
 
 NodeHealth topology_node_health(const Node *node, const char *primary);
 /* Sentences about a node that an operator should see, added to `ret`. */
-void topology_warnings(const Node *node, const char *primary, StrList *ret);
+void topology_warnings(const Node *node, const char *primary, int64_t now_ms, StrList *ret);
+/* A pause that is to be told to people: it is over its limit and the replica still stands, or its agent
+ * cannot be reached, who alone ends it in time. NULL: neither. Owned. */
+char *topology_pause_trouble(const Node *node, int64_t now_ms);

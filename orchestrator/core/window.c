@@ -89,20 +89,31 @@ static bool take_times(const char **p, Window *w)
     return take_time(p, &w->to);
 }
 
-bool window_parse(const char *text, Window *ret, Err *err)
+static bool parse_one(const char **p, Window *ret)
 {
     Window w = {0, 6, 0, WINDOW_DAY};
-    const char *p = text;
-    skip_spaces(&p);
-    if (!*p || !take_days(&p, &w))
-        return bad(text, err);
-    skip_spaces(&p);
-    if (!take_times(&p, &w))
-        return bad(text, err);
-    skip_spaces(&p);
-    if (*p || w.from == WINDOW_DAY)
-        return bad(text, err);
+    skip_spaces(p);
+    if (!**p || **p == ';' || !take_days(p, &w))
+        return false;
+    skip_spaces(p);
+    if (**p != ';' && !take_times(p, &w))
+        return false;
+    skip_spaces(p);
     *ret = w;
+    return (!**p || **p == ';') && w.from != WINDOW_DAY;
+}
+
+bool window_parse(const char *text, WindowSet *ret, Err *err)
+{
+    WindowSet set = {0};
+    const char *p = text;
+    do {
+        p += set.n > 0; /* behind the ';' */
+        if (set.n == WINDOW_MOST || !parse_one(&p, &set.v[set.n]))
+            return bad(text, err);
+        set.n++;
+    } while (*p);
+    *ret = set;
     return true;
 }
 
@@ -112,7 +123,7 @@ static bool opens_on(const Window *w, int day)
                                        : day >= w->first_day || day <= w->last_day;
 }
 
-bool window_is_open(const Window *w, int week_minute)
+static bool one_is_open(const Window *w, int week_minute)
 {
     int day = week_minute / WINDOW_DAY % 7, minute = week_minute % WINDOW_DAY;
     if (w->from < w->to)
@@ -121,10 +132,31 @@ bool window_is_open(const Window *w, int week_minute)
     return (opens_on(w, day) && minute >= w->from) || (opens_on(w, (day + 6) % 7) && minute < w->to);
 }
 
-int window_opens_in(const Window *w, int week_minute)
+static bool is_open(const WindowSet *w, int week_minute)
 {
-    int in = 0;
-    while (in < WINDOW_WEEK && !window_is_open(w, (week_minute + in) % WINDOW_WEEK))
-        in++;
-    return in;
+    for (size_t i = 0; i < w->n; i++)
+        if (one_is_open(&w->v[i], week_minute))
+            return true;
+    return false;
+}
+
+/* The first of January 1970 was a Thursday. */
+static int week_minute(int64_t local_minute)
+{
+    int64_t m = (local_minute + 4 * WINDOW_DAY) % WINDOW_WEEK;
+    return (int)(m < 0 ? m + WINDOW_WEEK : m);
+}
+
+int64_t window_wait_ms(const WindowSet *w, const Zone *z, int64_t wall_ms)
+{
+    enum { MINUTE_S = 60, MOST = 2 * WINDOW_WEEK }; /* one week may have lost the hour */
+    int64_t first = wall_ms / (MINUTE_S * 1000);
+    ZoneSpan span = {0, 0, 0, 0};
+    for (int64_t m = first; m < first + MOST; m++) {
+        if (z && (m == first || m * MINUTE_S >= span.to))
+            span = zone_span(z, m * MINUTE_S);
+        if (is_open(w, week_minute(m + span.offset / MINUTE_S)))
+            return m == first ? 0 : m * MINUTE_S * 1000 - wall_ms;
+    }
+    return (int64_t)MOST * MINUTE_S * 1000;
 }

@@ -25,15 +25,12 @@ static void agent_free(AgentLink *a)
     wire_free(node_fields, &a->node);
     json_decref(a->results.list);
     strlist_done(&a->forgetting);
+    strlist_done(&a->lost);
+    errant_watch_done(&a->errant);
     free(a->name);
     free(a->source);
     free(a->url);
     free(a);
-}
-
-static const Tls *tls_of(const Coord *c)
-{
-    return tls_is_set(&c->conf.tls) ? &c->conf.tls : NULL;
 }
 
 static void came_back(AgentLink *a)
@@ -59,6 +56,7 @@ static void cannot_reach(AgentLink *a, const Err *err)
     a->fresh = false;
     free(a->node.agent_error);
     a->node.agent_error = xstrdup(err->text);
+    a->error = *err;
     if (!a->told)
         events_add(a->c, "warn", "node", 0, NULL, a->name, "the agent of %s cannot be reached: %s", a->name,
                    err->text);
@@ -87,7 +85,16 @@ static bool take_state(AgentLink *a, const json_t *body, Err *err)
     }
     wire_free(node_state_fields, &a->node.agent);
     a->node.agent = s;
+    a->seen_ms = clock_mono_ms();
+    a->clock_ahead_ms = s.now ? s.now - clock_wall_ms() : INT64_MIN;
     return true;
+}
+
+bool agents_has_other_term(const AgentLink *a)
+{
+    const NodeState *s = &a->node.agent;
+    const CoordJournal *j = &a->c->journal;
+    return s->term > j->term || (s->term == j->term && s->term_owner && !str_eq(s->term_owner, j->owner));
 }
 
 static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
@@ -110,7 +117,7 @@ static void poll_done(void *arg, bool ok, json_t *body, const Err *err)
     if (ok && take_state(a, body, &why)) {
         a->polls_seen = a->polls_sent;
         events_take(a);
-        a->refused_term = a->node.agent.term > c->journal.term;
+        a->refused_term = agents_has_other_term(a);
         came_back(a);
     } else {
         cannot_reach(a, &why);
@@ -176,6 +183,8 @@ static AgentPoll make_poll(const AgentLink *a)
                    .acknowledger = acknowledger(a),
                    .loading = loading,
                    .lag_ms = loading ? greatest_lag_ms(a) : 0};
+    if (seen_primary(a))
+        wire_copy(written_fields, &p.written, &seen_primary(a)->node.agent.server.written);
     /* After an outage the answer must not wait for the next change. */
     p.wait_ms = !a->fresh ? 0 : p.primary || loading ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
     return p;
@@ -196,7 +205,8 @@ static void start_poll(AgentLink *a)
                                       .path = body ? "/v1/poll" : look,
                                       .body = body,
                                       .timeout_ms = POLL_TIMEOUT_MS,
-                                      .tls = tls_of(a->c)},
+                                      .owner = a->c->journal.owner,
+                                      .tls = &a->c->conf.tls},
                           poll_done, a);
 }
 
@@ -209,6 +219,7 @@ static void add_agent(Coord *c, const AgentAddress *address)
     a->node.name = xstrdup(address->name);
     a->node.url = xstrdup(address->url);
     a->node.lag_trx = a->node.lag_ms = -1;
+    a->clock_ahead_ms = INT64_MIN;
     c->agents = xrealloc(c->agents, (c->n_agents + 1) * sizeof *c->agents);
     c->agents[c->n_agents++] = a;
 }
@@ -317,6 +328,7 @@ void agents_call(AgentLink *a, const char *method, const char *path, const json_
                             .path = path,
                             .body = body,
                             .timeout_ms = timeout_ms,
-                            .tls = tls_of(a->c)},
+                            .owner = a->c->journal.owner,
+                            .tls = &a->c->conf.tls},
                 call_done, copy);
 }

@@ -9,6 +9,8 @@
 /* Follows the configured list: new agents are polled, dropped ones forgotten. Called at start and on SIGHUP.
  */
 void agents_configure(Coord *c);
+/* It has heard of a later term than ours, or of another coordinator in ours. */
+bool agents_has_other_term(const AgentLink *a);
 void agents_free(Coord *c);
 void agents_step(Coord *c); /* polls that are due, positions, lag, states */
 

@@ -6,16 +6,21 @@
 #include <string.h>
 
 #include "agents.h"
+#include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
+#include "common/net/coordcheck.h"
+#include "common/net/peermend.h"
+#include "common/wire/finding.h"
 #include "coord_store.h"
 #include "handlers.h"
 #include "orchestrator/core/choose.h"
-#include "orchestrator/core/topology.h"
+#include "orchestrator/core/cluster_check.h"
 
-enum { CALL_TIMEOUT_MS = 15000 };
+enum { CALL_TIMEOUT_MS = 15000, SETTLE_MS = 10000, SETTLE_LOOK_MS = 100 };
 
 typedef struct CheckRound {
+    Coord *c;
     HttpRequest *req;
     json_t *findings;
     size_t missing; /* answers */
@@ -33,56 +38,101 @@ static void add(json_t *list, const char *node, const char *name, const char *le
     json_array_append_new(list, o);
 }
 
-/* A replica without an agent stays stopped after its next restart: its server is told not to start it. */
-static void agent_finding(json_t *list, const Node *n)
+/* By its cause. A replica without an agent stays stopped after its next restart: its server is told not to
+ * start it. */
+static void agent_finding(json_t *list, const AgentLink *a)
 {
     DbFlavor flavor;
-    bool known = n->agent.server.flavor && flavor_from_name(n->agent.server.flavor, &flavor);
-    const char *skip =
-        known ? flavor_of(flavor)->skip_start_option : "skip_slave_start (MySQL: skip_replica_start)";
+    const Node *n = &a->node;
     if (!n->agent_error) {
         add(list, n->name, "agent", "ok", n->url, NULL);
         return;
     }
+    bool known = n->agent.server.flavor && flavor_from_name(n->agent.server.flavor, &flavor);
+    bool waits = a->error.kind == ERR_UNREACHABLE && (n->agent.server.is_replica || !known);
+    const char *skip =
+        known ? flavor_of(flavor)->skip_start_option : "skip_slave_start (MySQL: skip_replica_start)";
     AUTOFREE char *text =
-        xasprintf("%s%s%s%s", n->agent_error, n->agent.server.is_replica || !known ? "; a server with " : "",
-                  n->agent.server.is_replica || !known ? skip : "",
-                  n->agent.server.is_replica || !known
-                      ? " demands an agent: without one nothing starts its replication after a restart"
-                      : "");
-    AUTOFREE char *mend =
-        xasprintf("start siding-agent on that host, see its log; to remove Siding there, take %s out "
-                  "of the server's option file",
-                  skip);
+        xasprintf("%s%s%s%s", n->agent_error, waits ? "; while it does not run, a server with " : "",
+                  waits ? skip : "", waits ? " does not start its replication after a restart" : "");
+    AUTOFREE char *mend = peer_mend(&a->error, n->name, n->url);
     add(list, n->name, "agent", "error", text, mend);
+}
+
+static void add_all(json_t *list, const WireList *findings)
+{
+    const Finding *f = findings->v;
+    for (size_t i = 0; i < findings->n; i++)
+        add(list, f[i].node, f[i].name, f[i].level, f[i].text, f[i].mend);
+}
+
+static void cluster_findings(Coord *c, json_t *list)
+{
+    WireList findings = {0};
+    AUTOFREE const Node **nodes = state_nodes(c);
+    AUTOFREE int64_t *ahead = xcalloc(c->n_agents + 1, sizeof *ahead);
+    AUTOFREE char *address =
+        c->journal.address ? xasprintf("%s:%" PRId64, c->journal.address, c->journal.port) : NULL;
+    for (size_t i = 0; i < c->n_agents; i++)
+        ahead[i] = c->agents[i]->clock_ahead_ms;
+    ClusterView v = {nodes, c->n_agents, c->journal.primary, address, c->topology_error, ahead};
+    cluster_check(&v, &findings);
+    add_all(list, &findings);
+    finding_free(&findings);
+}
+
+/* Files of this host, as they are now: a client may look from another one, or as another user. */
+static void host_findings(Coord *c, json_t *list)
+{
+    WireList findings = {0};
+    coordcheck_files(&c->conf, &findings);
+    if (c->reload_trouble)
+        finding_add(&findings, "sidingd.conf", "warning",
+                    "systemctl restart sidingd; jobs go on under their agents", "%s", c->reload_trouble);
+    add_all(list, &findings);
+    finding_free(&findings);
+}
+
+static void node_findings(Coord *c, const AgentLink *a, json_t *list)
+{
+    const Node *n = &a->node;
+    agent_finding(list, a);
+    AUTOFREE char *mixed = state_mixed(c, a);
+    if (mixed)
+        add(list, n->name, "flavor", "error", mixed, "replace the server, or take it out of \"agents\"");
+    if (!n->agent_error && n->agent.node && !n->agent.jobs.n)
+        add(list, n->name, "jobs", "warning", "its agent knows no job", "add job files to its jobs_dir");
+    for (size_t k = 0; k < n->agent.warnings.n; k++)
+        add(list, n->name, "agent", "warning", n->agent.warnings.v[k], NULL);
 }
 
 static void own_findings(Coord *c, json_t *list)
 {
     bool database = store_is_up(c) && c->loaded;
-    add(list, NULL, "primary", c->journal.primary ? "ok" : "error",
-        c->journal.primary  ? c->journal.primary
-        : c->topology_error ? c->topology_error
-                            : "no agent has been seen yet",
-        NULL);
+    host_findings(c, list);
+    cluster_findings(c, list);
     add(list, NULL, "queue", database ? "ok" : "error",
         database ? "schema siding on the primary is read and written"
                  : (c->queue.load_error ? c->queue.load_error : store_error(c)),
-        database ? NULL : "siding bootstrap");
+        database ? NULL
+        : c->queue.load_error
+            ? "siding bootstrap"
+            : "see that the primary's server runs and lets the account of database_defaults_file in, over "
+              "TLS unless it is on this host; siding bootstrap makes that account");
     if (c->fenced)
         add(list, NULL, "term", "error", "another coordinator has taken over this cluster",
             "stop one of the two, then restart the other");
-    for (size_t i = 0; i < c->n_agents; i++) {
-        const Node *n = &c->agents[i]->node;
-        agent_finding(list, n);
-        AUTOFREE char *mixed = state_mixed(c, c->agents[i]);
-        if (mixed)
-            add(list, n->name, "flavor", "error", mixed, "replace the server, or take it out of \"agents\"");
-        if (!n->agent_error && n->agent.node && !n->agent.jobs.n)
-            add(list, n->name, "jobs", "warning", "its agent knows no job", "add job files to its jobs_dir");
-        for (size_t k = 0; k < n->agent.warnings.n; k++)
-            add(list, n->name, "agent", "warning", n->agent.warnings.v[k], NULL);
-    }
+    for (size_t i = 0; i < c->n_agents; i++)
+        node_findings(c, c->agents[i], list);
+}
+
+/* Those that a job, or a person, has taken for a while come back: that none is left meanwhile is no fault. */
+static int64_t count_leased(const Coord *c)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < c->n_agents; i++)
+        n += !c->agents[i]->node.agent_error && c->agents[i]->node.agent.lease.owner != NULL;
+    return n;
 }
 
 static void serving_finding(Coord *c, json_t *list)
@@ -93,11 +143,17 @@ static void serving_finding(Coord *c, json_t *list)
     for (size_t i = 0; i < c->n_agents; i++)
         nodes[i].node = &c->agents[i]->node;
     int64_t serving = choose_serving(nodes, c->n_agents, &rules), spare = serving - rules.min_serving;
-    AUTOFREE char *text = xasprintf("%" PRId64 " replicas serve, min_serving = %" PRId64
-                                    " of them must go on: %" PRId64 " may be paused at once",
-                                    serving, rules.min_serving, spare > 0 ? spare : 0);
-    add(list, NULL, "min_serving", spare > 0 ? "ok" : "warning", text,
-        spare > 0 ? NULL : "add a replica, wait for one to catch up, or lower min_serving");
+    int64_t leased = count_leased(c);
+    bool well = spare + leased > 0;
+    AUTO(str_done) Str text = STR_INIT;
+    str_addf(&text,
+             "%" PRId64 " replicas serve, min_serving = %" PRId64 " of them must go on: %" PRId64
+             " may be paused at once",
+             serving, rules.min_serving, spare > 0 ? spare : 0);
+    if (leased)
+        str_addf(&text, "; %" PRId64 " are paused or catch up", leased);
+    add(list, NULL, "min_serving", well ? "ok" : "warning", text.p,
+        well ? NULL : "add a replica, wait for one to catch up, or lower min_serving");
 }
 
 static void finish(CheckRound *g)
@@ -130,12 +186,15 @@ static void preflight_done(CallRef *ref, bool ok, json_t *body, const Err *err)
     finish(g);
 }
 
-void handle_check(HttpRequest *req, void *context)
+/* Just started, it is not wrong that agents and queue have not answered yet. */
+static bool is_settling(const Coord *c)
 {
-    Coord *c = context;
-    CheckRound *g = NEW(CheckRound);
-    g->req = req;
-    g->findings = json_array();
+    int64_t age_ms = clock_wall_ms() - c->started_at;
+    return age_ms >= 0 && age_ms < SETTLE_MS && !(c->journal.primary && store_is_up(c) && c->loaded);
+}
+
+static void begin(Coord *c, CheckRound *g)
+{
     own_findings(c, g->findings);
     serving_finding(c, g->findings);
     g->missing = 1;
@@ -150,4 +209,23 @@ void handle_check(HttpRequest *req, void *context)
     }
     g->missing--;
     finish(g);
+}
+
+static void look_again(evutil_socket_t fd, short what, void *arg)
+{
+    CheckRound *g = arg;
+    struct timeval soon = {0, SETTLE_LOOK_MS * 1000};
+    (void)fd;
+    (void)what;
+    if (!is_settling(g->c) || event_base_once(g->c->base, -1, EV_TIMEOUT, look_again, g, &soon) < 0)
+        begin(g->c, g);
+}
+
+void handle_check(HttpRequest *req, void *context)
+{
+    CheckRound *g = NEW(CheckRound);
+    g->c = context;
+    g->req = req;
+    g->findings = json_array();
+    look_again(-1, 0, g);
 }

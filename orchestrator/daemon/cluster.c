@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "agents.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/json.h"
 #include "coord_journal.h"
 #include "events.h"
 #include "orchestrator/core/topology.h"
+#include "takeover.h"
 
 enum { CALL_TIMEOUT_MS = 10000, RETRY_LEAST_MS = 250, RETRY_MOST_MS = 5000 };
 
@@ -39,19 +41,11 @@ static void set_primary(Coord *c, const Node *node)
                node->name, s->address, s->port, c->journal.term);
 }
 
-static const Node **all_nodes(const Coord *c)
-{
-    const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
-    for (size_t i = 0; i < c->n_agents; i++)
-        nodes[i] = &c->agents[i]->node;
-    return nodes;
-}
-
 static void find_primary(Coord *c)
 {
     const char *name = NULL;
     Err err;
-    AUTOFREE const Node **nodes = all_nodes(c);
+    AUTOFREE const Node **nodes = state_nodes(c);
     if (!topology_primary(nodes, c->n_agents, &name, &err))
         topology_failed(c, &err);
     else
@@ -79,7 +73,7 @@ static void follow_address(Coord *c)
 static void meet_term(Coord *c, const AgentLink *a)
 {
     Err err;
-    if (a->node.agent.term <= c->journal.term || c->fenced)
+    if (!agents_has_other_term(a) || c->fenced)
         return;
     if (!c->loaded) {
         if (!coord_journal_set_term(c, a->node.agent.term + 1, &err))
@@ -88,8 +82,8 @@ static void meet_term(Coord *c, const AgentLink *a)
     }
     c->fenced = true;
     events_add(c, "error", "cluster", 0, NULL, a->name,
-               "%s has seen term %" PRId64 ", this coordinator has %" PRId64
-               ": another one has taken over. This one starts nothing any more",
+               "%s has seen term %" PRId64 " of another coordinator, this one has %" PRId64
+               ": it has been taken over. This one starts nothing any more",
                a->name, a->node.agent.term, c->journal.term);
 }
 
@@ -104,7 +98,7 @@ static void watch_source(Coord *c, AgentLink *a)
     AUTOFREE char *now = xasprintf("%s:%" PRId64, s->source_host, s->source_port);
     if (str_eq(now, a->source))
         return;
-    AUTOFREE const Node **nodes = all_nodes(c);
+    AUTOFREE const Node **nodes = state_nodes(c);
     const char *from = topology_source(nodes, c->n_agents, &a->node);
     bool ours = str_eq(from, c->journal.primary);
     if (!ours || a->source)
@@ -114,6 +108,34 @@ static void watch_source(Coord *c, AgentLink *a)
                    ours ? "the primary" : "not the primary");
     free(a->source);
     a->source = STEAL(now);
+}
+
+/* Somebody has written on a replica: that is told before its replication breaks by it. */
+static void watch_errant(Coord *c, AgentLink *a)
+{
+    DbFlavor flavor;
+    const AgentLink *primary = state_primary_agent(c);
+    if (!a->fresh || !primary || !primary->fresh || a == primary || !state_primary_flavor(c, &flavor))
+        return;
+    ErrantNews news = errant_look(&a->errant, flavor, &a->node, &primary->node, clock_mono_ms());
+    if (news == ERRANT_FOUND)
+        events_add(c, "error", "cluster", 0, NULL, a->name,
+                   "%s has transactions that the primary does not have (errant): %.300s. They may stop its "
+                   "replication later, and it must not be promoted: see errant transactions in the runbook",
+                   a->name, a->errant.known);
+    else if (news == ERRANT_GONE)
+        events_add(c, "info", "cluster", 0, NULL, a->name, "%s has no errant transactions any more", a->name);
+    free(a->node.errant);
+    a->node.errant = a->errant.known && *a->errant.known ? xstrdup(a->errant.known) : NULL;
+}
+
+/* Before the watcher beside the pause releases it, and where there is none. */
+static void watch_pause(Coord *c, AgentLink *a)
+{
+    AUTOFREE char *trouble = topology_pause_trouble(&a->node, clock_wall_ms());
+    if (trouble && !a->pause_told)
+        events_add(c, "error", "pause", 0, NULL, a->name, "%s %s", a->name, trouble);
+    a->pause_told = trouble != NULL;
 }
 
 static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
@@ -160,10 +182,14 @@ void cluster_step(Coord *c)
         find_primary(c);
     else
         follow_address(c);
-    if (!c->journal.primary || c->fenced)
+    if (!c->journal.primary || c->fenced || failover_is_under_way(c))
         return;
     for (size_t i = 0; i < c->n_agents; i++)
         tell_role(c, c->agents[i]);
     for (size_t i = 0; i < c->n_agents; i++)
         watch_source(c, c->agents[i]);
+    for (size_t i = 0; i < c->n_agents; i++)
+        watch_errant(c, c->agents[i]);
+    for (size_t i = 0; i < c->n_agents; i++)
+        watch_pause(c, c->agents[i]);
 }

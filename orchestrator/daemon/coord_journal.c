@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/password.h"
 #include "common/file/fs.h"
 #include "common/file/json.h"
+
+enum { OWNER_CHARS = 32 };
 
 static char *path_of(const Coord *c, const char *file)
 {
@@ -35,6 +39,9 @@ bool coord_journal_lock(Coord *c, Err *err)
             "another sidingd (process %s) uses state_dir %s: one coordinator a folder and a cluster", pid,
             c->conf.state_dir);
     }
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_size)
+        c->alive_until = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
     AUTOFREE char *text = xasprintf("%d\n", (int)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0) {
         err_errno(err, errno, "write %s", path);
@@ -45,14 +52,21 @@ bool coord_journal_lock(Coord *c, Err *err)
     return true;
 }
 
+void coord_journal_alive(const Coord *c)
+{
+    (void)!futimens(c->lock_fd, NULL);
+}
+
 static bool save(Coord *c, const CoordJournal *j, Err *err)
 {
     AUTOJSON json_t *o = json_object();
     json_set_str(o, "cluster_name", c->conf.cluster_name);
     json_set_int(o, "term", j->term);
+    json_set_str(o, "owner", j->owner);
     json_set_str(o, "primary", j->primary);
     json_set_str(o, "address", j->address);
     json_set_int(o, "port", j->port);
+    json_object_set(o, "failover", j->failover ? j->failover : json_null());
     AUTOFREE char *path = path_of(c, "cluster.json");
     return json_replace_file(path, o, 0640, err);
 }
@@ -70,10 +84,15 @@ bool coord_journal_open(Coord *c, Err *err)
             return err_set(err, ERR_CONFIG, 0, "%s belongs to cluster \"%s\", the configuration says \"%s\"",
                            path, name, c->conf.cluster_name);
         c->journal.term = json_int(o, "term");
+        snprintf(c->journal.owner, sizeof c->journal.owner, "%s", json_str(o, "owner"));
         c->journal.primary = *json_str(o, "primary") ? xstrdup(json_str(o, "primary")) : NULL;
         c->journal.address = *json_str(o, "address") ? xstrdup(json_str(o, "address")) : NULL;
         c->journal.port = json_int(o, "port");
+        json_t *failover = json_object_get(o, "failover");
+        c->journal.failover = json_is_object(failover) ? json_incref(failover) : NULL;
     }
+    if (!*c->journal.owner)
+        random_password(c->journal.owner, OWNER_CHARS);
     return coord_journal_set_term(c, c->journal.term + 1, err);
 }
 
@@ -89,13 +108,30 @@ bool coord_journal_set_term(Coord *c, int64_t term, Err *err)
 
 bool coord_journal_set_primary(Coord *c, const char *name, const char *address, int64_t port, Err *err)
 {
-    CoordJournal j = {c->journal.term, (char *)name, (char *)address, port};
+    CoordJournal j = c->journal;
+    j.primary = (char *)name;
+    j.address = (char *)address;
+    j.port = port;
     if (!save(c, &j, err))
         return false;
     j.primary = xstrdup(name);
     j.address = xstrdup(address);
-    coord_journal_close(c);
+    free(c->journal.primary);
+    free(c->journal.address);
     c->journal = j;
+    return true;
+}
+
+bool coord_journal_set_failover(Coord *c, json_t *failover, Err *err)
+{
+    CoordJournal j = c->journal;
+    j.failover = failover;
+    if (!save(c, &j, err)) {
+        json_decref(failover);
+        return false;
+    }
+    json_decref(c->journal.failover);
+    c->journal.failover = failover;
     return true;
 }
 
@@ -103,5 +139,7 @@ void coord_journal_close(Coord *c)
 {
     free(c->journal.primary);
     free(c->journal.address);
+    json_decref(c->journal.failover);
     c->journal.primary = c->journal.address = NULL;
+    c->journal.failover = NULL;
 }

@@ -3,9 +3,12 @@
  */
 #include "common/base/clock.h"
 #include "common/base/prom.h"
+#include "coord_brakes.h"
 #include "coord_store.h"
+#include "deadlines.h"
 #include "handlers.h"
 #include "mail.h"
+#include "task_queue.h"
 
 static void gauge(Prom *m, const char *name, const char *help, int64_t value)
 {
@@ -36,13 +39,9 @@ static void mail_metrics(const Coord *c, Prom *m)
 static void task_counts(const Coord *c, Prom *m)
 {
     static const TaskState states[] = {TASK_WAITING, TASK_RUNNING, TASK_SLEEPING, TASK_STOPPING, TASK_ERROR};
-    for (size_t s = 0; s < COUNT(states); s++) {
-        int64_t n = 0;
-        for (size_t i = 0; i < c->n_entries; i++)
-            n += c->entries[i]->t.state == states[s];
-        prom_one(m, "siding_tasks", PROM_GAUGE, "Tasks by state.", (double)n,
+    for (size_t s = 0; s < COUNT(states); s++)
+        prom_one(m, "siding_tasks", PROM_GAUGE, "Tasks by state.", (double)queue_count(c, states[s]),
                  PROM_LABELS("state", wire_enum_name(&task_state_names, (int)states[s])));
-    }
 }
 
 static void node_values(const Coord *c, Prom *m, const char *name, const char *help,
@@ -51,6 +50,21 @@ static void node_values(const Coord *c, Prom *m, const char *name, const char *h
     prom_family(m, name, PROM_GAUGE, help);
     for (size_t i = 0; i < c->n_agents; i++)
         prom_add(m, (double)value(c->agents[i]), PROM_LABELS("node", c->agents[i]->name));
+}
+
+static void job_metrics(const Coord *c, Prom *m)
+{
+    const JobRecords *jobs = deadlines_jobs(c);
+    for (size_t i = 0; i < jobs->n; i++)
+        prom_one(m, "siding_job_last_success_timestamp_seconds", PROM_GAUGE,
+                 "When its last run that went well ended.", (double)jobs->v[i].ended_at / 1000,
+                 PROM_LABELS("job", jobs->v[i].job));
+    for (size_t i = 0; i < jobs->n; i++)
+        prom_one(m, "siding_job_last_duration_seconds", PROM_GAUGE, "How long that run took.",
+                 (double)jobs->v[i].lasted_ms / 1000, PROM_LABELS("job", jobs->v[i].job));
+    for (size_t i = 0; i < jobs->n; i++)
+        prom_one(m, "siding_job_last_result_bytes", PROM_GAUGE, "Size of its result, before compression.",
+                 (double)jobs->v[i].bytes, PROM_LABELS("job", jobs->v[i].job));
 }
 
 static int64_t is_reachable(const AgentLink *a)
@@ -94,6 +108,10 @@ void handle_metrics(HttpRequest *req, void *context)
     mail_metrics(c, &m);
     counter(&m, "siding_loop_steps_total", "Steps of the coordinator's loop.", c->count.steps);
     task_counts(c, &m);
+    gauge(&m, "siding_queue_manual", "1 while nothing starts by itself.",
+          coord_brakes_find(c, BRAKE_QUEUE, "") != NULL);
+    gauge(&m, "siding_queue_errors", "Failures that nobody has seen to.", coord_brakes_errors(c).n);
+    job_metrics(c, &m);
     node_values(c, &m, "siding_node_reachable", "1 while its agent answers.", is_reachable);
     node_values(c, &m, "siding_node_lag_transactions", "Transactions behind the primary, -1: not known.",
                 lag_trx);

@@ -5,12 +5,14 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "deadlines.h"
 #include "events.h"
 #include "run_calls.h"
 #include "run_inbox.h"
 #include "run_tidy.h"
 #include "task_queue.h"
 #include "uploads.h"
+#include "zones.h"
 
 /* ---- what is known ---------------------------------------------------------------------------------- */
 
@@ -23,6 +25,7 @@ static CoordPartKnown part_known(const Coord *c, const CoordPart *p, const char 
                             .fresh = a->fresh,
                             .polls_sent = a->polls_sent,
                             .polls_seen = a->polls_seen,
+                            .late_ms = a->node.agent.mono_ms ? a->seen_ms + COORD_RUN_BEGIN_MS : 0,
                             .seen = state_agent_run(a, run)};
 }
 
@@ -30,8 +33,12 @@ static CoordRunKnown known(const Coord *c, const TaskEntry *e, CoordPartKnown *p
 {
     const Run *r = entry_run(e);
     const TaskEntry *upload = r->upload_task ? state_find(c, r->upload_task) : NULL;
-    CoordRunKnown k = {.parts = parts, .saving = e->saving, .upload = upload ? &upload->t : NULL};
+    CoordRunKnown k = {.parts = parts,
+                       .saving = e->saving,
+                       .upload = upload ? &upload->t : NULL,
+                       .upload_gone = r->upload_task && queue_is_absent(c, r->upload_task)};
     k.flavor_known = state_primary_flavor(c, &k.flavor);
+    k.zone = zones_of_task(c, &e->t);
     for (size_t i = 0; i < e->run.n_parts; i++)
         parts[i] = part_known(c, &e->run.parts[i], r->id);
     return k;
@@ -46,8 +53,11 @@ static LogLevel level_named(const char *name)
     return level;
 }
 
-static void note_end(Coord *c, bool well)
+static void note_end(Coord *c, const TaskEntry *e, bool well)
 {
+    queue_settle(c, e);
+    if (well)
+        deadlines_ended_well(c, &e->t);
     if (well)
         c->count.done++;
     else
@@ -69,13 +79,13 @@ static void carry_out(Coord *c, TaskEntry *e, const CoordRunEffect *x)
         events_add(c, x->level, "run", e->t.id, id, x->node, "%s", x->text);
         break;
     case CRUN_FX_LOG:
-        log_line(level_named(x->level), "run %s: %s", id, x->text);
+        log_line(level_named(x->level), "run %.*s: %s", RUN_TEXT(id), x->text);
         break;
     case CRUN_FX_WAKE:
         coord_wake_at(c, x->number);
         break;
     case CRUN_FX_ENDED:
-        note_end(c, x->number != 0);
+        note_end(c, e, x->number != 0);
         break;
     case CRUN_FX_WRITE:
         entry_touch(e);
@@ -95,9 +105,12 @@ static void step_run(Coord *c, TaskEntry *e, CoordRunInput *in)
     in->now_ms = clock_mono_ms();
     in->wall_ms = clock_wall_ms();
     coord_run_step(&e->run, &k, in, &effects);
+    if (in->kind == CRUN_IN_CLAIMED)
+        entry_is_on_record(e);
     for (size_t i = 0; i < effects.n; i++)
         carry_out(c, e, &effects.v[i]);
     coord_run_effects_done(&effects);
+    queue_follow(c, e);
 }
 
 /* A run that has ended since, or is on other nodes, finds nothing here: the letter is dropped. */
@@ -133,7 +146,7 @@ void runs_step(Coord *c)
     for (size_t i = 0; i < c->n_entries; i++) {
         TaskEntry *e = c->entries[i];
         CoordRunInput look = {.kind = CRUN_IN_LOOK};
-        if (entry_is_active(e) && !e->busy)
+        if (entry_is_active(e))
             step_run(c, e, &look);
     }
     run_tidy_agents(c);

@@ -6,9 +6,10 @@
 
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
+#include "common/file/json.h"
 #include "orchestrator/core/topology.h"
 
-enum { KEEP_ENDED = 1000, RETENTION_SOON_MS = 2000 };
+enum { KEEP_ENDED = 200, RETENTION_SOON_MS = 2000 };
 
 static size_t lower_bound(const Coord *c, int64_t task)
 {
@@ -43,10 +44,73 @@ static void entry_free(TaskEntry *e)
 {
     wire_free(task_fields, &e->t);
     free(e->after_gtid);
-    free(e->seen_gtid);
     free_parts(e);
     free(e);
 }
+
+/* ---- what belongs on record ------------------------------------------------------------------------- */
+
+static void mix(uint64_t *h, const void *bytes, size_t n)
+{
+    for (const unsigned char *p = bytes; n; n--, p++)
+        *h = (*h ^ *p) * 0x100000001b3u;
+}
+
+static void mix_number(uint64_t *h, int64_t n)
+{
+    mix(h, &n, sizeof n);
+}
+
+static void mix_text(uint64_t *h, const char *text)
+{
+    mix(h, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static void mix_detail(uint64_t *h, const Run *r, bool whole)
+{
+    static const char *const keys[] = {"gathered", "lost", "slept_by"};
+    AUTOFREE char *all = whole && r->detail ? json_text(r->detail) : NULL;
+    mix_text(h, all);
+    for (size_t i = 0; !whole && i < COUNT(keys); i++) {
+        json_t *v = json_object_get(r->detail, keys[i]);
+        AUTOFREE char *text = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
+        mix_text(h, text);
+    }
+}
+
+static void mix_run(uint64_t *h, const Run *r)
+{
+    bool late = r->state >= CRUN_UPLOADING && r->state != CRUN_UNKNOWN;
+    mix_number(h, late ? (int64_t)r->state : 0);
+    mix_number(h, r->frozen_at);
+    mix_number(h, r->upload_task);
+    mix_number(h, r->finished_at);
+    mix_text(h, r->gtid);
+    mix_text(h, r->error);
+    mix_detail(h, r, late);
+}
+
+static uint64_t entry_record(const TaskEntry *e)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    const Task *t = &e->t;
+    bool under_way = t->state >= TASK_RUNNING && t->state <= TASK_STOPPING;
+    mix_number(&h, under_way ? (int64_t)TASK_RUNNING : (int64_t)t->state);
+    mix_number(&h, t->run_at);
+    mix_number(&h, t->planned_at);
+    mix_number(&h, t->snoozes);
+    mix_number(&h, t->finished_at);
+    mix_number(&h, t->attempts);
+    mix_number(&h, (int64_t)t->request);
+    mix_text(&h, t->request_by);
+    mix_text(&h, t->error);
+    const Run *runs = t->runs.v;
+    for (size_t i = 0; i < t->runs.n; i++)
+        mix_run(&h, &runs[i]);
+    return h;
+}
+
+/* ---- entries ---------------------------------------------------------------------------------------- */
 
 static TaskEntry *insert_entry(Coord *c, int64_t task)
 {
@@ -62,10 +126,15 @@ static TaskEntry *insert_entry(Coord *c, int64_t task)
     return e;
 }
 
+bool state_is_newer(const TaskEntry *e)
+{
+    return e->run.recording || !entry_is_saved(e) || entry_is_active(e);
+}
+
 TaskEntry *state_adopt(Coord *c, Task *t)
 {
     TaskEntry *e = state_find(c, t->id);
-    if (e && (e->busy || e->run.recording || !entry_is_saved(e) || entry_is_active(e))) {
+    if (e && state_is_newer(e)) {
         wire_free(task_fields, t);
         return e;
     }
@@ -76,6 +145,8 @@ TaskEntry *state_adopt(Coord *c, Task *t)
     memset(t, 0, sizeof *t);
     e->saved_request = e->t.request;
     e->run.claimed_ms = clock_mono_ms();
+    e->record = entry_record(e);
+    e->ended_saved = task_state_is_final(e->t.state);
     Run *r = entry_run(e);
     if (r)
         entry_set_parts(e, &r->nodes);
@@ -101,8 +172,7 @@ void state_free_entries(Coord *c)
 
 static bool may_go(const TaskEntry *e)
 {
-    return task_state_is_final(e->t.state) && e->t.state != TASK_ERROR && entry_is_saved(e) && !e->busy &&
-           !entry_is_active(e);
+    return !state_is_newer(e) && (e->t.kind != KIND_UPLOAD || task_state_is_final(e->t.state));
 }
 
 void state_trim(Coord *c)
@@ -110,7 +180,7 @@ void state_trim(Coord *c)
     size_t ended = 0;
     for (size_t i = 0; i < c->n_entries; i++)
         ended += may_go(c->entries[i]);
-    if (ended <= KEEP_ENDED + KEEP_ENDED / 4)
+    if (ended <= KEEP_ENDED + KEEP_ENDED / 4 || c->retention.waiting || c->retention.reading)
         return;
     size_t drop = ended - KEEP_ENDED, kept = 0;
     for (size_t i = 0; i < c->n_entries; i++) {
@@ -130,6 +200,14 @@ AgentLink *state_agent(const Coord *c, const char *name)
         if (str_eq(c->agents[i]->name, name))
             return c->agents[i];
     return NULL;
+}
+
+const Node **state_nodes(const Coord *c)
+{
+    const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
+    for (size_t i = 0; i < c->n_agents; i++)
+        nodes[i] = &c->agents[i]->node;
+    return nodes;
 }
 
 AgentLink *state_primary_agent(const Coord *c)
@@ -163,6 +241,15 @@ AgentRun *state_agent_run(const AgentLink *a, const char *run)
     return NULL;
 }
 
+Run *entry_run_named(const TaskEntry *e, const char *key)
+{
+    Run *runs = e->t.runs.v;
+    for (size_t i = 0; i < e->t.runs.n; i++)
+        if (str_eq(runs[i].id, key))
+            return &runs[i];
+    return NULL;
+}
+
 Run *entry_run(const TaskEntry *e)
 {
     return e->t.runs.n ? (Run *)e->t.runs.v + (e->t.runs.n - 1) : NULL;
@@ -172,12 +259,6 @@ CoordRunState entry_state(const TaskEntry *e)
 {
     const Run *r = entry_run(e);
     return r ? r->state : CRUN_WAITING;
-}
-
-char *entry_run_id(const TaskEntry *e)
-{
-    Run *r = entry_run(e);
-    return r ? xstrdup(r->id) : NULL;
 }
 
 bool entry_is_active(const TaskEntry *e)
@@ -192,7 +273,16 @@ bool entry_is_saved(const TaskEntry *e)
 
 void entry_touch(TaskEntry *e)
 {
+    uint64_t record = entry_record(e);
+    if (record == e->record)
+        return;
+    e->record = record;
     e->rev++;
+}
+
+void entry_is_on_record(TaskEntry *e)
+{
+    e->record = entry_record(e);
 }
 
 void entry_set_parts(TaskEntry *e, const StrList *nodes)

@@ -7,13 +7,16 @@
 #include <event2/event.h>
 
 #include "common/db/work.h"
+#include "common/net/certificate.h"
 #include "common/net/coordconf.h"
 #include "common/net/http.h"
 #include "common/net/httpc.h"
 #include "common/wire/wire.h"
 #include "orchestrator/core/coord_run.h"
+#include "orchestrator/core/errant.h"
 #include "orchestrator/core/lag.h"
 #include "orchestrator/core/retry.h"
+#include "orchestrator/core/slots.h"
 
 typedef struct Coord Coord;
 typedef struct CoordStore CoordStore;
@@ -23,17 +26,23 @@ typedef struct Mail Mail;
 typedef struct AgentLink {
     Coord *c;
     char *name, *url;
-    char *source;      /* as last told: "host:port" that its server replicates from; NULL: not seen yet */
-    Node node;         /* what clients see; node.agent is the last state the agent told */
-    bool fresh;        /* told since this coordinator started, and not unreachable now */
-    bool dropped;      /* no longer configured: freed once its call is back */
-    bool refused_term; /* it has seen a later term than ours */
-    bool told;         /* its absence has been logged */
+    char *source;       /* as last told: "host:port" that its server replicates from; NULL: not seen yet */
+    ErrantWatch errant; /* of its server, against the primary's */
+    Node node;          /* what clients see; node.agent is the last state the agent told */
+    bool fresh;         /* told since this coordinator started, and not unreachable now */
+    bool dropped;       /* no longer configured: freed once its call is back */
+    bool refused_term;  /* it has seen a later term than ours */
+    bool told;          /* its absence has been logged */
+    bool pause_told;    /* and that nobody ends its pause */
     int64_t failures;
+    Err error;                      /* of node.agent_error */
+    int64_t seen_ms;                /* monotonic: when node.agent came */
+    int64_t clock_ahead_ms;         /* of its clock, as far as its last answer tells; INT64_MIN: not known */
     uint64_t poll;                  /* call under way, 0: none */
     int64_t polls_sent, polls_seen; /* number of the newest poll sent, and of the newest answered */
     int64_t tidied_poll;            /* newest answer that `forgetting` belongs to */
     StrList forgetting;             /* ended runs it was asked to forget since */
+    StrList lost;                   /* runs that the queue does not know: told */
     Retry poll_retry, role_retry;
     bool role_busy;
     struct {
@@ -51,25 +60,29 @@ typedef struct AgentLink {
     } events;
 } AgentLink;
 
+/* A task that the coordinator deals with now: it has a run under way, is an upload that is not ended, is to
+ * be written down, or has ended a moment ago. All others stand in the database, those that wait in slots too.
+ */
 typedef struct TaskEntry {
     Task t;                   /* t.runs holds its runs, the last one may be under way */
     CoordRun run;             /* that one: coord_run_step leads it */
-    bool busy;                /* claim, retry or deletion is being written */
     char *after_gtid;         /* what the job must see applied */
     int64_t claimed_at;       /* by the primary's clock, as in RunSpec */
-    char *seen_gtid;          /* a position of the primary behind its submission; NULL: not read */
-    int64_t seen_at;          /* by the primary's clock, before seen_gtid was read */
-    bool seen_due;            /* the poll under way reads it */
+    uint64_t record;          /* of what belongs on record, as last touched */
     int64_t rev, saved_rev;   /* memory and database */
     TaskAction saved_request; /* the database's request column, as last read or written */
     bool saving;
+    bool ended_saved; /* its end is on record */
+    bool changing;    /* what a person asked for is being written */
     Retry save_retry;
 } TaskEntry;
 
 typedef struct CoordJournal {
     int64_t term;
+    char owner[40];          /* of the term: this coordinator's uuid, made with its folder */
     char *primary, *address; /* where the primary's server was last seen */
     int64_t port;
+    json_t *failover; /* failover_impl.h says what; NULL: nothing yet */
 } CoordJournal;
 
 struct Coord {
@@ -77,22 +90,30 @@ struct Coord {
     struct event *step, *tick, *signals[3];
     char *config_path;
     SidingConfig conf;
+    char *reload_trouble; /* what the last SIGHUP did not take over; NULL: nothing */
+    CertWatch certificate;
     int lock_fd;
+    int64_t alive_until; /* wall time: a coordinator of this folder was there until then; 0: not known */
+    struct Zones *zones; /* zones.h */
     int64_t started_at;
     CoordJournal journal;
+    char *incarnation; /* of the queue; NULL: it has not been read */
     HttpClient *http;
     WorkPool *files; /* blocking downloads for answers: logs */
     CoordStore *store;
+    struct FailoverEdge *failover; /* failover_impl.h */
     Events *events;
     Mail *mail;
     HttpServer *server;
+    Slots *slots; /* the queue's inside: a place for each task that is not ended */
+    RoleMap *roles;
     struct {
-        bool loading, polling, saving_events;
-        int64_t polled_ms; /* monotonic */
+        bool loading, taking, saving_events;
+        int64_t taken_ms, swept_ms, asked_ms, term_ms; /* monotonic: intake, sweep, requests, term */
+        int64_t inbox_after, sweep_after;
         Retry load_retry, events_retry;
-        int64_t looking_up; /* id of a task being fetched, 0: none */
-        int64_t not_found;  /* the last that was not there */
         char *load_error;
+        struct QueueMemory *memory; /* queue_memory.h */
     } queue;
     AgentLink **agents;
     size_t n_agents;
@@ -103,6 +124,7 @@ struct Coord {
     struct {
         size_t waiting;   /* calls under way */
         bool listing;     /* of lists, else of removals */
+        bool reading;     /* their runs from the database: entries stay meanwhile */
         int64_t begun_at; /* of the round */
         int64_t next_ms;  /* monotonic */
     } retention;
@@ -122,22 +144,28 @@ TaskEntry *state_find(const Coord *c, int64_t task);
 /* Takes `t` (zeroed afterwards); an entry of that id keeps its place and is replaced only if nothing of ours
  * is under way on it. */
 TaskEntry *state_adopt(Coord *c, Task *t);
+bool state_is_newer(const TaskEntry *e); /* than the database: a run is under way, or it is to be written */
 void state_remove(Coord *c, TaskEntry *e);
 void state_free_entries(Coord *c);
 AgentLink *state_agent(const Coord *c, const char *name);
 AgentLink *state_primary_agent(const Coord *c);
+/* All of them, c->n_agents, for what looks at the cluster as a whole; the array is the caller's. */
+const Node **state_nodes(const Coord *c);
 NodeRole state_role(const Coord *c, const char *node); /* none while the primary is not known */
 bool state_primary_flavor(const Coord *c, DbFlavor *ret);
 char *state_mixed(const Coord *c, const AgentLink *a); /* topology_mixed below the primary */
-/* Drops the oldest ended tasks beyond what is kept in memory. */
+/* Lets go of the oldest that the database has as well. */
 void state_trim(Coord *c);
 
-Run *entry_run(const TaskEntry *e);            /* the last, NULL if none */
+Run *entry_run_named(const TaskEntry *e, const char *key); /* NULL: none has this key */
+Run *entry_run(const TaskEntry *e);                        /* the last, NULL if none */
 CoordRunState entry_state(const TaskEntry *e); /* of the last run; CRUN_WAITING where there is none */
-char *entry_run_id(const TaskEntry *e);
-bool entry_is_active(const TaskEntry *e); /* its last run is not ended */
+bool entry_is_active(const TaskEntry *e);      /* its last run is not ended */
 bool entry_is_saved(const TaskEntry *e);
-void entry_touch(TaskEntry *e); /* changed in memory: to be written */
+/* Changed in memory: to be written, if it belongs on record. Passing states do not: claims, freezes, uploads
+ * and ends do. */
+void entry_touch(TaskEntry *e);
+void entry_is_on_record(TaskEntry *e); /* as it is now: its claim was written before memory knew of it */
 void entry_set_parts(TaskEntry *e, const StrList *nodes);
 AgentRun *state_agent_run(const AgentLink *a, const char *run);
 

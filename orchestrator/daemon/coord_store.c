@@ -2,114 +2,67 @@
 #include "coord_store.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "events.h"
+#include "queue_db.h"
+#include "store_batch.h"
 
-enum { MAX_QUEUED = 128, STATEMENT_TIMEOUT_MS = 10000, PAUSE_AFTER_FAILURE_MS = 500 };
+enum { KINDS = STORE_INTAKE + 1, MAX_QUEUED = 20000, AT_ONCE = 500, MAX_JOBS = 64 };
+
+typedef struct StoreLine {
+    WorkPool *pool;
+    StoreWorker worker;
+    StoreOp *first, **last; /* given, and not under way yet */
+    size_t n;
+    bool busy;
+} StoreLine;
 
 struct CoordStore {
-    WorkPool *pool;
-    /* The worker's own: */
-    Db *db;
-    DbTarget connected;
-    atomic_bool closing; /* set by the loop: one failure is enough now */
-    int64_t failed_ms;   /* no new attempt to connect before PAUSE_AFTER_FAILURE_MS behind this */
-    Err failure;
-    /* The loop's own: */
+    StoreLine lines[KINDS];
+    StoreLine refused; /* their `done` is called with the next turn */
     bool up, known;
+    int64_t epoch; /* counts how often the queue's history went back */
+    StoreWentBack *went_back;
     char *error;
     int64_t since;
 };
 
-static bool same_target(const DbTarget *a, const DbTarget *b)
-{
-    return str_eq(a->host, b->host) && a->port == b->port && str_eq(a->defaults_file, b->defaults_file);
-}
+static const char *const names[KINDS] = {"store", "reader", "intake"};
 
-static void disconnect(CoordStore *s)
+CoordStore *store_new(Coord *c, StoreWentBack *went_back)
 {
-    db_close(s->db);
-    s->db = NULL;
-}
-
-static bool connect_to(CoordStore *s, const DbTarget *target, Err *err)
-{
-    if (s->db && same_target(&s->connected, target))
-        return true;
-    disconnect(s);
-    if (s->failed_ms && same_target(&s->connected, target) &&
-        (s->closing || clock_mono_ms() < s->failed_ms + PAUSE_AFTER_FAILURE_MS)) {
-        *err = s->failure;
-        return false;
+    CoordStore *s = NEW(CoordStore);
+    s->went_back = went_back;
+    for (int i = 0; i < KINDS; i++) {
+        s->lines[i].pool = work_new(c->base, names[i], 1, MAX_JOBS);
+        s->lines[i].last = &s->lines[i].first;
     }
-    db_target_done(&s->connected);
-    db_target_copy(&s->connected, target);
-    if (!db_connect(target, STATEMENT_TIMEOUT_MS, &s->db, err)) {
-        s->db = NULL;
-        s->failure = *err;
-        s->failed_ms = clock_mono_ms();
-        return false;
-    }
-    s->failed_ms = 0;
-    return true;
+    s->refused.last = &s->refused.first;
+    s->since = clock_wall_ms();
+    return s;
 }
 
-static bool in_transaction(Db *db, StoreOp *op, Err *err)
-{
-    if (!db_exec(db, err, "START TRANSACTION", ""))
-        return false;
-    if (op->work(db, op, err))
-        return db_exec(db, err, "COMMIT", "");
-    Err ignored;
-    (void)!db_exec(db, &ignored, "ROLLBACK", "");
-    return false;
-}
-
-static bool is_broken(const Err *err)
-{
-    return err->kind == ERR_LOST || err->kind == ERR_TIMEOUT || err->kind == ERR_UNREACHABLE;
-}
-
-static void work(void *arg)
-{
-    StoreOp *op = arg;
-    CoordStore *s = op->c->store;
-    /* An idle connection that the server has closed is found before anything is sent, so that it never makes
-     * an outcome unknown. */
-    if (s->db && !db_ping(s->db, &op->err))
-        disconnect(s);
-    op->connected = connect_to(s, &op->target, &op->err);
-    op->ok = op->connected &&
-             (op->transaction ? in_transaction(s->db, op, &op->err) : op->work(s->db, op, &op->err));
-    if (!op->ok && is_broken(&op->err)) {
-        disconnect(s);
-        s->failure = op->err;
-        s->failed_ms = s->closing ? clock_mono_ms() : s->failed_ms;
-    }
-}
+/* ---- what the answers say of the database ----------------------------------------------------------- */
 
 static bool is_outage(const StoreOp *op)
 {
-    return !op->ok && (!op->connected || is_broken(&op->err) || op->err.kind == ERR_AUTH);
+    return !op->ok && (!op->connected || store_is_broken(&op->err) || op->err.kind == ERR_AUTH);
 }
 
-static void told(Coord *c, const StoreOp *op)
+static void note(Coord *c, const StoreOp *op)
 {
     CoordStore *s = c->store;
     bool up = !is_outage(op);
     if (s->known && up == s->up) {
-        if (!up && !str_eq(s->error, op->err.text)) {
-            free(s->error);
-            s->error = xstrdup(op->err.text);
-        }
+        if (!up && !str_eq(s->error, op->err.text))
+            str_set(&s->error, op->err.text);
         return;
     }
-    free(s->error);
-    s->error = up ? NULL : xstrdup(op->err.text);
+    str_set(&s->error, up ? NULL : op->err.text);
     if (!up)
         events_add(c, "warn", "database", 0, NULL, NULL, "the queue's database cannot be used: %s",
                    op->err.text);
@@ -117,62 +70,169 @@ static void told(Coord *c, const StoreOp *op)
         events_add(c, "info", "database", 0, NULL, NULL, "the queue's database is back");
     else
         events_add(c, "info", "database", 0, NULL, NULL, "connected to the queue's database on %s:%" PRId64,
-                   op->target.host, op->target.port);
+                   c->journal.address, c->journal.port);
     s->known = true;
     s->up = up;
     s->since = clock_wall_ms();
 }
 
+/* ---- batches ---------------------------------------------------------------------------------------- */
+
+static void work(void *arg)
+{
+    store_batch_work(arg);
+}
+
+/* Whoever finds the term moved on, one place says what follows. */
+static void note_term(Coord *c, const StoreOp *op)
+{
+    if (op->ok || op->err.kind != ERR_STALE_TERM || op->err.code == QDB_WENT_BACK || c->fenced)
+        return;
+    c->fenced = true;
+    events_add(c, "error", "cluster", 0, NULL, NULL, "%s. This one starts nothing any more", op->err.text);
+}
+
+static void drop_stale(const Coord *c, const StoreBatch *b, StoreOp *op)
+{
+    if (b->epoch == c->store->epoch || b->kind == STORE_WRITE || !op->ok)
+        return;
+    op->ok = false;
+    err_set(&op->err, ERR_CANCELLED, 0, "the queue is being read anew: ask again");
+}
+
 static void done(void *arg)
 {
-    StoreOp *op = arg;
-    Coord *c = op->c;
-    told(c, op);
-    if (!op->ok && op->what)
-        log_debug("cannot %s: %s", op->what, op->err.text);
-    db_target_done(&op->target);
-    op->done(c, op);
+    StoreBatch *b = arg;
+    Coord *c = b->c;
+    bool went_back = b->went_back;
+    c->store->lines[b->kind].busy = false;
+    for (size_t i = 0; i < b->n; i++) {
+        StoreOp *op = b->ops[i];
+        drop_stale(c, b, op);
+        note(c, op);
+        note_term(c, op);
+        if (!op->ok && op->what)
+            log_debug("cannot %s: %s", op->what, op->err.text);
+        op->done(c, op);
+    }
+    db_target_done(&b->target);
+    free(b->ops);
+    free(b);
+    if (went_back) {
+        c->store->epoch++;
+        c->store->went_back(c);
+    }
     coord_step_soon(c);
 }
 
-CoordStore *store_new(Coord *c)
+void store_target(const Coord *c, DbTarget *ret)
 {
-    CoordStore *s = NEW(CoordStore);
-    s->pool = work_new(c->base, "store", 1, MAX_QUEUED);
-    s->since = clock_wall_ms();
-    return s;
-}
-
-void store_free(CoordStore *s)
-{
-    s->closing = true;
-    work_free(s->pool);
-    disconnect(s);
-    db_target_done(&s->connected);
-    free(s->error);
-    free(s);
-}
-
-bool store_start(Coord *c, StoreOp *op, Err *err)
-{
-    if (!c->journal.address)
-        return err_set(err, ERR_UNREACHABLE, 0, "the primary is not known yet%s%s",
-                       c->topology_error ? ": " : "", c->topology_error ? c->topology_error : "");
-    op->c = c;
-    op->target = (DbTarget){.defaults_file = xstrdup(c->conf.database_defaults_file),
-                            .host = xstrdup(c->journal.address),
-                            .port = c->journal.port};
+    *ret = (DbTarget){.named = true,
+                      .defaults_file = xstrdup(c->conf.database_defaults_file),
+                      .host = xstrdup(c->journal.address),
+                      .port = c->journal.port};
     AUTOFREE char *address = xasprintf("%s:%" PRId64, c->journal.address, c->journal.port);
     if (!http_address_is_local(address)) {
-        op->target.tls_ca = xstrdup(c->conf.tls.ca_file);
-        op->target.tls_cert = xstrdup(c->conf.tls.certificate_file);
-        op->target.tls_key = xstrdup(c->conf.tls.key_file);
+        ret->tls_ca = xstrdup(c->conf.tls.ca_file);
+        ret->tls_cert = xstrdup(c->conf.tls.certificate_file);
+        ret->tls_key = xstrdup(c->conf.tls.key_file);
     }
-    if (work_submit(c->store->pool, (WorkJob){work, done, op}, err))
-        return true;
-    db_target_done(&op->target);
-    return err_prefix(err, "too many changes wait for the queue's database%s%s", c->store->error ? " (" : "",
-                      c->store->error ? c->store->error : "");
+}
+
+static void add(StoreLine *l, StoreOp *op)
+{
+    op->next = NULL;
+    *l->last = op;
+    l->last = &op->next;
+    l->n++;
+}
+
+static StoreOp *take_first(StoreLine *l)
+{
+    StoreOp *op = l->first;
+    l->first = op->next;
+    l->n--;
+    if (!l->first)
+        l->last = &l->first;
+    return op;
+}
+
+/* One that takes over goes alone. */
+static void take_ops(StoreLine *l, StoreBatch *b)
+{
+    b->ops = xcalloc(AT_ONCE, sizeof(StoreOp *));
+    while (l->first && b->n < AT_ONCE && !(b->n && (l->first->takes_over || b->ops[0]->takes_over)))
+        b->ops[b->n++] = take_first(l);
+}
+
+static void send_batch(Coord *c, StoreLine *l, StoreKind kind)
+{
+    Err err;
+    StoreBatch *b = NEW(StoreBatch);
+    b->c = c;
+    b->worker = &l->worker;
+    b->kind = kind;
+    b->term = c->journal.term;
+    b->epoch = c->store->epoch;
+    snprintf(b->owner, sizeof b->owner, "%s", c->journal.owner);
+    store_target(c, &b->target);
+    take_ops(l, b);
+    l->busy = true;
+    if (work_submit(l->pool, (WorkJob){work, done, b}, &err))
+        return;
+    for (size_t i = 0; i < b->n; i++)
+        b->ops[i]->err = err;
+    done(b);
+}
+
+/* Those given meanwhile are refused with the next turn. */
+static void refuse(Coord *c)
+{
+    for (size_t n = c->store->refused.n; n; n--) {
+        StoreOp *op = take_first(&c->store->refused);
+        op->done(c, op);
+    }
+}
+
+void store_send(Coord *c)
+{
+    refuse(c);
+    for (int i = 0; i < KINDS; i++)
+        if (c->store->lines[i].first && !c->store->lines[i].busy)
+            send_batch(c, &c->store->lines[i], (StoreKind)i);
+}
+
+void store_start(Coord *c, StoreOp *op)
+{
+    CoordStore *s = c->store;
+    StoreLine *l = &s->lines[op->kind];
+    bool known = c->journal.address != NULL;
+    if (!known)
+        err_set(&op->err, ERR_UNREACHABLE, 0, "the primary is not known yet%s%s",
+                c->topology_error ? ": " : "", c->topology_error ? c->topology_error : "");
+    else if (l->n >= MAX_QUEUED)
+        err_set(&op->err, ERR_CONFLICT, 0, "too many changes wait for the queue's database%s%s",
+                s->error ? ": " : "", s->error ? s->error : "");
+    add(!known || l->n >= MAX_QUEUED ? &s->refused : l, op);
+    coord_step_soon(c);
+}
+
+void store_free(Coord *c)
+{
+    CoordStore *s = c->store;
+    for (int i = 0; i < KINDS; i++)
+        s->lines[i].worker.closing = true;
+    while (s->lines[STORE_WRITE].first && c->journal.address)
+        send_batch(c, &s->lines[STORE_WRITE], STORE_WRITE);
+    for (int i = 0; i < KINDS; i++) {
+        while (i != STORE_WRITE && s->lines[i].first && c->journal.address)
+            send_batch(c, &s->lines[i], (StoreKind)i);
+        work_free(s->lines[i].pool);
+        store_worker_done(&s->lines[i].worker);
+    }
+    refuse(c);
+    free(s->error);
+    free(s);
 }
 
 bool store_is_up(const Coord *c)

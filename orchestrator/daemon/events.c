@@ -129,6 +129,9 @@ static LogLevel level_of(const char *name)
 static void add(Coord *c, EventRow r)
 {
     Events *ev = c->events;
+    char *key = r.run;
+    r.run = runkey_short(key);
+    free(key);
     if (r.run)
         log_line(level_of(r.level), "run %s: %s", r.run, r.text);
     else if (r.task)
@@ -138,6 +141,7 @@ static void add(Coord *c, EventRow r)
     EventRow *row = row_at(ev, ++ev->last);
     wire_free(event_row_fields, row);
     r.seq = ev->last;
+    r.stored = level_of(r.level) >= LOG_LEVEL_INFO; /* the log has it */
     *row = r;
     if (ev->last - ev->first >= RING)
         ev->first = ev->last - RING + 1;
@@ -213,11 +217,6 @@ void events_take(AgentLink *a)
     }
 }
 
-void events_stored(Coord *c)
-{
-    row_at(c->events, c->events->last)->stored = true;
-}
-
 static WireList unsaved(const Coord *c, size_t max, int64_t *ret_last)
 {
     Events *ev = c->events;
@@ -252,7 +251,14 @@ static bool events_work(Db *db, StoreOp *op, Err *err)
         int64_t task, no = 0;
         if (r[i].run)
             (void)wire_run_id(r[i].run, &task, &no);
-        if (!qdb_insert_event(db, r[i].time, r[i].level, r[i].kind, r[i].task, no, r[i].node, r[i].text, err))
+        QdbEvent e = {.at = r[i].time,
+                      .task = r[i].task,
+                      .run_no = no,
+                      .level = r[i].level,
+                      .what = r[i].kind,
+                      .node = r[i].node,
+                      .text = r[i].text};
+        if (!qdb_insert_event(db, &e, err))
             return false;
     }
     return true;
@@ -291,19 +297,15 @@ void events_save(Coord *c)
     if (!c->loaded || c->queue.saving_events || !store_is_up(c) || !retry_due(&c->queue.events_retry))
         return;
     EventsOp *o = NEW(EventsOp);
-    o->op = (StoreOp){.what = "write events", .work = events_work, .done = events_done, .transaction = true};
+    o->op = (StoreOp){.kind = STORE_WRITE, .what = "write events", .work = events_work, .done = events_done};
     o->rows = unsaved(c, AT_ONCE, &o->last);
     if (!o->rows.n) {
         note_saved(c, o->last);
         free(o);
         return;
     }
-    Err err;
     c->queue.saving_events = true;
-    if (!store_start(c, &o->op, &err)) {
-        o->op.err = err;
-        events_done(c, &o->op);
-    }
+    store_start(c, &o->op);
 }
 
 /* ---- GET /v1/events --------------------------------------------------------------------------------- */

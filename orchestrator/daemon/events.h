@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What happened, for people and programs: a ring in memory that answers GET /v1/events, and rows of
- * siding.event, written behind. Numbers grow for ever, over restarts too (they start from the clock).
+ * siding.event: warnings and errors are written behind, the rest stands in the log. Numbers grow for ever,
+ * over restarts too (they start from the clock).
  */
 #pragma once
 
@@ -17,7 +18,7 @@
     F(T, STR, run)                                                 \
     F(T, STR, node)                                                \
     F(T, STR, text)                                                \
-    F(T, LOCAL, bool, stored) /* by the transaction that caused it */
+    F(T, LOCAL, bool, stored) /* in the log, or by its transaction */
 /* clang-format on */
 WIRE_STRUCT(EventRow, EVENT_ROW_LIST);
 extern const WireField event_row_fields[];
@@ -29,7 +30,6 @@ void events_add(Coord *c, const char *level, const char *kind, int64_t task, con
                 const char *node, const char *fmt, ...) PRINTF_LIKE(7, 8);
 /* What an agent has told since the last time; what it may forget by now is in a->events.stored. */
 void events_take(AgentLink *a);
-void events_stored(Coord *c);                            /* the newest is in the database already */
 void events_save(Coord *c);                              /* writes behind what is not in the database yet */
 int64_t events_last(const Coord *c);                     /* seq of the newest */
 const EventRow *events_at(const Coord *c, int64_t seq);  /* NULL: no longer there */

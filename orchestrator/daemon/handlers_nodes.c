@@ -6,18 +6,22 @@
 #include "agents.h"
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "common/wire/bounds.h"
+#include "coord_brakes.h"
 #include "coord_store.h"
 #include "handlers.h"
 #include "orchestrator/core/topology.h"
+#include "takeover.h"
 #include "task_queue.h"
 
-enum { PAUSE_TIMEOUT_MS = 10 * 60 * 1000 };
+enum { PAUSE_TIMEOUT_MS = 10 * 60 * 1000, STATUS_TASKS = 200 };
 
 static json_t *nodes_json(const Coord *c)
 {
     json_t *a = json_array();
     for (size_t i = 0; i < c->n_agents; i++)
         json_array_append_new(a, wire_write(node_fields, &c->agents[i]->node));
+    runkey_show(a);
     return a;
 }
 
@@ -50,12 +54,17 @@ static void collect_warnings(Coord *c, StrList *ret)
         strlist_addf(ret, "the queue's database cannot be used: %s", store_error(c));
     else if (c->queue.load_error)
         strlist_addf(ret, "the queue cannot be read: %s", c->queue.load_error);
+    failover_warnings(c, ret);
+    if (c->certificate.warning)
+        strlist_add(ret, c->certificate.warning);
+    if (c->reload_trouble)
+        strlist_add(ret, c->reload_trouble);
     for (size_t i = 0; i < c->n_agents; i++) {
         const Node *node = &c->agents[i]->node;
         AUTOFREE char *mixed = state_mixed(c, c->agents[i]);
         if (mixed)
             strlist_addf(ret, "%s %s", node->name, mixed);
-        topology_warnings(node, c->journal.primary, ret);
+        topology_warnings(node, c->journal.primary, clock_wall_ms(), ret);
     }
 }
 
@@ -76,38 +85,57 @@ static json_t *agents_json(const Coord *c)
     return json_pack("{s:I, s:I}", "configured", (json_int_t)c->n_agents, "reachable", (json_int_t)reachable);
 }
 
-static void add_tasks(const Coord *c, json_t *o)
+static void add_counts(const Coord *c, json_t *o)
 {
-    json_t *counts = json_object(), *tasks = json_array();
-    for (size_t i = 0; i < c->n_entries; i++) {
-        const Task *t = &c->entries[i]->t;
-        const char *state = WIRE_TEXT(task_state_names, t, state);
-        json_set_int(counts, state, json_int(counts, state) + 1);
-        if (!task_state_is_final(t->state) && json_array_size(tasks) < 200)
-            json_array_append_new(tasks, wire_write(task_fields, t));
+    json_t *counts = json_object();
+    for (int s = TASK_WAITING; s < TASK_UNKNOWN; s++) {
+        int64_t n = queue_count(c, (TaskState)s);
+        if (n)
+            json_set_int(counts, wire_enum_name(&task_state_names, s), n);
     }
     json_object_set_new(o, "counts", counts);
-    json_object_set_new(o, "tasks", tasks);
 }
 
-void handle_status(HttpRequest *req, void *context)
+/* Who asks, as it was proved, and whether more than looking is allowed: a screen offers no more. */
+static json_t *you_json(const HttpRequest *req)
 {
-    Coord *c = context;
+    json_t *o = json_object();
+    json_set_str(o, "name", http_who(req));
+    json_set_bool(o, "operator", (http_roles(req) & (ROLE_OPERATOR | ROLE_ADMIN)) != 0);
+    return o;
+}
+
+static void reply_status(HttpRequest *req, Coord *c, const Task *const *found, size_t n, bool partial)
+{
+    (void)partial; /* "database" says so */
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     collect_warnings(c, &warnings);
-    json_t *o = json_object();
+    json_t *o = json_object(), *tasks = json_array();
     json_set_str(o, "version", SIDING_VERSION);
     json_set_str(o, "cluster_name", c->conf.cluster_name);
     json_set_int(o, "term", c->journal.term);
     json_set_str(o, "primary", c->journal.primary);
     json_set_time(o, "started_at", c->started_at);
     json_set_time(o, "now", clock_wall_ms());
+    json_object_set_new(o, "you", you_json(req));
     json_object_set_new(o, "database", database_json(c));
     json_object_set_new(o, "agents", agents_json(c));
     json_set_strs(o, "warnings", &warnings);
     json_object_set_new(o, "nodes", nodes_json(c));
-    add_tasks(c, o);
+    json_object_set_new(o, "queue", coord_brakes_json(c));
+    add_counts(c, o);
+    for (size_t i = n; i-- > 0;)
+        json_array_append_new(tasks, handle_task_in_list(found[i]));
+    json_object_set_new(o, "tasks", tasks);
     http_reply_json(req, 200, o);
+}
+
+void handle_status(HttpRequest *req, void *context)
+{
+    AUTO(strlist_done) StrList states = STRLIST_INIT;
+    for (int s = TASK_WAITING; s < TASK_DONE; s++)
+        strlist_add(&states, wire_enum_name(&task_state_names, s));
+    handle_with_tasks(req, context, &states, INT64_MAX, STATUS_TASKS, reply_status);
 }
 
 void handle_healthz(HttpRequest *req, void *context)
@@ -132,7 +160,17 @@ static void passed_on(CallRef *ref, bool ok, json_t *body, const Err *err)
         http_reply_error(req, err);
 }
 
-static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *const *known)
+static void send_on(HttpRequest *req, AgentLink *a, const char *word, json_t *body)
+{
+    AUTOFREE char *path = xasprintf("/v1/%s", word);
+    AUTOFREE char *by = http_by(req, json_str(body, "by"));
+    json_set_str(body, "by", by);
+    CallRef ref = {.done = passed_on, .arg = req};
+    snprintf(ref.node, sizeof ref.node, "%s", a->name);
+    agents_call(a, "POST", path, body, PAUSE_TIMEOUT_MS, &ref);
+}
+
+static void pass_on(HttpRequest *req, Coord *c, const char *word, const Bound *known)
 {
     const char *name = http_param(req, "name");
     AgentLink *a = state_agent(c, name);
@@ -142,7 +180,7 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
         handle_error(req, ERR_NOT_FOUND, "there is no node \"%s\"", name);
         return;
     }
-    if (!http_body(req, &body, &err) || !json_only_keys(body, known, &err)) {
+    if (!http_body(req, &body, &err) || !bounds_check(known, DOOR_API, body, &err)) {
         http_reply_error(req, &err);
         return;
     }
@@ -155,21 +193,33 @@ static void pass_on(HttpRequest *req, Coord *c, const char *word, const char *co
         handle_error(req, ERR_REFUSED, "%s %s", name, mixed);
         return;
     }
-    AUTOFREE char *path = xasprintf("/v1/%s", word);
-    CallRef ref = {.done = passed_on, .arg = req};
-    snprintf(ref.node, sizeof ref.node, "%s", name);
-    agents_call(a, "POST", path, body, PAUSE_TIMEOUT_MS, &ref);
+    send_on(req, a, word, body);
 }
 
 /* min_serving is a rule for jobs; by hand a person decides, and is told by the agent's preflight. */
 void handle_pause(HttpRequest *req, void *context)
 {
-    static const char *const known[] = {"for_s", "reason", "hold", "by", "allow", NULL};
-    pass_on(req, context, "pause", known);
+    pass_on(req, context, "pause", pause_bounds);
 }
 
 void handle_resume(HttpRequest *req, void *context)
 {
-    static const char *const known[] = {"by", "reason", NULL};
-    pass_on(req, context, "resume", known);
+    pass_on(req, context, "resume", resume_bounds);
+}
+
+/* Of the primary, whichever that is: its agent opens it only as such. */
+void handle_open(HttpRequest *req, void *context)
+{
+    Coord *c = context;
+    AgentLink *a = state_primary_agent(c);
+    json_t *body;
+    Err err;
+    if (!http_body(req, &body, &err) || !bounds_check(resume_bounds, DOOR_API, body, &err))
+        http_reply_error(req, &err);
+    else if (!a || c->fenced)
+        handle_error(req, ERR_CONFLICT,
+                     c->fenced ? "another coordinator has taken over this cluster"
+                               : "the primary is not known; siding check says why");
+    else
+        send_on(req, a, "open", body);
 }

@@ -5,7 +5,9 @@
 
 #include "agents.h"
 #include "common/file/json.h"
+#include "coord_store.h"
 #include "handlers.h"
+#include "queue_db.h"
 #include "retention.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };
@@ -13,7 +15,9 @@ enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };
 static json_t *result_json(const Task *t, const Run *r, const char *node)
 {
     json_t *o = json_object();
-    json_set_str(o, "run", r->id);
+    AUTOFREE char *run = runkey_short(r->id);
+    json_set_str(o, "run", run);
+    json_set_str(o, "incarnation", runkey_incarnation(r->id));
     json_set_int(o, "task", t->id);
     json_set_str(o, "job", t->job);
     json_set_str(o, "kind", WIRE_TEXT(task_kind_names, t, kind));
@@ -28,6 +32,51 @@ static json_t *result_json(const Task *t, const Run *r, const char *node)
     return o;
 }
 
+/* ---- the list --------------------------------------------------------------------------------------- */
+
+typedef struct ResultsOp {
+    StoreOp op;
+    int64_t limit;
+    HttpRequest *req;
+    WireList found;
+} ResultsOp;
+
+static bool results_work(Db *db, StoreOp *op, Err *err)
+{
+    ResultsOp *o = (ResultsOp *)op;
+    qdb_free_tasks(&o->found);
+    return qdb_result_tasks(db, o->limit, &o->found, err);
+}
+
+static void add_results(json_t *to, const Task *t, int64_t limit)
+{
+    const Run *runs = t->runs.v;
+    for (size_t k = t->runs.n; k-- > 0 && (int64_t)json_array_size(to) < limit;)
+        for (size_t n = 0; runs[k].result_dir && n < wire_run_holders(&runs[k]); n++)
+            json_array_append_new(to, result_json(t, &runs[k], runs[k].nodes.v[n]));
+}
+
+/* Newest first: what is not written down yet, then what the database has. */
+static void results_done(Coord *c, StoreOp *op)
+{
+    ResultsOp *o = (ResultsOp *)op;
+    json_t *a = json_array();
+    for (size_t i = c->n_entries; i-- > 0;)
+        if (!op->ok || state_is_newer(c->entries[i]))
+            add_results(a, &c->entries[i]->t, o->limit);
+    const Task *t = o->found.v;
+    for (size_t i = 0; op->ok && i < o->found.n; i++) {
+        const TaskEntry *e = state_find(c, t[i].id);
+        if (!e || !state_is_newer(e))
+            add_results(a, &t[i], o->limit);
+    }
+    if (!op->ok)
+        http_reply_header(o->req, "X-Siding-Partial", op->err.text);
+    http_reply_json(o->req, 200, a);
+    qdb_free_tasks(&o->found);
+    free(o);
+}
+
 void handle_list_results(HttpRequest *req, void *context)
 {
     Coord *c = context;
@@ -37,25 +86,23 @@ void handle_list_results(HttpRequest *req, void *context)
         http_reply_error(req, &err);
         return;
     }
-    json_t *a = json_array();
-    for (size_t i = c->n_entries; i-- > 0;) {
-        const Task *t = &c->entries[i]->t;
-        const Run *runs = t->runs.v;
-        for (size_t k = t->runs.n; k-- > 0 && (int64_t)json_array_size(a) < limit;)
-            for (size_t n = 0; runs[k].result_dir && n < wire_run_holders(&runs[k]); n++)
-                json_array_append_new(a, result_json(t, &runs[k], runs[k].nodes.v[n]));
-    }
-    http_reply_json(req, 200, a);
+    ResultsOp *o = NEW(ResultsOp);
+    o->op = (StoreOp){.kind = STORE_READ, .what = "list results", .work = results_work, .done = results_done};
+    o->limit = limit;
+    o->req = req;
+    store_start(c, &o->op);
 }
 
+/* ---- one -------------------------------------------------------------------------------------------- */
+
 /* "12": the last run with a result, or the last; "12.1": that one. */
-static const Run *find_run(const TaskEntry *e, int64_t no, const char *text)
+static const Run *find_run(const Task *t, int64_t no, const char *text)
 {
-    const Run *runs = e->t.runs.v;
-    for (size_t i = e->t.runs.n; i-- > 0;)
-        if (no ? str_eq(runs[i].id, text) : runs[i].result_dir != NULL)
+    const Run *runs = t->runs.v;
+    for (size_t i = t->runs.n; i-- > 0;)
+        if (no ? runkey_is(runs[i].id, text) : runs[i].result_dir != NULL)
             return &runs[i];
-    return no ? NULL : entry_run(e);
+    return no || !t->runs.n ? NULL : &runs[t->runs.n - 1];
 }
 
 typedef struct Wanted {
@@ -71,7 +118,7 @@ static void manifest_done(CallRef *ref, bool ok, json_t *body, const Err *err)
         http_reply_json(w->req, 200, w->o);
     } else {
         Err told = *err;
-        err_prefix(&told, "the result of run %s on %s", ref->run, ref->node);
+        err_prefix(&told, "the result of run %.*s on %s", RUN_TEXT(ref->run), ref->node);
         http_reply_error(w->req, &told);
         json_decref(w->o);
     }
@@ -109,24 +156,18 @@ static const char *best_holder(const Coord *c, const Run *r)
     return r->nodes.v[0];
 }
 
-void handle_get_result(HttpRequest *req, void *context)
+static void send_result(HttpRequest *req, Coord *c, const Task *t)
 {
-    Coord *c = context;
-    int64_t task, no;
+    int64_t task, no = 0;
     const char *text = http_param(req, "run");
-    if (!wire_run_id(text, &task, &no)) {
-        handle_error(req, ERR_USAGE, "\"%s\" is no run; runs are named 12.1, or 12 for the last of task 12",
-                     text);
-        return;
-    }
-    const TaskEntry *e = state_find(c, task);
-    const Run *r = e ? find_run(e, no, text) : NULL;
+    (void)wire_run_id(text, &task, &no);
+    const Run *r = find_run(t, no, text);
     if (!r) {
         handle_error(req, ERR_NOT_FOUND, "there is no run %s", text);
         return;
     }
     if (!r->result_dir) {
-        handle_error(req, ERR_NOT_FOUND, "run %s is %s and has no sealed result", r->id,
+        handle_error(req, ERR_NOT_FOUND, "run %.*s is %s and has no sealed result", RUN_TEXT(r->id),
                      WIRE_TEXT(coord_run_state_names, r, state));
         return;
     }
@@ -135,11 +176,22 @@ void handle_get_result(HttpRequest *req, void *context)
                        ? state_agent(c, node)
                        : NULL;
     if (!a)
-        handle_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\", or that node is no longer configured",
-                     r->id, node);
+        handle_error(req, ERR_NOT_FOUND, "run %.*s was not on \"%s\", or that node is no longer configured",
+                     RUN_TEXT(r->id), node);
     else if (retention_expired_at(r, node))
-        handle_error(req, ERR_NOT_FOUND, "the result of run %s on %s has expired (see keep and keep_for)",
-                     r->id, node);
+        handle_error(req, ERR_NOT_FOUND, "the result of run %.*s on %s has expired (see keep and keep_for)",
+                     RUN_TEXT(r->id), node);
     else
-        fetch_manifest(req, a, &e->t, r);
+        fetch_manifest(req, a, t, r);
+}
+
+void handle_get_result(HttpRequest *req, void *context)
+{
+    int64_t task, no;
+    const char *text = http_param(req, "run");
+    if (wire_run_id(text, &task, &no))
+        handle_with_task(req, context, task, send_result);
+    else
+        handle_error(req, ERR_USAGE, "\"%s\" is no run; runs are named 12.1, or 12 for the last of task 12",
+                     text);
 }

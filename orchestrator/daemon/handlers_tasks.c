@@ -5,27 +5,38 @@
 
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "common/wire/bounds.h"
 #include "coord_store.h"
 #include "handlers.h"
-#include "queue_db.h"
+#include "job_check.h"
 #include "task_queue.h"
 
-enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, LOG_TIMEOUT_MS = 30000, LOG_MAX_BYTES = 4 << 20 };
+enum {
+    DEFAULT_LIMIT = 100,
+    MAX_LIMIT = 1000,
+    LOG_TIMEOUT_MS = 30000,
+    LOG_MAX_BYTES = 4 << 20,
+    MAX_USER = 128
+};
 
 /* ---- submit ----------------------------------------------------------------------------------------- */
 
-static bool only_known(const json_t *body, Err *err)
+/* The column takes no more: then who it was counts for more than who it is said to be. */
+static void name_user(const HttpRequest *req, TaskSpec *spec)
 {
-    static const char *const known[] = {
-        "job",          "kind",    "on",           "name",           "user",   "args",        "priority",
-        "replicas",     "run_at",  "sleeptime_ms", "fixed_time",     "window", "sequence_id", "unique",
-        "max_attempts", "options", "dry_run",      "pause_limit_ms", NULL};
-    return json_only_keys(body, known, err);
+    char *user = http_by(req, spec->user);
+    if (strlen(user) > MAX_USER) {
+        free(user);
+        user = xstrdup(http_who(req));
+    }
+    free(spec->user);
+    spec->user = user;
 }
 
 static bool read_spec(HttpRequest *req, json_t *body, TaskSpec *spec, bool *dry_run, Err *err)
 {
-    if (!only_known(body, err) || !json_opt_bool(body, "dry_run", false, dry_run, err))
+    if (!bounds_check(task_bounds, DOOR_API, body, err) ||
+        !json_opt_bool(body, "dry_run", false, dry_run, err))
         return false;
     if (!wire_read(task_spec_fields, body, spec, err)) {
         err->kind = ERR_USAGE;
@@ -33,42 +44,58 @@ static bool read_spec(HttpRequest *req, json_t *body, TaskSpec *spec, bool *dry_
     }
     if (!wire_check_names(task_spec_fields, spec, err))
         return false;
-    if (!spec->user)
-        spec->user = xstrdup(http_peer(req));
+    name_user(req, spec);
     return true;
+}
+
+json_t *handle_task_json(const Task *t)
+{
+    json_t *o = wire_write(task_fields, t);
+    runkey_show(o);
+    return o;
 }
 
 static void reply_task(HttpRequest *req, int status, const Task *t)
 {
-    http_reply_json(req, status, wire_write(task_fields, t));
+    http_reply_json(req, status, handle_task_json(t));
+}
+
+static void reply_found(HttpRequest *req, Coord *c, const Task *t)
+{
+    Task shown = *t; /* borrows all but the reason */
+    shown.why = t->state == TASK_WAITING ? queue_why(c, t->id) : NULL;
+    reply_task(req, 200, &shown);
+    free(shown.why);
+}
+
+static void reply_stored(HttpRequest *req, Coord *c, const Task *t)
+{
+    (void)c;
+    reply_task(req, 201, t);
 }
 
 static void submitted(void *arg, Coord *c, bool ok, int64_t task, const Err *err)
 {
-    HttpRequest *req = arg;
-    TaskEntry *e = ok ? state_find(c, task) : NULL;
-    if (!ok)
-        http_reply_error(req, err);
-    else if (e)
-        reply_task(req, 201, &e->t);
-    else
-        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " is gone already", task);
+    if (ok) {
+        http_about(arg, task);
+        handle_with_task(arg, c, task, reply_stored);
+    } else
+        http_reply_error(arg, err);
 }
 
 static void reply_plan(HttpRequest *req, Coord *c, const Task *t)
 {
-    PlanAnswer a = {0};
-    queue_try(c, t, &a);
+    AUTO(strlist_done) StrList nodes = STRLIST_INIT;
+    AUTOFREE char *why = NULL;
+    queue_try(c, t, &nodes, &why);
     json_t *o = json_object();
     json_set_str(o, "job", t->job);
     json_set_str(o, "kind", wire_enum_name(&task_kind_names, (int)t->kind));
     json_set_str(o, "on", wire_enum_name(&node_role_names, (int)t->on));
-    json_set_strs(o, "nodes", &a.nodes);
-    json_set_str(o, "starts", a.start ? "now" : "later");
-    json_set_str(o, "why", a.why);
-    strlist_done(&a.nodes);
-    free(a.why);
-    http_reply_json(req, 200, o);
+    json_set_strs(o, "nodes", &nodes);
+    json_set_str(o, "starts", nodes.n ? "now" : "later");
+    json_set_str(o, "why", why);
+    job_check_plan(c, t, o, req);
 }
 
 void handle_submit(HttpRequest *req, void *context)
@@ -85,47 +112,12 @@ void handle_submit(HttpRequest *req, void *context)
     else if (dry_run)
         reply_plan(req, c, &t);
     else
-        queue_submit(c, &t, submitted, req);
+        queue_submit(c, &t, spec.unique_existing, submitted, req);
     wire_free(task_spec_fields, &spec);
     wire_free(task_fields, &t);
 }
 
 /* ---- one task --------------------------------------------------------------------------------------- */
-
-/* History that memory has let go of. */
-typedef struct FetchOp {
-    StoreOp op;
-    int64_t id;
-    HttpRequest *req;
-    WireList found;
-} FetchOp;
-
-static bool fetch_work(Db *db, StoreOp *op, Err *err)
-{
-    FetchOp *o = (FetchOp *)op;
-    return qdb_task(db, o->id, &o->found, err);
-}
-
-static void free_tasks(WireList *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        wire_free(task_fields, (Task *)list->v + i);
-    free(list->v);
-}
-
-static void fetch_done(Coord *c, StoreOp *op)
-{
-    (void)c;
-    FetchOp *o = (FetchOp *)op;
-    if (!op->ok)
-        http_reply_error(o->req, &op->err);
-    else if (!o->found.n)
-        handle_error(o->req, ERR_NOT_FOUND, "there is no task %" PRId64, o->id);
-    else
-        reply_task(o->req, 200, o->found.v);
-    free_tasks(&o->found);
-    free(o);
-}
 
 static bool read_id(HttpRequest *req, int64_t *ret)
 {
@@ -139,175 +131,125 @@ static bool read_id(HttpRequest *req, int64_t *ret)
     return false;
 }
 
-static void absent(HttpRequest *req, Coord *c, int64_t id)
-{
-    if (c->loaded)
-        handle_error(req, ERR_NOT_FOUND, "there is no task %" PRId64, id);
-    else
-        handle_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s",
-                     c->queue.load_error ? c->queue.load_error : store_error(c));
-}
-
-TaskEntry *handle_entry(HttpRequest *req, Coord *c)
-{
-    int64_t id;
-    if (!read_id(req, &id))
-        return NULL;
-    TaskEntry *e = state_find(c, id);
-    if (!e)
-        absent(req, c, id);
-    return e;
-}
-
 void handle_get_task(HttpRequest *req, void *context)
 {
-    Coord *c = context;
     int64_t id;
-    if (!read_id(req, &id))
-        return;
-    TaskEntry *e = state_find(c, id);
-    if (e || !c->loaded) {
-        if (e)
-            reply_task(req, 200, &e->t);
-        else
-            absent(req, c, id);
-        return;
-    }
-    FetchOp *o = NEW(FetchOp);
-    o->op = (StoreOp){.what = "fetch a task", .work = fetch_work, .done = fetch_done};
-    o->id = id;
-    o->req = req;
-    if (!store_start(c, &o->op, &o->op.err))
-        fetch_done(c, &o->op);
+    if (read_id(req, &id))
+        handle_with_task(req, context, id, reply_found);
 }
 
-static char *why_text(const TaskEntry *e)
+static char *why_text(Coord *c, const Task *t)
 {
-    const Run *r = entry_run(e);
-    if (e->t.state == TASK_WAITING)
-        return xstrdup(e->t.why ? e->t.why : "it starts now");
-    if (task_state_is_final(e->t.state))
-        return xasprintf("it has ended: %s%s%s", WIRE_TEXT(task_state_names, &e->t, state),
-                         e->t.error ? ": " : "", e->t.error ? e->t.error : "");
-    return xasprintf("run %s is %s on %s%s%s", r ? r->id : "?", WIRE_TEXT(coord_run_state_names, r, state),
-                     r && r->nodes.n ? r->nodes.v[0] : "?", r && r->note ? ": " : "",
-                     r && r->note ? r->note : "");
+    const Run *r = t->runs.n ? (const Run *)t->runs.v + (t->runs.n - 1) : NULL;
+    char *why = t->state == TASK_WAITING || t->state == TASK_SLEEPING ? queue_why(c, t->id) : NULL;
+    if (t->state == TASK_WAITING || why)
+        return why ? why : xstrdup("it starts now");
+    if (task_state_is_final(t->state))
+        return xasprintf("it has ended: %s%s%s", WIRE_TEXT(task_state_names, t, state), t->error ? ": " : "",
+                         t->error ? t->error : "");
+    return xasprintf("run %.*s is %s on %s%s%s", RUN_TEXT(r ? r->id : "?"),
+                     WIRE_TEXT(coord_run_state_names, r, state), r && r->nodes.n ? r->nodes.v[0] : "?",
+                     r && r->note ? ": " : "", r && r->note ? r->note : "");
+}
+
+static void reply_why(HttpRequest *req, Coord *c, const Task *t)
+{
+    AUTOFREE char *why = why_text(c, t);
+    json_t *o = json_object();
+    json_set_int(o, "task", t->id);
+    json_set_str(o, "state", WIRE_TEXT(task_state_names, t, state));
+    json_set_str(o, "why", why);
+    http_reply_json(req, 200, o);
 }
 
 void handle_get_why(HttpRequest *req, void *context)
 {
-    TaskEntry *e = handle_entry(req, context);
-    if (!e)
-        return;
-    AUTOFREE char *why = why_text(e);
-    json_t *o = json_object();
-    json_set_int(o, "task", e->t.id);
-    json_set_str(o, "state", WIRE_TEXT(task_state_names, &e->t, state));
-    json_set_str(o, "why", why);
-    http_reply_json(req, 200, o);
+    int64_t id;
+    if (read_id(req, &id))
+        handle_with_task(req, context, id, reply_why);
 }
 
 static void requested(void *arg, Coord *c, bool ok, int64_t task, const Err *err)
 {
     HttpRequest *req = arg;
-    TaskEntry *e = ok ? state_find(c, task) : NULL;
     if (!ok)
         http_reply_error(req, err);
-    else if (e)
-        reply_task(req, 200, &e->t);
-    else
+    else if (queue_is_absent(c, task))
         http_reply_json(req, 200, json_pack("{s:I, s:s}", "id", (json_int_t)task, "state", "deleted"));
+    else
+        handle_with_task(req, c, task, reply_found);
 }
 
 void handle_request(HttpRequest *req, void *context)
 {
     Coord *c = context;
-    static const char *const known[] = {"action", "by", NULL};
     const char *word, *by;
     int action;
     json_t *body;
     Err err;
-    if (!http_body(req, &body, &err) || !json_only_keys(body, known, &err) ||
+    if (!http_body(req, &body, &err) || !bounds_check(request_bounds, DOOR_API, body, &err) ||
         !json_req_str(body, "action", &word, &err) ||
         !wire_enum_read(&task_action_names, "action", word, &action, &err) ||
-        !json_opt_str(body, "by", http_peer(req), &by, &err)) {
+        !json_opt_str(body, "by", "", &by, &err)) {
         http_reply_error(req, &err);
         return;
     }
-    TaskEntry *e = handle_entry(req, c);
-    if (e)
-        queue_request(c, e->t.id, (TaskAction)action, by, requested, req);
+    int64_t id;
+    AUTOFREE char *who = http_by(req, by);
+    if (!read_id(req, &id))
+        return;
+    http_about(req, id);
+    queue_request(c, id, (TaskAction)action, who, requested, req);
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------ */
 
-typedef struct ListOp {
-    StoreOp op;
-    int64_t before, limit;
-    json_t *so_far;
-    HttpRequest *req;
-    WireList found;
-} ListOp;
-
-static bool list_work(Db *db, StoreOp *op, Err *err)
+static void reply_list(HttpRequest *req, Coord *c, const Task *const *tasks, size_t n, bool partial)
 {
-    ListOp *o = (ListOp *)op;
-    return qdb_ended_tasks(db, o->before, o->limit, &o->found, err);
+    json_t *a = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(a, handle_task_in_list(tasks[i]));
+    if (partial)
+        http_reply_header(req, "X-Siding-Partial",
+                          c->queue.load_error ? c->queue.load_error : store_error(c));
+    http_reply_json(req, 200, a);
 }
 
-static void list_done(Coord *c, StoreOp *op)
+json_t *handle_task_in_list(const Task *t)
 {
-    (void)c;
-    ListOp *o = (ListOp *)op;
-    const Task *t = o->found.v;
-    for (size_t i = 0; op->ok && i < o->found.n; i++)
-        json_array_append_new(o->so_far, wire_write(task_fields, &t[i]));
-    if (op->ok || json_array_size(o->so_far)) {
-        http_reply_json(o->req, 200, o->so_far);
-    } else {
-        json_decref(o->so_far);
-        http_reply_error(o->req, &op->err);
-    }
-    free_tasks(&o->found);
-    free(o);
+    json_t *o = handle_task_json(t);
+    json_object_del(o, "args");
+    json_object_del(o, "options");
+    return o;
 }
 
-static bool state_wanted(const StrList *states, const Task *t)
+static bool read_states(HttpRequest *req, StrList *ret, Err *err)
 {
-    return states->n == 0 || strlist_has(states, WIRE_TEXT(task_state_names, t, state));
+    int ignored;
+    const char *text = http_query(req, "state");
+    if (!text)
+        return true;
+    strlist_split(ret, text, ',');
+    if (!ret->n)
+        return err_set(err, ERR_USAGE, 0, "parameter \"state\" names none");
+    for (size_t i = 0; i < ret->n; i++)
+        if (!wire_enum_read(&task_state_names, "state", ret->v[i], &ignored, err))
+            return false;
+    return true;
 }
 
-/* Memory holds all that are not ended and the newest that are; older pages come from the database. */
 void handle_list_tasks(HttpRequest *req, void *context)
 {
-    Coord *c = context;
     int64_t limit, before;
+    AUTO(strlist_done) StrList states = STRLIST_INIT;
     Err err;
-    if (!http_query_int(req, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT, &limit, &err) ||
+    if (!read_states(req, &states, &err) ||
+        !http_query_int(req, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT, &limit, &err) ||
         !http_query_int(req, "before", 1, INT64_MAX, INT64_MAX, &before, &err)) {
         http_reply_error(req, &err);
         return;
     }
-    AUTO(strlist_done) StrList states = STRLIST_INIT;
-    if (http_query(req, "state"))
-        strlist_split(&states, http_query(req, "state"), ',');
-    json_t *a = json_array();
-    for (size_t i = c->n_entries; i-- > 0 && (int64_t)json_array_size(a) < limit;) {
-        const Task *t = &c->entries[i]->t;
-        if (t->id < before && state_wanted(&states, t))
-            json_array_append_new(a, wire_write(task_fields, t));
-    }
-    int64_t missing = limit - (int64_t)json_array_size(a);
-    int64_t oldest = c->n_entries ? c->entries[0]->t.id : INT64_MAX;
-    if (!missing || states.n || before == INT64_MAX || !c->loaded) {
-        http_reply_json(req, 200, a);
-        return;
-    }
-    ListOp *o = NEW(ListOp);
-    o->op = (StoreOp){.what = "fetch history", .work = list_work, .done = list_done};
-    *o = (ListOp){o->op, oldest < before ? oldest : before, missing, a, req, {NULL, 0}};
-    if (!store_start(c, &o->op, &o->op.err))
-        list_done(c, &o->op);
+    handle_with_tasks(req, context, &states, before, limit, reply_list);
 }
 
 /* ---- logs ------------------------------------------------------------------------------------------- */
@@ -337,7 +279,7 @@ static void log_work(void *arg)
                                        .method = "GET",
                                        .path = j->path,
                                        .timeout_ms = LOG_TIMEOUT_MS,
-                                       .tls = j->tls.ca_file ? &j->tls : NULL},
+                                       .tls = &j->tls},
                            NULL, NULL, take_bytes, j, &j->err) ||
             (j->err.kind == ERR_CANCELLED && j->text.len);
 }
@@ -354,49 +296,53 @@ static void log_done(void *arg)
     free(j->tls.ca_file);
     free(j->tls.certificate_file);
     free(j->tls.key_file);
+    free(j->tls.token_file);
     str_done(&j->text);
     free(j);
 }
 
-static const Run *wanted_run(HttpRequest *req, const TaskEntry *e)
+static const Run *wanted_run(HttpRequest *req, const Task *t)
 {
     const char *no = http_query(req, "run");
+    const Run *runs = t->runs.v;
     if (!no)
-        return entry_run(e);
-    AUTOFREE char *id = xasprintf("%" PRId64 ".%s", e->t.id, no);
-    const Run *runs = e->t.runs.v;
-    for (size_t i = 0; i < e->t.runs.n; i++)
-        if (str_eq(runs[i].id, id))
+        return t->runs.n ? &runs[t->runs.n - 1] : NULL;
+    AUTOFREE char *id = xasprintf("%" PRId64 ".%s", t->id, no);
+    for (size_t i = 0; i < t->runs.n; i++)
+        if (runkey_is(runs[i].id, id))
             return &runs[i];
     return NULL;
 }
 
-void handle_get_log(HttpRequest *req, void *context)
+static bool read_log_query(HttpRequest *req, int64_t *offset, const char **stream)
 {
-    Coord *c = context;
-    TaskEntry *e = handle_entry(req, c);
-    if (!e)
-        return;
-    int64_t offset;
     Err err;
-    const char *stream = http_query(req, "stream") ? http_query(req, "stream") : "log";
-    if (!http_query_int(req, "offset", 0, INT64_MAX, 0, &offset, &err)) {
+    *stream = http_query(req, "stream") ? http_query(req, "stream") : "log";
+    if (!http_query_int(req, "offset", 0, INT64_MAX, 0, offset, &err)) {
         http_reply_error(req, &err);
-        return;
+        return false;
     }
-    if (!str_eq(stream, "log") && !str_eq(stream, "err")) {
-        handle_error(req, ERR_USAGE, "parameter \"stream\" must be \"log\" or \"err\", not \"%s\"", stream);
+    if (str_eq(*stream, "log") || str_eq(*stream, "err"))
+        return true;
+    handle_error(req, ERR_USAGE, "parameter \"stream\" must be \"log\" or \"err\", not \"%s\"", *stream);
+    return false;
+}
+
+static void send_log(HttpRequest *req, Coord *c, const Task *t)
+{
+    int64_t offset;
+    const char *stream;
+    if (!read_log_query(req, &offset, &stream))
         return;
-    }
-    const Run *r = wanted_run(req, e);
+    const Run *r = wanted_run(req, t);
     if (!r || !r->nodes.n) {
-        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " has no such run yet", e->t.id);
+        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " has no such run yet", t->id);
         return;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : r->nodes.v[0];
     AgentLink *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
     if (!a) {
-        handle_error(req, ERR_NOT_FOUND, "run %s was not on \"%s\"", r->id, node);
+        handle_error(req, ERR_NOT_FOUND, "run %.*s was not on \"%s\"", RUN_TEXT(r->id), node);
         return;
     }
     LogJob *j = NEW(LogJob);
@@ -404,7 +350,14 @@ void handle_get_log(HttpRequest *req, void *context)
     j->url = xstrdup(a->url);
     j->path = xasprintf("/v1/runs/%s/log?stream=%s&offset=%" PRId64, r->id, stream, offset);
     j->tls = (Tls){xstrdup(c->conf.tls.certificate_file), xstrdup(c->conf.tls.key_file),
-                   xstrdup(c->conf.tls.ca_file)};
+                   xstrdup(c->conf.tls.ca_file), xstrdup(c->conf.tls.token_file)};
     if (!work_submit(c->files, (WorkJob){log_work, log_done, j}, &j->err))
         log_done(j);
+}
+
+void handle_get_log(HttpRequest *req, void *context)
+{
+    int64_t id;
+    if (read_id(req, &id))
+        handle_with_task(req, context, id, send_log);
 }

@@ -12,6 +12,7 @@
 #include "common/db/work.h"
 #include "common/file/fs.h"
 #include "orchestrator/core/mail_plan.h"
+#include "zones.h"
 
 enum { TIMEOUT_MS = 60000, QUEUE_BYTES = 1 << 20 };
 
@@ -187,7 +188,11 @@ static bool write_message(Mail *m, const char *path, Err *err)
     const SidingConfig *c = &m->c->conf;
     m->sending = m->lines.n;
     m->sending_left_out = m->left_out;
-    mail_compose(&c->mail.to, c->mail.from, c->cluster_name, &m->lines, m->left_out, &text);
+    const Zone *here = NULL;
+    AUTO(strlist_done) StrList to = STRLIST_INIT;
+    (void)!zones_find(m->c, NULL, &here, err);
+    mail_recipients(&c->mail.to, &c->mail.emergency, &m->lines, here, clock_wall_ms(), &to);
+    mail_compose(&to, c->mail.from, c->cluster_name, &m->lines, m->left_out, &text);
     return fs_replace(path, text.p, text.len, 0600, err);
 }
 

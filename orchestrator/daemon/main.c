@@ -6,53 +6,66 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agents.h"
 #include "cluster.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/opts.h"
+#include "common/base/proc.h"
+#include "common/net/coordcheck.h"
 #include "common/net/sdnotify.h"
+#include "common/wire/bounds.h"
+#include "common/wire/finding.h"
+#include "coord_brakes.h"
 #include "coord_journal.h"
 #include "coord_runs.h"
 #include "coord_store.h"
+#include "deadlines.h"
 #include "events.h"
+#include "history.h"
 #include "holds.h"
 #include "mail.h"
+#include "orchestrator/core/mail_plan.h"
+#include "queue_after.h"
+#include "queue_memory.h"
 #include "retention.h"
 #include "routes.h"
 #include "run_inbox.h"
+#include "takeover.h"
 #include "task_queue.h"
-#include "uploads.h"
 
 enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
 
 typedef struct SidingdOptions {
     char *config;
-    bool print_machine, print_sample, check_config;
+    bool print_machine, print_sample, print_fields, check_config;
 } SidingdOptions;
 
 static const Opt options[] = {
     {"config", 'c', OPT_STR, offsetof(SidingdOptions, config), "FILE", NULL, 0, 0,
      "Configuration file; SIDING_CONFIG otherwise.", NULL},
     {"check-config", 0, OPT_FLAG, offsetof(SidingdOptions, check_config), NULL, NULL, 0, 0,
-     "Read the configuration, say whether it is right, and end.", NULL},
+     "Read the configuration and the files it names, say what is wrong and what mends it, and end; run it as "
+     "the user of "
+     "sidingd.",
+     NULL},
     {"print-machine", 0, OPT_FLAG, offsetof(SidingdOptions, print_machine), NULL, NULL, 0, 0,
      "Print the state machine of a run as a Mermaid diagram and end.", NULL},
     {"print-sample", 0, OPT_FLAG, offsetof(SidingdOptions, print_sample), NULL, NULL, 0, 0,
      "Print a sample sidingd.conf and end.", NULL},
+    {"print-fields", 0, OPT_FLAG, offsetof(SidingdOptions, print_fields), NULL, NULL, 0, 0,
+     "Print the reference page of what may be submitted and end.", NULL},
     {0},
 };
 
 static void tell_status(const Coord *c)
 {
     const AgentLink *primary = state_primary_agent(c);
-    size_t active = 0;
-    for (size_t i = 0; i < c->n_entries; i++)
-        active += entry_is_active(c->entries[i]);
-    sdnotify_status("cluster %s, term %lld, primary %s; %zu tasks wait, %zu are under way",
+    sdnotify_status("cluster %s, term %lld, primary %s; %lld tasks wait, %zu are under way",
                     c->conf.cluster_name, (long long)c->journal.term, primary ? primary->name : "not known",
-                    c->n_entries - active, active);
+                    (long long)queue_count(c, TASK_WAITING), slots_count(c->slots, SLOT_ACTIVE));
 }
 
 static void step(evutil_socket_t fd, short what, void *arg)
@@ -63,17 +76,22 @@ static void step(evutil_socket_t fd, short what, void *arg)
     c->wake_ms = 0;
     c->count.steps++;
     agents_step(c);
+    failover_step_all(c);
     cluster_step(c);
     holds_step(c);
     queue_step(c);
     runs_step(c);
-    uploads_step(c);
+    coord_brakes_step(c);
     queue_plan(c);
     runs_step(c);
+    deadlines_step(c);
     retention_step(c);
+    history_step(c);
     mail_step(c);
     queue_save(c);
     tell_status(c);
+    if (cert_watch(&c->certificate, &c->conf.tls))
+        events_add(c, "warn", "certificate", 0, NULL, NULL, "%s", c->certificate.warning);
 }
 
 static void tick(evutil_socket_t fd, short what, void *arg)
@@ -81,6 +99,8 @@ static void tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     coord_step_soon(arg);
+    coord_journal_alive(arg);
+    log_tick();
 }
 
 static void apply_log(const Coord *c)
@@ -92,29 +112,58 @@ static void apply_log(const Coord *c)
     log_setup("sidingd", format, level);
 }
 
-/* Addresses, folder and cluster stay: they need a restart. */
+/* Each option that differs is taken over, or needs a restart and is told. */
+static void take(Coord *c, SidingConfig *fresh)
+{
+    AUTO(strlist_done) StrList taken = STRLIST_INIT, restart = STRLIST_INIT;
+    conf_compare(coordconf_options, &c->conf, fresh, &taken, &restart);
+    conf_keep(coordconf_options, &c->conf, fresh);
+    SidingConfig old = c->conf;
+    c->conf = *fresh;
+    coordconf_free(&old);
+    AUTOFREE char *now = strlist_join(&taken, ", ");
+    AUTOFREE char *later = strlist_join(&restart, ", ");
+    log_info("configuration read again%s%s",
+             taken.n ? ", taken over: " : ", nothing has changed for this process", now);
+    if (restart.n)
+        log_warn("changed and not taken over, that needs a restart of sidingd: %s", later);
+    str_set(&c->reload_trouble, NULL);
+    if (restart.n)
+        c->reload_trouble =
+            xasprintf("%s has changes that need a restart of sidingd: %s", c->config_path, later);
+}
+
+/* What the option table cannot say, as its libraries know no windows. */
+static bool load(const char *path, SidingConfig *ret, Err *err)
+{
+    if (!coordconf_load(path, ret, err))
+        return false;
+    if (mail_check(path, &ret->mail.emergency, err))
+        return true;
+    coordconf_free(ret);
+    *ret = (SidingConfig){0};
+    return false;
+}
+
 static void reload(Coord *c)
 {
     SidingConfig fresh;
     Err err;
-    if (!coordconf_load(c->config_path, &fresh, &err)) {
+    if (!load(c->config_path, &fresh, &err)) {
         log_error("the configuration is not taken over: %s", err.text);
+        str_set(&c->reload_trouble, err.text);
         return;
     }
-    SidingConfig old = c->conf;
-    c->conf = fresh;
-    if (!str_eq(old.cluster_name, fresh.cluster_name) || !str_eq(old.state_dir, fresh.state_dir))
-        log_warn("cluster_name and state_dir need a restart");
-    SidingConfig *now = &c->conf;
-    char *name = now->cluster_name, *dir = now->state_dir;
-    now->cluster_name = old.cluster_name;
-    now->state_dir = old.state_dir;
-    old.cluster_name = name;
-    old.state_dir = dir;
-    coordconf_free(&old);
+    take(c, &fresh);
+    c->certificate.due_ms = 0;
+    if (tls_is_set(&c->conf.tls) && !http_server_renew_tls(c->server, &c->conf.tls, &err))
+        log_error("the certificates stay as they were: %s", err.text);
     apply_log(c);
     agents_configure(c);
-    log_info("configuration read again");
+    if (!routes_configure(c, &err)) {
+        log_error("the roles stay as they were: %s", err.text);
+        str_set(&c->reload_trouble, err.text);
+    }
 }
 
 static void on_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -144,13 +193,16 @@ static bool open_all(Coord *c, Err *err)
     if (!coord_journal_lock(c, err) || !coord_journal_open(c, err))
         return false;
     c->base = event_base_new();
+    (void)event_base_priority_init(c->base, HTTP_PRIORITIES);
     c->step = event_new(c->base, -1, 0, step, c);
     c->tick = event_new(c->base, -1, EV_PERSIST, tick, c);
     c->events = events_new();
     mail_open(c);
     c->http = httpc_new(c->base);
     c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
-    c->store = store_new(c);
+    c->store = store_new(c, queue_read_anew);
+    failover_open(c);
+    queue_memory_open(c);
     if (!routes_open(c, err))
         return false;
     watch_signals(c);
@@ -167,15 +219,17 @@ static void close_all(Coord *c)
 {
     if (c->server)
         http_server_free(c->server);
+    roles_free(c->roles);
     if (c->store) {
         queue_save(c);
-        store_free(c->store);
+        store_free(c);
     }
     if (c->files)
         work_free(c->files);
     if (c->base) {
         agents_free(c);
         httpc_free(c->http);
+        failover_close(c);
         mail_close(c);
         events_free(c->events);
         for (size_t i = 0; i < COUNT(c->signals); i++)
@@ -185,12 +239,18 @@ static void close_all(Coord *c)
         event_free(c->tick);
         event_base_free(c->base);
     }
+    queue_after_free(c);
+    deadlines_free(c);
+    queue_memory_close(c);
     state_free_entries(c);
     run_inbox_free(c);
     lag_samples_done(&c->samples);
     coord_journal_close(c);
     free(c->topology_error);
+    free(c->reload_trouble);
+    free(c->certificate.warning);
     free(c->queue.load_error);
+    free(c->incarnation);
     coordconf_free(&c->conf);
     free(c->config_path);
 }
@@ -218,6 +278,21 @@ static int serve(Coord *c)
     return 0;
 }
 
+static int check_config(const char *path, SidingConfig *conf)
+{
+    WireList findings = {0};
+    AUTO(str_done) Str text = STR_INIT;
+    coordcheck_files(conf, &findings);
+    finding_write(&findings, false, &text);
+    bool fine = !finding_count(&findings, "error");
+    str_addf(&text, "%s: cluster \"%s\", %zu agents%s\n", path, conf->cluster_name, coordconf_agents(conf),
+             fine ? "" : ": sidingd would not work");
+    fputs(str_z(&text), stdout);
+    finding_free(&findings);
+    coordconf_free(conf);
+    return fine ? 0 : 1;
+}
+
 static int run(const SidingdOptions *o)
 {
     static Coord c;
@@ -232,18 +307,19 @@ static int run(const SidingdOptions *o)
         conf_write_sample(coordconf_options, &out);
         return fputs(str_z(&out), stdout) < 0;
     }
+    if (o->print_fields) {
+        AUTO(str_done) Str out = STR_INIT;
+        bounds_write_reference(&out);
+        return fputs(str_z(&out), stdout) < 0;
+    }
     const char *path = o->config ? o->config : getenv("SIDING_CONFIG");
     if (!path)
         return err_set(&err, ERR_USAGE, 0, "no configuration: give --config FILE or set SIDING_CONFIG"),
                fail(&err);
-    if (!coordconf_load(path, &c.conf, &err))
+    if (!load(path, &c.conf, &err))
         return fail(&err);
-    if (o->check_config) {
-        printf("%s is right: cluster \"%s\", %zu agents\n", path, c.conf.cluster_name,
-               coordconf_agents(&c.conf));
-        coordconf_free(&c.conf);
-        return 0;
-    }
+    if (o->check_config)
+        return check_config(path, &c.conf);
     c.config_path = xstrdup(path);
     return serve(&c);
 }
@@ -254,6 +330,8 @@ int main(int argc, char **argv)
     AUTO(strlist_done) StrList words = STRLIST_INIT;
     OptSpecial special;
     Err err;
+    proc_no_core();
+    umask(077);
     log_setup("sidingd", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
     if (!opts_parse(options, argc, argv, false, &o, &words, NULL, &special, &err))
         return fail(&err);

@@ -1,191 +1,275 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "queue_db.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * What is read from the queue's tables: tasks with their runs, who owns the queue, what has come in.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/clock.h"
-#include "common/db/flavor.h"
 #include "common/file/json.h"
+#include "queue_rows.h"
 
-#define LIVE_STATES "'waiting','scheduled','running','sleeping','stopping'"
+/* What changes stands in siding.task, what was asked for in siding.spec. What plain SQL has put there beyond
+ * all bounds is not read: a text that is no JSON stands for it. */
+#define WITHIN(column) "IF(LENGTH(s." column ") <= 400000, s." column ", 'too long') AS " column
 #define TASK_COLUMNS                                                                                         \
-    "id, kind, job, name, on_role AS `on`, user, args, options, state, priority, replicas, run_at, "         \
-    "submitted_at, "                                                                                         \
-    "finished_at, sleeptime_ms, fixed_time, time_window AS `window`, sequence_id, unique_name AS `unique`, " \
-    "pause_limit_ms, attempts, max_attempts, parent_task, parent_run, NULLIF(request, 'none') AS request, "  \
-    "request_by, error"
+    "t.id, s.kind, s.job, s.name, s.on_role AS `on`, s.user, " WITHIN("args") ", " WITHIN(                   \
+        "options") ", t.state, t.priority, "                                                                 \
+                   "s.replicas, t.run_at, s.submitted_at, t.finished_at, s.sleeptime_ms, s.fixed_time, "     \
+                   "s.time_window AS `window`, t.sequence_id, s.unique_name AS `unique`, s.pause_limit_ms, " \
+                   "t.attempts, "                                                                            \
+                   "s.max_attempts, t.parent_task, t.parent_run, NULLIF(t.request, 'none') AS request, "     \
+                   "t.request_by, "                                                                          \
+                   "t.error, s.host, s.lane, s.plan, t.planned_at, t.snoozes, "                              \
+                   "s.submit_key AS `key`, s.on_error, s.preempt, s.at_window_end"
+#define TASKS_FROM " FROM siding.task t LEFT JOIN siding.spec s ON s.task_id = t.id "
 #define RUN_COLUMNS                                                                                          \
-    "CONCAT(task_id, '.', no) AS id, state, outcome, term, gtid, nodes, started_at, frozen_at, resumed_at, " \
-    "caught_up_at, finished_at, progress_done, progress_total, progress_unit, result_dir, replay, detail, "  \
-    "upload_task, error"
+    QDB_RUN_KEY                                                                                              \
+    " AS id, task_id, state, outcome, term, gtid, nodes, started_at, frozen_at, "                            \
+    "resumed_at, caught_up_at, finished_at, progress_done, progress_total, progress_unit, result_dir, "      \
+    "replay, detail, upload_task, error"
 
-/* ---- rows into wire objects ------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------ */
 
-static int64_t parse_time(const char *text)
+/* A row without its other half is shown as what it is. */
+static void read_task(const DbRows *rows, Task *t)
 {
-    char rfc[40];
-    int64_t ms = 0;
-    if (!text || strlen(text) < 19 || strlen(text) > 30)
-        return 0;
-    snprintf(rfc, sizeof rfc, "%sZ", text);
-    rfc[10] = 'T';
-    return clock_parse(rfc, &ms) ? ms : 0;
-}
-
-static void format_time(int64_t ms, char ret[CLOCK_TEXT])
-{
-    clock_format(ms, ret);
-    ret[10] = ' ';
-    char *z = strchr(ret, 'Z');
-    if (z)
-        *z = 0;
-}
-
-static const char *time_or_null(int64_t ms, char buffer[CLOCK_TEXT])
-{
-    if (!ms)
-        return NULL;
-    format_time(ms, buffer);
-    return buffer;
-}
-
-static const char *text_or_null(const WireEnum *e, int value, const char *text)
-{
-    return value ? wire_enum_text(e, value, text) : NULL;
-}
-
-static json_t *parse_json(const char *text, size_t n)
-{
-    json_t *j = NULL;
-    Err err;
-    return text && json_parse(text, n, &j, &err) ? j : NULL;
-}
-
-static void set_strs(StrList *to, const char *text, size_t n)
-{
-    AUTOJSON json_t *a = parse_json(text, n);
-    for (size_t i = 0; i < json_array_size(a); i++)
-        if (json_is_string(json_array_get(a, i)))
-            strlist_add(to, json_string_value(json_array_get(a, i)));
-}
-
-static void set_field(const WireField *f, void *p, const char *text, size_t n)
-{
-    switch (f->type) {
-    case WIRE_STR:
-        *(char **)p = xstrndup(text, n);
-        break;
-    case WIRE_INT:
-        *(int64_t *)p = strtoll(text, NULL, 10);
-        break;
-    case WIRE_BOOL:
-        *(bool *)p = strtoll(text, NULL, 10) != 0;
-        break;
-    case WIRE_TIME:
-        *(int64_t *)p = parse_time(text);
-        break;
-    case WIRE_STRS:
-        set_strs(p, text, n);
-        break;
-    case WIRE_JSON:
-        *(json_t **)p = parse_json(text, n);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Columns and wire fields have the same names. */
-static void read_row(const DbRows *r, const WireField *fields, void *s)
-{
-    for (const WireField *f = fields; f->name; f++) {
-        int column = db_column_index(r, f->name);
-        size_t n;
-        const char *text = column < 0 ? NULL : db_field(r, (size_t)column, &n);
-        if (text && f->type == WIRE_ENUM)
-            wire_enum_set(f, s, text);
-        else if (text)
-            set_field(f, (char *)s + f->offset, text, n);
-    }
+    t->malformed = !rows_read(rows, task_fields, t);
+    if (t->job)
+        return;
+    t->job = xstrdup("?");
+    t->name = xstrdup("?");
+    t->user = xstrdup("?");
+    t->replicas = t->max_attempts = 1;
+    if (!t->error)
+        t->error = xstrdup("its row in siding.spec is missing: it cannot be read");
 }
 
 static bool read_tasks(DbRows *rows, WireList *ret, Err *err)
 {
-    bool more;
-    while (db_next(rows, &more, err)) {
-        if (!more)
-            return true;
-        read_row(rows, task_fields, wire_list_add(ret, sizeof(Task)));
-    }
-    return false;
+    bool more, ok;
+    while ((ok = db_next(rows, &more, err)) && more)
+        read_task(rows, wire_list_add(ret, sizeof(Task)));
+    db_rows_free(rows);
+    return ok;
 }
 
 static void read_run(const DbRows *rows, Run *r)
 {
     Err ignored;
-    read_row(rows, run_fields, r);
+    (void)rows_read(rows, run_fields, r);
     r->progress.done = db_int(rows, "progress_done");
     r->progress.total = db_int(rows, "progress_total");
     if (*db_text(rows, "progress_unit"))
         r->progress.unit = xstrdup(db_text(rows, "progress_unit"));
-    AUTOJSON json_t *replay = parse_json(db_text(rows, "replay"), strlen(db_text(rows, "replay")));
+    AUTOJSON json_t *replay = rows_parse_json(db_text(rows, "replay"), strlen(db_text(rows, "replay")));
     if (replay)
         (void)!wire_read(replay_fields, replay, &r->replay, &ignored);
 }
 
-static bool read_runs(Db *db, Task *t, Err *err)
+static Task *task_of(Task *tasks, size_t n, int64_t id)
 {
+    for (size_t i = 0; i < n; i++)
+        if (tasks[i].id == id)
+            return &tasks[i];
+    return NULL;
+}
+
+/* The newest runs of so many tasks with one statement. */
+static bool read_runs(Db *db, Task *tasks, size_t n, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
     DbRows *rows;
     bool more, ok;
-    if (!db_query(db, &rows, err,
-                  "SELECT * FROM (SELECT " RUN_COLUMNS
-                  ", no FROM siding.run WHERE task_id = ? ORDER BY no DESC LIMIT 20)"
-                  " AS newest ORDER BY no",
-                  "i", t->id))
+    str_adds(&sql, "SELECT * FROM (SELECT " RUN_COLUMNS ", no, ROW_NUMBER() OVER (PARTITION BY task_id ORDER "
+                   "BY no DESC) AS place FROM siding.run WHERE task_id IN (");
+    for (size_t i = 0; i < n; i++)
+        str_addf(&sql, "%s%" PRId64, i ? "," : "", tasks[i].id);
+    str_addf(&sql, ")) AS r WHERE place <= %d ORDER BY task_id, no", QDB_RUNS_PER_TASK);
+    if (!db_query(db, &rows, err, str_z(&sql), ""))
         return false;
-    while ((ok = db_next(rows, &more, err)) && more)
-        read_run(rows, wire_list_add(&t->runs, sizeof(Run)));
+    while ((ok = db_next(rows, &more, err)) && more) {
+        Task *t = task_of(tasks, n, db_int(rows, "task_id"));
+        if (t)
+            read_run(rows, wire_list_add(&t->runs, sizeof(Run)));
+    }
     db_rows_free(rows);
     return ok;
 }
 
-static bool take_tasks(Db *db, DbRows *rows, WireList *ret, Err *err)
+enum { RUNS_AT_ONCE = 200 };
+
+bool qdb_add_runs(Db *db, WireList *tasks, Err *err)
 {
-    bool ok = read_tasks(rows, ret, err);
-    db_rows_free(rows);
-    Task *t = ret->v;
-    for (size_t i = 0; ok && i < ret->n; i++)
-        ok = read_runs(db, &t[i], err);
-    return ok;
+    for (size_t i = 0; i < tasks->n; i += RUNS_AT_ONCE) {
+        size_t n = tasks->n - i < RUNS_AT_ONCE ? tasks->n - i : RUNS_AT_ONCE;
+        if (!read_runs(db, (Task *)tasks->v + i, n, err))
+            return false;
+    }
+    return true;
 }
 
-bool qdb_live_tasks(Db *db, WireList *ret, Err *err)
+/* Of each state a piece of the key `live`: over several states at once a server sorts all that there is. */
+static char *live_ids_sql(int64_t after, int64_t limit)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    for (int state = TASK_WAITING; state < TASK_DONE; state++)
+        str_addf(&sql,
+                 "%s(SELECT id FROM siding.task WHERE state = '%s' AND id > %" PRId64
+                 " ORDER BY id LIMIT %" PRId64 ")",
+                 sql.len ? " UNION ALL " : "", wire_enum_name(&task_state_names, state), after, limit);
+    str_addf(&sql, " ORDER BY id LIMIT %" PRId64, limit);
+    return str_take(&sql);
+}
+
+bool qdb_live_tasks(Db *db, int64_t after, int64_t limit, WireList *ret, Err *err)
+{
+    DbRows *rows;
+    AUTOFREE char *ids = live_ids_sql(after, limit);
+    AUTOFREE char *sql =
+        xasprintf("SELECT " TASK_COLUMNS
+                  " FROM (%s) AS live JOIN siding.task t ON t.id = live.id LEFT JOIN siding.spec s "
+                  "ON s.task_id = t.id ORDER BY t.id",
+                  ids);
+    return db_query(db, &rows, err, sql, "") && read_tasks(rows, ret, err);
+}
+
+bool qdb_holding_tasks(Db *db, WireList *ret, Err *err)
 {
     DbRows *rows;
     return db_query(db, &rows, err,
-                    "SELECT " TASK_COLUMNS " FROM siding.task WHERE state IN (" LIVE_STATES
-                    ") ORDER BY id LIMIT ?",
-                    "i", (int64_t)QDB_LIVE_MAX) &&
-           take_tasks(db, rows, ret, err);
+                    "SELECT " TASK_COLUMNS TASKS_FROM "WHERE t.state IN ('error','done_with_errors')", "") &&
+           read_tasks(rows, ret, err) && qdb_add_runs(db, ret, err);
 }
 
-bool qdb_ended_tasks(Db *db, int64_t before, int64_t limit, WireList *ret, Err *err)
+/* One state's page, from the key `live` alone. */
+static void add_page(Str *sql, const char *state, int64_t before, int64_t limit)
+{
+    str_addf(sql,
+             "%s(SELECT id FROM siding.task WHERE state = '%s' AND id < %" PRId64
+             " ORDER BY id DESC LIMIT %" PRId64 ")",
+             sql->len ? " UNION ALL " : "", state, before, limit);
+}
+
+bool qdb_page(Db *db, const QdbPage *page, WireList *ret, Err *err)
+{
+    AUTO(str_done) Str pages = STR_INIT;
+    for (size_t i = 0; i < page->states.n; i++)
+        add_page(&pages, page->states.v[i], page->before, page->limit);
+    if (!page->states.n)
+        str_addf(&pages, "SELECT id FROM siding.task WHERE id < %" PRId64 " ORDER BY id DESC LIMIT %" PRId64,
+                 page->before, page->limit);
+    AUTOFREE char *sql =
+        xasprintf("SELECT " TASK_COLUMNS " FROM (%s) AS page JOIN siding.task t ON t.id = page.id LEFT JOIN "
+                  "siding.spec s ON s.task_id = t.id ORDER BY t.id DESC LIMIT %" PRId64,
+                  str_z(&pages), page->limit);
+    DbRows *rows;
+    return db_query(db, &rows, err, sql, "") && read_tasks(rows, ret, err) && qdb_add_runs(db, ret, err);
+}
+
+bool qdb_result_tasks(Db *db, int64_t limit, WireList *ret, Err *err)
 {
     DbRows *rows;
-    return db_query(db, &rows, err,
-                    "SELECT " TASK_COLUMNS " FROM siding.task WHERE id < ? AND state NOT IN (" LIVE_STATES
-                    ") ORDER BY id DESC LIMIT ?",
-                    "ii", before, limit) &&
-           take_tasks(db, rows, ret, err);
+    return db_query(
+               db, &rows, err,
+               "SELECT " TASK_COLUMNS
+               " FROM (SELECT DISTINCT task_id FROM (SELECT task_id FROM siding.run WHERE sealed_at IS NOT "
+               "NULL ORDER BY sealed_at DESC LIMIT ?) AS newest) AS r JOIN siding.task t ON t.id = "
+               "r.task_id LEFT JOIN siding.spec s ON s.task_id = t.id ORDER BY t.id DESC",
+               "i", limit) &&
+           read_tasks(rows, ret, err) && qdb_add_runs(db, ret, err);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Of a task that was read twice one would get the runs of both, the other none. */
+static int64_t *each_once(const QdbIds *ids, size_t *ret_n)
+{
+    int64_t *v = xcalloc(ids->n + 1, sizeof *v);
+    size_t n = 0;
+    if (ids->n)
+        memcpy(v, ids->v, ids->n * sizeof *v);
+    qsort(v, ids->n, sizeof *v, by_number);
+    for (size_t i = 0; i < ids->n; i++)
+        if (!n || v[n - 1] != v[i])
+            v[n++] = v[i];
+    *ret_n = n;
+    return v;
+}
+
+bool qdb_tasks(Db *db, const QdbIds *ids, WireList *ret, Err *err)
+{
+    size_t n;
+    AUTOFREE int64_t *v = each_once(ids, &n);
+    for (size_t i = 0; i < n; i += RUNS_AT_ONCE) {
+        AUTO(str_done) Str sql = STR_INIT;
+        DbRows *rows;
+        str_adds(&sql, "SELECT " TASK_COLUMNS TASKS_FROM "WHERE t.id IN (");
+        for (size_t k = i; k < n && k < i + RUNS_AT_ONCE; k++)
+            str_addf(&sql, "%s%" PRId64, k > i ? "," : "", v[k]);
+        str_adds(&sql, ") ORDER BY t.id");
+        if (!db_query(db, &rows, err, str_z(&sql), "") || !read_tasks(rows, ret, err))
+            return false;
+    }
+    return qdb_add_runs(db, ret, err);
 }
 
 bool qdb_task(Db *db, int64_t id, WireList *ret, Err *err)
 {
+    QdbIds one = {&id, 1, 1};
+    return qdb_tasks(db, &one, ret, err);
+}
+
+bool qdb_schedules(Db *db, const char *name, WireList *ret, Err *err)
+{
     DbRows *rows;
-    return db_query(db, &rows, err, "SELECT " TASK_COLUMNS " FROM siding.task WHERE id = ?", "i", id) &&
-           take_tasks(db, rows, ret, err);
+    return db_query(db, &rows, err,
+                    "SELECT " TASK_COLUMNS TASKS_FROM
+                    "WHERE s.schedule IS NOT NULL AND s.schedule = COALESCE(?, "
+                    "s.schedule) ORDER BY s.schedule LIMIT ?",
+                    "si", name, (int64_t)QDB_SCHEDULES) &&
+           read_tasks(rows, ret, err) && qdb_add_runs(db, ret, err);
+}
+
+bool qdb_recurring(Db *db, WireList *ret, Err *err)
+{
+    DbRows *rows;
+    return db_query(db, &rows, err,
+                    "SELECT " TASK_COLUMNS TASKS_FROM "WHERE t.state IN (" LIVE_STATES
+                    ") AND (s.sleeptime_ms > 0 OR s.plan IS NOT NULL OR t.run_at > "
+                    "UTC_TIMESTAMP(3)) ORDER BY t.id LIMIT ?",
+                    "i", (int64_t)QDB_SCHEDULES) &&
+           read_tasks(rows, ret, err) && qdb_add_runs(db, ret, err);
+}
+
+void qdb_free_tasks(WireList *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        wire_free(task_fields, (Task *)list->v + i);
+    free(list->v);
+    *list = (WireList){NULL, 0};
+}
+
+bool qdb_lock_task(Db *db, int64_t id, WireList *ret, Err *err)
+{
+    DbRows *rows;
+    qdb_free_tasks(ret);
+    if (!db_query(db, &rows, err, "SELECT " TASK_COLUMNS TASKS_FROM "WHERE t.id = ? FOR UPDATE SKIP LOCKED",
+                  "i", id) ||
+        !read_tasks(rows, ret, err))
+        return false;
+    if (ret->n)
+        return qdb_add_runs(db, ret, err);
+    int64_t there;
+    if (!db_value_int(db, &there, err, "SELECT COUNT(*) FROM siding.task WHERE id = ?", "i", id))
+        return false;
+    if (there)
+        return err_set(err, ERR_CONFLICT, QDB_LOCKED, "another session has locked the row of task %" PRId64,
+                       id);
+    return err_set(err, ERR_NOT_FOUND, 0, "there is no task %" PRId64, id);
 }
 
 /* ---- meta ------------------------------------------------------------------------------------------- */
@@ -195,33 +279,77 @@ bool qdb_schema_version(Db *db, int64_t *ret, Err *err)
     return db_value_int(db, ret, err, "SELECT value FROM siding.meta WHERE name = 'schema_version'", "");
 }
 
-bool qdb_cluster_name(Db *db, char **ret, Err *err)
+bool qdb_meta(Db *db, const char *name, char **ret, Err *err)
 {
-    return db_value(db, ret, err, "SELECT value FROM siding.meta WHERE name = 'cluster_name'", "");
+    *ret = NULL;
+    return db_value(db, ret, err, "SELECT value FROM siding.meta WHERE name = ?", "s", name) ||
+           err->kind == ERR_NOT_FOUND;
 }
 
-bool qdb_term(Db *db, int64_t *ret, Err *err)
+bool qdb_set_meta(Db *db, const char *name, const char *value, Err *err)
 {
-    return db_value_int(db, ret, err, "SELECT value FROM siding.meta WHERE name = 'term'", "");
+    return db_exec(db, err,
+                   "INSERT INTO siding.meta (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = "
+                   "VALUES(value)",
+                   "ss", name, value);
 }
 
-bool qdb_set_term(Db *db, int64_t term, Err *err)
+/* `writer` is the uuid of the coordinator that writes, a space, and the number of its last transaction. */
+static bool read_writer(Db *db, int64_t *ret_term, char ret_owner[QDB_UUID], int64_t *ret_number, Err *err)
 {
-    return db_exec(db, err, "UPDATE siding.meta SET value = ? WHERE name = 'term'", "i", term);
+    DbRows *rows;
+    bool more, ok;
+    *ret_term = *ret_number = 0;
+    ret_owner[0] = 0;
+    if (!db_query(db, &rows, err,
+                  "SELECT name, value FROM siding.meta WHERE name IN ('term', 'writer') FOR UPDATE", ""))
+        return false;
+    while ((ok = db_next(rows, &more, err)) && more) {
+        if (str_eq(db_text(rows, "name"), "term"))
+            *ret_term = db_int(rows, "value");
+        else
+            sscanf(db_text(rows, "value"), "%39s %" SCNd64, ret_owner, ret_number);
+    }
+    db_rows_free(rows);
+    return ok;
 }
 
-bool qdb_check_term(Db *db, int64_t term, Err *err)
+bool qdb_lock_term(Db *db, int64_t term, const char *owner, int64_t *ret_number, Err *err)
 {
     int64_t there;
-    if (!db_value_int(db, &there, err, "SELECT value FROM siding.meta WHERE name = 'term' LOCK IN SHARE MODE",
-                      ""))
+    char whose[QDB_UUID];
+    if (!read_writer(db, &there, whose, ret_number, err))
         return false;
-    if (there <= term)
+    if (there == term && str_eq(whose, owner))
         return true;
+    if (there < term)
+        return err_set(err, ERR_STALE_TERM, QDB_WENT_BACK,
+                       "the queue's database has term %" PRId64 ", and had %" PRId64
+                       ": it was restored, or has lost its newest transactions",
+                       there, term);
     return err_set(err, ERR_STALE_TERM, 0,
-                   "the queue is at term %" PRId64 ", this coordinator at %" PRId64
+                   "the queue is at term %" PRId64 " of coordinator %s, this one (%s) at %" PRId64
                    ": another one has taken over",
-                   there, term);
+                   there, *whose ? whose : "?", owner, term);
+}
+
+bool qdb_set_number(Db *db, const char *owner, int64_t number, Err *err)
+{
+    AUTOFREE char *value = xasprintf("%s %" PRId64, owner, number);
+    return db_exec(db, err, "UPDATE siding.meta SET value = ? WHERE name = 'writer'", "s", value);
+}
+
+bool qdb_take_over(Db *db, int64_t *term, const char *owner, Err *err)
+{
+    int64_t there, number;
+    char whose[QDB_UUID];
+    if (!read_writer(db, &there, whose, &number, err))
+        return false;
+    if (there > *term || (there == *term && !str_eq(whose, owner)))
+        *term = there + 1;
+    AUTOFREE char *value = xasprintf("%" PRId64, *term);
+    AUTOFREE char *writer = xasprintf("%s %" PRId64, owner, number + 1);
+    return qdb_set_meta(db, "term", value, err) && qdb_set_meta(db, "writer", writer, err);
 }
 
 bool qdb_set_node(Db *db, const char *name, NodeRole role, const char *url, int64_t term, Err *err)
@@ -234,37 +362,43 @@ bool qdb_set_node(Db *db, const char *name, NodeRole role, const char *url, int6
                    "sssi", name, wire_enum_name(&node_role_names, (int)role), url, term);
 }
 
-/* ---- polling ---------------------------------------------------------------------------------------- */
+/* ---- what comes in ---------------------------------------------------------------------------------- */
 
-void qdb_ids_add(QdbIds *ids, int64_t id)
+bool qdb_result_ids(Db *db, int64_t limit, QdbIds *ret, Err *err)
 {
-    if (ids->n == ids->cap) {
-        ids->cap = ids->cap ? ids->cap * 2 : 64;
-        ids->v = xrealloc(ids->v, ids->cap * sizeof *ids->v);
-    }
-    ids->v[ids->n++] = id;
+    DbRows *rows;
+    return db_query(db, &rows, err,
+                    "SELECT task_id AS id FROM siding.run WHERE sealed_at IS NOT NULL ORDER BY sealed_at "
+                    "DESC LIMIT ?",
+                    "i", limit) &&
+           rows_read_ids(rows, ret, err);
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Answered from the key `claim` alone, without touching a row. */
-bool qdb_live_ids(Db *db, QdbIds *ret, Err *err)
+bool qdb_inbox(Db *db, int64_t after, int64_t limit, QdbIds *ret_rows, QdbIds *ret_tasks, Err *err)
 {
     DbRows *rows;
     bool more, ok;
-    if (!db_query(db, &rows, err, "SELECT id FROM siding.task WHERE state IN (" LIVE_STATES ") LIMIT ?", "i",
-                  (int64_t)QDB_LIVE_MAX))
+    if (!db_query(db, &rows, err, "SELECT id, task_id FROM siding.inbox WHERE id > ? ORDER BY id LIMIT ?",
+                  "ii", after, limit))
         return false;
-    while ((ok = db_next(rows, &more, err)) && more)
-        qdb_ids_add(ret, db_int(rows, "id"));
+    while ((ok = db_next(rows, &more, err)) && more) {
+        qdb_ids_add(ret_rows, db_int(rows, "id"));
+        qdb_ids_add(ret_tasks, db_int(rows, "task_id"));
+    }
     db_rows_free(rows);
-    if (ret->n)
-        qsort(ret->v, ret->n, sizeof *ret->v, compare_ids);
     return ok;
+}
+
+bool qdb_clear_inbox(Db *db, const QdbIds *rows, Err *err)
+{
+    return rows_delete(db, "inbox", "id", rows, err);
+}
+
+bool qdb_live_ids(Db *db, int64_t after, int64_t limit, QdbIds *ret, Err *err)
+{
+    DbRows *rows;
+    AUTOFREE char *sql = live_ids_sql(after, limit);
+    return db_query(db, &rows, err, sql, "") && rows_read_ids(rows, ret, err);
 }
 
 bool qdb_requests(Db *db, WireList *ret, Err *err)
@@ -272,9 +406,8 @@ bool qdb_requests(Db *db, WireList *ret, Err *err)
     DbRows *rows;
     bool more, ok;
     if (!db_query(db, &rows, err,
-                  "SELECT id, request, request_by FROM siding.task WHERE state IN "
-                  "('running','sleeping','stopping') AND "
-                  "request <> 'none'",
+                  "SELECT id, request, request_by FROM siding.task WHERE request IS NOT NULL AND request <> "
+                  "'none' AND state IN (" LIVE_STATES ") LIMIT 1000",
                   ""))
         return false;
     while ((ok = db_next(rows, &more, err)) && more) {
@@ -287,177 +420,42 @@ bool qdb_requests(Db *db, WireList *ret, Err *err)
     return ok;
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------- */
-
-static char *strs_text(const StrList *list)
-{
-    AUTOJSON json_t *a = json_strs(list);
-    return json_text(a);
-}
-
-bool qdb_insert_task(Db *db, const Task *t, int64_t *ret_id, Err *err)
-{
-    AUTOFREE char *args = strs_text(&t->args);
-    AUTOFREE char *options = t->options ? json_text(t->options) : xstrdup("{}");
-    char run_at[CLOCK_TEXT], submitted[CLOCK_TEXT];
-    format_time(t->run_at, run_at);
-    format_time(t->submitted_at, submitted);
-    int64_t rows;
-    return db_exec_affected(db, &rows, ret_id, err,
-                            "INSERT INTO siding.task (kind, job, name, on_role, user, args, options, state, "
-                            "lane, priority, replicas, run_at, "
-                            "submitted_at, sleeptime_ms, fixed_time, time_window, sequence_id, unique_name, "
-                            "pause_limit_ms, max_attempts, "
-                            "parent_task, parent_run, updated_at) VALUES "
-                            "(?,?,?,?,?,?,?,'waiting',?,?,?,?,?,?,?,?,NULLIF(?,0),?,?,?,"
-                            "NULLIF(?,0),?,UTC_TIMESTAMP(3))",
-                            "ssssssssiissiisisiiis", wire_enum_name(&task_kind_names, (int)t->kind), t->job,
-                            t->name, wire_enum_name(&node_role_names, (int)t->on), t->user, args, options,
-                            t->kind == KIND_UPLOAD ? "upload" : "job", t->priority, t->replicas, run_at,
-                            submitted, t->sleeptime_ms, (int64_t)t->fixed_time, t->window, t->sequence_id,
-                            t->unique, t->pause_limit_ms, t->max_attempts, t->parent_task, t->parent_run);
-}
-
-bool qdb_check_unique(Db *db, const char *unique, Err *err)
-{
-    int64_t id;
-    if (!db_value_int(
-            db, &id, err,
-            "SELECT COALESCE(MIN(id), 0) FROM siding.task WHERE unique_name = ? AND state IN (" LIVE_STATES
-            ")",
-            "s", unique))
-        return false;
-    return id == 0 || err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " of the unique name \"%s\" is not ended",
-                              id, unique);
-}
-
-bool qdb_insert_upload(Db *db, const Task *t, int64_t *ret_id, Err *err)
-{
-    int64_t id;
-    if (!db_value_int(db, &id, err, "SELECT COALESCE(MIN(id), 0) FROM siding.task WHERE parent_run = ?", "s",
-                      t->parent_run))
-        return false;
-    if (!id)
-        return qdb_insert_task(db, t, ret_id, err);
-    *ret_id = id;
-    return true;
-}
-
-bool qdb_set_upload(Db *db, const char *run, int64_t upload, Err *err)
-{
-    int64_t task, no;
-    if (!wire_run_id(run, &task, &no))
-        return err_set(err, ERR_USAGE, 0, "\"%s\" is no run", run);
-    return db_exec(db, err, "UPDATE siding.run SET upload_task = ? WHERE task_id = ? AND no = ?", "iii",
-                   upload, task, no);
-}
-
-bool qdb_claim_task(Db *db, int64_t id, Err *err)
-{
-    int64_t rows, ignored;
-    if (!db_exec_affected(
-            db, &rows, &ignored, err,
-            "UPDATE siding.task SET state = 'running', attempts = attempts + 1, error = NULL, error_kind = "
-            "NULL, finished_at = NULL, updated_at = UTC_TIMESTAMP(3) WHERE id = ? AND state = 'waiting'",
-            "i", id))
-        return false;
-    return rows == 1 || err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is no longer waiting", id);
-}
-
-bool qdb_insert_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err)
-{
-    AUTOFREE char *nodes = strs_text(&r->nodes);
-    char started[CLOCK_TEXT];
-    format_time(r->started_at, started);
-    return db_exec(
-        db, err, "INSERT INTO siding.run (task_id, no, state, term, nodes, started_at) VALUES (?,?,?,?,?,?)",
-        "iisiss", task, no, WIRE_TEXT(coord_run_state_names, r, state), r->term, nodes, started);
-}
-
-bool qdb_update_run(Db *db, int64_t task, int64_t no, const Run *r, Err *err)
-{
-    char frozen[CLOCK_TEXT], resumed[CLOCK_TEXT], caught_up[CLOCK_TEXT], finished[CLOCK_TEXT];
-    AUTOJSON json_t *replay_json = wire_write(replay_fields, &r->replay);
-    AUTOFREE char *replay = json_text(replay_json);
-    AUTOFREE char *detail = r->detail ? json_text(r->detail) : NULL;
-    return db_exec(
-        db, err,
-        "UPDATE siding.run SET state=?, outcome=?, gtid=?, frozen_at=?, resumed_at=?, caught_up_at=?, "
-        "finished_at=?, progress_done=?, progress_total=?, progress_unit=?, result_dir=?, replay=?, "
-        "detail=?, "
-        "upload_task=NULLIF(?,0), error=? WHERE task_id=? AND no=?",
-        "sssssssiissssisii", WIRE_TEXT(coord_run_state_names, r, state),
-        text_or_null(&run_outcome_names, (int)r->outcome, r->outcome_text), r->gtid,
-        time_or_null(r->frozen_at, frozen), time_or_null(r->resumed_at, resumed),
-        time_or_null(r->caught_up_at, caught_up), time_or_null(r->finished_at, finished), r->progress.done,
-        r->progress.total, r->progress.unit, r->result_dir, replay, detail, r->upload_task, r->error, task,
-        no);
-}
-
-bool qdb_update_task(Db *db, const Task *t, TaskAction old_request, Err *err)
-{
-    char run_at[CLOCK_TEXT], finished[CLOCK_TEXT];
-    format_time(t->run_at, run_at);
-    const char *request = t->request ? WIRE_TEXT(task_action_names, t, request) : "none";
-    const char *old = old_request ? wire_enum_text(&task_action_names, (int)old_request, NULL) : "none";
-    return db_exec(
-        db, err,
-        "UPDATE siding.task SET kind=?, on_role=?, state=?, run_at=?, finished_at=?, attempts=?, error=?, "
-        "request_at = IF(request = ? AND ? <> 'none', COALESCE(request_at, UTC_TIMESTAMP(3)), request_at), "
-        "request_by = IF(request = ?, ?, request_by), request = IF(request = ?, ?, request), "
-        "updated_at=UTC_TIMESTAMP(3) WHERE id=?",
-        "sssssisssssssi", text_or_null(&task_kind_names, (int)t->kind, t->kind_text),
-        text_or_null(&node_role_names, (int)t->on, t->on_text), WIRE_TEXT(task_state_names, t, state), run_at,
-        time_or_null(t->finished_at, finished), t->attempts, t->error, old, request, old, t->request_by, old,
-        request, t->id);
-}
-
-bool qdb_acknowledge(Db *db, int64_t id, const char *by, Err *err)
-{
-    return db_exec(
-        db, err,
-        "UPDATE siding.task SET acked_by = ?, acked_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3) "
-        "WHERE id = ?",
-        "si", by, id);
-}
-
-bool qdb_delete_task(Db *db, int64_t id, Err *err)
-{
-    return db_exec(db, err, "DELETE FROM siding.task WHERE id = ?", "i", id);
-}
-
-bool qdb_delete_runs(Db *db, int64_t task, Err *err)
-{
-    return db_exec(db, err, "DELETE FROM siding.run WHERE task_id = ?", "i", task);
-}
-
-bool qdb_insert_event(Db *db, int64_t at, const char *level, const char *what, int64_t task, int64_t run_no,
-                      const char *node, const char *text, Err *err)
-{
-    char time[CLOCK_TEXT];
-    format_time(at, time);
-    return db_exec(db, err,
-                   "INSERT INTO siding.event (at, level, what, task_id, run_no, node, text) VALUES "
-                   "(?,?,?,NULLIF(?,0),NULLIF(?,0),?,?)",
-                   "sssiiss", time, level, what, task, run_no, node, text);
-}
-
-bool qdb_now(Db *db, int64_t *ret, Err *err)
-{
-    return db_value_int(db, ret, err, "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)", "");
-}
-
-bool qdb_position(Db *db, char **ret, Err *err)
+/* Read once, by a coordinator that begins: no key is kept for it. */
+bool qdb_starts(Db *db, int64_t within_ms, WireList *ret, Err *err)
 {
     DbRows *rows;
-    bool more;
-    if (!db_query(db, &rows, err, flavor_of(db_version(db)->flavor)->position_sql, ""))
+    bool more, ok;
+    if (!db_query(
+            db, &rows, err,
+            "SELECT JSON_UNQUOTE(JSON_EXTRACT(s.plan, '$.concurrency_key')) AS concurrency_key, "
+            "TIMESTAMPDIFF(MICROSECOND, r.started_at, UTC_TIMESTAMP(3)) DIV 1000 AS ago FROM siding.run r "
+            "JOIN siding.spec s ON s.task_id = r.task_id WHERE r.started_at > UTC_TIMESTAMP(3) - INTERVAL "
+            "? SECOND AND s.plan LIKE '%concurrency_key%'",
+            "i", within_ms / 1000 + 1))
         return false;
-    bool ok = db_next(rows, &more, err);
-    if (ok && more)
-        *ret = xstrdup(db_text(rows, "binlog"));
-    else if (ok)
-        ok = err_set(err, ERR_PROTOCOL, 0, "the server told no position");
+    while ((ok = db_next(rows, &more, err)) && more) {
+        QdbStart *s = wire_list_add(ret, sizeof *s);
+        *s = (QdbStart){xstrdup(db_text(rows, "concurrency_key")), db_int(rows, "ago")};
+    }
     db_rows_free(rows);
     return ok;
+}
+
+void qdb_free_starts(WireList *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(((QdbStart *)list->v)[i].key);
+    free(list->v);
+    *list = (WireList){NULL, 0};
+}
+
+bool qdb_set_job(Db *db, const JobInfo *job, bool present, Err *err)
+{
+    return db_exec(
+        db, err,
+        "INSERT INTO siding.job (name, kind, on_role, present, seen_at) VALUES (?, ?, ?, ?, "
+        "UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE kind = VALUES(kind), on_role = VALUES(on_role), "
+        "present = VALUES(present), seen_at = VALUES(seen_at)",
+        "sssi", job->name, WIRE_TEXT(task_kind_names, job, kind), WIRE_TEXT(node_role_names, job, on),
+        (int64_t)present);
 }

@@ -8,10 +8,12 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/json.h"
+#include "coord_store.h"
 #include "events.h"
 #include "orchestrator/core/expiry.h"
+#include "queue_db.h"
 
-enum { EVERY_MS = 600000, COPYING_MS = 10000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
+enum { EVERY_MS = 600000, COPYING_MS = 10000, CATALOGUE = 1000, CALL_TIMEOUT_MS = 30000, SETTLED_MS = 60000 };
 
 /* ---- the catalogue ---------------------------------------------------------------------------------- */
 
@@ -38,30 +40,31 @@ static void note_expired(Coord *c, TaskEntry *e, Run *r, const char *node, const
     events_add(c, "info", "run", e->t.id, r->id, node, "%s", why);
 }
 
-static Run *run_named(const TaskEntry *e, const char *id)
-{
-    Run *runs = e->t.runs.v;
-    for (size_t i = 0; i < e->t.runs.n; i++)
-        if (str_eq(runs[i].id, id))
-            return &runs[i];
-    return NULL;
-}
-
 static Run *find(const Coord *c, const char *id, TaskEntry **ret)
 {
     int64_t task, no;
     *ret = wire_run_id(id, &task, &no) ? state_find(c, task) : NULL;
-    return *ret ? run_named(*ret, id) : NULL;
+    return *ret ? entry_run_named(*ret, id) : NULL;
 }
 
-/* Tasks that ended with an error stay in memory until they are acknowledged: what is not there needs nothing.
- */
+/* The number was given again since: the queue was restored, or has lost its newest transactions. */
+static bool is_of_another_queue(const TaskEntry *e, const char *id)
+{
+    AUTOFREE char *run = runkey_short(id);
+    const Run *runs = e->t.runs.v;
+    for (size_t i = 0; i < e->t.runs.n; i++)
+        if (runkey_is(runs[i].id, run))
+            return true;
+    return false;
+}
+
+/* What the queue does not know needs nothing. */
 static bool is_needed(const Coord *c, const char *id)
 {
     TaskEntry *e;
     const Run *r = find(c, id, &e);
     if (!r)
-        return e != NULL;
+        return e != NULL && !is_of_another_queue(e, id);
     if (!coord_run_is_final(r->state) || !entry_is_saved(e))
         return true;
     return r->upload_task && r->state != CRUN_DONE && e->t.state == TASK_ERROR;
@@ -125,7 +128,7 @@ static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
     Run *r = find(ref->c, ref->run, &e);
     ref->c->retention.waiting--;
     if (!ok && err->kind != ERR_NOT_FOUND && err->kind != ERR_CANCELLED)
-        log_warn("the expired result of run %s stays on %s: %s", ref->run, ref->node, err->text);
+        log_warn("the expired result of run %.*s stays on %s: %s", RUN_TEXT(ref->run), ref->node, err->text);
     else if (r && (ok || err->kind == ERR_NOT_FOUND))
         note_expired(ref->c, e, r, ref->node, "its result has expired and is removed");
 }
@@ -149,7 +152,7 @@ static size_t count_results(const Coord *c)
     return n;
 }
 
-static void decide(Coord *c)
+static void decide_expiry(Coord *c)
 {
     size_t n = 0;
     AUTOFREE KeptResult *results = xcalloc(count_results(c) + 1, sizeof *results);
@@ -189,7 +192,7 @@ static void copy_asked(CallRef *ref, bool ok, json_t *body, const Err *err)
     (void)body;
     ref->c->retention.waiting--;
     if (!ok && err->kind != ERR_CANCELLED)
-        log_warn("%s makes no copy of the result of run %s: %s", ref->node, ref->run, err->text);
+        log_warn("%s makes no copy of the result of run %.*s: %s", ref->node, RUN_TEXT(ref->run), err->text);
 }
 
 /* `from` NULL: into a folder, from its own spool. */
@@ -227,7 +230,7 @@ static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
     (void)body;
     ref->c->retention.waiting--;
     if (!ok && err->kind != ERR_CANCELLED)
-        log_info("%s keeps its part of the result of run %s: %s", ref->node, ref->run, err->text);
+        log_info("%s keeps its part of the result of run %.*s: %s", ref->node, RUN_TEXT(ref->run), err->text);
 }
 
 /* Its agent could not be reached when the parts became one. */
@@ -304,15 +307,72 @@ static void look_for_gone(Coord *c)
     }
 }
 
+/* ---- what the database knows of it ------------------------------------------------------------------ */
+
+typedef struct CatalogueOp {
+    StoreOp op;
+    QdbIds ids; /* grows with each try: tasks are read once each */
+    WireList found;
+} CatalogueOp;
+
+static bool catalogue_work(Db *db, StoreOp *op, Err *err)
+{
+    CatalogueOp *o = (CatalogueOp *)op;
+    qdb_free_tasks(&o->found);
+    return qdb_result_ids(db, CATALOGUE, &o->ids, err) && qdb_tasks(db, &o->ids, &o->found, err);
+}
+
+/* What is under way, or waits to be, has been told to try again since this was read. */
+static bool has_ended(const Coord *c, const Task *read)
+{
+    const TaskEntry *e = state_find(c, read->id);
+    return task_state_is_final(read->state) && (!e || task_state_is_final(e->t.state));
+}
+
+static void catalogue_done(Coord *c, StoreOp *op)
+{
+    CatalogueOp *o = (CatalogueOp *)op;
+    if (!op->ok) {
+        log_info("what the queue knows of results cannot be read: %s", op->err.text);
+        retention_soon(c); /* the lists of the agents go with this round */
+    } else if (!c->fenced) {
+        Task *t = o->found.v;
+        for (size_t i = 0; i < o->found.n; i++)
+            if (has_ended(c, &t[i]))
+                (void)state_adopt(c, &t[i]);
+        look_for_gone(c);
+        decide_expiry(c);
+        copy_results(c);
+    }
+    c->retention.reading = false;
+    qdb_free_tasks(&o->found);
+    free(o->ids.v);
+    free(o);
+}
+
+static void read_catalogue(Coord *c)
+{
+    CatalogueOp *o = NEW(CatalogueOp);
+    o->op = (StoreOp){
+        .kind = STORE_READ, .what = "read the results", .work = catalogue_work, .done = catalogue_done};
+    for (size_t i = 0; i < c->n_agents; i++)
+        for (size_t k = 0; k < json_array_size(c->agents[i]->results.list); k++) {
+            int64_t task, no;
+            const char *run = json_str(json_array_get(c->agents[i]->results.list, k), "run");
+            if (wire_run_id(run, &task, &no) && !state_find(c, task))
+                qdb_ids_add(&o->ids, task);
+        }
+    c->retention.reading = true;
+    store_start(c, &o->op);
+}
+
 void retention_step(Coord *c)
 {
-    if (!c->loaded || c->fenced || c->retention.waiting)
+    if (!c->loaded || c->fenced || c->retention.waiting || c->retention.reading)
         return;
     if (c->retention.listing) {
         c->retention.listing = false;
-        look_for_gone(c);
-        decide(c);
-        copy_results(c);
+        read_catalogue(c);
     } else if (clock_mono_ms() >= c->retention.next_ms) {
         begin_round(c);
     }

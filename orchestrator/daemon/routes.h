@@ -6,3 +6,4 @@
 #include "coord_state.h"
 
 MUST_CHECK bool routes_open(Coord *c, Err *err);
+MUST_CHECK bool routes_configure(Coord *c, Err *err); /* roles, as the configuration has them now */

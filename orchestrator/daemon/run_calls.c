@@ -7,6 +7,7 @@
 #include "agents.h"
 #include "common/base/log.h"
 #include "common/file/json.h"
+#include "job_check.h"
 #include "run_inbox.h"
 
 /* ---- what comes back -------------------------------------------------------------------------------- */
@@ -44,8 +45,8 @@ static void dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
     if (!ok && err->kind != ERR_CANCELLED && err->kind != ERR_NOT_FOUND)
-        log_info("run %s: %s keeps its part of the result until it expires: %s", ref->run, ref->node,
-                 err->text);
+        log_info("run %.*s: %s keeps its part of the result until it expires: %s", RUN_TEXT(ref->run),
+                 ref->node, err->text);
 }
 
 /* ---- the run as an agent gets it -------------------------------------------------------------------- */
@@ -90,8 +91,15 @@ static void make_spec(const Coord *c, const TaskEntry *e, size_t part, RunSpec *
                    .during_catch_up = !c->conf.catch_up_between && e->run.n_parts == 1,
                    .shard = (int64_t)part,
                    .shards = (int64_t)e->run.n_parts,
+                   .attempt = e->t.attempts,
+                   .run_limit_ms = json_int(e->t.plan, "run_timeout_ms"),
                    .pause_limit_ms = e->t.pause_limit_ms,
                    .pause_default_ms = c->conf.pause_limit_ms};
+    const AgentLink *a = state_agent(c, e->run.parts[part].node);
+    if (a && a->node.agent.mono_ms) {
+        s->start_by.boot_id = xstrdup(a->node.agent.boot_id);
+        s->start_by.mono_ms = a->node.agent.mono_ms + COORD_RUN_START_MS;
+    }
     if (e->run.n_parts > 1)
         fill_part(c, e, 0, &s->first);
     for (size_t i = 0; i < e->t.args.n; i++)
@@ -108,14 +116,20 @@ static void make_spec(const Coord *c, const TaskEntry *e, size_t part, RunSpec *
 
 typedef void (*Done)(CallRef *ref, bool ok, json_t *body, const Err *err);
 
+static CallRef ref_of(const TaskEntry *e, const CoordRunEffect *x, Done done)
+{
+    CallRef ref = {.task = e->t.id, .done = done};
+    snprintf(ref.run, sizeof ref.run, "%s", entry_run(e)->id);
+    snprintf(ref.node, sizeof ref.node, "%s", e->run.parts[x->part].node);
+    snprintf(ref.word, sizeof ref.word, "%s", wire_enum_text(&task_action_names, (int)x->action, NULL));
+    return ref;
+}
+
 static void send_call(Coord *c, const TaskEntry *e, const CoordRunEffect *x, const char *path, json_t *body,
                       Done done)
 {
     const CoordPart *p = &e->run.parts[x->part];
-    CallRef ref = {.task = e->t.id, .done = done};
-    snprintf(ref.run, sizeof ref.run, "%s", entry_run(e)->id);
-    snprintf(ref.node, sizeof ref.node, "%s", p->node);
-    snprintf(ref.word, sizeof ref.word, "%s", wire_enum_text(&task_action_names, (int)x->action, NULL));
+    CallRef ref = ref_of(e, x, done);
     AUTOFREE char *full =
         xasprintf("/v1/runs%s%s%s%s", *path ? "/" : "", *path ? ref.run : "", *path ? "/" : "", path);
     agents_call(state_agent(c, p->node), "POST", full, body, RUN_CALL_TIMEOUT_MS, &ref);
@@ -128,12 +142,40 @@ static json_t *with_term(const Coord *c, json_t *body)
     return body;
 }
 
-static void post(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
+static void post_spec(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
 {
     RunSpec spec = {0};
     make_spec(c, e, x->part, &spec);
     send_call(c, e, x, "", wire_write(run_spec_fields, &spec), posted);
     wire_free(run_spec_fields, &spec);
+}
+
+/* A primary that does not answer keeps nothing back: its upload comes later. */
+static void target_looked_at(CallRef *ref, bool ok, json_t *body, const Err *err)
+{
+    Err obstacle;
+    TaskEntry *e = state_find(ref->c, ref->task);
+    CoordRunEffect x = {.kind = CRUN_FX_POST};
+    if (!e || !entry_run(e) || !str_eq(entry_run(e)->id, ref->run))
+        return;
+    if (!ok)
+        log_warn("run %.*s: its target was not looked at on the primary: %s", RUN_TEXT(ref->run), err->text);
+    while (x.part < e->run.n_parts && !str_eq(e->run.parts[x.part].node, ref->node))
+        x.part++;
+    if (ok && job_check_obstacle(ref->c->journal.primary, body, &obstacle))
+        answer(ref, CRUN_IN_POSTED, false, &obstacle);
+    else if (x.part < e->run.n_parts)
+        post_spec(ref->c, e, &x);
+}
+
+static void post(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
+{
+    AgentLink *primary = job_check_of_upload(c, &e->t);
+    CallRef ref = ref_of(e, x, target_looked_at);
+    if (primary)
+        job_check_ask(primary, e->t.job, &ref);
+    else
+        post_spec(c, e, x);
 }
 
 static void gather(Coord *c, const TaskEntry *e, const CoordRunEffect *x)

@@ -4,10 +4,9 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
-#include "coord_store.h"
-#include "queue_db.h"
+#include "common/file/json.h"
+#include "queue_impl.h"
 #include "run_inbox.h"
-#include "task_queue.h"
 
 typedef struct RecordOp {
     StoreOp op;
@@ -21,6 +20,7 @@ static bool record_work(Db *db, StoreOp *op, Err *err)
 {
     RecordOp *o = (RecordOp *)op;
     int64_t id;
+    qdb_free_tasks(&o->stored);
     return qdb_insert_upload(db, &o->upload, &id, err) && qdb_set_upload(db, o->run, id, err) &&
            qdb_task(db, id, &o->stored, err);
 }
@@ -30,17 +30,25 @@ static void record_done(Coord *c, StoreOp *op)
     RecordOp *o = (RecordOp *)op;
     RunLetter letter = {.task = o->task, .in = {.kind = CRUN_IN_RECORDED, .ok = op->ok, .err = op->err}};
     snprintf(letter.run, sizeof letter.run, "%s", o->run);
-    if (op->ok && o->stored.n) {
+    if (op->ok && o->stored.n)
         letter.in.upload_task = ((Task *)o->stored.v)->id;
-        state_adopt(c, o->stored.v);
-    }
+    if (op->ok)
+        queue_take_all(c, &o->stored, true);
     run_inbox_put(c, &letter);
     wire_free(task_fields, &o->upload);
-    for (size_t i = 0; i < o->stored.n; i++)
-        wire_free(task_fields, (Task *)o->stored.v + i);
-    free(o->stored.v);
+    qdb_free_tasks(&o->stored);
     free(o->run);
     free(o);
+}
+
+/* What it loads into, as the manifest says; the job's name where that names nothing. */
+static char *lane_of(const Coord *c, const TaskEntry *e)
+{
+    const AgentLink *a = state_agent(c, entry_run(e)->nodes.v[0]);
+    const AgentRun *run = a ? state_agent_run(a, entry_run(e)->id) : NULL;
+    const json_t *upload = run ? json_object_get(run->manifest, "upload") : NULL;
+    const char *target = json_str(upload, "target");
+    return xstrndup(*target ? target : e->t.job, 128);
 }
 
 void uploads_record(Coord *c, const TaskEntry *e)
@@ -48,13 +56,14 @@ void uploads_record(Coord *c, const TaskEntry *e)
     const Run *r = entry_run(e);
     RecordOp *o = NEW(RecordOp);
     o->op =
-        (StoreOp){.what = "record an upload", .work = record_work, .done = record_done, .transaction = true};
+        (StoreOp){.kind = STORE_WRITE, .what = "record an upload", .work = record_work, .done = record_done};
     o->task = e->t.id;
     o->run = xstrdup(r->id);
     int64_t now = clock_wall_ms();
     o->upload = (Task){.kind = KIND_UPLOAD,
                        .job = xstrdup(e->t.job),
                        .name = xstrdup(e->t.name),
+                       .lane = lane_of(c, e),
                        .on = ROLE_PRIMARY,
                        .user = xstrdup(e->t.user),
                        .state = TASK_WAITING,
@@ -65,24 +74,5 @@ void uploads_record(Coord *c, const TaskEntry *e)
                        .max_attempts = 1,
                        .parent_task = e->t.id,
                        .parent_run = xstrdup(r->id)};
-    Err err;
-    if (!store_start(c, &o->op, &err)) {
-        o->op.err = err;
-        record_done(c, &o->op);
-    }
-}
-
-void uploads_step(Coord *c)
-{
-    for (size_t i = 0; i < c->n_entries; i++) {
-        TaskEntry *up = c->entries[i];
-        int64_t task, no;
-        if (up->t.kind != KIND_UPLOAD || up->t.state != TASK_WAITING || up->busy || !entry_is_saved(up) ||
-            !wire_run_id(up->t.parent_run, &task, &no))
-            continue;
-        TaskEntry *parent = state_find(c, task);
-        Run *r = parent ? entry_run(parent) : NULL;
-        if (r && str_eq(r->id, up->t.parent_run) && coord_run_is_final(r->state) && r->state != CRUN_DONE)
-            queue_request(c, up->t.id, ACTION_KILL, "siding", NULL, NULL);
-    }
+    store_start(c, &o->op);
 }

@@ -7,5 +7,3 @@
 
 /* CRUN_FX_RECORD_UPLOAD: writes the upload's task down, once a run; its letter comes into the run inbox. */
 void uploads_record(Coord *c, const TaskEntry *e);
-/* Uploads that wait while their run has ended otherwise go with it. */
-void uploads_step(Coord *c);

@@ -8,10 +8,12 @@
 #include <event2/event.h>
 
 #include "common/db/work.h"
+#include "common/net/certificate.h"
 #include "common/net/http.h"
 #include "loop.h"
 #include "queue.h"
 #include "release.h"
+#include "replica-agent/agent/do/apart.h"
 #include "replica-agent/agent/do/ballast.h"
 #include "replica-agent/agent/do/node_events.h"
 #include "replica-agent/agent/do/purge.h"
@@ -33,13 +35,17 @@ struct Copy;
 typedef struct Agent {
     const char *config_path;
     AgentConfig conf;
+    char *reload_trouble; /* what the last SIGHUP did not take over; NULL: nothing */
+    CertWatch certificate;
     JobList jobs;
     struct event_base *base;
     struct event *tick, *probe_timer, *signals[3];
     WorkPool *probes, *work;
     HttpServer *http;
+    RoleMap *roles;
     int lock_fd;
     bool stopping;
+    int64_t ending_ms; /* since when it is asked to end, and waits for durability; 0: it is not */
 
     AgentState s;
     Queue queue;
@@ -52,11 +58,17 @@ typedef struct Agent {
     struct RunSplit *splits;
     struct Copy *copies; /* under way */
     AgentVault vault;
+    Apart apart;
+    char *data_dir; /* of the server, where it is this host's; NULL: not known yet */
     Ballast ballast;
     Sampler sampler;
     Purge purge;
     Tell tell;
     Release release;
+    struct {
+        pid_t pid; /* of the last one started; 0: none, or reaped */
+        int64_t next_ms;
+    } watcher;
     struct Probe *probe; /* between two readings */
 
     int64_t seq; /* of what others see */
@@ -75,7 +87,8 @@ void agent_changed_slightly(Agent *a);
 
 /* api.c */
 bool api_open(Agent *a, Err *err);
-void api_tick(Agent *a); /* answers those whose time is over */
+MUST_CHECK bool api_configure(Agent *a, Err *err); /* roles and peers, as the configuration has them now */
+void api_tick(Agent *a);                           /* answers those whose time is over */
 void api_close(Agent *a);
 
 /* answers.c: requests that are answered by an effect. */
@@ -83,6 +96,8 @@ uint64_t answer_expect(Agent *a, HttpRequest *req, json_t *(*make)(Agent *a, con
 /* One that is answered by the pause's news too: `resume` by RESUMED or RELEASED, else by FROZEN. */
 uint64_t answer_expect_news(Agent *a, HttpRequest *req, bool resume);
 void answer_give(Agent *a, uint64_t token, const char *run, const Err *err); /* err NULL or ERR_NONE: well */
+/* With a body that is made already; one that cannot be made of the state later. */
+void answer_text(Agent *a, uint64_t token, int status, const char *json);
 void answer_news(Agent *a, const char *owner, PauseNews news, const Err *err);
 void answers_tick(Agent *a);
 void answers_close(Agent *a);
@@ -93,7 +108,6 @@ void probe_close(Agent *a);
 
 /* sql.c: operations in workers. */
 void sql_begin(Agent *a, OpOrder *order);
-void sql_cancel(uint64_t order); /* nobody waits for it any more */
 void sql_drop_held(Agent *a);
 void sql_release(Input *in); /* what an operation's input borrows from */
 

@@ -16,6 +16,9 @@ static void schedule_news(Agent *a, int64_t ms)
 void agent_changed(Agent *a)
 {
     a->seq++;
+    for (size_t i = 0; i < a->s.n_runs; i++)
+        if (!a->s.runs[i]->told_seq)
+            a->s.runs[i]->told_seq = a->seq;
     schedule_news(a, 0);
 }
 

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "replica-agent/agent/do/operation.h"
 
 enum { LATE_MS = 2000, MOST_STEPS = 10000 };
 
@@ -41,7 +42,7 @@ static void carry_out(Agent *a, Effect *e)
         sql_begin(a, &e->op);
         break;
     case FX_CANCEL:
-        sql_cancel((uint64_t)e->number);
+        operation_cancel((uint64_t)e->number);
         break;
     case FX_DROP_HELD:
         sql_drop_held(a);
@@ -65,10 +66,13 @@ static void carry_out(Agent *a, Effect *e)
         hook_call(a, e->flag);
         break;
     case FX_CLEAR_VAULT:
-        a->vault.clear_due = true;
+        vault_give_up(a);
         break;
     case FX_ANSWER:
-        answer_give(a, e->token, e->owner, &e->err);
+        if (e->text)
+            answer_text(a, e->token, (int)e->number, e->text);
+        else
+            answer_give(a, e->token, e->owner, &e->err);
         break;
     case FX_NEWS:
         answer_news(a, e->owner, (PauseNews)e->number, &e->err);
@@ -231,13 +235,13 @@ static void written(Agent *a)
 /* What was not written comes before what has been posted meanwhile. */
 static void not_written(Agent *a, const Err *err)
 {
-    bool lease = store_waits_for(a, "lease"), role = store_waits_for(a, "role");
+    bool role = store_waits_for(a, "role"), vote = store_waits_for(a, "vote");
     Effects fx = take_held(a);
     Queue behind = a->queue;
     a->queue = (Queue){.drain = behind.drain};
     Input *in = queue_input(IN_NOT_WRITTEN, NULL);
-    in->flag = lease;
     in->flag2 = role;
+    in->number = vote;
     in->err = *err;
     queue_post(a, in);
     for (size_t i = 0; i < fx.n; i++)

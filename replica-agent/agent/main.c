@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,34 +15,53 @@
 #include "agent.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
+#include "common/base/text.h"
+#include "common/db/servercheck.h"
 #include "common/file/fs.h"
 #include "common/net/sdnotify.h"
+#include "common/wire/finding.h"
+#include "reload.h"
 #include "replica-agent/agent/do/copies.h"
+#include "replica-agent/agent/do/operation.h"
 #include "replica-agent/agent/do/spool.h"
-#include "replica-agent/agent/do/steps.h"
 #include "replica-agent/agent/do/store.h"
+#include "replica-agent/agent/do/watcher.h"
+#include "replica-agent/helper/lease_watch.h"
 #include "replica-agent/helper/rescue.h"
 #include "replica-agent/helper/supervise.h"
+#include "replica-agent/host/confcheck.h"
 #include "replica-agent/host/tools.h"
 
-enum { TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
+enum { ENDING_MS = 10000, TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
 
 typedef struct MainArgs {
     char *config;
-    bool check, release, print_journal, print_machine, print_config, print_sample;
+    bool check_config, release, adopt, allow_root, print_journal, print_machine, print_config, print_sample;
 } MainArgs;
 
 #define FIELD(name) offsetof(MainArgs, name)
 static const Opt options[] = {
     {"config", 'c', OPT_STR, FIELD(config), .arg = "FILE", .doc = "The configuration, agent.conf."},
-    {"check", 0, OPT_FLAG, FIELD(check),
-     .doc = "Reads configuration and job files, says what is wrong with them, and ends."},
+    {"check-config", 0, OPT_FLAG, FIELD(check_config),
+     .doc = "Reads configuration, job files, certificates, and what they name on this host, says what is "
+            "wrong and what "
+            "mends it, and ends; run it as the agent's user. No server is asked: siding check does that."},
     {"release", 0, OPT_FLAG, FIELD(release),
      .doc =
          "Releases this replica without a coordinator: asks the running agent, or, where none runs, ends the "
          "pause itself, applies what the relay files hold, starts replication, waits until it has caught up "
          "and "
          "puts the settings back. Exit status 0 only if replication runs."},
+    {"adopt", 0, OPT_FLAG, FIELD(adopt),
+     .doc = "Forgets the server that this agent has worked with, its pause, its role and the settings noted "
+            "of it, so that "
+            "the agent takes the one that is configured now for its own. Prints what is forgotten. The agent "
+            "must not run."},
+    {"allow-root", 0, OPT_FLAG, FIELD(allow_root),
+     .doc = "Lets root start it, which is refused otherwise. Where state_dir belongs to another user it goes "
+            "on as that "
+            "user, so that nothing is left there which the agent could not read."},
     {"print-journal", 0, OPT_FLAG, FIELD(print_journal),
      .doc = "Prints what the agent has written down (its pause with the server's own settings, its runs, its "
             "role) as one JSON object, and ends. It may run meanwhile."},
@@ -52,6 +73,8 @@ static const Opt options[] = {
     {0},
 };
 
+static void end_soon(Agent *a);
+
 /* ---- loop ------------------------------------------------------------------------------------------ */
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -59,8 +82,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     Agent *a = arg;
+    log_tick();
     vault_tick(a);
     rescue_tick(a);
+    watcher_tick(a);
     programs_tick(a);
     splits_tick(a);
     sampler_tick(a);
@@ -70,6 +95,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     api_tick(a);
     release_tick(a);
     tell_tick(a);
+    if (a->ending_ms)
+        end_soon(a);
+    if (cert_watch(&a->certificate, &a->conf.tls))
+        tell_event(a, "warn", "certificate", NULL, "%s", a->certificate.warning);
 }
 
 static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
@@ -79,12 +108,25 @@ static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
     probe_begin(arg);
 }
 
+/* Whoever ends the agent may be about to end the machine. */
+static bool is_relaxed(const Agent *a)
+{
+    const Lease *l = &a->s.durable.lease;
+    return a->s.durable.pause != PAUSE_NONE && l->boosted && !l->durable && !l->reread;
+}
+
 static void on_stop(evutil_socket_t signo, short what, void *arg)
 {
     (void)signo;
     (void)what;
     Agent *a = arg;
     size_t under_way;
+    if (is_relaxed(a) && !a->ending_ms && !a->release.wanted) {
+        log_info("asked to end: the server gets its own durability first");
+        a->ending_ms = clock_mono_ms();
+        queue_post(a, queue_input(IN_ENDING, NULL));
+        return;
+    }
     (void)programs_are_under_way(a, &under_way);
     log_info("ending; %zu program(s) go on below their supervisors%s", under_way,
              a->s.durable.pause == PAUSE_NONE
@@ -93,82 +135,21 @@ static void on_stop(evutil_socket_t signo, short what, void *arg)
     event_base_loopbreak(a->base);
 }
 
-static void apply_log(const AgentConfig *c)
+static void end_soon(Agent *a)
 {
-    LogFormat format = LOG_FORMAT_TEXT;
-    LogLevel level = LOG_LEVEL_INFO;
-    if (!log_format_from_name(c->log_format, &format) || !log_level_from_name(c->log_level, &level))
-        log_warn("log_format and log_level stay as they are");
-    log_setup("siding-agent", format, level);
-}
-
-/* What of the configuration decisions depend on; strings are borrowed. */
-static void fill_jobs(const JobList *jobs, AgentRules *r)
-{
-    free(r->jobs);
-    r->jobs = xcalloc(jobs->n + 1, sizeof *r->jobs);
-    r->n_jobs = jobs->n;
-    for (size_t i = 0; i < jobs->n; i++) {
-        const JobFile *f = &jobs->v[i].f;
-        r->jobs[i] = (JobRules){f->name,
-                                f->kind,
-                                f->on,
-                                f->at_limit,
-                                f->pause_limit_ms,
-                                f->min_free_bytes,
-                                f->relay_limit_bytes,
-                                f->catchup_limit_ms};
-    }
-}
-
-static void fill_rules(Agent *a)
-{
-    const AgentConfig *c = &a->conf;
-    AgentRules *r = &a->s.known.rules;
-    JobRules *jobs = r->jobs;
-    *r = (AgentRules){.node = c->node,
-                      .state_dir = c->state_dir,
-                      .spool_dir = c->spool_dir,
-                      .at_limit = c->at_limit,
-                      .pause_limit_ms = c->pause_limit_ms,
-                      .applied_timeout_ms = c->applied_timeout_ms,
-                      .barrier_timeout_ms = c->barrier_timeout_ms,
-                      .renew_ms = c->renew_ms,
-                      .stop_grace_ms = c->stop_grace_ms,
-                      .min_free_bytes = c->min_free_bytes,
-                      .relay_limit_bytes = c->relay_limit_bytes,
-                      .catchup_limit_ms = c->catchup_limit_ms,
-                      .limit_warn_percent = c->limit_warn_percent,
-                      .boost = c->boost,
-                      .boost_trials = c->boost_trials,
-                      .boost_last_acknowledger = c->boost_last_acknowledger,
-                      .sync_relay_log = str_eq(c->buffer_sync, "server"),
-                      .boost_workers = c->boost_workers,
-                      .boost_queue_bytes = c->boost_queue_bytes,
-                      .boost_trials_above_ms = c->boost_trials_above_ms,
-                      .calls_before_pause = c->hooks.before_pause != NULL,
-                      .calls_after_caught_up = c->hooks.after_caught_up != NULL,
-                      .ignores_failed_hooks = str_eq(c->hooks.on_failure, "ignore"),
-                      .jobs = jobs};
-    fill_jobs(&a->jobs, r);
+    bool written = !store_waits_for(a, "lease");
+    if ((is_relaxed(a) || !written) && clock_mono_ms() - a->ending_ms < ENDING_MS)
+        return;
+    if (is_relaxed(a))
+        log_warn("the server does not take its own durability back within %d s", ENDING_MS / 1000);
+    on_stop(-1, 0, a);
 }
 
 static void on_hangup(evutil_socket_t signo, short what, void *arg)
 {
     (void)signo;
     (void)what;
-    Agent *a = arg;
-    Err err;
-    AgentConfig fresh = {0};
-    if (agent_config_load(a->config_path, &fresh, &err))
-        apply_log(&fresh);
-    else
-        log_error("%s", err.text);
-    agent_config_free(&fresh);
-    job_list_load(&a->conf, &a->jobs);
-    fill_rules(a);
-    queue_post(a, queue_input(IN_RULES, NULL));
-    log_info("job files read again: %zu jobs, %zu left out", a->jobs.n, a->jobs.warnings.n);
+    reload_all(arg);
 }
 
 static bool lock_state(Agent *a, Err *err)
@@ -206,8 +187,11 @@ static bool set_up(Agent *a, Err *err)
     umask(077);
     if (!make_folders(a, err) || !lock_state(a, err))
         return false;
+    if (!a->release.wanted)
+        apart_look(a);
     db_library_begin();
     a->base = event_base_new();
+    (void)event_base_priority_init(a->base, HTTP_PRIORITIES);
     a->probes = work_new(a->base, "probe", 1, 2);
     a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
     kept_sweep(a);
@@ -220,12 +204,14 @@ static bool set_up(Agent *a, Err *err)
     job_list_load(&a->conf, &a->jobs);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
         log_warn("%s", a->jobs.warnings.v[i]);
-    fill_rules(a);
+    reload_rules(a);
     loop_open(a);
     vault_open(a);
     if (!store_open(a, err))
         return false;
-    queue_post(a, queue_input(IN_BOOT, NULL));
+    Input *boot = queue_input(IN_BOOT, NULL);
+    boot->flag = vault_is_empty(&a->vault.place); /* before this agent keeps anything */
+    queue_post(a, boot);
     return a->release.wanted || api_open(a, err);
 }
 
@@ -258,7 +244,7 @@ static void tear_down(Agent *a)
 {
     if (a->http)
         api_close(a);
-    step_cancel_all();
+    operation_cancel_all();
     if (a->probes)
         work_free(a->probes);
     if (a->work)
@@ -277,31 +263,83 @@ static void tear_down(Agent *a)
     loop_close(a);
     agent_state_done(&a->s);
     job_list_done(&a->jobs);
+    free(a->certificate.warning);
+    free(a->reload_trouble);
     free(a->release.said);
     free(a->release.position);
+    free(a->data_dir);
     free_events(a);
 }
 
+static int check_config(const Agent *a)
+{
+    JobList jobs = {0};
+    WireList findings = {0};
+    AUTO(str_done) Str text = STR_INIT;
+    confcheck_files(&a->conf, &findings);
+    job_list_load(&a->conf, &jobs);
+    for (size_t i = 0; i < jobs.n; i++)
+        confcheck_job(&jobs.v[i].f, jobs.v[i].path, &findings);
+    for (size_t i = 0; i < jobs.warnings.n; i++)
+        finding_add(&findings, "jobs", "error", NULL, "%s", jobs.warnings.v[i]);
+    finding_write(&findings, false, &text);
+    bool fine = !servercheck_first_error(&findings);
+    str_addf(&text, "%s: node %s of cluster \"%s\", %zu jobs%s\n", a->config_path, a->conf.node,
+             a->conf.cluster_name, jobs.n, fine ? "" : ": the agent would not work");
+    fputs(str_z(&text), stdout);
+    servercheck_free(&findings);
+    job_list_done(&jobs);
+    return fine ? 0 : 1;
+}
+
+/* ---- whose process it is ---------------------------------------------------------------------------- */
+
+static bool become(uid_t uid, gid_t gid, const char *folder, Err *err)
+{
+    const struct passwd *p = getpwuid(uid);
+    if ((p ? initgroups(p->pw_name, gid) : setgroups(0, NULL)) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
+        return err_errno(err, errno, "become the owner of %s", folder);
+    return true;
+}
+
+/* What root writes into state and spool, the agent cannot read when it runs as its own user again. */
+static bool check_user(const AgentConfig *c, bool allow_root, Err *err)
+{
+    struct stat st = {0};
+    bool there = stat(c->state_dir, &st) == 0;
+    if (geteuid() != 0)
+        return true;
+    if (!allow_root) {
+        const struct passwd *p = there && st.st_uid ? getpwuid(st.st_uid) : NULL;
+        return err_set(err, ERR_REFUSED, 0,
+                       "it is not meant to be run by root: run it as the user of the server (%s%s), or give "
+                       "--allow-root",
+                       p ? "runuser -u " : "User= of its unit", p ? p->pw_name : "");
+    }
+    return !there || !st.st_uid || become(st.st_uid, st.st_gid, c->state_dir, err);
+}
+
 /* Steps that outlast this process run in other folders. */
-static int daemon_main(const char *path, bool check, bool release)
+static int daemon_main(const char *path, bool check, bool release, bool allow_root)
 {
     Err err;
     AUTOFREE char *config = realpath(path, NULL);
     Agent a = {.config_path = config ? config : path, .lock_fd = -1, .release = {.wanted = release}};
     if (!agent_config_load(a.config_path, &a.conf, &err)) {
-        fprintf(stderr, "siding-agent: %s\n", err.text);
+        text_print(stderr, "siding-agent: %s\n", err.text);
         return 1;
     }
     if (check) {
-        job_list_load(&a.conf, &a.jobs);
-        for (size_t i = 0; i < a.jobs.warnings.n; i++)
-            fprintf(stderr, "siding-agent: %s\n", a.jobs.warnings.v[i]);
-        bool fine = a.jobs.warnings.n == 0;
-        job_list_done(&a.jobs);
+        int status = check_config(&a);
         agent_config_free(&a.conf);
-        return fine ? 0 : 1;
+        return status;
     }
-    apply_log(&a.conf);
+    reload_log(&a.conf);
+    if (!check_user(&a.conf, allow_root, &err)) {
+        log_error("%s", err.text);
+        agent_config_free(&a.conf);
+        return 1;
+    }
     bool ok = set_up(&a, &err), taken = !ok && err.kind == ERR_CONFLICT;
     if (ok)
         run_loop(&a);
@@ -365,10 +403,53 @@ static int print_journal(const char *path)
         putchar('\n');
     }
     if (!ok || damage)
-        fprintf(stderr, "siding-agent: %s\n", ok ? damage : err.text);
+        text_print(stderr, "siding-agent: %s\n", ok ? damage : err.text);
     recordlog_close(log);
     agent_config_free(&conf);
     return ok && !damage ? 0 : 1;
+}
+
+/* ---- another server ---------------------------------------------------------------------------------- */
+
+static const char *const of_server[] = {"bound", "lease", "role",  "server", "hook",
+                                        "rates", "ways",  "purge", "relay"};
+
+static void print_forgotten(void *arg, const char *key, const json_t *value)
+{
+    for (size_t i = 0; i < COUNT(of_server); i++)
+        if (str_eq(key, of_server[i]))
+            json_object_set((json_t *)arg, key, (json_t *)value);
+}
+
+static bool forget_server(const AgentConfig *conf, Err *err)
+{
+    RecordLog *log = NULL;
+    Record gone[COUNT(of_server)] = {{0}};
+    AUTOFREE char *damage = NULL;
+    AUTOJSON json_t *all = json_object();
+    for (size_t i = 0; i < COUNT(gone); i++)
+        gone[i].key = (char *)of_server[i];
+    bool ok = recordlog_open(conf->state_dir, "journal", &log, &damage, err);
+    if (ok) {
+        recordlog_each(log, print_forgotten, all);
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+        putchar('\n');
+        ok = recordlog_append(log, gone, COUNT(gone), err);
+    }
+    recordlog_close(log);
+    return ok;
+}
+
+static int adopt(const char *path, bool allow_root)
+{
+    Err err;
+    Agent a = {.config_path = path, .lock_fd = -1};
+    bool ok = agent_config_load(path, &a.conf, &err) && check_user(&a.conf, allow_root, &err) &&
+              make_folders(&a, &err) && lock_state(&a, &err) && forget_server(&a.conf, &err);
+    if (!ok)
+        text_print(stderr, "siding-agent: %s\n", err.text);
+    agent_config_free(&a.conf);
+    return ok ? 0 : 1;
 }
 
 static int main_with_options(int argc, char **argv)
@@ -378,7 +459,7 @@ static int main_with_options(int argc, char **argv)
     OptSpecial special;
     AUTO(strlist_done) StrList words = STRLIST_INIT;
     if (!opts_parse(options, argc, argv, false, &args, &words, NULL, &special, &err)) {
-        fprintf(stderr, "siding-agent: %s\n", err.text);
+        text_print(stderr, "siding-agent: %s\n", err.text);
         return err_exit_status(&err);
     }
     int status;
@@ -390,13 +471,15 @@ static int main_with_options(int argc, char **argv)
     } else if (args.print_machine || args.print_config || args.print_sample) {
         status = print(&args);
     } else if (!args.config || words.n) {
-        fprintf(stderr, "siding-agent: --config FILE is needed%s; try --help\n",
-                words.n ? ", and no other words" : "");
+        text_print(stderr, "siding-agent: --config FILE is needed%s; try --help\n",
+                   words.n ? ", and no other words" : "");
         status = 2;
     } else if (args.print_journal) {
         status = print_journal(args.config);
+    } else if (args.adopt) {
+        status = adopt(args.config, args.allow_root);
     } else {
-        status = daemon_main(args.config, args.check, args.release);
+        status = daemon_main(args.config, args.check_config, args.release, args.allow_root);
     }
     opts_free(options, &args);
     return status;
@@ -405,6 +488,7 @@ static int main_with_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *tool = argc > 1 ? argv[1] : "";
+    proc_no_core();
     if (str_eq(tool, "supervise") && argc == 3)
         return supervise_main(argv[2]);
     if (str_eq(tool, "seal"))
@@ -417,5 +501,7 @@ int main(int argc, char **argv)
         return split_main(argc - 1, argv + 1);
     if (str_eq(tool, "rescue"))
         return rescue_main(argc - 1, argv + 1);
+    if (str_eq(tool, "watch"))
+        return lease_watch_main(argc - 1, argv + 1);
     return main_with_options(argc, argv);
 }

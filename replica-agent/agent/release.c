@@ -7,9 +7,10 @@
 
 #include "agent.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/net/httpc.h"
 #include "replica-agent/agent/api/api_impl.h"
-#include "replica-agent/core/release.h"
+#include "replica-agent/core/release_judge.h"
 
 enum {
     SAY_MS = 2000,
@@ -49,10 +50,10 @@ static bool gives_up(const Release *r, const NodeState *s)
 {
     if (clock_mono_ms() - r->moved_ms < PATIENCE_MS)
         return false;
-    fprintf(stderr, "siding-agent: %s is not released: nothing has moved for %d s\n", s->node,
-            PATIENCE_MS / 1000);
+    text_print(stderr, "siding-agent: %s is not released: nothing has moved for %d s\n", s->node,
+               PATIENCE_MS / 1000);
     for (size_t i = 0; i < s->warnings.n; i++)
-        fprintf(stderr, "siding-agent: %s\n", s->warnings.v[i]);
+        text_print(stderr, "siding-agent: %s\n", s->warnings.v[i]);
     return true;
 }
 
@@ -102,7 +103,7 @@ static bool ask(const AgentConfig *c, const char *method, const char *path, cons
                      .path = path,
                      .body = body,
                      .timeout_ms = ms,
-                     .tls = tls_is_set(&c->tls) ? &c->tls : NULL};
+                     .tls = &c->tls};
     return httpc_call(&call, ret, err);
 }
 
@@ -140,7 +141,7 @@ int release_by_api(const AgentConfig *c)
     printf("%s: its agent runs and is asked, at %s\n", c->node, url_of(c));
     fflush(stdout);
     if (!request(c, &err) || !follow(c, &ok, &err)) {
-        fprintf(stderr, "siding-agent: the running agent: %s\n", err.text);
+        text_print(stderr, "siding-agent: the running agent: %s\n", err.text);
         return 1;
     }
     return ok ? 0 : 1;

@@ -14,8 +14,9 @@ static bool differs(const ServerView *v, const Reading *in)
 {
     const ReplStatus *a = &v->status, *b = &in->status;
     return !v->up || a->is_replica != b->is_replica || a->io != b->io || a->sql_running != b->sql_running ||
-           a->read_only != b->read_only || !str_eq(a->source_host, b->source_host) ||
-           a->source_port != b->source_port || a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
+           a->read_only != b->read_only || a->closed != b->closed ||
+           !str_eq(a->source_host, b->source_host) || a->source_port != b->source_port ||
+           a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
            v->semi_sync.acks != in->semi_sync.acks || v->semi_sync.acknowledges != in->semi_sync.acknowledges;
 }
 
@@ -34,8 +35,14 @@ static void take_status(Turn *t, Reading *in)
     v->id = in->id;
     in->status = (ReplStatus){0};
     in->id = (LeaseServer){0};
+    wire_free(lease_settings_fields, &v->settings);
+    v->settings = in->settings;
+    in->settings = (LeaseSettings){0};
     v->version = in->version;
     v->semi_sync = in->semi_sync;
+    free(v->log_file);
+    v->log_file = STEAL(in->log_file);
+    v->log_pos = in->log_pos;
     v->ever = v->up = true;
     v->begun_ms = in->begun_ms;
     v->read_at = t->wall_ms;
@@ -60,7 +67,9 @@ static void good_reading(Turn *t, Reading *in)
         pause_reading(t);
     else
         boot_seen(t);
+    role_reading(t);
     run_reading(t);
+    vote_reading(t);
 }
 
 static void bad_reading(Turn *t, const Reading *in)
@@ -75,17 +84,40 @@ static void bad_reading(Turn *t, const Reading *in)
     v->begun_ms = in->begun_ms;
 }
 
+/* A lease, a role and a server's own settings belong to one server. Whatever else answers at its address,
+ * nothing of that is done there. */
+static void check_identity(Turn *t, Reading *in)
+{
+    BoundRecord *bound = &t->s->durable.bound;
+    const char *now = in->status.identity;
+    if (!in->ok || !now || str_eq(bound->identity, now))
+        return;
+    if (!bound->identity) {
+        str_put(&bound->identity, now);
+        t->s->changed.bound = true;
+        return;
+    }
+    in->ok = false;
+    in->foreign = true;
+    err_set(&in->err, ERR_CONFLICT, 0,
+            "another server answers (%.200s) than the one that %s has worked with (%.200s): nothing is done "
+            "on it. Point "
+            "server in agent.conf back; or, if it has taken that one's place, stop the agent and run "
+            "siding-agent --adopt",
+            now, t->s->known.rules.node, bound->identity);
+}
+
 static void reading(Turn *t, Reading *in)
 {
     Known *k = &t->s->known;
+    check_identity(t, in);
+    k->server.foreign = in->foreign;
     k->spool_free = in->spool_free;
     k->state_free = in->state_free;
     k->relay_free = in->relay_free;
     k->hangs = in->hangs;
-    if (in->relay_dir && !str_eq(k->relay_dir, in->relay_dir)) {
-        free(k->relay_dir);
-        k->relay_dir = STEAL(in->relay_dir);
-    }
+    if (in->relay_dir)
+        str_put(&k->relay_dir, in->relay_dir);
     if (in->ok)
         good_reading(t, in);
     else
@@ -100,12 +132,14 @@ static void operation(Turn *t, const OpReport *op)
 {
     if (op->kind == OP_ROLE)
         role_op(t, op);
+    else if (op->kind == OP_ORDER)
+        vote_op(t, op);
     else if (op->kind == OP_VERIFY)
         run_verified(t, op);
     else if (op->kind != OP_START || op->id != t->s->flight.boot.op)
         pause_op(t, op);
     else if (boot_op(t, op))
-        pause_found(t, op);
+        rescue_found(t, op);
 }
 
 static void tick(Turn *t)
@@ -116,6 +150,22 @@ static void tick(Turn *t)
     run_tick(t);
     boot_tick(t);
     role_tick(t);
+    vote_tick(t);
+}
+
+/* Without a pause: whoever stopped replication wants it to run again, and a START by hand could throw away
+ * what the relay files hold. */
+static bool start_by_hand(Turn *t, const Input *in)
+{
+    const ServerView *v = &t->s->known.server;
+    bool stands = v->up && v->status.is_replica && (!v->status.sql_running || v->status.io == REPL_IO_NO);
+    if (!stands || t->s->flight.pause.beginning)
+        return false;
+    fx_event(t, "info", "pause", NULL, "replication of %s is started by hand by %s: %s",
+             t->s->known.rules.node, in->by && *in->by ? in->by : "request", in->text ? in->text : "");
+    fx_post(t, IN_START, NULL)->flag = true;
+    fx_answer(t, in->token, NULL, NULL);
+    return true;
 }
 
 static void resume_by_hand(Turn *t, Input *in)
@@ -123,13 +173,12 @@ static void resume_by_hand(Turn *t, Input *in)
     Err err;
     const AgentState *s = t->s;
     PauseState state = s->durable.pause;
-    const ServerView *v = &s->known.server;
     const char *by = in->by ? in->by : "", *reason = in->text ? in->text : "";
+    if (state == PAUSE_NONE && start_by_hand(t, in))
+        return;
     if (state == PAUSE_NONE) {
-        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding%s", s->known.rules.node,
-                v->up && v->status.is_replica && !v->status.sql_running
-                    ? "; somebody else stopped its applier, and may start it again"
-                    : "");
+        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding, and its replication runs",
+                s->known.rules.node);
         fx_answer(t, in->token, NULL, &err);
         return;
     }
@@ -139,7 +188,7 @@ static void resume_by_hand(Turn *t, Input *in)
         fx_answer(t, in->token, NULL, NULL); /* others are answered by the news */
     const AgentRunner *r = run_of_pause(s);
     if (!r || !run_is_under_way(r) || r->state == RUN_RESUMING || r->state == RUN_SEALING) {
-        fx_post(t, IN_RELEASE, s->durable.lease.owner);
+        fx_post(t, IN_RELEASE, s->durable.lease.owner)->flag = true;
         return;
     }
     Input *cut = fx_post(t, IN_CUT, run_id(r));
@@ -150,14 +199,32 @@ static void resume_by_hand(Turn *t, Input *in)
                                            *reason ? ": " : "", reason)};
 }
 
-static void boot(Turn *t)
+/* A state folder from a backup: the pause on record has ended long since, and says nothing of the data. */
+static void forget_crash(Turn *t)
+{
+    Lease *l = &t->s->durable.lease;
+    if (!lease_crashed_boosted(l, t->s->known.boot_id))
+        return;
+    fx_event(
+        t, "warn", "pause", NULL,
+        "the pause of %.*s on record in %s had ended before: no relay file is kept for it. It is ended, and "
+        "nothing is made of its having been under way when the machine went down",
+        RUN_TEXT(l->owner), t->s->known.rules.state_dir);
+    free(STEAL(l->boost_boot_id));
+    t->s->changed.lease = true;
+}
+
+static void boot(Turn *t, const Input *in)
 {
     const Durable *d = &t->s->durable;
     t->s->drain = 1;
     t->s->known.started_ms = t->now_ms;
     t->s->flight.pause.since_ms = t->now_ms;
     if (d->pause != PAUSE_NONE)
-        fx_log(t, LOG_LEVEL_INFO, "found the pause of %s, %s", d->lease.owner, pause_state_name(d->pause));
+        fx_log(t, LOG_LEVEL_INFO, "found the pause of %.*s, %s", RUN_TEXT(d->lease.owner),
+               pause_state_name(d->pause));
+    if (in->flag)
+        forget_crash(t);
     run_boot(t);
 }
 
@@ -172,7 +239,8 @@ static void not_written(Turn *t, const Input *in)
 {
     fx_log(t, LOG_LEVEL_ERROR, "the journal cannot be written: %s", in->err.text);
     t->s->flight.role.unwritten = t->s->flight.role.unwritten || in->flag2;
-    pause_not_written(t, in->flag);
+    t->s->flight.vote.unwritten = t->s->flight.vote.unwritten || in->number;
+    pause_not_written(t);
     run_not_written(t);
     fx_changed(t);
 }
@@ -182,7 +250,11 @@ void agent_step(AgentState *s, Input *in, Effects *out)
     Turn turn = {s, in->now_ms, in->wall_ms, out}, *t = &turn;
     switch (in->kind) {
     case IN_BOOT:
-        boot(t);
+        boot(t, in);
+        break;
+    case IN_ENDING:
+        t->s->flight.ending = true;
+        pause_tick(t);
         break;
     case IN_TICK:
         tick(t);
@@ -197,10 +269,10 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         hook_ended(t, in);
         break;
     case IN_RESCUE_PROGRESS:
-        pause_rescue_progress(t, in);
+        rescue_progress(t, in);
         break;
     case IN_RESCUE_ENDED:
-        pause_rescue_ended(t, in);
+        rescue_ended(t, in);
         break;
     case IN_PROGRAM:
     case IN_PROGRESS:
@@ -225,11 +297,16 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         resume_by_hand(t, in);
         break;
     case IN_START:
-        boot_start(t);
+        boot_start(t, in);
         break;
     case IN_ROLE:
+    case IN_TERM:
+    case IN_OPEN:
     case IN_HEARD:
         role_input(t, in);
+        break;
+    case IN_ORDER:
+        vote_order(t, in);
         break;
     case IN_RULES:
         fx_changed(t);
@@ -238,7 +315,7 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         not_written(t, in);
         break;
     case IN_WRITTEN:
-        t->s->flight.role.unwritten = false;
+        t->s->flight.role.unwritten = t->s->flight.vote.unwritten = false;
         fx_log(t, LOG_LEVEL_INFO, "the journal can be written again");
         fx_changed(t);
         break;
@@ -282,24 +359,18 @@ static void add(Records *all, char *key, json_t *value)
     all->v[all->n++] = (Record){key, value};
 }
 
-static void put(char **to, const char *text)
-{
-    free(*to);
-    *to = xstrdup(text);
-}
-
 static json_t *lease_value(Durable *d)
 {
     if (d->pause == PAUSE_NONE)
         return NULL;
-    put(&d->lease.state, pause_state_name(d->pause));
+    str_put(&d->lease.state, pause_state_name(d->pause));
     return wire_write(lease_fields, &d->lease);
 }
 
 static void add_run(Records *all, AgentRunner *r)
 {
     r->changed = false;
-    put(&r->j.state, run_state_name(r->state));
+    str_put(&r->j.state, run_state_name(r->state));
     r->j.run.state = (AgentRunState)wire_enum_find(&agent_run_state_names, run_state_wire(r->state));
     add(all, xasprintf("run/%s", run_id(r)), wire_write(run_journal_fields, &r->j));
 }
@@ -313,6 +384,10 @@ Record *agent_records(AgentState *s, size_t *ret_n)
         add(&all, xstrdup("lease"), lease_value(d));
     if (c->role)
         add(&all, xstrdup("role"), wire_write(role_record_fields, &d->role));
+    if (c->vote)
+        add(&all, xstrdup("vote"), wire_write(vote_record_fields, &d->vote));
+    if (c->bound)
+        add(&all, xstrdup("bound"), wire_write(bound_record_fields, &d->bound));
     if (c->dealt_with)
         add(&all, xstrdup("server"), wire_write(lease_server_fields, &d->dealt_with));
     if (c->hook)
@@ -340,8 +415,10 @@ static bool restore_lease(Durable *d, const json_t *value, int64_t wall_ms, Err 
     if (!ok)
         d->lease = (Lease){.owner = xstrdup(LEASE_MANUAL),
                            .reason = xstrdup("a lease that could not be read"),
+                           .lost = true,
                            .taken_at = wall_ms};
-    if (!pause_state_from_name(d->lease.state, &d->pause) || d->pause == PAUSE_NONE)
+    (void)pause_state_from_name(d->lease.state, &d->pause);
+    if (d->pause == PAUSE_NONE)
         d->pause = PAUSE_ABANDONED;
     return ok;
 }
@@ -370,6 +447,10 @@ bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t 
         return restore_run(s, value, err) ? true : err_prefix(err, "run %s is left out", key + 4);
     if (str_eq(key, "role"))
         return wire_read(role_record_fields, value, &d->role, err);
+    if (str_eq(key, "vote"))
+        return wire_read(vote_record_fields, value, &d->vote, err);
+    if (str_eq(key, "bound"))
+        return wire_read(bound_record_fields, value, &d->bound, err);
     if (str_eq(key, "server"))
         return wire_read(lease_server_fields, value, &d->dealt_with, err);
     if (str_eq(key, "hook"))
@@ -379,4 +460,15 @@ bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t 
     if (str_eq(key, "ways"))
         return wire_read(boost_memory_fields, value, &d->ways, err);
     return err_set(err, ERR_CORRUPT, 0, "a record \"%s\" is not one of this agent's", key);
+}
+
+void agent_records_lost(AgentState *s)
+{
+    Lease *l = &s->durable.lease;
+    if (s->durable.pause == PAUSE_NONE || l->lost)
+        return;
+    wire_free(lease_settings_fields, &l->ours);
+    l->boosted = true;
+    l->reread = false;
+    s->changed.lease = true;
 }

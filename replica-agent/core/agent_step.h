@@ -11,9 +11,12 @@
 /* Takes what the input carries where it needs it; the input stays the caller's. Effects are appended. */
 void agent_step(AgentState *s, Input *in, Effects *out);
 
-/* What has changed since the last call, for the caller to write. Keys: lease, role, server, hook, rates,
- * ways, run/ID. Freed by recordlog_free_records. */
+/* What has changed since the last call, for the caller to write. Keys: lease, role, vote, server, hook,
+ * rates, ways, run/ID. Freed by recordlog_free_records. */
 Record *agent_records(AgentState *s, size_t *ret_n);
 /* A record as it was found at a start. False: it cannot be understood (err), and is left out; a lease that
  * cannot is one to be released. */
 MUST_CHECK bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t wall_ms, Err *err);
+/* Some of what was promised could not be read. A pause that could goes on; what was set for it is not known,
+ * so that at its end everything is put back, whatever is set. */
+void agent_records_lost(AgentState *s);

@@ -75,7 +75,8 @@ RestoreWay restore_decide(const Flavor *f, const ReplStatus *s, bool taken_over)
 
 bool start_is_refused(StartWay way)
 {
-    return way == START_RESCUE || way == START_UNREADABLE || way == START_ERRANT || way == START_CRASHED;
+    return way == START_RESCUE || way == START_UNREADABLE || way == START_ERRANT || way == START_CRASHED ||
+           way == START_SHUT;
 }
 
 void start_explain(StartWay way, const Flavor *f, const char *held_gtid, const char *errant, const char *why,
@@ -99,9 +100,18 @@ void start_explain(StartWay way, const Flavor *f, const char *held_gtid, const c
         err_set(
             ret, ERR_REFUSED, 0,
             "the machine crashed while durability was relaxed: positions and data of this server may differ. "
-            "Never promote it and never copy from it; %s",
-            f->refetch_sql ? "it fetches again from its applied position as soon as its source answers"
-                           : "provision it anew");
+            "Never promote it and never copy from it; %s%s%s",
+            f->refetch_sql
+                ? "it fetches again from its applied position as soon as its source answers and has "
+                  "all that this server holds"
+                : "provision it anew",
+            f->refetch_sql && why ? ". Now: " : "", f->refetch_sql && why ? why : "");
+        break;
+    case START_SHUT:
+        err_set(
+            ret, ERR_REFUSED, 0,
+            "the primary that this server followed is being replaced, or was: all that it has received is "
+            "applied, and it follows nobody until the coordinator says whom");
         break;
     default:
         err_set(ret, ERR_REFUSED, 0, "transactions up to %.200s are in the relay files and not applied yet",

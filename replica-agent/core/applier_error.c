@@ -46,15 +46,85 @@ ApplierFailure applier_failure(int64_t code)
     return APPLIER_DATA;
 }
 
-const char *applier_failure_name(ApplierFailure f)
+/* What a person mends first; by number, then by kind. */
+static const struct {
+    int code;
+    const char *first;
+} mends[] = {
+    {1021, "make room on the disk that is full"},
+    {1114, "make room on the disk, or raise the limit of the table's space"},
+    {1666,
+     "let its own binary log take rows: SET GLOBAL binlog_format=ROW, and binlog_format = ROW in its option "
+     "file"},
+    {1950, "somebody has written on this replica: decide what becomes of it (docs/runbook.md, errant "
+           "transactions)"},
+    {1032,
+     "a row is missing here that the primary has: bring it in with SET SESSION sql_log_bin=0, or provision "
+     "the replica anew"},
+    {1007,
+     "a database is here that the primary has only now: somebody created it on this replica. Remove it with "
+     "SET SESSION sql_log_bin=0, or provision the replica anew"},
+    {1050,
+     "a table is here that the primary has only now: somebody created it on this replica. Remove it with SET "
+     "SESSION sql_log_bin=0, or provision the replica anew"},
+    {1008, "a database is missing here that the primary had: create it with SET SESSION sql_log_bin=0, or "
+           "provision the replica anew"},
+    {1051,
+     "a table is missing here that the primary had: create it with SET SESSION sql_log_bin=0, or provision "
+     "the replica anew"},
+    {1146,
+     "a table is missing here that the primary has: bring it in with SET SESSION sql_log_bin=0, or provision "
+     "the replica anew"},
+    {1062,
+     "a row is here that the primary does not have: remove it with SET SESSION sql_log_bin=0, or provision "
+     "the replica anew"},
+    {1236,
+     "the source has purged what is missing here, or its log cannot be read: provision the replica anew, "
+     "unless its relay files hold it"},
+    {1590,
+     "the primary's log lacks events: provision the replica anew, or, where you know what is missing, SET "
+     "GLOBAL sql_slave_skip_counter=1 (docs/runbook.md, incidents)"},
+};
+
+static const char *first_of(int64_t code)
 {
-    static const char *const names[] = {
-        [APPLIER_TRANSIENT] = "transient",
-        [APPLIER_POSITION] = "position",
-        [APPLIER_DATA] = "data",
-        [APPLIER_INCIDENT] = "incident",
+    static const char *const by_kind[] = {
+        [APPLIER_TRANSIENT] = "end what holds the lock, or free what is used up, if it is still so",
+        [APPLIER_POSITION] = "see the server's error log; the relay files are read by GTID",
+        [APPLIER_DATA] =
+            ("make the replica's table what the primary's was, with SET SESSION sql_log_bin=0, or "
+             "provision the replica anew"),
+        [APPLIER_INCIDENT] = "look at the primary's error log",
     };
-    return names[f];
+    for (size_t i = 0; i < COUNT(mends); i++)
+        if (mends[i].code == code)
+            return mends[i].first;
+    return by_kind[applier_failure(code)];
+}
+
+char *applier_advice(int64_t code, const char *node)
+{
+    return xasprintf("%s; then siding replica resume %s", first_of(code), node);
+}
+
+const char *receiver_advice(int64_t code)
+{
+    switch (code) {
+    case 1236:
+    case 13114: /* MySQL's number for it */
+        return "the source has purged what is missing here, or this replica has transactions that the source "
+               "does "
+               "not have (siding check: errant): provision it anew, or see errant transactions in "
+               "docs/runbook.md";
+    case 1045:
+        return "the source does not let the replication account in: see its password and grants";
+    case 1593:
+        return "see that every server has a server_id (MySQL: and a server_uuid) of its own";
+    case 1595:
+        return "make room on the disk of the relay logs, then restart the server";
+    default:
+        return NULL;
+    }
 }
 
 bool applier_failure_needs_person(ApplierFailure f)

@@ -16,6 +16,10 @@ typedef enum ApplierFailure {
 
 /* `code` is Last_SQL_Errno, never 0. */
 ApplierFailure applier_failure(int64_t code);
-const char *applier_failure_name(ApplierFailure f);
 /* Nothing helps before a person has mended something. */
 bool applier_failure_needs_person(ApplierFailure f);
+/* What a person does about it on the replica `node`, for people. Never a START that could throw away what
+ * only the relay files hold: `siding replica resume` reads them first. Owned. */
+char *applier_advice(int64_t code, const char *node);
+/* The same of a receiver, by Last_IO_Errno; NULL: its text says it all. */
+const char *receiver_advice(int64_t code);

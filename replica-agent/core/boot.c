@@ -54,18 +54,18 @@ BootThreads boot_threads(ReplIo io, bool sql_running)
 StartWay start_decide(const StartInput *in)
 {
     if (in->sql_running)
-        return in->io == REPL_IO_NO && in->fresh_server ? START_BOTH : START_NOT_NEEDED;
+        return in->io == REPL_IO_NO && in->fresh_server && !in->shut ? START_BOTH : START_NOT_NEEDED;
     if (in->io != REPL_IO_NO)
         return START_SQL;
     switch (in->buffer) {
     case BUFFER_APPLIED:
-        return START_BOTH;
+        return in->shut ? START_SHUT : START_BOTH;
     case BUFFER_BEYOND:
         return START_RESCUE;
     case BUFFER_ERRANT:
         return START_ERRANT;
     case BUFFER_CRASHED:
-        return in->can_refetch && in->source_answers ? START_REFETCH : START_CRASHED;
+        return in->can_refetch && in->source_answers && !in->shut ? START_REFETCH : START_CRASHED;
     case BUFFER_UNKNOWN:
         break;
     }

@@ -61,6 +61,7 @@ typedef enum StartWay {
     START_ERRANT,     /* the server has transactions of its own: a person must decide */
     START_REFETCH,    /* positions may lie after a crash of the machine: fetch again what the source has */
     START_CRASHED,    /* the same, and there is no way to fetch it again now */
+    START_SHUT,       /* all that was received is applied, and no receiver may be started */
 } StartWay;
 
 typedef struct StartInput {
@@ -69,5 +70,6 @@ typedef struct StartInput {
     bool fresh_server;  /* the process has not replicated since it started */
     BufferState buffer; /* asked for only while both threads stand still */
     bool can_refetch, source_answers;
+    bool shut; /* a failover has stopped the receiver for good: core/state, vote_lets_receive */
 } StartInput;
 StartWay start_decide(const StartInput *in);

@@ -57,7 +57,7 @@ static void act(Turn *t, BootAction action)
         f->retry_ms = 0;
         return; /* remembered once it runs */
     case BOOT_CONTINUE:
-        tell_pause(t, -1, NULL);
+        tell_pause(t, MEETS_AGAIN, NULL);
         break;
     case BOOT_RELEASE:
         tell_pause(t, PAUSE_EV_RELEASE, NULL);
@@ -71,7 +71,10 @@ static void act(Turn *t, BootAction action)
                    "the applier was started by somebody else during the pause: the frozen state is lost");
         break;
     case BOOT_RESTARTED:
-        tell_pause(t, PAUSE_EV_RESTARTED, "the server restarted under the job: the frozen state is lost");
+        tell_pause(t, PAUSE_EV_RESTARTED,
+                   pause_is_in_force(t->s)
+                       ? "the server restarted under the job: the frozen state is lost"
+                       : "the server restarted before the pause was over: replication is started again");
         break;
     case BOOT_RESTARTED_HELD:
         tell_pause(t, PAUSE_EV_RESTARTED_HELD,
@@ -116,21 +119,28 @@ static void trouble(Turn *t, const char *text)
     fx_changed(t);
 }
 
+/* No pause can have begun meanwhile: pause_wish refuses while this is under way. */
 bool boot_op(Turn *t, const OpReport *op)
 {
     BootFlight *f = &t->s->flight.boot;
     f->op = 0;
     if (!f->start_due)
         return false;
-    bool taken = t->s->durable.pause != PAUSE_NONE || t->s->flight.pause.beginning;
-    if (op->way == START_RESCUE && op->end == END_WAITING && !taken) {
+    if (op->way == START_RESCUE && op->end == END_WAITING) {
         f->start_due = false;
         trouble(t, NULL);
         remember(t); /* the lease goes on from here */
         return true;
+    } else if (op->way == START_SHUT && op->end == END_WAITING) {
+        f->start_due = false; /* it is owed: see boot_tick */
+        vote_owes_start(t);
+        trouble(t, NULL);
+        remember(t);
     } else if (op->end == END_OK) {
+        vote_started(t, op);
         fx_log(t, LOG_LEVEL_INFO, "replication is running (%s)",
                op->way == START_NOT_NEEDED ? "it ran already" : "started by this agent");
+        fx_add(t, FX_CLEAR_VAULT); /* the START looked at what the relay files hold, and kept them for that */
         f->start_due = false;
         trouble(t, NULL);
         remember(t);
@@ -142,17 +152,27 @@ bool boot_op(Turn *t, const OpReport *op)
     return false;
 }
 
-void boot_start(Turn *t)
+/* By hand (`flag`): also a receiver alone, and at once. */
+void boot_start(Turn *t, const Input *in)
 {
     const ReplStatus *st = &t->s->known.server.status;
-    if (t->s->durable.pause == PAUSE_NONE && st->is_replica && !st->sql_running)
-        t->s->flight.boot.start_due = true;
+    bool stands = !st->sql_running || (in->flag && st->io == REPL_IO_NO);
+    if (t->s->durable.pause != PAUSE_NONE || !st->is_replica || !stands)
+        return;
+    t->s->flight.boot.start_due = true;
+    if (in->flag)
+        t->s->flight.boot.retry_ms = 0;
 }
 
+/* A pause that began meanwhile has the server, and its end starts replication. */
 void boot_tick(Turn *t)
 {
     BootFlight *f = &t->s->flight.boot;
-    if (!f->start_due || f->op || !t->s->known.server.up || t->now_ms < f->retry_ms)
+    bool taken = t->s->durable.pause != PAUSE_NONE || t->s->flight.pause.beginning;
+    /* A failover has stopped it, and does not any more. */
+    if (t->s->durable.vote.owed && vote_lets_receive(t->s) && f->seen && t->s->known.server.status.is_replica)
+        f->start_due = true;
+    if (!f->start_due || taken || f->op || !t->s->known.server.up || t->now_ms < f->retry_ms)
         return;
     OpOrder *o = fx_sql(t, OP_START, false);
     o->fresh_server = o->may_end_rescue = true;

@@ -12,9 +12,7 @@ static bool of_domain(const char *position, uint32_t domain, GtidEntry *ret)
     return false;
 }
 
-/* A transaction that this server wrote itself, beyond what it has replicated in that domain. One in a
- * domain that nothing replicates into is nobody's trouble. */
-static char *find_errant(const BufferInput *in)
+char *buffer_errant(const BufferInput *in)
 {
     AUTO(strlist_done) StrList parts = STRLIST_INIT;
     strlist_split(&parts, in->binlog ? in->binlog : "", ',');
@@ -71,7 +69,7 @@ BufferState buffer_judge(const BufferInput *in, char **ret_errant)
         return BUFFER_UNKNOWN;
     if (!buffer_position_lags(in) && buffer_reaches(in->flavor, in->applied, in->held))
         return BUFFER_APPLIED;
-    AUTOFREE char *errant = find_errant(in);
+    AUTOFREE char *errant = buffer_errant(in);
     if (!errant)
         return BUFFER_BEYOND;
     if (ret_errant)

@@ -27,6 +27,10 @@ typedef struct BufferInput {
 /* *ret_errant (may be NULL): the GTID that is the server's own; owned, NULL if there is none. */
 BufferState buffer_judge(const BufferInput *in, char **ret_errant);
 
+/* A transaction that this server wrote itself, beyond what it has replicated in that domain; owned, NULL:
+ * none. One in a domain that nothing replicates into is nobody's trouble. */
+char *buffer_errant(const BufferInput *in);
+
 /* MariaDB: the binary log knows of replicated transactions that the replica's own position does not: a
  * rescue, or a DDL of the applier, was cut off in between. An applier would begin with them again. `held` is
  * not looked at. MySQL has one position, which never lags. */

@@ -146,6 +146,17 @@ static bool near_the_end(Catchup *c, const CatchupReading *r)
     return c->near_ms && r->now_ms - c->near_ms >= CATCHUP_HOLD_MS;
 }
 
+/* Between two waits it applies what has become due. */
+static bool waits_for_delay(Catchup *c, const CatchupReading *r)
+{
+    if (!r->waits_for_delay)
+        return false;
+    if (!c->due_ms || r->now_ms - c->due_last_ms > CATCHUP_LAG_MS)
+        c->due_ms = r->now_ms;
+    c->due_last_ms = r->now_ms;
+    return r->now_ms - c->due_ms >= CATCHUP_HOLD_MS;
+}
+
 bool catchup_sample(Catchup *c, const CatchupReading *r)
 {
     int64_t done = gtid_behind_text(c->flavor, c->start_applied, r->applied);
@@ -155,7 +166,8 @@ bool catchup_sample(Catchup *c, const CatchupReading *r)
     c->backlog_bytes = r->backlog_bytes;
     count_bytes(c, r);
     measure(c, r->now_ms);
-    return known ? near_the_end(c, r) : r->coordinates_equal;
+    bool due = waits_for_delay(c, r);
+    return (known ? near_the_end(c, r) : r->coordinates_equal) || due;
 }
 
 void lag_done(Lag *l)

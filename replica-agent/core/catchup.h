@@ -2,7 +2,8 @@
  * Catching up, judged from positions that a probe reads: rate, time left, and when it is done. Done means
  * that what the primary had written at one moment was applied within a short while after that moment, and
  * that this goes on for a moment; a comparison of two positions of the same instant would never hold under
- * load. Without a coordinator, or without a connection to the source, what has been received stands for the
+ * load. A replica delayed on purpose never reaches that: it is done when it waits for its delay, for the same
+ * moment. Without a coordinator, or without a connection to the source, what has been received stands for the
  * primary's position. Pure.
  */
 #pragma once
@@ -19,6 +20,7 @@ typedef struct CatchupReading {
     const char *primary;    /* the primary's position as last told; NULL: never */
     int64_t primary_ms;     /* when it was told */
     bool connected;         /* the receiver runs */
+    bool waits_for_delay;   /* what is due on a replica delayed on purpose is applied */
     bool coordinates_equal; /* of the source, applied and received: used where `received` is not known */
     const char *exec_file;  /* of the source, applied */
     int64_t exec_pos;
@@ -39,6 +41,8 @@ typedef struct Catchup {
     int64_t target_ms;
     bool target_told; /* it is the primary's, not what was received */
     int64_t near_ms;  /* since when every target was reached in time; 0: not */
+    int64_t due_ms,
+        due_last_ms; /* delayed: since when what was due was applied, mostly; last seen so; 0: not */
     char *exec_file;
     int64_t exec_pos;
     CatchupSample samples[CATCHUP_WINDOW]; /* those at which it had moved on, oldest first */

@@ -119,47 +119,6 @@ char *ddl_again(const char *sql)
     return NULL;
 }
 
-/* "name", "`na``me`": *p behind it. NULL: there is none. */
-static char *take_name(const char **p)
-{
-    Str name = STR_INIT;
-    const char *s = skip_blank(*p);
-    char quote = *s == '`' || *s == '"' ? *s++ : 0;
-    for (; *s && (quote ? *s != quote || s[1] == quote : isalnum((unsigned char)*s) || strchr("_$", *s));
-         s++) {
-        if (quote && *s == quote)
-            s++;
-        str_addc(&name, *s);
-    }
-    *p = quote && *s ? s + 1 : s;
-    if (name.len && (!quote || *s))
-        return str_take(&name);
-    str_done(&name);
-    return NULL;
-}
-
-bool ddl_created_table(const char *sql, char **ret_schema, char **ret_name)
-{
-    Word create = word_at(sql ? sql : ""), kind = find_kind(create), behind = next_word(kind);
-    *ret_schema = NULL;
-    if (!is(create, "CREATE") || !is(kind, "TABLE"))
-        return false;
-    if (is(behind, "IF"))
-        kind = next_word(next_word(behind));
-    const char *p = kind.p + kind.n;
-    *ret_name = take_name(&p);
-    if (*ret_name && *p == '.') {
-        p++;
-        *ret_schema = *ret_name;
-        *ret_name = take_name(&p);
-    }
-    if (*ret_name)
-        return true;
-    free(*ret_schema);
-    *ret_schema = NULL;
-    return false;
-}
-
 static bool begins(const char *sql, const char *name)
 {
     return sql && is(word_at(sql), name);

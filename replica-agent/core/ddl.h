@@ -26,6 +26,3 @@ DdlVerdict ddl_judge(const DdlText *own, const DdlText *next, size_t n_next, siz
 /* The statement in a form that does the same, also where it, or a part of it, was done before. Owned; NULL:
  * as it stands. */
 char *ddl_again(const char *sql);
-
-/* The table that a CREATE TABLE names; owned. *ret_schema NULL: that of the session. False: it is none. */
-bool ddl_created_table(const char *sql, char **ret_schema, char **ret_name);

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "effect.h"
 
-static const char *const effect_names[FX_KINDS] = {
-    [FX_LOG] = "log",
-    [FX_EVENT] = "event",
-    [FX_POST] = "post",
-    [FX_SQL] = "sql",
-    [FX_CANCEL] = "cancel",
-    [FX_DROP_HELD] = "drop held connection",
-    [FX_PROGRAM] = "program",
-    [FX_SIGNAL] = "signal",
-    [FX_CLEAN] = "clean",
-    [FX_FORGET] = "forget",
-    [FX_RESCUE] = "rescue",
-    [FX_HOOK] = "hook",
-    [FX_CLEAR_VAULT] = "clear vault",
-    [FX_ANSWER] = "answer",
-    [FX_NEWS] = "news",
-    [FX_CHANGED] = "changed",
-};
-
 static const char *const input_names[IN_KINDS] = {
     [IN_BOOT] = "boot",
     [IN_TICK] = "tick",
@@ -42,6 +23,10 @@ static const char *const input_names[IN_KINDS] = {
     [IN_RESUME] = "resume by hand",
     [IN_START] = "start by hand",
     [IN_ROLE] = "role",
+    [IN_ENDING] = "ending",
+    [IN_TERM] = "term set",
+    [IN_ORDER] = "order",
+    [IN_OPEN] = "opened by hand",
     [IN_HEARD] = "coordinator heard",
     [IN_RULES] = "rules",
     [IN_NOT_WRITTEN] = "not written",
@@ -59,11 +44,6 @@ static const char *const input_names[IN_KINDS] = {
     [IN_CAUGHT_UP] = "caught up",
 };
 
-const char *effect_name(EffectKind k)
-{
-    return effect_names[k];
-}
-
 const char *input_name(InputKind k)
 {
     return input_names[k];
@@ -75,7 +55,9 @@ static void reading_free(Reading *r)
         return;
     repl_status_done(&r->status);
     wire_free(lease_server_fields, &r->id);
+    wire_free(lease_settings_fields, &r->settings);
     free(r->relay_dir);
+    free(r->log_file);
     free(r);
 }
 
@@ -127,7 +109,9 @@ void input_free(Input *in)
     free_by_fields(run_spec_fields, in->spec);
     free_by_fields(run_align_fields, in->align);
     free_by_fields(gather_order_fields, in->gather);
+    free_by_fields(written_fields, in->written);
     free_by_fields(replay_fields, in->replay);
+    free_by_fields(agent_order_fields, in->order);
     if (in->lost)
         strlist_done(in->lost);
     free(in->lost);
@@ -147,6 +131,7 @@ void effects_drop(Effect *e)
     free(e->op.gtid);
     free(e->op.file);
     wire_free(lease_settings_fields, &e->op.boosted);
+    wire_free(agent_order_fields, &e->op.order);
     input_free(e->post);
     *e = (Effect){0};
 }
@@ -220,6 +205,7 @@ OpOrder *fx_sql(Turn *t, OpKind kind, bool after_record)
     e->after_record = after_record;
     e->op.kind = kind;
     e->op.id = ++t->s->flight.last_op;
+    e->op.shut = !vote_lets_receive(t->s);
     return &e->op;
 }
 

@@ -24,7 +24,7 @@ typedef enum EffectKind {
     FX_RESCUE,      /* the rescue is started, or found again */
     FX_HOOK,        /* flag: before_pause, else after_caught_up */
     FX_CLEAR_VAULT, /* links may go once all is applied */
-    FX_ANSWER,      /* token; err, or owner's run */
+    FX_ANSWER,      /* token; err, or owner's run, or text: a body, number: its status */
     FX_NEWS,        /* for requests that wait for a pause: owner, number = PauseNews, err */
     FX_CHANGED,     /* what others see; flag: it can wait a little */
     FX_KINDS
@@ -50,7 +50,6 @@ typedef struct Effects {
 
 void effects_done(Effects *fx);
 void effects_drop(Effect *e); /* frees what it holds */
-const char *effect_name(EffectKind k);
 
 /* One step under way: the state, its input's time, what follows. */
 typedef struct Turn {

@@ -5,7 +5,7 @@
 
 #include "common/base/clock.h"
 
-enum { URGENT_PART = 4, RATE_TAU_MS = 30000, BALLAST_LEAST = 4 << 20, BALLAST_S = 3 };
+enum { URGENT_PART = 4, BALLAST_LEAST = 4 << 20, BALLAST_S = 3 };
 
 static const struct {
     const char *name;
@@ -17,10 +17,9 @@ static const struct {
     [GUARD_SPOOL_DISK] = {"spool_disk", true, true}, [GUARD_STATE_DISK] = {"state_disk", true, true},
 };
 
-int64_t guard_relay_need(int64_t configured, double bytes_per_s)
+int64_t guard_relay_need(int64_t configured, int64_t coming)
 {
-    int64_t by_rate = (int64_t)(bytes_per_s * GUARD_RESERVE_S);
-    return by_rate > configured ? by_rate : configured;
+    return coming > configured ? coming : configured;
 }
 
 static GuardLevel judge_growth(int64_t value, int64_t limit, int64_t warn_percent)
@@ -51,12 +50,9 @@ static GuardAction action_of(GuardCause c, GuardLevel level, GuardPolicy policy)
 void guard_decide(const GuardLimits *l, const GuardReading *r, GuardVerdict *ret)
 {
     const int64_t limits[GUARD_CAUSES] = {
-        [GUARD_PAUSE] = l->pause_ms,
-        [GUARD_RELAY] = l->relay_bytes,
-        [GUARD_CATCHUP] = l->catchup_ms,
-        [GUARD_RELAY_DISK] = guard_relay_need(l->free_bytes, r->bytes_per_s),
-        [GUARD_SPOOL_DISK] = l->free_bytes,
-        [GUARD_STATE_DISK] = l->free_bytes,
+        [GUARD_PAUSE] = l->pause_ms,        [GUARD_RELAY] = l->relay_bytes,
+        [GUARD_CATCHUP] = l->catchup_ms,    [GUARD_RELAY_DISK] = guard_relay_need(l->free_bytes, r->coming),
+        [GUARD_SPOOL_DISK] = l->free_bytes, [GUARD_STATE_DISK] = l->free_bytes,
     };
     *ret = (GuardVerdict){.action = GUARD_DO_NOTHING};
     for (GuardCause c = 0; c < GUARD_CAUSES; c++) {
@@ -138,30 +134,4 @@ char *guard_sentence(GuardCause c, int64_t value, int64_t limit, const char *fol
     default:
         return xasprintf("the disk is full: %s has %s free, at least %s are needed", folder, v, l);
     }
-}
-
-void guard_rate_done(GuardRate *r)
-{
-    free(r->file);
-    *r = (GuardRate){0};
-}
-
-void guard_rate_add(GuardRate *r, const char *file, int64_t pos, int64_t now_ms)
-{
-    int64_t ms = now_ms - r->at_ms;
-    if (!file || !*file)
-        return;
-    if (r->file && ms > 0) {
-        /* Over a rotation of the file only its new part is counted. */
-        int64_t bytes = str_eq(r->file, file) && pos >= r->pos ? pos - r->pos : pos;
-        double now = (double)bytes * 1000 / (double)ms, weight = (double)ms / (double)(RATE_TAU_MS + ms);
-        r->bytes_per_s = r->bytes_per_s * (1 - weight) + now * weight;
-        r->known = true;
-    }
-    if (!str_eq(r->file, file)) {
-        free(r->file);
-        r->file = xstrdup(file);
-    }
-    r->pos = pos;
-    r->at_ms = now_ms;
 }

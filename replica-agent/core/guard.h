@@ -35,14 +35,14 @@ enum { GUARD_RESERVE_S = 120, GUARD_UNKNOWN = -1 };
 
 typedef struct GuardLimits {
     int64_t pause_ms, relay_bytes, catchup_ms; /* 0: no limit */
-    int64_t free_bytes;                        /* least free space; the relay logs' also follows their rate */
+    int64_t free_bytes;                        /* least free space; the relay logs' also follows what comes */
     int64_t warn_percent;
     GuardPolicy policy;
 } GuardLimits;
 
 typedef struct GuardReading {
     int64_t value[GUARD_CAUSES]; /* GUARD_UNKNOWN: not known, never a cause */
-    double bytes_per_s;          /* that arrive in the relay logs */
+    int64_t coming;              /* bytes that may arrive in the relay logs within GUARD_RESERVE_S */
 } GuardReading;
 
 typedef struct GuardVerdict {
@@ -53,8 +53,9 @@ typedef struct GuardVerdict {
 } GuardVerdict;
 
 void guard_decide(const GuardLimits *l, const GuardReading *r, GuardVerdict *ret);
-/* Least free space of the relay logs' file system. */
-int64_t guard_relay_need(int64_t configured, double bytes_per_s);
+/* Least free space of the relay logs' file system: what is configured, or what may come within
+ * GUARD_RESERVE_S. */
+int64_t guard_relay_need(int64_t configured, int64_t coming);
 /* Whether the ballast must go now: the disk will be full within moments, or is and the server hangs. */
 bool guard_ballast_due(int64_t relay_free, double bytes_per_s, bool server_hangs, int64_t need);
 /* Whether there is room to make it again. */
@@ -64,14 +65,3 @@ const char *guard_cause_name(GuardCause c); /* for metrics: pause relay catchup 
 bool guard_policy_from_name(const char *name, GuardPolicy *ret);
 /* "12.3 min of 15 min", with the words of the cause. Owned. */
 char *guard_sentence(GuardCause c, int64_t value, int64_t limit, const char *folder);
-
-/* Bytes a second that arrive from the source, by its binary log's coordinates: the relay logs' own size also
- * shrinks. A mean of the last half minute. */
-typedef struct GuardRate {
-    char *file;
-    int64_t pos, at_ms;
-    double bytes_per_s;
-    bool known;
-} GuardRate;
-void guard_rate_add(GuardRate *r, const char *file, int64_t pos, int64_t now_ms);
-void guard_rate_done(GuardRate *r);

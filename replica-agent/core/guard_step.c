@@ -59,10 +59,10 @@ static GuardReading read_now(const Turn *t)
     const AgentRunner *r = run_of_pause(s);
     bool frozen = s->durable.pause == PAUSE_FROZEN && l->relay_bytes > 0 && k->server.ever;
     bool writes = r && (r->state == RUN_RUNNING || r->state == RUN_SLEEPING || r->state == RUN_SEALING);
-    int64_t grown = frozen ? k->server.status.relay_bytes - l->relay_bytes : GUARD_UNKNOWN;
-    GuardReading out = {.bytes_per_s = k->rate.bytes_per_s};
+    int64_t grown = k->server.status.relay_bytes - l->relay_bytes;
+    GuardReading out = {.coming = known_coming(k, (int64_t)GUARD_RESERVE_S * 1000, t->now_ms)};
     out.value[GUARD_PAUSE] = l->limit_ms - pause_left_ms(s, t->now_ms, t->wall_ms);
-    out.value[GUARD_RELAY] = frozen && grown < 0 ? 0 : grown;
+    out.value[GUARD_RELAY] = !frozen ? GUARD_UNKNOWN : grown > 0 ? grown : 0;
     out.value[GUARD_CATCHUP] = frozen ? catchup_estimate(s) : GUARD_UNKNOWN;
     out.value[GUARD_RELAY_DISK] = k->relay_free;
     out.value[GUARD_SPOOL_DISK] = writes ? k->spool_free : GUARD_UNKNOWN;
@@ -119,8 +119,6 @@ static void end_run(Turn *t, const AgentRunner *r)
         fx_post(t, IN_LIMIT_SEALING, run_id(r)); /* the frozen data are not needed any more */
         return;
     }
-    if (r->j.cut_outcome && (v->action != GUARD_DO_KILL || r->j.cut_hard))
-        return; /* it is ending already */
     Input *in = fx_post(t, IN_CUT, run_id(r));
     in->cut = NEW(RunCut);
     *in->cut = (RunCut){
@@ -187,8 +185,13 @@ void guard_caught_up(Turn *t, const Replay *r)
 void guard_reading(Turn *t)
 {
     Known *k = &t->s->known;
-    if (k->server.up && k->server.status.is_replica)
-        guard_rate_add(&k->rate, k->server.status.read_file, k->server.status.read_pos, t->now_ms);
+    const ReplStatus *st = &k->server.status;
+    AUTOFREE char *source =
+        st->is_replica ? xasprintf("%s:%lld", st->source_host, (long long)st->source_port) : xstrdup("");
+    if (k->server.up && st->is_replica)
+        inflow_add(&k->inflow, source, st->read_file, st->read_pos, t->now_ms);
+    else if (k->server.up)
+        inflow_add(&k->inflow, source, k->server.log_file, k->server.log_pos, t->now_ms);
     watch_pause(t);
 }
 

@@ -120,7 +120,7 @@ void hook_caught_up(Turn *t, const char *gtid)
 void hook_tick(Turn *t)
 {
     const HookRecord *r = record(t);
-    if (!r->owner || t->s->flight.hook.calling || !t->s->flight.boot.seen)
+    if (t->s->flight.hook.calling || !t->s->flight.boot.seen)
         return;
     /* An agent that was killed between the hook and the lease. */
     if (!r->over && t->s->durable.pause == PAUSE_NONE && !t->s->flight.pause.beginning)

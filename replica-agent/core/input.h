@@ -9,11 +9,13 @@
 
 typedef enum InputKind {
     /* from outside */
-    IN_BOOT,            /* the journal has been read: what was found is in the state */
-    IN_TICK,            /* time has passed */
-    IN_READING,         /* a look at the server, good or bad: `reading` */
-    IN_OP,              /* an operation is back: `op` */
-    IN_HOOK,            /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
+    IN_BOOT,    /* the journal has been read: what was found is in the state. flag: no relay file is kept, so
+                   that a pause that is on record had ended */
+    IN_ENDING,  /* the agent is asked to end */
+    IN_TICK,    /* time has passed */
+    IN_READING, /* a look at the server, good or bad: `reading` */
+    IN_OP,      /* an operation is back: `op` */
+    IN_HOOK,    /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
     IN_RESCUE_PROGRESS, /* number and total: transactions */
     IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied; ERR_DB: a person must mend something */
     IN_PROGRAM,         /* a run's program has ended, or could not be started: `program` */
@@ -28,13 +30,16 @@ typedef enum InputKind {
     IN_FORGOTTEN,   /* its files are gone, or not (err) */
     IN_PAUSE,       /* by hand: `wish` */
     IN_RESUME,      /* by hand */
-    IN_START,       /* by hand, without a lease: replication is to run */
+    IN_START,       /* by hand, without a lease: replication is to run; flag: see boot_start */
     IN_ROLE,        /* text: the role; number: the term */
+    IN_TERM,        /* number: the term by hand, whatever was heard */
+    IN_ORDER,       /* of a failover: `order` */
+    IN_OPEN,        /* by hand: the primary is to be open to writes again */
     IN_HEARD,       /* the coordinator spoke: number = term or 0; text = the primary's position or NULL;
-                       flag, flag2: `sole` and whether it said so */
+                       flag, flag2: `sole` and whether it said so; `written` or NULL */
     IN_RULES,       /* the configuration was read again */
-    IN_NOT_WRITTEN, /* records could not be written, or not in time: flag = the lease is among them, flag2 =
-                       the role */
+    IN_NOT_WRITTEN, /* records could not be written, or not in time: flag2 = the role is among them, number:
+                       the vote */
     IN_WRITTEN,     /* they could, after they could not */
     /* from one machine to another */
     IN_WISH,          /* a run wants a pause: `wish` */
@@ -55,21 +60,26 @@ typedef struct Reading {
     bool ok;
     Err err; /* unless ok */
     bool hangs;
+    bool foreign; /* !ok: another agent has that server */
     DbVersion version;
     ReplStatus status; /* taken by the step */
     ReplSemiSync semi_sync;
-    LeaseServer id; /* taken by the step */
+    LeaseServer id;         /* taken by the step */
+    LeaseSettings settings; /* taken by the step; members NULL: not known */
+    char *log_file;         /* taken by the step; of a primary, NULL: not known */
+    int64_t log_pos;
     int64_t begun_ms, spool_free, state_free, relay_free;
     char *relay_dir; /* NULL: not known */
 } Reading;
 
 typedef enum PauseNews {
-    PAUSE_NEWS_FROZEN,   /* also after an alignment */
-    PAUSE_NEWS_FAILED,   /* could not be paused or aligned: err; replication is being set right */
-    PAUSE_NEWS_VOID,     /* the frozen state is lost: err */
-    PAUSE_NEWS_RESUMED,  /* the applier runs */
-    PAUSE_NEWS_RELEASED, /* caught up, settings back, the lease is gone */
-    PAUSE_NEWS_NOT_HELD, /* asked to release what it does not hold */
+    PAUSE_NEWS_FROZEN,    /* also after an alignment */
+    PAUSE_NEWS_FAILED,    /* could not be paused or aligned: err; replication is being set right */
+    PAUSE_NEWS_VOID,      /* the frozen state is lost: err */
+    PAUSE_NEWS_RESTARTED, /* it was over already: the server restarted before replication was started again */
+    PAUSE_NEWS_RESUMED,   /* the applier runs */
+    PAUSE_NEWS_RELEASED,  /* caught up, settings back, the lease is gone */
+    PAUSE_NEWS_NOT_HELD,  /* asked to release what it does not hold */
 } PauseNews;
 
 typedef struct PauseWish {
@@ -91,6 +101,8 @@ typedef struct ProgramEnd {
     bool well;        /* status 0, by itself */
     bool lost;        /* its supervisor was killed; what it ran has been too */
     bool not_started; /* it never ran: err */
+    bool late;        /* it was not begun: its order came too late */
+    int64_t exit_code;
     Err err;          /* unless well: a sentence, and what kind of failure it is */
     bool can_restart; /* lost: its folder was prepared for another start */
     json_t *manifest; /* of a result that stands sealed; NULL: none could be read */
@@ -105,7 +117,7 @@ typedef struct Input {
     char *text, *by;
     int64_t number;
     bool flag, flag2;
-    int64_t total; /* IN_RESCUE_PROGRESS: of `number` */
+    int64_t total; /* IN_RESCUE_PROGRESS: of `number`; IN_HEARD: the newest state that it has */
     Err err;
     uint64_t token; /* of the request that waits for an answer; 0: none */
     Reading *reading;
@@ -118,6 +130,8 @@ typedef struct Input {
     GatherOrder *gather;
     PauseWish *wish;
     RunCut *cut;
+    Written *written;
+    AgentOrder *order;
     Replay *replay;     /* IN_NEWS of a resume: how it went so far */
     int64_t resumed_at; /* time */
     void *keep;         /* what `op` borrows from: the poster's, who frees it after the step */

@@ -69,7 +69,12 @@ extern const WireField lease_rescue_fields[];
     F(T, INT, source_port)                                                                                   \
     F(T, INT, source_pos)                                                                                    \
     F(T, INT, relay_bytes) /* size of the relay logs when it froze */                                        \
+    /* Of the server process at hand: what it had of its own, and all values that were set instead ("4|8") */ \
     F(T, OBJ, original, LeaseSettings, lease_settings_fields)                                                \
+    F(T, OBJ, ours, LeaseSettings, lease_settings_fields)                                                    \
+    F(T, BOOL, lost)   /* what it had of its own is not known any more: the journal was damaged */           \
+    F(T, BOOL, reread) /* of a process that began meanwhile: nothing was set there yet */                    \
+    F(T, TIME, boosted_at) /* when durability was relaxed; 0: not known */        \
     F(T, STR, boost_boot_id) /* the boot in which durability was relaxed; NULL: it was not */                \
     F(T, BOOL, stalled) /* kept transactions were missing after catch-up */                                  \
     F(T, OBJ, rescue, LeaseRescue, lease_rescue_fields)                                                      \
@@ -90,7 +95,11 @@ extern const WireField lease_fields[];
 
 /* A start is about to apply with a boost. Durability that this lease has relaxed before stays so until
  * lease_durable, whoever else acknowledges: only then is what was committed on the disk. */
-void lease_boost(Lease *l, bool must_be_durable, const char *boot_id);
+void lease_boost(Lease *l, bool must_be_durable, const char *boot_id, int64_t wall_ms);
+/* These are about to be set: from here on they are known as ours. */
+void lease_note_ours(Lease *l, const LeaseSettings *set);
+/* The server is another process now, with these settings: nothing is ours there. */
+void lease_reread(Lease *l, const LeaseSettings *found);
 /* The server's own durability is in force and the disk has all: a crash of the machine does no harm any more.
  */
 void lease_durable(Lease *l);
@@ -100,6 +109,16 @@ bool lease_crashed_boosted(const Lease *l, const char *boot_id);
 
 /* What is left of the pause's limit; 0 or less: it has passed. */
 int64_t lease_left_ms(const Lease *l, const char *boot_id, int64_t mono_ms, int64_t wall_ms);
+
+/* What somebody beside the agent does about a pause: its limit and a minute more belong to the agent. Whether
+ * it lives is not known here. */
+enum { LEASE_GRACE_MS = 60000 };
+typedef enum LeaseWatch {
+    LEASE_WATCH_WAITS,
+    LEASE_WATCH_RELEASE,      /* the replica still stands still */
+    LEASE_WATCH_RELEASE_DEAD, /* it is being resumed: only if no agent is at it any more */
+} LeaseWatch;
+LeaseWatch lease_watch(const Lease *l, bool stands, const char *boot_id, int64_t mono_ms, int64_t wall_ms);
 
 typedef enum ServerSame { SERVER_SAME, SERVER_OTHER, SERVER_UNKNOWN } ServerSame;
 ServerSame lease_server_compare(const LeaseServer *a, const LeaseServer *b);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/db/rowsum.h"
+#include "common/file/resultname.h"
 
 void merge_done(Merge *m)
 {
@@ -68,6 +69,8 @@ static bool add_files(Merge *m, json_t *taken, const json_t *manifest, size_t pa
         char *to = json_object_get(taken, from) ? name_of_shard(from, shard, json_str(manifest, "encrypted"))
                                                 : xstrdup(from);
         m->files[m->n++] = (MergeFile){part, xstrdup(from), to};
+        if (!resultname_check(to, err))
+            return false;
         if (json_object_get(taken, to))
             return err_set(err, ERR_CORRUPT, 0, "two shards have a file %s", to);
         json_object_set_new(taken, to, json_true());
@@ -141,7 +144,7 @@ static bool add_upload(json_t *whole, const json_t *manifest, Err *err)
 
 static bool check(const json_t *whole, const json_t *part, Err *err)
 {
-    static const char *const common[] = {"run", "job", "gtid", "shards", "encrypted"};
+    static const char *const common[] = {"run", "incarnation", "job", "gtid", "shards", "encrypted"};
     for (size_t i = 0; i < COUNT(common); i++)
         if (!is_same(json_object_get(whole, common[i]), json_object_get(part, common[i])))
             return err_set(err, ERR_CORRUPT, 0, "shard %lld is of another %s than shard %lld",

@@ -6,6 +6,7 @@
 
 #include "boot.h"
 #include "lease.h"
+#include "order_step.h"
 
 typedef enum OpKind {
     OP_SURVEY,  /* what the server is and has; findings */
@@ -17,6 +18,7 @@ typedef enum OpKind {
     OP_DURABLE, /* the lease's durability back while it still catches up */
     OP_RESTORE, /* the lease's settings back, the applier running */
     OP_ROLE,    /* read_only and semi-sync */
+    OP_ORDER,   /* one act of a failover: `act` */
     OP_KINDS
 } OpKind;
 
@@ -43,8 +45,12 @@ typedef struct OpOrder {
     bool first;                           /* OP_STOP: the relay files are secured before it */
     bool fresh_server, may_end_rescue;    /* OP_START */
     bool boost;                           /* OP_START: with `boosted` */
+    bool shut;                            /* OP_START: no receiver is started */
     bool open;                            /* OP_ROLE: writable */
     LeaseSettings boosted;                /* OP_START, OP_RETUNE; owned */
+    OrderAct act;                         /* OP_ORDER */
+    AgentOrder order;                     /* OP_ORDER; owned */
+    bool receiver_alone;                  /* OP_ORDER: a pause is in force, the applier stays stopped */
 } OpOrder;
 
 /* All pointers are borrowed for the time of the step. */
@@ -62,5 +68,9 @@ typedef struct OpReport {
     StartWay way;                  /* OP_START */
     const char *from, *held_gtid;  /* OP_START, where the relay files hold more than is applied */
     int64_t backlog;
-    bool open; /* OP_ROLE */
+    bool open;                    /* OP_ROLE */
+    const char *received, *ahead; /* OP_ORDER */
+    int64_t closed_for_ms;        /* OP_ORDER */
+    bool ended_well;              /* OP_START: the server processes since the lease's have ended in order */
+    const char *left;             /* OP_RESTORE: settings that somebody else has changed; NULL: none */
 } OpReport;

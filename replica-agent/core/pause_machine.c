@@ -42,6 +42,7 @@ static const PauseRow rows[] = {
     {PAUSE_RESUMING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
     {PAUSE_RESUMING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
 
+    {PAUSE_RESUMING, PAUSE_EV_TAKEN_OVER, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "all is applied, and a failover keeps its receiver stopped"},
     {PAUSE_RESUMING, PAUSE_EV_RESCUE, PAUSE_RESCUING, PAUSE_ACT_RESCUE, "a START would throw away what the relay files hold"},
 
     {PAUSE_RESCUING, PAUSE_EV_RESCUED, PAUSE_RESUMING, PAUSE_ACT_START, "all that was received is applied"},
@@ -59,7 +60,7 @@ static const PauseRow rows[] = {
     {PAUSE_CATCHING_UP, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
     {PAUSE_CATCHING_UP, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted"},
 
-    {PAUSE_RESTORING, PAUSE_EV_RESTORED, PAUSE_NONE, PAUSE_ACT_DROP, "the settings are back"},
+    {PAUSE_RESTORING, PAUSE_EV_RESTORED, PAUSE_NONE, PAUSE_ACT_DROP, "the pause is over"},
     {PAUSE_RESTORING, PAUSE_EV_RESTORE_FAILED, PAUSE_RESTORING, PAUSE_ACT_RESTORE, "not restored yet, try again"},
     {PAUSE_RESTORING, PAUSE_EV_STALLED, PAUSE_RESUMING, PAUSE_ACT_START, "kept transactions are missing, look again"},
     {PAUSE_RESTORING, PAUSE_EV_RELEASE, PAUSE_RESTORING, PAUSE_ACT_NONE, "already resumed"},

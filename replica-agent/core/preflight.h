@@ -6,12 +6,26 @@
 
 #include "common/db/flavor.h"
 #include "common/db/repl.h"
+#include "common/wire/finding.h"
 #include "common/wire/wire.h"
 #include "keyless.h"
 #include "lease.h"
+#include "pause_machine.h"
 
-/* Appends to `ret` (Finding, without node). A server that is no replica gets none. */
-void preflight_threads(const Flavor *f, const ReplStatus *s, WireList *ret);
+/* Appends to `ret` (Finding, without node). A server that is no replica gets none. `node`: its name, for what
+ * mends it. */
+void preflight_threads(const Flavor *f, const ReplStatus *s, const char *node, WireList *ret);
+
+/* What a lease explains is no fault: an applier that Siding stopped, settings that it has changed for a
+ * while. Such findings become "ok", with the lease in place of a mend. */
+typedef struct PreflightLease {
+    PauseState pause;
+    char *owner;
+    bool boosted, sync_relay; /* durability is relaxed; each relay event is synced, both by the lease */
+} PreflightLease;
+void preflight_lease_read(const Lease *l, PauseState pause, PreflightLease *ret);
+void preflight_lease_done(PreflightLease *l);
+void preflight_explain(const PreflightLease *l, WireList *findings);
 /* What a server's settings and threads do not tell: other servers, disks, rates. */
 typedef struct PreflightFacts {
     bool is_replica;
@@ -24,8 +38,9 @@ typedef struct PreflightFacts {
     char *relay_dir;                /* NULL: not known */
     int64_t relay_free, free_bytes; /* free_bytes: what must stay free there */
     int64_t pause_limit_ms;         /* longest pause */
-    double bytes_per_s, apply_rate; /* 0: not measured yet */
-    bool rate_known, wants_catchup_estimate;
+    int64_t coming;                 /* bytes that may arrive within the longest pause */
+    double apply_rate;              /* 0: not measured yet */
+    bool coming_known, wants_catchup_estimate;
     Keyless tables;                /* samples of those without a key */
     StrList keyless_changed;       /* the first few */
     int64_t keyless_changed_count; /* -1: not sampled yet */
@@ -36,5 +51,3 @@ void preflight_judge(const PreflightFacts *f, WireList *ret);
 
 /* The first error as ERR_REFUSED "text; mend"; true if there is none. */
 MUST_CHECK bool preflight_allows(const WireList *findings, Err *err);
-void preflight_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
-                   ...) PRINTF_LIKE(5, 6);

@@ -30,12 +30,6 @@ static size_t way_by_name(const Turn *t, const char *name)
     return 0;
 }
 
-static void put(char **to, const char *text)
-{
-    free(*to);
-    *to = xstrdup(text);
-}
-
 static void begin(Turn *t, const char *applied)
 {
     ReplayFlight *r = &t->s->flight.replay;
@@ -62,7 +56,7 @@ const FlavorWay *replay_first_way(Turn *t)
         v->status.received ? gtid_behind_text(v->version.flavor, v->status.applied, v->status.received) : 0;
     r->size_class = boost_class((double)bytes, (double)trx);
     const FlavorWay *way = &flavor(t)->ways[boost_first(&t->s->durable.ways, r->size_class, flavor(t))];
-    put(&t->s->durable.lease.replay.way, way->name);
+    str_put(&t->s->durable.lease.replay.way, way->name);
     return way;
 }
 
@@ -81,6 +75,7 @@ static CatchupReading reading(const Turn *t)
                             .primary = k->primary,
                             .primary_ms = k->primary_ms,
                             .connected = st->io == REPL_IO_YES,
+                            .waits_for_delay = st->waits_for_delay,
                             .coordinates_equal =
                                 str_eq(st->exec_file, st->read_file) && st->exec_pos == st->read_pos,
                             .exec_file = st->exec_file,
@@ -161,7 +156,7 @@ void replay_changed(Turn *t, bool ok)
         r->boost.n = 1;
         return;
     }
-    put(&t->s->durable.lease.replay.way, flavor(t)->ways[r->boost.now].name);
+    str_put(&t->s->durable.lease.replay.way, flavor(t)->ways[r->boost.now].name);
     catchup_rates_anew(&r->catchup);
     boost_changed(&r->boost, t->now_ms);
 }

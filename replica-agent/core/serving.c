@@ -32,7 +32,7 @@ const char *serving_as_primary(const ServingFacts *f)
         return "the coordinator has not confirmed its role since the server started";
     if (f->s->is_replica)
         return "it replicates from another server";
-    if (f->s->read_only)
+    if (f->s->closed)
         return "it is read-only";
     return NULL;
 }

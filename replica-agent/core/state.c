@@ -4,9 +4,11 @@
 #include "buffer.h"
 #include "common/base/clock.h"
 
+const WireField bound_record_fields[] = WIRE_FIELDS(BoundRecord, BOUND_RECORD_LIST);
 const WireField role_record_fields[] = WIRE_FIELDS(RoleRecord, ROLE_RECORD_LIST);
 const WireField hook_record_fields[] = WIRE_FIELDS(HookRecord, HOOK_RECORD_LIST);
 const WireField rates_record_fields[] = WIRE_FIELDS(RatesRecord, RATES_RECORD_LIST);
+const WireField vote_record_fields[] = WIRE_FIELDS(VoteRecord, VOTE_RECORD_LIST);
 const WireField run_journal_fields[] = WIRE_FIELDS(RunJournal, RUN_JOURNAL_LIST);
 
 static void flight_done(Flight *f)
@@ -17,6 +19,10 @@ static void flight_done(Flight *f)
     free(f->pause.failed_at);
     catchup_done(&f->replay.catchup);
     free(f->boot.trouble);
+    wire_free(agent_order_fields, &f->vote.order);
+    free(f->vote.trouble);
+    free(f->vote.received);
+    free(f->vote.ahead);
     for (GuardCause c = 0; c < GUARD_CAUSES; c++)
         free(f->guard.said[c]);
     *f = (Flight){0};
@@ -28,13 +34,19 @@ void agent_state_done(AgentState *s)
     Durable *d = &s->durable;
     repl_status_done(&k->server.status);
     wire_free(lease_server_fields, &k->server.id);
+    wire_free(lease_settings_fields, &k->server.settings);
+    strlist_done(&s->flight.done);
     lag_done(&k->lag);
-    guard_rate_done(&k->rate);
+    inflow_done(&k->inflow);
+    wire_free(written_fields, &k->source.written);
+    free(k->server.log_file);
     free(k->relay_dir);
     free(k->primary);
     free(k->rules.jobs);
     wire_free(lease_fields, &d->lease);
+    wire_free(bound_record_fields, &d->bound);
     wire_free(role_record_fields, &d->role);
+    wire_free(vote_record_fields, &d->vote);
     wire_free(lease_server_fields, &d->dealt_with);
     wire_free(hook_record_fields, &d->hook);
     wire_free(boost_memory_fields, &d->ways);
@@ -103,16 +115,33 @@ bool run_is_for_replica(const RunSpec *spec, const JobRules *job)
 }
 
 /* One run at a time touches replication, also while it still waits for its own submission. */
+bool server_is_ours(const AgentState *s, Err *err)
+{
+    const ServerView *v = &s->known.server;
+    if (v->foreign)
+        return err_set(err, ERR_CONFLICT, 0, "%s", v->error.text);
+    return v->ever ||
+           err_set(err, ERR_CONFLICT, 0, "the server has not been seen since the agent of %s started",
+                   s->known.rules.node);
+}
+
+bool run_is_late(const Known *k, const RunSpec *spec, int64_t now_ms)
+{
+    return start_by_has_passed(&spec->start_by, k->boot_id, now_ms);
+}
+
 bool run_may_begin(const AgentState *s, const RunSpec *spec, Err *err)
 {
     const AgentRunner *owner = run_of_pause(s);
+    if (!server_is_ours(s, err))
+        return false;
     bool next = spec->during_catch_up && s->durable.pause == PAUSE_CATCHING_UP && owner;
     for (size_t i = 0; i < s->n_runs; i++) {
         const AgentRunner *r = s->runs[i];
         bool takes = r->side == RUN_ON_REPLICA && run_is_under_way(r) && r->state != RUN_GATHERING;
         if (takes && (s->durable.pause == PAUSE_NONE || (next && r != owner)))
-            return err_set(err, ERR_CONFLICT, 0, "%s is taken by run %s already", s->known.rules.node,
-                           run_id(r));
+            return err_set(err, ERR_CONFLICT, 0, "%s is taken by run %.*s already", s->known.rules.node,
+                           RUN_TEXT(run_id(r)));
     }
     return next || (s->durable.pause == PAUSE_NONE && !s->flight.pause.beginning) ? true
                                                                                   : pause_conflict(s, err);
@@ -149,9 +178,15 @@ bool pause_conflict(const AgentState *s, Err *err)
                        "%s applies transactions that its relay files kept over a restart; wait for its end",
                        node);
     return err_set(err, ERR_CONFLICT, 0,
-                   "%s is paused already, %s%s%s%s since %s%s%s; wait for its end, or end it first", node,
-                   manual ? "by hand" : "by run ", manual ? "" : l->owner, manual && l->by ? " by " : "",
-                   manual && l->by ? l->by : "", since, l->reason ? ": " : "", l->reason ? l->reason : "");
+                   "%s is paused already, %s%.*s%s%s since %s%s%s; wait for its end, or end it first", node,
+                   manual ? "by hand" : "by run ", RUN_TEXT(manual ? "" : l->owner),
+                   manual && l->by ? " by " : "", manual && l->by ? l->by : "", since, l->reason ? ": " : "",
+                   l->reason ? l->reason : "");
+}
+
+int64_t known_coming(const Known *k, int64_t ms, int64_t now_ms)
+{
+    return inflow_expected(&k->inflow, &k->source, ms, now_ms);
 }
 
 int64_t lag_in_transactions(const AgentState *s)
@@ -164,12 +199,14 @@ int64_t lag_in_transactions(const AgentState *s)
 
 bool must_be_durable(const AgentState *s)
 {
-    return s->known.sole && !s->known.rules.boost_last_acknowledger;
+    return s->flight.ending || (s->known.sole && !s->known.rules.boost_last_acknowledger);
 }
 
 bool wants_close_readings(const AgentState *s)
 {
     const ReplayFlight *r = &s->flight.replay;
+    if (s->flight.vote.order.kind)
+        return true;
     for (size_t i = 0; i < s->n_runs; i++)
         if (s->runs[i]->state == RUN_ACCEPTED && s->runs[i]->side == RUN_ON_REPLICA)
             return true;
@@ -179,12 +216,43 @@ bool wants_close_readings(const AgentState *s)
 /* ---- disks -----------------------------------------------------------------------------------------------
  */
 
-const char *short_of_space(const AgentState *s, int64_t *ret_free)
+bool disk_is_short(const AgentState *s, OwnDisk d)
 {
-    const Known *k = &s->known;
-    const int64_t min = k->rules.min_free_bytes;
-    bool spool = k->spool_free >= 0 && k->spool_free < min;
-    bool state = k->state_free >= 0 && k->state_free < min;
-    *ret_free = spool ? k->spool_free : k->state_free;
-    return spool ? k->rules.spool_dir : state ? k->rules.state_dir : NULL;
+    const int64_t left = d == DISK_SPOOL ? s->known.spool_free : s->known.state_free;
+    const int64_t min = s->known.rules.min_free_bytes;
+    return left >= 0 && left < (min ? min : 1);
+}
+
+char *disk_short_text(const AgentState *s, OwnDisk d)
+{
+    const AgentRules *r = &s->known.rules;
+    if (!disk_is_short(s, d))
+        return NULL;
+    return xasprintf("%s has %lld bytes free, less than min_free_bytes (%lld)",
+                     d == DISK_SPOOL ? r->spool_dir : r->state_dir,
+                     (long long)(d == DISK_SPOOL ? s->known.spool_free : s->known.state_free),
+                     (long long)r->min_free_bytes);
+}
+
+char *short_of_space(const AgentState *s)
+{
+    char *text = disk_short_text(s, DISK_SPOOL);
+    return text ? text : disk_short_text(s, DISK_STATE);
+}
+
+/* ---- the gate of a failover ------------------------------------------------------------------------- */
+
+/* What opens the gate is on disk first: behind a kill the record would say again that it is shut. */
+bool vote_is_on_disk(const AgentState *s)
+{
+    const VoteFlight *f = &s->flight.vote;
+    return !f->opened_in || (!f->unwritten && f->opened_in != s->drain);
+}
+
+/* A primary follows nobody; and nobody follows one that was replaced. */
+bool vote_lets_receive(const AgentState *s)
+{
+    const VoteRecord *r = &s->durable.vote;
+    return vote_is_on_disk(s) && !r->vote.shut && !r->stale &&
+           !(r->vote.accepted.version && str_eq(r->vote.accepted.primary, s->known.rules.node));
 }

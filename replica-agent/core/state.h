@@ -12,7 +12,9 @@
 #include "common/db/repl.h"
 #include "common/wire/wire.h"
 #include "guard.h"
+#include "inflow.h"
 #include "lease.h"
+#include "order_step.h"
 #include "pause_machine.h"
 #include "run_machine.h"
 
@@ -22,6 +24,7 @@
 typedef struct JobRules {
     const char *name, *kind, *on, *at_limit; /* borrowed */
     int64_t pause_limit_ms, min_free_bytes, relay_limit_bytes, catchup_limit_ms;
+    int64_t snooze_ms, snooze_most; /* after status 75; 0: that is a failure */
 } JobRules;
 
 /* Strings are borrowed from the configuration, which outlives the state. */
@@ -42,11 +45,15 @@ typedef struct AgentRules {
 /* The last reading of the server. */
 typedef struct ServerView {
     bool ever, up;
-    Err error; /* of the last reading, while !up */
+    Err error;    /* of the last reading, while !up */
+    bool foreign; /* !up: a server answers that is not this agent's; nothing is done on it */
     DbVersion version;
     ReplStatus status;
     ReplSemiSync semi_sync;
     LeaseServer id;
+    LeaseSettings settings; /* as they were when the server process was first looked at */
+    char *log_file;         /* of a primary: where its binary log ends; NULL: not known */
+    int64_t log_pos;
     int64_t begun_ms, read_at; /* monotonic begin of the reading; wall clock end */
 } ServerView;
 
@@ -56,7 +63,8 @@ typedef struct Known {
     int64_t started_ms;
     ServerView server;
     Lag lag;
-    GuardRate rate;                             /* at which the receiver receives */
+    Inflow inflow;                              /* what the receiver receives; on a primary what it writes */
+    InflowTold source;                          /* what the primary has written, as the coordinator said it */
     int64_t spool_free, state_free, relay_free; /* bytes; -1: not known */
     char *relay_dir;                            /* NULL: not known */
     bool hangs;                                 /* the last look at the server got no answer in time */
@@ -72,9 +80,18 @@ typedef struct Known {
 #define ROLE_RECORD_LIST(F, T)                                                                               \
     F(T, ENUM, role, NodeRole, node_role_names) /* none before the coordinator gave one */                   \
     F(T, INT, term)                             /* of the role */                                            \
-    F(T, INT, seen_term)                        /* the greatest heard */
+    F(T, INT, seen_term)                        /* the greatest heard */                                     \
+    F(T, STR, seen_owner)                       /* who spoke in it; NULL: it was not said */                 \
+    F(T, BOOL, opened) /* in this role, term and server process: who closes it from then on means it */      \
+    F(T, OBJ, opened_on, LeaseServer, lease_server_fields)                                                   \
+    F(T, BOOL, closed_by_hand) /* somebody else has closed it since */
 WIRE_STRUCT(RoleRecord, ROLE_RECORD_LIST);
 extern const WireField role_record_fields[];
+
+/* Which server all of this is about: a pause, a role, what a server was like before. */
+#define BOUND_RECORD_LIST(F, T) F(T, STR, identity) /* ReplStatus.identity; NULL: none was seen yet */
+WIRE_STRUCT(BoundRecord, BOUND_RECORD_LIST);
+extern const WireField bound_record_fields[];
 
 /* That before_pause was called: after_caught_up is owed. */
 #define HOOK_RECORD_LIST(F, T)                                                                               \
@@ -91,10 +108,20 @@ extern const WireField hook_record_fields[];
 WIRE_STRUCT(RatesRecord, RATES_RECORD_LIST);
 extern const WireField rates_record_fields[];
 
+/* What this voter has promised and accepted, and toward whom its receiver may be started. */
+#define VOTE_RECORD_LIST(F, T)                                                                               \
+    F(T, OBJ, vote, VoteState, vote_state_fields)                                                            \
+    F(T, BOOL, stale) /* its source is a primary that was replaced: it follows nobody until told whom */     \
+    F(T, BOOL, owed)  /* a failover has stopped its receiver: it is started when that may be */
+WIRE_STRUCT(VoteRecord, VOTE_RECORD_LIST);
+extern const WireField vote_record_fields[];
+
 typedef struct Durable {
     PauseState pause; /* lease.state is written from it */
     Lease lease;      /* valid unless PAUSE_NONE; owner set while a pause begins */
     RoleRecord role;
+    VoteRecord vote;
+    BoundRecord bound;
     LeaseServer dealt_with; /* the server process whose start has been dealt with */
     HookRecord hook;
     RatesRecord rates;
@@ -114,6 +141,7 @@ typedef struct Durable {
     F(T, BOOL, cut_hard)                                                                                     \
     F(T, INT, tries) /* of a program that may be started again */                                            \
     F(T, OBJ, gather, GatherOrder, gather_order_fields)                                                      \
+    F(T, BOOL, seen) /* the coordinator has seen that it was taken: it may begin at any time */              \
     F(T, OBJ, run, AgentRun, agent_run_fields)
 WIRE_STRUCT(RunJournal, RUN_JOURNAL_LIST);
 extern const WireField run_journal_fields[];
@@ -124,6 +152,7 @@ typedef struct AgentRunner {
     RunJournal j; /* durable */
     /* in flight */
     uint64_t accepted_in; /* the drain that accepted it */
+    int64_t told_seq;     /* states of this number and later ones show it; 0: none yet. Set by who tells */
     bool changed;         /* j is ahead of what was given to be written */
     bool watched;         /* its program runs, or is being started */
     bool forgetting;
@@ -142,7 +171,6 @@ typedef struct PauseFlight {
     uint64_t frozen_in; /* the drain in which it froze */
     uint64_t survey;    /* under way before the lease; 0: none */
     uint64_t op;        /* under way; 0: none */
-    bool due;           /* the state has changed meanwhile: act when the operation is back */
     int64_t retry_ms, since_ms, loud_ms, started_ms;
     int64_t
         stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
@@ -172,10 +200,37 @@ typedef struct BootFlight {
 typedef struct RoleFlight {
     bool confirmed; /* repeated by the coordinator since this server process started */
     bool unwritten; /* the record is not on disk: it is not obeyed */
-    bool settled;   /* the server has been set as the role says: semi-sync cannot be read off read_only */
+    bool settled;   /* a replica has been set as the role says: semi-sync cannot be read off read_only */
+    bool wanted;    /* to be opened by hand, for the request `asked` */
+    uint64_t asked;
+    int64_t since_ms; /* a reading that began before says what was before the last change */
     uint64_t op;
     int64_t retry_ms;
 } RoleFlight;
+
+/* The order that is being carried out, and what has been found since it came first. */
+typedef struct VoteFlight {
+    uint64_t opened_in; /* the drain in which the gate was opened, until that is on disk; 0: it is */
+    bool unwritten;     /* the record is not on disk: nothing is done because of it */
+    AgentOrder order;   /* kind none: none */
+    uint64_t token;     /* of the request that waits for its answer; 0: none */
+    int64_t answer_ms;  /* it is answered then, done or not */
+    Ballot ballot;      /* in which all below was found */
+    uint64_t op;
+    OrderAct act;     /* of `op` */
+    Ballot in;        /* … and the ballot it was begun in */
+    bool looks;       /* what the last act did is to be seen in a reading first */
+    int64_t since_ms; /* of that act's end */
+    int64_t retry_ms;
+    char *trouble; /* why it does not get on */
+    bool told;     /* that somebody else has started the receiver */
+    bool stopped, killed, log_read, closed, drained, armed, probed;
+    int64_t reopen_ms; /* it was closed for a switchover, and opens then unless more is ordered; 0: nothing is
+                          due */
+    Ballot closed_in;
+    int64_t closed_ms; /* since when nothing could be written; 0: not known */
+    char *received, *ahead;
+} VoteFlight;
 
 typedef struct GuardFlight {
     GuardLevel level[GUARD_CAUSES];
@@ -198,14 +253,17 @@ typedef struct Flight {
     ReplayFlight replay;
     BootFlight boot;
     RoleFlight role;
+    VoteFlight vote;
     GuardFlight guard;
     HookFlight hook;
+    StrList done;  /* runs that were forgotten; their orders may still be on the way */
     bool rescuing; /* a rescue's program runs */
+    bool ending;   /* this agent was asked to end */
 } Flight;
 
 /* Which records are ahead of what was given to be written. */
 typedef struct Changed {
-    bool lease, role, dealt_with, hook, rates, ways;
+    bool lease, role, vote, bound, dealt_with, hook, rates, ways;
     StrList gone; /* runs that were forgotten */
 } Changed;
 
@@ -224,6 +282,8 @@ void agent_state_done(AgentState *s);
 /* ---- questions ------------------------------------------------------------------------------------------
  */
 
+/* Its order came so late that nobody counts on it any more: it may have been given to another. */
+bool run_is_late(const Known *k, const RunSpec *spec, int64_t now_ms);
 const char *run_id(const AgentRunner *r);
 AgentRunner *run_find(const AgentState *s, const char *id);
 bool run_is_under_way(const AgentRunner *r);
@@ -235,9 +295,19 @@ const JobRules *rules_of_job(const AgentRules *r, const char *name);
 bool pause_is_in_force(const AgentState *s);                   /* the replica is not to apply */
 bool pause_is_held_by(const AgentState *s, const char *owner); /* also one that begins */
 int64_t pause_left_ms(const AgentState *s, int64_t now_ms, int64_t wall_ms);
+/* What opens the gate below is written. */
+bool vote_is_on_disk(const AgentState *s);
+/* The one gate: whether a receiver may be started here, toward the source that is configured now; whether
+ * this server may be opened as the primary. Free as long as nothing was promised or accepted. */
+bool vote_lets_receive(const AgentState *s);
+bool vote_lets_open(const AgentState *s);
+/* The primary was opened in this server process and term, and somebody else has closed it since. */
+bool role_is_closed_by_hand(const AgentState *s);
 /* "paused by run 12.1 since …", into err as ERR_CONFLICT. Returns false. */
 bool pause_conflict(const AgentState *s, Err *err);
 /* Received and not applied, in transactions; -1: not known. */
+/* Bytes that may still arrive in the relay logs within `ms`. */
+int64_t known_coming(const Known *k, int64_t ms, int64_t now_ms);
 int64_t lag_in_transactions(const AgentState *s);
 /* Durability must not be relaxed: nobody else keeps what the primary has promised. */
 bool must_be_durable(const AgentState *s);
@@ -245,9 +315,15 @@ bool must_be_durable(const AgentState *s);
 bool wants_close_readings(const AgentState *s);
 /* Least free space of the present pause, or the agent's own. */
 int64_t guard_min_free(const AgentState *s);
+/* ERR_CONFLICT if another server answers, another agent has it, or nothing was seen of it yet. */
+MUST_CHECK bool server_is_ours(const AgentState *s, Err *err);
 /* ERR_CONFLICT or ERR_REFUSED if a run of this spec may not begin on this replica now. */
 MUST_CHECK bool run_may_begin(const AgentState *s, const RunSpec *spec, Err *err);
 bool run_is_for_replica(const RunSpec *spec, const JobRules *job);
-/* The folder that has too little room for a result or for the agent's own files, and what is free there;
- * NULL: none. */
-const char *short_of_space(const AgentState *s, int64_t *ret_free);
+
+/* The agent's own disks. Short of space: less than min_free_bytes, or nothing, is free there. */
+typedef enum OwnDisk { DISK_SPOOL, DISK_STATE } OwnDisk;
+bool disk_is_short(const AgentState *s, OwnDisk d);
+/* "DIR has … bytes free, less than …"; NULL: it is not short. Owned. */
+char *disk_short_text(const AgentState *s, OwnDisk d);
+char *short_of_space(const AgentState *s); /* of the first that is; NULL: none. Owned */

@@ -6,20 +6,24 @@
 
 #include "effect.h"
 
-/* pause_step.c: the lease. Alone in ordering what touches the applier. */
+/* pause_step.c: the lease. With resume_step.c and rescue_step.c (pause_state.h) alone in ordering what
+ * touches the applier. */
 void pause_wish(Turn *t, Input *in);    /* IN_WISH, IN_PAUSE */
 void pause_take(Turn *t, Input *in);    /* IN_TAKE */
 void pause_release(Turn *t, Input *in); /* IN_RELEASE */
 void pause_move_on(Turn *t, Input *in); /* IN_MOVE_ON */
 void pause_op(Turn *t, const OpReport *op);
-void pause_found(Turn *t, const OpReport *op); /* a start without a lease found what a rescue must apply */
 void pause_reading(Turn *t);
 void pause_tick(Turn *t);
-void pause_rescue_progress(Turn *t, const Input *in);
-void pause_rescue_ended(Turn *t, const Input *in);
-void pause_not_written(Turn *t, bool lease);
+void pause_not_written(Turn *t);
+enum { MEETS_AGAIN = -1 };                  /* no event: what the state asks for is done again */
 void pause_meets(Turn *t, const Input *in); /* IN_MEETS */
 void pause_post_news(Turn *t, const char *owner, PauseNews news, const Err *err);
+
+/* rescue_step.c */
+void rescue_found(Turn *t, const OpReport *op); /* a start without a lease found what a rescue must apply */
+void rescue_progress(Turn *t, const Input *in);
+void rescue_ended(Turn *t, const Input *in);
 
 /* replay_step.c: the catch-up. */
 const FlavorWay *replay_first_way(Turn *t);
@@ -35,20 +39,31 @@ void run_boot(Turn *t);
 void run_input(Turn *t, Input *in); /* those that name a run */
 void run_seen(Turn *t);             /* the server is known: what waits for it goes on */
 void run_tick(Turn *t);
+void run_heard(Turn *t, int64_t seq); /* the coordinator has all states up to this number */
 void run_reading(Turn *t);
 void run_verified(Turn *t, const OpReport *op);
 void run_not_written(Turn *t);
 
 /* boot_step.c */
 void boot_seen(Turn *t);
-void boot_start(Turn *t); /* IN_START */
+void boot_start(Turn *t, const Input *in); /* IN_START */
 void boot_tick(Turn *t);
 bool boot_op(Turn *t, const OpReport *op); /* true: a rescue must apply what it found */
 
 /* role_step.c */
 void role_input(Turn *t, Input *in);
 void role_tick(Turn *t);
+void role_reading(Turn *t);
+void role_note_opened(Turn *t); /* by this operation, or by an order of a failover */
 void role_op(Turn *t, const OpReport *op);
+
+/* vote_step.c */
+void vote_order(Turn *t, Input *in); /* IN_ORDER */
+void vote_op(Turn *t, const OpReport *op);
+void vote_reading(Turn *t);
+void vote_tick(Turn *t);
+void vote_owes_start(Turn *t);                  /* one was kept from it by the gate */
+void vote_started(Turn *t, const OpReport *op); /* an OP_START went well */
 
 /* guard_step.c */
 void guard_reading(Turn *t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalogue.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,7 +113,7 @@ static bool list_databases(Db *db, const StrList *wanted, StrList *ret, Err *err
 /* ---- tables --------------------------------------------------------------------------------------- */
 
 /* Answers come sorted by table: the search goes on where the last one ended. */
-static Table *find_table(Database *d, const char *name, size_t *cursor)
+static DumpTable *find_table(Database *d, const char *name, size_t *cursor)
 {
     for (size_t i = 0; i < d->n_tables; i++) {
         size_t at = (*cursor + i) % d->n_tables;
@@ -124,12 +125,13 @@ static Table *find_table(Database *d, const char *name, size_t *cursor)
     return NULL;
 }
 
-static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
+/* No column is asked for that makes the server open a table: one whose rows are elsewhere may not be there to
+ * be opened. */
+static bool list_tables(Db *db, Database *d, const Filter *wanted, Err *err)
 {
     DbRows *r;
     if (!db_query(db, &r, err,
-                  "SELECT table_name AS name, table_type AS type, COALESCE(engine, '') AS engine,"
-                  " COALESCE(table_rows, 0) AS n, COALESCE(data_length, 0) AS bytes"
+                  "SELECT table_name AS name, table_type AS type, COALESCE(engine, '') AS engine"
                   " FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name",
                   "s", d->name))
         return false;
@@ -142,7 +144,7 @@ static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
             continue;
         GROW(d->tables, d->n_tables);
         AUTOFREE char *file = names_for_file(db_text(r, "name"), &taken);
-        d->tables[d->n_tables++] = (Table){
+        d->tables[d->n_tables++] = (DumpTable){
             .database = xstrdup(d->name),
             .name = xstrdup(db_text(r, "name")),
             .prefix = xasprintf("%s.%s", d->prefix, file),
@@ -152,8 +154,6 @@ static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
             .engine = xstrdup(db_text(r, "engine")),
             .has_rows = engine_has_rows(db_text(r, "engine")),
             .versioned = str_eq(type, "SYSTEM VERSIONED"),
-            .rows_estimate = db_int(r, "n"),
-            .bytes_estimate = db_int(r, "bytes"),
         };
     }
     strlist_done(&taken);
@@ -161,8 +161,46 @@ static bool read_tables(Db *db, Database *d, const Filter *wanted, Err *err)
     return ok;
 }
 
+static bool read_sizes(Db *db, Database *d, const char *table, Err *err)
+{
+#define SIZES                                                                                                \
+    "SELECT table_name AS name, COALESCE(table_rows, 0) AS n, COALESCE(data_length, 0) AS bytes FROM "       \
+    "information_schema.tables WHERE table_schema = ?"
+    DbRows *r;
+    if (!(table ? db_query(db, &r, err, SIZES " AND table_name = ?", "ss", d->name, table)
+                : db_query(db, &r, err, SIZES " ORDER BY table_name", "s", d->name)))
+        return false;
+    bool more, ok;
+    size_t cursor = 0;
+    while ((ok = db_next(r, &more, err)) && more) {
+        DumpTable *t = find_table(d, db_text(r, "name"), &cursor);
+        if (!t)
+            continue;
+        t->rows_estimate = db_int(r, "n");
+        t->bytes_estimate = db_int(r, "bytes");
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+typedef bool (*OpenedReader)(Db *db, Database *d, const char *table, Err *err);
+
+/* Reads what the server tells of opened tables only: of all at once, or, where one has its rows elsewhere, of
+ * each other by its name. */
+static bool read_opened(Db *db, Database *d, OpenedReader read, Err *err)
+{
+    bool ok = true, all_here = true;
+    for (size_t i = 0; i < d->n_tables; i++)
+        all_here = all_here && (d->tables[i].has_rows || d->tables[i].kind != TABLE_BASE);
+    if (all_here)
+        return read(db, d, NULL, err);
+    for (size_t i = 0; ok && i < d->n_tables; i++)
+        ok = d->tables[i].kind != TABLE_BASE || !d->tables[i].has_rows || read(db, d, d->tables[i].name, err);
+    return ok;
+}
+
 /* The begin and end of a row's version: written as they are, so that history comes back. */
-static bool is_period(const Table *t, const char *computed)
+static bool is_period(const DumpTable *t, const char *computed)
 {
     return t->versioned && (strcasecmp(computed, "ROW START") == 0 || strcasecmp(computed, "ROW END") == 0);
 }
@@ -178,7 +216,7 @@ static char *expression_of(const char *text)
 }
 
 /* A function of time or a TIMESTAMP gives other values in another time zone. */
-static bool may_hang_on_zone(const Table *t, const char *computed)
+static bool may_hang_on_zone(const DumpTable *t, const char *computed)
 {
     if (strcasestr(computed, "unixtime") || strcasestr(computed, "unix_timestamp"))
         return true;
@@ -204,7 +242,7 @@ static char *lost_if(const Flavor *f, const Column *c, const DbRows *r)
 }
 
 /* Of those that hang on a time zone alone: others are computed again as they were. */
-static void judge_losses(Table *t)
+static void judge_losses(DumpTable *t)
 {
     for (size_t i = 0; i < t->n_columns; i++) {
         Column *c = &t->columns[i];
@@ -215,14 +253,14 @@ static void judge_losses(Table *t)
     }
 }
 
-static void add_column(Table *t, Column c)
+static void add_column(DumpTable *t, Column c)
 {
     GROW(t->columns, t->n_columns);
     t->columns[t->n_columns++] = c;
 }
 
 /* Where the table does not name them itself they are called so, and information_schema does not list them. */
-static void add_implicit_periods(Table *t)
+static void add_implicit_periods(DumpTable *t)
 {
     static const char *const names[] = {"row_start", "row_end"};
     for (size_t i = 0; i < t->n_columns; i++)
@@ -233,14 +271,14 @@ static void add_implicit_periods(Table *t)
 }
 
 /* Versions by transaction number cannot be inserted: such a table is dumped as it is now. */
-static void judge_versions(Table *t)
+static void judge_versions(DumpTable *t)
 {
     for (size_t i = 0; i < t->n_columns; i++)
         if (t->columns[i].is_period && str_eq(t->columns[i].type, "bigint")) {
             t->versioned = false;
-            fprintf(stderr,
-                    "siding-dump: note: %s.%s keeps versions by transaction: its history is left out\n",
-                    t->database, t->name);
+            text_print(stderr,
+                       "siding-dump: note: %s.%s keeps versions by transaction: its history is left out\n",
+                       t->database, t->name);
         }
     for (size_t i = 0; !t->versioned && i < t->n_columns; i++)
         t->columns[i].generated = t->columns[i].generated || t->columns[i].is_period;
@@ -262,7 +300,7 @@ static bool read_columns(Db *db, Database *d, Err *err)
     bool more, ok;
     size_t cursor = 0;
     while ((ok = db_next(r, &more, err)) && more) {
-        Table *t = find_table(d, db_text(r, "tbl"), &cursor);
+        DumpTable *t = find_table(d, db_text(r, "tbl"), &cursor);
         if (!t)
             continue;
         const char *cs = db_text(r, "cs");
@@ -305,7 +343,7 @@ static void key_done(Key *k)
 }
 
 /* The primary key wins over other unique keys, fewer parts over more. */
-static void offer_key(Table *t, Key *k, bool usable)
+static void offer_key(DumpTable *t, Key *k, bool usable)
 {
     bool better = usable && k->n_parts &&
                   (!t->key.n_parts || (!str_eq(t->key.name, "PRIMARY") &&
@@ -319,7 +357,7 @@ static void offer_key(Table *t, Key *k, bool usable)
     }
 }
 
-static bool take_part(const Table *t, const DbRows *r, Key *k)
+static bool take_part(const DumpTable *t, const DbRows *r, Key *k)
 {
     /* Some servers have no such columns; by name they are then "". */
     if (str_eq(db_text(r, "is_visible"), "NO") || str_eq(db_text(r, "ignored"), "YES") ||
@@ -336,17 +374,19 @@ static bool take_part(const Table *t, const DbRows *r, Key *k)
     return false;
 }
 
-static bool read_keys(Db *db, Database *d, Err *err)
+static bool read_keys(Db *db, Database *d, const char *table, Err *err)
 {
+#define KEYS                                                                                                 \
+    "SELECT * FROM information_schema.statistics WHERE table_schema = ? AND non_unique = 0 AND index_type =" \
+    " 'BTREE'"
+#define KEYS_ORDER " ORDER BY table_name, index_name, seq_in_index"
     DbRows *r;
-    if (!db_query(db, &r, err,
-                  "SELECT * FROM information_schema.statistics WHERE table_schema = ? AND non_unique = 0"
-                  " AND index_type = 'BTREE' ORDER BY table_name, index_name, seq_in_index",
-                  "s", d->name))
+    if (!(table ? db_query(db, &r, err, KEYS " AND table_name = ?" KEYS_ORDER, "ss", d->name, table)
+                : db_query(db, &r, err, KEYS KEYS_ORDER, "s", d->name)))
         return false;
     bool more, ok, usable = false;
     size_t cursor = 0;
-    Table *t = NULL;
+    DumpTable *t = NULL;
     Key k = {0};
     while ((ok = db_next(r, &more, err)) && more) {
         if (db_int(r, "seq_in_index") == 1) {
@@ -453,8 +493,8 @@ bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err)
         GROW(c.databases, c.n_databases);
         Database *d = &c.databases[c.n_databases++];
         *d = (Database){.name = xstrdup(names.v[i]), .prefix = names_for_file(names.v[i], &taken)};
-        ok = read_tables(db, d, wanted, err) && read_columns(db, d, err) && read_keys(db, d, err) &&
-             read_objects(db, d, err);
+        ok = list_tables(db, d, wanted, err) && read_opened(db, d, read_sizes, err) &&
+             read_columns(db, d, err) && read_opened(db, d, read_keys, err) && read_objects(db, d, err);
     }
     ok = ok && check_tables(&c, wanted, err) && check_any(&c, wanted, err);
     strlist_done(&names);
@@ -467,7 +507,7 @@ bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err)
     return true;
 }
 
-static void table_done(Table *t)
+static void table_done(DumpTable *t)
 {
     for (size_t i = 0; i < t->n_columns; i++) {
         free(t->columns[i].name);

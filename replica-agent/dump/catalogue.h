@@ -28,7 +28,7 @@ typedef struct Column {
 } Column;
 
 typedef struct KeyPart {
-    size_t column; /* index into Table.columns */
+    size_t column; /* index into the columns */
     bool descending;
 } KeyPart;
 
@@ -41,7 +41,7 @@ typedef struct Key {
 
 typedef enum TableKind { TABLE_BASE, TABLE_VIEW, TABLE_SEQUENCE } TableKind;
 
-typedef struct Table {
+typedef struct DumpTable {
     char *database, *name;
     char *prefix; /* of its files: "db.table" with safe names */
     TableKind kind;
@@ -52,7 +52,7 @@ typedef struct Table {
     Column *columns;
     size_t n_columns;
     Key key; /* n_parts 0: none is usable */
-} Table;
+} DumpTable;
 
 typedef enum ObjectKind {
     OBJECT_TRIGGER,
@@ -72,7 +72,7 @@ typedef struct Object {
 typedef struct Database {
     char *name;
     char *prefix; /* of its files */
-    Table *tables;
+    DumpTable *tables;
     size_t n_tables;
     Object *objects; /* in the order they must be created in */
     size_t n_objects;

@@ -9,7 +9,7 @@
  */
 enum { FLUSH_AT = 1 << 17 };
 
-void chunkfile_init(ChunkFile *f, Output *output, int64_t statement_bytes, const ChunkSize *most)
+void chunkfile_init(ChunkFile *f, DumpFolder *output, int64_t statement_bytes, const ChunkSize *most)
 {
     *f = (ChunkFile){.output = output, .statement_bytes = statement_bytes, .most = *most};
     f->buffer = xcalloc(1, CHUNKFILE_BUFFER);
@@ -32,7 +32,7 @@ void chunkfile_begin(ChunkFile *f, const TableWork *work, size_t number)
 void chunkfile_drop(ChunkFile *f)
 {
     if (f->open)
-        output_drop(&f->file);
+        dumpfolder_drop(&f->file);
     f->open = false;
     f->len = 0;
     json_decref(f->files);
@@ -90,7 +90,7 @@ static bool open_file(ChunkFile *f, Err *err)
 {
     if (f->open)
         return true;
-    if (!output_begin(f->output, &f->file, err))
+    if (!dumpfolder_begin(f->output, &f->file, err))
         return false;
     f->open = true;
     f->len = 0;
@@ -106,7 +106,7 @@ static bool close_file(ChunkFile *f, Err *err)
     const char *ending = f->work->format.kind == FORMAT_TSV ? "tsv" : "sql";
     AUTOFREE char *name = xasprintf("%s.%05zu.%s", f->work->table->prefix, f->number++, ending);
     f->open = false;
-    if (!output_commit(f->output, &f->file, name, f->rows, &entry, err))
+    if (!dumpfolder_commit(f->output, &f->file, name, f->rows, &entry, err))
         return false;
     if (f->work->format.kind == FORMAT_SQL)
         json_set_int(entry, "longest_statement", f->longest);
@@ -138,7 +138,7 @@ static bool begin_row(ChunkFile *f, Err *err)
 
 static bool is_full(const ChunkFile *f)
 {
-    return !plan_is_cut(f->work->table) &&
+    return !chunkplan_is_cut(f->work->table) &&
            (f->most.rows ? f->rows >= f->most.rows : f->bytes >= f->most.bytes);
 }
 

@@ -4,12 +4,12 @@
  */
 #pragma once
 
-#include "output.h"
+#include "dumpfolder.h"
+#include "dumpwork.h"
 #include "reader.h"
-#include "work.h"
 
 typedef struct ChunkFile {
-    Output *output;
+    DumpFolder *output;
     int64_t statement_bytes;
     ChunkSize most; /* of a file of an uncut chunk */
     char *buffer;
@@ -27,13 +27,13 @@ typedef struct ChunkFile {
 
 enum { CHUNKFILE_BUFFER = 1 << 20 };
 
-void chunkfile_init(ChunkFile *f, Output *output, int64_t statement_bytes, const ChunkSize *most);
+void chunkfile_init(ChunkFile *f, DumpFolder *output, int64_t statement_bytes, const ChunkSize *most);
 void chunkfile_done(ChunkFile *f);
 
 void chunkfile_begin(ChunkFile *f, const TableWork *work, size_t number);
 /* *ret_rest: a statement has just ended, a good place to stop and look. */
 MUST_CHECK bool chunkfile_row(ChunkFile *f, const Value *values, bool *ret_rest, Err *err);
 MUST_CHECK bool chunkfile_big_row(ChunkFile *f, RowReader *r, bool *ret_rest, Err *err);
-/* The last file is in place; *ret_files: array as output_commit gives them, empty without rows. */
+/* The last file is in place; *ret_files: array as dumpfolder_commit gives them, empty without rows. */
 MUST_CHECK bool chunkfile_end(ChunkFile *f, json_t **ret_files, Err *err);
 void chunkfile_drop(ChunkFile *f);

@@ -5,41 +5,43 @@
 #include <stdio.h>
 
 #include "chunkfile.h"
+#include "chunkproof.h"
 #include "common/base/clock.h"
+#include "common/base/text.h"
 #include "common/db/flavor.h"
+#include "common/db/warnings.h"
 #include "common/file/json.h"
 #include "common/wire/progress.h"
 #include "control.h"
-#include "verify.h"
 
 enum { WAIT_MS = 1000, PROGRESS_ROWS = 2000, SHARED_WAIT_MS = 50 };
 
-typedef struct Run {
+typedef struct DataRun {
     const DataPlan *plan;
-    Work work;
+    DumpWork work;
     pthread_mutex_t lock;
     bool failed;
     Err err; /* the first failure */
-} Run;
+} DataRun;
 
-typedef struct Worker {
-    Run *run;
+typedef struct DataWorker {
+    DataRun *run;
     Db *db;
     pthread_t thread;
     RowReader reader;
     ChunkFile file;
     int64_t unreported; /* rows */
-} Worker;
+} DataWorker;
 
 /* ---- a chunk -------------------------------------------------------------------------------------- */
 
-static void report(Worker *w, TableWork *t)
+static void report(DataWorker *w, TableWork *t)
 {
-    work_report(&w->run->work, t, w->unreported);
+    dumpwork_report(&w->run->work, t, w->unreported);
     w->unreported = 0;
 }
 
-static bool take_row(Worker *w, RowKind kind, TableWork *t, Err *err)
+static bool take_row(DataWorker *w, RowKind kind, TableWork *t, Err *err)
 {
     bool rest;
     bool ok = kind == ROW_BIG ? chunkfile_big_row(&w->file, &w->reader, &rest, err)
@@ -51,7 +53,7 @@ static bool take_row(Worker *w, RowKind kind, TableWork *t, Err *err)
     return !rest || control_point(err);
 }
 
-static bool write_rows(Worker *w, TableWork *t, Err *err)
+static bool write_rows(DataWorker *w, TableWork *t, Err *err)
 {
     RowKind kind;
     bool ok;
@@ -62,13 +64,28 @@ static bool write_rows(Worker *w, TableWork *t, Err *err)
     return ok;
 }
 
-static bool write_chunk(Worker *w, const Chunk *c, json_t **ret_files, Err *err)
+/* Above all of a condition of the user's that compares other things than it says. Where asking for the sum of
+ * what was sent has cleared them, the condition is tried again. */
+static bool check_warnings(DataWorker *w, const Chunk *c, bool cleared, Err *err)
+{
+    const char *where = w->run->plan->where;
+    AUTO(str_done) Str sql = STR_INIT;
+    int64_t n;
+    if (cleared && where) {
+        chunkplan_count_sql(&sql, c->work->table, &c->after, &c->upto, where);
+        if (!db_value_int(w->db, &n, err, sql.p, ""))
+            return false;
+    }
+    return warnings_check(w->db, WARNINGS_OWN, "reading its rows", err);
+}
+
+static bool write_chunk(DataWorker *w, const Chunk *c, json_t **ret_files, Err *err)
 {
     const DataPlan *plan = w->run->plan;
     AUTO(str_done) Str sql = STR_INIT;
-    plan_select_sql(&sql, c->work->table, &c->after, &c->upto, plan->where, plan->verify);
+    chunkplan_select_sql(&sql, c->work->table, &c->after, &c->upto, plan->where, plan->verify);
     chunkfile_begin(&w->file, c->work, c->number);
-    if (plan->verify && !verify_begin(w->db, err))
+    if (plan->verify && !chunkproof_begin(w->db, err))
         return false;
     if (!reader_open(&w->reader, w->db, sql.p, err))
         return false;
@@ -83,16 +100,16 @@ static bool write_chunk(Worker *w, const Chunk *c, json_t **ret_files, Err *err)
 
 /* What a restore cannot bring back is told. An expression that the server does not take again tells nothing.
  */
-static void count_losses(Worker *w, const Chunk *c)
+static void count_losses(DataWorker *w, const Chunk *c)
 {
-    const Table *t = c->work->table;
+    const DumpTable *t = c->work->table;
     AUTO(str_done) Str sql = STR_INIT;
     AUTOFREE int64_t *lost = xcalloc(t->n_columns + 1, sizeof(int64_t));
     DbRows *r;
     Err ignored;
     bool more;
     size_t n = 0;
-    plan_losses_sql(&sql, t, &c->after, &c->upto, w->run->plan->where);
+    chunkplan_losses_sql(&sql, t, &c->after, &c->upto, w->run->plan->where);
     if (!db_query(w->db, &r, &ignored, sql.p, ""))
         return;
     if (db_next(r, &more, &ignored) && more)
@@ -100,10 +117,10 @@ static void count_losses(Worker *w, const Chunk *c)
             if (t->columns[i].lost_if)
                 lost[i] = strtoll(db_field(r, n++, NULL), NULL, 10);
     db_rows_free(r);
-    work_lost(&w->run->work, c->work, lost);
+    dumpwork_lost(&w->run->work, c->work, lost);
 }
 
-static bool dump_chunk(Worker *w, const Chunk *c, RowSum *ret, Err *err)
+static bool dump_chunk(DataWorker *w, const Chunk *c, RowSum *ret, Err *err)
 {
     const DataPlan *plan = w->run->plan;
     AUTOJSON json_t *files = NULL;
@@ -112,32 +129,36 @@ static bool dump_chunk(Worker *w, const Chunk *c, RowSum *ret, Err *err)
         return false;
     }
     *ret = (RowSum){w->file.all_rows, 0};
-    if (plan->verify && (!verify_sent(w->db, ret, err) ||
-                         !verify_files(plan->output, c, files, w->file.buffer, CHUNKFILE_BUFFER, ret, err)))
+    /* The sum first: SHOW WARNINGS is a statement that sends rows, and the sum's is none that clears
+     * warnings. */
+    if ((plan->verify && !chunkproof_sent(w->db, ret, err)) || !check_warnings(w, c, plan->verify, err) ||
+        (plan->verify &&
+         !chunkproof_files(plan->output, c, files, w->file.buffer, CHUNKFILE_BUFFER, ret, err)))
         return false;
-    if (plan_has_losses(c->work->table))
+    if (chunkplan_has_losses(c->work->table))
         count_losses(w, c);
     return !plan->journal ||
            journal_add(plan->journal, c->work->table->prefix, c->number, ret, STEAL(files), err);
 }
 
-static bool do_chunk(Worker *w, const Chunk *c, Err *err)
+static bool do_chunk(DataWorker *w, const Chunk *c, Err *err)
 {
     RowSum sum = {0};
     bool ok = w->run->plan->output ? dump_chunk(w, c, &sum, err)
-                                   : verify_read(w->db, c, w->run->plan->where, &sum, err);
+                                   : chunkproof_read(w->db, c, w->run->plan->where, &sum, err) &&
+                                         check_warnings(w, c, false, err);
     if (!ok)
         return err_prefix(err, "%s.%s", c->work->table->database, c->work->table->name);
     if (!w->run->plan->output) {
         w->unreported = sum.rows;
         report(w, c->work);
     }
-    return work_finished(&w->run->work, c, &sum, err);
+    return dumpwork_finished(&w->run->work, c, &sum, err);
 }
 
 /* ---- threads -------------------------------------------------------------------------------------- */
 
-static bool has_failed(Run *run)
+static bool has_failed(DataRun *run)
 {
     pthread_mutex_lock(&run->lock);
     bool failed = run->failed;
@@ -145,7 +166,7 @@ static bool has_failed(Run *run)
     return failed;
 }
 
-static void fail(Run *run, const Err *err)
+static void fail(DataRun *run, const Err *err)
 {
     pthread_mutex_lock(&run->lock);
     if (!run->failed)
@@ -154,15 +175,24 @@ static void fail(Run *run, const Err *err)
     pthread_mutex_unlock(&run->lock);
 }
 
-static bool work(Worker *w, Err *err)
+/* Who asks the list again says with it that what it has done counts. A server that has died meanwhile must
+ * not be found out when the others have been told of the end, and cannot do it in its place any more. */
+static bool is_alive(DataWorker *w, Err *err)
+{
+    return db_ping(w->db, err) || err_prefix(err, "the server is lost while other replicas finish");
+}
+
+static bool work(DataWorker *w, Err *err)
 {
     for (;;) {
         Chunk c = {0};
         bool found, wait;
-        if (!control_point(err) || !work_take(&w->run->work, w->db, &c, &found, &wait, err))
+        if (!control_point(err) || !dumpwork_take(&w->run->work, w->db, &c, &found, &wait, err))
             return false;
         if (wait && !has_failed(w->run)) {
             clock_sleep_ms(SHARED_WAIT_MS);
+            if (!is_alive(w, err))
+                return false;
             continue;
         }
         if (!found || has_failed(w->run)) {
@@ -178,7 +208,7 @@ static bool work(Worker *w, Err *err)
 
 static void *worker_main(void *arg)
 {
-    Worker *w = arg;
+    DataWorker *w = arg;
     Err err;
     db_thread_begin();
     if (!work(w, &err))
@@ -188,13 +218,13 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static void worker_begin(Worker *w, Run *run, Db *db)
+static void worker_begin(DataWorker *w, DataRun *run, Db *db)
 {
     const DataPlan *plan = run->plan;
     size_t widest = 1;
     for (size_t i = 0; i < run->work.n_tables; i++)
         widest = run->work.tables[i].format.n > widest ? run->work.tables[i].format.n : widest;
-    *w = (Worker){.run = run, .db = db};
+    *w = (DataWorker){.run = run, .db = db};
     reader_init(&w->reader, widest + 1); /* the checksum's column */
     chunkfile_init(&w->file, plan->output, plan->statement_bytes, &plan->size);
     control_worker_begin();
@@ -202,7 +232,7 @@ static void worker_begin(Worker *w, Run *run, Db *db)
         abort(); /* as out of memory */
 }
 
-static void worker_end(Worker *w)
+static void worker_end(DataWorker *w)
 {
     pthread_join(w->thread, NULL);
     reader_done(&w->reader);
@@ -210,7 +240,7 @@ static void worker_end(Worker *w)
 }
 
 /* Ends what the others are in the middle of: a long statement would keep them for as long as it likes. */
-static void kill_statements(Run *run)
+static void kill_statements(DataRun *run)
 {
     Snapshot *s = run->plan->snapshot;
     Err ignored;
@@ -218,10 +248,10 @@ static void kill_statements(Run *run)
         (void)!db_kill(run->plan->target, db_connection_id(s->readers[i]), &ignored);
 }
 
-static void run_workers(Run *run)
+static void run_workers(DataRun *run)
 {
     Snapshot *s = run->plan->snapshot;
-    Worker *workers = xcalloc(s->n_readers, sizeof(Worker));
+    DataWorker *workers = xcalloc(s->n_readers, sizeof(DataWorker));
     bool killed = false;
     for (size_t i = 0; i < s->n_readers; i++)
         worker_begin(&workers[i], run, s->readers[i]);
@@ -243,7 +273,7 @@ static void run_workers(Run *run)
 
 static void tell_losses(const TableWork *w)
 {
-    const Table *t = w->table;
+    const DumpTable *t = w->table;
     int64_t json = 0;
     for (size_t i = 0; i < t->n_columns; i++) {
         if (!t->columns[i].generated)
@@ -256,11 +286,12 @@ static void tell_losses(const TableWork *w)
                 t->database, t->name, (long long)w->lost[i], t->columns[i].name);
     }
     if (json)
-        fprintf(stderr,
-                "siding-dump: note: %s.%s: %lld values of JSON columns hold decimals, dates or bytes, which "
-                "JSON's "
-                "text does not tell from numbers and strings: a restore has those\n",
-                t->database, t->name, (long long)json);
+        text_print(
+            stderr,
+            "siding-dump: note: %s.%s: %lld values of JSON columns hold decimals, dates or bytes, which "
+            "JSON's "
+            "text does not tell from numbers and strings: a restore has those\n",
+            t->database, t->name, (long long)json);
 }
 
 static json_t *describe_table(const TableWork *t, const DataPlan *plan)
@@ -281,25 +312,25 @@ static json_t *describe_table(const TableWork *t, const DataPlan *plan)
         format_load_data(&load, t->table);
         json_set_str(j, "load", str_z(&load));
         if (t->table->versioned)
-            json_set_str(j, "load_session", work_history_sql);
+            json_set_str(j, "load_session", dumpwork_history_sql);
     }
     return j;
 }
 
 bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
 {
-    Run run = {.plan = plan};
-    WorkPlan wp = {.format = plan->format,
-                   .size = plan->size,
-                   .threads = plan->snapshot->n_readers,
-                   .where = plan->where,
-                   .load_session = flavor_of(db_version(plan->snapshot->control)->flavor)->load_session,
-                   .journal = plan->journal,
-                   .split = plan->split};
-    work_init(&run.work, plan->catalogue, &wp);
+    DataRun run = {.plan = plan};
+    DumpWorkPlan wp = {.format = plan->format,
+                       .size = plan->size,
+                       .threads = plan->snapshot->n_readers,
+                       .where = plan->where,
+                       .load_session = flavor_of(db_version(plan->snapshot->control)->flavor)->load_session,
+                       .journal = plan->journal,
+                       .split = plan->split};
+    dumpwork_init(&run.work, plan->catalogue, &wp);
     pthread_mutex_init(&run.lock, NULL);
     progress_set(0, run.work.total_bytes, "");
-    run.failed = plan->split.list && !work_join(&run.work, plan->split.identity, &run.err);
+    run.failed = plan->split.list && !dumpwork_join(&run.work, plan->split.identity, &run.err);
     if (!run.failed)
         run_workers(&run);
     if (!run.failed) {
@@ -314,7 +345,7 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
     } else {
         *err = run.err;
     }
-    work_done(&run.work);
+    dumpwork_done(&run.work);
     pthread_mutex_destroy(&run.lock);
     return !run.failed;
 }

@@ -5,24 +5,24 @@
 #pragma once
 
 #include "catalogue.h"
+#include "chunkplan.h"
+#include "dumpfolder.h"
+#include "dumpwork.h"
 #include "journal.h"
-#include "output.h"
-#include "plan.h"
 #include "snapshot.h"
-#include "work.h"
 
 typedef struct DataPlan {
     const DbTarget *target; /* to end statements of a stopped run */
     Snapshot *snapshot;
     Catalogue *catalogue;
-    Output *output;   /* NULL: only checksums, computed in the server */
-    Journal *journal; /* NULL: none is kept */
+    DumpFolder *output; /* NULL: only checksums, computed in the server */
+    Journal *journal;   /* NULL: none is kept */
     FormatKind format;
     ChunkSize size;
     int64_t statement_bytes;
     const char *where; /* NULL: all rows */
     bool verify;
-    WorkSplit split;
+    DumpWorkSplit split;
 } DataPlan;
 
 /* *ret: array of {database, table, files, rows, checksum, checksum_kind, verified}; checksum null where it

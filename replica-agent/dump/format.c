@@ -173,7 +173,7 @@ char *format_row(const Format *f, char *to, const Value *values)
 
 /* ---- statements ----------------------------------------------------------------------------------- */
 
-void format_insert_head(Str *out, const Table *t)
+void format_insert_head(Str *out, const DumpTable *t)
 {
     str_adds(out, "INSERT INTO ");
     db_quote_id(out, t->name);
@@ -189,7 +189,7 @@ void format_insert_head(Str *out, const Table *t)
 }
 
 /* A column whose type takes no binary string is read into a variable and named utf8mb4. */
-void format_load_data(Str *out, const Table *t)
+void format_load_data(Str *out, const DumpTable *t)
 {
     AUTO(str_done) Str set = STR_INIT;
     str_adds(out, "LOAD DATA LOCAL INFILE '%s' INTO TABLE ");

@@ -40,8 +40,8 @@ char *format_null(const Format *f, char *to, size_t column);
 char *format_row_end(const Format *f, char *to);
 
 /* "INSERT INTO `t` (`a`,`b`) VALUES\n"; generated columns are left out. */
-void format_insert_head(Str *out, const Table *t);
+void format_insert_head(Str *out, const DumpTable *t);
 /* LOAD DATA for a TSV file: everything but the file's name, which takes the place of %s. */
-void format_load_data(Str *out, const Table *t);
+void format_load_data(Str *out, const DumpTable *t);
 /* What is read of a column: its name, for VALUE_REAL what makes its text exact. */
 void format_column_expr(Str *out, const Column *c);

@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
+#include "chunkplan.h"
 #include "common/db/rowsum.h"
-#include "plan.h"
 
 typedef struct Journal Journal;
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc.h"
+#include "common/base/text.h"
 #include "common/file/codec.h"
 #include "common/file/json.h"
 #include "common/wire/progress.h"
@@ -23,7 +25,7 @@ typedef struct Dump {
     DbTarget target;
     Snapshot snapshot;
     Catalogue catalogue;
-    Output *output;
+    DumpFolder *output;
     Journal *journal;
     SplitWork *split;
     int64_t kept_rows;
@@ -44,7 +46,7 @@ static bool is_transactional(const char *engine)
 static void tell_moving_tables(const Dump *d)
 {
     size_t n = 0;
-    const Table *one = NULL;
+    const DumpTable *one = NULL;
     for (size_t i = 0; i < d->catalogue.n_databases; i++) {
         const Database *db = &d->catalogue.databases[i];
         for (size_t t = 0; t < db->n_tables; t++)
@@ -55,10 +57,10 @@ static void tell_moving_tables(const Dump *d)
             }
     }
     if (n && !d->snapshot.frozen_gtid)
-        fprintf(stderr,
-                "siding-dump: note: %zu table%s (such as %s.%s, %s) without snapshots: rows are those of "
-                "the moment they are read\n",
-                n, n == 1 ? "" : "s", one->database, one->name, one->engine);
+        text_print(stderr,
+                   "siding-dump: note: %zu table%s (such as %s.%s, %s) without snapshots: rows are those of "
+                   "the moment they are read\n",
+                   n, n == 1 ? "" : "s", one->database, one->name, one->engine);
 }
 
 /* What an unfinished dump must have in common with this one to be gone on with. */
@@ -66,7 +68,7 @@ static json_t *identity(const Dump *d)
 {
     const DumpOptions *o = d->options;
     char digest[65];
-    plan_digest(&d->catalogue, digest);
+    chunkplan_digest(&d->catalogue, digest);
     AUTOFREE char *position = snapshot_position(&d->snapshot);
     json_t *j = json_object();
     json_set_str(j, "position", position);
@@ -97,11 +99,11 @@ static bool open_journal(Dump *d, Err *err)
         return true;
     }
     if (!journal_open(d->options->output, id, &d->journal, err) ||
-        !output_keep(d->output, journal_files(d->journal), err))
+        !dumpfolder_keep(d->output, journal_files(d->journal), err))
         return false;
     if (goes_on && journal_has_chunks(d->journal))
-        fprintf(stderr, "siding-dump: note: going on with an unfinished dump: %zu files are kept\n",
-                json_array_size(journal_files(d->journal)));
+        text_print(stderr, "siding-dump: note: going on with an unfinished dump: %zu files are kept\n",
+                   json_array_size(journal_files(d->journal)));
     return true;
 }
 
@@ -111,7 +113,7 @@ static bool open_dump(Dump *d, Err *err)
     SnapshotPlan plan = {&d->target, (size_t)o->threads, o->frozen_gtid, (o->lock_wait_ms + 999) / 1000};
     d->split = splitwork_open();
     dump_options_target(o, &d->target);
-    if (!o->checksum && !output_open(o->output, o->compress, &d->output, err))
+    if (!o->checksum && !dumpfolder_open(o->output, o->compress, &d->output, err))
         return false;
     if (!snapshot_connect(&plan, &d->snapshot, err) ||
         !snapshot_catalogue_open(&plan, &o->filter, &d->snapshot, &d->catalogue, err))
@@ -124,7 +126,7 @@ static void close_dump(Dump *d)
 {
     catalogue_done(&d->catalogue);
     snapshot_close(&d->snapshot);
-    output_free(d->output);
+    dumpfolder_free(d->output);
     journal_close(d->journal);
     json_decref(d->definitions);
     splitwork_close(d->split);
@@ -151,15 +153,15 @@ static void describe_longest(const Dump *d, json_t *more)
 {
     enum { MOST_OF_ANY = 1 << 30 };
     const char *file;
-    int64_t longest = output_longest(d->output, &file);
+    int64_t longest = dumpfolder_longest(d->output, &file);
     json_set_int(more, "longest_statement", longest);
     json_set_str(more, "longest_statement_in", file);
     if (longest >= MOST_OF_ANY)
-        fprintf(stderr,
-                "siding-dump: note: %s holds a statement of %lld bytes, more than any server takes: dump "
-                "that table "
-                "by --format tsv\n",
-                file, (long long)longest);
+        text_print(stderr,
+                   "siding-dump: note: %s holds a statement of %lld bytes, more than any server takes: dump "
+                   "that table "
+                   "by --format tsv\n",
+                   file, (long long)longest);
 }
 
 static bool finish(Dump *d, json_t *tables, Err *err)
@@ -180,7 +182,7 @@ static bool finish(Dump *d, json_t *tables, Err *err)
     json_set_str(more, "format", d->options->format_name);
     AUTO(str_done) Str metadata = STR_INIT;
     metadata_write(&metadata, &d->snapshot, clock_wall_ms());
-    return output_finish(d->output, more, is_first(d) ? &metadata : NULL, err) &&
+    return dumpfolder_finish(d->output, more, is_first(d) ? &metadata : NULL, err) &&
            (!d->journal || journal_remove(d->journal, err));
 }
 
@@ -246,7 +248,7 @@ static void tell_result(const Dump *d, int64_t took_ms)
     size_t files;
     int64_t bytes, compressed;
     char took[CLOCK_TEXT];
-    output_totals(d->output, &files, &bytes, &compressed);
+    dumpfolder_totals(d->output, &files, &bytes, &compressed);
     clock_format_duration(took_ms, took);
     AUTOFREE char *codec = codec_resolved(d->options->compress);
     printf("%zu files, %lld bytes, %lld by %s, in %s%s; %s\n", files, (long long)bytes, (long long)compressed,
@@ -257,7 +259,7 @@ static void tell_result(const Dump *d, int64_t took_ms)
 
 static void tell_failure(const Dump *d, const Err *err)
 {
-    fprintf(stderr, "siding-dump: %s\n", err->text);
+    text_print(stderr, "siding-dump: %s\n", err->text);
     if (d->journal && journal_has_chunks(d->journal) && err->kind != ERR_REFUSED && err->kind != ERR_CORRUPT)
         fprintf(
             stderr,
@@ -272,7 +274,7 @@ static int run(const DumpOptions *o)
     Dump d = {.options = o};
     int64_t from = clock_mono_ms();
     if (!control_begin(&err)) {
-        fprintf(stderr, "siding-dump: %s\n", err.text);
+        text_print(stderr, "siding-dump: %s\n", err.text);
         return 1;
     }
     progress_start("bytes");
@@ -291,8 +293,9 @@ int main(int argc, char **argv)
     Err err;
     DumpOptions o;
     OptSpecial special;
+    proc_no_core();
     if (!dump_options_read(argc, argv, &o, &special, &err)) {
-        fprintf(stderr, "siding-dump: %s\n", err.text);
+        text_print(stderr, "siding-dump: %s\n", err.text);
         return err_exit_status(&err);
     }
     int status = 0;

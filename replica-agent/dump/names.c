@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/file/resultname.h"
+
 /* A dot separates database, table and number; "-schema" and "-checksum" mark the kinds of files. File names
  * end at 255 bytes, the longest ending takes 40. */
 enum { LONGEST = 100 };
@@ -12,9 +14,8 @@ bool names_is_safe(const char *name)
     size_t n = strlen(name);
     if (n == 0 || n > LONGEST || name[0] == '-' || name[0] == ' ' || name[n - 1] == ' ')
         return false;
-    for (const char *p = name; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f || strchr("./\\`", *p))
-            return false;
+    if (!resultname_part_is_plain(name) || strpbrk(name, "./\\`"))
+        return false;
     return !strstr(name, "-schema") && !strstr(name, "-checksum") && !str_starts(name, "siding_alias_") &&
            !str_starts(name, "metadata");
 }

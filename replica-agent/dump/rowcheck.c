@@ -23,7 +23,7 @@ static bool is_digested(const Column *c)
     return false;
 }
 
-static bool has_stored_column(const Table *t)
+static bool has_stored_column(const DumpTable *t)
 {
     for (size_t i = 0; i < t->n_columns; i++)
         if (!t->columns[i].generated)
@@ -31,7 +31,7 @@ static bool has_stored_column(const Table *t)
     return false;
 }
 
-static void add_row_crc(Str *out, const Table *t)
+static void add_row_crc(Str *out, const DumpTable *t)
 {
     AUTO(str_done) Str mask = STR_INIT;
     str_adds(out, "CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
@@ -58,7 +58,7 @@ static void add_row_crc(Str *out, const Table *t)
     str_adds(out, "))");
 }
 
-void rowcheck_sql(Str *out, const Table *t, const char *where)
+void rowcheck_sql(Str *out, const DumpTable *t, const char *where)
 {
     str_adds(out, "SELECT CONCAT(COUNT(*), ':', COALESCE(SUM(");
     add_row_crc(out, t);
@@ -72,7 +72,7 @@ void rowcheck_sql(Str *out, const Table *t, const char *where)
 const char *const rowcheck_reset_sql = "SET @siding_sum = 0";
 const char *const rowcheck_sent_sql = "SELECT CONCAT(FOUND_ROWS(), ':', @siding_sum)";
 
-void rowcheck_add_sql(Str *out, const Table *t)
+void rowcheck_add_sql(Str *out, const DumpTable *t)
 {
     str_adds(out, "(@siding_sum := @siding_sum + ");
     add_row_crc(out, t);
@@ -88,7 +88,7 @@ bool rowcheck_parse(const char *text, RowSum *ret)
 
 enum { NULLABLE = 1, DIGESTED = 2 };
 
-void rowcheck_init(RowCheck *c, const Table *t)
+void rowcheck_init(RowCheck *c, const DumpTable *t)
 {
     memset(c, 0, offsetof(RowCheck, held));
     c->n_held = 0;

@@ -13,12 +13,12 @@
 
 /* An expression whose value is 0; the server adds the row's CRC to the session's sum whenever it is computed.
  */
-void rowcheck_add_sql(Str *out, const Table *t);
+void rowcheck_add_sql(Str *out, const DumpTable *t);
 extern const char *const rowcheck_reset_sql; /* the sum is 0 */
 /* Right after the SELECT of such expressions: one row and column, "rows:sum" of what the server has sent. */
 extern const char *const rowcheck_sent_sql;
 /* SELECT of one row and column, "rows:sum"; `where` is trusted SQL or NULL. */
-void rowcheck_sql(Str *out, const Table *t, const char *where);
+void rowcheck_sql(Str *out, const DumpTable *t, const char *where);
 bool rowcheck_parse(const char *text, RowSum *ret);
 
 enum { ROWCHECK_HELD = 1 << 14 };
@@ -35,7 +35,7 @@ typedef struct RowCheck {
     size_t n_held;
 } RowCheck;
 
-void rowcheck_init(RowCheck *c, const Table *t);
+void rowcheck_init(RowCheck *c, const DumpTable *t);
 void rowcheck_done(RowCheck *c);
 void rowcheck_value_begin(RowCheck *c);
 void rowcheck_bytes(RowCheck *c, const char *p, size_t n);

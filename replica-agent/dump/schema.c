@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,18 +15,18 @@ static const char *const HEAD = "/*!40101 SET NAMES utf8mb4*/;\n/*!40014 SET FOR
                                 "/*!40101 SET SQL_MODE='NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'*/;\n"
                                 "/*!40103 SET TIME_ZONE='+00:00'*/;\n";
 
-typedef struct Writer {
+typedef struct SchemaWriter {
     Db *db;
-    Output *out;
+    DumpFolder *out;
     const Flavor *flavor;
     SchemaParts parts;
     char *collation; /* of the database under way */
     json_t *written; /* "kind database.name" of each object */
     json_t *databases;
-} Writer;
+} SchemaWriter;
 
 /* One row of a SHOW CREATE; the caller takes the columns by name. */
-static bool show_row(Writer *w, const char *sql, DbRows **ret, Err *err)
+static bool show_row(SchemaWriter *w, const char *sql, DbRows **ret, Err *err)
 {
     DbRows *r;
     bool more;
@@ -39,7 +40,7 @@ static bool show_row(Writer *w, const char *sql, DbRows **ret, Err *err)
     return err_set(err, ERR_NOT_FOUND, 0, "no answer to: %.200s", sql);
 }
 
-static bool show(Writer *w, const char *what, const char *name, DbRows **ret, Err *err)
+static bool show(SchemaWriter *w, const char *what, const char *name, DbRows **ret, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     str_addf(&sql, "SHOW CREATE %s ", what);
@@ -47,23 +48,24 @@ static bool show(Writer *w, const char *what, const char *name, DbRows **ret, Er
     return show_row(w, sql.p, ret, err);
 }
 
-static bool write_text(Writer *w, const char *prefix, const char *ending, const Str *text, Err *err)
+static bool write_text(SchemaWriter *w, const char *prefix, const char *ending, const Str *text, Err *err)
 {
     AUTOFREE char *name = xasprintf("%s%s", prefix, ending);
-    return output_text(w->out, name, text, err);
+    return dumpfolder_text(w->out, name, text, err);
 }
 
 static void tell_database(const Database *d, bool read_only)
 {
     if (read_only)
-        fprintf(stderr,
-                "siding-dump: note: database %s is READ ONLY: siding-restore makes it so at its end, other "
-                "loaders "
-                "do not\n",
-                d->name);
+        text_print(
+            stderr,
+            "siding-dump: note: database %s is READ ONLY: siding-restore makes it so at its end, other "
+            "loaders "
+            "do not\n",
+            d->name);
 }
 
-static bool write_database(Writer *w, const Database *d, Err *err)
+static bool write_database(SchemaWriter *w, const Database *d, Err *err)
 {
     DbRows *r;
     if (!show(w, "DATABASE IF NOT EXISTS", d->name, &r, err))
@@ -84,7 +86,7 @@ static bool write_database(Writer *w, const Database *d, Err *err)
            write_text(w, d->prefix, "-schema-create.sql", &text, err);
 }
 
-static bool add_sequence(Writer *w, const Table *t, Str *text, Err *err)
+static bool add_sequence(SchemaWriter *w, const DumpTable *t, Str *text, Err *err)
 {
     static const char create[] = "CREATE SEQUENCE ";
     DbRows *r;
@@ -100,7 +102,7 @@ static bool add_sequence(Writer *w, const Table *t, Str *text, Err *err)
 }
 
 /* A default may take its value from a sequence, which other loaders make later than tables. */
-static bool add_sequences_before(Writer *w, const Database *d, const char *sql, Str *text, Err *err)
+static bool add_sequences_before(SchemaWriter *w, const Database *d, const char *sql, Str *text, Err *err)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < d->n_tables && strcasestr(sql, "nextval("); i++)
@@ -109,7 +111,7 @@ static bool add_sequences_before(Writer *w, const Database *d, const char *sql, 
 }
 
 /* What a definition needs of the server that it does not bring along. */
-static void tell_table(const Table *t, const char *sql)
+static void tell_table(const DumpTable *t, const char *sql)
 {
     static const char *const needs[] = {" TABLESPACE ", " DATA DIRECTORY", " INDEX DIRECTORY",
                                         " ENCRYPTION='Y'", "`ENCRYPTED`="};
@@ -128,11 +130,18 @@ static void tell_table(const Table *t, const char *sql)
             t->database, t->name, t->engine);
 }
 
-static bool write_table(Writer *w, const Database *d, const Table *t, Err *err)
+static bool write_table(SchemaWriter *w, const Database *d, const DumpTable *t, Err *err)
 {
     DbRows *r;
-    if (!show(w, "TABLE", t->name, &r, err))
-        return false;
+    if (!show(w, "TABLE", t->name, &r, err)) {
+        Err failed = *err;
+        return !t->has_rows && failed.kind == ERR_DB
+                   ? err_set(err, ERR_DB, failed.code,
+                             "%.800s; it has its rows elsewhere (%s): mend what it names, or leave it out by "
+                             "--exclude",
+                             failed.text, t->engine)
+                   : false;
+    }
     AUTO(str_done) Str text = STR_INIT;
     AUTOFREE char *sql = xstrdup(db_text(r, "Create Table"));
     db_rows_free(r);
@@ -144,7 +153,7 @@ static bool write_table(Writer *w, const Database *d, const Table *t, Err *err)
     return write_text(w, t->prefix, "-schema.sql", &text, err);
 }
 
-static bool write_sequence(Writer *w, const Table *t, Err *err)
+static bool write_sequence(SchemaWriter *w, const DumpTable *t, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT, name = STR_INIT;
     str_adds(&text, HEAD);
@@ -184,10 +193,24 @@ bool schema_add_body(Str *out, const char *sql, const char *sql_mode, bool execu
     return false;
 }
 
+/* Texts end at a byte 0 here, as they do in most clients. */
+static bool check_text(const DbRows *r, const char *column, Err *err)
+{
+    size_t n = 0;
+    int at = db_column_index(r, column);
+    const char *text = at < 0 ? NULL : db_field(r, (size_t)at, &n);
+    return !text || strlen(text) == n ||
+           err_set(err, ERR_REFUSED, 0,
+                   "its text holds a byte 0 after %zu others, and a dump would lose the rest: create it anew "
+                   "with "
+                   "\\0 for that byte",
+                   strlen(text));
+}
+
 /* A definition with its environment. The text goes into a variable first, under a known sql_mode, or stands
  * in the bytes of the client that made it: what a backslash, a double quote or a letter means may hang on
  * them. */
-static bool add_definition(Writer *w, const DbRows *r, const char *sql, bool encloses, Str *text)
+static bool add_definition(SchemaWriter *w, const DbRows *r, const char *sql, bool encloses, Str *text)
 {
     const char *zone = db_text(r, "time_zone"), *mode = db_text(r, "sql_mode"),
                *collation = db_text(r, "Database Collation");
@@ -223,12 +246,16 @@ static bool is_ascii(const char *p)
 
 /* SHOW CREATE as add_definition wants it: in the bytes of its client where the server runs it as it stands.
  */
-static bool show_definition(Writer *w, const char *what, const char *column, const char *name, DbRows **ret,
-                            Err *err)
+static bool show_definition(SchemaWriter *w, const char *what, const char *column, const char *name,
+                            DbRows **ret, Err *err)
 {
     DbRows *r;
     if (!show(w, what, name, &r, err))
         return false;
+    if (!check_text(r, column, err)) {
+        db_rows_free(r);
+        return err_prefix(err, "%s %s", what, name);
+    }
     if (w->flavor->executes_text || is_ascii(db_text(r, column))) {
         *ret = r;
         return true;
@@ -249,7 +276,7 @@ static bool show_definition(Writer *w, const char *what, const char *column, con
     return ok;
 }
 
-static void note_written(Writer *w, const char *kind, const char *database, const char *name)
+static void note_written(SchemaWriter *w, const char *kind, const char *database, const char *name)
 {
     AUTOFREE char *key = xasprintf("%s %s.%s", kind, database, name);
     json_object_set_new_nocheck(w->written, key, json_true());
@@ -266,7 +293,7 @@ static void add_stand_in_value(Str *out, const Column *c)
     db_quote_id(out, c->name);
 }
 
-void schema_placeholder(Str *out, const Table *view)
+void schema_placeholder(Str *out, const DumpTable *view)
 {
     str_adds(out, "CREATE OR REPLACE VIEW ");
     db_quote_id(out, view->name);
@@ -280,18 +307,18 @@ void schema_placeholder(Str *out, const Table *view)
     str_adds(out, ";\n");
 }
 
-static void tell_broken(const Table *t)
+static void tell_broken(const DumpTable *t)
 {
     if (!t->n_columns)
-        fprintf(stderr,
-                "siding-dump: note: view %s.%s refers to something that is missing: its file can be "
-                "loaded once that exists\n",
-                t->database, t->name);
+        text_print(stderr,
+                   "siding-dump: note: view %s.%s refers to something that is missing: its file can be "
+                   "loaded once that exists\n",
+                   t->database, t->name);
 }
 
 /* A view that needs a database that is gone is shown by no SHOW of some servers; information_schema has its
  * text, but not its ALGORITHM. */
-static bool show_view(Writer *w, const Table *t, DbRows **ret, Err *err)
+static bool show_view(SchemaWriter *w, const DumpTable *t, DbRows **ret, Err *err)
 {
     static const char sql[] =
         "SELECT CONCAT('CREATE DEFINER=`', REPLACE(SUBSTRING(definer, 1, CHAR_LENGTH(definer) - LOCATE('@',"
@@ -317,13 +344,13 @@ static bool show_view(Writer *w, const Table *t, DbRows **ret, Err *err)
         *err = failed;
         return false;
     }
-    fprintf(stderr, "siding-dump: note: view %s.%s cannot be shown (%s): its ALGORITHM is not known\n",
-            t->database, t->name, failed.text);
+    text_print(stderr, "siding-dump: note: view %s.%s cannot be shown (%s): its ALGORITHM is not known\n",
+               t->database, t->name, failed.text);
     *ret = r;
     return true;
 }
 
-static bool write_view(Writer *w, const Table *t, Err *err)
+static bool write_view(SchemaWriter *w, const DumpTable *t, Err *err)
 {
     DbRows *r;
     if (!show_view(w, t, &r, err))
@@ -376,7 +403,7 @@ static void tell_name(const Database *d, const Object *o, const char *client)
         object_rows[o->kind].what, d->name, o->name, client);
 }
 
-static bool append_object(Writer *w, const Database *d, const Object *o, Str *text, Err *err)
+static bool append_object(SchemaWriter *w, const Database *d, const Object *o, Str *text, Err *err)
 {
     DbRows *r;
     if (!show_definition(w, object_rows[o->kind].what, object_rows[o->kind].column, o->name, &r, err))
@@ -388,27 +415,27 @@ static bool append_object(Writer *w, const Database *d, const Object *o, Str *te
                 object_rows[o->kind].what, d->name, o->name, object_rows[o->kind].missing);
     if (ok && o->kind == OBJECT_EVENT &&
         (strstr(sql, "DISABLE ON SLAVE") || strstr(sql, "DISABLE ON REPLICA")))
-        fprintf(stderr,
-                "siding-dump: note: event %s.%s is disabled, as replicas have it: enable it after a "
-                "restore if it is to run\n",
-                d->name, o->name);
+        text_print(stderr,
+                   "siding-dump: note: event %s.%s is disabled, as replicas have it: enable it after a "
+                   "restore if it is to run\n",
+                   d->name, o->name);
     if (ok) {
         if (!text->len)
             str_adds(text, HEAD);
         note_written(w, object_rows[o->kind].what, d->name, o->name);
         tell_name(d, o, db_text(r, "character_set_client"));
         if (!add_definition(w, r, sql, true, text))
-            fprintf(stderr,
-                    "siding-dump: note: %s %s.%s holds a quoted text with a semicolon that ends a line: a "
-                    "client and "
-                    "siding-restore load it, myloader does not\n",
-                    object_rows[o->kind].what, d->name, o->name);
+            text_print(stderr,
+                       "siding-dump: note: %s %s.%s holds a quoted text with a semicolon that ends a line: a "
+                       "client and "
+                       "siding-restore load it, myloader does not\n",
+                       object_rows[o->kind].what, d->name, o->name);
     }
     db_rows_free(r);
     return ok;
 }
 
-static bool write_triggers(Writer *w, const Database *d, const Table *t, Err *err)
+static bool write_triggers(SchemaWriter *w, const Database *d, const DumpTable *t, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT;
     for (size_t i = 0; i < d->n_objects; i++)
@@ -418,7 +445,7 @@ static bool write_triggers(Writer *w, const Database *d, const Table *t, Err *er
     return !text.len || write_text(w, t->prefix, "-schema-triggers.sql", &text, err);
 }
 
-static bool write_post(Writer *w, const Database *d, Err *err)
+static bool write_post(SchemaWriter *w, const Database *d, Err *err)
 {
     AUTO(str_done) Str text = STR_INIT;
     for (size_t i = 0; i < d->n_objects; i++)
@@ -429,7 +456,7 @@ static bool write_post(Writer *w, const Database *d, Err *err)
 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
-static bool write_one(Writer *w, const Database *d, const Table *t, Err *err)
+static bool write_one(SchemaWriter *w, const Database *d, const DumpTable *t, Err *err)
 {
     switch (t->kind) {
     case TABLE_VIEW:
@@ -442,7 +469,7 @@ static bool write_one(Writer *w, const Database *d, const Table *t, Err *err)
     return true;
 }
 
-static bool write_tables(Writer *w, const Database *d, Err *err)
+static bool write_tables(SchemaWriter *w, const Database *d, Err *err)
 {
     for (size_t i = 0; i < d->n_tables; i++) {
         control_wait(0);
@@ -456,7 +483,7 @@ static bool write_tables(Writer *w, const Database *d, Err *err)
 }
 
 /* The environments of what was written, as the server has them. */
-static bool describe_objects(Writer *w, const Catalogue *c, json_t *ret, Err *err)
+static bool describe_objects(SchemaWriter *w, const Catalogue *c, json_t *ret, Err *err)
 {
     AUTOJSON json_t *all = json_array();
     size_t i;
@@ -473,7 +500,7 @@ static bool describe_objects(Writer *w, const Catalogue *c, json_t *ret, Err *er
     return true;
 }
 
-static bool write_databases(Writer *w, const Catalogue *c, Err *err)
+static bool write_databases(SchemaWriter *w, const Catalogue *c, Err *err)
 {
     for (size_t i = 0; i < c->n_databases; i++) {
         const Database *d = &c->databases[i];
@@ -487,10 +514,11 @@ static bool write_databases(Writer *w, const Catalogue *c, Err *err)
     return true;
 }
 
-bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, json_t **ret, Err *err)
+bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, DumpFolder *out, json_t **ret,
+                  Err *err)
 {
     AUTOJSON json_t *written = json_object(), *about = json_object();
-    Writer w = {.db = db, .out = out, .flavor = flavor_of(db_version(db)->flavor), .parts = *parts};
+    SchemaWriter w = {.db = db, .out = out, .flavor = flavor_of(db_version(db)->flavor), .parts = *parts};
     w.written = written;
     w.databases = json_array();
     json_t *objects = json_array();
@@ -502,10 +530,11 @@ bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *
     json_set_int(about, "lower_case_table_names", folds);
     free(w.collation);
     if (ok && folds == 1 && json_array_size(objects))
-        fprintf(stderr,
-                "siding-dump: note: this server stores names of tables in lower case, and texts of triggers, "
-                "routines and events may name them in any: restore into a server with the same "
-                "lower_case_table_names\n");
+        text_print(
+            stderr,
+            "siding-dump: note: this server stores names of tables in lower case, and texts of triggers, "
+            "routines and events may name them in any: restore into a server with the same "
+            "lower_case_table_names\n");
     if (ok)
         *ret = STEAL(about);
     return ok;

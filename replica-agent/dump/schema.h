@@ -6,7 +6,7 @@
 #pragma once
 
 #include "catalogue.h"
-#include "output.h"
+#include "dumpfolder.h"
 
 typedef struct SchemaParts {
     bool triggers;
@@ -15,11 +15,11 @@ typedef struct SchemaParts {
 
 /* Writes all definition files. What they cannot carry is told on stderr. *ret: `databases`, with options that
  * are set last, and `objects` with their environments (environment.h). */
-MUST_CHECK bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, Output *out, json_t **ret,
-                             Err *err);
+MUST_CHECK bool schema_write(Db *db, const Catalogue *c, const SchemaParts *parts, DumpFolder *out,
+                             json_t **ret, Err *err);
 
 /* A placeholder for a view, of the same columns: other loaders create views in any order over them. Pure. */
-void schema_placeholder(Str *out, const Table *view);
+void schema_placeholder(Str *out, const DumpTable *view);
 /* A statement whose body may hold semicolons, so that both a client and a loader that ends statements at
  * ";\n" run it whole. `executes_text`: by EXECUTE IMMEDIATE, else enclosed. False: by DELIMITER, which only
  * clients know. Pure. */

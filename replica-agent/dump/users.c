@@ -46,7 +46,7 @@ static bool add_account(Db *db, const char *user, const char *host, bool role, S
     return add_grants(db, account.p, grants, err);
 }
 
-bool users_write(Db *db, Output *out, Err *err)
+bool users_write(Db *db, DumpFolder *out, Err *err)
 {
     const Flavor *f = flavor_of(db_version(db)->flavor);
     AUTO(str_done) Str text = STR_INIT, grants = STR_INIT;
@@ -62,6 +62,6 @@ bool users_write(Db *db, Output *out, Err *err)
             break;
     db_rows_free(r);
     str_add(&text, str_z(&grants), grants.len);
-    return ok ? output_text(out, USERS_FILE, &text, err)
+    return ok ? dumpfolder_text(out, USERS_FILE, &text, err)
               : err_prefix(err, "cannot read the accounts (option --users)");
 }

@@ -5,10 +5,10 @@
 #pragma once
 
 #include "common/db/db.h"
-#include "output.h"
+#include "dumpfolder.h"
 
 #define USERS_FILE "siding-users.ddl"
 
-MUST_CHECK bool users_write(Db *db, Output *out, Err *err);
+MUST_CHECK bool users_write(Db *db, DumpFolder *out, Err *err);
 /* "CREATE USER x" becomes "CREATE USER IF NOT EXISTS x". */
 void users_create(Str *out, const char *statement);

@@ -70,7 +70,7 @@ int fetch_main(int argc, char **argv)
     if (!ok)
         err_set(&err, ERR_USAGE, 0, "--url, --run and --to are needed");
     ok = ok && (!args.config || agent_config_load(args.config, &conf, &err));
-    ResultSource from = {args.url, args.run, tls_is_set(&conf.tls) ? &conf.tls : NULL};
+    ResultSource from = {args.url, args.run, &conf.tls};
     ok = ok && fetch_patiently(&from, args.to, &err);
     agent_config_free(&conf);
     strlist_done(&words);

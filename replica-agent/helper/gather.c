@@ -169,8 +169,7 @@ int gather_main(int argc, char **argv)
         err_set(&err, ERR_USAGE, 0, "--config, --order and --dir are needed");
     ok = ok && agent_config_load(args.config, &conf, &err);
     if (ok) {
-        Gather g = {
-            .args = &args, .tls = tls_is_set(&conf.tls) ? &conf.tls : NULL, .work = work_of(args.dir)};
+        Gather g = {.args = &args, .tls = &conf.tls, .work = work_of(args.dir)};
         ok = gather(&g, &err);
         gather_done(&g);
     }

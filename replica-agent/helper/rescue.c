@@ -9,9 +9,10 @@
 #include "common/wire/progress.h"
 #include "replica-agent/core/buffer.h"
 #include "replica-agent/host/tools.h"
+#include "replica-agent/server/rescue_channel.h"
 #include "rescue_impl.h"
 
-enum { STATEMENT_MS = 60000, REPORT_MS = 500, LOOK_MS = 100, LOCK_WAIT_S = 20 };
+enum { STATEMENT_MS = 60000, REPORT_MS = 500, LOOK_MS = 100, TURN_WAIT_MS = 20000 };
 #define WINDOW_BYTES "64M"
 
 typedef struct RescueArgs {
@@ -67,14 +68,18 @@ void rescue_report(Rescue *r)
     progress_set(left > r->total ? 0 : r->total - left, r->total, r->from);
 }
 
-/* Whoever holds it ends with its connection. */
-static bool take_lock(Rescue *r, Err *err)
+/* One at a time: the oldest session of the account goes on. The agent's own are short. */
+static bool wait_for_turn(Rescue *r, Err *err)
 {
-    int64_t got;
-    if (!db_value_int(r->db, &got, err, "SELECT COALESCE(GET_LOCK('siding_rescue', ?), 0)", "i",
-                      (int64_t)LOCK_WAIT_S))
-        return false;
-    return got == 1 || err_set(err, ERR_CONFLICT, 0, "another rescue is under way");
+    int64_t oldest, end = clock_mono_ms() + TURN_WAIT_MS;
+    do {
+        if (!db_value_int(r->db, &oldest, err, RESCUE_SESSION_SQL, ""))
+            return false;
+        if (!oldest || (uint64_t)oldest > db_connection_id(r->db))
+            return true;
+        poll(NULL, 0, LOOK_MS);
+    } while (clock_mono_ms() < end);
+    return err_set(err, ERR_CONFLICT, 0, "another rescue is under way");
 }
 
 static bool begin(Rescue *r, Err *err)
@@ -88,7 +93,7 @@ static bool begin(Rescue *r, Err *err)
             err, ERR_REFUSED, 0,
             "agent.conf names no server.rescue_defaults_file: the agent's own account may not have "
             "kept transactions applied; siding bootstrap makes the account siding_rescue and its rescue.cnf");
-    if (r->flavor->purges_on_start && !take_lock(r, err))
+    if (r->flavor->purges_on_start && !wait_for_turn(r, err))
         return false;
     return vault_place_read(r->db, r->conf.server.vault_dir, &r->place, err) && rescue_look(r, err);
 }

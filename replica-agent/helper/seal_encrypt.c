@@ -9,59 +9,66 @@
 
 #include "common/base/subprocess.h"
 #include "common/file/fs.h"
+#include "common/file/resultname.h"
 #include "common/file/sha256.h"
 #include "common/wire/progress.h"
 
-/* The clear file goes only when the other is on the disk. */
-static bool encrypt(const Encryptor *e, const char *from, const char *to, Err *err)
+static bool pass_through(const Encryptor *e, const char *name, int in, int out, Err *err)
 {
-    AUTOFREE char *tmp = xasprintf("%s.siding-tmp", to);
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return err_errno(err, errno, "read %s", from);
-    int out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = out >= 0 || err_errno(err, errno, "write %s", tmp);
     Subprocess program = {.program = e->program, .args = e->args, .kept = true, .in = in, .out = out};
-    ok = ok && (subprocess_do(&program, err) || err_prefix(err, "%s", from));
     struct stat clear, secret;
-    if (ok && fstat(in, &clear) == 0 && fstat(out, &secret) == 0 && clear.st_size && !secret.st_size)
-        ok = err_set(err, ERR_IO, 0, "%s: %s gave nothing for %lld bytes", from, e->program,
-                     (long long)clear.st_size);
-    if (ok && fsync(out) < 0)
-        ok = err_errno(err, errno, "write %s", tmp);
-    close(in);
-    if (out >= 0)
-        close(out);
-    if (ok && rename(tmp, to) < 0)
-        ok = err_errno(err, errno, "rename %s", tmp);
-    return ok && fs_remove(from, err);
+    if (!subprocess_do(&program, err))
+        return err_prefix(err, "%s", name);
+    if (fstat(in, &clear) == 0 && fstat(out, &secret) == 0 && clear.st_size && !secret.st_size)
+        return err_set(err, ERR_IO, 0, "%s: %s gave nothing for %lld bytes", name, e->program,
+                       (long long)clear.st_size);
+    return fsync(out) == 0 || err_errno(err, errno, "write what %s gave for %s", e->program, name);
 }
 
-static bool encrypt_one(const Encryptor *e, const char *dir, json_t *file, Err *err)
+/* The clear file goes only when the other is on the disk. */
+static bool encrypt(const Encryptor *e, const SealFolder *f, const char *from, const char *to, Err *err)
 {
-    AUTOFREE char *from = xasprintf("%s/%s", dir, json_str(file, "name"));
-    AUTOFREE char *name = xasprintf("%s%s", json_str(file, "name"), e->suffix);
-    AUTOFREE char *to = xasprintf("%s/%s", dir, name);
+    AUTOFREE char *tmp = xasprintf("%s" RESULTNAME_TMP, to);
+    AUTOFD int in = seal_folder_read(f, from, err);
+    if (in < 0)
+        return false;
+    AUTOFD int out = seal_folder_create(f, tmp, err);
+    return out >= 0 && pass_through(e, from, in, out, err) && seal_folder_rename(f, tmp, to, err) &&
+           seal_folder_remove(f, from, err);
+}
+
+static bool measure(const SealFolder *f, const char *name, json_t *file, Err *err)
+{
     char sha256[65];
-    if ((fs_exists(from) && !encrypt(e, from, to, err)) || !sha256_file(to, sha256, err))
+    AUTOFD int fd = seal_folder_read(f, name, err);
+    if (fd < 0)
+        return false;
+    AUTOFREE char *path = seal_fd_path(fd);
+    if (!sha256_file(path, sha256, err))
         return false;
     json_set_str(file, "name", name);
-    json_set_int(file, "compressed_bytes", fs_size(to));
+    json_set_int(file, "compressed_bytes", fs_size(path));
     json_set_str(file, "sha256", sha256);
     return true;
 }
 
-bool seal_encrypt(const Encryptor *e, const char *dir, json_t *files, Err *err)
+static bool encrypt_one(const Encryptor *e, const SealFolder *f, json_t *file, Err *err)
 {
-    AUTOFREE char *facts = xasprintf("%s/" SEAL_FACTS_FILE, dir);
+    const char *from = json_str(file, "name");
+    AUTOFREE char *to = xasprintf("%s%s", from, e->suffix);
+    return (!seal_folder_has(f, from) || encrypt(e, f, from, to, err)) && measure(f, to, file, err);
+}
+
+bool seal_encrypt(const Encryptor *e, const SealFolder *folder, json_t *files, Err *err)
+{
     size_t i, n = json_array_size(files);
     json_t *file;
-    if (!fs_exists(facts) && !json_replace_file(facts, files, 0600, err))
+    if (!fs_exists(e->facts) && !json_replace_file(e->facts, files, 0600, err))
         return false;
     json_array_foreach(files, i, file)
     {
         progress_set((int64_t)i, (int64_t)n, json_str(file, "name"));
-        if (!encrypt_one(e, dir, file, err))
+        if (!encrypt_one(e, folder, file, err))
             return false;
     }
     return true;

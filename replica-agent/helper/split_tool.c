@@ -184,7 +184,7 @@ int split_main(int argc, char **argv)
     ok = ok && agent_config_load(args.config, &conf, &err);
     if (ok) {
         Helper h = {.args = &args,
-                    .tls = tls_is_set(&conf.tls) ? &conf.tls : NULL,
+                    .tls = &conf.tls,
                     .path = xasprintf("/v1/runs/%s/split", args.run),
                     .in = STR_INIT};
         httpc_keep_connections();

@@ -23,7 +23,9 @@
 #include "common/base/proc.h"
 #include "common/file/fs.h"
 #include "common/wire/progress.h"
+#include "replica-agent/jail/cgroup.h"
 #include "supervise_child.h"
+#include "supervise_jail.h"
 
 enum {
     PROGRESS_EVERY_MS = 200,
@@ -49,7 +51,9 @@ typedef struct Supervisor {
     char line[2048];
     size_t line_n;
     pid_t job, helper;
-    bool ended, asleep, dirty;
+    int keeper;   /* of a job that is kept apart; -1: the program is our child */
+    char *cgroup; /* of one that is our child; NULL: none */
+    bool ended, asleep, dirty, late;
     int status;
     struct rusage usage;
     const char *ended_by;
@@ -159,39 +163,97 @@ static bool write_record(Supervisor *s, Err *err)
     ProgramSupervisor p = {.pid = getpid(),
                            .pid_start = proc_start_time(getpid()),
                            .job_pid = s->job,
-                           .job_start = proc_start_time(s->job)};
+                           .job_start = proc_start_time(s->job),
+                           .cgroup = s->cgroup};
     AUTOJSON json_t *j = wire_write(program_supervisor_fields, &p);
     AUTOFREE char *path = path_in(s, "supervisor.json");
     return json_replace_file(path, j, 0600, err);
 }
 
+static bool is_kept_apart(const Supervisor *s)
+{
+    return s->spec.separation != NULL;
+}
+
+/* What it forks does not leave its group, whatever session it makes. */
+static void make_group(Supervisor *s)
+{
+    AUTOFREE char *name = xasprintf("siding-job-%d", (int)s->job);
+    s->cgroup = cgroup_make(name, s->spec.memory_limit_bytes, s->spec.tasks_limit);
+    if (s->cgroup && !cgroup_enter(s->cgroup, s->job)) {
+        (void)cgroup_end(s->cgroup, 0);
+        free(STEAL(s->cgroup));
+    }
+}
+
+static bool fork_program(Supervisor *s, ChildPipes *pipes, Err *err)
+{
+    if (is_kept_apart(s))
+        return jailed_fork(&s->spec, pipes, &s->keeper, &s->job, err);
+    if (!child_fork(&s->spec, pipes, &s->job, err))
+        return false;
+    make_group(s);
+    return true;
+}
+
+/* Its task may have been given to another host since. The last look before the program begins: what stands
+ * still behind it, in the child, looks once more. */
+static bool is_in_time(Supervisor *s, Err *err)
+{
+    const ProgramSpec *p = &s->spec;
+    s->late = child_is_late(p);
+    return !s->late || err_set(err, ERR_TIMEOUT, 0, "its order came too late: it is not begun");
+}
+
+static void end_unbegun(Supervisor *s)
+{
+    if (is_kept_apart(s))
+        jailed_signal(s->keeper, SIGKILL);
+    else
+        kill(s->job, SIGKILL);
+}
+
 static bool start(Supervisor *s, Err *err)
 {
     ChildPipes pipes;
-    if (!child_fork(&s->spec, &pipes, &s->job, err))
+    if (!fork_program(s, &pipes, err))
         return false;
     s->out.in = pipes.out;
     s->err.in = pipes.err;
     s->progress_in = pipes.progress;
     s->helper = pipes.helper;
-    if (!write_record(s, err)) {
-        kill(s->job, SIGKILL);
+    if (!write_record(s, err) || !is_in_time(s, err)) {
+        end_unbegun(s);
         return false;
     }
     s->started_wall_ms = clock_wall_ms();
     s->started_ms = clock_mono_ms();
     s->limit_at = s->spec.time_limit_ms ? s->started_ms + s->spec.time_limit_ms : 0;
-    return child_release(&pipes, s->spec.program, err);
+    return is_kept_apart(s) ? jailed_release(s->keeper, s->spec.program, err)
+                            : child_release(&pipes, s->spec.program, err);
 }
 
 static void signal_group(Supervisor *s, int signo)
 {
-    kill(-s->job, signo);
+    if (is_kept_apart(s))
+        jailed_signal(s->keeper, signo);
+    else
+        kill(-s->job, signo);
+}
+
+/* What has left its group, too; a keeper sees to that itself. */
+static void signal_strays(Supervisor *s, int signo)
+{
+    if (!is_kept_apart(s))
+        proc_signal_children(s->job, signo);
 }
 
 static void kill_all(Supervisor *s)
 {
-    proc_kill_session(s->job, getpid());
+    if (is_kept_apart(s))
+        jailed_signal(s->keeper, SIGKILL);
+    else
+        proc_kill_session(s->job, getpid());
 }
 
 static void ask_to_end(Supervisor *s, const char *why)
@@ -223,7 +285,7 @@ static void take_signal(Supervisor *s, int signo)
     case SIGCONT:
         s->freeze_at = 0;
         signal_group(s, SIGCONT);
-        proc_signal_children(s->job, SIGCONT);
+        signal_strays(s, SIGCONT);
         break;
     default:
         break;
@@ -237,6 +299,38 @@ static void read_signals(Supervisor *s)
         take_signal(s, (int)info.ssi_signo);
 }
 
+static void set_asleep(Supervisor *s, bool asleep)
+{
+    s->asleep = asleep;
+    s->freeze_at = asleep ? 0 : s->freeze_at;
+    s->dirty = true;
+}
+
+static void take_end(Supervisor *s, int status, const JailEnd *e)
+{
+    s->ended = true;
+    s->status = status;
+    s->usage.ru_maxrss = (long)(e->max_rss_bytes / 1024);
+    s->usage.ru_utime = (struct timeval){e->cpu_ms / 1000, e->cpu_ms % 1000 * 1000};
+}
+
+/* A keeper that is gone has taken the job with it. */
+static void take_news(Supervisor *s)
+{
+    Err err;
+    JailMessage m;
+    if (!jail_receive(s->keeper, 0, &m, &err)) {
+        s->ended_by = s->ended_by ? s->ended_by : "its keeper was killed";
+        take_end(s, SIGKILL, &(JailEnd){0});
+        return;
+    }
+    if (m.type == JAIL_STOPPED || m.type == JAIL_CONTINUED)
+        set_asleep(s, m.type == JAIL_STOPPED);
+    else if (m.type == JAIL_ENDED || m.type == JAIL_FAILED)
+        take_end(s, m.type == JAIL_ENDED ? m.end.status : SIGKILL, &m.end);
+    jail_message_done(&m);
+}
+
 static void reap(Supervisor *s)
 {
     int status;
@@ -244,12 +338,10 @@ static void reap(Supervisor *s)
     for (pid_t pid; (pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0;) {
         if (pid == s->helper && (WIFEXITED(status) || WIFSIGNALED(status)))
             s->helper = 0;
-        if (pid != s->job)
+        if (pid != s->job || is_kept_apart(s))
             continue;
         if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
-            s->asleep = WIFSTOPPED(status);
-            s->freeze_at = s->asleep ? 0 : s->freeze_at;
-            s->dirty = true;
+            set_asleep(s, WIFSTOPPED(status));
             continue;
         }
         s->ended = true;
@@ -272,7 +364,7 @@ static void check_deadlines(Supervisor *s)
     if (s->freeze_at && now >= s->freeze_at) {
         s->freeze_at = 0;
         signal_group(s, SIGSTOP);
-        proc_signal_children(s->job, SIGSTOP);
+        signal_strays(s, SIGSTOP);
     }
     if (s->dirty && now - s->written_at >= PROGRESS_EVERY_MS)
         write_progress(s);
@@ -298,8 +390,11 @@ static void close_in(int *fd)
 
 static void turn(Supervisor *s, int wait_ms)
 {
-    struct pollfd fds[] = {
-        {s->signals, POLLIN, 0}, {s->out.in, POLLIN, 0}, {s->err.in, POLLIN, 0}, {s->progress_in, POLLIN, 0}};
+    struct pollfd fds[] = {{s->signals, POLLIN, 0},
+                           {s->out.in, POLLIN, 0},
+                           {s->err.in, POLLIN, 0},
+                           {s->progress_in, POLLIN, 0},
+                           {s->ended ? -1 : s->keeper, POLLIN, 0}};
     if (poll(fds, COUNT(fds), wait_ms) < 0 && errno != EINTR)
         clock_sleep_ms(10);
     if (fds[0].revents)
@@ -313,18 +408,36 @@ static void turn(Supervisor *s, int wait_ms)
         close_in(&s->err.in);
     if (fds[3].revents && !progress_copy(s))
         close_in(&s->progress_in);
+    if (fds[4].revents)
+        take_news(s);
     reap(s);
     check_deadlines(s);
 }
 
-/* What the program left behind (its group, processes that left it) must not go on reading. */
+/* As the reaper of all that has lost its parent below us we have no child exactly when nothing is left. */
+static bool has_children(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+/* What the program left behind (its group, processes that left it) must not go on reading. A keeper has ended
+ * it already. */
 static void end_leftovers(Supervisor *s)
 {
     int64_t until = clock_mono_ms() + REAP_MS;
-    while (proc_kill_session(s->job, getpid()) > 0 && clock_mono_ms() < until) {
+    while (!is_kept_apart(s) && has_children()) {
+        proc_kill_session(s->job, getpid());
+        if (s->cgroup)
+            (void)cgroup_end(s->cgroup, 0);
         turn(s, 20);
-        clock_sleep_ms(20);
+        if (clock_mono_ms() >= until) {
+            s->ended_by = s->ended_by ? s->ended_by : "processes that it left behind cannot be killed";
+            break;
+        }
     }
+    if (s->cgroup)
+        (void)cgroup_end(s->cgroup, DRAIN_MS);
     until = clock_mono_ms() + DRAIN_MS;
     while ((s->out.in >= 0 || s->err.in >= 0 || s->progress_in >= 0) && clock_mono_ms() < until)
         turn(s, 20);
@@ -344,6 +457,7 @@ static bool write_exit(Supervisor *s)
 {
     bool signalled = s->ended && WIFSIGNALED(s->status);
     ProgramExit e = {.started = !*s->start_error,
+                     .late = s->late,
                      .exit_code = s->ended && !signalled ? WEXITSTATUS(s->status) : 0,
                      .signal = signalled ? WTERMSIG(s->status) : 0,
                      .ended_by = (char *)s->ended_by,
@@ -413,8 +527,11 @@ static void run(Supervisor *s)
     log_open(s, &s->err);
     if (!capture_open(&s->capture, s->spec.capture, &err) || !start(s, &err)) {
         snprintf(s->start_error, sizeof s->start_error, "%.290s", err.text);
-        while (s->job > 0 && waitpid(s->job, NULL, 0) < 0 && errno == EINTR)
+        s->late = s->late || child_is_late(&s->spec);
+        while (s->job > 0 && !is_kept_apart(s) && waitpid(s->job, NULL, 0) < 0 && errno == EINTR)
             ;
+        if (s->cgroup)
+            (void)cgroup_end(s->cgroup, DRAIN_MS);
         return;
     }
     while (!s->ended)
@@ -432,7 +549,8 @@ int supervise_main(const char *dir)
     Supervisor s = {.dir = dir,
                     .out = {.name = "log", .in = -1, .fd = -1},
                     .err = {.name = "err", .in = -1, .fd = -1},
-                    .progress_in = -1};
+                    .progress_in = -1,
+                    .keeper = -1};
     Err err;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     umask(077);
@@ -443,6 +561,7 @@ int supervise_main(const char *dir)
     }
     run(&s);
     bool told = write_exit(&s);
+    free(s.cgroup);
     wire_free(program_spec_fields, &s.spec);
     return told ? 0 : 1;
 }

@@ -14,10 +14,21 @@
     F(T, STRS, args)                                                                          \
     F(T, STRS, env) /* "NAME=value", all there is */                                          \
     F(T, STR, cwd)                                                                            \
-    F(T, STR, user)                                                                           \
+    F(T, STR, user) /* of one that is kept apart */                                                                          \
     /* arguments of the siding-agent at the other end of SUPERVISE_SPLIT_FD; empty: none */   \
     F(T, STRS, split)                                                                         \
     F(T, STR, capture) /* file that its standard output goes to, compressed; NULL: the log */ \
+    /* how it is kept apart: "helper", "namespace", NULL: not; with what it does not see, what it  \
+       is shown all the same, and the option file that becomes its own */                           \
+    F(T, BOOL, is_job) /* the user's: it gains no privileges */                               \
+    F(T, STR, separation)                                                                     \
+    F(T, STR, jobd_socket) /* NULL: the keeper is ours */                                     \
+    F(T, STR, run)                                                                            \
+    F(T, STR, cnf)                                                                            \
+    F(T, STRS, hide)                                                                          \
+    F(T, STRS, show)                                                                          \
+    F(T, OBJ, start_by, StartBy, start_by_fields)                                             \
+    F(T, INT, tasks_limit)                                                                    \
     F(T, INT, nice)                                                                           \
     F(T, INT, memory_limit_bytes)                                                             \
     F(T, INT, time_limit_ms)                                                                  \
@@ -32,7 +43,8 @@ extern const WireField program_spec_fields[];
     F(T, INT, pid)                    \
     F(T, INT, pid_start)              \
     F(T, INT, job_pid)                \
-    F(T, INT, job_start)
+    F(T, INT, job_start)              \
+    F(T, STR, cgroup) /* of the job; NULL: none */
 /* clang-format on */
 WIRE_STRUCT(ProgramSupervisor, PROGRAM_SUPERVISOR_LIST);
 extern const WireField program_supervisor_fields[];
@@ -55,6 +67,7 @@ extern const WireField program_progress_fields[];
     F(T, INT, signal)                                                         \
     F(T, STR, ended_by) /* NULL: by itself; "stop", "kill", "time limit" */   \
     F(T, STR, error)                                                          \
+    F(T, BOOL, late) /* not started: start_by had passed */                   \
     F(T, TIME, started_at)                                                    \
     F(T, TIME, ended_at)                                                      \
     F(T, INT, max_rss_bytes)                                                  \

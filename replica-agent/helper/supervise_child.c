@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,11 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-
-typedef struct ChildEnds {
-    int out, err, progress, gate, trouble;
-    int split; /* -1: none */
-} ChildEnds;
+#include "common/base/proc.h"
 
 static _Noreturn void give_up(const ChildEnds *e, const char *what)
 {
@@ -29,15 +23,15 @@ static _Noreturn void give_up(const ChildEnds *e, const char *what)
     _exit(127);
 }
 
-static void become(const ChildEnds *e, const char *user)
+/* The least that every host gives: what it starts gains nothing by setuid files or file capabilities. Root's
+ * capabilities go with the bounding set, at the exec. */
+static void confine(const ChildEnds *e)
 {
-    const struct passwd *p = getpwnam(user);
-    if (!p) {
-        errno = ENOENT;
-        give_up(e, "cannot find the user");
-    }
-    if (initgroups(user, p->pw_gid) < 0 || setgid(p->pw_gid) < 0 || setuid(p->pw_uid) < 0)
-        give_up(e, "cannot become the user");
+    for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+        (void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+    proc_goes_first();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        give_up(e, "cannot give up new privileges");
 }
 
 static void set_limits(const ChildEnds *e, const ProgramSpec *spec)
@@ -46,6 +40,9 @@ static void set_limits(const ChildEnds *e, const ProgramSpec *spec)
     setrlimit(RLIMIT_CORE, &none);
     if (spec->nice)
         setpriority(PRIO_PROCESS, 0, (int)spec->nice);
+    const struct rlimit tasks = {(rlim_t)spec->tasks_limit, (rlim_t)spec->tasks_limit};
+    if (spec->tasks_limit && setrlimit(RLIMIT_NPROC, &tasks) < 0)
+        give_up(e, "cannot limit its tasks");
     struct rlimit memory = {(rlim_t)spec->memory_limit_bytes, (rlim_t)spec->memory_limit_bytes};
     if (spec->memory_limit_bytes && setrlimit(RLIMIT_AS, &memory) < 0)
         give_up(e, "cannot limit its memory");
@@ -74,13 +71,9 @@ static void place_descriptors(ChildEnds *e)
     close_range(TROUBLE_FD + 1, ~0U, 0);
 }
 
-static void reset_signals(void)
+bool child_is_late(const ProgramSpec *p)
 {
-    for (int s = 1; s < NSIG; s++)
-        signal(s, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    return start_by_has_passed(&p->start_by, clock_boot_id(), clock_mono_ms());
 }
 
 static _Noreturn void child(const ProgramSpec *spec, ChildEnds *e, pid_t parent)
@@ -90,16 +83,19 @@ static _Noreturn void child(const ProgramSpec *spec, ChildEnds *e, pid_t parent)
     if (read(e->gate, &byte, 1) != 1)
         _exit(127);
     set_limits(e, spec);
-    if (spec->user)
-        become(e, spec->user);
-    /* After a change of user, which clears it. */
+    if (spec->is_job)
+        confine(e);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
     place_descriptors(e);
     if (spec->cwd && chdir(spec->cwd) < 0)
         give_up(e, "cannot enter its folder");
-    reset_signals();
+    if (child_is_late(spec)) {
+        errno = ETIME;
+        give_up(e, "its order came too late: it is not begun");
+    }
+    proc_reset_signals();
     StrList argv = STRLIST_INIT;
     strlist_add(&argv, spec->program);
     for (size_t i = 0; i < spec->args.n; i++)
@@ -116,7 +112,7 @@ static _Noreturn void helper(const ProgramSpec *spec, int socket, pid_t parent)
         _exit(127);
     dup2(socket, 0);
     close_range(3, ~0U, 0);
-    reset_signals();
+    proc_reset_signals();
     StrList argv = STRLIST_INIT;
     strlist_add(&argv, "siding-agent");
     strlist_add_all(&argv, &spec->split);
@@ -154,14 +150,36 @@ static bool make_pipe(int *ret_read, int *ret_write, Err *err)
     return true;
 }
 
+bool child_pipes(const ProgramSpec *spec, ChildPipes *ret, ChildEnds *ret_ends, Err *err)
+{
+    ChildPipes p;
+    ChildEnds e;
+    if (!make_pipe(&p.out, &e.out, err) || !make_pipe(&p.err, &e.err, err) ||
+        !make_pipe(&p.progress, &e.progress, err) || !make_pipe(&p.trouble, &e.trouble, err) ||
+        !make_pipe(&e.gate, &p.gate, err) || !start_helper(spec, &e.split, &p.helper, err))
+        return false;
+    *ret = p;
+    *ret_ends = e;
+    return true;
+}
+
+void child_pipes_given(const ChildPipes *pipes, const ChildEnds *ends)
+{
+    const int theirs[] = {ends->out, ends->err, ends->progress, ends->gate, ends->trouble};
+    for (size_t i = 0; i < COUNT(theirs); i++)
+        close(theirs[i]);
+    if (ends->split >= 0)
+        close(ends->split);
+    const int ours[] = {pipes->out, pipes->err, pipes->progress};
+    for (size_t i = 0; i < COUNT(ours); i++)
+        fcntl(ours[i], F_SETFL, O_NONBLOCK);
+}
+
 bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *err)
 {
     ChildPipes p;
     ChildEnds e;
-    /* A supervisor holds one program and exits on failure: the pipes go with it. */
-    if (!make_pipe(&p.out, &e.out, err) || !make_pipe(&p.err, &e.err, err) ||
-        !make_pipe(&p.progress, &e.progress, err) || !make_pipe(&p.trouble, &e.trouble, err) ||
-        !make_pipe(&e.gate, &p.gate, err) || !start_helper(spec, &e.split, &p.helper, err))
+    if (!child_pipes(spec, &p, &e, err))
         return false;
     pid_t parent = getpid(), pid = fork();
     if (pid < 0)
@@ -170,14 +188,7 @@ bool child_fork(const ProgramSpec *spec, ChildPipes *ret, pid_t *ret_pid, Err *e
         close(p.gate);
         child(spec, &e, parent);
     }
-    const int theirs[] = {e.out, e.err, e.progress, e.gate, e.trouble};
-    for (size_t i = 0; i < COUNT(theirs); i++)
-        close(theirs[i]);
-    if (e.split >= 0)
-        close(e.split);
-    const int ours[] = {p.out, p.err, p.progress};
-    for (size_t i = 0; i < COUNT(ours); i++)
-        fcntl(ours[i], F_SETFL, O_NONBLOCK);
+    child_pipes_given(&p, &e);
     *ret = p;
     *ret_pid = pid;
     return true;

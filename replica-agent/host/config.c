@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/file/fs.h"
+#include "common/file/sha256.h"
 #include "common/net/http.h"
 #include "replica-agent/core/joblist.h"
+#include "replica-agent/core/separation.h"
 
 #define FIELD(name) offsetof(AgentConfig, name)
 #define IN(group, name) (FIELD(group.name) - FIELD(group))
@@ -26,6 +28,10 @@ static const ConfOption server_options[] = {
          "Option file of the account that has kept transactions applied after a crash (siding_rescue), mode "
          "0600. "
          "MariaDB only, and needed there on every replica."},
+    {"replication_defaults_file", CONF_PATH, IN(server, replication_defaults_file),
+     .doc =
+         "Option file of the account that replicas receive as (REPLICATION SLAVE), mode 0600. A server that "
+         "was never a replica follows a new primary with it; one that is a replica keeps its own."},
     {"vault_dir", CONF_PATH, IN(server, vault_dir),
      .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
             "system. Without it they stand beside the relay files. Not a folder inside the data directory: "
@@ -65,27 +71,44 @@ static const ConfOption result_options[] = {
     {NULL},
 };
 
+static const ConfOption peer_options[] = {
+    {"name", CONF_STR, offsetof(AgentPeer, name), .required = true, .min = 1, .max = 64,
+     .doc = "The node's name, as its agent's file gives it (node)."},
+    {"url", CONF_STR, offsetof(AgentPeer, url), .required = true, .doc = "Its advertise_url."},
+    {0},
+};
+
 const ConfOption agent_config_options[] = {
-    {"node", CONF_STR, FIELD(node), .required = true, .doc = "This host's name in the cluster."},
-    {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true,
+    {"node", CONF_STR, FIELD(node), .required = true, .restart = true, .min = 1, .max = 64,
+     .doc = "This host's name in the cluster."},
+    {"cluster_name", CONF_STR, FIELD(cluster_name), .required = true, .restart = true, .min = 1, .max = 128,
      .doc = "Name of the cluster; a coordinator of another cluster is refused."},
-    {"listen", CONF_STRS, FIELD(listen), .required = true,
+    {"listen", CONF_STRS, FIELD(listen), .required = true, .restart = true,
      .doc = "Addresses of the API: \"127.0.0.1:7310\", \"unix:/run/siding/agent.sock\". Any address that is "
             "neither a unix socket nor loopback needs tls."},
-    {"advertise_url", CONF_STR, FIELD(advertise_url), .required = true,
+    {"advertise_url", CONF_STR, FIELD(advertise_url), .required = true, .restart = true,
      .doc = "Where other agents fetch results from: \"http://127.0.0.1:7310\" on loopback, else "
             "\"https://host:7310\"."},
-    {"state_dir", CONF_PATH, FIELD(state_dir), .required = true,
+    {"state_dir", CONF_PATH, FIELD(state_dir), .required = true, .restart = true,
      .doc = "Folder of the lease and the journals: a few kilobytes that must survive. One agent per folder."},
-    {"spool_dir", CONF_PATH, FIELD(spool_dir), .required = true, .doc = "Folder of results."},
+    {"spool_dir", CONF_PATH, FIELD(spool_dir), .required = true, .restart = true,
+     .doc = "Folder of results."},
     {"jobs_dir", CONF_PATH, FIELD(jobs_dir),
      .doc = "Folder of job files (*.conf); without it only dumps can run."},
-    {"server", CONF_GROUP, FIELD(server), .required = true, .group = server_options,
+    {"server", CONF_GROUP, FIELD(server), .required = true, .restart = true, .group = server_options,
      .doc = "The server of this host."},
     {"job_defaults_file", CONF_PATH, FIELD(job_defaults_file),
      .doc = "Option file with user and password that jobs read with (siding_job), mode 0600."},
     {"load_defaults_file", CONF_PATH, FIELD(load_defaults_file),
      .doc = "Option file with user and password that results are loaded with (siding_load), mode 0600."},
+    {"jobd_socket", CONF_PATH, FIELD(jobd_socket),
+     .doc = "Where siding-jobd of this host listens, which runs jobs as users of their own; left out: jobs "
+            "run as "
+            "the agent's user, in namespaces of their own where the host allows that."},
+    {"separation", CONF_STR, FIELD(separation), .fallback = "best", .choices = SEPARATION_CHOICES,
+     .doc = "How jobs are kept apart whose files do not say: the best that this host gives, or exactly this, "
+            "and "
+            "refused where it is not given. `siding check` names what is."},
     {"log_format", CONF_STR, FIELD(log_format), .fallback = "text", .choices = "text|json",
      .doc = "Form of the log lines on stderr."},
     {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",
@@ -129,6 +152,10 @@ const ConfOption agent_config_options[] = {
      .doc = "Whether a replica with a configured delay may be paused."},
     {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
      .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
+    {"semi_sync", CONF_STR, FIELD(semi_sync), .fallback = "manage", .choices = "manage|leave",
+     .doc = "Whether semi-sync is switched on as a source when this server becomes the writable primary, and "
+            "off when "
+            "it is closed; with \"leave\" it stays as it is."},
     {"hooks", CONF_GROUP, FIELD(hooks), .group = hook_options,
      .doc = "Programs that run before and after a pause. No shell, no arguments."},
     {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,
@@ -189,6 +216,13 @@ const ConfOption agent_config_options[] = {
      .doc = "Time between asking a job to end (SIGTERM) and ending it (SIGKILL to its whole group)."},
     {"sleep_grace", CONF_DURATION, FIELD(sleep_grace_ms), .fallback = "5s", .min = 100, .max = 3600000,
      .doc = "Time a job has to put itself to sleep (SIGTSTP) before it is stopped where it is (SIGSTOP)."},
+    {"peers", CONF_LIST, FIELD(peers), .group = peer_options, .size = sizeof(AgentPeer),
+     .doc = "The agents of the other nodes. Results are fetched from these only."},
+    {"roles", CONF_GROUP, FIELD(roles), .group = role_agent_options,
+     .doc = "Who may do what. Without an entry only the account of the agent and root, by a unix socket."},
+    {"token_file", CONF_PATH, FIELD(tls.token_file),
+     .doc =
+         "File with a token (mode 0600) that is shown to other agents, for those on loopback without TLS."},
     {"tls", CONF_GROUP, FIELD(tls), .group = tls_options,
      .doc = "Certificates for this program as a server and towards other agents."},
     {0},
@@ -208,13 +242,72 @@ static bool check_names(const char *path, const AgentConfig *c, Err *err)
     return true;
 }
 
+static const AgentPeer *peer_at(const AgentConfig *c, size_t i)
+{
+    return (const AgentPeer *)c->peers.v + i;
+}
+
+static bool check_peers(const char *path, const AgentConfig *c, Err *err)
+{
+    Err why;
+    if (!http_url_allowed(c->advertise_url, &c->tls, &why))
+        return conf_error(err, path, "advertise_url", "%s", why.text);
+    for (size_t i = 0; i < c->peers.n; i++) {
+        AUTOFREE char *url = xasprintf("peers.[%zu].url", i), *name = xasprintf("peers.[%zu].name", i);
+        if (!http_url_allowed(peer_at(c, i)->url, &c->tls, &why))
+            return conf_error(err, path, url, "%s", why.text);
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(peer_at(c, j)->name, peer_at(c, i)->name))
+                return conf_error(err, path, name, "\"%s\" is named twice", peer_at(c, i)->name);
+    }
+    return true;
+}
+
+bool agent_config_peer_url(const AgentConfig *c, const char *node, const char **ret, Err *err)
+{
+    if (str_eq(node, c->node)) {
+        *ret = c->advertise_url;
+        return true;
+    }
+    for (size_t i = 0; i < c->peers.n; i++)
+        if (str_eq(peer_at(c, i)->name, node)) {
+            *ret = peer_at(c, i)->url;
+            return true;
+        }
+    return err_set(
+        err, ERR_REFUSED, 0,
+        "%s fetches nothing from \"%.100s\", which is not among \"peers\" in its agent.conf; add it "
+        "there and send the agent SIGHUP",
+        c->node, node ? node : "");
+}
+
+static char *host_of(const char *url)
+{
+    const char *p = strstr(url, "://");
+    p = p ? p + 3 : url;
+    return *p == '[' ? xstrndup(p + 1, strcspn(p + 1, "]")) : xstrndup(p, strcspn(p, ":/"));
+}
+
+bool agent_config_roles(const char *path, const AgentConfig *c, RoleMap **ret, Err *err)
+{
+    if (!roles_load(path, &c->roles, ret, err))
+        return false;
+    for (size_t i = 0; i < c->peers.n; i++) {
+        AUTOFREE char *host = host_of(peer_at(c, i)->url);
+        roles_add_peer(*ret, peer_at(c, i)->name);
+        if (!str_eq(host, peer_at(c, i)->name) && !http_address_is_local(host))
+            roles_add_peer(*ret, host);
+    }
+    return true;
+}
+
 bool agent_config_load(const char *path, AgentConfig *ret, Err *err)
 {
     AgentConfig c = {0};
     if (!conf_load(path, agent_config_options, &c, err))
         return false;
     if (!check_names(path, &c, err) || !http_listen_check(path, &c.listen, &c.tls, "127.0.0.1:7310", err) ||
-        !tls_check(&c.tls, err)) {
+        !check_peers(path, &c, err) || !roles_check(path, &c.roles, err) || !tls_check(&c.tls, err)) {
         agent_config_free(&c);
         return false;
     }
@@ -234,6 +327,7 @@ DbTarget agent_config_target(const AgentConfig *c)
         .socket = c->server.socket,
         .host = c->server.socket ? NULL : c->server.address,
         .port = c->server.port,
+        .named = true,
     };
 }
 
@@ -268,6 +362,16 @@ static void job_done(JobConfig *j)
     job_file_done(&j->f);
 }
 
+/* Files that mean the same have the same. */
+static void digest_of(const JobFile *f, char ret[65])
+{
+    AUTO(str_done) Str text = STR_INIT;
+    conf_text(job_file_options, f, &text);
+    Sha256 *s = sha256_new();
+    sha256_add(s, str_z(&text), text.len);
+    sha256_finish(s, ret);
+}
+
 static bool load_job(const char *path, const JobList *known, JobConfig *ret, Err *err)
 {
     JobConfig j = {0};
@@ -282,6 +386,7 @@ static bool load_job(const char *path, const JobList *known, JobConfig *ret, Err
         return false;
     }
     j.path = xstrdup(path);
+    digest_of(&j.f, j.digest);
     *ret = j;
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "common/db/db.h"
 #include "common/file/conf.h"
+#include "common/net/roles.h"
 #include "common/net/tls.h"
 #include "common/wire/wire.h"
 #include "replica-agent/index/definition.h"
@@ -20,10 +21,11 @@ typedef struct AgentConfig {
     StrList listen;
     char *advertise_url, *state_dir, *spool_dir, *jobs_dir;
     struct {
-        char *socket, *address, *defaults_file, *rescue_defaults_file, *vault_dir;
+        char *socket, *address, *defaults_file, *rescue_defaults_file, *replication_defaults_file, *vault_dir;
         int64_t port;
     } server;
     char *job_defaults_file, *load_defaults_file;
+    char *jobd_socket, *separation;
     char *log_format, *log_level, *buffer_sync;
     int64_t min_free_bytes;
     int64_t keep, keep_for_ms;
@@ -34,6 +36,7 @@ typedef struct AgentConfig {
     int64_t relay_limit_bytes, catchup_limit_ms, limit_warn_percent, renew_ms;
     char *at_limit;
     bool allow_delayed, allow_downstream;
+    char *semi_sync; /* "manage", "leave" */
     struct {
         char *before_pause, *after_caught_up, *on_failure;
         int64_t timeout_ms;
@@ -43,13 +46,23 @@ typedef struct AgentConfig {
     int64_t probe_interval_ms, statement_timeout_ms, stop_timeout_ms, applied_timeout_ms, barrier_timeout_ms,
         split_silence_ms;
     int64_t pause_limit_ms, stop_grace_ms, sleep_grace_ms;
+    ConfList peers; /* AgentPeer */
+    RoleConfig roles;
     Tls tls;
 } AgentConfig;
+
+typedef struct AgentPeer {
+    char *name, *url;
+} AgentPeer;
 
 extern const ConfOption agent_config_options[];
 
 MUST_CHECK bool agent_config_load(const char *path, AgentConfig *ret, Err *err); /* `ret` zeroed before */
 void agent_config_free(AgentConfig *c);
+/* Where results of a node are fetched from: a configured peer, or this node itself. ERR_REFUSED otherwise. */
+MUST_CHECK bool agent_config_peer_url(const AgentConfig *c, const char *node, const char **ret, Err *err);
+/* The accounts and certificates of `roles`, the peers' included. */
+MUST_CHECK bool agent_config_roles(const char *path, const AgentConfig *c, RoleMap **ret, Err *err);
 /* Where the agent's own account connects; strings are borrowed from `c`. */
 DbTarget agent_config_target(const AgentConfig *c);
 /* The same with the account that may replay everything. */
@@ -57,7 +70,8 @@ DbTarget agent_config_rescue_target(const AgentConfig *c);
 
 typedef struct JobConfig {
     JobFile f;
-    char *path; /* the file it came from; NULL: built in */
+    char *path;      /* the file it came from; NULL: built in */
+    char digest[65]; /* of all values of the file; "": built in */
 } JobConfig;
 
 typedef struct JobList {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 
 int tool_failed(const char *what, const Err *err)
 {
-    fprintf(stderr, "siding-agent %s: %s\n", what, err->text);
+    text_print(stderr, "siding-agent %s: %s\n", what, err->text);
     return err_exit_status(err);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Worker threads take ranges until none is left. A worker that fails, or a signal to stop, ends the others at
- * their next row. Asked to sleep, workers gather between ranges, where no result is open, and the last to
- * come stops the process.
+ * BuildWorker threads take ranges until none is left. A worker that fails, or a signal to stop, ends the
+ * others at their next row. Asked to sleep, workers gather between ranges, where no result is open, and the
+ * last to come stops the process.
  */
 #include "replica-agent/index/build.h"
 
@@ -11,9 +11,9 @@
 #include "common/file/fs.h"
 #include "common/wire/progress.h"
 #include "common/wire/splitwork.h"
+#include "replica-agent/index/indexfiles.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
-#include "replica-agent/index/output.h"
 #include "replica-agent/index/range_batches.h"
 #include "replica-agent/index/source.h"
 #include "replica-agent/index/tokenize.h"
@@ -28,7 +28,7 @@ static const char STREAM[] = "ranges";
 
 typedef struct Build {
     const BuildOptions *o;
-    Source source;
+    FieldSource source;
     SourceBounds bounds;
     char *runs_folder;
 
@@ -47,7 +47,7 @@ typedef struct Build {
     Err err;
 } Build;
 
-typedef struct Worker {
+typedef struct BuildWorker {
     Build *build;
     pthread_t thread;
     Db *db;
@@ -55,7 +55,7 @@ typedef struct Worker {
     Terms *terms;
     int64_t text_bytes;
     WordPosition position;
-} Worker;
+} BuildWorker;
 
 /* ---- shared state -------------------------------------------------------------------------------- */
 
@@ -129,13 +129,23 @@ static bool take_own(Build *b, size_t *ret)
     return some;
 }
 
-static bool take_batch(Build *b, size_t *ret, bool *ret_some, Err *err)
+/* Who asks the list again says with it that what it has done counts: a server that has died meanwhile must be
+ * found out before the others are told of the end. */
+static bool is_alive(BuildWorker *w, Err *err)
 {
+    return db_ping(w->db, err) || err_prefix(err, "the server is lost while other replicas finish");
+}
+
+static bool take_batch(BuildWorker *w, size_t *ret, bool *ret_some, Err *err)
+{
+    Build *b = w->build;
     bool wait = false;
     do {
         *ret_some = false;
         if (!stand_by(b, wait))
             return true;
+        if (wait && !is_alive(w, err))
+            return false;
         if (!b->split)
             *ret_some = take_own(b, ret);
         else if (!take_shared(b, ret, ret_some, &wait, err))
@@ -144,7 +154,7 @@ static bool take_batch(Build *b, size_t *ret, bool *ret_some, Err *err)
     return true;
 }
 
-static void range_done(Build *b, Worker *w)
+static void range_done(Build *b, BuildWorker *w)
 {
     pthread_mutex_lock(&b->lock);
     b->ranges_done++;
@@ -161,11 +171,11 @@ static void range_done(Build *b, Worker *w)
 
 static void add_term(void *arg, const char *term, size_t n, uint32_t word)
 {
-    Worker *w = arg;
+    BuildWorker *w = arg;
     terms_add(w->terms, term, n, w->position.record, w->position.field, word_position_of(&w->position, word));
 }
 
-static bool spill(Worker *w, Err *err)
+static bool spill(BuildWorker *w, Err *err)
 {
     Build *b = w->build;
     if (terms_are_empty(w->terms))
@@ -185,7 +195,7 @@ static bool spill(Worker *w, Err *err)
 
 static bool add_text(void *arg, int64_t record, unsigned field, const char *text, size_t n, Err *err)
 {
-    Worker *w = arg;
+    BuildWorker *w = arg;
     if (jobctl_stop_asked() || w->build->failed)
         return err_set(err, ERR_CANCELLED, 0, "asked to stop");
     w->text_bytes += (int64_t)n;
@@ -194,7 +204,7 @@ static bool add_text(void *arg, int64_t record, unsigned field, const char *text
     return !terms_are_full(w->terms) || spill(w, err);
 }
 
-static bool worker_open(Worker *w, Err *err)
+static bool worker_open(BuildWorker *w, Err *err)
 {
     const BuildOptions *o = w->build->o;
     const IndexDefinition *d = o->definition;
@@ -206,7 +216,7 @@ static bool worker_open(Worker *w, Err *err)
 }
 
 /* Asked to stop, it ends without an error before a range; read_all tells. */
-static bool read_batch(Worker *w, size_t batch, Err *err)
+static bool read_batch(BuildWorker *w, size_t batch, Err *err)
 {
     Build *b = w->build;
     size_t range = batch ? b->batches.ends[batch - 1] : 0;
@@ -220,12 +230,12 @@ static bool read_batch(Worker *w, size_t batch, Err *err)
     return !b->split || splitwork_done(b->split, STREAM, (int64_t)batch, err);
 }
 
-static bool work(Worker *w, Err *err)
+static bool work(BuildWorker *w, Err *err)
 {
     for (;;) {
         size_t batch;
         bool some;
-        if (!take_batch(w->build, &batch, &some, err))
+        if (!take_batch(w, &batch, &some, err))
             return false;
         if (!some)
             return spill(w, err);
@@ -236,7 +246,7 @@ static bool work(Worker *w, Err *err)
 
 static void *worker_main(void *arg)
 {
-    Worker *w = arg;
+    BuildWorker *w = arg;
     Err err;
     db_thread_begin();
     if (!worker_open(w, &err) || !work(w, &err))
@@ -256,7 +266,7 @@ static void *worker_main(void *arg)
 
 static bool read_all(Build *b, Err *err)
 {
-    Worker workers[MAX_THREADS] = {0};
+    BuildWorker workers[MAX_THREADS] = {0};
     int threads = (int)(b->o->threads < MAX_THREADS ? b->o->threads : MAX_THREADS);
     b->working = threads;
     jobctl_block();
@@ -285,17 +295,17 @@ static bool read_all(Build *b, Err *err)
 static bool write_all(Build *b, BuildResult *ret, Err *err)
 {
     const BuildOptions *o = b->o;
-    OutputPlan plan = {.definition = o->definition,
-                       .folder = o->folder,
-                       .scratch = b->runs_folder,
-                       .codec = o->codec,
-                       .rows_per_file = o->rows_per_file,
-                       .threads = o->threads,
-                       .memory_bytes = o->memory_bytes,
-                       .records = b->bounds.rows / o->shards,
-                       .row_bounds = b->row_bounds,
-                       .n_row_bounds = b->row_bounds ? b->batches.n - 1 : 0};
-    return output_write(&plan, &b->runs, &ret->files, &ret->sum, err);
+    IndexFilesPlan plan = {.definition = o->definition,
+                           .folder = o->folder,
+                           .scratch = b->runs_folder,
+                           .codec = o->codec,
+                           .rows_per_file = o->rows_per_file,
+                           .threads = o->threads,
+                           .memory_bytes = o->memory_bytes,
+                           .records = b->bounds.rows / o->shards,
+                           .row_bounds = b->row_bounds,
+                           .n_row_bounds = b->row_bounds ? b->batches.n - 1 : 0};
+    return indexfiles_write(&plan, &b->runs, &ret->files, &ret->sum, err);
 }
 
 static bool join_others(Build *b, Err *err)

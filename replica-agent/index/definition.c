@@ -12,13 +12,13 @@
 #include "common/file/json.h"
 #include "common/file/sha256.h"
 
-enum { MAX_FIELDS = 255, LONGEST_COMMENT = 2000 };
+enum { MAX_FIELDS = 255, LONGEST_COMMENT = 2000, LONGEST_QUERY = 65536, LONGEST_NAME = 128 };
 
 static const ConfOption field_options[] = {
-    {"name", CONF_STR, offsetof(IndexField, name), .required = true,
+    {"name", CONF_STR, offsetof(IndexField, name), .required = true, .min = 1, .max = 256,
      .doc = "What the field holds, for people."},
-    {"query", CONF_STR, offsetof(IndexField, query), .required = true,
-     .doc = "A SELECT of an integer key and a text, in this order."},
+    {"query", CONF_STR, offsetof(IndexField, query), .required = true, .min = 1, .max = LONGEST_QUERY,
+     .lines = true, .doc = "A SELECT of an integer key and a text, in this order."},
     {"weight", CONF_INT, offsetof(IndexField, weight), .fallback = "1", .min = 0, .max = 1000000,
      .doc = "How much a word in this field counts for those who search: stands in the table's comment."},
     {NULL},
@@ -37,7 +37,7 @@ static const ConfOption index_options[] = {
     {"fields", CONF_LIST, offsetof(IndexDefinition, fields), .required = true,
      .doc = "What is indexed; the fields are numbered from 1 in this order.", .group = field_options,
      .size = sizeof(IndexField)},
-    {"changed_since", CONF_STR, offsetof(IndexDefinition, changed_since),
+    {"changed_since", CONF_STR, offsetof(IndexDefinition, changed_since), .max = LONGEST_QUERY, .lines = true,
      .doc = "A SELECT of the keys changed or deleted at or after :frozen_at (UTC)."},
     {"changed_margin", CONF_DURATION, offsetof(IndexDefinition, changed_margin_ms), .fallback = "60s",
      .max = 86400000,
@@ -57,14 +57,14 @@ static const ConfOption index_options[] = {
 const ConfOption encryption_options[] = {
     {"program", CONF_PATH, offsetof(Encryption, program), .required = true,
      .doc = "Encrypts its standard input to its standard output, run without a shell."},
-    {"args", CONF_STRS, offsetof(Encryption, args), .doc = "Its arguments."},
+    {"args", CONF_STRS, offsetof(Encryption, args), .lines = true, .doc = "Its arguments."},
     {"suffix", CONF_STR, offsetof(Encryption, suffix), .fallback = ".enc",
      .doc = "What the names of encrypted files end with."},
     {NULL},
 };
 
 const ConfOption job_file_options[] = {
-    {"name", CONF_STR, offsetof(JobFile, name), .required = true,
+    {"name", CONF_STR, offsetof(JobFile, name), .required = true, .min = 1, .max = LONGEST_NAME,
      .doc = "What `siding submit` calls the job."},
     {"kind", CONF_STR, offsetof(JobFile, kind), .required = true, .choices = "index|command",
      .doc = "An index by siding-index, or a program."},
@@ -72,7 +72,7 @@ const ConfOption job_file_options[] = {
      .doc = "Where it runs."},
     {"program", CONF_PATH, offsetof(JobFile, program),
      .doc = "The program of a command, run without a shell."},
-    {"args", CONF_STRS, offsetof(JobFile, args), .doc = "Its arguments."},
+    {"args", CONF_STRS, offsetof(JobFile, args), .lines = true, .doc = "Its arguments."},
     {"stdout", CONF_STR, offsetof(JobFile, stdout_file),
      .doc = "A file of the result that a command's standard output goes to, compressed (.gz is added); left "
             "out: the task's log."},
@@ -102,6 +102,12 @@ const ConfOption job_file_options[] = {
      .doc = "Nice value."},
     {"time_limit", CONF_DURATION, offsetof(JobFile, time_limit_ms),
      .doc = "Longest run; left out: no limit."},
+    {"snooze", CONF_DURATION, offsetof(JobFile, snooze_ms), .min = 1000,
+     .doc = "A job that ends with status 75 is run again so much later, and that is no attempt. Left out: it "
+            "is a "
+            "failure."},
+    {"snooze_most", CONF_INT, offsetof(JobFile, snooze_most), .fallback = "100", .min = 1, .max = 100000,
+     .doc = "How often in a row; the next one is a failure."},
     {"pause_limit", CONF_DURATION, offsetof(JobFile, pause_limit_ms),
      .doc = "Longest pause of the replica; left out: the agent's."},
     {"relay_limit_bytes", CONF_INT, offsetof(JobFile, relay_limit_bytes), .min = 0, .max = INT64_MAX,
@@ -122,8 +128,19 @@ const ConfOption job_file_options[] = {
             "the agent's result.destinations."},
     {"memory_limit_bytes", CONF_INT, offsetof(JobFile, memory_limit_bytes), .max = INT64_MAX,
      .doc = "Most address space of a command's process; left out: no limit."},
+    {"tasks_limit", CONF_INT, offsetof(JobFile, tasks_limit), .max = 1000000,
+     .doc = "Most processes and threads of the job's user; left out: no limit but siding-jobd's."},
     {"user", CONF_STR, offsetof(JobFile, user),
-     .doc = "Operating system user of a command; left out: the agent's. Needs an agent that runs as root."},
+     .doc = "Operating system user of the job; left out: the first of siding-jobd's users, without "
+            "siding-jobd the "
+            "agent's. Needs siding-jobd."},
+    {"separation", CONF_STR, offsetof(JobFile, separation), .choices = "best|helper|namespace|process",
+     .doc = "How the job is kept apart from the agent; it is not run where the host does not give that. Left "
+            "out: "
+            "the agent's separation."},
+    {"show", CONF_STRS, offsetof(JobFile, show),
+     .doc = "Files and folders that the job sees, read-only, although they stand where jobs see nothing. "
+            "siding-jobd has a list of its own."},
     {"encryption", CONF_GROUP, offsetof(JobFile, encryption),
      .doc = "A program that encrypts each file of the result, for upload none and program.",
      .group = encryption_options},

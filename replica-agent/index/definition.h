@@ -42,10 +42,14 @@ typedef struct JobFile {
     bool allow_nontransactional;
     int64_t nice, time_limit_ms, pause_limit_ms, memory_limit_bytes; /* limits: 0 none */
     int64_t relay_limit_bytes, catchup_limit_ms, min_free_bytes;     /* 0: the agent's */
-    int64_t keep, keep_for_ms;                                       /* 0: the agent's */
-    StrList destinations;                                            /* of copies; empty: the agent's */
+    int64_t snooze_ms, snooze_most; /* after status 75; 0: that is a failure */
+    int64_t keep, keep_for_ms;      /* 0: the agent's */
+    StrList destinations;           /* of copies; empty: the agent's */
     char *at_limit;
     char *user;
+    char *separation; /* NULL: the agent's */
+    StrList show;
+    int64_t tasks_limit; /* 0: none */
     Encryption encryption;
     IndexDefinition index; /* kind index only; fields.n is 0 otherwise */
 } JobFile;

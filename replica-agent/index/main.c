@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/db/askpass.h"
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
@@ -107,16 +108,16 @@ static bool folder_is_free(const char *folder, Err *err)
     return ok;
 }
 
-typedef struct Run {
+typedef struct IndexRun {
     const Options *o;
     JobFile job;
     Manifest manifest;
-    Target target;
+    FrozenTarget target;
     BuildResult result;
     const char *gtid; /* demanded; NULL outside the agent */
-} Run;
+} IndexRun;
 
-static bool check_position(Run *r, Db *db, Err *err)
+static bool check_position(IndexRun *r, Db *db, Err *err)
 {
     if (r->gtid)
         return position_check(db, r->gtid, err);
@@ -126,13 +127,13 @@ static bool check_position(Run *r, Db *db, Err *err)
     return position_read(db, &r->manifest.gtid, err);
 }
 
-static bool begin(Run *r, Err *err)
+static bool begin(IndexRun *r, Err *err)
 {
     Db *db = NULL;
     bool checksum = !str_eq(r->job.index.on_change, "delta");
     bool ok = db_connect(&r->o->target, 0, &db, err) && check_position(r, db, err) &&
               proof_of_index(db, &r->job.index, err) &&
-              target_read(db, &r->job.index, checksum, &r->target, err);
+              frozen_target_read(db, &r->job.index, checksum, &r->target, err);
     if (ok) {
         r->manifest.flavor = flavor_of(db_version(db)->flavor)->name;
         r->manifest.server_version = xstrdup(db_version(db)->text);
@@ -141,7 +142,7 @@ static bool begin(Run *r, Err *err)
     return ok;
 }
 
-static bool build(Run *r, Err *err)
+static bool build(IndexRun *r, Err *err)
 {
     const Options *o = r->o;
     BuildOptions b = {.target = o->target,
@@ -159,7 +160,7 @@ static bool build(Run *r, Err *err)
     return build_index(&b, &r->result, err);
 }
 
-static bool finish(Run *r, Err *err)
+static bool finish(IndexRun *r, Err *err)
 {
     Db *db = NULL;
     bool ok = db_connect(&r->o->target, 0, &db, err) && check_position(r, db, err);
@@ -177,19 +178,19 @@ static bool finish(Run *r, Err *err)
     return manifest_write(r->o->output, &r->manifest, err);
 }
 
-static void run_done(Run *r)
+static void run_done(IndexRun *r)
 {
     json_decref(r->result.files);
     json_decref(r->manifest.upload);
     free(r->manifest.gtid);
     free(r->manifest.server_version);
-    target_done(&r->target);
+    frozen_target_done(&r->target);
     job_file_done(&r->job);
 }
 
 static bool run(const Options *o, Err *err)
 {
-    Run r = {.o = o, .gtid = getenv("SIDING_GTID")};
+    IndexRun r = {.o = o, .gtid = getenv("SIDING_GTID")};
     r.gtid = r.gtid && *r.gtid ? r.gtid : NULL;
     r.manifest.started_at = r.manifest.frozen_at = clock_wall_ms();
     int64_t begun = clock_mono_ms();
@@ -221,6 +222,7 @@ int main(int argc, char **argv)
     Err err;
     OptSpecial special = OPT_RUN;
     StrList words = STRLIST_INIT;
+    proc_no_core();
     log_setup("siding-index", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
     jobctl_start();
     bool ok = opts_parse(option_table, argc, argv, false, &o, &words, NULL, &special, &err);

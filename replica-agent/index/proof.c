@@ -198,7 +198,7 @@ static bool check_ancient(Db *db, const IndexDefinition *d, const Tokens *t, Err
 
 bool proof_of_index(Db *db, const IndexDefinition *d, Err *err)
 {
-    Source source;
+    FieldSource source;
     Tokens t = {NULL, 0};
     if (!source_open(db, d, &source, err))
         return false;

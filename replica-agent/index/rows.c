@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/index/rows.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/file/gz.h"
+#include "common/file/resultname.h"
 
 enum { BLOCK = 64 * 1024 };
 
@@ -23,17 +23,6 @@ struct RowsOut {
     bool finished;
 };
 
-char *rows_file_stem(const char *target)
-{
-    char *stem = xstrdup(target);
-    for (char *p = stem; *p; p++)
-        if ((unsigned char)*p < 0x80 && !isalnum((unsigned char)*p) && !strchr("._-$", *p))
-            *p = '_';
-    if (*stem == '.')
-        *stem = '_';
-    return stem;
-}
-
 char *rows_file_name(const char *stem, size_t number, const char *codec)
 {
     return xasprintf("%s.%05zu.tsv%s", stem, number, gz_codec_suffix(codec));
@@ -43,7 +32,7 @@ RowsOut *rows_new(const char *folder, const char *target, const char *codec, int
 {
     RowsOut *r = NEW(RowsOut);
     r->folder = xstrdup(folder);
-    r->stem = rows_file_stem(target);
+    r->stem = resultname_stem(target);
     r->codec = xstrdup(codec);
     r->rows_per_file = rows_per_file;
     r->files = json_array();

@@ -8,9 +8,6 @@
 #include "common/db/rowsum.h"
 #include "common/file/json.h"
 
-/* What the names of a target's files begin with: "db.table" with odd characters replaced. Owned. */
-char *rows_file_stem(const char *target);
-
 /* "db.table.00000.tsv.gz". Owned. */
 char *rows_file_name(const char *stem, size_t number, const char *codec);
 

@@ -52,12 +52,12 @@ bool run_write(const char *path, Terms *t, RunFile *ret, Err *err)
 /* ---- merging ------------------------------------------------------------------------------------- */
 
 /* What becomes of the merged postings. */
-typedef struct Merge {
+typedef struct RunMerge {
     PostingKind kind;
     const RunMark *to;
     RunSink sink;
     void *arg;
-} Merge;
+} RunMerge;
 
 /* The readers that stand at the least term, if it is before the end. */
 static size_t choose_term(RunReader *readers, size_t n, const RunMark *to, RunReader **chosen)
@@ -102,7 +102,7 @@ static RunReader *least_posting(RunReader **chosen, size_t n, RunReader **ret_ne
 }
 
 /* `sum` has field 0, which no posting has, before the first. */
-static bool take_posting(const Merge *m, const RunReader *r, Posting *sum, Err *err)
+static bool take_posting(const RunMerge *m, const RunReader *r, Posting *sum, Err *err)
 {
     const Posting *p = &r->posting;
     bool same = m->kind == POSTING_COUNTS && p->record == sum->record && p->field == sum->field;
@@ -116,7 +116,7 @@ static bool take_posting(const Merge *m, const RunReader *r, Posting *sum, Err *
 }
 
 /* Readers mostly hold stretches of records: one is read on until another comes before it. */
-static bool merge_term(RunReader **chosen, size_t n, const Merge *m, Err *err)
+static bool merge_term(RunReader **chosen, size_t n, const RunMerge *m, Err *err)
 {
     Posting sum = {.field = 0};
     for (RunReader *r, *next; (r = least_posting(chosen, n, &next));)
@@ -127,7 +127,7 @@ static bool merge_term(RunReader **chosen, size_t n, const Merge *m, Err *err)
     return m->sink(m->arg, chosen[0]->term, chosen[0]->n, &sum, err);
 }
 
-static bool merge_readers(RunReader *readers, size_t n, const Merge *m, Err *err)
+static bool merge_readers(RunReader *readers, size_t n, const RunMerge *m, Err *err)
 {
     RunReader *chosen[RUNS_MAX_OPEN];
     for (size_t count; (count = choose_term(readers, n, m->to, chosen));) {
@@ -140,7 +140,7 @@ static bool merge_readers(RunReader *readers, size_t n, const Merge *m, Err *err
     return true;
 }
 
-static bool merge_some(const RunFile *files, size_t n, const Merge *m, const RunMark *from, size_t buffer,
+static bool merge_some(const RunFile *files, size_t n, const RunMerge *m, const RunMark *from, size_t buffer,
                        Err *err)
 {
     RunReader *readers = xcalloc(n + 1, sizeof *readers);
@@ -158,7 +158,7 @@ static bool merge_some(const RunFile *files, size_t n, const Merge *m, const Run
 bool runs_merge(const Runs *r, PostingKind kind, RunsPart part, size_t buffer, RunSink sink, void *arg,
                 Err *err)
 {
-    Merge m = {kind, part.to, sink, arg};
+    RunMerge m = {kind, part.to, sink, arg};
     return merge_some(r->v, r->n, &m, part.from, buffer, err);
 }
 
@@ -188,7 +188,7 @@ static bool merge_into_run(const RunFile *files, size_t n, PostingKind kind, con
                            Err *err)
 {
     Spill s = {.n = 0};
-    Merge m = {kind, NULL, spill_posting, &s};
+    RunMerge m = {kind, NULL, spill_posting, &s};
     if (!runwriter_open(path, &s.w, err))
         return false;
     if (merge_some(files, n, &m, NULL, RUNFILE_MAX_BUFFER, err))

@@ -35,9 +35,9 @@ static bool find_key(Db *db, const IndexField *f, StrList *keys, Err *err)
     return ok;
 }
 
-bool source_open(Db *db, const IndexDefinition *d, Source *ret, Err *err)
+bool source_open(Db *db, const IndexDefinition *d, FieldSource *ret, Err *err)
 {
-    Source s = {.definition = d};
+    FieldSource s = {.definition = d};
     for (size_t i = 0; i < d->fields.n; i++)
         if (!find_key(db, definition_field(d, i), &s.keys, err)) {
             source_close(&s);
@@ -47,7 +47,7 @@ bool source_open(Db *db, const IndexDefinition *d, Source *ret, Err *err)
     return true;
 }
 
-void source_close(Source *s)
+void source_close(FieldSource *s)
 {
     strlist_done(&s->keys);
 }
@@ -74,7 +74,7 @@ static bool add_bound(SourceBounds *b, int64_t key, Err *err)
     return true;
 }
 
-static void where_above(const Source *s, const SourceBounds *b, Str *out)
+static void where_above(const FieldSource *s, const SourceBounds *b, Str *out)
 {
     if (b->n)
         str_addf(out, " WHERE %s > %" PRId64, s->keys.v[0], b->v[b->n - 1]);
@@ -82,7 +82,7 @@ static void where_above(const Source *s, const SourceBounds *b, Str *out)
         str_addf(out, " WHERE %s IS NOT NULL", s->keys.v[0]);
 }
 
-bool source_bounds(Db *db, const Source *s, int64_t step, SourceBounds *ret, Err *err)
+bool source_bounds(Db *db, const FieldSource *s, int64_t step, SourceBounds *ret, Err *err)
 {
     const IndexField *f = definition_field(s->definition, 0);
     SourceBounds b = {NULL, 0, 0};
@@ -123,7 +123,7 @@ void source_bounds_done(SourceBounds *b)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-static bool read_rows(DbRows *rows, const Source *s, size_t field, SourceSink sink, void *arg, Err *err)
+static bool read_rows(DbRows *rows, const FieldSource *s, size_t field, SourceSink sink, void *arg, Err *err)
 {
     const IndexField *f = definition_field(s->definition, field);
     for (;;) {
@@ -142,8 +142,8 @@ static bool read_rows(DbRows *rows, const Source *s, size_t field, SourceSink si
     }
 }
 
-static bool read_where(Db *db, const Source *s, size_t field, const char *where, SourceSink sink, void *arg,
-                       Err *err)
+static bool read_where(Db *db, const FieldSource *s, size_t field, const char *where, SourceSink sink,
+                       void *arg, Err *err)
 {
     const IndexField *f = definition_field(s->definition, field);
     /* positions count on through the texts of a record: these must come together */
@@ -158,8 +158,8 @@ static bool read_where(Db *db, const Source *s, size_t field, const char *where,
     return ok && warnings_check(db, WARNINGS_READ, what, err);
 }
 
-bool source_read_range(Db *db, const Source *s, const SourceBounds *b, size_t i, SourceSink sink, void *arg,
-                       Err *err)
+bool source_read_range(Db *db, const FieldSource *s, const SourceBounds *b, size_t i, SourceSink sink,
+                       void *arg, Err *err)
 {
     for (size_t field = 0; field < s->definition->fields.n; field++) {
         const char *key = s->keys.v[field];
@@ -175,7 +175,7 @@ bool source_read_range(Db *db, const Source *s, const SourceBounds *b, size_t i,
     return true;
 }
 
-bool source_read_keys(Db *db, const Source *s, const int64_t *keys, size_t n, SourceSink sink, void *arg,
+bool source_read_keys(Db *db, const FieldSource *s, const int64_t *keys, size_t n, SourceSink sink, void *arg,
                       Err *err)
 {
     for (size_t field = 0; n && field < s->definition->fields.n; field++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/db/engine.h"
 #include "common/db/flavor.h"
 
 /* Names as bytes: a collation of information_schema may take another table for it. */
@@ -18,11 +19,6 @@ static bool ask(Db *db, const char *sql, const char *schema, const char *table, 
 }
 
 /* ---- kinds of tables ------------------------------------------------------------------------------- */
-
-/* They show or forward rows of others, or keep none: a load would write elsewhere, or nowhere. */
-static const char *const engines_of_others[] = {
-    "MRG_MyISAM", "MRG_MYISAM", "MERGE",  "FEDERATED", "CONNECT", "SPIDER",
-    "BLACKHOLE",  "SEQUENCE",   "SPHINX", "OQGRAPH",   "S3",      "PERFORMANCE_SCHEMA"};
 
 static bool read_engine(Db *db, const char *schema, const char *table, char **ret, Err *err)
 {
@@ -39,12 +35,12 @@ static bool check_kind(const TargetName *t, const char *engine, Err *err)
     if (str_eq(engine, "VIEW"))
         return err_set(err, ERR_REFUSED, 0, "cannot load into %s.%s: it is a view; name the table", t->schema,
                        t->table);
-    for (size_t i = 0; engine && i < COUNT(engines_of_others); i++)
-        if (strcasecmp(engine, engines_of_others[i]) == 0)
-            return err_set(err, ERR_REFUSED, 0,
-                           "cannot load into %s.%s: its engine %s holds no rows of its own; name the table "
-                           "that does",
-                           t->schema, t->table, engine);
+    /* They show or forward rows of others, or keep none: a load would write elsewhere, or nowhere. */
+    if (engine && !engine_has_rows(engine))
+        return err_set(err, ERR_REFUSED, 0,
+                       "cannot load into %s.%s: its engine %s holds no rows of its own; name the table "
+                       "that does",
+                       t->schema, t->table, engine);
     return true;
 }
 

@@ -70,11 +70,11 @@ static bool read_create(Db *db, const char *schema, const char *table, char **re
     return ok;
 }
 
-bool target_read(Db *db, const IndexDefinition *d, bool checksum, Target *ret, Err *err)
+bool frozen_target_read(Db *db, const IndexDefinition *d, bool checksum, FrozenTarget *ret, Err *err)
 {
     AUTOFREE char *schema = NULL;
     AUTOFREE char *table = NULL;
-    Target t = {0};
+    FrozenTarget t = {0};
     bool exists;
     if (!db_split_table(d->target, &schema, &table))
         return err_set(err, ERR_CONFIG, 0, "\"%s\" is not \"database.table\"", d->target);
@@ -90,18 +90,18 @@ bool target_read(Db *db, const IndexDefinition *d, bool checksum, Target *ret, E
         strlist_done(&columns);
     }
     if (!ok) {
-        target_done(&t);
+        frozen_target_done(&t);
         return false;
     }
     *ret = t;
     return true;
 }
 
-void target_done(Target *t)
+void frozen_target_done(FrozenTarget *t)
 {
     free(t->create);
     free(t->checksum);
-    *t = (Target){0};
+    *t = (FrozenTarget){0};
 }
 
 /* The target's, with the weights of now where the comment is one of ours: of two comments the last counts. */
@@ -116,7 +116,7 @@ static void own_definition(const IndexDefinition *d, const char *create, Str *ou
     db_quote_str(out, comment, strlen(comment));
 }
 
-json_t *upload_object(const JobFile *job, const Target *target, int64_t rows, const char *checksum,
+json_t *upload_object(const JobFile *job, const FrozenTarget *target, int64_t rows, const char *checksum,
                       int64_t frozen_at)
 {
     const IndexDefinition *d = &job->index;

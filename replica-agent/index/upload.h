@@ -8,16 +8,17 @@
 #include "common/file/json.h"
 #include "replica-agent/index/definition.h"
 
-typedef struct Target {
+typedef struct FrozenTarget {
     char *create;   /* its own definition, NULL where it does not exist */
     char *checksum; /* NULL: does not exist, or not asked for */
-} Target;
+} FrozenTarget;
 
 /* Refuses a target whose columns are not those of the index. */
-MUST_CHECK bool target_read(Db *db, const IndexDefinition *d, bool checksum, Target *ret, Err *err);
-void target_done(Target *t);
+MUST_CHECK bool frozen_target_read(Db *db, const IndexDefinition *d, bool checksum, FrozenTarget *ret,
+                                   Err *err);
+void frozen_target_done(FrozenTarget *t);
 
-json_t *upload_object(const JobFile *job, const Target *target, int64_t rows, const char *checksum,
+json_t *upload_object(const JobFile *job, const FrozenTarget *target, int64_t rows, const char *checksum,
                       int64_t frozen_at);
 
 /* *ret is owned; "" where the server tells none. */

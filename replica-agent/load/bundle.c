@@ -4,20 +4,9 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "replica-agent/index/rows.h"
+#include "common/file/resultname.h"
 
 /* ---- manifest ------------------------------------------------------------------------------------ */
-
-/* Relative, and not out of the folder. */
-static bool is_safe_name(const char *name)
-{
-    StrList parts = STRLIST_INIT;
-    strlist_split(&parts, name, '/');
-    bool safe = parts.n && *name != '/' && strlen(name) < 1024;
-    safe = safe && !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
-    strlist_done(&parts);
-    return safe;
-}
 
 static bool is_sha256(const char *s)
 {
@@ -32,20 +21,15 @@ static bool read_file(const json_t *j, BundleFile *f, Err *err)
         !json_req_int(j, "compressed_bytes", 0, INT64_MAX, &f->compressed_bytes, err) ||
         !json_req_str(j, "sha256", &sum, err))
         return false;
-    if (!is_safe_name(name))
-        return err_set(err, ERR_CORRUPT, 0, "\"%s\" is not a file name", name);
+    if (!resultname_check(name, err)) {
+        err->kind = ERR_CORRUPT;
+        return false;
+    }
     if (!is_sha256(sum))
         return err_set(err, ERR_CORRUPT, 0, "%s: its sha256 is none", name);
     f->name = xstrdup(name);
     f->sha256 = xstrdup(sum);
     return true;
-}
-
-static bool is_data(const char *name, const char *stem)
-{
-    size_t n = strlen(stem);
-    return strncmp(name, stem, n) == 0 && name[n] == '.' &&
-           (str_ends(name, ".tsv") || str_ends(name, ".tsv.gz"));
 }
 
 static int compare_files(const void *a, const void *b)
@@ -58,7 +42,7 @@ static bool read_files(Bundle *b, Err *err)
     const json_t *files = json_object_get(b->json, "files");
     if (!json_is_array(files))
         return err_set(err, ERR_CORRUPT, 0, "it lists no files");
-    AUTOFREE char *stem = rows_file_stem(b->target);
+    AUTOFREE char *stem = resultname_stem(b->target);
     b->files = xcalloc(json_array_size(files), sizeof *b->files);
     for (; b->file_count < json_array_size(files); b->file_count++) {
         BundleFile *f = &b->files[b->file_count];
@@ -66,7 +50,7 @@ static bool read_files(Bundle *b, Err *err)
             b->file_count++;
             return false;
         }
-        f->data = *stem && is_data(f->name, stem);
+        f->data = resultname_is_rows_of(f->name, stem);
         if (f->data && __builtin_add_overflow(b->rows, f->rows, &b->rows)) {
             b->file_count++;
             return err_set(err, ERR_CORRUPT, 0, "it promises more rows than there can be");

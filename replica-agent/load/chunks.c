@@ -35,16 +35,16 @@ static void load_statement(const Load *l, Str *out)
 
 /* While one connection commits, which is waiting for disk and replicas, the other writes the next rows. It
  * commits only when the one before has: what is in the ledger has no gap. */
-typedef struct Writer {
+typedef struct ChunkWriter {
     Db *db;
     int64_t rows, begun_ms, write_ms, commit_begun_ms, commit_ms;
     pthread_t thread;
     bool threaded, committing, ok;
     Err err;
-} Writer;
+} ChunkWriter;
 
 /* LOCAL makes the server pass over duplicates and mend bad values with a warning: here each is an error. */
-static bool check_warnings(const Load *l, const Writer *writer, int64_t inserted, Err *err)
+static bool check_warnings(const Load *l, const ChunkWriter *writer, int64_t inserted, Err *err)
 {
     if (!warnings_check(writer->db, WARNINGS_LOAD, l->bundle->target, err))
         return false;
@@ -55,7 +55,7 @@ static bool check_warnings(const Load *l, const Writer *writer, int64_t inserted
 }
 
 /* In the first transaction: with the first row that is replaced the target holds this run's state. */
-static bool note_state(Load *l, Writer *writer, Err *err)
+static bool note_state(Load *l, ChunkWriter *writer, Err *err)
 {
     if (!l->state)
         return true;
@@ -66,7 +66,7 @@ static bool note_state(Load *l, Writer *writer, Err *err)
     return ok;
 }
 
-static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, Err *err)
+static bool write_rows(Load *l, ChunkWriter *writer, TsvStream *s, const char *sql, Err *err)
 {
     int64_t inserted = 0;
     writer->begun_ms = clock_mono_ms();
@@ -81,7 +81,7 @@ static bool write_rows(Load *l, Writer *writer, TsvStream *s, const char *sql, E
     return ok;
 }
 
-static void commit(Writer *writer)
+static void commit(ChunkWriter *writer)
 {
     writer->commit_begun_ms = clock_mono_ms();
     writer->ok = db_exec(writer->db, &writer->err, "COMMIT", "");
@@ -96,7 +96,7 @@ static void *commit_main(void *arg)
     return NULL;
 }
 
-static void begin_commit(Load *l, Writer *writer)
+static void begin_commit(Load *l, ChunkWriter *writer)
 {
     writer->committing = true;
     l->chunks++;
@@ -108,7 +108,7 @@ static void begin_commit(Load *l, Writer *writer)
 }
 
 /* The commit that is under way, if there is one: its rows are in the server then. */
-static bool await_commit(Load *l, Writer *writer, int64_t *done, Err *err)
+static bool await_commit(Load *l, ChunkWriter *writer, int64_t *done, Err *err)
 {
     if (!writer->committing)
         return true;
@@ -161,7 +161,7 @@ static int64_t replica_lag(const Load *l)
     return str_to_i64(str_z(&text), 0, INT64_MAX, &lag) ? lag : -1;
 }
 
-static bool wait_while_busy(Load *l, const Writer *writer, int64_t done, Err *err)
+static bool wait_while_busy(Load *l, const ChunkWriter *writer, int64_t done, Err *err)
 {
     int64_t since = clock_mono_ms();
     ThrottleInputs in = {.commit_ms = writer->commit_ms};
@@ -190,7 +190,7 @@ static size_t numbers_of_key(const Load *l)
     return str_eq(l->bundle->layout, "postings") ? 2 : str_eq(l->bundle->layout, "hitlist") ? 1 : 0;
 }
 
-static bool rest(Load *l, const Writer *ended, int64_t done, Err *err)
+static bool rest(Load *l, const ChunkWriter *ended, int64_t done, Err *err)
 {
     int64_t ms = throttle_rest_ms(&l->pace, ended->rows, ended->write_ms, ended->commit_ms);
     if (ms <= 0)
@@ -201,8 +201,8 @@ static bool rest(Load *l, const Writer *ended, int64_t done, Err *err)
 }
 
 /* One transaction, and the end of the one before it. */
-static bool turn(Load *l, Writer *writer, Writer *before, TsvStream *s, const char *sql, int64_t *done,
-                 Err *err)
+static bool turn(Load *l, ChunkWriter *writer, ChunkWriter *before, TsvStream *s, const char *sql,
+                 int64_t *done, Err *err)
 {
     bool had = before->committing;
     progress_set(*done, l->bundle->rows, "loading");
@@ -221,7 +221,7 @@ static bool turn(Load *l, Writer *writer, Writer *before, TsvStream *s, const ch
 }
 
 /* What was begun is no more when this returns, or its connection is lost. */
-static void give_up(Load *l, Writer writers[2])
+static void give_up(Load *l, ChunkWriter writers[2])
 {
     Err ignored;
     int64_t done = 0;
@@ -249,7 +249,7 @@ bool load_rows(Load *l, Err *err)
     int64_t most = l->o->rows_per_transaction, loaded = ledger.rows, done = loaded;
     if (!l->txn_rows)
         l->txn_rows = most < FIRST_ROWS ? most : FIRST_ROWS;
-    Writer writers[2] = {{.db = l->db}, {.db = second}};
+    ChunkWriter writers[2] = {{.db = l->db}, {.db = second}};
     bool ok = true;
     for (int i = 0; ok && loaded < l->bundle->rows; i = !i) {
         ok = turn(l, &writers[i], &writers[!i], s, str_z(&sql), &done, err);

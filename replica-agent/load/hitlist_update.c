@@ -31,7 +31,7 @@ typedef struct HitlistUpdate {
     Db *db;
     const IndexDefinition *d;
     Str table; /* quoted */
-    Records records;
+    CurrentRecords records;
     const int64_t *keys; /* ascending */
     size_t n;
     size_t next_wanted; /* term of `records` that the walk has not met yet */

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/file/sha256.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/target.h"
@@ -14,28 +15,53 @@
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
+/* Any account can take a lock whose name it can guess, and keep the uploads waiting: the name has a part that
+ * only Siding's accounts can read. */
+static bool lock_name(Db *db, const char *target, int number, char **ret, Err *err)
+{
+    AUTOFREE char *secret = NULL;
+    if (!db_value(db, &secret, err, "SELECT value FROM siding.meta WHERE name = 'load_lock'", ""))
+        return err_prefix(err, "siding.meta (run \"siding bootstrap\" again)");
+    char hex[65];
+    AUTOFREE char *all = xasprintf("%s %s", secret, target);
+    Sha256 *sha = sha256_new();
+    sha256_add(sha, all, strlen(all));
+    sha256_finish(sha, hex);
+    *ret = xasprintf("siding_load%s_%.40s", number == 1 ? "" : "2", hex);
+    return true;
+}
+
+static bool held_elsewhere(Db *db, const char *target, const char *lock, Err *err)
+{
+    int64_t holder = 0;
+    if (!db_lock_holder(db, lock, &holder, err))
+        return false;
+    return err_set(
+        err, ERR_CONFLICT, 0,
+        "another siding-load works on %s, or the server still runs a statement of a killed one: its "
+        "connection has the number %lld there (SHOW PROCESSLIST)",
+        target, (long long)holder);
+}
+
 /* One loader a target, ever: a killed one may leave a statement running in the server, and its lock is freed
  * only when that has ended. */
 static bool take_lock(Load *l, Db *db, int number, Err *err)
 {
     AUTOFREE char *target = xasprintf("%s.%s", l->tables.schema, l->tables.target);
+    AUTOFREE char *lock = NULL;
     int64_t deadline = clock_mono_ms() + l->o->lock_wait_ms;
+    if (!lock_name(db, target, number, &lock, err))
+        return false;
     for (;;) {
-        int64_t got;
-        if (!db_value_int(
-                db, &got, err,
-                "SELECT COALESCE(GET_LOCK(CONCAT('siding_load', ?, '_', LEFT(SHA2(?, 256), 40)), 1), 0)",
-                "ss", number == 1 ? "" : "2", target))
+        bool got;
+        if (!db_take_lock(db, lock, 1, &got, err))
             return false;
         if (got)
             return true;
         if (!jobctl_check(err))
             return false;
         if (clock_mono_ms() > deadline)
-            return err_set(
-                err, ERR_CONFLICT, 0,
-                "another siding-load works on %s, or the server still runs a statement of a killed one",
-                l->bundle->target);
+            return held_elsewhere(db, l->bundle->target, lock, err);
         progress_set(0, l->bundle->rows, "waiting: another load works on the target");
     }
 }
@@ -250,8 +276,8 @@ static bool next(Load *l, bool *ret_done, Err *err)
 /* A primary that has just started is read-only until its agent opens it. */
 static bool may_pass(const Err *err)
 {
-    enum { READ_ONLY = 1290, DEADLOCK = 1213 };
-    return err_is_transient(err) || err->code == READ_ONLY || err->code == DEADLOCK;
+    enum { READ_ONLY = 1290 };
+    return err_is_transient(err) || err->code == READ_ONLY || db_deadlocked(err);
 }
 
 /* What a lost connection has left is found out by looking again. */

@@ -6,9 +6,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/proc.h"
 #include "common/db/askpass.h"
 #include "common/file/fs.h"
 #include "common/wire/progress.h"
+#include "common/wire/uploadfiles.h"
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/tokenize.h"
@@ -229,7 +231,9 @@ static bool run(const Options *o, Err *err)
     progress_start("rows");
     if (!bundle_open(o->manifest, &b, err))
         return false;
-    bool ok = check_mode(o, &b, &mode, err) && (!str_eq(mode, "swap") || check_swap(&b, err)) &&
+    bool ok = check_mode(o, &b, &mode, err) &&
+              uploadfiles_check(mode, b.target, json_object_get(b.json, "files"), err) &&
+              (!str_eq(mode, "swap") || check_swap(&b, err)) &&
               (!str_eq(mode, "swap") || check_definition(o, &b, &job, err)) && bundle_verify(&b, err) &&
               load(o, &b, &job, mode, &outcome, err);
     if (ok)
@@ -253,6 +257,7 @@ int main(int argc, char **argv)
     Err err;
     OptSpecial special = OPT_RUN;
     StrList words = STRLIST_INIT;
+    proc_no_core();
     log_setup("siding-load", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
     jobctl_start();
     bool ok = opts_parse(option_table, argc, argv, false, &o, &words, &o.args, &special, &err);

@@ -9,15 +9,15 @@
 #include "replica-agent/index/tokenize.h"
 #include "replica-agent/index/word_position.h"
 
-typedef struct Records {
+typedef struct CurrentRecords {
     Db *db;
-    Source source;
+    FieldSource source;
     Tokenizer *tokenizer;
     Terms *terms;
     WordPosition position;
-} Records;
+} CurrentRecords;
 
-MUST_CHECK bool records_open(Db *db, const IndexDefinition *d, Records *ret, Err *err);
-void records_close(Records *r);
+MUST_CHECK bool records_open(Db *db, const IndexDefinition *d, CurrentRecords *ret, Err *err);
+void records_close(CurrentRecords *r);
 /* Reads these records anew; `terms` holds them afterwards, sorted. */
-MUST_CHECK bool records_read(Records *r, const int64_t *keys, size_t n, Err *err);
+MUST_CHECK bool records_read(CurrentRecords *r, const int64_t *keys, size_t n, Err *err);

@@ -35,7 +35,7 @@ typedef struct RowsSum {
 typedef struct Reindex {
     Db *db;
     const IndexDefinition *d;
-    Records records;
+    CurrentRecords records;
     Str table, key;      /* quoted */
     Str columns;         /* quoted, by commas */
     Str insert;          /* statement under way */
@@ -196,7 +196,8 @@ static bool once(Reindex *r, Err *err)
 
 static bool is_lock_conflict(const Err *err)
 {
-    return err->code == 1213 || err->code == 1205;
+    enum { LOCK_WAIT_TIMEOUT = 1205 };
+    return db_deadlocked(err) || err->code == LOCK_WAIT_TIMEOUT;
 }
 
 static bool until_done(Reindex *r, Err *err)

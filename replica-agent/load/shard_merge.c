@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "common/file/gz.h"
+#include "replica-agent/load/tsv.h"
 
 enum { BLOCK = 256 * 1024, MOST_SHARDS = 1000 };
 
-typedef struct Shard {
+typedef struct ShardFiles {
     long long shard;
     StrList paths;
     size_t next_path;
@@ -16,12 +17,12 @@ typedef struct Shard {
     char *text; /* rows from pos on, the last one perhaps unfinished */
     size_t pos, end, cap;
     size_t row; /* length of the row at pos with its newline; 0: none is left */
-} Shard;
+} ShardFiles;
 
 struct ShardMerge {
-    Shard *v;
+    ShardFiles *v;
     size_t n, numbers;
-    Shard *cut; /* of which a part of a row was given */
+    ShardFiles *cut; /* of which a part of a row was given */
 };
 
 /* ---- which file is whose -------------------------------------------------------------------------- */
@@ -38,7 +39,7 @@ static long long shard_of(const char *path)
     return digits && str_to_i64(digits, 1, MOST_SHARDS, &n) ? n : 0;
 }
 
-static Shard *find_shard(ShardMerge *l, long long shard)
+static ShardFiles *find_shard(ShardMerge *l, long long shard)
 {
     for (size_t i = 0; i < l->n; i++)
         if (l->v[i].shard == shard)
@@ -51,10 +52,10 @@ static void sort_out(ShardMerge *l, const StrList *paths)
     l->v = xcalloc(paths->n + 1, sizeof *l->v);
     for (size_t i = 0; i < paths->n; i++) {
         long long shard = shard_of(paths->v[i]);
-        Shard *s = find_shard(l, shard);
+        ShardFiles *s = find_shard(l, shard);
         if (!s) {
             s = &l->v[l->n++];
-            *s = (Shard){.shard = shard};
+            *s = (ShardFiles){.shard = shard};
         }
         strlist_add(&s->paths, paths->v[i]);
     }
@@ -72,12 +73,15 @@ size_t shard_merge_count(const StrList *paths)
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
 
-static bool read_more(Shard *l, bool *ret_more, Err *err)
+static bool read_more(ShardFiles *l, bool *ret_more, Err *err)
 {
     size_t n = 0;
     memmove(l->text, l->text + l->pos, l->end - l->pos);
     l->end -= l->pos;
     l->pos = 0;
+    if (l->end > TSV_MOST_ROW_BYTES)
+        return err_set(err, ERR_CORRUPT, 0, "%s: a row is longer than %d bytes",
+                       l->next_path ? l->paths.v[l->next_path - 1] : "", TSV_MOST_ROW_BYTES);
     if (l->cap - l->end < BLOCK) {
         l->cap += BLOCK;
         l->text = xrealloc(l->text, l->cap);
@@ -102,7 +106,7 @@ static bool read_more(Shard *l, bool *ret_more, Err *err)
     return true;
 }
 
-static bool next_row(Shard *l, Err *err)
+static bool next_row(ShardFiles *l, Err *err)
 {
     bool more = true;
     l->row = 0;
@@ -146,7 +150,7 @@ static long long number(const char *p, size_t n)
     return (long long)(minus ? 0 - v : v);
 }
 
-static int compare(const ShardMerge *l, const Shard *x, const Shard *y)
+static int compare(const ShardMerge *l, const ShardFiles *x, const ShardFiles *y)
 {
     const char *a = x->text + x->pos, *b = y->text + y->pos, *a_end = a + x->row - 1, *b_end = b + y->row - 1;
     size_t n = column_length(a, a_end), m = column_length(b, b_end);
@@ -162,9 +166,9 @@ static int compare(const ShardMerge *l, const Shard *x, const Shard *y)
     return c;
 }
 
-static Shard *least(const ShardMerge *l)
+static ShardFiles *least(const ShardMerge *l)
 {
-    Shard *best = NULL;
+    ShardFiles *best = NULL;
     for (size_t i = 0; i < l->n; i++)
         if (l->v[i].row && (!best || compare(l, &l->v[i], best) < 0))
             best = &l->v[i];
@@ -207,7 +211,7 @@ bool shard_merge_read(ShardMerge *l, char *buffer, size_t n, size_t *ret_n, Err 
 {
     *ret_n = 0;
     while (*ret_n < n) {
-        Shard *s = l->cut ? l->cut : least(l);
+        ShardFiles *s = l->cut ? l->cut : least(l);
         if (!s)
             return true;
         size_t room = n - *ret_n, part = s->row < room ? s->row : room;

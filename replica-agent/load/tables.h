@@ -8,7 +8,7 @@
 
 #include "common/db/db.h"
 #include "replica-agent/load/bundle.h"
-#include "replica-agent/load/plan.h"
+#include "replica-agent/load/loadplan.h"
 
 typedef struct LoadTables {
     char *schema, *target, *fresh, *old, *todo, *done;

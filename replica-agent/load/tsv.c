@@ -63,6 +63,10 @@ bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_by
             add_row(p, (size_t)(stop - p), summer);
         text.len = (size_t)(end - p);
         memmove(text.p, p, text.len);
+        if (text.len > TSV_MOST_ROW_BYTES &&
+            !(ok = err_set(err, ERR_CORRUPT, 0, "row %lld is longer than %d bytes", (long long)rows + 1,
+                           TSV_MOST_ROW_BYTES)))
+            break;
     }
     gz_close(r);
     if (ok && text.len)

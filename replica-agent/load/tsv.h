@@ -8,6 +8,10 @@
 
 #include "common/db/rowsum.h"
 
+/* A longer row no server takes in a packet that anybody configures; without an end a few kilobytes of gzip
+ * could take all memory. */
+#define TSV_MOST_ROW_BYTES (32 << 20)
+
 /* Reads the whole file; adds its rows to `sum`. ERR_CORRUPT: damaged gzip, or a last row without its end. */
 MUST_CHECK bool tsv_check(const char *path, RowSum *sum, int64_t *ret_rows, int64_t *ret_bytes, Err *err);
 

@@ -8,20 +8,17 @@
 #include <unistd.h>
 
 #include "common/file/fs.h"
+#include "common/file/resultname.h"
 #include "common/file/sha256.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/tsv.h"
 
-static const char *const papers[] = {"manifest.json", "SHA256SUMS", "files.json", ".siding-sealed"};
-
+/* What the folder of siding-index by hand has beside its files, too. */
 static bool is_paper(const char *name)
 {
-    for (size_t i = 0; i < COUNT(papers); i++)
-        if (str_eq(papers[i], name))
-            return true;
-    return false;
+    return resultname_is_paper(name) || str_eq(name, RESULTNAME_TOLD) || str_eq(name, RESULTNAME_MARK);
 }
 
 enum { TOLD_PROBLEMS = 8 };
@@ -111,10 +108,10 @@ static void check_sums(const Bundle *b, Problems *p)
 }
 
 /* One file's; told in the order of the files, whichever thread looked first. */
-typedef struct Finding {
+typedef struct FileProof {
     Problems problems;
     RowSum sum;
-} Finding;
+} FileProof;
 
 static bool check_bytes(const BundleFile *f, const char *path, Problems *p)
 {
@@ -151,7 +148,7 @@ static void check_rows(const BundleFile *f, const char *path, RowSum *sum, Probl
 
 typedef struct Verify {
     const Bundle *b;
-    Finding *findings; /* one a file */
+    FileProof *findings; /* one a file */
     atomic_size_t next;
 } Verify;
 
@@ -160,7 +157,7 @@ static void *check_files(void *arg)
     Verify *v = arg;
     for (size_t i; (i = atomic_fetch_add(&v->next, 1)) < v->b->file_count;) {
         const BundleFile *f = &v->b->files[i];
-        Finding *found = &v->findings[i];
+        FileProof *found = &v->findings[i];
         AUTOFREE char *path = xasprintf("%s/%s", v->b->folder, f->name);
         progress_set(0, v->b->rows, "verifying the files");
         if (check_bytes(f, path, &found->problems) && f->data)
@@ -196,7 +193,7 @@ bool bundle_verify(const Bundle *b, Err *err)
     Verify v = {.b = b, .findings = xcalloc(b->file_count + 1, sizeof *v.findings)};
     check_all_files(&v);
     for (size_t i = 0; i < b->file_count; i++) {
-        Finding *found = &v.findings[i];
+        FileProof *found = &v.findings[i];
         rowsum_join(&sum, &found->sum);
         if (found->problems.n)
             problem(&p, "%s", str_z(&found->problems.text));

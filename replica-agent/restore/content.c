@@ -6,10 +6,10 @@
 
 /* ---- words ---------------------------------------------------------------------------------------- */
 
-typedef struct Word {
+typedef struct SqlWord {
     const char *p;
     size_t n;
-} Word;
+} SqlWord;
 
 static bool is_wordy(char c)
 {
@@ -58,7 +58,7 @@ static const char *end_of_quoted(const char *p)
     return p;
 }
 
-static Word take(const char **at)
+static SqlWord take(const char **at)
 {
     const char *p = skip_blanks(*at), *end = p;
     if (*p == '`' || *p == '\'' || *p == '"')
@@ -69,10 +69,10 @@ static Word take(const char **at)
     else if (*p)
         end++;
     *at = end;
-    return (Word){p, (size_t)(end - p)};
+    return (SqlWord){p, (size_t)(end - p)};
 }
 
-static bool is(Word w, const char *text)
+static bool is(SqlWord w, const char *text)
 {
     return w.n == strlen(text) && strncasecmp(w.p, text, w.n) == 0;
 }
@@ -86,7 +86,7 @@ static bool take_if(const char **at, const char *text)
     return true;
 }
 
-static char *unquoted(Word w)
+static char *unquoted(SqlWord w)
 {
     if (!w.n || *w.p != '`')
         return xstrndup(w.p, w.n);
@@ -174,7 +174,7 @@ static void parse_create(const char *at, const char *sql, Content *c)
 {
     while (take_option(&at, sql, c))
         continue;
-    Word w = take(&at);
+    SqlWord w = take(&at);
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (is(w, kinds[i].word))
             c->kind = kinds[i].kind;
@@ -185,6 +185,7 @@ static void parse_create(const char *at, const char *sql, Content *c)
             continue;
     if (c->kind != CONTENT_OTHER)
         c->name = take_name(&at);
+    c->options_at = (size_t)(at - sql);
 }
 
 static void parse_insert(const char *at, Content *c)
@@ -213,7 +214,7 @@ void content_parse(const char *sql, Content *ret)
 {
     const char *at = sql;
     *ret = (Content){0};
-    Word w = take(&at);
+    SqlWord w = take(&at);
     if (is(w, "CREATE"))
         parse_create(at, sql, ret);
     else if (is(w, "INSERT") || is(w, "REPLACE"))

@@ -26,6 +26,7 @@ typedef struct Content {
     ContentKind kind;
     char *name;                   /* unquoted, without its database; NULL: none */
     size_t definer_at, definer_n; /* of the clause DEFINER=…; n 0: it has none */
+    size_t options_at;            /* of a database: behind its name */
 } Content;
 
 void content_parse(const char *sql, Content *ret);

@@ -11,13 +11,17 @@ enum { MOST_WORKERS = 256, LOOK_MS = 50, LONGEST_KEY = 255 };
 
 /* ---- locks ---------------------------------------------------------------------------------------- */
 
-static bool take(Db *db, const char *name, int64_t wait_s, bool *ret, Err *err)
+/* Any account can take a lock of this name: whoever finds it taken is told by which connection. */
+static bool taken_by(Db *db, const char *name, const char *what, Err *err)
 {
-    int64_t got;
-    if (!db_value_int(db, &got, err, "SELECT COALESCE(GET_LOCK(?, ?), 0)", "si", name, wait_s))
+    int64_t holder = 0;
+    if (!db_lock_holder(db, name, &holder, err))
         return false;
-    *ret = got == 1;
-    return true;
+    return err_set(
+        err, ERR_REFUSED, 0,
+        "%s: connection %lld there holds the lock %s; wait for its end (SHOW PROCESSLIST says whose "
+        "it is)",
+        what, (long long)holder, name);
 }
 
 /* A statement of a killed run's connection goes on until its end. */
@@ -40,25 +44,23 @@ static bool wait_workers(Db *db, int64_t wait_ms, Err *err)
                    (long long)taken);
 }
 
-bool ledger_lock(Db *db, int64_t wait_ms, Err *err)
+bool journal_table_lock(Db *db, int64_t wait_ms, Err *err)
 {
     enum { GONE_S = 3 }; /* the server needs a moment to see that a client was killed */
     bool got;
-    if (!take(db, "siding_restore", GONE_S, &got, err))
+    if (!db_take_lock(db, "siding_restore", GONE_S, &got, err))
         return false;
-    if (!got)
-        return err_set(err, ERR_REFUSED, 0,
-                       "another siding-restore is at work in this server: wait for its end");
-    return wait_workers(db, wait_ms, err);
+    return got ? wait_workers(db, wait_ms, err)
+               : taken_by(db, "siding_restore", "another siding-restore is at work in this server", err);
 }
 
-bool ledger_lock_worker(Db *db, size_t number, Err *err)
+bool journal_table_lock_worker(Db *db, size_t number, Err *err)
 {
     AUTOFREE char *name = xasprintf("siding_restore.%zu", number);
     bool got;
-    if (!take(db, name, 1, &got, err))
+    if (!db_take_lock(db, name, 1, &got, err))
         return false;
-    return got || err_set(err, ERR_CONFLICT, 0, "the lock %s is held by somebody else", name);
+    return got || taken_by(db, name, "a thread of the restore cannot begin", err);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------ */
@@ -75,7 +77,7 @@ static bool is_there(Db *db, bool *ret, Err *err)
     return true;
 }
 
-bool ledger_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *err)
+bool journal_table_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *err)
 {
     DbRows *r;
     bool there, more, ok;
@@ -99,7 +101,7 @@ bool ledger_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *
     return true;
 }
 
-bool ledger_open(Db *db, const char *dump, bool overwrite, Err *err)
+bool journal_table_open(Db *db, const char *dump, bool overwrite, Err *err)
 {
     AUTOFREE char *other = NULL;
     if (!db_exec(db, err, "CREATE DATABASE IF NOT EXISTS siding_restore", "") ||
@@ -118,10 +120,10 @@ bool ledger_open(Db *db, const char *dump, bool overwrite, Err *err)
                        "finish that one, or give it up and load this one by --overwrite");
     if (other && !db_exec(db, err, "DELETE FROM siding_restore.ledger WHERE dump <> ?", "s", dump))
         return false;
-    return ledger_write(db, dump, "", &(FilePlace){0, false}, err);
+    return journal_table_write(db, dump, "", &(FilePlace){0, false}, err);
 }
 
-bool ledger_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err)
+bool journal_table_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err)
 {
     DbRows *r;
     bool more;
@@ -137,24 +139,34 @@ bool ledger_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err
     return ok;
 }
 
-bool ledger_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err)
+bool journal_table_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err)
 {
     return db_exec(db, err, "REPLACE INTO siding_restore.ledger VALUES (?, ?, ?, ?)", "ssii", dump, file,
                    place->statements, (int64_t)place->done);
 }
 
-bool ledger_forget(Db *db, const char *dump, const char *file, Err *err)
+bool journal_table_forget(Db *db, const char *dump, const char *file, Err *err)
 {
     return db_exec(db, err, "DELETE FROM siding_restore.ledger WHERE dump = ? AND file = ?", "ss", dump,
                    file);
 }
 
-bool ledger_drop(Db *db, Err *err)
+/* Whatever somebody else keeps in that database stays. */
+bool journal_table_drop(Db *db, Err *err)
 {
-    return db_exec(db, err, "DROP DATABASE siding_restore", "");
+    int64_t others;
+    return db_exec(db, err, "DROP TABLE siding_restore.ledger", "") &&
+           db_value_int(
+               db, &others, err,
+               "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = "
+               "'siding_restore') + (SELECT COUNT(*) FROM information_schema.routines WHERE "
+               "routine_schema = 'siding_restore') + (SELECT COUNT(*) FROM information_schema.events "
+               "WHERE event_schema = 'siding_restore')",
+               "") &&
+           (others > 0 || db_exec(db, err, "DROP DATABASE siding_restore", ""));
 }
 
-char *ledger_mark(const char *kind, const char *database, const char *name)
+char *journal_table_mark(const char *kind, const char *database, const char *name)
 {
     AUTO(str_done) Str key = STR_INIT;
     char sum[65];

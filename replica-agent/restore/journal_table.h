@@ -16,18 +16,19 @@ typedef struct FilePlace {
 
 /* One restore at a time in a server: held until the connection ends. Waits for what an earlier run, killed,
  * has still under way; ERR_REFUSED while another one lives. */
-MUST_CHECK bool ledger_lock(Db *db, int64_t wait_ms, Err *err);
+MUST_CHECK bool journal_table_lock(Db *db, int64_t wait_ms, Err *err);
 /* By each other connection of the restore; `number` is its own. */
-MUST_CHECK bool ledger_lock_worker(Db *db, size_t number, Err *err);
+MUST_CHECK bool journal_table_lock_worker(Db *db, size_t number, Err *err);
 
 /* Marks of an earlier run of this dump's restore, and whether there was one. */
-MUST_CHECK bool ledger_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *err);
+MUST_CHECK bool journal_table_marks(Db *db, const char *dump, bool *ret_begun, json_t **ret, Err *err);
 /* Another dump's is ERR_REFUSED unless `overwrite` gives up what it notes. */
-MUST_CHECK bool ledger_open(Db *db, const char *dump, bool overwrite, Err *err);
-MUST_CHECK bool ledger_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err);
-MUST_CHECK bool ledger_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err);
-MUST_CHECK bool ledger_forget(Db *db, const char *dump, const char *file, Err *err);
-MUST_CHECK bool ledger_drop(Db *db, Err *err);
+MUST_CHECK bool journal_table_open(Db *db, const char *dump, bool overwrite, Err *err);
+MUST_CHECK bool journal_table_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err);
+MUST_CHECK bool journal_table_write(Db *db, const char *dump, const char *file, const FilePlace *place,
+                                    Err *err);
+MUST_CHECK bool journal_table_forget(Db *db, const char *dump, const char *file, Err *err);
+MUST_CHECK bool journal_table_drop(Db *db, Err *err);
 
 /* The key of an object's row, `kind` as content_kind_name. Owned. Pure. */
-char *ledger_mark(const char *kind, const char *database, const char *name);
+char *journal_table_mark(const char *kind, const char *database, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ enum {
     EXISTS_TRIGGER = 1359,
     EXISTS_ROUTINE = 1304,
     EXISTS_EVENT = 1537,
+    DEADLOCK_TRIES = 100,
 };
 
 /* ---- a connection --------------------------------------------------------------------------------- */
@@ -64,8 +66,8 @@ static bool read_kind(const Restore *r, Db *db, const RestoreFile *file, Kind *r
     DbRows *rows;
     bool more;
     AUTOFREE char *database = NULL, *table = NULL;
-    if (!target_name(&r->target, db, folder_database(r->f, file->database), &database, err) ||
-        !target_name(&r->target, db, folder_real_name(r->f, file), &table, err) ||
+    if (!restore_target_name(&r->target, db, folder_database(r->f, file->database), &database, err) ||
+        !restore_target_name(&r->target, db, folder_real_name(r->f, file), &table, err) ||
         !db_query(
             db, &rows, err,
             "SELECT t.engine, COALESCE(e.transactions = 'YES', 1) AS bound FROM information_schema.tables t"
@@ -84,22 +86,22 @@ static bool read_kind(const Restore *r, Db *db, const RestoreFile *file, Kind *r
 
 /* ---- a file of statements ------------------------------------------------------------------------- */
 
-typedef struct Load {
-    Worker *w;
+typedef struct FileLoad {
+    RestoreWorker *w;
     const RestoreFile *file;
     FilePlace place;
     int64_t seen, uncommitted; /* statements that put rows in; bytes */
     bool bound;                /* its rows can be in the ledger's transaction */
     bool as_lines;             /* INSERTs are fed as lines */
     Content held;              /* of the text in the variable that is executed next */
-} Load;
+} FileLoad;
 
-static bool commit(Load *l, bool done, Err *err)
+static bool commit(FileLoad *l, bool done, Err *err)
 {
     const Restore *r = l->w->r;
     l->place = (FilePlace){l->seen, done};
     l->uncommitted = 0;
-    return ledger_write(l->w->db, r->f->id, l->file->name, &l->place, err) &&
+    return journal_table_write(l->w->db, r->f->id, l->file->name, &l->place, err) &&
            db_exec(l->w->db, err, "COMMIT", "");
 }
 
@@ -130,7 +132,7 @@ static ssize_t feed_text(void *arg, char *buffer, size_t n, Err *err)
 }
 
 /* A server whose binary log has statements would have to keep the lines in it. */
-static bool look_for_lines(Worker *w, Err *err)
+static bool look_for_lines(RestoreWorker *w, Err *err)
 {
     int64_t takes;
     if (w->looked)
@@ -144,9 +146,9 @@ static bool look_for_lines(Worker *w, Err *err)
 
 /* What LOCAL would mend or pass over with a warning is left to the INSERT, which says what is wrong. False in
  * *ret: nothing is in. */
-static bool put_lines(Load *l, const char *sql, size_t n, bool *ret, Err *err)
+static bool put_lines(FileLoad *l, const char *sql, size_t n, bool *ret, Err *err)
 {
-    Worker *w = l->w;
+    RestoreWorker *w = l->w;
     int64_t rows = 0;
     *ret = false;
     if (!l->as_lines || !lines_of_insert(sql, n, &w->lines))
@@ -154,7 +156,7 @@ static bool put_lines(Load *l, const char *sql, size_t n, bool *ret, Err *err)
     if (!db_exec(w->db, err, "SAVEPOINT siding_rows", ""))
         return false;
     *ret = db_load_data(w->db, str_z(&w->lines.statement), feed_text, &(Fed){&w->lines.text, 0}, &rows, err);
-    if (!*ret && err->kind == ERR_LOST)
+    if (!*ret && (err->kind == ERR_LOST || db_deadlocked(err)))
         return false;
     *ret = *ret && rows == w->lines.rows && db_warnings(w->db) == 0;
     l->as_lines = *ret; /* what one statement met the next ones may meet too */
@@ -162,15 +164,15 @@ static bool put_lines(Load *l, const char *sql, size_t n, bool *ret, Err *err)
                    "");
 }
 
-static bool put_rows(Load *l, const char *sql, size_t n, Err *err)
+static bool put_rows(FileLoad *l, const char *sql, size_t n, Err *err)
 {
     bool done;
     return put_lines(l, sql, n, &done, err) && (done || db_exec(l->w->db, err, sql, ""));
 }
 
-static bool run_row_statement(Load *l, const char *sql, size_t n, Err *err)
+static bool run_row_statement(FileLoad *l, const char *sql, size_t n, Err *err)
 {
-    Worker *w = l->w;
+    RestoreWorker *w = l->w;
     bool insert = statements_is_insert(sql, n);
     if (insert && ++l->seen <= l->place.statements)
         return true;
@@ -210,34 +212,61 @@ static bool explain_definition(const Restore *r, const Err *failed, Err *err)
         failed->text);
 }
 
+/* MySQL takes back one of two statements that make tables with foreign keys to each other. */
+static bool exec_definition(Db *db, const char *sql, Err *err)
+{
+    for (int try = 1; !db_exec(db, err, sql, ""); try++)
+        if (!db_deadlocked(err) || try == DEADLOCK_TRIES || !control_point(err))
+            return false;
+    return true;
+}
+
 bool loader_make(const Restore *r, Db *db, const char *mark, const char *sql, Err *err)
 {
     Err failed;
     bool had = json_object_get(r->target.marks, mark);
-    if (!had && !ledger_write(db, r->f->id, mark, &(FilePlace){0, false}, err))
+    if (!had && !journal_table_write(db, r->f->id, mark, &(FilePlace){0, false}, err))
         return false;
-    if (db_exec(db, &failed, sql, ""))
+    if (exec_definition(db, sql, &failed))
         return true;
     if (exists_already(failed.code) && had)
         return true;
     /* An outcome that is not known keeps the mark: it may have been made. */
-    if (failed.kind == ERR_DB && !had && !ledger_forget(db, r->f->id, mark, err))
+    if (failed.kind == ERR_DB && !had && !journal_table_forget(db, r->f->id, mark, err))
         return false;
     return explain_definition(r, &failed, err);
 }
 
-static bool make_object(Load *l, const Content *c, const char *sql, Err *err)
+/* One that was there, and empty, becomes what the dump's was: its collation is that of parameters. */
+static bool make_database(FileLoad *l, const Content *c, const char *sql, Err *err)
+{
+    AUTO(str_done) Str alter = STR_INIT;
+    const char *options = sql + c->options_at;
+    if (!db_exec(l->w->db, err, sql, ""))
+        return false;
+    if (!db_warnings(l->w->db) || !*options)
+        return true;
+    str_adds(&alter, "ALTER DATABASE ");
+    db_quote_id(&alter, c->name);
+    str_adds(&alter, options);
+    return db_exec(l->w->db, err, str_z(&alter), "");
+}
+
+static bool make_object(FileLoad *l, const Content *c, const char *sql, Err *err)
 {
     const Restore *r = l->w->r;
     AUTOFREE char *database = NULL, *name = NULL;
+    if (c->kind == CONTENT_DATABASE && c->name)
+        return make_database(l, c, sql, err);
     if (!content_kind_name(c->kind) || !c->name)
         return db_exec(l->w->db, err, sql, "");
-    if (!target_name(&r->target, l->w->db, folder_database(r->f, l->file->database), &database, err) ||
+    if (!restore_target_name(&r->target, l->w->db, folder_database(r->f, l->file->database), &database,
+                             err) ||
         !(c->kind == CONTENT_TABLE || c->kind == CONTENT_VIEW || c->kind == CONTENT_SEQUENCE
-              ? target_name(&r->target, l->w->db, c->name, &name, err)
+              ? restore_target_name(&r->target, l->w->db, c->name, &name, err)
               : (name = xstrdup(c->name)) != NULL))
         return false;
-    AUTOFREE char *mark = ledger_mark(content_kind_name(c->kind), database, name);
+    AUTOFREE char *mark = journal_table_mark(content_kind_name(c->kind), database, name);
     /* Without it a server that lacks the engine takes another one. */
     if (c->kind == CONTENT_TABLE &&
         !db_exec(l->w->db, err, "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_ENGINE_SUBSTITUTION')", ""))
@@ -251,7 +280,7 @@ static char *with_definer(const Restore *r, const char *sql, const Content *c)
 }
 
 /* SET @siding_sql = 'CREATE …': the object that the next EXECUTE makes. */
-static bool hold_text(Load *l, const char *sql, const char *literal, Err *err)
+static bool hold_text(FileLoad *l, const char *sql, const char *literal, Err *err)
 {
     const char *end;
     AUTO(str_done) Str set = STR_INIT;
@@ -267,7 +296,7 @@ static bool hold_text(Load *l, const char *sql, const char *literal, Err *err)
     return db_exec(l->w->db, err, set.p, "");
 }
 
-static bool run_definition(Load *l, const char *sql, Err *err)
+static bool run_definition(FileLoad *l, const char *sql, Err *err)
 {
     static const char set[] = "SET @siding_sql = ", execute[] = "EXECUTE IMMEDIATE @siding_sql";
     Content c;
@@ -285,14 +314,14 @@ static bool run_definition(Load *l, const char *sql, Err *err)
     return ok;
 }
 
-static bool run_statement(Load *l, const char *sql, size_t n, Err *err)
+static bool run_statement(FileLoad *l, const char *sql, size_t n, Err *err)
 {
     return l->file->step == STEP_ROWS ? run_row_statement(l, sql, n, err) : run_definition(l, sql, err);
 }
 
-static bool run_statements(Load *l, GzReader *in, Err *err)
+static bool run_statements(FileLoad *l, GzReader *in, Err *err)
 {
-    Statements s;
+    StatementCutter s;
     AUTOFREE char *buffer = xcalloc(1, PIECE);
     size_t got = 1, n;
     const char *sql;
@@ -318,7 +347,7 @@ static ssize_t feed(void *arg, char *buffer, size_t n, Err *err)
     return gz_read(arg, buffer, n, &got, err) ? (ssize_t)got : -1;
 }
 
-static bool load_lines(Load *l, GzReader *in, Err *err)
+static bool load_lines(FileLoad *l, GzReader *in, Err *err)
 {
     const json_t *table = folder_table(l->w->r->f, l->file);
     const char *text = json_str(table, "load"), *place = strstr(text, "%s");
@@ -339,27 +368,33 @@ static bool load_lines(Load *l, GzReader *in, Err *err)
 
 /* ---- files ---------------------------------------------------------------------------------------- */
 
-static bool note_left_out(Restore *r, const RestoreFile *file)
+static bool tell_left_out(Restore *r, const RestoreFile *file)
 {
     AUTO(str_done) Str name = STR_INIT;
     db_quote_table(&name, folder_database(r->f, file->database), folder_real_name(r->f, file));
     pthread_mutex_lock(&r->lock);
-    if (!strlist_has(&r->left_out, name.p))
+    if (!strlist_has(&r->left_out, name.p)) {
         strlist_add(&r->left_out, name.p);
+        text_print(
+            stderr,
+            "siding-restore: note: %s holds no rows of its own (its engine takes them from elsewhere): "
+            "those in the dump are not loaded\n",
+            name.p);
+    }
     pthread_mutex_unlock(&r->lock);
     return true;
 }
 
-static bool load_open(Load *l, GzReader *in, Err *err)
+static bool load_open(FileLoad *l, GzReader *in, Err *err)
 {
-    Worker *w = l->w;
+    RestoreWorker *w = l->w;
     Kind kind = {false, true};
     if (l->file->step != STEP_DATABASES && !use(w->db, folder_database(w->r->f, l->file->database), err))
         return false;
     if (l->file->step == STEP_ROWS && !read_kind(w->r, w->db, l->file, &kind, err))
         return false;
     if (!kind.has_rows)
-        return note_left_out(w->r, l->file) && commit(l, true, err);
+        return tell_left_out(w->r, l->file) && commit(l, true, err);
     l->bound = l->file->step == STEP_ROWS && kind.bound;
     if (l->bound && (!look_for_lines(w, err) || !db_exec(w->db, err, "START TRANSACTION", "")))
         return false;
@@ -371,7 +406,7 @@ static bool load_open(Load *l, GzReader *in, Err *err)
 
 /* Whoever makes objects may change the database's collation for a moment, which others would take for theirs.
  */
-static bool load_checked(Load *l, Err *err)
+static bool load_checked(FileLoad *l, Err *err)
 {
     Restore *r = l->w->r;
     AUTOFREE char *path = xasprintf("%s/%s", r->f->path, l->file->name);
@@ -388,7 +423,7 @@ static bool load_checked(Load *l, Err *err)
     return ok;
 }
 
-static void count_file(Restore *r, const Load *l)
+static void count_file(Restore *r, const FileLoad *l)
 {
     pthread_mutex_lock(&r->lock);
     r->done_bytes += l->file->bytes;
@@ -397,15 +432,25 @@ static void count_file(Restore *r, const Load *l)
     pthread_mutex_unlock(&r->lock);
 }
 
-bool loader_load(Worker *w, const RestoreFile *file, Err *err)
+/* From where the journal says that it is. */
+static bool load_rest(FileLoad *l, Err *err)
 {
-    Load l = {.w = w, .file = file};
+    const RestoreWorker *w = l->w;
+    return journal_table_read(w->db, w->r->f->id, l->file->name, &l->place, err) &&
+           (l->place.done || load_checked(l, err) || err_prefix(err, "%s", l->file->name));
+}
+
+bool loader_load(RestoreWorker *w, const RestoreFile *file, Err *err)
+{
+    FileLoad l = {.w = w, .file = file};
     if (file->stand_in)
         return true;
-    if (!ledger_read(w->db, w->r->f->id, file->name, &l.place, err))
-        return false;
-    if (!l.place.done && !load_checked(&l, err))
-        return err_prefix(err, "%s", file->name);
+    /* Rows of a deadlock's victim are taken back to the last COMMIT, which the journal is of. */
+    for (int try = 1; !load_rest(&l, err); try++) {
+        if (!l.bound || !db_deadlocked(err) || try == DEADLOCK_TRIES)
+            return false;
+        l = (FileLoad){.w = w, .file = file};
+    }
     if (file->step == STEP_ROWS)
         count_file(w->r, &l);
     return true;
@@ -423,7 +468,7 @@ static bool empty_table(const Restore *r, Db *db, const RestoreFile *file, Err *
         return true;
     str_adds(&sql, "TRUNCATE TABLE ");
     db_quote_table(&sql, folder_database(r->f, file->database), folder_real_name(r->f, file));
-    return ledger_forget(db, r->f->id, file->name, err) && db_exec(db, err, sql.p, "");
+    return journal_table_forget(db, r->f->id, file->name, err) && db_exec(db, err, sql.p, "");
 }
 
 bool loader_empty_unbound(const Restore *r, Db *db, Err *err)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/proc.h"
+#include "common/base/text.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
 #include "common/wire/progress.h"
@@ -29,23 +31,17 @@ static bool is_paper(const char *name)
 
 static void tell_notes(const Folder *f, const RestoreOutcome *out)
 {
-    for (size_t i = 0; i < out->left_out.n; i++)
-        fprintf(
-            stderr,
-            "siding-restore: note: %s holds no rows of its own (its engine takes them from elsewhere): those "
-            "in the dump were not loaded\n",
-            out->left_out.v[i]);
     if (f->about)
         return;
-    fprintf(stderr,
-            "siding-restore: note: the dump has no list of its files: whether one is missing or damaged "
-            "was not checked%s\n",
-            out->tables_counted ? ", but for the number of rows of each table, which metadata has" : "");
+    text_print(stderr,
+               "siding-restore: note: the dump has no list of its files: whether one is missing or damaged "
+               "was not checked%s\n",
+               out->tables_counted ? ", but for the number of rows of each table, which metadata has" : "");
     for (size_t i = 0; i < f->unknown.n; i++)
         if (!is_paper(f->unknown.v[i]))
-            fprintf(stderr,
-                    "siding-restore: note: %s was not loaded: siding-restore does not know what it is\n",
-                    f->unknown.v[i]);
+            text_print(stderr,
+                       "siding-restore: note: %s was not loaded: siding-restore does not know what it is\n",
+                       f->unknown.v[i]);
 }
 
 static void tell_position(const Folder *f, const RestoreOutcome *out)
@@ -77,12 +73,12 @@ static void tell(const Folder *f, const RestoreOutcome *out, int64_t took_ms)
 static bool judge_views(const RestoreOptions *o, const RestoreOutcome *out, Err *err)
 {
     for (size_t i = 0; i < out->unmade.n; i++)
-        fprintf(stderr, "siding-restore: note: not made: %s\n", out->unmade.v[i]);
+        text_print(stderr, "siding-restore: note: not made: %s\n", out->unmade.v[i]);
     if (!out->unmade.n)
         return true;
     if (o->defer_views) {
-        fprintf(stderr, "siding-restore: note: the statements of these %zu views are in %s\n", out->unmade.n,
-                o->defer_views);
+        text_print(stderr, "siding-restore: note: the statements of these %zu views are in %s\n",
+                   out->unmade.n, o->defer_views);
         return true;
     }
     return err_set(
@@ -117,6 +113,7 @@ int main(int argc, char **argv)
     Err err;
     RestoreOptions o = {0}; /* stays so where the words are refused */
     OptSpecial special = OPT_RUN;
+    proc_no_core();
     bool ok = restore_options_read(argc, argv, &o, &special, &err);
     if (ok && special == OPT_HELP) {
         AUTO(str_done) Str help = STR_INIT;
@@ -128,7 +125,7 @@ int main(int argc, char **argv)
         ok = run(&o, &err);
     }
     if (!ok)
-        fprintf(stderr, "siding-restore: %s\n", err.text);
+        text_print(stderr, "siding-restore: %s\n", err.text);
     restore_options_done(&o);
     return ok ? 0 : err_exit_status(&err);
 }

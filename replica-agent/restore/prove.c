@@ -15,7 +15,7 @@
 
 /* ---- tables --------------------------------------------------------------------------------------- */
 
-static const Table *find(const Catalogue *c, const char *database, const char *table)
+static const DumpTable *find(const Catalogue *c, const char *database, const char *table)
 {
     for (size_t d = 0; d < c->n_databases; d++)
         for (size_t t = 0; str_eq(c->databases[d].name, database) && t < c->databases[d].n_tables; t++)
@@ -25,10 +25,11 @@ static const Table *find(const Catalogue *c, const char *database, const char *t
 }
 
 static bool find_stored(Db *db, const Restore *r, const Catalogue *c, const char *database, const char *table,
-                        const Table **ret, Err *err)
+                        const DumpTable **ret, Err *err)
 {
     AUTOFREE char *d = NULL, *t = NULL;
-    if (!target_name(&r->target, db, database, &d, err) || !target_name(&r->target, db, table, &t, err))
+    if (!restore_target_name(&r->target, db, database, &d, err) ||
+        !restore_target_name(&r->target, db, table, &t, err))
         return false;
     *ret = find(c, d, t);
     return *ret || err_set(err, ERR_CORRUPT, 0, "%s.%s is missing", database, table);
@@ -41,7 +42,7 @@ static bool same_flavor(Db *db, const json_t *about)
     return flavor_of_text(version) == db_version(db)->flavor;
 }
 
-static bool prove_sum(Db *db, const Table *t, const json_t *told, Err *err)
+static bool prove_sum(Db *db, const DumpTable *t, const json_t *told, Err *err)
 {
     AUTO(str_done) Str sql = STR_INIT;
     AUTOFREE char *sum = NULL;
@@ -55,7 +56,7 @@ static bool prove_sum(Db *db, const Table *t, const json_t *told, Err *err)
 }
 
 /* Where an engine is missing, some servers take another without an error. */
-static bool prove_engine(const Table *t, const json_t *told, Err *err)
+static bool prove_engine(const DumpTable *t, const json_t *told, Err *err)
 {
     const char *engine = json_str(told, "engine");
     return !*engine || !*t->engine || strcasecmp(engine, t->engine) == 0 ||
@@ -67,7 +68,7 @@ static bool prove_engine(const Table *t, const json_t *told, Err *err)
 static bool prove_table(Db *db, const Restore *r, const Catalogue *c, const json_t *told, RestoreOutcome *out,
                         Err *err)
 {
-    const Table *t;
+    const DumpTable *t;
     if (!find_stored(db, r, c, json_str(told, "database"), json_str(told, "table"), &t, err) ||
         !prove_engine(t, told, err))
         return false;
@@ -94,7 +95,7 @@ static bool prove_tables(Db *db, const Restore *r, const Catalogue *c, RestoreOu
 /* Each table that a file defines. */
 static bool prove_there(Db *db, const Restore *r, const Catalogue *c, Err *err)
 {
-    const Table *t;
+    const DumpTable *t;
     bool ok = true;
     for (size_t i = 0; ok && i < r->f->n_files; i++) {
         const RestoreFile *file = &r->f->files[i];
@@ -123,7 +124,7 @@ static bool prove_count(Db *db, const Restore *r, const Catalogue *c, const Fore
                         Err *err)
 {
     const RestoreFile *file = file_of(r->f, count->files);
-    const Table *t;
+    const DumpTable *t;
     AUTO(str_done) Str sql = STR_INIT;
     int64_t rows;
     *ret = false;
@@ -171,7 +172,7 @@ static bool read_environments(Db *db, const Restore *r, json_t **ret, Err *err)
     json_t *o;
     for (size_t d = 0; d < r->f->databases.n; d++) {
         AUTOFREE char *name = NULL;
-        if (!target_name(&r->target, db, r->f->databases.v[d], &name, err) ||
+        if (!restore_target_name(&r->target, db, r->f->databases.v[d], &name, err) ||
             !environment_read(db, name, all, err))
             return false;
     }
@@ -238,7 +239,7 @@ bool prove(Db *db, const Restore *r, const StrList *unmade, RestoreOutcome *out,
     bool ok = true;
     for (size_t d = 0; ok && d < r->f->databases.n; d++) {
         AUTOFREE char *name = NULL;
-        ok = target_name(&r->target, db, r->f->databases.v[d], &name, err);
+        ok = restore_target_name(&r->target, db, r->f->databases.v[d], &name, err);
         if (ok)
             strlist_add(&all.databases, name);
     }

@@ -33,10 +33,10 @@ static const RestoreFile *next_file(Restore *r)
     return file;
 }
 
-static bool work(Worker *w, Err *err)
+static bool work(RestoreWorker *w, Err *err)
 {
     const RestoreFile *file;
-    if (!loader_connect(w->r, &w->db, err) || !ledger_lock_worker(w->db, w->number, err))
+    if (!loader_connect(w->r, &w->db, err) || !journal_table_lock_worker(w->db, w->number, err))
         return false;
     while ((file = next_file(w->r)))
         if (!control_point(err) || !loader_load(w, file, err))
@@ -46,7 +46,7 @@ static bool work(Worker *w, Err *err)
 
 static void *worker_main(void *arg)
 {
-    Worker *w = arg;
+    RestoreWorker *w = arg;
     Err err;
     db_thread_begin();
     if (!work(w, &err))
@@ -62,11 +62,11 @@ static void *worker_main(void *arg)
 static bool run_step(Restore *r, size_t from, size_t end, Err *err)
 {
     size_t threads = (size_t)r->o->threads < end - from ? (size_t)r->o->threads : end - from;
-    Worker *workers = xcalloc(threads + 1, sizeof(Worker));
+    RestoreWorker *workers = xcalloc(threads + 1, sizeof(RestoreWorker));
     r->next = from;
     r->end = end;
     for (size_t i = 0; i < threads; i++) {
-        workers[i] = (Worker){.r = r, .number = i};
+        workers[i] = (RestoreWorker){.r = r, .number = i};
         control_worker_begin();
         if (pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]) != 0)
             abort();
@@ -129,15 +129,14 @@ static bool finish(const Restore *r, Db *db, RestoreOutcome *out, const StrList 
         return false;
     if (out->unmade.n && r->o->defer_views && !views_defer(r, unmade_files, r->o->defer_views, err))
         return false;
-    return (out->unmade.n && !r->o->defer_views) || (close_databases(r, db, err) && ledger_drop(db, err));
+    return (out->unmade.n && !r->o->defer_views) ||
+           (close_databases(r, db, err) && journal_table_drop(db, err));
 }
 
 static void describe(Restore *r, Db *db, RestoreOutcome *out)
 {
     out->resumed = r->target.resumed;
     out->kept_bytes = r->kept_bytes;
-    out->left_out = r->left_out;
-    r->left_out = (StrList)STRLIST_INIT;
     out->become_replica = flavor_of(db_version(db)->flavor)->become_replica;
 }
 
@@ -150,14 +149,14 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
     pthread_mutex_init(&r.objects, NULL);
     restore_options_target(o, &r.where);
     *ret = (RestoreOutcome){.files = f->n_files};
-    bool ok = loader_connect(&r, &db, err) && ledger_lock(db, o->lock_wait_ms, err) &&
-              target_prepare(db, f, o->overwrite, &r.target, err) &&
+    bool ok = loader_connect(&r, &db, err) && journal_table_lock(db, o->lock_wait_ms, err) &&
+              restore_target_prepare(db, f, o->overwrite, &r.target, err) &&
               run_steps(&r, db, ret, &unmade_files, err) && finish(&r, db, ret, &unmade_files, err);
     if (ok)
         describe(&r, db, ret);
     db_close(db);
     db_target_done(&r.where);
-    target_done(&r.target);
+    restore_target_done(&r.target);
     strlist_done(&r.left_out);
     pthread_mutex_destroy(&r.lock);
     pthread_mutex_destroy(&r.objects);
@@ -167,5 +166,4 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
 void restore_outcome_done(RestoreOutcome *out)
 {
     strlist_done(&out->unmade);
-    strlist_done(&out->left_out);
 }

@@ -12,8 +12,7 @@ typedef struct RestoreOutcome {
     size_t files, tables_proved, tables_counted, objects_proved;
     int64_t kept_bytes; /* compressed, loaded by an earlier run */
     bool resumed;
-    StrList unmade;   /* views that are not there, with the reason */
-    StrList left_out; /* tables whose rows are not theirs (MERGE, FEDERATED …), where the dump has some */
+    StrList unmade;             /* views that are not there, with the reason */
     const char *become_replica; /* of the flavour */
 } RestoreOutcome;
 

@@ -5,17 +5,17 @@
 #include <string.h>
 #include <strings.h>
 
-void statements_init(Statements *s)
+void statements_init(StatementCutter *s)
 {
-    *s = (Statements){.delimiter = ";"};
+    *s = (StatementCutter){.delimiter = ";"};
 }
 
-void statements_done(Statements *s)
+void statements_done(StatementCutter *s)
 {
     str_done(&s->text);
 }
 
-void statements_feed(Statements *s, const char *p, size_t n)
+void statements_feed(StatementCutter *s, const char *p, size_t n)
 {
     if (s->at) {
         memmove(s->text.p, s->text.p + s->at, s->text.len - s->at);
@@ -35,7 +35,7 @@ static bool is_blank(const char *p, size_t n)
 }
 
 /* "DELIMITER ;;" on a line of its own is for the client. */
-static bool take_delimiter(Statements *s, const char *p, size_t n)
+static bool take_delimiter(StatementCutter *s, const char *p, size_t n)
 {
     static const char word[] = "DELIMITER ";
     if (n < sizeof word || strncasecmp(p, word, sizeof word - 1) != 0)
@@ -44,7 +44,7 @@ static bool take_delimiter(Statements *s, const char *p, size_t n)
     return true;
 }
 
-const char *statements_next(Statements *s, size_t *ret_n)
+const char *statements_next(StatementCutter *s, size_t *ret_n)
 {
     const char *newline;
     while (s->seen < s->text.len && (newline = memchr(s->text.p + s->seen, '\n', s->text.len - s->seen))) {
@@ -64,7 +64,7 @@ const char *statements_next(Statements *s, size_t *ret_n)
     return NULL;
 }
 
-bool statements_ended(const Statements *s)
+bool statements_ended(const StatementCutter *s)
 {
     return s->at == s->text.len || is_blank(s->text.p + s->at, s->text.len - s->at);
 }

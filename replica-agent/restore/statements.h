@@ -6,19 +6,19 @@
 
 #include "common/base/str.h"
 
-typedef struct Statements {
+typedef struct StatementCutter {
     Str text; /* read and not given yet */
     size_t at, seen;
     char delimiter[16];
-} Statements;
+} StatementCutter;
 
-void statements_init(Statements *s);
-void statements_done(Statements *s);
-void statements_feed(Statements *s, const char *p, size_t n);
+void statements_init(StatementCutter *s);
+void statements_done(StatementCutter *s);
+void statements_feed(StatementCutter *s, const char *p, size_t n);
 /* The next whole statement without its delimiter, ended by a NUL: valid until the next call of any of these.
  * NULL: more text is needed. */
-const char *statements_next(Statements *s, size_t *ret_n);
+const char *statements_next(StatementCutter *s, size_t *ret_n);
 /* At the end of the file: what is left is no statement but blanks. */
-bool statements_ended(const Statements *s);
+bool statements_ended(const StatementCutter *s);
 /* Rows are put into a table by it (and so it belongs to a transaction). */
 bool statements_is_insert(const char *p, size_t n);

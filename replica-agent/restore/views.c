@@ -20,7 +20,7 @@ typedef struct View {
 } View;
 
 typedef struct Views {
-    Worker w;
+    RestoreWorker w;
     View *v;
     size_t n;
     StrList
@@ -42,8 +42,9 @@ static bool make_table(Views *vs, const char *text, Err *err)
     AUTO(str_done) Str name = STR_INIT;
     db_quote_table(&name, database, table);
     AUTOFREE char *sql = xasprintf("CREATE TABLE %s (siding_placeholder INT PRIMARY KEY)", name.p),
-                  *note = xasprintf("%c%s", STAND_IN, name.p), *mark = ledger_mark("TABLE", database, table);
-    if (strlen(note) > 255 || !ledger_write(vs->w.db, r->f->id, note, &(FilePlace){0, false}, err) ||
+                  *note = xasprintf("%c%s", STAND_IN, name.p),
+                  *mark = journal_table_mark("TABLE", database, table);
+    if (strlen(note) > 255 || !journal_table_write(vs->w.db, r->f->id, note, &(FilePlace){0, false}, err) ||
         !loader_make(r, vs->w.db, mark, sql, err))
         return false;
     strlist_add(&vs->stand_ins, name.p);
@@ -91,7 +92,7 @@ static bool drop_stand_ins(Views *vs, Err *err)
     for (size_t i = 0; i < vs->stand_ins.n; i++) {
         AUTOFREE char *sql = xasprintf("DROP TABLE IF EXISTS %s", vs->stand_ins.v[i]),
                       *note = xasprintf("%c%s", STAND_IN, vs->stand_ins.v[i]);
-        if (!db_exec(vs->w.db, err, sql, "") || !ledger_forget(vs->w.db, vs->w.r->f->id, note, err))
+        if (!db_exec(vs->w.db, err, sql, "") || !journal_table_forget(vs->w.db, vs->w.r->f->id, note, err))
             return false;
     }
     return true;
@@ -203,8 +204,8 @@ bool views_load(Restore *r, size_t from, size_t end, StrList *ret_unmade, StrLis
     if (from == end)
         return true;
     views_init(&vs, r, from, end);
-    bool ok =
-        loader_connect(r, &vs.w.db, err) && ledger_lock_worker(vs.w.db, 0, err) && find_stand_ins(&vs, err);
+    bool ok = loader_connect(r, &vs.w.db, err) && journal_table_lock_worker(vs.w.db, 0, err) &&
+              find_stand_ins(&vs, err);
     for (size_t i = 0; ok && i < vs.n; i++)
         ok = vs.v[i].state != TODO || make_view(&vs, &vs.v[i], err);
     ok = ok && drop_stand_ins(&vs, err);

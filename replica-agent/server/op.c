@@ -4,6 +4,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/proc.h"
+#include "common/db/servercheck.h"
+#include "replica-agent/core/half_done.h"
 
 void cancel_ask(Cancel *c)
 {
@@ -99,6 +101,65 @@ bool op_stop_failed(const ReplStatus *s, Err *err)
 bool op_stop_both(Db *db, const ReplStatus *s, Err *err)
 {
     return repl_stop_both(db, err) || op_stop_failed(s, err);
+}
+
+bool op_wait_for_ever(Db *db, int64_t acks, Err *err)
+{
+    const Flavor *f = op_flavor(db);
+    ReplSemiSync now;
+    for (const char *const *sql = f->semi_sync_strict; *sql; sql++)
+        if (!db_exec(db, err, *sql, ""))
+            return false;
+    AUTOFREE char *count = f->semi_sync_count ? xasprintf(f->semi_sync_count, (long long)acks) : NULL;
+    if ((count && !db_exec(db, err, count, "")) || !repl_set_semi_sync_source(db, true, err) ||
+        !repl_semi_sync_read(db, &now, err))
+        return false;
+    return now.source_on ||
+           err_set(err, ERR_REFUSED, 0, "semi-sync as a source is not on after it was switched on");
+}
+
+bool op_count_rows(Db *db, const char *sql, int64_t *ret, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    int64_t n = 0;
+    if (!db_query(db, &r, err, sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more)
+        n++;
+    db_rows_free(r);
+    if (ok)
+        *ret = n;
+    return ok;
+}
+
+static bool read_half_done(Db *db, HalfDone *ret, Err *err)
+{
+    const Flavor *f = op_flavor(db);
+    DbRows *r;
+    bool more;
+    if (!op_count_rows(db, f->xa_prepared_sql, &ret->xa_prepared, err)) {
+        if (err->kind != ERR_AUTH)
+            return false;
+        log_warn("%s: %s", f->xa_prepared_sql, err->text);
+        ret->xa_prepared = -1;
+    }
+    if (!db_query(db, &r, err, f->temp_tables_sql, ""))
+        return false;
+    bool ok = db_next(r, &more, err);
+    if (ok && more)
+        ret->temp_tables = db_int(r, "Value");
+    db_rows_free(r);
+    return ok && servercheck_filters(db, &ret->filters, err);
+}
+
+bool op_half_done(Db *db, char **ret_text, bool *ret_passes, Err *err)
+{
+    AUTO(half_done_free) HalfDone h = {0};
+    if (!read_half_done(db, &h, err))
+        return false;
+    *ret_text = half_done_judge(&h, ret_passes);
+    return true;
 }
 
 bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret, Err *err)

@@ -40,6 +40,14 @@ static OpResult move_on(const AlignIn *in, const Cancel *cancel, Db *db, AlignOu
     return op_look(db, &out->seen, &out->err) ? OP_DONE : OP_FAILED;
 }
 
+/* The others stand at the same position, but a filter, for one, is this server's own. */
+static bool is_whole(Db *db, Err *err)
+{
+    AUTOFREE char *why = NULL;
+    bool passes;
+    return op_half_done(db, &why, &passes, err) && (!why || err_set(err, ERR_REFUSED, 0, "%s", why));
+}
+
 static OpResult align(const AlignIn *in, const Cancel *cancel, Db *db, AlignOut *out)
 {
     const ReplStatus *s = &out->seen.status;
@@ -50,8 +58,10 @@ static OpResult align(const AlignIn *in, const Cancel *cancel, Db *db, AlignOut 
         return OP_FAILED;
     }
     OpResult moved = is_there(in, db, out) ? OP_DONE : move_on(in, cancel, db, out);
-    if (moved != OP_DONE || (is_there(in, db, out) && !s->sql_running))
+    if (moved != OP_DONE)
         return moved;
+    if (is_there(in, db, out) && !s->sql_running)
+        return is_whole(db, &out->err) ? OP_DONE : OP_FAILED;
     err_set(&out->err, cancel_asked(cancel) ? ERR_CANCELLED : ERR_TIMEOUT, 0,
             "asked to stand at %s, it stands at %s", in->gtid, s->applied);
     return OP_FAILED;

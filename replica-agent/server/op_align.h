@@ -3,8 +3,8 @@
  * the receiver is stopped, since it could throw relay files away.
  *
  *   OP_DONE     it stands at `gtid`
- *   OP_FAILED   it stands, but elsewhere (`seen` says where), or could not be started
- *   OP_UNKNOWN  whether it runs is not known
+ *   OP_FAILED   it stands, but elsewhere (`seen` says where), or where something is half done
+ * (core/half_done), or could not be started OP_UNKNOWN  whether it runs is not known
  *
  * Cancelled while it waits, it stops the applier again first: OP_FAILED with ERR_CANCELLED unless it is
  * there.

@@ -38,8 +38,15 @@ static inline const Flavor *op_flavor(const Db *db)
     return flavor_of(db_version(db)->flavor);
 }
 
+/* What the applier, which stands, has left half done: *ret_text as half_done_judge, NULL: nothing. */
+MUST_CHECK bool op_half_done(Db *db, char **ret_text, bool *ret_passes, Err *err);
+MUST_CHECK bool op_count_rows(Db *db, const char *sql, int64_t *ret, Err *err);
+
 /* Names what is in the way of a STOP, where the server itself is. False. */
 bool op_stop_failed(const ReplStatus *s, Err *err);
+/* Semi-sync as a source: nothing is acknowledged before `acks` replicas have it, also after a time, and also
+ * when none is there. */
+MUST_CHECK bool op_wait_for_ever(Db *db, int64_t acks, Err *err);
 /* STOP of both threads. */
 MUST_CHECK bool op_stop_both(Db *db, const ReplStatus *s, Err *err);
 /* What the relay files of `place` hold; on MySQL the server has scanned them when it started. */

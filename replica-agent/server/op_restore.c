@@ -10,6 +10,7 @@ void restore_in_done(RestoreIn *in)
     op_server_done(&in->at);
     free(in->vault_folder);
     wire_free(lease_settings_fields, &in->original);
+    wire_free(lease_settings_fields, &in->ours);
     *in = (RestoreIn){0};
 }
 
@@ -17,6 +18,7 @@ void restore_out_done(RestoreOut *out)
 {
     server_seen_done(&out->seen);
     wire_free(vault_place_fields, &out->place);
+    free(out->left);
     *out = (RestoreOut){0};
 }
 
@@ -43,16 +45,26 @@ static bool files_are_applied(const RestoreIn *in, Db *db, RestoreOut *out, bool
 
 /* ---- settings ------------------------------------------------------------------------------------- */
 
-static bool are_restored(const RestoreIn *in, Db *db, Err *err)
+static bool put_back(const RestoreIn *in, Db *db, bool sql_stopped, Err *err)
 {
-    ReplSettings want = op_settings(&in->original), now = {0};
-    if (!want.flush_log)
-        return true; /* a rescue at boot: nothing was changed */
-    if (!repl_settings_read(db, &now, err))
+    ReplSettings own = op_settings(&in->original), ours = op_settings(&in->ours);
+    return repl_settings_return(db, &own, in->all_ours ? NULL : &ours, sql_stopped, err);
+}
+
+static bool are_restored(const RestoreIn *in, Db *db, RestoreOut *out)
+{
+    ReplSettings own = op_settings(&in->original), ours = op_settings(&in->ours), now = {0};
+    AUTO(str_done) Str left = STR_INIT;
+    if (!own.flush_log)
+        return true; /* a rescue at boot, or a server that has restarted: nothing was changed */
+    if (!repl_settings_read(db, &now, &out->err))
         return false;
-    bool equal = repl_settings_equal(&want, &now);
+    bool back = repl_settings_are_back(db, &own, in->all_ours ? NULL : &ours, &now, &left);
     repl_settings_done(&now);
-    return equal || err_set(err, ERR_DB, 0, "the settings are not yet those of before the pause");
+    free(STEAL(out->left));
+    if (left.len)
+        out->left = xstrdup(left.p);
+    return back || err_set(&out->err, ERR_DB, 0, "the settings are not yet those of before the pause");
 }
 
 /* With the receiver stopped, a start may throw the relay files away: that is allowed only when they hold
@@ -78,22 +90,20 @@ static bool restore_stopped(const RestoreIn *in, Db *db, RestoreOut *out)
     if (!may_stop_applier(in, db, out))
         return false;
     if (applier_must_start_anew(op_flavor(db), s, want.workers)) {
-        if (op_stop_both(db, s, &out->err) && repl_settings_apply(db, &want, true, &out->err))
+        if (op_stop_both(db, s, &out->err) && put_back(in, db, true, &out->err))
             out->result = OP_STALLED;
         return false;
     }
     if (!repl_stop_sql(db, &out->err))
         return op_stop_failed(s, &out->err);
-    bool set = repl_settings_apply(db, &want, true, &out->err);
+    bool set = put_back(in, db, true, &out->err);
     return repl_start_sql(db, &out->err) && set;
 }
 
 static bool restore_settings(const RestoreIn *in, Db *db, RestoreOut *out)
 {
-    ReplSettings want = op_settings(&in->original);
-    if (!repl_settings_apply(db, &want, false, &out->err) ||
-        !(are_restored(in, db, &out->err) ||
-          (restore_stopped(in, db, out) && are_restored(in, db, &out->err))))
+    if (!put_back(in, db, false, &out->err) ||
+        !(are_restored(in, db, out) || (restore_stopped(in, db, out) && are_restored(in, db, out))))
         return false;
     if (!op_look(db, &out->seen, &out->err) || out->seen.status.sql_running)
         return out->seen.status.sql_running;
@@ -108,6 +118,8 @@ static bool settle_buffer(const RestoreIn *in, Db *db, RestoreOut *out)
     bool there = false;
     if (!files_are_applied(in, db, out, &there))
         return false;
+    if (!there && out->seen.status.delay_s > 0 && out->seen.status.io != REPL_IO_NO)
+        there = true; /* what is not due yet is in the server's own files, as ever on such a replica */
     if (!there && out->seen.status.io != REPL_IO_YES)
         out->result = OP_STALLED;
     return there && (!in->boosted || vault_flush_server(&out->place, &out->err));
@@ -115,8 +127,7 @@ static bool settle_buffer(const RestoreIn *in, Db *db, RestoreOut *out)
 
 static bool put_aside(const RestoreIn *in, Db *db, RestoreOut *out)
 {
-    ReplSettings want = op_settings(&in->original);
-    return repl_settings_apply(db, &want, true, &out->err) && are_restored(in, db, &out->err);
+    return put_back(in, db, true, &out->err) && are_restored(in, db, out);
 }
 
 bool op_restore(const RestoreIn *in, const Cancel *cancel, RestoreOut *out)

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_role.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "op_impl.h"
+
+enum { TRY_MS = 1000, NO_SUCH_THREAD = 1094, NOT_OWNER = 1095 };
+
+static const char waiting_commits[] = "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE "
+                                      "'Waiting for semi-sync ACK%' AND COMMAND <> 'Killed'";
 
 void role_in_done(RoleIn *in)
 {
@@ -16,16 +25,116 @@ void role_out_done(RoleOut *out)
     *out = (RoleOut){0};
 }
 
+static bool cut(Db *db, uint64_t id, Err *err)
+{
+    AUTOFREE char *sql = xasprintf("KILL %" PRIu64, id);
+    if (db_exec(db, err, sql, "") || err->code == NO_SUCH_THREAD)
+        return true;
+    if (err->code != NOT_OWNER)
+        return false;
+    return err_set(err, ERR_REFUSED, NOT_OWNER,
+                   "a commit of session %" PRIu64
+                   " waits for a replica to acknowledge it, and that session has "
+                   "rights which keep this account from ending it: KILL %" PRIu64 ". Semi-sync stays on",
+                   id, id);
+}
+
+/* Clients whose commits wait for a replica: they are cut off, each without an answer, and so never told what
+ * no replica may have. A killed one that MySQL keeps waiting has no client any more. */
+static bool cut_waiting(Db *db, int64_t *ret_n, Err *err)
+{
+    DbRows *r;
+    bool more = false, ok;
+    uint64_t ids[64];
+    size_t n = 0;
+    if (!db_query(db, &r, err, waiting_commits, ""))
+        return false;
+    while (n < sizeof ids / sizeof *ids && (ok = db_next(r, &more, err)) && more)
+        ids[n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
+    ok = n == sizeof ids / sizeof *ids || !more;
+    db_rows_free(r);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = cut(db, ids[i], err);
+    *ret_n = (int64_t)n;
+    return ok;
+}
+
+/* By a connection of its own: a commit that waits keeps the statement, which then is given up. */
+static bool try_read_only(const RoleIn *in, Err *err)
+{
+    AUTODB Db *db = NULL;
+    return op_open(&in->at, TRY_MS, NULL, &db, err) && repl_set_read_only(db, true, err);
+}
+
+/* Until it reads as closed and nobody waits any more. */
+static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
+{
+    int64_t waiting, until = clock_mono_ms() + in->at.statement_ms;
+    for (;;) {
+        if (!cut_waiting(db, &waiting, &out->err))
+            return false;
+        Err tried;
+        if (!try_read_only(in, &tried) && !op_is_unanswered(&tried)) {
+            out->err = tried;
+            return false;
+        }
+        server_seen_done(&out->seen);
+        out->seen = (ServerSeen){0};
+        if (!op_look(db, &out->seen, &out->err) ||
+            (out->seen.status.read_only && !cut_waiting(db, &waiting, &out->err)))
+            return false;
+        if (out->seen.status.read_only && !waiting)
+            return true;
+        if (clock_mono_ms() >= until)
+            return err_set(&out->err, ERR_TIMEOUT, 0,
+                           "%" PRId64 " commits wait for a replica to acknowledge them, and were cut off; "
+                           "others keep it open. Semi-sync stays on",
+                           waiting);
+    }
+}
+
+/* Semi-sync goes off last: a commit that waits when it does is acknowledged to its client, though no replica
+ * has it. */
+static void set_semi_sync(const RoleIn *in, Db *db, bool on)
+{
+    Err err;
+    if (in->leaves_semi_sync)
+        return;
+    if (repl_set_semi_sync_source(db, on, &err))
+        log_info("semi-sync as a source is switched %s (semi_sync = \"manage\" in agent.conf)",
+                 on ? "on" : "off");
+    else
+        log_warn("semi-sync source %s: %s", on ? "on" : "off", err.text);
+}
+
+static bool close_server(const RoleIn *in, Db *db, RoleOut *out)
+{
+    if (!close_to_writes(in, db, out))
+        return false;
+    set_semi_sync(in, db, false);
+    log_info("the server is closed: no client may write");
+    return repl_set_read_only(db, true, &out->err);
+}
+
+static bool open_server(const RoleIn *in, Db *db, RoleOut *out)
+{
+    if (in->acks > 0 && !in->leaves_semi_sync && !op_wait_for_ever(db, in->acks, &out->err))
+        return false;
+    set_semi_sync(in, db, true);
+    log_info("the server is opened to writes");
+    return repl_set_read_only(db, false, &out->err);
+}
+
 bool op_role(const RoleIn *in, const Cancel *cancel, RoleOut *out)
 {
     AUTODB Db *db = NULL;
-    Err ignored;
     out->result = OP_FAILED;
-    if (!op_open(&in->at, in->at.statement_ms, cancel, &db, &out->err) || !op_commit(db, cancel, &out->err))
+    if (!op_open(&in->at, in->at.statement_ms, cancel, &db, &out->err) || !op_commit(db, cancel, &out->err) ||
+        !(in->open ? open_server(in, db, out) : close_server(in, db, out)))
         return false;
-    if (!repl_set_semi_sync_source(db, in->open, &ignored))
-        log_warn("semi-sync source %s: %s", in->open ? "on" : "off", ignored.text);
-    if (repl_set_read_only(db, !in->open, &out->err) && op_look(db, &out->seen, &out->err))
+    server_seen_done(&out->seen);
+    out->seen = (ServerSeen){0};
+    if (op_look(db, &out->seen, &out->err))
         out->result = OP_DONE;
     return out->result == OP_DONE;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Opens a server for writes or closes it, with semi-sync as source to match: on before it is opened, since a
- * writable primary without it would promise less than the old one.
+ * writable primary without it would promise less than the old one; off after it is closed and no commit waits
+ * for a replica, since such a commit would be acknowledged to its client though nobody else has it. Clients
+ * that wait so are cut off: they get no answer, neither yes nor no.
  *
  *   OP_DONE    read_only is as wanted. Semi-sync that could not be set is logged
- *   OP_FAILED  read_only could not be set, or not be read afterwards; semi-sync may be set already
+ *   OP_FAILED  read_only could not be set, or not be read afterwards; semi-sync may be on already, never off
+ *              unless it reads as closed
  *
  * A cancel counts only until the first change.
  */
@@ -13,7 +16,9 @@
 
 typedef struct RoleIn {
     OpServer at;
-    bool open; /* writable */
+    bool open;             /* writable */
+    int64_t acks;          /* that a commit waits for, for ever; 0: nothing was decided about that */
+    bool leaves_semi_sync; /* semi-sync is a person's: agent.conf says so */
 } RoleIn;
 
 typedef struct RoleOut {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_start.h"
 
+#include "clean_end.h"
 #include "common/base/log.h"
 #include "common/db/gtid.h"
 #include "ddl_recovery.h"
 #include "op_impl.h"
+#include "relay_events.h"
 #include "replica-agent/core/applier.h"
 #include "replica-agent/core/buffer.h"
 #include "rescue_channel.h"
@@ -15,6 +17,7 @@ void start_in_done(StartIn *in)
     op_server_done(&in->at);
     db_target_done(&in->rescuer);
     free(in->vault_folder);
+    free(in->source_position);
     wire_free(lease_settings_fields, &in->original);
     wire_free(lease_settings_fields, &in->boosted);
     *in = (StartIn){0};
@@ -27,6 +30,7 @@ void start_out_done(StartOut *out)
     free(out->from);
     free(out->held_gtid);
     free(out->errant);
+    free(out->alone);
     *out = (StartOut){0};
 }
 
@@ -51,12 +55,13 @@ static bool clear_private(const StartIn *in, Db *db, StartOut *out)
     return false;
 }
 
-/* A rescue whose agent is gone may still be at work. */
+/* A rescue whose agent is gone may still be at work. Its session tells: nobody else has that account's
+ * password, while a lock in the server could be held by anybody. */
 static bool is_free_of_rescue(const StartIn *in, Db *db, StartOut *out)
 {
     Err ignored;
     int64_t id = 0;
-    if (!db_value_int(db, &id, &out->err, "SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "")) {
+    if (op_flavor(db)->purges_on_start && !db_value_int(db, &id, &out->err, RESCUE_SESSION_SQL, "")) {
         out->result = OP_FAILED;
         return false;
     }
@@ -104,6 +109,69 @@ static BufferState judge_errant(Db *db, const StartOut *out)
     return explained ? BUFFER_BEYOND : BUFFER_ERRANT;
 }
 
+/* Nothing here can apply them; but a server that has applied them all may start. */
+static BufferState judge_encrypted(Db *db, StartOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    Err why;
+    AUTOFREE char *held = NULL;
+    if (!relay_events_last(db, &out->place, &held, &why)) {
+        log_warn("what encrypted relay files hold is not known: %s", why.text);
+        return BUFFER_UNKNOWN;
+    }
+    if (buffer_reaches(db_version(db)->flavor, s->applied, held)) {
+        out->err = (Err){0};
+        return BUFFER_APPLIED;
+    }
+    AUTOFREE char *file = xstrdup(out->err.text);
+    err_set(&out->err, ERR_REFUSED, BINLOG_ENCRYPTED,
+            "%s, and of the transactions up to %.200s some are not applied", file, held);
+    return BUFFER_UNKNOWN;
+}
+
+/* A planned reboot is no crash: the server's own marks tell. */
+static bool has_ended_well(const StartIn *in, Db *db, const BufferInput *buffer)
+{
+    Err err;
+    ReplPaths p = {0};
+    AUTOFREE char *why = NULL;
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    bool well = in->boosted_at && !buffer_position_lags(buffer) && repl_paths_read(db, &p, &err) &&
+                vault_index_files(p.binlog_index, p.data_folder, &files, &err) &&
+                clean_end_since(&files, in->boosted_at, &why);
+    repl_paths_done(&p);
+    if (well)
+        log_info(
+            "the machine was restarted while durability was relaxed, after the server had been shut down in "
+            "order: all is on its disk");
+    else if (why)
+        log_info("whether the server was shut down in order is not known, so that it may not have been: %s",
+                 why);
+    return well;
+}
+
+/* What this server has of its own would be gone with its binary log and its relay files. */
+static char *why_not_refetched(const StartIn *in, Db *db, const BufferInput *buffer)
+{
+    int64_t readers = 0;
+    Err err;
+    AUTOFREE char *errant = buffer_errant(buffer);
+    AUTOFREE char *position = buffer_position(buffer->flavor, buffer->applied, buffer->binlog);
+    if (errant)
+        return xasprintf("%s was written by this server itself", errant);
+    if (!buffer->held)
+        return xstrdup("what its relay files hold cannot be read");
+    if (!in->source_position)
+        return xstrdup("the coordinator has not said yet what the primary has");
+    if (!buffer_reaches(buffer->flavor, in->source_position, position) ||
+        !buffer_reaches(buffer->flavor, in->source_position, buffer->held))
+        return xasprintf("it holds transactions up to %.200s, and the primary has %.200s", buffer->held,
+                         in->source_position);
+    if (!db_value_int(db, &readers, &err, op_flavor(db)->log_readers_sql, "") || readers)
+        return xstrdup("other servers replicate from it");
+    return NULL;
+}
+
 static BufferState judge(const StartIn *in, Db *db, StartOut *out)
 {
     const ReplStatus *s = &out->seen.status;
@@ -112,12 +180,18 @@ static BufferState judge(const StartIn *in, Db *db, StartOut *out)
                           .applied = s->applied,
                           .binlog = s->binlog,
                           .server_id = s->server_id};
-    if (in->crashed)
+    out->ended_well = in->crashed && has_ended_well(in, db, &buffer);
+    buffer.crashed = in->crashed && !out->ended_well;
+    bool scanned = vault_place_read(db, in->vault_folder, &out->place, &out->err) &&
+                   op_scan(db, &out->place, s, &scan, &out->err);
+    buffer.held = scanned ? scan.last : NULL;
+    if (buffer.crashed) {
+        if (op_flavor(db)->refetch_sql)
+            out->alone = why_not_refetched(in, db, &buffer);
         return BUFFER_CRASHED;
-    if (!vault_place_read(db, in->vault_folder, &out->place, &out->err) ||
-        !op_scan(db, &out->place, s, &scan, &out->err))
-        return BUFFER_UNKNOWN;
-    buffer.held = scan.last;
+    }
+    if (!scanned)
+        return out->err.code == BINLOG_ENCRYPTED ? judge_encrypted(db, out) : BUFFER_UNKNOWN;
     BufferState state = buffer_judge(&buffer, &out->errant);
     out->from = buffer_position(buffer.flavor, buffer.applied, buffer.binlog);
     out->held_gtid = xstrdup(scan.last);
@@ -130,12 +204,13 @@ static BufferState judge(const StartIn *in, Db *db, StartOut *out)
 static void decide(const StartIn *in, Db *db, StartOut *out)
 {
     const ReplStatus *s = &out->seen.status;
-    StartInput facts = {.sql_running = s->sql_running, .io = s->io, .fresh_server = in->fresh_server};
+    StartInput facts = {
+        .sql_running = s->sql_running, .io = s->io, .fresh_server = in->fresh_server, .shut = in->shut};
     if (!facts.sql_running && facts.io == REPL_IO_NO) {
         facts.buffer = judge(in, db, out);
-        facts.can_refetch = op_flavor(db)->refetch_sql != NULL;
-        facts.source_answers =
-            facts.buffer == BUFFER_CRASHED && source_answers(s->source_host, s->source_port);
+        facts.can_refetch = op_flavor(db)->refetch_sql != NULL && !out->alone;
+        facts.source_answers = facts.buffer == BUFFER_CRASHED && facts.can_refetch &&
+                               source_answers(s->source_host, s->source_port);
     }
     out->way = start_decide(&facts);
 }
@@ -208,9 +283,22 @@ static OpResult start(const StartIn *in, Db *db, StartOut *out)
 
 static OpResult refuse(Db *db, StartOut *out)
 {
-    AUTOFREE char *why = xstrdup(out->err.text);
+    AUTOFREE char *why = xstrdup(out->way == START_CRASHED ? out->alone : out->err.text);
     start_explain(out->way, op_flavor(db), out->held_gtid, out->errant, why, &out->err);
     return OP_WAITING;
+}
+
+/* The files that are looked at here are those of the default connection. */
+static bool is_default_channel(const Db *db, StartOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    if (!op_flavor(db)->purges_on_start || !s->channel || !*s->channel)
+        return true;
+    return err_set(
+        &out->err, ERR_REFUSED, 0,
+        "this server replicates by the named connection \"%.64s\", which Siding does not start: START "
+        "SLAVE '%.64s', or make it the default one (siding check)",
+        s->channel, s->channel);
 }
 
 bool op_start(const StartIn *in, const Cancel *cancel, StartOut *out)
@@ -218,7 +306,8 @@ bool op_start(const StartIn *in, const Cancel *cancel, StartOut *out)
     AUTODB Db *db = NULL;
     out->result = OP_FAILED;
     if (!op_open(&in->at, in->timeout_ms, cancel, &db, &out->err) || !op_look(db, &out->seen, &out->err) ||
-        !op_commit(db, cancel, &out->err) || !is_free_of_rescue(in, db, out) || !stand_still(in, db, out))
+        !is_default_channel(db, out) || !op_commit(db, cancel, &out->err) ||
+        !is_free_of_rescue(in, db, out) || !stand_still(in, db, out))
         return false;
     decide(in, db, out);
     if (start_is_refused(out->way))

@@ -20,14 +20,17 @@
 
 typedef struct StartIn {
     OpServer at;
-    DbTarget rescuer;       /* may reset logs, which the agent's own account may not */
-    int64_t timeout_ms;     /* of each statement */
-    char *vault_folder;     /* NULL: beside the relay files */
-    bool fresh_server;      /* the process has not replicated since it started */
-    bool may_end_rescue;    /* no rescue is under way: a connection of one is left over, and ended */
-    bool stalled;           /* Lease.stalled */
-    bool crashed;           /* lease_crashed_boosted */
+    DbTarget rescuer;    /* may reset logs, which the agent's own account may not */
+    int64_t timeout_ms;  /* of each statement */
+    char *vault_folder;  /* NULL: beside the relay files */
+    bool fresh_server;   /* the process has not replicated since it started */
+    bool may_end_rescue; /* no rescue is under way: a connection of one is left over, and ended */
+    bool stalled;        /* Lease.stalled */
+    bool crashed;        /* lease_crashed_boosted; Lease.boosted_at */
+    int64_t boosted_at;
+    char *source_position;  /* what the coordinator said that the primary has; NULL: nothing yet */
     LeaseSettings original; /* the lease's; members NULL: none was taken */
+    bool shut;              /* no receiver is started */
     bool boost;             /* `boosted` is set before it */
     LeaseSettings boosted;
 } StartIn;
@@ -42,6 +45,9 @@ typedef struct StartOut {
      * many transactions that are; the transaction that is the server's own. */
     char *from, *held_gtid, *errant;
     int64_t backlog;
+    bool ended_well; /* `crashed`, and yet the server was shut down in order: the machine took nothing with it
+                      */
+    char *alone;     /* of START_CRASHED: why it does not fetch again what its source has; NULL: it may */
 } StartOut;
 
 void start_in_done(StartIn *in);

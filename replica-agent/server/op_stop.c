@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_stop.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "op_impl.h"
 
-enum { HELD_TIMEOUT_S = 31536000 };
+enum { HELD_TIMEOUT_S = 31536000, WHOLE_FIRST_MS = 10, WHOLE_MOST_MS = 500 };
 
 void stop_in_done(StopIn *in)
 {
@@ -55,8 +56,6 @@ static OpResult after_unanswered(const StopIn *in, uint64_t connection, StopOut 
 
 static OpResult stop(const StopIn *in, Db *db, StopOut *out)
 {
-    if (in->first && !secure_buffer(in, db, out))
-        return OP_FAILED;
     if (!repl_stop_sql(db, &out->err))
         return op_is_unanswered(&out->err) ? after_unanswered(in, db_connection_id(db), out) : OP_FAILED;
     if (!op_look(db, &out->seen, &out->err))
@@ -67,10 +66,48 @@ static OpResult stop(const StopIn *in, Db *db, StopOut *out)
     return OP_UNKNOWN;
 }
 
+/* It stands. False: for good, where something is half done, or not known to be whole; err says why. */
+static bool moves_on(Db *db, const Cancel *cancel, int64_t until, bool *ret_whole, Err *err)
+{
+    AUTOFREE char *why = NULL;
+    bool passes = false;
+    if (!op_half_done(db, &why, &passes, err))
+        return false;
+    *ret_whole = !why;
+    if (!why)
+        return true;
+    if (cancel_asked(cancel))
+        return err_set(err, ERR_CANCELLED, 0, "it was not wanted any more");
+    if (!passes || clock_mono_ms() >= until)
+        return err_set(err, ERR_REFUSED, 0, "%s", why);
+    return repl_start_sql(db, err) || err_prefix(err, "%s", why);
+}
+
+/* What is half done mostly ends within a few transactions. Each turn waits longer than the one before. */
+static OpResult stop_whole(const StopIn *in, const Cancel *cancel, Db *db, StopOut *out)
+{
+    int64_t until = clock_mono_ms() + in->whole_ms, wait_ms = WHOLE_FIRST_MS;
+    OpResult result = stop(in, db, out);
+    bool whole = in->whole_ms == 0;
+    while (result == OP_DONE && !whole) {
+        if (!moves_on(db, cancel, until, &whole, &out->err))
+            return OP_FAILED;
+        if (whole)
+            break;
+        clock_sleep_ms(wait_ms);
+        wait_ms = wait_ms < WHOLE_MOST_MS ? 2 * wait_ms : WHOLE_MOST_MS;
+        result = stop(in, db, out);
+    }
+    return result;
+}
+
 bool op_stop(const StopIn *in, const Cancel *cancel, StopOut *out)
 {
     AUTODB Db *db = NULL;
     hold_connection(in, out);
-    out->result = op_open(&in->at, in->timeout_ms, cancel, &db, &out->err) ? stop(in, db, out) : OP_UNKNOWN;
+    if (!op_open(&in->at, in->timeout_ms, cancel, &db, &out->err))
+        out->result = OP_UNKNOWN;
+    else
+        out->result = in->first && !secure_buffer(in, db, out) ? OP_FAILED : stop_whole(in, cancel, db, out);
     return out->result == OP_DONE;
 }

@@ -15,6 +15,7 @@ typedef struct SurveyIn {
     OpServer at;
     DbTarget rescuer; /* the account that may replay everything */
     bool has_rescuer;
+    char *node;           /* its name, for what mends a finding */
     char *vault_folder;   /* NULL: beside the relay files */
     bool thorough;        /* settings, grants, rates and tables too: many more statements */
     PreflightFacts known; /* only for a thorough one: what the caller knows by itself */

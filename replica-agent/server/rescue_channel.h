@@ -5,6 +5,12 @@
  */
 #pragma once
 
+/* The oldest session of the rescuing account, other than the one that asks; 0: there is none. */
+#define RESCUE_SESSION_SQL                                                                                   \
+    "SELECT COALESCE(MIN(id), 0) FROM information_schema.processlist WHERE user = 'siding_rescue' AND id "   \
+    "<> "                                                                                                    \
+    "CONNECTION_ID()"
+
 #include "common/db/repl.h"
 
 typedef struct RescueSource {

@@ -40,9 +40,8 @@ bool vault_place_read(Db *db, const char *folder, VaultPlace *ret, Err *err)
     if (!repl_paths_read(db, &p, err))
         return false;
     wire_free(vault_place_fields, ret);
-    free(p.binlog_index);
-    *ret = (VaultPlace){p.relay_index, p.relay_folder, p.data_folder, p.binlog_folder,
-                        xstrdup(folder ? folder : p.relay_folder)};
+    *ret = (VaultPlace){p.relay_index,   p.relay_folder, p.data_folder,
+                        p.binlog_folder, p.binlog_index, xstrdup(folder ? folder : p.relay_folder)};
     return true;
 }
 
@@ -208,6 +207,13 @@ bool vault_measure(const VaultPlace *p, VaultFigures *ret, Err *err)
     }
     *ret = f;
     return true;
+}
+
+bool vault_is_empty(const VaultPlace *p)
+{
+    Err err;
+    VaultFigures f = {0};
+    return p->index && fs_exists(p->index) && fs_exists(p->folder) && vault_measure(p, &f, &err) && !f.files;
 }
 
 bool vault_sync_newest(const VaultPlace *p, Err *err)

@@ -17,6 +17,7 @@
     F(T, STR, relay_folder)    \
     F(T, STR, data_folder)     \
     F(T, STR, binlog_folder)   \
+    F(T, STR, binlog_index)    \
     F(T, STR, folder) /* of the links */
 /* clang-format on */
 WIRE_STRUCT(VaultPlace, VAULT_PLACE_LIST);
@@ -37,6 +38,8 @@ MUST_CHECK bool vault_files(const VaultPlace *p, StrList *ret, Err *err);
 MUST_CHECK bool vault_check(const VaultPlace *p, Err *err);
 MUST_CHECK bool vault_measure(const VaultPlace *p, VaultFigures *ret, Err *err);
 MUST_CHECK bool vault_sync_newest(const VaultPlace *p, Err *err);
+/* The relay files are where they were, and no link to any is kept: no pause is in force. */
+bool vault_is_empty(const VaultPlace *p);
 MUST_CHECK bool vault_clear(const VaultPlace *p, Err *err);
 /* Everything that the server has written reaches the disk: the file systems of its data and logs. */
 MUST_CHECK bool vault_flush_server(const VaultPlace *p, Err *err);

@@ -44,18 +44,22 @@ write_coordinator_conf() {
 				hosts = [ "localhost", "127.0.0.1" ];
 				read = [ "*" ];
 				load = [ "*" ];
+				submit = ( { account = "%@%"; jobs = [ "*" ]; databases = [ "*" ]; least_priority = -1000000; most_priority = 1000000; most_waiting = 1000000; } );
 			};
 			min_serving = 0;
+			queue = { on_error = "task"; };
+			token_file = $(quote "$DIR/credentials/coordinator.token");
+			roles = { admin = [ $(quote "token:$DIR/credentials/admin.token") ]; };
 		E
 	} >"$file"
 }
 
 write_agent_conf() {
-	local d=${NODE_DIR[$1]}
+	local d=${NODE_DIR[$1]} i separator=""
 	cat >"$d/agent.conf" <<-E
 		node = "db$1";
 		cluster_name = "sandbox";
-		listen = [ "127.0.0.1:${AGENT_PORT[$1]}" ];
+		listen = [ "127.0.0.1:${AGENT_PORT[$1]}", $(quote "unix:${AGENT_SOCKET[$1]}") ];
 		advertise_url = "http://127.0.0.1:${AGENT_PORT[$1]}";
 		state_dir = $(quote "$d/agent");
 		spool_dir = $(quote "$d/spool");
@@ -65,6 +69,7 @@ write_agent_conf() {
 			port = ${SERVER_PORT[$1]};
 			defaults_file = $(quote "$DIR/credentials/agent.cnf");
 			vault_dir = $(quote "$d/vault");
+			replication_defaults_file = $(quote "$DIR/credentials/repl.cnf");
 			$([[ $FLAVOR != mariadb ]] || echo "rescue_defaults_file = $(quote "$DIR/credentials/rescue.cnf");")
 		};
 		job_defaults_file = $(quote "$DIR/credentials/job.cnf");
@@ -75,7 +80,30 @@ write_agent_conf() {
 		ballast_bytes = 8388608L;
 		allow_dump = true;
 		jobs_dir = $(quote "$DIR/jobs");
+		token_file = $(quote "$DIR/credentials/peer.token");
+		roles = {
+			coordinator = [ $(quote "token:$DIR/credentials/coordinator.token") ];
+			peer = [ $(quote "token:$DIR/credentials/peer.token") ];
+			admin = [ $(quote "token:$DIR/credentials/admin.token") ];
+		};
+		peers = (
 	E
+	for i in "${NODES[@]}"; do
+		if [[ $i == "$1" ]]; then continue; fi
+		printf '%s\t{ name = "db%d"; url = "http://127.0.0.1:%d"; }' "$separator" "$i" "${AGENT_PORT[i]}"
+		separator=$',\n'
+	done >>"$d/agent.conf"
+	printf '\n);\n' >>"$d/agent.conf"
+}
+
+# What stands for certificates on loopback: who holds one of these files is that program, or its administrator.
+write_tokens() {
+	local role
+	for role in coordinator peer admin; do
+		if [[ -e $DIR/credentials/$role.token ]]; then continue; fi
+		(umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$DIR/credentials/$role.token.new")
+		mv "$DIR/credentials/$role.token.new" "$DIR/credentials/$role.token"
+	done
 }
 
 # Configuration is written once: what its owner changes in it afterwards stays.
@@ -87,10 +115,14 @@ write_confs() {
 	done
 }
 
+# A sandbox's servers and folders are the user's who made it, root's too.
+AS_ROOT=()
+if ((EUID == 0)); then AS_ROOT=(--allow-root); fi
+
 start_agent() {
 	local d=${NODE_DIR[$1]}
 	if agent_pid "$1"; then return; fi
-	launch "$d/agent.pid" "$d/agent.log" "$BUILD/siding-agent" --config "${AGENT_CONF[$1]}"
+	launch "$d/agent.pid" "$d/agent.log" "$BUILD/siding-agent" --config "${AGENT_CONF[$1]}" "${AS_ROOT[@]}"
 	STARTED+=("agent $1")
 }
 

@@ -4,15 +4,16 @@
 
 readonly NODES_MAX=10 SOCKET_BYTES_MAX=107
 
-# NODES, REPLICA_NODES, and by node NODE_DIR, AGENT_CONF, SOCKET, SERVER_PORT, AGENT_PORT.
+# NODES, REPLICA_NODES, and by node NODE_DIR, AGENT_CONF, SOCKET, AGENT_SOCKET, SERVER_PORT, AGENT_PORT.
 settle_layout() {
 	local i
-	NODES=() NODE_DIR=() AGENT_CONF=() SOCKET=() SERVER_PORT=() AGENT_PORT=()
+	NODES=() NODE_DIR=() AGENT_CONF=() SOCKET=() AGENT_SOCKET=() SERVER_PORT=() AGENT_PORT=()
 	for ((i = 0; i <= REPLICAS; i++)); do
 		NODES+=("$i")
 		NODE_DIR+=("$DIR/db$i")
 		AGENT_CONF+=("$DIR/db$i/agent.conf")
 		SOCKET+=("$SOCKETS/db$i/sock")
+		AGENT_SOCKET+=("$SOCKETS/db$i/agent.sock")
 		SERVER_PORT+=($((BASE_PORT + i)))
 		AGENT_PORT+=($((BASE_PORT + 10 + i)))
 	done
@@ -79,11 +80,12 @@ write_env() {
 		printf 'case ":$PATH:" in *:%q:*) ;; *) export PATH=%q:"$PATH" ;; esac\n' "$BUILD" "$BUILD"
 		for i in "${NODES[@]}"; do
 			printf 'export DB%d_SOCKET=%q DB%d_PORT=%d\n' "$i" "${SOCKET[i]}" "$i" "${SERVER_PORT[i]}"
-			echo "export AGENT${i}_URL=http://127.0.0.1:${AGENT_PORT[i]}"
+			printf 'export AGENT%d_URL=http://127.0.0.1:%d AGENT%d_SOCKET=%q\n' "$i" "${AGENT_PORT[i]}" "$i" "${AGENT_SOCKET[i]}"
 			if server_pid "$i"; then echo "export DB${i}_PID=$PID"; else echo "unset DB${i}_PID"; fi
 			if agent_pid "$i"; then echo "export AGENT${i}_PID=$PID"; else echo "unset AGENT${i}_PID"; fi
 		done
 		echo "export SIDINGD_URL=http://127.0.0.1:$COORDINATOR_PORT"
+		printf 'export SIDING_TOKEN_FILE=%q\n' "$DIR/credentials/admin.token"
 		if coordinator_pid; then echo "export SIDINGD_PID=$PID"; else echo "unset SIDINGD_PID"; fi
 	} >"$DIR/env.new"
 	mv "$DIR/env.new" "$DIR/env"

@@ -19,7 +19,9 @@ index = {
 };
 """
 LEDGER = "CREATE DATABASE siding; CREATE TABLE siding.ledger (run_id VARCHAR(40) CHARACTER SET ascii NOT NULL, chunk VARCHAR(200) NOT NULL, " \
-         "row_count BIGINT NOT NULL, at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk))"
+         "row_count BIGINT NOT NULL, at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk)); " \
+         "CREATE TABLE siding.meta (name VARCHAR(40) PRIMARY KEY, value TEXT NOT NULL); " \
+         "INSERT INTO siding.meta VALUES ('load_lock', 'secret of the bench')"
 
 
 def options(parser):

@@ -13,6 +13,7 @@ from typing import Callable, Optional
 from dialect import last_number
 from harness import Failed, wait_until
 from plan import BOTH, BUSY
+from prepare import write
 
 UNAIDED_S = 60  # for a replica to rescue what it has without a primary
 
@@ -105,7 +106,7 @@ def kill_all_of(stage, node):
         if not pids:
             break
         c.kill_pids(pids)
-        pids = c.below_agent(node) + [p for p in map(c.pid, names) if p]
+        pids = c.below_agent(node) + c.watchers(node) + [p for p in map(c.pid, names) if p]
     return bool(found)
 
 
@@ -131,6 +132,46 @@ def reboot_host(stage, fault):
         stage.cluster.new_boot(stage.node(fault))
         effect.what += ", booted anew"
     return effect
+
+
+def restart_host(stage, fault):
+    """Shut down in good order, the agent first, as its unit has it, and booted anew."""
+    c, node = stage.cluster, stage.node(fault)
+    for name in ("agent" + node[2:], "server" + node[2:]):
+        pid = c.pid(name)
+        if not pid:
+            return nothing("%s did not run" % name)
+        c.go_on(pid)
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda n=name: not c.pid(n), 60, "end of " + name)
+    c.kill_pids(c.below_agent(node) + c.watchers(node))
+    c.new_boot(node)
+    return Effect("%s shut down and booted anew" % node, lambda: start_host(stage, node), [(node, AGENT_BEGINS % node)],
+                  ("server" + node[2:], "agent" + node[2:]))
+
+
+def restore_state(stage, fault):
+    """The agent's state folder comes back as it was some seconds before."""
+    c, node = stage.cluster, stage.node(fault)
+    folder, copy = c.path(node, "agent"), c.path(node, "agent.backup")
+    if stage.lease(node):
+        return nothing("%s is at work: nobody brings back its state" % node)
+    shutil.rmtree(copy, ignore_errors=True)
+    os.mkdir(copy)
+    for name in ("journal.1", "journal.2"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(os.path.join(folder, name), copy)
+
+    def bring_back():
+        pid = c.pid("agent" + node[2:])
+        if stage.lease(node) or not pid:
+            return
+        c.go_on(pid)
+        c.kill_pids([pid])
+        for name in os.listdir(copy):
+            shutil.copy2(os.path.join(copy, name), folder)
+        c.launch("agent" + node[2:])
+    return Effect("the state of %s of now comes back" % node, bring_back)
 
 
 def processes_below(stage, fault, **which):
@@ -373,6 +414,65 @@ def lose_primary(stage, fault):
                   [("db0", SERVER_GONE), (node, AGENT_BEGINS % node)], ("server0", "server" + node[2:], "agent" + node[2:]))
 
 
+# --------------------------------------------------------------- strangers
+
+def large_row(stage, _):
+    """A transaction of one row above the packets that replicas take by default."""
+    c = stage.cluster
+    done = c.try_sql("db0", "CREATE TABLE IF NOT EXISTS town.large (id INT PRIMARY KEY AUTO_INCREMENT, v LONGBLOB); "
+                     "INSERT INTO town.large (v) VALUES (REPEAT('0123456789abcdef', 900000)); DELETE FROM town.large", within_s=30)
+    return Effect("a row of 14 MB") if done is not None else nothing("the primary did not take it")
+
+
+def foreign_lock(stage, fault):
+    """Somebody else's session keeps the whole server from committing for a while."""
+    c, node = stage.cluster, stage.node(fault)
+    if not c.pid("server" + node[2:]) or c.try_sql(node, "SELECT 1") is None:
+        return nothing("%s did not answer" % node)
+    session = c.session(node)
+    try:
+        session.sql("FLUSH TABLES WITH READ LOCK", within_s=3)
+    except Exception:
+        session.client.kill()
+        return nothing("the lock of %s was not to be had" % node)
+    return Effect("%s is locked by somebody" % node, session.client.kill)
+
+
+def option_file(stage, fault):
+    """Somebody has changed the server's option file, and starts it anew; later the line goes again."""
+    c, node = stage.cluster, stage.node(fault)
+    server, options = "server" + node[2:], c.path(node, "options")
+
+    def start_anew():
+        pid = c.pid(server)
+        if not pid:
+            return False
+        c.end_server(server)
+        c.launch(server)
+        return True
+
+    def back():
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(options)
+        # MariaDB hangs for good where SIGTERM comes while it starts its slave threads
+        wait_until(lambda: not c.pid(server) or c.try_sql(node, "SELECT 1") is not None, 60, "begin of " + server)
+        start_anew()
+    write(options, fault.option + "\n")
+    if start_anew():
+        return Effect("%s started with %s" % (server, fault.option), back, [(node, SERVER_GONE)], (server,))
+    os.unlink(options)
+    return nothing("%s did not run" % server)
+
+
+def errant(stage, fault):
+    """Somebody writes on a replica, in a table that the primary does not have."""
+    c, node = stage.cluster, stage.node(fault)
+    if c.try_sql(node, c.dialect.unlock + "CREATE DATABASE stray; CREATE TABLE stray.pad (id INT PRIMARY KEY); "
+                 "INSERT INTO stray.pad VALUES (1)" + c.dialect.lock) is None:
+        return nothing("%s took no write" % node)
+    return Effect("a transaction of its own on %s" % node, told=[(node, "does not have.*errant")])
+
+
 # --------------------------------------------------------------- operator
 
 def by_hand(stage, node, statement):
@@ -394,7 +494,7 @@ def operator_start_sql(stage, fault):
         return nothing("%s did not answer" % node)
     frozen = before and stands_frozen()
     return Effect("SQL thread of %s started by hand%s" % (node, " while frozen" if frozen else ""),
-                  told=[(node, r"started by somebody|moved on")] if frozen else [])
+                  told=[(node, r"started by somebody|moved on|not frozen")] if frozen else [])  # the last: a job saw it first
 
 
 def stop_by_hand(stage, fault, thread, key, told):
@@ -426,6 +526,25 @@ def operator_stop_sql(stage, fault):
 
 def operator_stop_io(stage, fault):
     return stop_by_hand(stage, fault, "IO", "io", r"receiver")
+
+
+def operator_delay(stage, fault):
+    """Lets a replica wait on purpose, while Siding is not at work on it, and takes that back."""
+    c, node = stage.cluster, stage.node(fault)
+
+    def delay(seconds):
+        if stage.lease(node) or (c.replication_now(node) or {}).get("sql") != "Yes":
+            return False
+        return by_hand(stage, node, "STOP REPLICA SQL_THREAD; %s; START REPLICA SQL_THREAD" % (c.dialect.delay % seconds))
+
+    def back():
+        c.launch("server" + node[2:])
+        wait_until(lambda: delay(0), 60, "%s is delayed no more" % node)
+    try:
+        wait_until(lambda: delay(2), 5, "a moment between two pauses")
+    except Failed:
+        return nothing("%s was at work" % node)
+    return Effect("%s is delayed by 2 s" % node, back)
 
 
 def operator_repoint(stage, fault):

@@ -19,6 +19,7 @@ from prepare import RELAY_OFFSET, write
 from relay import Relays
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SHUTDOWN_WITHIN_S = 15
 
 COMMAND = 'kind = "command"; on = "replica"; upload = "none"; program = %s;'
 JOBS = {
@@ -47,6 +48,13 @@ if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
 	node=${conf%%/*}
 	mkdir -p "$node/relay"
 	set -- "$@" "--relay-log=$node/relay/relay" --max-relay-log-size=262144
+	if [[ $node == %(folder)s/db2 ]]; then
+		set -- "$@" '--replicate-wild-ignore-table=scratch.pad%%'
+	fi
+	if [[ -e $node/options ]]; then
+		mapfile -t more <"$node/options"
+		set -- "$@" "${more[@]}"
+	fi
 fi
 exec %(program)s "$@"
 """
@@ -196,7 +204,8 @@ class FaultCluster(Cluster):
             log, command = self.path("coordinator", "sidingd.log"), ["sidingd", "--config", self.path("coordinator", "sidingd.conf")]
         elif process.startswith("agent"):
             node = self.path("db" + process[-1])
-            log, command = node + "/agent.log", ["siding-agent", "--config", node + "/agent.conf"]
+            log, command = node + "/agent.log", ["siding-agent", "--config", node + "/agent.conf",
+                                                    *(["--allow-root"] if os.geteuid() == 0 else [])]
         else:
             node = self.path("db" + process[-1])
             log, command = node + "/error.log", [self.dialect.server, "--defaults-file=%s/my.cnf" % node]
@@ -231,12 +240,30 @@ class FaultCluster(Cluster):
         below = [pid for pid, (_, environment) in all_of.items() if pid not in heads and (mark in environment or parent(pid) in heads)]
         return (sorted(heads) if supervisors else []) + (below if jobs else [])
 
+    def watchers(self, node):
+        """Processes beside a pause of this node that would release it if its agent did not."""
+        mark = "siding-agent watch --config=%s" % self.path(node, "agent.conf")
+        return [pid for pid, (command, _) in self.processes().items() if mark in command]
+
     def kill_pids(self, pids, number=signal.SIGKILL):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         if number == signal.SIGKILL:
             wait_until(lambda: not any(running(p) for p in pids), 10, "end of processes %s" % pids)
+
+    def end_server(self, server):
+        """As systemd does: one whose shutdown hangs, as MariaDB's may beside parallel workers, is killed; then False."""
+        pid, until = self.pid(server), time.monotonic() + SHUTDOWN_WITHIN_S
+        if pid:
+            self.go_on(pid)
+            self.kill_pids([pid], signal.SIGTERM)
+        while pid and running(pid) and time.monotonic() < until:
+            time.sleep(0.1)
+        hangs = bool(pid and running(pid))
+        if hangs:
+            self.kill_pids([pid])
+        return not hangs
 
     def stand_still(self, pids):
         self.stopped.update(pids)

@@ -8,6 +8,9 @@ import re
 class Dialect:
     server: str  # the program
     point_to: str  # another source; both threads are stopped
+    delay: str  # of an applier that is stopped, in seconds
+    unlock: str  # before what a replica writes of its own
+    lock: str  # after it
     binlog_status: str
     position: str  # all that is executed
     read_only: str
@@ -29,10 +32,13 @@ def last_number(gtid):
 
 
 DIALECTS = {
-    "mariadb": Dialect("mariadbd", "CHANGE MASTER TO MASTER_PORT=%d, MASTER_HEARTBEAT_PERIOD=0.5", "SHOW MASTER STATUS",
+    "mariadb": Dialect("mariadbd", "CHANGE MASTER TO MASTER_PORT=%d, MASTER_HEARTBEAT_PERIOD=0.5",
+                       "CHANGE MASTER TO MASTER_DELAY=%d", "SET SESSION gtid_domain_id = 9; ", "", "SHOW MASTER STATUS",
                        "SELECT @@GLOBAL.gtid_binlog_pos", "SELECT @@GLOBAL.read_only", "rpl_semi_sync_master_enabled", "",
                        "SELECT @@last_gtid"),
-    "mysql": Dialect("mysqld", "CHANGE REPLICATION SOURCE TO SOURCE_PORT=%d, SOURCE_HEARTBEAT_PERIOD=0.5", "SHOW BINARY LOG STATUS",
+    "mysql": Dialect("mysqld", "CHANGE REPLICATION SOURCE TO SOURCE_PORT=%d, SOURCE_HEARTBEAT_PERIOD=0.5",
+                     "CHANGE REPLICATION SOURCE TO SOURCE_DELAY=%d", "SET GLOBAL super_read_only = 0; ", "; SET GLOBAL super_read_only = 1",
+                     "SHOW BINARY LOG STATUS",
                      "SELECT @@GLOBAL.gtid_executed", "SELECT @@GLOBAL.super_read_only", "rpl_semi_sync_source_enabled",
                      "SELECT @@GLOBAL.gtid_executed", "SELECT @@GLOBAL.gtid_executed"),
 }

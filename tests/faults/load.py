@@ -29,12 +29,15 @@ CREATE TABLE bulk (id INT PRIMARY KEY, v BIGINT NOT NULL) ENGINE=InnoDB;
 CREATE TABLE totals (id BIGINT AUTO_INCREMENT PRIMARY KEY, run VARCHAR(20) NOT NULL, n INT NOT NULL, total BIGINT NOT NULL,
   transfers BIGINT NOT NULL, KEY (run)) ENGINE=InnoDB;
 """
+# One replica filters this table, with its making.
+SCRATCH = "CREATE DATABASE scratch; CREATE TABLE scratch.pad (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(20)) ENGINE=InnoDB"
 
 
 def fill(cluster):
     def rows(of, count):
         return ",".join(of(i) for i in range(1, count + 1))
     cluster.sql("db0", SCHEMA)
+    cluster.sql("db0", SCRATCH)
     cluster.sql("db0", "INSERT INTO account VALUES " + rows(lambda i: "(%d,%d)" % (i, START), ACCOUNTS), database="town")
     cluster.sql("db0", "INSERT INTO bulk VALUES " + rows(lambda i: "(%d,0)" % i, BULK), database="town")
     cluster.sql("db0", "INSERT INTO note (id, body) VALUES " + rows(
@@ -95,6 +98,8 @@ class Load:
         else:
             statements.append("INSERT INTO town.note (id, body) VALUES (%d, '%s') ON DUPLICATE KEY UPDATE body = VALUES(body)"
                               % (note, words))
+        if count % 7 == 0:  # one replica filters these rows
+            statements.append("INSERT INTO scratch.pad (token) VALUES ('%s')" % token)
         if count % 60 == 0:
             statements.append("UPDATE town.bulk SET v = v + 1")
         d = self.cluster.dialect

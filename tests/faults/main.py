@@ -98,7 +98,7 @@ def work(o):
                 name = next(names, None)
                 if not outcome["ok"] and o.keep:
                     stand_by(cluster)
-                if not name or not outcome["ok"]:
+                if not name or not outcome["ok"] or plan.schedule_named(outcome["name"]).spoils:
                     break
 
 

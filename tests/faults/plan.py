@@ -18,7 +18,8 @@ OPERATIONS = ("index", "dump", "totals", "pair", "quick", "expire", "manual")
 class Kind:
     """A kind of fault. `lasts`: shortest and longest time in seconds until it is undone (a killed process is started
     again, a disk is free again). `harmless`: no job may fail by it. `heavy`: needs tens of seconds, so it is rarer.
-    `options`: values one of which is drawn. `phases`: those in which it makes sense: there is something to strike."""
+    `options`: values one of which is drawn. `phases`: those in which it makes sense: there is something to strike.
+    `spoils`: the servers are not equal afterwards, and the cluster is used no more."""
     name: str
     targets: tuple
     lasts: tuple
@@ -26,6 +27,7 @@ class Kind:
     heavy: bool = False
     options: tuple = ("",)
     phases: tuple = PHASES
+    spoils: bool = False
 
 
 WORKING = ("running", "sealing", "uploading")  # programs of a job are there
@@ -39,6 +41,13 @@ KINDS = (
     Kind("kill_server", (BUSY, *NODES), (0.2, 3)),
     Kind("kill_host", (BUSY, *NODES), (0.5, 4)),
     Kind("reboot_host", (BUSY, *NODES), (0.5, 4)),
+    Kind("restart_host", (BUSY, *NODES), (0.5, 4)),
+    Kind("restore_state", NODES, (1, 6)),
+    Kind("large_row", ("db0",), (0, 0), harmless=True),
+    Kind("foreign_lock", (BUSY, *NODES), (0.5, 4)),
+    Kind("option_file", (BUSY, *NODES), (1, 6), options=("--sync-binlog=7", "--innodb-flush-log-at-trx-commit=2",
+                                                         "--max-allowed-packet=1M", "--sync-relay-log=1")),
+    Kind("errant", (BUSY, *NODES), (0, 0), heavy=True, spoils=True),
     Kind("kill_primary_host", ("db0",), (0.5, 4)),
     Kind("stop_agent", (BUSY, *NODES, "db0"), (0.5, 4), harmless=True),
     Kind("stop_coordinator", ("coordinator",), (0.5, 6), harmless=True),
@@ -60,6 +69,7 @@ KINDS = (
     Kind("operator_start_sql", (BUSY,), (0, 0), phases=PHASES[1:-1]),
     Kind("operator_stop_sql", (BUSY, *NODES), (0.5, 3)),
     Kind("operator_stop_io", (BUSY, *NODES), (0.5, 3)),
+    Kind("operator_delay", NODES, (1, 5)),
     Kind("operator_repoint", (BUSY, *NODES), (1, 4)),
 )
 BY_NAME = {k.name: k for k in KINDS}
@@ -92,6 +102,10 @@ class Schedule:
     def harmless(self):
         """Every job must end well."""
         return all(BY_NAME[f.kind].harmless for f in self.faults)
+
+    @property
+    def spoils(self):
+        return any(BY_NAME[f.kind].spoils for f in self.faults)
 
     def as_json(self):
         return {"name": self.name, "operations": [list(o) for o in self.operations],

@@ -3,7 +3,6 @@
 oracle judges."""
 import contextlib
 import dataclasses
-import signal
 import subprocess
 import threading
 import time
@@ -11,7 +10,7 @@ import time
 import actors
 import oracle
 from cluster import Init
-from harness import Failed, running, wait_until
+from harness import Failed, wait_until
 from load import Load
 from watch import Watch
 
@@ -22,7 +21,7 @@ OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--data
 LOADED = ("index", "totals")  # jobs whose results are loaded
 CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one leaves it so, and logs no more until it is started anew
 SERVER_DISKS = {"relay_full", "vault_full"}
-PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S, SHUTDOWN_WITHIN_S = 15, 90, 15, 15
+PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S = 15, 90, 15
 RELAY_LOG_WRITE_FAILURE, TOLD_WITHIN_S = "1595", 10  # such a server may hang in STOP until it is restarted, which its agent tells
 
 
@@ -210,14 +209,9 @@ class Execution:
             time.sleep(0.5)
 
     def end_server(self, node):
-        """As systemd does: one whose shutdown hangs is killed."""
-        c, pid = self.cluster, self.cluster.pid("server" + node[2:])
-        c.kill_pids([pid] if pid else [], signal.SIGTERM)
-        try:
-            wait_until(lambda: not pid or not running(pid), SHUTDOWN_WITHIN_S, "shutdown")
-        except Failed:
-            self.note("the shutdown of server%s hung; killed" % node[2:])
-            c.kill_pids([pid])
+        server = "server" + node[2:]
+        if not self.cluster.end_server(server):
+            self.note("the shutdown of %s hung; killed" % server)
 
     def judge(self, judge, writers):
         with self.timed("tasks end"):

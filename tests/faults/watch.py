@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+from harness import token_of
 from plan import PHASES
 
 ORDER = {phase: i for i, phase in enumerate(PHASES)}
@@ -36,7 +37,9 @@ class Watch:
         while self.on:
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-                connection.request("GET", "/v1/state?after=%d&wait_ms=1000" % seq)
+                token = token_of("http://127.0.0.1:%d" % port)
+                connection.request("GET", "/v1/state?after=%d&wait_ms=1000" % seq,
+                                   headers={"Authorization": "Bearer %s" % token} if token else {})
                 answer = connection.getresponse()
                 state = json.loads(answer.read())
                 seq = state["seq"]

@@ -72,7 +72,7 @@ static bool read_back(FormatKind kind, const char *p, size_t n, size_t piece, Ro
 {
     static char type[] = "text";
     static Column columns[] = {{.type = type, .nullable = true}, {.type = type}, {.type = type}};
-    const Table t = {.columns = columns, .n_columns = COUNT(columns)};
+    const DumpTable t = {.columns = columns, .n_columns = COUNT(columns)};
     static RowCheck check;
     Reread r;
     bool ok = true;

@@ -18,7 +18,7 @@ typedef struct FuzzTarget {
 } FuzzTarget;
 
 /* Each ended by one without a name. */
-extern const FuzzTarget fuzz_lines[], fuzz_json[], fuzz_files[], fuzz_bytes[];
+extern const FuzzTarget fuzz_lines[], fuzz_json[], fuzz_files[], fuzz_bytes[], fuzz_doors[];
 
 const FuzzTarget *fuzz_target(size_t i); /* of all; NULL behind the last */
 void fuzz_examples(const FuzzTarget *t, FuzzAdd add, void *arg);

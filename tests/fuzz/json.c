@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/wire/bounds.h"
 #include "common/wire/limits.h"
 #include "common/wire/wire.h"
 #include "fuzz.h"
@@ -62,7 +63,7 @@ static void wire(const char *text, size_t n)
     if (i >= COUNT(objects) || !json_parse(text + 1, n - 1, &j, &err))
         return;
     read_object(i, j);
-    (void)!limits_check(j, &err);
+    (void)!bounds_check(task_bounds, DOOR_API, j, &err);
     (void)!limits_read_allow(j, &downstream, &delayed, &err);
 }
 

@@ -8,7 +8,7 @@
 
 const FuzzTarget *fuzz_target(size_t i)
 {
-    static const FuzzTarget *const groups[] = {fuzz_lines, fuzz_json, fuzz_files, fuzz_bytes};
+    static const FuzzTarget *const groups[] = {fuzz_lines, fuzz_json, fuzz_files, fuzz_bytes, fuzz_doors};
     for (size_t g = 0; g < COUNT(groups); g++)
         for (const FuzzTarget *t = groups[g]; t->name; t++)
             if (i-- == 0)

@@ -18,19 +18,34 @@ def now():
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t)) + ".%03dZ" % (t * 1000 % 1000)
 
 
+def typed(key):
+    """What people type for the key of a run: "12.1" for "12.1-k3x9qz07ab"."""
+    return key.split("-")[0]
+
+
+class Runs(dict):
+    """By key; found also by what people type."""
+
+    def __contains__(self, name):
+        return any(name in (key, typed(key)) for key in self)
+
+
 class Agent:
     def __init__(self, name, port, server, jobs):
         self.name, self.port, self.jobs = name, port, jobs
         self.server = server
         self.changed = threading.Condition()
         self.seq = int(time.time() * 1000)
-        self.role, self.term = None, 0
-        self.runs, self.calls = {}, []
+        self.role, self.term, self.owner = None, 0, None
+        self.runs, self.calls, self.orders = Runs(), [], []
         self.gates = set()       # states not entered while they are in here
         self.refuse = None       # (kind, status, text) for POST /v1/runs
         self.fail = {}           # state at whose end a run fails -> text
         self.deaf = False        # hangs up on everybody
         self.mode = None         # upload mode of sealed results
+        self.vote = {"promised": {"term": 0, "owner": None}, "shut": False, "accepted": {"version": 0}}
+        self.waits = {}          # kind of order -> what it waits for
+        self.ended = False       # a fence killed its server and read its log
         self.httpd = None
         self.stopping = False
 
@@ -120,27 +135,39 @@ class Agent:
 
     def state(self):
         return {"node": self.name, "cluster_name": "sandbox", "version": "fake", "boot_id": "b", "seq": self.seq,
-                "term": self.term, "role": self.role, "now": now(), "server": dict(self.server, read_at=now()),
+                "term": self.term, "term_owner": self.owner, "role": self.role, "now": now(), "server": dict(self.server, read_at=now()),
                 "lease": {}, "runs": list(self.runs.values()), "jobs": self.jobs, "spool_free_bytes": 1 << 40,
-                "warnings": []}
+                "vote": self.vote, "warnings": []}
 
     def new_run(self, spec):
         return {"spec": spec, "state": "accepted", "outcome": None, "error": None, "gtid": None, "aligned": False,
                 "accepted_at": now(), "sealed": False, "manifest": None, "result_dir": None, "source_file": None,
                 "source_pos": 0}
 
-    def answer(self, method, path, query, body):
+    def note(self, method, path, parts, body):
+        """Calls are kept with runs as people type them, orders as they came."""
+        if path == "/v1/runs":
+            self.orders.append(body)
+            source = dict(body["source"] or {}, run=typed(body["source"]["run"] or "")) if body.get("source") else None
+            body = dict(body, run=typed(body["run"]), source=source)
+        if len(parts) > 2 and parts[1] == "runs":
+            path = "/" + "/".join(parts[:2] + [typed(parts[2])] + parts[3:])
+        self.calls.append((method, path, body))
+
+    def answer(self, method, path, query, body, owner):
         parts = path.strip("/").split("/")
         if path == "/v1/poll":
-            return self.poll(body["after"], body["wait_ms"], body["term"])
+            return self.poll(body["after"], body["wait_ms"], body["term"], owner)
         if path == "/v1/state":
-            return self.poll(int(query["after"][0]), int(query["wait_ms"][0]), 0)
+            return self.poll(int(query["after"][0]), int(query["wait_ms"][0]), 0, None)
         with self.changed:
-            self.calls.append((method, path, body))
+            self.note(method, path, parts, body)
             if path == "/v1/role":
-                self.role, self.term = body["role"], body["term"]
+                self.role, self.term, self.owner = body["role"], body["term"], owner
                 self.bump()
                 return 200, {"role": self.role, "term": self.term}
+            if path == "/v1/order":
+                return self.obey(body)
             if path == "/v1/runs":
                 return self.take(body)
             if path == "/v1/preflight":
@@ -149,9 +176,10 @@ class Agent:
                 return 200, {"gtid": self.server["applied"]}
             run = self.runs.get(parts[2]) if len(parts) > 2 and parts[1] == "runs" else None
             if parts[1] == "results":
-                return 200, {"run": parts[2], "files": []}
+                run, _, incarnation = parts[2].partition("-")
+                return 200, {"run": run, "incarnation": incarnation or None, "files": []}
             if parts[-1] == "log":
-                return 200, f"{query['stream'][0]} of {parts[2]} on {self.name}\n"
+                return 200, f"{query['stream'][0]} of {typed(parts[2])} on {self.name}\n"
             if not run:
                 return 404, {"error": {"kind": "not_found", "text": "no such run", "code": 0}}
             if method == "DELETE":
@@ -181,15 +209,53 @@ class Agent:
         if self.refuse:
             kind, status, text = self.refuse
             return status, {"error": {"kind": kind, "text": text, "code": 0}}
-        if spec["run"] not in self.runs:
+        if spec["run"] not in self.runs.keys():
             self.runs[spec["run"]] = self.new_run(spec)
             self.bump()
         return 200, self.runs[spec["run"]]
 
-    def poll(self, after, wait_ms, term):
+    # ---- orders of a failover: what an agent answers that has nothing to do but its vote -------------------------------
+
+    def obey(self, order):
+        kind, ballot, v = order["kind"], order["ballot"], self.vote
+        promised, decision = v["promised"], order.get("decision")
+        answer = {"kind": kind, "done": True, "waits_for": self.waits.get(kind), "promised": promised, "accepted": v["accepted"]}
+        if ballot["term"] < promised["term"] or (ballot["term"] == promised["term"] and ballot != promised):
+            error = {"kind": "conflict", "text": "%s has promised term %d" % (self.name, promised["term"]), "code": 0}
+            return 409, dict(answer, done=False, error=error)
+        if answer["waits_for"]:
+            return 200, dict(answer, done=False)
+        v["promised"] = answer["promised"] = ballot
+        if kind == "fence":
+            v["shut"] = v["shut"] or v["accepted"].get("ballot") != ballot
+            if self.server["is_replica"]:
+                self.server["io"] = "no"
+            elif order["kill"]:
+                self.server["up"], self.server["read_only"], self.ended = False, True, True
+            elif order["clean"]:
+                self.server["read_only"] = answer["closed"] = True
+            answer.update(received=self.server["received"] if self.server["is_replica"] else self.server["binlog"], ended=self.ended)
+        elif kind == "close":
+            self.server["read_only"] = True
+            answer.update(received=self.server["binlog"], closed=True, closed_for_ms=1)
+        elif kind == "accept":
+            v["accepted"], v["shut"] = decision, False
+        elif kind == "drain":
+            self.server["applied"] = self.server["binlog"] = answer["received"] = self.server["received"]
+        elif kind == "follow":
+            self.server.update(is_replica=True, io="yes", source_host=order["source"]["host"],
+                               source_port=order["source"]["port"])
+        elif kind == "arm":
+            self.server["acknowledges"] = True
+        elif kind == "open":
+            self.server.update(is_replica=False, read_only=False, semi_sync_acks=1)
+        self.bump()
+        return 200, answer
+
+    def poll(self, after, wait_ms, term, owner):
         deadline = time.time() + wait_ms / 1000
         with self.changed:
-            if term and term < self.term:
+            if term and (term < self.term or (term == self.term and self.owner not in (None, owner))):
                 return 412, {"error": {"kind": "stale_term", "text": f"term {self.term} was seen", "code": 0}}
             while self.seq <= after and time.time() < deadline and not self.stopping:
                 self.changed.wait(max(0.01, deadline - time.time()))
@@ -202,7 +268,7 @@ class Agent:
         if self.deaf or self.stopping:
             http.close_connection = True
             return
-        status, answer = self.answer(http.command, url.path, parse_qs(url.query), body)
+        status, answer = self.answer(http.command, url.path, parse_qs(url.query), body, http.headers.get("X-Siding-Owner"))
         data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         try:
             http.send_response(status)
@@ -229,7 +295,7 @@ class Agent:
 def make_agents(port, replicas, server_port, jobs, flavor, gtid):
     """db0 is the primary, whose server is real and listens on server_port; the replicas are made up. All stand at `gtid`."""
     base = {"up": True, "flavor": flavor, "version": {"mariadb": "10.11.1", "mysql": "9.7.0"}[flavor], "uses_gtid": True, "server_id": 1,
-            "uptime_s": 10, "address": "127.0.0.1", "applied": gtid, "binlog": gtid, "source_file": "b.000001", "source_pos": 400}
+            "uptime_s": 10, "address": "127.0.0.1", "applied": gtid, "binlog": gtid, "received": gtid, "semi_sync_acks": 1, "source_file": "b.000001", "source_pos": 400}
     agents = [Agent("db0", port, dict(base, port=server_port, is_replica=False, read_only=False), jobs)]
     for i in range(1, replicas + 1):
         agents.append(Agent(f"db{i}", port + i,

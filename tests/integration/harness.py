@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
+import urllib.request
 
 from sqlclient import Connection, SqlError
 
@@ -132,6 +134,35 @@ class PortRange:
         self.lock.close()
 
 
+# ------------------------------------------------------------------ roles
+
+
+def token_of(url):
+    """The token that a sandbox's program at this address knows: the coordinator's for an agent, else the administrator's;
+    None where no sandbox of this process is."""
+    port = urllib.parse.urlsplit(url).port or 0
+    for cluster in clusters:
+        if cluster.ports.base <= port < cluster.ports.base + PORTS:
+            name = "coordinator" if port < cluster.ports.base + 20 else "admin"
+            with contextlib.suppress(OSError), open("%s/credentials/%s.token" % (cluster.folder, name), encoding="ascii") as f:
+                return f.read()
+    return None
+
+
+class ShowToken(urllib.request.BaseHandler):
+    """Each urlopen() of a test shows it, unless the request has its own header Authorization (empty: none)."""
+
+    @staticmethod
+    def http_request(request):
+        if not request.has_header("Authorization"):
+            token = token_of(request.full_url)
+            if token:
+                request.add_unredirected_header("Authorization", "Bearer " + token)
+        return request
+
+
+urllib.request.install_opener(urllib.request.build_opener(ShowToken))
+
 # -------------------------------------------------------------------- SQL
 
 # Words in which an operator speaks to each kind of server; STOP REPLICA and its like are the same in both.
@@ -179,9 +210,9 @@ def rows_of(output):
 class Session:
     """One lasting client connection, for what hangs on it: locks, transactions, session settings."""
 
-    def __init__(self, socket):
+    def __init__(self, socket, user="root"):
         self.client = subprocess.Popen(["mariadb", "--no-defaults", "--batch", "--unbuffered", "--skip-column-names",
-                                        "--default-character-set=utf8mb4", "-S", socket], stdin=subprocess.PIPE,
+                                        "--default-character-set=utf8mb4", "-u", user, "-S", socket], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.sent = 0
 
@@ -365,8 +396,8 @@ class Cluster:
         rows = self.sql(node, statement, **keywords)
         return rows[0][0] if rows else None
 
-    def session(self, node):
-        return Session(self.socket(node))
+    def session(self, node, user="root"):
+        return Session(self.socket(node), user)
 
     def replication(self, node):
         """SHOW REPLICA STATUS as a dict, with the neutral keys io, sql, source_port added; {} on a primary."""
@@ -419,9 +450,9 @@ class Cluster:
         wait_until(lambda: (self.replication(node).get("io"), self.replication(node).get("sql")) == ("Yes", "Yes"),
                    within_s, lambda: "replication on %s: %s" % (node, self.replication(node)))
 
-    def expect_equal(self, nodes=None, within_s=60):
+    def expect_equal(self, nodes=None, within_s=60, without=()):
         """Every table on these nodes (default: all) has the same definition and checksum as on the primary, all
-        read at one position: commits on the primary wait meanwhile."""
+        read at one position: commits on the primary wait meanwhile. `without`: databases that may differ."""
         nodes, primary = nodes or self.nodes, self.primary()
         with self.session(primary) as session:
             session.sql("FLUSH TABLES WITH READ LOCK")
@@ -429,18 +460,18 @@ class Cluster:
             for node in nodes:
                 if node != primary:
                     wait_until(lambda n=node: self.has_applied(n, position), within_s, "%s at %s" % (node, position))
-            states = in_parallel([lambda n=node: self.table_state(n) for node in nodes])
+            states = in_parallel([lambda n=node: self.table_state(n, without=without) for node in nodes])
             session.sql("UNLOCK TABLES")
         for node, state in zip(nodes, states):
             if state != states[0]:
                 different = [t for t in sorted(set(state) | set(states[0])) if state.get(t) != states[0].get(t)]
                 raise Failed("%s and %s differ at %s: %s" % (nodes[0], node, position, ", ".join(different)))
 
-    def table_state(self, node, schemas=None):
+    def table_state(self, node, schemas=None, without=()):
         """{table: (definition, checksum)} of all tables that are not the server's own."""
         names = self.sql(node, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "
                          "WHERE table_type = 'BASE TABLE' AND table_schema NOT IN (%s) ORDER BY 1"
-                         % ", ".join("'%s'" % s for s in SYSTEM_SCHEMAS))
+                         % ", ".join("'%s'" % s for s in (*SYSTEM_SCHEMAS, *without)))
         names = [n for (n,) in names if schemas is None or n.split("`")[1] in schemas]
         if not names:
             return {}
@@ -452,10 +483,16 @@ class Cluster:
 
     def siding(self, *args, within_s=60, status=0):
         """Runs siding ARGS --json and returns the parsed answer; the exit status must be the one expected. With a
-        status other than 0 it returns stderr."""
+        status other than 0 it returns stderr. A coordinator that has just started and has not read its queue is asked
+        again: how long that takes is no matter of the test."""
         verb = 1 if len(args) < 2 or args[1].startswith("-") else 2
-        found, out, err = call(os.path.join(BUILD, "siding"), *args[:verb], "--json", *args[verb:], within_s=within_s,
-                               env=self.env)
+        deadline = time.monotonic() + within_s
+        while True:
+            found, out, err = call(os.path.join(BUILD, "siding"), *args[:verb], "--json", *args[verb:],
+                                   within_s=within_s, env=self.env)
+            if status or "the queue cannot be read yet: not connected yet" not in err or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
         if found != status:
             raise Failed("siding %s: exit %d, not %d\n%s%s" % (" ".join(args), found, status, out, err))
         if status:
@@ -609,6 +646,11 @@ def in_parallel(functions):
 # ------------------------------------------------------------------ tests
 
 
+def run_key(run):
+    """What agents call it, and its folders: "12.1-k3x9qz07ab" for the run that people call "12.1"."""
+    return "-".join(filter(None, (run["id"], run.get("incarnation"))))
+
+
 class ClusterTest(unittest.TestCase):
     """One cluster for all tests of a class."""
     replicas, flavor, servers_only = 2, "mariadb", False
@@ -655,6 +697,23 @@ class TapResult(unittest.TestResult):
             self.report(False, subtest.id(), "".join(unittest.result.traceback.format_exception(*err)))
 
 
+def lacks(package):
+    """Whether this release of Debian has no such package (scripts/lib/packages.sh lists them)."""
+    with open("/etc/os-release", encoding="utf-8") as f:
+        codename = next((line.strip().partition("=")[2] for line in f if line.startswith("VERSION_CODENAME=")), "")
+    with open(os.path.join(ROOT, "scripts", "lib", "packages.sh"), encoding="utf-8") as f:
+        lists = [line.strip().partition("=")[2].strip('"').split() for line in f if line.startswith("LACKS_%s=" % codename)]
+    return any(package in names for names in lists)
+
+
+def needs_package(name):
+    """A test that is left out, and says so, where the release has no such package."""
+    def mark(test):
+        test.needs_package = name
+        return test
+    return mark
+
+
 class InFileOrder(unittest.TestLoader):
     """A class tells a story: its tests run as they stand in the file, not by name. SIDING_TEST_FLAVOR leaves the classes
     of the other flavour out."""
@@ -673,7 +732,11 @@ class InFileOrder(unittest.TestLoader):
 
     def getTestCaseNames(self, testCaseClass):
         names = {n: None for c in reversed(testCaseClass.__mro__) for n in vars(c)}
-        return [n for n in names if n.startswith(self.testMethodPrefix) and callable(getattr(testCaseClass, n))]
+        tests = [n for n in names if n.startswith(self.testMethodPrefix) and callable(getattr(testCaseClass, n))]
+        impossible = [n for n in tests if lacks(getattr(getattr(testCaseClass, n), "needs_package", None))]
+        for n in impossible:
+            print("# left out, this release of Debian has no package %s: %s" % (getattr(testCaseClass, n).needs_package, n))
+        return [n for n in tests if n not in impossible]
 
 
 def interrupt(*_):

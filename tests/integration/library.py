@@ -20,6 +20,8 @@ CREATE TRIGGER lib.record_deleted AFTER DELETE ON lib.record FOR EACH ROW INSERT
 CREATE DATABASE IF NOT EXISTS siding;
 CREATE TABLE IF NOT EXISTS siding.ledger (run_id VARCHAR(40) NOT NULL, chunk VARCHAR(200) NOT NULL, row_count BIGINT NOT NULL,
   at DATETIME(3) NOT NULL, PRIMARY KEY (run_id, chunk)) ENGINE=InnoDB;
+CREATE TABLE IF NOT EXISTS siding.meta (name VARCHAR(40) PRIMARY KEY, value TEXT NOT NULL) ENGINE=InnoDB;
+INSERT INTO siding.meta VALUES ('load_lock', 'secret of the tests') ON DUPLICATE KEY UPDATE value = VALUES(value);
 """
 # What siding bootstrap grants.
 SERVER_GRANTS = {"mariadb": {"load": "SLAVE MONITOR, BINLOG MONITOR, PROCESS", "job": "SLAVE MONITOR, BINLOG MONITOR"},
@@ -29,6 +31,7 @@ CREATE USER siding_load@localhost IDENTIFIED BY 'load'; CREATE USER siding_job@l
 GRANT %(load)s ON *.* TO siding_load@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER ON lib.* TO siding_load@localhost;
 GRANT SELECT, INSERT, UPDATE, DELETE ON siding.ledger TO siding_load@localhost;
+GRANT SELECT ON siding.meta TO siding_load@localhost;
 GRANT %(job)s ON *.* TO siding_job@localhost;
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON lib.* TO siding_job@localhost;
 GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON catalogue.* TO siding_job@localhost;

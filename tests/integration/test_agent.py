@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+
+from sqlclient import SqlError
 
 from harness import BUILD, ClusterTest, Failed, command_lines, main, running, slack, wait_until
 
@@ -259,6 +262,61 @@ class Exact:
                 self.assertEqual(agent.ended(run)[:2], ("ok", None))
         self.assertEqual(self.result("db1", run, "begin.tsv.gz"), self.result("db2", run, "begin.tsv.gz"))
 
+    def half_done(self, *statements):
+        """A run that awaits its submission when the primary does what leaves something half done: no preflight sees it."""
+        run, at = self.new_run(), self.cluster.position("db0")
+        head, n = re.match(r"(.*\D)(\d+)$", at).groups()
+        self.one.run(run, after_gtid="%s%d" % (head, int(n) + len(statements)))
+        self.one.expect(run, "accepted")
+        for session, statement in statements:
+            session.sql(statement)
+        return run
+
+    def test_a_replica_does_not_stand_still_with_something_half_done(self):
+        with self.cluster.session("db0") as xa, self.cluster.session("db0") as other:
+            prepare = "XA START 'h'; INSERT INTO t.w (v) VALUES ('xa'); XA END 'h'; XA PREPARE 'h'"
+            row = "INSERT INTO t.w (v) VALUES ('behind')"
+            run = self.half_done((xa, prepare), (other, row))
+            wait_until(lambda: self.one.lease()["phase"] == "pausing", 20, "pausing")
+            xa.sql("XA COMMIT 'h'")
+            outcome, error, r = self.one.ended(run)
+            self.assertEqual((outcome, error), ("ok", None))
+            self.assertEqual(sequence(r["gtid"]), sequence(self.cluster.position("db0")), "it moved on to the XA COMMIT")
+            self.assertEqual(self.result("db1", run, "end.tsv.gz").split()[0], self.cluster.value("db0", "SELECT COUNT(*) FROM t.w"))
+            run = self.half_done((xa, prepare), (other, row))
+            outcome, error, r = self.one.ended(run)
+            self.assertEqual((outcome, r["gtid"]), ("error", None))
+            self.assertIn("1 XA transactions are prepared", error)
+            self.cluster.expect_replicating("db1")
+            xa.sql("XA ROLLBACK 'h'")
+            other.sql("SET binlog_format=STATEMENT")
+            run = self.half_done((other, "CREATE TEMPORARY TABLE t.x (a INT) ENGINE=InnoDB"), (other, row))
+            self.assertIn("temporary tables are open", self.one.ended(run)[1])
+            other.sql("DROP TEMPORARY TABLE t.x")  # the end of its session would drop it too, but some time
+        self.cluster.expect_caught_up()
+
+    def delay(self, node, seconds):
+        self.cluster.sql(node, ("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY=%d; START REPLICA" if self.flavor == "mysql" else
+                                "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=%d; START SLAVE") % seconds)
+
+    def test_a_delayed_replica_has_caught_up_when_it_waits_for_its_delay(self):
+        def waits():
+            return self.cluster.replication("db1")["SQL_Remaining_Delay"]
+        self.cluster.expect_caught_up()
+        self.delay("db1", 300)
+        try:
+            with Load(self.cluster):
+                wait_until(waits, 20, "the applier waits")
+                self.one.post("/v1/pause", for_s=60, reason="a look", by="dba", allow=["delayed"])
+                time.sleep(1)
+                self.one.post("/v1/resume", by="dba")
+                wait_until(lambda: self.one.lease()["owner"] is None, 30, lambda: "no lease: %s" % self.one.lease())
+                self.assertEqual(self.settings("db1"), self.before["db1"])
+                self.assertTrue(waits(), "and still does")
+                self.assertFalse([w for w in self.one.state()["warnings"] if "relay" in w])
+        finally:
+            self.delay("db1", 0)
+
     def test_a_killed_server_ends_the_pause_and_replication_goes_on(self):
         for job, args in (("read", ["30"]), ("sleeps", [])):
             run = self.new_run()
@@ -270,7 +328,8 @@ class Exact:
             self.cluster.must_sandbox("start", "db1")
             outcome, error, _ = self.one.ended(run, 90)
             self.assertEqual(outcome, "error")
-            self.assertIn("server restarted under the job", error)
+            # A job that has a connection may notice first: then its own words stand before.
+            self.assertRegex(error, "server restarted (under the job|before replication was started again)")
             self.cluster.expect_replicating("db1")
             self.cluster.expect_caught_up()
 
@@ -316,13 +375,18 @@ class Runs(Exact, Base):
         self.assertNotIn("SIDING_CONFIG", env)
 
     def test_a_failing_job_leaves_no_result_and_says_why(self):
-        for job, words in (("fails", "ended with status 3: this went wrong"), ("missing", "could not be started")):
-            run = self.new_run()
-            self.one.run(run, job=job, args=[])
-            outcome, error, _ = self.one.ended(run)
-            self.assertEqual(outcome, "error")
-            self.assertIn(words, error)
-            self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+        run = self.new_run()
+        self.one.run(run, job="fails", args=[])
+        outcome, error, _ = self.one.ended(run)
+        self.assertEqual(outcome, "error")
+        self.assertIn("ended with status 3: this went wrong", error)
+        self.assertFalse(os.path.exists(self.folder("db1", "spool", run)))
+
+    def test_a_job_without_its_program_takes_no_replica(self):
+        with self.assertRaises(Refused) as refused:
+            self.one.run(self.new_run(), job="missing", args=[])
+        self.assertIn("/no/such/program: there is no such file", str(refused.exception))
+        self.assertFalse(self.one.lease().get("owner"))
 
     def test_stop_kill_sleep_and_wake(self):
         run = self.new_run()
@@ -791,7 +855,7 @@ class Roles(Base):
                 call()
             self.assertEqual(refused.exception.status, 412)
         self.assertEqual(self.one.state()["term"], 3)
-        self.one.get("/v1/state?term=9&events_stored=99&sole=1")  # a look changes nothing
+        self.one.get("/v1/state?after=0&events_after=0")  # a look changes nothing
         self.assertEqual(self.one.state()["term"], 3)
         for poll, named in (({}, '"term" is 0'), ({"term": 3, "wait_ms": -1}, "wait_ms"), ({"term": "3"}, '"term"'),
                             ({"term": 3, "acknowledger": "soul"}, '"soul" (did you mean "sole"?)')):
@@ -812,6 +876,41 @@ class Roles(Base):
         wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.read_only") == "0", 10, "the primary is open")
         self.assertEqual(c.value("db0", "SELECT @@GLOBAL.rpl_semi_sync_master_enabled"), "1")
 
+    def test_no_commit_that_waits_is_told_to_be_safe(self):
+        """The primary is told to become a replica while a commit waits for its replica: its client gets no answer, since
+        nobody else has the row; a later one is refused; semi-sync is off in the end."""
+        c = self.cluster
+        term = self.primary.state()["term"]
+        os.kill(c.pid("agent1"), signal.SIGSTOP)  # it would start the receiver again
+        try:
+            c.sql("db1", "STOP SLAVE IO_THREAD")
+            client = c.session("db0")
+            said = []
+            waiting = threading.Thread(target=lambda: said.append(self.outcome(client, "INSERT INTO t.w (v) VALUES ('tail')")))
+            waiting.start()
+            wait_until(lambda: c.sql("db0", "SHOW STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'")[0][1] == "1", 20,
+                       "the commit waits")
+            self.primary.post("/v1/role", role="replica", term=term)
+            wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.read_only * 10 + @@GLOBAL.rpl_semi_sync_master_enabled") == "10",
+                       20, "it is closed, and semi-sync off")
+            waiting.join()
+            self.assertRegex(said[0], "2013|Lost connection|gone away")
+            self.assertNotIn("tail", [v for (v,) in c.sql("db1", "SELECT v FROM t.w")])
+        finally:
+            os.kill(c.pid("agent1"), signal.SIGCONT)
+            c.sql("db1", "START SLAVE IO_THREAD")
+            self.primary.post("/v1/role", role="primary", term=term)
+        wait_until(lambda: c.value("db0", "SELECT @@GLOBAL.read_only") == "0", 20, "the primary is open")
+        c.expect_caught_up()
+
+    @staticmethod
+    def outcome(client, sql):
+        try:
+            client.sql(sql)
+            return "acknowledged"
+        except (SqlError, Failed) as e:
+            return str(e)
+
     def test_a_long_poll_answers_when_something_changes(self):
         seq = self.one.state()["seq"]
         changed = threading.Timer(0.5, lambda: self.cluster.sql("db0", "INSERT INTO t.w (v) VALUES ('n')"))
@@ -827,10 +926,68 @@ class Roles(Base):
         self.one.get("/v1/state?after=%d&wait_ms=700" % seq)
         return time.monotonic() - begin > 0.6
 
+    def spawned(self, name, *changes):
+        """An agent beside those of the sandbox, by a configuration that is db1's but for these."""
+        with open(self.folder("db1", "agent.conf"), encoding="utf-8") as f:
+            text = f.read()
+        for old, new in changes:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        conf = os.path.join(self.cluster.folder, name + ".conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        log = os.path.join(self.cluster.folder, name + ".log")
+        with open(log, "w", encoding="utf-8") as f:
+            return conf, log, subprocess.Popen([os.path.join(BUILD, "siding-agent"), "--config", conf, "--allow-root"], stderr=f)
+
+    @staticmethod
+    def expect_said(log, words):
+        def said():
+            with open(log, encoding="utf-8") as f:
+                return words in f.read()
+        wait_until(said, 20, '"%s" in %s' % (words, log))
+
+    def test_an_agent_is_one_servers_and_a_server_one_agents(self):
+        c = self.cluster
+        port = re.search(r"\d+$", self.one.url).group(0)
+        other = os.path.join(c.folder, "other")
+        _, log, agent = self.spawned("second", (self.folder("db1", "agent"), other), (":" + port, ":%d" % (int(port) + 9)))
+        try:
+            self.expect_said(log, "another agent works with this server")
+        finally:
+            agent.kill()
+            agent.wait()
+        self.one.post("/v1/role", role="replica", term=self.one.state()["term"] + 1)
+        self.kill_agent("db0")
+        self.kill_agent("db1")
+        conf, log, agent = self.spawned("moved", (c.socket("db1"), c.socket("db0")))
+        try:
+            self.expect_said(log, "another server answers")
+            state = self.one.state()
+            self.assertFalse(state["server"]["up"])
+            self.one.post("/v1/role", role="replica", term=state["term"])
+            time.sleep(1)
+            self.assertEqual(c.value("db0", "SELECT @@GLOBAL.read_only"), "0", "the primary is not closed")
+            agent.kill()
+            agent.wait()
+            done = subprocess.run([os.path.join(BUILD, "siding-agent"), "--config", conf, "--adopt", "--allow-root"], stdout=subprocess.PIPE,
+                                  timeout=20, check=True)
+            self.assertIn(self.folder("db1"), json.loads(done.stdout)["bound"]["identity"])
+            agent = self.spawned("moved", (c.socket("db1"), c.socket("db0")))[2]
+            wait_until(lambda: self.answers("db1"), 20, "it has taken the server for its own")
+            self.assertFalse(self.one.state()["server"]["is_replica"])
+        finally:
+            agent.kill()
+            agent.wait()
+            subprocess.run([os.path.join(BUILD, "siding-agent"), "--config", conf, "--adopt", "--allow-root"], stdout=subprocess.DEVNULL,
+                           timeout=20, check=True)
+            self.start_agent("db1")
+
     def test_one_agent_a_state_folder_and_no_plain_listener_outside(self):
         agent = os.path.join(BUILD, "siding-agent")
         conf = self.folder("db1", "agent.conf")
-        done = subprocess.run([agent, "--config", conf], stderr=subprocess.PIPE, timeout=20 * slack(), check=False)
+        done = subprocess.run([agent, "--config", conf, "--allow-root"], stderr=subprocess.PIPE, timeout=20 * slack(),
+                              check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"another agent works with", done.stderr)
         with open(conf, encoding="utf-8") as f:

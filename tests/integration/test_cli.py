@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shutil
 import socket
 import stat
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.request
 
@@ -75,10 +77,10 @@ def expect(done, status, *parts):
     assert done.stdout == "", done.stdout
 
 
-def on_a_terminal(place, term, *words):
+def on_a_terminal(config, term, *words):
     """What siding writes to a terminal of this kind."""
     master, slave = pty.openpty()
-    env = dict(os.environ, SIDING_CONFIG=place.conf, TERM=term)
+    env = dict(os.environ, SIDING_CONFIG=config, TERM=term)
     child = subprocess.Popen([SIDING, *words], env=env, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     text = b""
@@ -90,7 +92,41 @@ def on_a_terminal(place, term, *words):
     return text.decode()
 
 
+def completed(shell, script, line):
+    """What a shell offers for the end of a line, with the script of siding completion; a sorted list."""
+    words = line.split(" ")
+    quoted = " ".join("'%s'" % w for w in words)
+    ask = {"bash": f"compopt() {{ :; }}; source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; "
+                   '_siding; printf "%s\\n" "${COMPREPLY[@]}"',
+           "fish": f"source {script}; complete -C '{line}'"}[shell]
+    status, out, err = call(shell, "-c", ask)
+    assert (status, err) == (0, ""), (shell, line, status, err)
+    return sorted(row.split("\t")[0] for row in out.splitlines() if row)
+
+
 class WithoutCoordinator(unittest.TestCase):
+    def test_completion_and_the_manual_page_come_from_the_commands(self):
+        offered = {"siding t": ["task"], "siding task k": ["kill"], "siding submit --on ": ["primary", "replica"],
+                   "siding completion ": ["bash", "fish", "zsh"], "siding cert ": ["init", "issue"], "siding task kill --js": ["--json"]}
+        with tempfile.TemporaryDirectory(prefix="sdc", dir="/tmp") as folder:
+            for shell in ("bash", "zsh", "fish"):
+                status, text, err = call(SIDING, "completion", shell)
+                self.assertEqual((status, err), (0, ""))
+                script = os.path.join(folder, shell)
+                with open(script, "w", encoding="utf-8") as f:
+                    f.write(text)
+                self.assertEqual(call(shell, "-n", script)[0], 0, shell)
+                for line, wanted in offered.items() if shell != "zsh" else ():
+                    found = [w for w in completed(shell, script, line) if w != "--help"]
+                    self.assertEqual(found, wanted, (shell, line))
+        expect(subprocess.run([SIDING, "completion", "csh"], capture_output=True, text=True, check=False), 2, "there are: bash, zsh, fish")
+        status, page, err = call(SIDING, "man")
+        self.assertEqual((status, err), (0, ""))
+        overview = call(SIDING, "--help")[1]
+        for command in re.findall(r"^  (\w+(?: [\w-]+)?)(?: [A-Z|\[]| {2})", overview, re.M):
+            self.assertIn('.SS "siding ' + command, page)
+        self.assertEqual(subprocess.run(["groff", "-man", "-ww", "-Kutf8", "-Tutf8"], input=page, capture_output=True, text=True, check=True).stderr, "")
+
     def test_bad_configuration(self):
         rows = [
             ("cluster_name", "cluster_nam", [":1: option \"cluster_nam\"", "did you mean \"cluster_name\"?"]),
@@ -149,10 +185,10 @@ class WithoutCoordinator(unittest.TestCase):
                         f'credentials_dir = "{place.dir}/credentials";\n')
             place.secret("coordinator.cnf", 0o644)
             os.rmdir(os.path.join(place.dir, "state"))
-            done = place.siding("check")
+            done = place.siding("check", "--all")
             assert done.returncode == 1 and done.stderr == "", done
             for part in ("ok       configuration: " + place.conf,
-                         "error    state_dir: ", "mend: mkdir -p " + place.dir + "/state",
+                         "error    state_dir: ", "mend: install -d -o siding -g siding -m 0750 " + place.dir + "/state",
                          "error    database_defaults_file: ", "run chmod 600 " + place.dir + "/coordinator.cnf",
                          "error    admin_defaults_file: ", "error    credentials_dir: ",
                          "error    sidingd: is not running", "mend: sidingd --config " + place.conf,
@@ -172,9 +208,9 @@ class WithoutCoordinator(unittest.TestCase):
     def test_watch_redraws_only_where_it_can(self):
         with Place() as place:
             words = ("status", "--watch", "--count", "2", "--interval", "100ms")
-            smart = on_a_terminal(place, "xterm", *words)
+            smart = on_a_terminal(place.conf, "xterm", *words)
             assert smart.count("\033[H") == 2 and smart.endswith("\033[?25h\033[?1049l"), smart
-            dumb = on_a_terminal(place, "dumb", *words)
+            dumb = on_a_terminal(place.conf, "dumb", *words)
             assert "\033" not in dumb and dumb.count("Is sidingd running?") == 2, dumb
 
     def test_output_that_nobody_reads(self):
@@ -235,7 +271,14 @@ class Requests(ClusterTest):
         self.siding("replica", "resume", "db1")
         self.cluster.expect_caught_up()
 
+    def see_to_failures(self):
+        """Else siding status says what waits for a person, with 1."""
+        for task in self.cluster.siding("task", "list"):
+            if task["state"] in ("error", "done_with_errors"):
+                self.cluster.siding("task", "ack", str(task["id"]))
+
     def test_status_and_lists_for_people_and_programs(self):
+        self.see_to_failures()
         out, _ = self.siding("status")
         for part in ("cluster sandbox, term ", "primary db0", "NODE", "db1"):
             self.assertIn(part, out)
@@ -244,9 +287,19 @@ class Requests(ClusterTest):
             self.assertIsInstance(self.cluster.siding(*words), list, words)
         self.assertEqual([n["name"] for n in self.cluster.siding("replica", "list")], ["db1"])
         self.assertEqual(self.cluster.siding("cluster", "status")["primary"], "db0")
-        out, _ = self.siding("check")
+        out, _ = self.siding("check", "--all")
         self.assertIn("ok       sidingd: unix:", out)
-        self.assertIn(" 0 errors\n", out)
+        self.assertIn("checks: 0 errors, ", out)
+        self.assertNotIn("ok       ", self.siding("check")[0])
+
+    def test_colours_are_for_terminals(self):
+        self.see_to_failures()
+        shown = on_a_terminal(self.cluster.env["SIDING_CONFIG"], "xterm", "status")
+        self.assertIn("\x1b[32mserving\x1b[0m", shown)
+        self.assertNotIn("\x1b", self.siding("status")[0])
+        with unittest.mock.patch.dict(os.environ, NO_COLOR="1"):
+            self.assertNotIn("\x1b", on_a_terminal(self.cluster.env["SIDING_CONFIG"], "xterm", "status"))
+        self.assertNotIn("\x1b", on_a_terminal(self.cluster.env["SIDING_CONFIG"], "dumb", "status"))
 
     def test_a_dump_from_submission_to_verification(self):
         c = self.cluster
@@ -302,6 +355,9 @@ class Requests(ClusterTest):
             (("/v1/tasks/1/request", b'{"action": "explode"}'), json_type, 400, '"action" is "explode"'),
             (("/v1/tasks/999/request", b'{"action": "stop"}'), json_type, 404, "there is no task 999"),
             (("/v1/tasks?limit=0",), {}, 400, "parameter \"limit\" is \"0\""),
+            (("/healthz?role=primary",), {}, 400, "unknown parameter \"role\""),
+            (("/v1/tasks?states=running",), {}, 400, "did you mean \"state\""),
+            (("/v1/tasks?state=runing",), {}, 400, "did you mean \"running\""),
             (("/v1/tasks/x",), {}, 400, "\"x\" is no task id"),
             (("/v1/nothing",), {}, 404, "no such path: /v1/nothing"),
             (("/v1/nodes/..%2fdb1/pause", b'{}'), json_type, 404, "no such path"),
@@ -316,7 +372,7 @@ class Requests(ClusterTest):
     def test_sidingd_gone_and_back(self):
         self.cluster.kill("sidingd")
         self.refuse("task", "list", says="Start it with: sidingd --config ")
-        out, _ = self.siding("check", status=1)
+        out, _ = self.siding("check", "--all", status=1)
         self.assertIn("error    sidingd: is not running", out)
         self.assertIn("ok       db1: agent: http://127.0.0.1:", out)
         self.cluster.up()

@@ -20,8 +20,10 @@ echo '{"done":1,"total":2,"unit":"rows"}' >&3
 echo "on shard $SIDING_SHARD of $SIDING_SHARDS at $SIDING_GTID"
 while [ ! -e "$GATE" ]; do sleep 0.05; done
 client -e "SELECT id, '$SIDING_RUN_ID' FROM shop.item" > "$SIDING_RESULT_DIR/shop.copy.00000.tsv"
-client -e "SELECT COUNT(*) FROM shop.item" > "$SIDING_RESULT_DIR/count"
 echo "to err" >&2
+"""
+# The same, with a file that no upload loads.
+LOOK = JOB + """client -e "SELECT COUNT(*) FROM shop.item" > "$SIDING_RESULT_DIR/count"
 """
 
 
@@ -33,10 +35,11 @@ class Common:
         super().setUpClass()
         c = cls.cluster
         cls.gate = os.path.join(c.folder, "gate")
-        program = os.path.join(c.folder, "job")
-        with open(program, "w", encoding="utf-8") as f:
-            f.write(JOB.replace("$GATE", cls.gate))
-        os.chmod(program, 0o755)
+        for name, text in (("job", JOB), ("look", LOOK)):
+            program = os.path.join(c.folder, name)
+            with open(program, "w", encoding="utf-8") as f:
+                f.write(text.replace("$GATE", cls.gate))
+            os.chmod(program, 0o755)
         c.sql("db0", """CREATE DATABASE shop;
             CREATE TABLE shop.item (id BIGINT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(60) NOT NULL,
               changed_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3));
@@ -44,8 +47,8 @@ class Common:
             INSERT INTO shop.item (name) WITH RECURSIVE s AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 900)
               SELECT CONCAT('item number ', n) FROM s""")
         c.job("copy", f'name = "copy"; kind = "command"; on = "replica"; upload = "append"; target = "shop.copy";\n'
-                      f'program = "{program}";\n')
-        c.job("look", f'name = "look"; kind = "command"; on = "replica"; upload = "none"; program = "{program}";\n')
+                      f'program = "{c.folder}/job";\n')
+        c.job("look", f'name = "look"; kind = "command"; on = "replica"; upload = "none"; program = "{c.folder}/look";\n')
         c.job("words", """name = "words"; kind = "index"; upload = "swap";
             index = { target = "shop.word_index"; key = "item";
               fields = ( { name = "name"; query = "SELECT id, name FROM shop.item"; } );

@@ -17,9 +17,11 @@ import tempfile
 import time
 
 from harness import BUILD, ClusterTest, Failed, main, slack, wait_until
+from held_socket import HeldSocket
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = 30000  # of the bigger tables
+UNFINISHED = ("--database", "big", "--threads", "2", "--bytes-per-file", "64K", "--compress", "zlib:9")
 
 STATE = {}  # of the class under test: cluster, flavor, work
 
@@ -30,13 +32,14 @@ def socket(node=0):
     return STATE["cluster"].socket(f"db{node}")
 
 
-def option_file(node, user="root", password=None):
-    path = os.path.join(STATE["work"], f"{user}-{node}.cnf")
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
-        f.write(f"[client]\nsocket={socket(node)}\nuser={user}\n")
+def option_file(node, user="root", password=None, path=None):
+    """An option file for the server's own socket, or another one at `path`."""
+    name = os.path.join(STATE["work"], f"{user}-{node}{'-held' if path else ''}.cnf")
+    with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+        f.write(f"[client]\nsocket={path or socket(node)}\nuser={user}\n")
         if password:
             f.write(f"password={password}\n")
-    return path
+    return name
 
 
 def command(*options, node=0, defaults=None):
@@ -229,19 +232,36 @@ def limit_files():
 
 
 @contextlib.contextmanager
-def started(out, *options, node=0, env=None):
-    """A dump in mid-run: the first data file is there."""
-    argv = command("--database", "big", "--output", out, "--threads", "2", "--bytes-per-file", "64K", "--compress",
-                   "zlib:9", *options, node=node)
+def started(out, *options, node=0, env=None, most=1 << 20):
+    """A dump in mid-run: a first data file is there, and it stays in mid-run, as no reader of it gets more than `most` bytes
+    of rows until go_on() is called."""
+    held = HeldSocket(os.path.join(STATE["work"], "held"), socket(node), most)
+    argv = command(*UNFINISHED, "--output", out, *options, defaults=option_file(node, path=held.path))
     run = subprocess.Popen(argv, env=clean_env(**(env or {})), text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
+    run.go_on = held.release
     try:
-        wait_for("a first file of data", 20, lambda: glob.glob(f"{out}/big.*.0*") or run.poll() is not None)
+        wait_for("it is held in mid-run, with a first file of data", 20,
+                 lambda: (held.held.is_set() and glob.glob(f"{out}/big.*.0*")) or run.poll() is not None)
+        assert run.poll() is None, run.communicate()
         yield run
     finally:
         if run.poll() is None:
             run.kill()
+        held.close()
         run.communicate()
+
+
+def signal_held(run, number):
+    """Sends a signal that the dump reads when it gets to it, and lets it go on when it has read it."""
+    run.send_signal(number)
+
+    def taken():
+        with open(f"/proc/{run.pid}/status", encoding="utf-8") as f:
+            pending = next(line.split()[1] for line in f if line.startswith("ShdPnd:"))
+        return not int(pending, 16) >> (number - 1) & 1
+    wait_for("the signal is taken", 10, taken)
+    run.go_on()
 
 
 def state_of(pid):
@@ -423,6 +443,13 @@ class Dumps:
             dump("--table", "big.digits", "--where", "n < 5", "--output", out)
             assert sum(t["rows"] for t in files_of(out)["tables"]) == 5
 
+    def test_a_condition_that_compares_other_things_is_an_error(self):
+        """Error reference, 1292: a word is taken for the number that it begins with, and the server only warns."""
+        for options in ([], ["--verify"], ["--checksum"]):
+            with folder() as out:
+                where = ["--table", "big.words", "--where", "w < 5", *options] + ([] if options == ["--checksum"] else ["--output", out])
+                one_sentence(dump(*where, status=1), "big.words", "server warning 1292")
+
     def test_a_full_disk_ends_it(self):
         with folder() as out:
             one_sentence(dump("--database", "big", "--output", out, limits=limit_files, status=1), "cannot write", out)
@@ -452,7 +479,7 @@ class Dumps:
 
     def test_a_stopped_or_killed_dump_is_none(self):
         with folder() as out, started(out) as run:
-            run.send_signal(signal.SIGTERM)
+            signal_held(run, signal.SIGTERM)
             err = run.communicate(timeout=10 * slack())[1]
             assert run.returncode == 1 and "stopped by a signal" in err, (run.returncode, err)
             no_dump(out)
@@ -469,21 +496,17 @@ class Dumps:
             with folder() as out:
                 for _ in range(3):
                     before = len(glob.glob(f"{out}/big.*.0*"))
-                    with started(out, *options) as run:
-                        wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n
-                                 or run.poll() is not None)
-                        time.sleep(random.random() * 0.15)
-                        assert run.poll() is None, "the dump was too quick to be killed"
+                    with started(out, *options, most=random.randrange(300000, 600000)) as run:
+                        wait_for("more files", 20, lambda n=before: len(glob.glob(f"{out}/big.*.0*")) > n)
                         run.kill()
                         run.wait()
                     no_dump(out)
                 kept = {n: os.stat(f"{out}/{n}").st_ino for n in os.listdir(out) if n.startswith("big.")}
                 with open(sorted(glob.glob(f"{out}/big.*.0*"))[0], "r+b") as f:
                     f.write(b"damaged")
-                with started(out, *options) as run:
-                    text, err = run.communicate(timeout=60 * slack())
-                assert run.returncode == 0 and "going on with an unfinished dump" in err, err
-                assert "rows were kept" in text, text
+                done = dump(*UNFINISHED, "--output", out, *options)
+                assert "going on with an unfinished dump" in done.stderr, done.stderr
+                assert "rows were kept" in done.stdout, done.stdout
                 data = [n for n in kept if "-schema" not in n]
                 same = [n for n in data if os.stat(f"{out}/{n}").st_ino == kept[n]]
                 assert len(same) > len(data) * 2 / 3, (len(same), len(data))
@@ -503,11 +526,7 @@ class Dumps:
                 run.wait()
             one_sentence(dump("--database", "big", "--output", out, "--where", "1", status=1), "other options")
             sql("CREATE TABLE big.moved (a INT); DROP TABLE big.moved;")
-            argv = command("--database", "big", "--output", out, "--threads", "2", "--bytes-per-file", "64K",
-                           "--compress", "zlib:9")
-            done = subprocess.run(argv, env=clean_env(), text=True, capture_output=True, timeout=60 * slack(), check=False)
-            assert done.returncode == 1
-            one_sentence(done, "unfinished dump of position", "the server is at")
+            one_sentence(dump(*UNFINISHED, "--output", out, status=1), "unfinished dump of position", "the server is at")
 
     def test_it_takes_what_it_is_told_to(self):
         def dumped(*options):
@@ -564,7 +583,7 @@ class Dumps:
 
     def test_it_sleeps_at_a_safe_point_and_goes_on(self):
         with folder() as out, started(out, "--verify") as run:
-            run.send_signal(signal.SIGTSTP)
+            signal_held(run, signal.SIGTSTP)
             wait_for("asleep", 10, lambda: state_of(run.pid) == "T")
             count = len(os.listdir(out))
             time.sleep(0.3)
@@ -616,6 +635,7 @@ class Dumps:
             with folder() as out, started(out, node=1, env={"SIDING_GTID": gtid}) as run:
                 replica_sql(False)
                 wait_for("the replica moves", 20, lambda: position(1) != gtid)
+                run.go_on()
                 err = run.communicate(timeout=60 * slack())[1]
                 assert run.returncode == 1 and "not frozen any more" in err, (run.returncode, err)
                 no_dump(out)

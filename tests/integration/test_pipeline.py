@@ -9,7 +9,7 @@ import json
 import os
 import re
 
-from harness import BUILD, ROOT, TASK_ENDS, ClusterTest, call, main, wait_until
+from harness import BUILD, ROOT, TASK_ENDS, ClusterTest, call, main, run_key, wait_until
 
 POSITIONS = """
 name = "positions"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";
@@ -124,7 +124,7 @@ class Pipeline:
             c.expect_state(task, "done", 120)
         run = c.last_run(task)
         self.assertEqual(sorted(run["nodes"]), ["db1", "db2"])
-        folder = os.path.join(c.folder, run["nodes"][0], "spool", run["id"])
+        folder = os.path.join(c.folder, run["nodes"][0], "spool", run_key(run))
         files = [n for n in os.listdir(folder) if n.startswith("seen")]
         self.assertEqual(sorted(files), ["seen.gz", "seen.s1.gz"])
         seen = {line for name in files for line in read_result(os.path.join(folder, name)).splitlines()}
@@ -185,7 +185,7 @@ class Pipeline:
                 with contextlib.suppress(ProcessLookupError):
                     c.kill_pid(pid)
         c.expect_state(task, "error", 60)
-        self.assertFalse(glob.glob(os.path.join(c.folder, run["nodes"][0], "spool", run["id"], "manifest.json")))
+        self.assertFalse(glob.glob(os.path.join(c.folder, run["nodes"][0], "spool", run_key(run), "manifest.json")))
         self.expect_as_before()
 
     def test_6_kills_during_an_upload_load_it_once(self):
@@ -216,7 +216,7 @@ class Pipeline:
         """The command sees nothing of the agent's folder; of the files a part is there already, damaged."""
         c, copies = self.cluster, os.path.join(self.cluster.folder, "copies")
         spool = os.path.join(c.folder, run["nodes"][0], "spool")
-        name = glob.glob(os.path.join(spool, run["id"], "shop.item.0*"))[0]
+        name = glob.glob(os.path.join(spool, run_key(run), "shop.item.0*"))[0]
         part = os.path.join(copies, run["id"], os.path.basename(name))
         os.makedirs(os.path.dirname(part))
         with open(part, "w", encoding="utf-8") as f:
@@ -282,13 +282,17 @@ class MariaDB(Pipeline, ClusterTest):
         wait_until(lambda: self.kept("kept") == want, 60, lambda: "kept: %r" % self.kept("kept"))
         self.assertIn("has expired", c.siding("result", "show", tasks[0], status=1))
         wait_until(lambda: not os.path.exists(leftover), 10, "the leftover is gone")
-        needed = [c.submit("command", "--on", "replica", "needed") for _ in range(2)]
-        for task in needed:
-            c.expect_state(task, "error", 60)
-        c.siding("task", "ack", needed[1])
-        third = c.submit("command", "--on", "replica", "needed")
-        c.expect_state(third, "error", 60)
-        want = dict(zip([*needed, third], (True, False, True)))
+        # A failed upload holds those behind it until somebody has seen it; neither result goes before.
+        first = c.submit("command", "--on", "replica", "needed")
+        c.expect_state(first, "error", 60)
+        second = c.submit("command", "--on", "replica", "needed")
+        c.expect_run_state(second, "uploading", 60)
+        wait_until(lambda: self.kept("needed") == {first: True, second: True}, 60, lambda: "needed: %r" % self.kept("needed"))
+        for upload in self.uploads_of(first):
+            c.siding("task", "ack", str(upload["id"]))
+        c.siding("task", "ack", first)
+        c.expect_state(second, "error", 60)
+        want = {first: False, second: True}
         wait_until(lambda: self.kept("needed") == want, 60, lambda: "needed: %r" % self.kept("needed"))
 
 
@@ -335,7 +339,7 @@ class MySQL(Pipeline, ClusterTest):
             held.callback(self.let_go)
             task = c.submit("command", "--on", "replica", "copies")
             run = c.expect_run_state(task, "running")
-            rows = os.path.join(c.folder, run["nodes"][0], "spool", run["id"], "catalogue.copied.00000.tsv")
+            rows = os.path.join(c.folder, run["nodes"][0], "spool", run_key(run), "catalogue.copied.00000.tsv")
             wait_until(lambda: os.path.exists(rows) and os.path.getsize(rows), 30, "the job has read")
             if state == "resuming":
                 held.enter_context(c.table_held(run["nodes"][0], "catalogue.first", "READ"))

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 
-from harness import BUILD, ROOT, ClusterTest, Failed, call, main, mysql_program, wait_until
+from harness import BUILD, ROOT, ClusterTest, Failed, call, main, mysql_program, needs_package, run_key, wait_until
 
 EXAMPLES = os.path.join(ROOT, "docs", "examples")
 JOBS = {
@@ -110,6 +110,7 @@ class Programs:
             subprocess.run(["mariadb", "--no-defaults", "-S", c.socket("db0")], input=plain, text=True, check=True)
         self.restored("again", restore)
 
+    @needs_package("mydumper")
     def test_mydumper_runs_and_myloader_loads_its_result(self):
         folder = self.folder(self.done("mydumper"))
 
@@ -126,6 +127,31 @@ class Programs:
         found = dict(c.sql("db0", "SELECT name, n FROM stats.row_counts WHERE run = '%s'" % run["id"]))
         self.assertEqual(found["catalogue.record"], "3000")
         self.assertGreater(len(found), 4)
+
+    def test_what_stops_an_upload_is_found_on_the_primary_before_a_pause(self):
+        """The replica's tables are an older state: there is no trigger, and the engine is another."""
+        c = self.cluster
+        c.job("swapped", 'name = "swapped"; kind = "index"; upload = "swap"; index = { target = "stats.words"; key = "record"; '
+              'fields = ( { name = "name"; query = "SELECT id, name FROM catalogue.record"; } ); on_change = "discard"; };')
+        c.sql("db0", "CREATE TABLE stats.words (term VARCHAR(64) COLLATE utf8mb4_bin, record BIGINT, field TINYINT UNSIGNED, frequency INT)")
+        wait_until(lambda: self.knows("swapped"), 15, "the coordinator knows the job")
+        rows = ("command", "--on", "replica", "row-counts")
+        engine = c.value("db0", "SELECT engine FROM information_schema.tables WHERE table_schema = 'stats' AND table_name = 'row_counts'")
+        for what, before, words, after in (
+                (("swapped",), "CREATE TRIGGER stats.late BEFORE INSERT ON stats.words FOR EACH ROW SET @a = 1", "has triggers", "DROP TRIGGER stats.late"),
+                (("swapped",), "ALTER TABLE stats.words ADD COLUMN note INT", "note on the primary", "ALTER TABLE stats.words DROP COLUMN note"),
+                (rows, "ALTER TABLE stats.row_counts ENGINE=MyISAM", "allow_nontransactional", "ALTER TABLE stats.row_counts ENGINE=" + engine)):
+            with self.subTest(words=words):
+                c.sql_alone("db0", before)
+                try:
+                    self.assertRegex(c.siding("submit", *what, "--dry-run", status=1), "db0: .*" + words)
+                    task = c.submit(*what)
+                    c.expect_state(task, "error", 40)
+                finally:
+                    c.sql_alone("db0", after)
+                self.assertRegex(c.last_run(task)["error"], "db0: .*" + words)
+                self.assertFalse(c.last_run(task).get("gtid"))
+                self.assertEqual(c.siding("submit", *what, "--dry-run")["obstacles"], [])
 
     # -- Sphinx
 
@@ -245,7 +271,7 @@ class MariaDB(Programs, ClusterTest):
             c.expect_state(task, "error", 40)
             run = c.last_run(task)
             self.assertIn(words, run["error"])
-            self.assertFalse(os.path.exists(os.path.join(c.folder, "db1", "spool", run["id"])))
+            self.assertFalse(os.path.exists(os.path.join(c.folder, "db1", "spool", run_key(run))))
         c.expect_replicating("db1")
 
     def test_an_upload_program_that_fails_is_told_and_tried_again(self):

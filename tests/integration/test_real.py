@@ -19,7 +19,7 @@ import tomllib
 
 import test_dump
 import test_restore
-from harness import ClusterTest, main
+from harness import ClusterTest, main, needs_package
 from test_dump import STATE, dump, folder, sql
 from test_restore import restore
 
@@ -71,7 +71,7 @@ def drop(databases):
     for database in databases:
         with contextlib.suppress(Exception):
             sql(f"ALTER DATABASE {test_dump.quoted(database)} READ ONLY=0")
-        sql(f"DROP DATABASE IF EXISTS {test_dump.quoted(database)}")
+        sql(f"SET foreign_key_checks=0; DROP DATABASE IF EXISTS {test_dump.quoted(database)}")
 
 
 def same(case, before, after):
@@ -183,6 +183,25 @@ class Real:
         STATE.update(cluster=cls.cluster, flavor=cls.flavor, work=tempfile.mkdtemp(prefix="siding-real", dir="/tmp"))
         cls.addClassCleanup(shutil.rmtree, STATE["work"], ignore_errors=True)
 
+    @contextlib.contextmanager
+    def option(self, line):
+        """The server runs with one more line in its option file meanwhile."""
+        path = os.path.join(self.cluster.folder, "db0", "my.cnf")
+        with open(path, encoding="utf-8") as f:
+            before = f.read()
+        try:
+            for text in (before + line + "\n", before):
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text)
+                self.cluster.stop("db0")
+                self.cluster.start("db0")
+                sql("SET GLOBAL " + ("read_only=0" if self.flavor == "mariadb" else "super_read_only=0; SET GLOBAL read_only=0"))
+                if text != before:
+                    yield
+        finally:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(before)
+
     def cases(self, does):
         return [c for c in table() if c["does"] == does and self.flavor in c.get("servers", ["mariadb", "mysql"])]
 
@@ -208,30 +227,12 @@ class Real:
     def test_dumps_of_other_programs(self):
         self.each("others_dump")
 
+    @needs_package("mydumper")
     def test_dumps_of_mydumper(self):
         self.each("mydumper_dump")
 
 
 class MariaDB(Real, ClusterTest):
-    @contextlib.contextmanager
-    def lower_case_names(self):
-        """The server stores names in lower case meanwhile; only databases of such names may be there."""
-        path = os.path.join(self.cluster.folder, "db0", "my.cnf")
-        with open(path, encoding="utf-8") as f:
-            before = f.read()
-        try:
-            for text in (before + "lower_case_table_names=1\n", before):
-                with open(path, "w", encoding="utf-8") as f:
-                    f.write(text)
-                self.cluster.stop("db0")
-                self.cluster.start("db0")
-                sql("SET GLOBAL read_only=0")
-                if text != before:
-                    yield
-        finally:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(before)
-
     def test_a_server_that_stores_names_in_lower_case(self):
         """MySqlBackupNET/MySqlBackup.Net issue 53: after a restore the table names all become lowercase; matrixorigin/matrixone
         issue 20484: tables TT and Tt, after a restore one is left."""
@@ -243,7 +244,7 @@ class MariaDB(Real, ClusterTest):
             dump("--database", "R_Fold", "--verify", "--output", folds)
             dump("--database", "r_two", "--output", two)
             drop(["R_Fold", "r_two"])
-            with self.lower_case_names():
+            with self.option("lower_case_table_names=1"):  # only databases of such names may be there
                 text = restore(folds).stdout
                 assert "2 tables equal the dump by their checksums" in text, text
                 assert sql("SELECT a FROM R_Fold.View1 ORDER BY 1") == [("1",), ("2",)]
@@ -264,6 +265,20 @@ class MariaDB(Real, ClusterTest):
 
 class MySQL(Real, ClusterTest):
     flavor = "mysql"
+
+    def test_a_table_whose_server_is_gone(self):
+        """HeidiSQL issue 433: possible data loss in source database while exporting FEDERATED table data."""
+        with self.option("federated=ON"), folder() as out:
+            run_statements("""CREATE DATABASE r_gone; USE r_gone; CREATE TABLE s (id INT NOT NULL, a VARCHAR(5), KEY (id)) ENGINE=FEDERATED
+                CONNECTION='mysql://nobody:x@127.0.0.1:1/r/t'; CREATE VIEW v AS SELECT id FROM s; CREATE TABLE t (a INT PRIMARY KEY);
+                INSERT INTO t VALUES (1), (2); CREATE TRIGGER x BEFORE INSERT ON s FOR EACH ROW SET @x = 1""")
+            said = dump("--database", "r_gone", "--verify", "--output", out).stderr
+            assert "r_gone.s (FEDERATED) holds no rows of its own" in said, said
+            drop(["r_gone"])
+            restore(out)
+            assert sql("SELECT a FROM r_gone.t ORDER BY 1") == [("1",), ("2",)]
+            assert len(sql("SHOW TABLES FROM r_gone")) == 3
+            drop(["r_gone"])
 
 
 if __name__ == "__main__":

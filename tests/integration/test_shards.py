@@ -9,7 +9,7 @@ import signal
 import time
 
 import library
-from harness import BUILD, ClusterTest, call, main, numbers, wait_until
+from harness import BUILD, ClusterTest, call, main, numbers, run_key, wait_until
 from test_agent import Load
 
 INDEX = """
@@ -126,7 +126,7 @@ class Shards:
         c.siding("result", "verify", task)
         self.assertEqual(len([r for r in c.siding("result", "list") if r["run"] == run["id"]]), 1)
         others = [n for n in run["nodes"][1:] if n not in ((run.get("detail") or {}).get("lost") or [])]
-        wait_until(lambda: not any(glob.glob(os.path.join(c.folder, n, "spool", run["id"], "manifest.json")) for n in others), 15,
+        wait_until(lambda: not any(glob.glob(os.path.join(c.folder, n, "spool", run_key(run), "manifest.json")) for n in others), 15,
                    "the parts on %s are gone" % others)
         self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", ".gather-*")), [])
         return manifest
@@ -147,6 +147,18 @@ class Shards:
         self.assertEqual(status, 0, out + err)
         self.assertEqual(c.table_state("db0", ["shop"]), before)
         c.expect_equal()
+
+    def expect_idle(self, task, nodes):
+        """All pieces but the one that is held are done: only who holds it can go on."""
+        journal = "%s/%s/agent/runs/%s/split.jsonl" % (self.cluster.folder, nodes[0], run_key(self.cluster.last_run(task)))
+
+        def idle():
+            before = requests(journal)
+            time.sleep(0.5)
+            now = requests(journal)
+            out = [[r["op"] for r in now if r.get("shard") == shard] for shard in (1, 2)]
+            return len(before) == len(now) and not any(has_a_piece(ops) for ops in out)
+        wait_until(idle, 60, "the others are done")
 
     def expect_all_running(self):
         c = self.cluster
@@ -172,7 +184,7 @@ class Shards:
             nodes = wait_until(lambda: c.last_run(task).get("nodes"), 30, "the run has its replicas")
             for node in nodes[1:]:
                 locked[node].close()
-            journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, nodes[0], c.last_run(task)["id"])
+            journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, nodes[0], run_key(c.last_run(task)))
             wait_until(lambda: has_a_piece(own_requests(journal)), 60, "the first replica has a piece in its hands")
             wait_until(lambda: c.last_run(task).get("state") == "running", 60, lambda: c.describe(task))
             yield task, nodes
@@ -186,7 +198,7 @@ class Shards:
         first = wait_until(lambda: (c.last_run(task).get("nodes") or [None])[0], 30, "the run has its replicas")
         command = "%s .*--output %s/%s/" % (program, c.folder, first)
         pid = int(wait_until(lambda: call("pgrep", "-f", command)[1].split(), 60, "%s runs on %s" % (program, first))[0])
-        journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, first, c.last_run(task)["id"])
+        journal = "%s/%s/agent/runs/%s/split.jsonl" % (c.folder, first, run_key(c.last_run(task)))
         try:
             wait_until(lambda: own_requests(journal), 30, "the first replica has joined")
             wait_until(lambda: stopped_with_a_piece(pid, journal), 30, "the first replica has a piece in its hands")
@@ -240,7 +252,8 @@ class Shards:
             with self.subTest(lost=what):
                 with self.held() as (task, nodes):
                     lost = nodes[1]
-                    time.sleep(0.3)
+                    if what == "server":  # of a program that has nothing to do any more and does not miss it by itself
+                        self.expect_idle(task, nodes)
                     c.kill(lost if what == "agent and server" else lost.replace("db", "server"))
                     time.sleep(0.3)
                 c.expect_state(task, "done", 120)
@@ -271,7 +284,7 @@ class Shards:
         time.sleep(1)
         c.start(nodes[0])
         c.expect_state(task, "error", 150)
-        self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", c.last_run(task)["id"])), [])
+        self.assertEqual(glob.glob(os.path.join(c.folder, "db*", "spool", run_key(c.last_run(task)))), [])
         self.expect_all_running()
 
 class MariaDB(Shards, ClusterTest):
@@ -310,13 +323,13 @@ class MariaDB(Shards, ClusterTest):
         task = c.submit("command", "--on", "replica", "copied")
         c.expect_state(task, "done", 60)
         run = c.last_run(task)
-        places = [os.path.join(c.folder, "db0", "spool", run["id"]), os.path.join(self.nas, run["id"])]
+        places = [os.path.join(c.folder, "db0", "spool", run_key(run)), os.path.join(self.nas, run_key(run))]
         for place in places:
             wait_until(lambda p=place: os.path.exists(os.path.join(p, "manifest.json")), 90, "a copy in %s" % place)
             self.assertEqual(call("sh", "-c", "cd %s && sha256sum -c SHA256SUMS" % place)[0], 0)
         wait_until(lambda: "db0" in ((c.last_run(task).get("detail") or {}).get("copies") or []), 90, "the copy is known")
         c.kill(run["nodes"][0])
-        gone = os.path.join(c.folder, run["nodes"][0], "spool", run["id"])
+        gone = os.path.join(c.folder, run["nodes"][0], "spool", run_key(run))
         os.rename(gone, gone + ".away")  # as on a host of its own
         target = os.path.join(c.folder, "fetched")
         fetch = (os.path.join(BUILD, "siding"), "result", "fetch", task, "--to", target)
@@ -332,7 +345,7 @@ class MariaDB(Shards, ClusterTest):
 
     def test_5_bad_words(self):
         c = self.cluster
-        for words, said in ((("--replicas", "0"), "neither a number from 1 to 64 nor"), (("--replicas", "some"), "nor \"all\""),
+        for words, said in ((("--replicas", "0"), "neither a number from 1 on nor"), (("--replicas", "some"), "nor \"all\""),
                             (("--replicas", "9"), "the cluster has 3")):
             self.assertIn(said, c.siding("submit", "dump", "--database", "shop", *words, status=1 if "9" in words else 2))
 
@@ -354,11 +367,15 @@ class MySQL(Shards, ClusterTest):
     test_3_an_index_is_the_same_by_one_and_by_three = test_6_lists_of_hits_go_on_without_it = test_7_the_first_replica_is_lost = None
 
 
+def requests(journal):
+    with contextlib.suppress(FileNotFoundError, ValueError), open(journal, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+    return []
+
+
 def own_requests(journal):
     """Of shard 0."""
-    with contextlib.suppress(FileNotFoundError), open(journal, encoding="utf-8") as f:
-        return [r["op"] for r in map(json.loads, f) if r.get("shard") == 0]
-    return []
+    return [r["op"] for r in requests(journal) if r.get("shard") == 0]
 
 
 def has_a_piece(requests):

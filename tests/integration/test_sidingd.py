@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sidingd against a real primary and agents that only talk: the way of a run in every turn, kill -9 in each of its
 states, tasks from SQL, several replicas, a database that goes away, bad requests."""
+import datetime
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import zoneinfo
 
 from fake_agents import make_agents
 from harness import BUILD, ClusterTest, Failed, call, main, slack, wait_until
@@ -23,10 +25,13 @@ CONFIG = """
 cluster_name = "sandbox";
 state_dir = "{folder}/sidingd";
 listen = [ "127.0.0.1:{api}" ];
+queue = {{ on_error = "task"; }};
 agents = ( {agents} );
 database_defaults_file = "{folder}/credentials/coordinator.cnf";
 admin_defaults_file = "{folder}/credentials/admin.cnf";
 credentials_dir = "{folder}/credentials";
+grants = {{ submit = ( {{ account = "root@%"; jobs = [ "*" ]; databases = [ "*" ]; }} ); }};
+roles = {{ admin = [ "token:{folder}/credentials/admin.token" ]; }};
 """
 
 
@@ -36,9 +41,10 @@ class ApiError(Exception):
         self.status, self.error = status, error
 
 
-class Queue:
-    """What stands and falls with the database."""
+class Sidingd:
+    """A coordinator with a real primary and agents that only talk."""
     replicas, servers_only = 0, True
+    settings = ""  # more lines of its configuration
 
     @classmethod
     def gtid(cls, n):
@@ -52,7 +58,7 @@ class Queue:
         cls.api, cls.config, cls.daemon = base + 20, os.path.join(folder, "test.conf"), None
         cls.agents = make_agents(base + 10, 3, base, JOBS, cls.flavor, cls.gtid(100))
         with open(cls.config, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(folder=folder, api=cls.api, agents=", ".join(
+            f.write(cls.settings.replace("FOLDER", folder) + CONFIG.format(folder=folder, api=cls.api, agents=", ".join(
                 f'{{ name = "{a.name}"; url = "http://127.0.0.1:{a.port}"; }}' for a in cls.agents)))
         status, _, err = call(os.path.join(BUILD, "siding"), "--config", cls.config, "bootstrap")
         if status:
@@ -118,6 +124,14 @@ class Queue:
     def sql(self, statements):
         return self.cluster.sql("db0", statements)
 
+    def sql_refuses(self, words, statements):
+        try:
+            self.sql(statements)
+        except Failed as e:
+            assert words in str(e), e
+            return
+        raise AssertionError(f"{statements} was not refused")
+
     def value(self, statements):
         return self.cluster.value("db0", statements)
 
@@ -162,6 +176,10 @@ class Queue:
 
     def everything_forgotten(self):
         self.within(5, lambda: not any(a.runs for a in self.agents), "agents forget ended runs")
+
+
+class Queue(Sidingd):
+    """What stands and falls with the database."""
 
     def saved_state(self, task):
         return self.sql(f"SELECT t.state, r.state, r.upload_task FROM siding.task t JOIN siding.run r ON "
@@ -209,10 +227,20 @@ class Queue:
         count = len(self.get("/v1/tasks"))
         time.sleep(1.2)
         assert len(self.get("/v1/tasks")) == count
-        gone = int(self.value("CALL siding.submit('nonsense', NULL, NULL, @id); SELECT @id"))
-        self.within(3, lambda: "nonsense" in self.get(f"/v1/tasks/{gone}/why")["why"], "it says why it waits")
+        self.sql_refuses('no agent has ever told of a job "nonsense"', "CALL siding.submit('nonsense', NULL, NULL, @id)")
+        self.sql_refuses("sql_log_bin is off", "SET sql_log_bin = 0; CALL siding.submit('count', NULL, NULL, @id)")
+        self.sql("INSERT INTO siding.job VALUES ('lost', 'command', 'replica', 0, NOW(3))")
+        gone = int(self.value("CALL siding.submit('lost', NULL, NULL, @id); SELECT @id"))
+        self.within(3, lambda: '"lost"' in self.get(f"/v1/tasks/{gone}/why")["why"], "it says why it waits")
         self.sql(f"DELETE FROM siding.task WHERE id = {gone}")
         self.within(3, lambda: gone not in [t["id"] for t in self.get("/v1/tasks")], "it is gone")
+        self.within(5, lambda: self.get("/v1/status")["counts"].get("waiting", 0) == 0, "its slot is gone too")
+
+    def test_rows_of_enqueue_are_tasks_with_a_receipt(self):
+        receipt = int(self.value("INSERT INTO siding.enqueue (job, args) VALUES ('count', '[\"x\"]'); SELECT LAST_INSERT_ID()"))
+        task = int(self.value(f"SELECT task_id FROM siding.enqueue WHERE id = {receipt}"))
+        assert self.ends(task)["args"] == ["x"]
+        self.sql_refuses("must be a JSON array", "INSERT INTO siding.enqueue (job, args) VALUES ('count', '{}')")
 
     def test_kill_9_in_each_state_leads_on(self):
         for a in self.agents:
@@ -332,7 +360,7 @@ class Queue:
         self.gate("sealing")
         task = self.submit("count")
         self.within(5, lambda: self.run_state(task) == "running", "running")
-        self.within(3, lambda: self.saved_state(task)[1] == "running", "on record")
+        self.within(3, lambda: self.saved_state(task)[1] == "running", "its freeze is on record")
         self.kill()
         self.sql(f"UPDATE siding.task SET state = 'error' WHERE id = {task};"
                  f"UPDATE siding.run SET state = 'error' WHERE task_id = {task}")
@@ -375,11 +403,36 @@ class Queue:
     def test_a_newer_coordinator_fences_this_one(self):
         term = self.get("/v1/status")["term"]
         self.sql(f"UPDATE siding.meta SET value = {term + 5} WHERE name = 'term'")
-        self.submit("count")
+        self.refuses(412, "another one has taken over", "POST", "/v1/tasks", {"job": "count"})
         self.within(5, lambda: any("another coordinator" in w for w in self.get("/v1/status")["warnings"]), "fenced")
         self.restart()
         assert self.get("/v1/status")["term"] > term + 5
         self.within(10, lambda: not [t for t in self.get("/v1/tasks?state=waiting,running")], "it leads on")
+
+    def test_a_replaced_coordinator_answers_no_success(self):
+        for a in self.agents:
+            a.set(gates={"sealing"})
+        task = self.submit("count")
+        self.within(5, lambda: self.run_state(task) == "running", "it runs")
+        for a in self.agents:
+            a.set(deaf=True)
+        term = self.get("/v1/status")["term"]
+        self.sql(f"UPDATE siding.meta SET value = {term + 5} WHERE name = 'term'")
+        self.refuses(412, "another", "POST", f"/v1/tasks/{task}/request", {"action": "kill"})
+        assert self.value(f"SELECT COALESCE(request, 'none') FROM siding.task WHERE id = {task}") == "none"
+        for a in self.agents:
+            a.set(deaf=False, gates=set())
+        self.restart()
+        self.ends(task)
+
+    def test_a_term_is_of_one_coordinator(self):
+        term = self.get("/v1/status")["term"]
+        self.kill()
+        for a in self.agents:  # another one was started at the same time, and heard first
+            a.term, a.owner = term + 1, "another"
+        self.start()
+        self.within(10, lambda: self.get("/v1/status")["term"] == term + 2, "it counts on")
+        self.ends(self.submit("count"))
 
 class MariaDB(Queue, ClusterTest):
 
@@ -411,7 +464,7 @@ class MariaDB(Queue, ClusterTest):
         self.gate("sealing")
         task = self.submit("count")
         self.within(5, lambda: self.run_state(task) == "running", "running")
-        self.within(3, lambda: self.saved_state(task)[1] == "running", "on record")
+        self.within(3, lambda: self.saved_state(task)[1] == "running", "its freeze is on record")
         self.kill()
         for a in self.agents:
             with a.changed:
@@ -516,7 +569,7 @@ class MariaDB(Queue, ClusterTest):
         self.refuses(400, '"priority"', "POST", "/v1/tasks", {"job": "count", "priority": "high"})
         self.refuses(400, "is of kind", "POST", "/v1/tasks", {"job": "count", "kind": "dump"})
         self.refuses(422, "the cluster has 3", "POST", "/v1/tasks", {"job": "count", "replicas": 9})
-        self.refuses(400, "or -1 for all", "POST", "/v1/tasks", {"job": "dump", "replicas": -2})
+        self.refuses(400, "from 1 to 64, or -1", "POST", "/v1/tasks", {"job": "dump", "replicas": -2})
         self.refuses(404, "no task 99999", "GET", "/v1/tasks/99999")
         self.refuses(400, "no task id", "GET", "/v1/tasks/abc")
         self.refuses(404, "no node", "POST", "/v1/nodes/db9/pause", {})
@@ -537,6 +590,131 @@ class MariaDB(Queue, ClusterTest):
         self.within(5, lambda: "due at" in self.get(f"/v1/tasks/{task}/why")["why"], "waits for the next time")
         self.call("POST", f"/v1/tasks/{task}/request", {"action": "kill"})
 
+    def test_a_cron_line_comes_again_whatever_became_of_its_run(self):
+        """By a zone of the system's database; each turn's planned time is on record, and a failure ends nothing."""
+        plan = {"cron": "0 2 * * *", "zone": "Europe/Zurich", "missed": "skip"}
+        self.refuses(400, "no time zone", "POST", "/v1/tasks", {"job": "count", "plan": {"cron": "@daily", "zone": "Europe/Bern"}})
+        self.refuses(400, "no minute", "POST", "/v1/tasks", {"job": "count", "plan": {"cron": "77 2 * * *"}})
+        self.refuses(400, "not both", "POST", "/v1/tasks", {"job": "count", "sleeptime_ms": 5000, "plan": plan})
+        task = self.submit("count", name="cronned", plan=plan)
+        here = datetime.datetime.now(zoneinfo.ZoneInfo("Europe/Zurich"))
+        t = self.task(task)
+        planned = datetime.datetime.fromisoformat(t["planned_at"].replace("Z", "+00:00")).astimezone(here.tzinfo)
+        assert (planned.hour, planned.minute) == (2, 0) and planned > here, t
+        assert t["plan"] == plan and t["state"] == "waiting" and t["run_at"] == t["planned_at"], t
+        self.sql(f"UPDATE siding.task SET run_at = UTC_TIMESTAMP(3) WHERE id = {task}")
+        for a in self.agents:
+            a.set(fail={"running": "exit status 3"})
+        self.restart()  # reads the row again
+        self.within(15, lambda: self.task(task)["runs"] and self.task(task)["runs"][-1]["state"] == "error", "failed")
+        self.within(5, lambda: self.value(f"SELECT CONCAT(state, attempts) FROM siding.task WHERE id = {task}") == "waiting0",
+                    "goes on")
+        t = self.task(task)
+        assert t["error"] == "exit status 3" and t["planned_at"] == t["run_at"] > t["runs"][0]["finished_at"], t
+        # A turn that passed while no coordinator was there is left out, as the plan says.
+        self.kill()
+        self.sql(f"UPDATE siding.task SET run_at = UTC_TIMESTAMP(3), planned_at = UTC_TIMESTAMP(3) - INTERVAL 1 HOUR"
+                 f" WHERE id = {task}")
+        lock = os.path.join(self.cluster.folder, "sidingd", "sidingd.lock")
+        os.utime(lock, (time.time() - 7200, time.time() - 7200))
+        self.start()
+        self.within(5, lambda: self.task(task)["planned_at"] == t["planned_at"], "the turn is left out")
+        self.within(5, lambda: len(self.task(task)["runs"]) == 1, "and none has run for it")
+        assert [e for e in self.get("/v1/events?limit=500") if e["task"] == task and "is left out" in e["text"]]
+        self.call("POST", f"/v1/tasks/{task}/request", {"action": "delete"})
+
+    def test_a_key_and_a_unique_name_give_the_task_that_is_there(self):
+        first = self.call("POST", "/v1/tasks", {"job": "count", "key": "order-7"})["id"]
+        self.ends(first)
+        assert self.call("POST", "/v1/tasks", {"job": "count", "key": "order-7"})["id"] == first
+        held = self.submit("count", unique="v", run_at="2099-01-01T00:00:00Z")
+        self.refuses(409, "is not ended", "POST", "/v1/tasks", {"job": "count", "unique": "v"})
+        assert self.call("POST", "/v1/tasks", {"job": "count", "unique": "v", "unique_existing": True})["id"] == held
+        self.call("POST", f"/v1/tasks/{held}/request", {"action": "kill"})
+        # A name may be taken for longer than its task lives.
+        t = self.submit("count", unique="w", plan={"unique_for_ms": 3000})
+        self.ends(t)
+        self.refuses(409, "is not ended", "POST", "/v1/tasks", {"job": "count", "unique": "w"})
+        self.within(10, lambda: self.submit("count", unique="w"), "the name is free again")
+        assert len(self.sql("SELECT id FROM siding.task JOIN siding.spec ON task_id = id WHERE submit_key = 'order-7'")) == 1
+
+    def test_a_batch_and_what_comes_after_it(self):
+        for a in self.agents:
+            a.set(gates={"running"})
+        batch = [self.submit("count", name=f"part {i}") for i in range(2)]
+        last = self.submit("count", name="whole", plan={"after": [str(i) for i in batch]})
+        self.within(5, lambda: f"it comes after task {batch[0]}" in self.get(f"/v1/tasks/{last}/why")["why"], "it says so")
+        self.restart()
+        for a in self.agents:
+            a.set(gates=set(), fail={"running": "exit status 3"})
+        for i in batch:
+            self.ends(i, "error")
+        self.within(10, lambda: f"task {batch[0]}, which it comes after, ended as error" in self.get(f"/v1/tasks/{last}/why")["why"],
+                    "a failure holds it, and it says which")
+        for a in self.agents:
+            a.set(fail={})
+        self.call("POST", f"/v1/tasks/{batch[0]}/request", {"action": "retry"})
+        self.call("POST", f"/v1/tasks/{batch[1]}/request", {"action": "ack"})
+        self.ends(last)
+        t, first = self.task(last), self.task(batch[0])
+        assert t["runs"][0]["started_at"] >= first["runs"][-1]["finished_at"], (t, first)
+        self.refuses(400, "is no task id", "POST", "/v1/tasks", {"job": "count", "plan": {"after": ["x"]}})
+
+    def test_what_was_asked_for_is_set_anew(self):
+        task = self.submit("count", run_at="2099-01-01T00:00:00Z")
+        t = self.call("POST", f"/v1/tasks/{task}/set", {"priority": 7, "name": "other", "by": "ann"})
+        assert (t["priority"], t["name"], t["run_at"][:4]) == (7, "other", "2099"), t
+        self.refuses(400, 'did you mean "priority"?', "POST", f"/v1/tasks/{task}/set", {"priorty": 7})
+        self.call("POST", f"/v1/tasks/{task}/set", {"run_at": "2020-01-01T00:00:00Z"})
+        self.ends(task)
+        self.refuses(409, "has ended already", "POST", f"/v1/tasks/{task}/set", {"priority": 7})
+        rows = self.sql(f"SELECT by_user, text FROM siding.event WHERE task_id = {task} AND what = 'audit' AND text LIKE 'set by%'")
+        assert len(rows) >= 2 and "ann" in rows[0][0], rows
+
+    def test_schedules_are_kept_by_name(self):
+        spec = {"job": "count", "plan": {"cron": "0 2 * * *", "zone": "Europe/Zurich"}, "priority": 3}
+        self.refuses(400, "runs again", "POST", "/v1/schedules/nightly", {"job": "count"})
+        self.refuses(404, "no schedule", "GET", "/v1/schedules/nightly")
+        assert self.call("POST", "/v1/schedules/nightly", dict(spec, dry_run=True))["change"] == "new"
+        task = self.call("POST", "/v1/schedules/nightly", spec)["task"]
+        assert self.call("POST", "/v1/schedules/nightly", dict(spec, dry_run=True))["change"] == "none"
+        s = self.get("/v1/schedules/nightly")
+        assert s["spec"]["plan"] == spec["plan"] and s["enabled"] and s["next"] and not s["last_run"], s
+        # By hand now, and its turn of the night stays.
+        self.call("POST", "/v1/schedules/nightly/request", {"action": "run-now"})
+        self.within(10, lambda: self.get("/v1/schedules/nightly")["last_state"] == "done", "ran")
+        self.within(5, lambda: self.get("/v1/schedules/nightly")["next"] == s["next"], "the night's turn stays")
+        # What is changed keeps the task, and says what it changes.
+        new = dict(spec, plan={"cron": "30 3 * * *", "zone": "Europe/Zurich"})
+        d = self.call("POST", "/v1/schedules/nightly", dict(new, dry_run=True))
+        assert (d["change"], [f["field"] for f in d["fields"]]) == ("changed", ["plan"]), d
+        assert self.call("POST", "/v1/schedules/nightly", new)["task"] == task
+        self.within(5, lambda: self.get("/v1/schedules/nightly")["next"] != s["next"], "another time")
+        self.call("POST", "/v1/schedules/nightly/request", {"action": "disable"})
+        self.within(5, lambda: "is disabled" in self.get(f"/v1/tasks/{task}/why")["why"], "it says so")
+        assert not [f for f in self.get("/v1/forecast") if f["name"] == "nightly"]
+        self.restart()
+        assert not self.get("/v1/schedules/nightly")["enabled"]
+        self.call("POST", "/v1/schedules/nightly/request", {"action": "enable"})
+        self.within(5, lambda: [f for f in self.get("/v1/forecast") if f["name"] == "nightly" and f["lasts_ms"] > 0], "is forecast")
+        self.call("POST", f"/v1/tasks/{task}/request", {"action": "delete"})
+        self.refuses(404, "no schedule", "GET", "/v1/schedules/nightly")
+
+    def test_deadlines_are_told_and_jobs_measured(self):
+        for a in self.agents:
+            a.set(gates={"running"})
+        task = self.submit("count", name="late", plan={"finish_by_ms": 1000})
+        waits = self.submit("count", name="late", plan={"start_by_ms": 1000})
+        def told(text, of):
+            return [e for e in self.get("/v1/events?limit=500") if e["task"] == of and e["kind"] == "deadline" and text in e["text"]]
+        self.within(15, lambda: told("should have ended by now", task) and told("should have started by now", waits), "both are told")
+        for a in self.agents:
+            a.set(gates=set())
+        self.ends(task)
+        self.ends(waits)
+        assert len(told("should have ended by now", task)) == 1
+        assert 'siding_job_last_success_timestamp_seconds{job="count"}' in self.get("/metrics")
+
     def test_the_rest_of_the_api_answers(self):
         task = self.submit("count")
         self.ends(task)
@@ -553,7 +731,7 @@ class MariaDB(Queue, ClusterTest):
         last = events[-1]["seq"]
         begun = time.time()
         assert self.get(f"/v1/events?after={last}&wait_ms=300") == [] and time.time() - begun > 0.25
-        self.within(5, lambda: int(self.value("SELECT COUNT(*) FROM siding.event")) > 50, "events are stored")
+        self.within(5, lambda: int(self.value("SELECT COUNT(*) FROM siding.event WHERE level <> 'info'")) > 0, "warnings are stored")
 
     def test_an_agent_goes_and_comes_back(self):
         self.agents[1].set(deaf=True)

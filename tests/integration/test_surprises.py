@@ -113,6 +113,22 @@ class Surprises:
                 self.assertIn("lib.plain", err)
                 self.assertEqual(self.count(), 0)
 
+    def test_notes_that_are_kept_quiet(self):
+        """MariaDB, note_verbosity: without 'basic' not even sql_notes shows that digits of a DECIMAL are cut off. MySQL,
+        sql_require_primary_key: a new table without a key; terminology_use_previous: names of columns that are read."""
+        c = self.cluster
+        before, after = "SET GLOBAL note_verbosity=''", "SET GLOBAL note_verbosity=DEFAULT"
+        if c.flavor == "mysql":
+            before = "SET GLOBAL sql_require_primary_key=1; SET GLOBAL terminology_use_previous='BEFORE_8_0_26'"
+            after = "SET GLOBAL sql_require_primary_key=0; SET GLOBAL terminology_use_previous='NONE'"
+        folder = self.plain(["1\t1.239\n"], "(id INT, word DECIMAL(5,2))")
+        c.sql("db0", before)
+        try:
+            self.assertIn("lib.plain", self.load(folder, status=1))
+        finally:
+            c.sql("db0", after)
+        self.assertEqual(self.count(), 0)
+
     def test_values_that_a_query_loses_are_errors(self):
         """A function that cannot make a value gives NULL and a warning; the text would be missing in the index."""
         for query, code in (("SELECT id, CAST(title AS CHAR(3)) FROM lib.record", 1292),

@@ -14,17 +14,26 @@ typedef struct TraceDisk {
 typedef struct Trace {
     AgentState s;
     AgentRules rules;
-    int64_t now_ms, wall_ms; /* wall_ms runs with now_ms */
-    bool disk_fails;         /* records of what follows are not written */
-    uint64_t op[OP_KINDS];   /* the last order of each kind; 0: answered, or none */
+    JobRules job;             /* the only one, once a story has named it */
+    char *job_words, *job_on; /* its at_limit and on */
+    int64_t now_ms, wall_ms;  /* wall_ms runs with now_ms */
+    bool disk_fails;          /* records of what follows are not written */
+    uint64_t op[OP_KINDS];    /* the last order of each kind; 0: answered, or none */
     char *op_run[OP_KINDS];
+    ReplStatus op_status; /* of the last report */
+    LeaseServer op_server;
     uint64_t token;
     int64_t server_pid;
     TraceDisk disk, waiting; /* what has been written; what could not be */
     bool waits;
     void (*done)(struct Trace *t, const Effect *e); /* NULL: effects become lines */
     void *arg;
-    Str out; /* lines since the last clear */
+    Str out;             /* lines since the last clear */
+    const char *boot_id; /* NULL: the first */
+    bool cut;            /* the journal was damaged at its end */
+    bool more_comes;     /* an input of the same drain follows `first` */
+    Input *first;
+    bool nothing_kept; /* at the agent's next start no relay file is kept */
 } Trace;
 
 void trace_begin(Trace *t);

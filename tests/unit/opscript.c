@@ -8,7 +8,8 @@ static const Dialect dialects[] = {
         {
             .status = "SHOW ALL SLAVES STATUS",
             .position = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
-                        " @@global.read_only AS read_only, @@global.server_id AS server_id",
+                        " @@global.read_only AS read_only, @@global.server_id AS server_id, @@global.datadir "
+                        "AS datadir, @@global.gtid_binlog_state AS logged",
             .settings = "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit"
                         " AS flush_log, @@global.slave_parallel_threads AS workers,"
                         " @@global.slave_parallel_mode AS parallel_mode, @@global.sync_relay_log AS"
@@ -30,7 +31,10 @@ static const Dialect dialects[] = {
         {
             .status = "SHOW REPLICA STATUS",
             .position = "SELECT @@global.gtid_executed AS applied, @@global.gtid_executed AS binlog,"
-                        " @@global.super_read_only AS read_only, @@global.server_id AS server_id",
+                        " @@global.super_read_only AS read_only, @@global.read_only AS closed, "
+                        "@@global.server_id AS server_id, "
+                        "@@global.datadir AS datadir,"
+                        " @@global.server_uuid AS uuid",
             .settings = "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit"
                         " AS flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode,"
                         " @@global.sync_relay_log AS sync_relay, @@global.replica_pending_jobs_size_max AS"
@@ -117,14 +121,24 @@ View both_stopped_at(int n)
     return v;
 }
 
+void expect_half_done(int xa, int tables, const char *filter)
+{
+    EXPECT("XA RECOVER", "data", xa == 0 ? "" : xa == 1 ? "x1" : "x1\nx2");
+    EXPECT(is_mariadb() ? "SHOW GLOBAL STATUS LIKE 'Slave_open_temp_tables'"
+                        : "SHOW GLOBAL STATUS LIKE 'Replica_open_temp_tables'",
+           "Variable_name|Value", script_keep(xasprintf("x|%d", tables)));
+    EXPECT(d->status, "Replicate_Do_DB", filter ? filter : "");
+}
+
 const char *status_columns(void)
 {
-    return is_mariadb() ? "Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_Port|Relay_Master_Log_File|"
+    return is_mariadb() ? "Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_User|Master_Port|Relay_"
+                          "Master_Log_File|"
                           "Exec_Master_Log_Pos|Gtid_IO_Pos|Last_IO_Errno|Last_SQL_Errno|Last_SQL_Error|"
-                          "Relay_Log_Space|Using_Gtid"
-                        : "Replica_IO_Running|Replica_SQL_Running|Source_Host|Source_Port|"
+                          "Relay_Log_Space|Using_Gtid|Connection_name"
+                        : "Replica_IO_Running|Replica_SQL_Running|Source_Host|Source_User|Source_Port|"
                           "Relay_Source_Log_File|Exec_Source_Log_Pos|Retrieved_Gtid_Set|Last_IO_Errno|"
-                          "Last_SQL_Errno|Last_SQL_Error|Relay_Log_Space|Auto_Position";
+                          "Last_SQL_Errno|Last_SQL_Error|Relay_Log_Space|Auto_Position|Channel_Name";
 }
 
 const char *status_row(View v)
@@ -132,16 +146,17 @@ const char *status_row(View v)
     static const char *const io[] = {"No", "Connecting", "Yes"};
     if (v.primary)
         return "";
-    return script_keep(xasprintf(
-        "%s|%s|%s|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s", io[v.io], v.sql ? "Yes" : "No", v.source_host,
-        v.source_port, v.received_text ? v.received_text : at_trx(v.received), v.io_errno, v.sql_errno,
-        v.sql_error ? v.sql_error : "", v.space, is_mariadb() ? "Slave_Pos" : "1"));
+    return script_keep(xasprintf("%s|%s|%s|repl|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s|%s", io[v.io],
+                                 v.sql ? "Yes" : "No", v.source_host, v.source_port,
+                                 v.received_text ? v.received_text : at_trx(v.received), v.io_errno,
+                                 v.sql_errno, v.sql_error ? v.sql_error : "", v.space,
+                                 is_mariadb() ? "Slave_Pos" : "1", v.channel ? v.channel : ""));
 }
 
 const char *position_row(View v)
 {
     const char *applied = v.applied_text ? v.applied_text : at_trx(v.applied);
-    return script_keep(xasprintf("%s|%s|1|2", applied, v.binlog_text ? v.binlog_text : applied));
+    return script_keep(xasprintf("%s|%s|%d|2", applied, v.binlog_text ? v.binlog_text : applied, !v.open));
 }
 
 void expect_look(View v)

@@ -43,6 +43,7 @@ const char *at_trx(int n);
 /* What a server says of itself. Zeroes are those of view_of. */
 typedef struct View {
     bool primary; /* no source is configured */
+    bool open;    /* read_only is off */
     ReplIo io;
     bool sql;
     int applied, received;                                  /* transactions */
@@ -51,6 +52,7 @@ typedef struct View {
     int source_port;
     int io_errno, sql_errno;
     const char *sql_error;
+    const char *channel; /* NULL: the default connection */
     int space;
 } View;
 /* A replica at `n`, both threads running. */
@@ -66,6 +68,10 @@ const char *status_columns(void); /* of Dialect.status */
 const char *status_row(View v);
 const char *position_row(View v);
 #define POSITION_COLUMNS "applied|binlog|read_only|server_id"
+
+/* What is half done where the applier stands: rows of XA RECOVER, open tables, a Replicate_Do_DB (NULL:
+ * none). */
+void expect_half_done(int xa, int tables, const char *filter);
 
 void expect_open(int64_t ms); /* by the agent's account, without GTIDs of its own */
 #define NO_GTIDS "SET SESSION sql_log_bin=0"

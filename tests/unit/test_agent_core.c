@@ -261,21 +261,21 @@ static void what_was_relaxed_counts_until_it_is_durable(void **state)
 {
     (void)state;
     Lease l = {0};
-    lease_boost(&l, false, "one");
+    lease_boost(&l, false, "one", 1000);
     assert_false(l.durable);
     assert_true(lease_crashed_boosted(&l, "two"));
-    lease_boost(&l, true, "one"); /* started again: what was committed before is not on the disk */
+    lease_boost(&l, true, "one", 1000); /* started again: what was committed before is not on the disk */
     assert_false(l.durable);
     assert_true(lease_crashed_boosted(&l, "two"));
     lease_durable(&l);
     assert_true(l.durable);
     assert_false(lease_crashed_boosted(&l, "two"));
-    lease_boost(&l, false, "two"); /* once more: nothing is relaxed any more in this lease */
+    lease_boost(&l, false, "two", 1000); /* once more: nothing is relaxed any more in this lease */
     assert_true(l.durable);
     assert_false(lease_crashed_boosted(&l, "three"));
     wire_free(lease_fields, &l);
 
-    lease_boost(&l, true, "one");
+    lease_boost(&l, true, "one", 1000);
     assert_true(l.boosted && l.durable);
     assert_false(lease_crashed_boosted(&l, "two"));
     wire_free(lease_fields, &l);
@@ -300,7 +300,7 @@ static void preflight(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         Err err;
         WireList findings = {0};
-        preflight_threads(flavor_of(DB_MARIADB), &cases[i].s, &findings);
+        preflight_threads(flavor_of(DB_MARIADB), &cases[i].s, "db1", &findings);
         bool allowed = preflight_allows(&findings, &err);
         assert_int_equal(allowed, !cases[i].error);
         if (!allowed)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The agent against a world that does its worst: answers late, never, twice and wrong, kills of agent and
  * server at any moment, disks that do not take what is written, people who stop and start things. After every
- * input: nothing paused without a lease on disk, no effect without its record, settings always owed back.
+ * input: nothing paused without a lease on disk, no effect without its record, settings always owed back, no
+ * receiver started behind a fence that was answered.
  * After every story: while server and disk answer, it comes back to serving within a bounded time.
  * SIDING_STORIES says how many, SIDING_SEED where they begin.
  */
@@ -32,6 +33,8 @@ typedef struct World {
     size_t n_pending;
     bool has_last;
     StrList programs; /* RUN/NAME that are running: one that is being ended may outlive its pause */
+    int64_t term;     /* the greatest that was ordered in */
+    bool fenced;      /* the fence was answered, and the record still says so */
     bool rescue, hook, hook_before;
     int next_run;
     const char *wrong; /* what does not hold */
@@ -65,6 +68,11 @@ static const char *lease_state(const World *w)
     return l && !json_is_null(l) ? json_str(l, "state") : "";
 }
 
+static const json_t *vote_on_disk(const World *w)
+{
+    return json_object_get(trace_on_disk(w->t, "vote"), "vote");
+}
+
 static void must(World *w, bool holds, const char *what)
 {
     if (!holds && !w->wrong)
@@ -73,6 +81,7 @@ static void must(World *w, bool holds, const char *what)
 
 static void check_op(World *w, const OpOrder *o)
 {
+    must(w, o->kind != OP_START || !pause_is_in_force(&w->t->s), "replication is started under a pause");
     const json_t *l = trace_on_disk(w->t, "lease");
     bool leased = *lease_state(w) != 0;
     if (o->kind == OP_STOP && o->first)
@@ -95,9 +104,25 @@ static void check_program(World *w, const Effect *e)
     must(w, e->flag || str_eq(json_str(r, "program"), e->word), "a program whose stage is not on disk");
 }
 
+/* What is said is on disk, and so. */
+static void check_answer(World *w, const char *text)
+{
+    AUTOJSON json_t *j = json_loads(text, 0, NULL);
+    int64_t promised = json_int(json_object_get(vote_on_disk(w), "promised"), "term");
+    must(w, json_int(json_object_get(j, "promised"), "term") <= promised,
+         "a promise is told before it is on disk");
+    if (!json_bool(j, "done") || !str_eq(json_str(j, "kind"), "fence"))
+        return;
+    must(w, w->io == REPL_IO_NO, "a fence is answered, and the receiver runs");
+    w->fenced = json_bool(vote_on_disk(w), "shut");
+}
+
 static void on_effect(Trace *t, const Effect *e)
 {
     World *w = t->arg;
+    w->fenced = w->fenced && json_bool(vote_on_disk(w), "shut");
+    if (e->kind == FX_ANSWER && e->text && e->err.kind == ERR_NONE)
+        check_answer(w, e->text);
     if (e->kind == FX_SQL) {
         check_op(w, &e->op);
         str_addf(&w->story, "  order %d\n", (int)e->op.kind);
@@ -130,8 +155,10 @@ static void check(World *w)
     bool leased = *lease_state(w) != 0;
     bool known =
         w->up && s->flight.boot.seen && s->known.server.id.pid == w->pid; /* else it has yet to look */
-    bool remembered = !w->by_stop && (s->durable.pause != PAUSE_NONE || s->flight.boot.start_due);
-    must(w, w->sql || !w->ours || !known || leased || remembered,
+    bool remembered =
+        !w->by_stop && (s->durable.pause != PAUSE_NONE || s->flight.boot.start_due || s->durable.vote.owed);
+    bool owed = json_bool(trace_on_disk(w->t, "vote"), "owed"); /* it is started when a failover lets it */
+    must(w, w->sql || !w->ours || !known || leased || remembered || owed,
          "it stands still by our doing, and no lease says so");
     must(w, w->flush == 1 || leased, "durability is relaxed, and no lease owes it back");
 }
@@ -225,13 +252,20 @@ static bool nothing_kept(const World *w)
 static OpEnd start(World *w, const OpOrder *o, StartWay *way)
 {
     *way = START_NOT_NEEDED;
-    if (w->sql)
+    bool receiver_alone = w->sql && w->io == REPL_IO_NO && o->fresh_server && !o->shut;
+    if (w->sql && !receiver_alone)
         return END_OK;
-    if (w->io == REPL_IO_NO && !nothing_kept(w)) {
+    if (!w->sql && w->io == REPL_IO_NO && !nothing_kept(w)) {
         *way = START_RESCUE;
         return END_WAITING;
     }
+    if (w->io == REPL_IO_NO && o->shut) {
+        *way = START_SHUT;
+        return END_WAITING;
+    }
     *way = w->io == REPL_IO_NO ? START_BOTH : START_SQL;
+    w->fenced = w->fenced && json_bool(vote_on_disk(w), "shut");
+    must(w, *way == START_SQL || !w->fenced, "a receiver is started behind a fence");
     if (o->boost)
         w->flush = 2;
     w->io = REPL_IO_YES;
@@ -242,12 +276,25 @@ static OpEnd start(World *w, const OpOrder *o, StartWay *way)
 
 static OpEnd restore(World *w)
 {
+    if (!w->sql && w->t->s.durable.lease.taken_over) {
+        w->flush = 1;
+        return END_OK;
+    }
     if (!w->sql && w->io == REPL_IO_NO)
         return END_STALLED;
     w->flush = 1;
     w->sql = true; /* an earlier try may have stopped it */
     w->ours = w->by_stop = false;
     w->applied = w->received;
+    return END_OK;
+}
+
+/* As op_order does: a START that is under way ends before the STOP. */
+static OpEnd stop_receiver(World *w)
+{
+    for (size_t i = 0; i < w->n_pending; i++)
+        w->pending[i].taken_effect = w->pending[i].taken_effect || w->pending[i].op.kind == OP_START;
+    w->io = REPL_IO_NO;
     return END_OK;
 }
 
@@ -278,6 +325,8 @@ static OpEnd carry_out(World *w, const OpOrder *o, StartWay *way)
         return w->sql ? END_MOVED : END_OK;
     case OP_SURVEY:
     case OP_DURABLE:
+    case OP_ORDER:
+        return stop_receiver(w);
     case OP_ROLE:
     case OP_KINDS:
         break;
@@ -341,7 +390,7 @@ static void answer(World *w, bool badly)
     Pending p = take_pending(w, below(w, w->n_pending));
     StartWay way = START_NOT_NEEDED;
     OpEnd end = END_FAILED;
-    if (!badly || one_in(w, 2))
+    if ((!badly || one_in(w, 2)) && !p.taken_effect)
         end = carry_out(w, &p.op, &way);
     if (badly)
         end = one_in(w, 4) ? END_BUSY : p.op.kind == OP_SURVEY || one_in(w, 2) ? END_FAILED : END_UNKNOWN;
@@ -425,7 +474,7 @@ static void agent_dies(World *w)
     while (w->n_pending) {
         Pending p = take_pending(w, 0);
         StartWay way;
-        if (one_in(w, 2))
+        if (one_in(w, 2) && !p.taken_effect)
             carry_out(w, &p.op, &way); /* sent, and done after its death */
         drop(&p);
     }
@@ -509,10 +558,31 @@ static void rescue_ends(World *w, bool well)
     happen(w, in);
 }
 
+static void order(World *w, OrderKind kind, int64_t term)
+{
+    Input *in = make(IN_ORDER, NULL);
+    WireBallot ballot = {term, (char *)"000000000000000a"};
+    AgentOrder o = {.kind = kind, .ballot = ballot};
+    if (kind == ORDER_ACCEPT)
+        o.decision = (WireDecision){
+            .ballot = ballot, .version = 1, .primary = (char *)"db0", .held_by = (char *)"db0", .open = true};
+    in->order = NEW(AgentOrder);
+    wire_copy(agent_order_fields, in->order, &o);
+    w->term = term > w->term ? term : w->term;
+    happen(w, in);
+}
+
+/* A coordinator that begins, fences, gives up; in its term, a later one, or one that has passed. */
+static void some_order(World *w)
+{
+    static const OrderKind kinds[] = {ORDER_PROMISE, ORDER_FENCE, ORDER_FENCE, ORDER_ACCEPT};
+    order(w, kinds[below(w, COUNT(kinds))], w->term + (int64_t)below(w, 3) - (one_in(w, 4) && w->term > 1));
+}
+
 static void something(World *w)
 {
     time_passes(w, (int64_t)below(w, 3000));
-    switch (below(w, 22)) {
+    switch (below(w, 25)) {
     case 0:
         accept_run(w);
         break;
@@ -560,6 +630,10 @@ static void something(World *w)
     case 18:
         reads(w, one_in(w, 4) ? 2000 : 0);
         break;
+    case 19:
+    case 20:
+        some_order(w);
+        break;
     default:
         answer(w, false);
         break;
@@ -584,6 +658,7 @@ static void quiet(World *w)
 {
     w->up = true;
     w->t->disk_fails = w->moves = false;
+    order(w, ORDER_ACCEPT, w->term + 1); /* the primary lives */
     for (int i = 0; i < QUIET_STEPS && !w->wrong; i++) {
         if (serves(w))
             return;
@@ -627,6 +702,7 @@ static bool story(uint64_t seed)
     Trace t;
     World w;
     begin(&w, &t, seed);
+    order(&w, ORDER_ACCEPT, 1);
     reads(&w, 0);
     for (int i = 0; i < EVENTS && !w.wrong; i++)
         something(&w);

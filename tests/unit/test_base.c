@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/file/fs.h"
 #include "common/file/json.h"
 
@@ -113,9 +114,6 @@ static void json_errors_name_the_field(void **state)
     assert_false(json_req_int(o, "a", 6, 9, &n, &err));
     assert_false(json_req_int(o, "z", 6, 9, &n, &err));
     assert_string_equal(err.text, "field \"z\" is missing");
-    static const char *const known[] = {"a", "b", "state", NULL};
-    assert_false(json_only_keys(o, known, &err));
-    assert_string_equal(err.text, "unknown field \"sates\", did you mean \"state\"?");
     json_t *bad = NULL;
     assert_false(json_parse("{", 1, &bad, &err));
     assert_null(bad);
@@ -151,6 +149,77 @@ static void digits(void **state)
     }
 }
 
+/* What was written to stderr meanwhile. Owned. */
+static char *logged(void (*f)(void))
+{
+    Err err;
+    AUTO(str_done) Str text = STR_INIT;
+    char path[] = "/tmp/siding-log-XXXXXX";
+    int file = mkstemp(path), before = dup(STDERR_FILENO);
+    assert_true(file >= 0 && before >= 0);
+    dup2(file, STDERR_FILENO);
+    f();
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(file);
+    assert_ok(fs_read(path, 1 << 20, &text, &err), err);
+    unlink(path);
+    return str_take(&text);
+}
+
+static size_t count(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, word)); p += strlen(word))
+        n++;
+    return n;
+}
+
+static void a_crowd_of_lines(void)
+{
+    for (int i = 0; i < 4515; i++)
+        log_warn("too many open files");
+    /* Eight others push it out. */
+    for (int i = 0; i < 8; i++)
+        log_warn("line %d", i);
+}
+
+static void two_lines_in_turn(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        log_warn("one of two");
+        log_warn("the other of two");
+    }
+}
+
+static void lines_that_come_again_are_counted(void **state)
+{
+    (void)state;
+    log_setup("test", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    AUTOFREE char *text = logged(a_crowd_of_lines);
+    assert_int_equal(count(text, "too many open files"), 4);
+    assert_non_null(strstr(text, "repeated 4,512 times: too many open files\n"));
+    assert_int_equal(count(text, ": line "), 8);
+    AUTOFREE char *turns = logged(two_lines_in_turn);
+    assert_int_equal(count(turns, "one of two"), 3);
+}
+
+static void end_the_log(void)
+{
+    log_setup("test", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+}
+
+/* Without a word from anybody else. */
+static void what_was_counted_is_told(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        free(logged(two_lines_in_turn));
+    AUTOFREE char *text = logged(end_the_log);
+    assert_int_equal(count(text, "last line repeated "), 1);
+    assert_int_equal(count(text, "repeated "), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +230,8 @@ int main(void)
         cmocka_unit_test(times_round_trip),
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(json_errors_name_the_field),
+        cmocka_unit_test(lines_that_come_again_are_counted),
+        cmocka_unit_test(what_was_counted_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
  */
 #include "binlogfile.h"
 
+#include "common/db/binlog_end.h"
+
 #include <unistd.h>
 
 #include "common/db/binlog_query.h"
@@ -335,6 +337,152 @@ static void a_missing_file_is_shown(void **state)
     }
 }
 
+/* ---- where a binary log ends -------------------------------------------------------------------------- */
+
+static void start_of(Str *file, const char *version)
+{
+    char body[60] = {4, 0};
+    snprintf(body + 2, 50, "%s", version);
+    body[59] = 1;
+    str_add(file, "\xfe\x62\x69\x6e", 4);
+    bf_event(file, FORMAT, 1, body, sizeof body);
+}
+
+static void list_of(Str *file, uint64_t seq0, uint64_t seq5)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    bf_le(&body, 3, 4);
+    const uint64_t entries[][3] = {{0, 9, seq0 - 1}, {0, 1, seq0}, {5, 2, seq5}};
+    for (size_t i = 0; i < COUNT(entries); i++) {
+        bf_le(&body, entries[i][0], 4);
+        bf_le(&body, entries[i][1], 4);
+        bf_le(&body, entries[i][2], 8);
+    }
+    bf_event(file, GTID_LIST, 1, body.p, body.len);
+}
+
+static void expect_end(BinlogFiles *f, const char *expected)
+{
+    Err err;
+    char *end = NULL;
+    assert_ok(binlog_end(&f->paths, &end, &err), err);
+    assert_string_equal(end, expected);
+    free(end);
+}
+
+/* What stands before the newest file is said at its begin; a transaction that was cut off is not there. */
+static void the_end_of_a_mariadb_log(void **state)
+{
+    (void)state;
+    AUTO(bf_done) BinlogFiles f = {0};
+    AUTO(str_done) Str a = STR_INIT, b = STR_INIT, c = STR_INIT;
+    start_of(&a, "10.11.19-MariaDB-log");
+    bf_trx(&a, 0, 1, 3);
+    bf_add(&f, &a);
+    start_of(&b, "10.11.19-MariaDB-log");
+    list_of(&b, 40, 7);
+    bf_trx(&b, 0, 1, 41);
+    bf_trx(&b, 0, 1, 42);
+    bf_gtid(&b, 0, 1, 43, false);
+    bf_query(&b, "BEGIN");
+    bf_add(&f, &b);
+    expect_end(&f, "0-1-42,5-2-7");
+    str_add(&c, "\xfe\x62\x69\x6e", 4); /* killed behind the rotation */
+    bf_add(&f, &c);
+    expect_end(&f, "0-1-42,5-2-7");
+}
+
+#define SID "\x3e\x11\xfa\x47\x71\xca\x11\xe1\x9e\x33\xc8\x0a\xa9\x42\x95\x62"
+
+static void previous_of(Str *file, uint64_t last)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    bf_le(&body, 1, 8);
+    str_add(&body, SID, 16);
+    bf_le(&body, 2, 8);
+    const uint64_t ends[] = {1, 4, 5, last + 1};
+    for (size_t i = 0; i < COUNT(ends); i++)
+        bf_le(&body, ends[i], 8);
+    bf_event(file, 35, 1, body.p, body.len);
+}
+
+/* `bytes`: how long it says that it is. */
+static void mysql_gtid(Str *file, uint64_t gno, uint64_t bytes)
+{
+    AUTO(str_done) Str body = STR_INIT;
+    bf_le(&body, 0, 1);
+    str_add(&body, SID, 16);
+    bf_le(&body, gno, 8);
+    bf_le(&body, 2, 1);
+    bf_le(&body, 1, 8);
+    bf_le(&body, 2, 8);
+    bf_le(&body, 1234567, 7);
+    bf_le(&body, 252, 1);
+    bf_le(&body, bytes, 2);
+    bf_event(file, 33, 1, body.p, body.len);
+}
+
+static void mysql_trx(Str *file, uint64_t gno)
+{
+    enum { GTID_BYTES = 19 + 52 + 4, XID_BYTES = 19 + 8 + 4 };
+    mysql_gtid(file, gno, GTID_BYTES + XID_BYTES);
+    bf_event(file, XID, 1, "12345678", 8);
+}
+
+static void the_end_of_a_mysql_log(void **state)
+{
+    (void)state;
+    Err err;
+    char *end = NULL;
+    AUTO(bf_done) BinlogFiles f = {0};
+    AUTO(str_done) Str a = STR_INIT, tagged = STR_INIT;
+    start_of(&a, "9.7.4");
+    previous_of(&a, 20);
+    mysql_trx(&a, 21);
+    mysql_trx(&a, 22);
+    mysql_gtid(&a, 23, 500); /* cut off behind it */
+    bf_add(&f, &a);
+    expect_end(&f, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-3:5-22");
+    start_of(&tagged, "9.7.4");
+    bf_event(&tagged, 42, 1, "?", 1);
+    bf_add(&f, &tagged);
+    assert_false(binlog_end(&f.paths, &end, &err));
+    assert_int_equal(err.kind, ERR_REFUSED);
+}
+
+/* The server purges files: whoever lists them looks again. */
+static void a_file_that_went_is_told_from_one_that_cannot_be_read(void **state)
+{
+    (void)state;
+    Err err;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    AUTO(strlist_done) StrList gone = STRLIST_INIT, folder = STRLIST_INIT;
+    strlist_add(&gone, "/nonexistent/relay.000008");
+    assert_false(binlog_scan(&gone, &scan, &err));
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    strlist_add(&folder, "/");
+    assert_false(binlog_scan(&folder, &scan, &err));
+    assert_int_not_equal(err.kind, ERR_NOT_FOUND);
+}
+
+/* Nothing is guessed. */
+static void the_end_is_not_known(void **state)
+{
+    (void)state;
+    Err err;
+    char *end = NULL;
+    AUTO(bf_done) BinlogFiles f = {0};
+    AUTO(str_done) Str a = STR_INIT;
+    const StrList none = STRLIST_INIT;
+    assert_false(binlog_end(&none, &end, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    start_of(&a, "10.11.19-MariaDB-log");
+    bf_trx(&a, 0, 1, 3);
+    bf_add(&f, &a);
+    assert_false(binlog_end(&f.paths, &end, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +495,10 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_shown),
         cmocka_unit_test(statement_of_a_transaction),
         cmocka_unit_test(damage_in_the_middle_is_an_error),
+        cmocka_unit_test(the_end_of_a_mariadb_log),
+        cmocka_unit_test(the_end_of_a_mysql_log),
+        cmocka_unit_test(the_end_is_not_known),
+        cmocka_unit_test(a_file_that_went_is_told_from_one_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

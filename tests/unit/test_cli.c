@@ -132,20 +132,21 @@ static void on_result_file(HttpRequest *req, void *context)
 {
     (void)context;
     AUTOFREE char *path = xasprintf("%s/result/%s", f.dir, http_param(req, "file"));
-    http_reply_file(req, path, "application/octet-stream", NULL);
+    http_reply_file(req, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+                    "application/octet-stream", NULL);
 }
 
 static const HttpRoute routes[] = {
-    {"POST", "/v1/tasks", on_submit},
-    {"GET", "/v1/tasks", on_tasks},
-    {"GET", "/v1/tasks/{id}", on_task},
-    {"GET", "/v1/tasks/{id}/log", on_log},
-    {"POST", "/v1/tasks/{id}/request", on_request},
-    {"POST", "/v1/nodes/{name}/pause", on_pause},
-    {"GET", "/v1/check", on_check},
-    {"GET", "/v1/results/{run}", on_result},
-    {"GET", "/v1/results/{run}/{file...}", on_result_file},
-    {NULL, NULL, NULL},
+    {"POST", "/v1/tasks", ROLE_HEALTH, on_submit},
+    {"GET", "/v1/tasks", ROLE_HEALTH, on_tasks, .query = "state,limit"},
+    {"GET", "/v1/tasks/{id}", ROLE_HEALTH, on_task},
+    {"GET", "/v1/tasks/{id}/log", ROLE_HEALTH, on_log, .query = "stream,offset,run,node"},
+    {"POST", "/v1/tasks/{id}/request", ROLE_HEALTH, on_request},
+    {"POST", "/v1/nodes/{name}/pause", ROLE_HEALTH, on_pause},
+    {"GET", "/v1/check", ROLE_HEALTH, on_check},
+    {"GET", "/v1/results/{run}", ROLE_HEALTH, on_result, .query = "node"},
+    {"GET", "/v1/results/{run}/{file...}", ROLE_HEALTH, on_result_file},
+    {0},
 };
 
 /* ---- running siding
@@ -215,6 +216,24 @@ static void submits(void **state)
     expect("submit catalogue --replicas 2 -u bob -t 2002-10-27T13:57:26Z", 0, "12\n", "");
     expect_sent(
         "{\"job\":\"catalogue\",\"replicas\":2,\"run_at\":\"2002-10-27T13:57:26.000Z\",\"user\":\"bob\"}");
+    expect("submit tidy --cron @daily --zone Europe/Zurich --missed skip --not-on Sat --not-on 12-25 "
+           "--jitter 5m",
+           0, "12\n", "");
+    expect_sent(
+        "{\"job\":\"tidy\",\"plan\":{\"cron\":\"@daily\",\"jitter_ms\":300000,\"missed\":\"skip\",\"not_on\":"
+        "[\"Sat\",\"12-25\"],\"zone\":\"Europe/Zurich\"},\"user\":\"ann\"}");
+    expect("submit tidy --retry 3 --backoff 30s..1h --run-timeout 2h --orphan hold --after 4 --after 5 "
+           "--finish-by 6h",
+           0, "12\n", "");
+    expect_sent(
+        "{\"job\":\"tidy\",\"max_attempts\":4,\"plan\":{\"after\":[\"4\",\"5\"],\"backoff_most_ms\":3600000,"
+        "\"backoff_ms\":30000,\"finish_by_ms\":21600000,\"orphan\":\"hold\",\"run_timeout_ms\":7200000},"
+        "\"user\":\"ann\"}");
+    expect("submit tidy --unique n --unique-for 1d --unique-existing --key k -v 9 --profile calls,time", 0,
+           "12\n", "");
+    expect_sent(
+        "{\"job\":\"tidy\",\"key\":\"k\",\"options\":{\"profile\":\"calls,time\",\"verbose\":9},\"plan\":"
+        "{\"unique_for_ms\":86400000},\"unique\":\"n\",\"unique_existing\":true,\"user\":\"ann\"}");
     expect("--json submit catalogue", 0, NULL, "");
 }
 
@@ -240,9 +259,21 @@ static void wrong_usage(void **state)
         {"submit a -t soonish", "option --runtime: \"soonish\" is not a time"},
         {"submit a -s never", "option --sleeptime: \"never\" is not a duration"},
         {"submit a --fixed-time", "option --fixed-time goes with --sleeptime only"},
+        {"submit a --zone UTC", "option --zone goes with --cron or --limit only"},
+        {"submit a --stop-on-error --on-error block", "contradict each other"},
+        {"submit a --missed never --cron @daily", "option --missed is \"never\""},
+        {"submit a --retry 2 --attempts 3", "mean the same"},
+        {"submit a --backoff 1h..1m --retry 1", "ends before it begins"},
+        {"submit a --verbose loud", "no level from 0 to 9"},
+        {"submit a --from x", "takes no JOB"},
+        {"task stop", "either by their ids, or by --name"},
+        {"task stop 4 --user ann", "either by their ids, or by --name"},
+        {"task set 4", "needs something to set"},
+        {"queue purge -s running", "are not purged"},
+        {"queue purge -S long", "\"long\" is not a duration"},
         {"submit a --priorty 5", "unknown option --priorty; did you mean --priority?"},
         {"submit a -P high", "option --priority: \"high\" is not a whole number"},
-        {"submit a --replicas 0", "neither a number from 1 to 64 nor \"all\""},
+        {"submit a --replicas 0", "neither a number from 1 on nor \"all\""},
         {"task show", "siding task show needs ID"},
         {"task show x", "\"x\" is not the ID of a task"},
         {"task show 12.1", "\"12.1\" is not the ID of a task"},
@@ -304,7 +335,7 @@ static void checks(void **state)
     expect("replica check", 1,
            "error    db1: skip_slave_start: is OFF\n"
            "         mend: write skip_slave_start into my.cnf\n"
-           "1 checks: 0 ok, 0 warnings, 1 errors\n",
+           "1 check: 1 error, 0 warnings, 0 ok\n",
            "");
     expect("check", 1, NULL, "");
     expect("--config /nonexistent check", 1, NULL, "");
@@ -363,7 +394,7 @@ static int set_up(void **state)
     setenv("TZ", "UTC", 1);
     f.base = event_base_new();
     strlist_addf(&l, "unix:%s/s", f.dir);
-    assert_ok(http_serve(f.base, &l, NULL, routes, NULL, &f.server, &err), err);
+    assert_ok(http_serve(f.base, &(HttpService){.listen = &l, .routes = routes}, &f.server, &err), err);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "common/file/fs.h"
 
 typedef struct Node {
-    char *name;
+    char *name, *query;
     int64_t port;
 } Node;
 
@@ -29,6 +29,7 @@ typedef struct Sample {
 
 static const ConfOption node_rows[] = {
     {"name", CONF_STR, offsetof(Node, name), .required = true, .doc = "Its name."},
+    {"query", CONF_STR, offsetof(Node, query), .max = 20, .lines = true},
     {"port", CONF_INT, offsetof(Node, port), .fallback = "3306", .min = 1, .max = 65535, .doc = "Its port."},
     {0},
 };
@@ -38,14 +39,16 @@ static const ConfOption inner_rows[] = {
     {0},
 };
 static const ConfOption rows[] = {
-    {"cluster_name", CONF_STR, offsetof(Sample, cluster), .required = true, .doc = "The cluster."},
+    {"cluster_name", CONF_STR, offsetof(Sample, cluster), .required = true, .restart = true,
+     .doc = "The cluster."},
     {"log_format", CONF_STR, offsetof(Sample, format), .fallback = "text", .choices = "text|json"},
     {"state_dir", CONF_PATH, offsetof(Sample, dir)},
     {"min_free_bytes", CONF_INT, offsetof(Sample, bytes), .fallback = "1000"},
     {"lease", CONF_DURATION, offsetof(Sample, lease_ms), .min = 1000, .max = 86400000, .fallback = "1h"},
     {"allow", CONF_BOOL, offsetof(Sample, on), .fallback = "true"},
     {"listen", CONF_STRS, offsetof(Sample, listen), .fallback = "a,b"},
-    {"server", CONF_GROUP, offsetof(Sample, server), .group = inner_rows, .doc = "The server."},
+    {"server", CONF_GROUP, offsetof(Sample, server), .group = inner_rows, .restart = true,
+     .doc = "The server."},
     {"nodes", CONF_LIST, offsetof(Sample, nodes), .group = node_rows, .size = sizeof(Node)},
     {0},
 };
@@ -152,6 +155,54 @@ static void errors_name_line_and_option(void **state)
     }
 }
 
+static void expect_refused(const char *text, const char *why)
+{
+    Err err;
+    Sample s;
+    assert_false(load(text, &s, &err));
+    assert_non_null(strstr(err.text, why));
+}
+
+static void texts_are_bounded(void **state)
+{
+    (void)state;
+    Err err;
+    Sample s;
+    assert_true(
+        load("cluster_name = \"a\"; nodes = ( { name = \"é\"; query = \"SELECT\n\t1\"; } );", &s, &err));
+    conf_free(rows, &s);
+    expect_refused("cluster_name = \"a\\nb\";", "option \"cluster_name\": it holds a control character");
+    expect_refused("cluster_name = \"a\\x1b[2J\";", "control character");
+    expect_refused("cluster_name = \"a\\xff\";", "option \"cluster_name\": it is not UTF-8");
+    expect_refused("cluster_name = \"\xe2\x80\xae\";", "control character");
+    expect_refused("cluster_name = \"a\"; listen = [ \"b\", \"c\\x07\" ];", "option \"listen\"");
+    expect_refused(
+        "cluster_name = \"a\"; nodes = ( { name = \"m\"; query = \"SELECT 1 FROM far.too_long\"; } );",
+        "a text of 26 bytes; it wants 0 to 20");
+    expect_refused("cluster_name = \"a\"; nodes = ( { name = \"m\"; query = \"\\x1b\"; } );",
+                   "control character");
+}
+
+static void sizes_are_bounded(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str long_name = STR_INIT, long_list = STR_INIT, long_file = STR_INIT;
+    str_adds(&long_name, "cluster_name = \"");
+    for (int i = 0; i <= CONF_TEXT_BYTES; i++)
+        str_addc(&long_name, 'a');
+    str_adds(&long_name, "\";");
+    expect_refused(str_z(&long_name), "a text of 4097 bytes; it wants 0 to 4096");
+    str_adds(&long_list, "cluster_name = \"a\"; listen = [ \"a\"");
+    for (int i = 0; i < CONF_LIST_ELEMENTS; i++)
+        str_adds(&long_list, ", \"b\"");
+    str_adds(&long_list, " ];");
+    expect_refused(str_z(&long_list), "10001 elements; at most 10000 are taken");
+    str_adds(&long_file, "cluster_name = \"a\";");
+    for (int i = 0; i < 1 << 20; i++)
+        str_addc(&long_file, '\n');
+    expect_refused(str_z(&long_file), "at most 1048576 are read");
+}
+
 static void a_missing_file_is_told(void **state)
 {
     (void)state;
@@ -189,15 +240,79 @@ static void pages_come_from_the_rows(void **state)
     (void)state;
     AUTO(str_done) Str page = STR_INIT, sample = STR_INIT;
     conf_write_reference(rows, &page);
-    assert_non_null(strstr(page.p, "| `cluster_name` | text | required | The cluster. |\n"));
+    assert_non_null(strstr(page.p, "| `cluster_name` | text | required | The cluster. Needs a restart. |\n"));
     assert_non_null(strstr(page.p, "| `nodes[].port` | whole number, 1 to 65535 | `3306` | Its port. |\n"));
-    assert_non_null(strstr(page.p, "| `server.wait` | duration | `5s` | How long to wait. |\n"));
+    assert_non_null(
+        strstr(page.p, "| `server.wait` | duration | `5s` | How long to wait. Needs a restart. |\n"));
     conf_write_sample(rows, &sample);
     assert_non_null(strstr(sample.p, "# The cluster.\ncluster_name = \"\";\n"));
     Sample s;
     Err err;
     assert_ok(load(sample.p, &s, &err), err); /* the sample is itself a valid file */
     conf_free(rows, &s);
+}
+
+static void expect_names(const StrList *l, const char *want)
+{
+    AUTOFREE char *names = strlist_join(l, " ");
+    assert_string_equal(names, want);
+}
+
+static void changes_are_taken_or_need_a_restart(void **state)
+{
+    (void)state;
+    Err err;
+    Sample old, fresh;
+    AUTO(strlist_done) StrList taken = STRLIST_INIT, restart = STRLIST_INIT;
+    assert_true(
+        load("cluster_name = \"a\"; lease = \"2h\"; server = { socket = \"/s\"; }; listen = [ \"x\" ];"
+             "nodes = ( { name = \"n\"; } );",
+             &old, &err));
+    assert_true(
+        load("cluster_name = \"b\"; lease = \"3h\"; server = { socket = \"/t\"; }; listen = [ \"x\", \"y\" ];"
+             "allow = false; nodes = ( { name = \"n\"; port = 1; } );",
+             &fresh, &err));
+    conf_compare(rows, &old, &fresh, &taken, &restart);
+    expect_names(&taken, "lease allow listen nodes");
+    expect_names(&restart, "cluster_name server.socket");
+    conf_keep(rows, &old, &fresh);
+    assert_string_equal(fresh.cluster, "a");
+    assert_string_equal(fresh.server.socket, "/s");
+    assert_string_equal(old.server.socket, "/t");
+    assert_int_equal(fresh.lease_ms, 3 * 3600 * 1000);
+    assert_false(fresh.on);
+    conf_free(rows, &old);
+    conf_free(rows, &fresh);
+}
+
+static void the_same_values_are_the_same_text(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"cluster_name = \"a\"; lease = \"1h\";",
+                                       "# else\nlease = 3600;\n cluster_name = \"a\"; allow = true;"};
+    static const char *const other[] = {"cluster_name = \"a\"; listen = [ \"a,b\" ];",
+                                        "cluster_name = \"a\"; nodes = ( { name = \"n\"; } );",
+                                        "cluster_name = \"a\"; nodes = ( { name = \"m\"; } );",
+                                        "cluster_name = \"a\"; server = { socket = \"/s\"; wait = 6; };"};
+    Err err;
+    Sample s;
+    AUTO(strlist_done) StrList texts = STRLIST_INIT;
+    for (size_t i = 0; i < COUNT(same); i++) {
+        AUTO(str_done) Str out = STR_INIT;
+        assert_true(load(same[i], &s, &err));
+        conf_text(rows, &s, &out);
+        conf_free(rows, &s);
+        assert_true(i == 0 || strlist_has(&texts, str_z(&out)));
+        strlist_add(&texts, str_z(&out));
+    }
+    for (size_t i = 0; i < COUNT(other); i++) {
+        AUTO(str_done) Str out = STR_INIT;
+        assert_true(load(other[i], &s, &err));
+        conf_text(rows, &s, &out);
+        conf_free(rows, &s);
+        assert_false(strlist_has(&texts, str_z(&out)));
+        strlist_add(&texts, str_z(&out));
+    }
 }
 
 int main(void)
@@ -207,9 +322,13 @@ int main(void)
         cmocka_unit_test(reads_every_type),
         cmocka_unit_test(fills_fallbacks),
         cmocka_unit_test(errors_name_line_and_option),
+        cmocka_unit_test(texts_are_bounded),
+        cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(a_missing_file_is_told),
         cmocka_unit_test(later_checks_find_the_line),
         cmocka_unit_test(pages_come_from_the_rows),
+        cmocka_unit_test(changes_are_taken_or_need_a_restart),
+        cmocka_unit_test(the_same_values_are_the_same_text),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(path);

@@ -134,6 +134,10 @@ static bool task_option(Scene *s, const char *word, int line)
         t->sleeptime_ms = atoll(v) * 1000;
     else if ((v = after(word, "due_s")))
         t->run_at = WALL_MS + atoll(v) * 1000;
+    else if ((v = after(word, "orphan")))
+        t->plan = json_pack("{s:s}", "orphan", v);
+    else if ((v = after(word, "snoozes")))
+        t->snoozes = atoll(v);
     else if (strcmp(word, "fixed_time") == 0)
         t->fixed_time = true;
     else if ((v = after(word, "upload")))
@@ -178,7 +182,8 @@ static bool seen_flag(AgentRun *a, const char *word)
         const char *name;
         bool *flag;
     } flags[] = {{"sealed", &a->sealed},     {"aligned", &a->aligned},      {"split", &a->split},
-                 {"gathered", &a->gathered}, {"barrier", &a->spec.barrier}, {"primary", NULL}};
+                 {"gathered", &a->gathered}, {"barrier", &a->spec.barrier}, {"renounced", &a->renounced},
+                 {"primary", NULL}};
     for (size_t i = 0; i < COUNT(flags); i++)
         if (strcmp(flags[i].name, word) == 0) {
             if (flags[i].flag)
@@ -213,6 +218,8 @@ static bool seen_number(AgentRun *a, const char *word)
         const char *key;
         int64_t *to;
     } numbers[] = {{"pos", &a->source_pos},
+                   {"snooze_ms", &a->snooze_ms},
+                   {"snooze_most", &a->snooze_most},
                    {"started", &a->started_at},
                    {"frozen", &a->frozen_at},
                    {"resumed", &a->resumed_at},
@@ -274,8 +281,10 @@ static void change_agent(Scene *s, const Words *w)
         k->fresh = strcmp(what, "back") == 0;
     else if (strcmp(what, "removed") == 0)
         k->configured = k->fresh = false;
+    else if (after(what, "late"))
+        k->late_ms = atoll(after(what, "late"));
     else
-        fail_msg("line %d: an agent is polled, away, back or removed", w->line);
+        fail_msg("line %d: an agent is polled, away, back, removed or late=MS", w->line);
 }
 
 static void change_upload(Scene *s, const Words *w)

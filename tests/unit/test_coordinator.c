@@ -383,7 +383,7 @@ static void nodes_have_one_word(void **state)
     n.agent.server.sql_running = false;
     assert_int_equal(topology_node_health(&n, "db0"), NODE_STOPPED);
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
-    topology_warnings(&n, "db0", &warnings);
+    topology_warnings(&n, "db0", 0, &warnings);
     assert_string_equal(warnings.v[0], "db1: replication is stopped, and not by Siding: it is left alone");
     n.agent.lease.owner = (char *)"1.1";
     static const struct {
@@ -406,6 +406,33 @@ static void nodes_have_one_word(void **state)
     Node alone = node("db2 primary", 2);
     assert_int_equal(topology_node_health(&alone, "db2"), NODE_SERVING);
     assert_int_equal(topology_node_health(&alone, "db0"), NODE_DETACHED);
+}
+
+static void a_pause_that_nobody_ends_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *agent_error;
+        LeasePhase phase;
+        int64_t now_ms;
+        const char *said; /* NULL: nothing */
+    } rows[] = {
+        {NULL, PHASE_FROZEN, 100000, NULL},
+        {NULL, PHASE_FROZEN, 210000, NULL},
+        {NULL, PHASE_FROZEN, 260000, "beyond its limit: on its host"},
+        {"refused", PHASE_FROZEN, 260000, "and its agent cannot be reached"},
+        {"refused", PHASE_PAUSING, 100000, "which ends that in"},
+        {"refused", PHASE_CATCHING_UP, 260000, NULL},
+        {NULL, PHASE_CATCHING_UP, 260000, NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Node n = node("db1 replica 3300", 1);
+        n.agent_error = (char *)rows[i].agent_error;
+        n.agent.lease = (LeaseState){.owner = (char *)"1.1", .phase = rows[i].phase, .expires_at = 200000};
+        AUTOFREE char *said = topology_pause_trouble(&n, rows[i].now_ms);
+        if (!rows[i].said ? said != NULL : !said || !strstr(said, rows[i].said))
+            fail_msg("row %zu: %s", i, said ? said : "nothing");
+    }
 }
 
 static void one_acknowledger_is_told_from_several(void **state)
@@ -452,6 +479,7 @@ int main(void)
         cmocka_unit_test(the_primary_is_found_once),
         cmocka_unit_test(a_replica_has_a_source),
         cmocka_unit_test(nodes_have_one_word),
+        cmocka_unit_test(a_pause_that_nobody_ends_is_told),
         cmocka_unit_test(one_acknowledger_is_told_from_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,29 +51,6 @@ static void test_again(void **state)
     }
 }
 
-static void test_created_table(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *sql, *schema, *name;
-    } rows[] = {
-        {"CREATE TABLE `s` (\n  `a` int)", NULL, "s"},
-        {"CREATE TABLE `d b`.`s``x` (`a` int)", "d b", "s`x"},
-        {"CREATE OR REPLACE TABLE d.s (a INT)", "d", "s"},
-        {"CREATE TABLE IF NOT EXISTS s (a INT)", NULL, "s"},
-        {"CREATE VIEW v AS SELECT 1", NULL, NULL},
-        {"CREATE TABLE `s", NULL, NULL},
-        {"DROP TABLE s", NULL, NULL},
-        {NULL, NULL, NULL},
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        AUTOFREE char *schema = NULL, *name = NULL;
-        assert_int_equal(ddl_created_table(rows[i].sql, &schema, &name), rows[i].name != NULL);
-        assert_true(str_eq(schema, rows[i].schema));
-        assert_true(str_eq(name, rows[i].name));
-    }
-}
-
 static void test_judge(void **state)
 {
     (void)state;
@@ -129,7 +106,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_again),
-        cmocka_unit_test(test_created_table),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_own_gtids),
     };

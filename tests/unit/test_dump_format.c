@@ -64,7 +64,7 @@ static void rows_and_heads(void **state)
                         {.name = b, .generated = true},
                         {.name = c, .kind = VALUE_REAL},
                         {.name = d, .kind = VALUE_WORDS}};
-    Table t = {.name = name, .columns = columns, .n_columns = 4};
+    DumpTable t = {.name = name, .columns = columns, .n_columns = 4};
     format_insert_head(&head, &t);
     assert_string_equal(head.p, "INSERT INTO `t``x` (`a`,`sel ect`,`j`) VALUES\n");
     format_load_data(&load, &t);
@@ -93,7 +93,7 @@ static void rows_are_read_back(void **state)
                         {.type = blob_, .nullable = true},
                         {.type = json_, .nullable = true},
                         {.type = double_, .nullable = true}};
-    Table t = {.columns = columns, .n_columns = 5};
+    DumpTable t = {.columns = columns, .n_columns = 5};
     for (int kind = FORMAT_SQL; kind <= FORMAT_TSV; kind++) {
         const Format f = {(FormatKind)kind, kinds, 5};
         static char text[30000];
@@ -128,7 +128,7 @@ static void a_sum_is_the_crc_of_joined_values(void **state)
     (void)state;
     char int_[] = "int", text_[] = "text", blob_[] = "longblob";
     Column columns[] = {{.type = int_}, {.type = text_, .nullable = true}, {.type = blob_, .nullable = true}};
-    Table t = {.columns = columns, .n_columns = 3};
+    DumpTable t = {.columns = columns, .n_columns = 3};
     RowCheck c;
     rowcheck_init(&c, &t);
     rowcheck_value_begin(&c);
@@ -160,7 +160,7 @@ static void damaged_text_is_found(void **state)
         "INSERT INTO `t` (`a`) VALUES\n(1),\n", "INSERT INTO `t` (`a`) VALUES\n"};
     char int_[] = "int";
     Column column = {.type = int_};
-    Table t = {.columns = &column, .n_columns = 1};
+    DumpTable t = {.columns = &column, .n_columns = 1};
     for (size_t i = 0; i < COUNT(texts); i++) {
         RowCheck check;
         Reread r;
@@ -218,7 +218,7 @@ static void view_placeholders(void **state)
     char name[] = "v", a[] = "a", b[] = "b`";
     char cs[] = "latin1", coll[] = "latin1_bin";
     Column columns[] = {{.name = a}, {.name = b, .charset = cs, .collation = coll}};
-    Table v = {.name = name, .columns = columns, .n_columns = 2}, broken = {.name = name};
+    DumpTable v = {.name = name, .columns = columns, .n_columns = 2}, broken = {.name = name};
     AUTO(str_done) Str one = STR_INIT, two = STR_INIT;
     schema_placeholder(&one, &v);
     assert_string_equal(

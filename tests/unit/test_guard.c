@@ -3,6 +3,7 @@
  */
 #include "test.h"
 
+#include "common/wire/bounds.h"
 #include "common/wire/limits.h"
 #include "replica-agent/core/guard.h"
 
@@ -65,7 +66,7 @@ static void decisions(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const Case *c = &cases[i];
         GuardLimits l = limits(c->policy);
-        GuardReading r = {.bytes_per_s = c->rate};
+        GuardReading r = {.coming = (int64_t)(c->rate * GUARD_RESERVE_S)};
         GuardVerdict v;
         memcpy(r.value, c->value, sizeof r.value);
         guard_decide(&l, &r, &v);
@@ -108,25 +109,6 @@ static void ballast(void **state)
     assert_false(guard_ballast_again(228 * MB, 64 * MB, 100 * MB));
 }
 
-static void rate(void **state)
-{
-    (void)state;
-    GuardRate r = {0};
-    guard_rate_add(&r, NULL, 0, 0);
-    guard_rate_add(&r, "binlog.000001", 1000, 1000);
-    assert_false(r.known);
-    for (int i = 1; i <= 1200; i++) /* 1 MB/s for two minutes */
-        guard_rate_add(&r, "binlog.000001", 1000 + i * 100000, 1000 + i * 100);
-    assert_true(r.bytes_per_s > 0.95e6 && r.bytes_per_s < 1.05e6);
-    double before = r.bytes_per_s;
-    guard_rate_add(&r, "binlog.000002", 50000, 121100); /* a rotation is no negative rate, and no jump */
-    assert_true(r.bytes_per_s > before * 0.95 && r.bytes_per_s <= before);
-    for (int i = 1; i <= 3000; i++) /* silence */
-        guard_rate_add(&r, "binlog.000002", 50000, 121100 + i * 100);
-    assert_true(r.bytes_per_s < 1000);
-    guard_rate_done(&r);
-}
-
 static void sentences(void **state)
 {
     (void)state;
@@ -157,17 +139,18 @@ static void limits_of_a_submitter(void **state)
         {"{}", NULL},
         {"{\"databases\": [\"a\"]}", NULL},
         {"{\"limits\": {\"relay_bytes\": 5, \"at_limit\": \"let-finish\"}}", NULL},
-        {"{\"limits\": 5}", "must be an object"},
+        {"{\"limits\": 5}", "must be an object of"},
         {"{\"limits\": {\"relay_byte\": 5}}", "relay_bytes"},
         {"{\"limits\": {\"relay_bytes\": \"x\"}}", "relay_bytes"},
-        {"{\"limits\": {\"free_bytes\": -1}}", "must not be negative"},
-        {"{\"limits\": {\"at_limit\": \"wait\"}}", "not one of stop, kill, let-finish"},
+        {"{\"limits\": {\"free_bytes\": -1}}", "is -1; it must be"},
+        {"{\"limits\": {\"at_limit\": \"wait\"}}", "must be stop, kill or let-finish"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         Err err;
         AUTOJSON json_t *o = NULL;
         assert_ok(json_parse(rows[i].json, strlen(rows[i].json), &o, &err), err);
-        bool ok = limits_check(o, &err);
+        AUTOJSON json_t *body = json_pack("{s:O}", "options", o);
+        bool ok = bounds_check(task_bounds, DOOR_API, body, &err);
         assert_int_equal(ok, rows[i].error == NULL);
         if (!ok && (!strstr(err.text, rows[i].error) || err.kind != ERR_USAGE))
             fail_msg("%s: %s", rows[i].json, err.text);
@@ -181,9 +164,11 @@ static void limits_of_a_submitter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decisions), cmocka_unit_test(without_a_limit_nothing_happens),
-        cmocka_unit_test(ballast),   cmocka_unit_test(rate),
-        cmocka_unit_test(sentences), cmocka_unit_test(limits_of_a_submitter),
+        cmocka_unit_test(decisions),
+        cmocka_unit_test(without_a_limit_nothing_happens),
+        cmocka_unit_test(ballast),
+        cmocka_unit_test(sentences),
+        cmocka_unit_test(limits_of_a_submitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,8 @@ typedef struct Fixture {
     int port;
     HttpRequest *kept;
     bool is_kept, is_closed, late;
+    RoleMap *roles;
+    Str audited;
 } Fixture;
 
 static Fixture f;
@@ -38,7 +40,7 @@ static void on_item(HttpRequest *req, void *context)
     json_set_str(j, "id", http_param(req, "id"));
     json_set_str(j, "absent", http_param(req, "i"));
     json_set_str(j, "text", http_query(req, "text"));
-    json_set_str(j, "peer", http_peer(req));
+    json_set_str(j, "peer", http_who(req));
     json_set_int(j, "n", n);
     http_reply_json(req, 200, j);
 }
@@ -66,7 +68,8 @@ static void on_file(HttpRequest *req, void *context)
 {
     (void)context;
     AUTOFREE char *path = xasprintf("%s/%s", f.dir, http_param(req, "path"));
-    http_reply_file(req, path, "application/octet-stream", "abc");
+    http_reply_file(req, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+                    "application/octet-stream", "abc");
 }
 
 static void on_closed(HttpRequest *req, void *arg)
@@ -97,14 +100,39 @@ static void on_poll(HttpRequest *req, void *context)
         http_on_close(req, on_closed, &f);
 }
 
+static void on_change(HttpRequest *req, void *context)
+{
+    json_t *body;
+    Err err;
+    const char *action;
+    (void)context;
+    if (!http_body(req, &body, &err) || !json_req_str(body, "action", &action, &err)) {
+        http_reply_error(req, &err);
+        return;
+    }
+    AUTOFREE char *by = http_by(req, json_str(body, "by"));
+    http_about(req, 12);
+    http_reply_json(req, 200, json_pack("{s:s}", "by", by));
+}
+
+static void on_audit(void *context, const HttpAudit *a)
+{
+    AUTOFREE char *text = http_audit_text(a);
+    (void)context;
+    str_addf(&f.audited, "%s/%s/%lld\n", http_audit_level(a), text, (long long)a->about);
+}
+
 static const HttpRoute routes[] = {
-    {"GET", "/v1/items/{id}", on_item},
-    {"GET", "/v1/items/{id}/log", on_refused},
-    {"POST", "/v1/items", on_post},
-    {"GET", "/v1/files/{path...}", on_file},
-    {"GET", "/v1/refused/{rest}", on_refused},
-    {"GET", "/v1/poll", on_poll},
-    {NULL, NULL, NULL},
+    {"GET", "/v1/items/{id}", ROLE_HEALTH, on_item, .query = "text,n"},
+    {"GET", "/v1/items/{id}/log", ROLE_HEALTH, on_refused},
+    {"POST", "/v1/items", ROLE_HEALTH, on_post},
+    {"GET", "/v1/files/{path...}", ROLE_HEALTH, on_file},
+    {"GET", "/v1/refused/{rest}", ROLE_HEALTH, on_refused},
+    {"GET", "/v1/poll", ROLE_HEALTH, on_poll, .query = "shell"},
+    {"POST", "/v1/items/{id}/change", ROLE_OPERATOR | ROLE_COORDINATOR, on_change,
+     .does = "{action} item {id} in {no} colour"},
+    {"DELETE", "/v1/items/{id}", ROLE_ADMIN, on_change, .does = "delete item {id}"},
+    {0},
 };
 
 /* ---- a client that speaks bytes */
@@ -178,18 +206,19 @@ static void routes_and_params(void **state)
 {
     (void)state;
     expect("GET /v1/items/12.1?text=a%20b+c&n=7", "", NULL, "HTTP/1.1 200 OK",
-           "{\"id\":\"12.1\",\"absent\":null,\"text\":\"a b c\",\"peer\":\"127.0.0.1\",\"n\":7}\n");
+           "{\"id\":\"12.1\",\"absent\":null,\"text\":\"a b c\",\"peer\":\"nobody known\",\"n\":7}\n");
     expect("GET /v1/items/a%20b", "", NULL, "HTTP/1.1 200", "\"id\":\"a b\"");
     expect("GET /v1/items/x/log", "", NULL, "HTTP/1.1 422", "no table key on (null)");
     expect("GET /v1/items/x?n=11", "", NULL, "HTTP/1.1 400",
            "parameter \\\"n\\\" is \\\"11\\\", it must be a whole number from 1 to 10");
+    expect("GET /v1/items/x?n=3&n=4", "", NULL, "HTTP/1.1 400", "parameter \\\"n\\\" is given twice");
     expect("GET /v1/refused/orders", "", NULL, "HTTP/1.1 422 Unprocessable Content",
            "{\"error\":{\"kind\":\"refused\",\"text\":\"no table key on orders\",\"code\":7}}");
     expect("GET /v1/nothing", "", NULL, "HTTP/1.1 404", "\"kind\":\"not_found\"");
     expect("GET /v1/items/", "", NULL, "HTTP/1.1 404", "\"kind\":\"not_found\"");
     expect("GET /", "", NULL, "HTTP/1.1 404", "\"kind\":\"not_found\"");
-    expect("DELETE /v1/items/3", "", NULL, "HTTP/1.1 405", "Allow: GET\r\n");
-    expect("OPTIONS /v1/items/3", "", NULL, "HTTP/1.1 405", "it takes GET");
+    expect("DELETE /v1/items/3/log", "", NULL, "HTTP/1.1 405", "Allow: GET\r\n");
+    expect("OPTIONS /v1/items/3/log", "", NULL, "HTTP/1.1 405", "it takes GET");
 }
 
 static void names_in_paths_are_plain(void **state)
@@ -216,6 +245,70 @@ static void bodies(void **state)
            "POST needs Content-Type: application/json, not \\\"text/plain\\\"");
     expect("POST /v1/items", "", "{}", "HTTP/1.1 415", "application/json");
     expect("POST /v1/items", "Content-Type: application/jsonp\r\n", "{}", "HTTP/1.1 415", "application/json");
+}
+
+static void expect_audit(const char *want)
+{
+    if (!str_eq(str_z(&f.audited), want))
+        fail_msg("wanted \"%s\", got \"%s\"", want, str_z(&f.audited));
+    str_clear(&f.audited);
+}
+
+static void roles_are_asked_for(void **state)
+{
+    (void)state;
+    const char *json = "Content-Type: application/json\r\n";
+    const char *token = "Content-Type: application/json\r\nAuthorization: Bearer 0123456789abcdef\r\n";
+    const char *wrong = "Content-Type: application/json\r\nAuthorization: Bearer 0123456789abcdeF\r\n";
+    expect("GET /v1/items/3", "", NULL, "HTTP/1.1 200", "nobody known");
+    expect_audit("");
+    expect("POST /v1/items/3/change", json, "{}", "HTTP/1.1 403",
+           "needs the role coordinator or operator, and nobody known has health");
+    expect_audit("warn/nobody known (loopback TCP) asked to change item 3 in colour: refused (403): POST "
+                 "/v1/items/{id}/change needs the role coordinator or operator, and nobody known has health: "
+                 "\"roles\" in the configuration of this program names who has it/0\n");
+    expect("POST /v1/items/3/change", wrong, "{}", "HTTP/1.1 403", "needs the role");
+    expect("POST /v1/items/3/change", token, "{\"action\":\"paint\",\"by\":\"alice\"}", "HTTP/1.1 200",
+           "{\"by\":\"alice (by token op)\"}");
+    /* what a stranger may not is told once in a while */
+    expect_audit("info/token op (loopback TCP, says to be alice) asked to paint item 3 in colour: done/12\n");
+    expect("POST /v1/items/3/change", token, "{\"action\":1}", "HTTP/1.1 400", "field");
+    expect("DELETE /v1/items/3", token, NULL, "HTTP/1.1 403", "needs the role admin, and token op has");
+    assert_true(str_starts(str_z(&f.audited),
+                           "info/token op (loopback TCP) asked to change item 3 in colour: refused (400)"));
+    str_clear(&f.audited);
+}
+
+static void a_line_of_the_audit_is_one_line(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str body = STR_INIT;
+    str_adds(&body, "{\"action\":\"a\\nb\\u001b[2J");
+    for (int i = 0; i < 500; i++)
+        str_addc(&body, 'x');
+    str_adds(&body, "\"}");
+    expect("POST /v1/items/3/change",
+           "Content-Type: application/json\r\nAuthorization: Bearer 0123456789abcdef\r\n", str_z(&body),
+           "HTTP/1.1 200", "");
+    assert_true(str_starts(str_z(&f.audited), "info/token op (loopback TCP) asked to a b\\x1b[2Jxx"));
+    assert_non_null(strstr(str_z(&f.audited), "xx… item 3"));
+    assert_true(f.audited.len < 250);
+    str_clear(&f.audited);
+}
+
+static void browsers_change_nothing(void **state)
+{
+    (void)state;
+    const char *const marks[] = {"Origin: http://localhost:80\r\n", "Origin: null\r\n",
+                                 "Sec-Fetch-Site: same-origin\r\n", "Sec-Fetch-Site: none\r\n"};
+    for (size_t i = 0; i < COUNT(marks); i++) {
+        AUTOFREE char *headers = xasprintf(
+            "Content-Type: application/json\r\nAuthorization: Bearer 0123456789abcdef\r\n%s", marks[i]);
+        expect("POST /v1/items/3/change", headers, "{}", "HTTP/1.1 403", "requests of browsers");
+        expect("DELETE /v1/items/3", headers, NULL, "HTTP/1.1 403", "requests of browsers");
+        expect("GET /v1/items/3", headers, NULL, "HTTP/1.1 200", "");
+    }
+    str_clear(&f.audited);
 }
 
 static void big_bodies_are_refused(void **state)
@@ -249,7 +342,7 @@ static void unix_socket(void **state)
     struct stat st;
     str_adds(&a.request, "GET /v1/items/1 HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n");
     AUTOFREE char *answer = ask_bytes(&a);
-    assert_non_null(strstr(answer, "\"peer\":\"unix\""));
+    assert_null(strstr(answer, "nobody known"));
     assert_int_equal(stat(f.socket, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
 }
@@ -306,9 +399,9 @@ static void files_and_ranges(void **state)
     expect("GET /v1/files/data", "Range: bytes=1-1\r\n", NULL, "HTTP/1.1 206", "ETag: \"abc\"");
     expect("HEAD /v1/files/data", "", NULL, "HTTP/1.1 200", "Content-Length: 1000000\r\n");
     expect("GET /v1/files/empty", "", NULL, "HTTP/1.1 200", "Content-Length: 0");
-    expect("GET /v1/files/absent", "", NULL, "HTTP/1.1 404", "no such file: absent");
-    expect("GET /v1/files/link", "", NULL, "HTTP/1.1 404", "no such file: link");
-    expect("GET /v1/files/folder", "", NULL, "HTTP/1.1 404", "no such file: folder");
+    expect("GET /v1/files/absent", "", NULL, "HTTP/1.1 404", "no such file");
+    expect("GET /v1/files/link", "", NULL, "HTTP/1.1 404", "no such file");
+    expect("GET /v1/files/folder", "", NULL, "HTTP/1.1 404", "no such file");
 }
 
 static void range_table(void **state)
@@ -475,7 +568,7 @@ static void listen_rules(void **state)
         HttpServer *s = NULL;
         AUTO(strlist_done) StrList l = STRLIST_INIT;
         strlist_add(&l, rows[i].listen);
-        assert_false(http_serve(f.base, &l, NULL, routes, NULL, &s, &err));
+        assert_false(http_serve(f.base, &(HttpService){.listen = &l, .routes = routes}, &s, &err));
         assert_null(s);
         if (err.kind != rows[i].kind || !strstr(err.text, rows[i].holds))
             fail_msg("%s: %s", rows[i].listen, err.text);
@@ -495,11 +588,11 @@ static void sockets_taken_and_stale(void **state)
     HttpServer *s = NULL;
     AUTO(strlist_done) StrList l = STRLIST_INIT;
     strlist_addf(&l, "unix:%s", f.socket);
-    assert_false(http_serve(f.base, &l, NULL, routes, NULL, &s, &err));
+    assert_false(http_serve(f.base, &(HttpService){.listen = &l, .routes = routes}, &s, &err));
     assert_non_null(strstr(err.text, "another process serves this socket"));
     AUTO(strlist_done) StrList t = STRLIST_INIT;
     strlist_addf(&t, "127.0.0.1:%d", f.port);
-    assert_false(http_serve(f.base, &t, NULL, routes, NULL, &s, &err));
+    assert_false(http_serve(f.base, &(HttpService){.listen = &t, .routes = routes}, &s, &err));
     assert_non_null(strstr(err.text, "another process uses this port"));
     /* A socket whose server died is replaced. */
     AUTOFREE char *stale = xasprintf("%s/stale", f.dir);
@@ -510,7 +603,7 @@ static void sockets_taken_and_stale(void **state)
     close(fd);
     AUTO(strlist_done) StrList again = STRLIST_INIT;
     strlist_addf(&again, "unix:%s", stale);
-    assert_ok(http_serve(f.base, &again, NULL, routes, NULL, &s, &err), err);
+    assert_ok(http_serve(f.base, &(HttpService){.listen = &again, .routes = routes}, &s, &err), err);
     http_server_free(s);
     assert_false(fs_exists(stale));
 }
@@ -540,9 +633,18 @@ static int set_up(void **state)
     assert_int_equal(symlink("/etc/passwd", link), 0);
     assert_int_equal(mkdir(folder, 0700), 0);
     f.base = event_base_new();
+    AUTOFREE char *token = xasprintf("%s/op.token", f.dir);
+    assert_ok(fs_replace(token, "0123456789abcdef", 16, 0600, &err), err);
+    RoleConfig roles = {0};
+    strlist_addf(&roles.operators, "token:%s", token);
+    assert_ok(roles_load("x.conf", &roles, &f.roles, &err), err);
+    conf_free(role_agent_options, &roles);
     strlist_add(&l, "127.0.0.1:0");
     strlist_addf(&l, "unix:%s", f.socket);
-    assert_ok(http_serve(f.base, &l, NULL, routes, NULL, &f.server, &err), err);
+    assert_ok(http_serve(f.base,
+                         &(HttpService){.listen = &l, .routes = routes, .roles = f.roles, .audit = on_audit},
+                         &f.server, &err),
+              err);
     f.port = http_server_port(f.server, 0);
     return 0;
 }
@@ -552,6 +654,8 @@ static int tear_down(void **state)
     Err err;
     (void)state;
     http_server_free(f.server);
+    roles_free(f.roles);
+    str_done(&f.audited);
     event_base_free(f.base);
     assert_ok(fs_remove_tree(f.dir, &err), err);
     return 0;
@@ -563,6 +667,9 @@ int main(void)
         cmocka_unit_test(routes_and_params),
         cmocka_unit_test(names_in_paths_are_plain),
         cmocka_unit_test(bodies),
+        cmocka_unit_test(roles_are_asked_for),
+        cmocka_unit_test(a_line_of_the_audit_is_one_line),
+        cmocka_unit_test(browsers_change_nothing),
         cmocka_unit_test(big_bodies_are_refused),
         cmocka_unit_test(foreign_host_names_are_refused),
         cmocka_unit_test(unix_socket),

@@ -4,6 +4,7 @@
 #include "common/net/httpc.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 
 #include "common/base/clock.h"
@@ -45,7 +46,7 @@ static void on_get(HttpRequest *req, void *context)
 {
     (void)context;
     json_t *j = json_object();
-    json_set_str(j, "peer", http_peer(req));
+    json_set_str(j, "peer", http_who(req));
     json_set_str(j, "name", http_param(req, "name"));
     http_reply_json(req, 200, j);
 }
@@ -100,21 +101,22 @@ static void on_file(HttpRequest *req, void *context)
     AUTOFREE char *path = xasprintf("%s/source", f.dir);
     const char *range = http_header(req, "Range");
     f.served_from = range ? atoll(range + strlen("bytes=")) : 0;
-    http_reply_file(req, path, "application/octet-stream", "v1");
+    http_reply_file(req, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+                    "application/octet-stream", "v1");
 }
 
 static const HttpRoute routes[] = {
-    {"POST", "/echo", on_echo},
-    {"GET", "/get/{name}", on_get},
-    {"GET", "/refuse", on_refuse},
-    {"GET", "/text", on_text},
-    {"GET", "/empty", on_empty},
-    {"GET", "/garbage", on_garbage},
-    {"GET", "/never", on_never},
-    {"GET", "/keep", on_keep},
-    {"GET", "/file", on_file},
-    {"DELETE", "/echo", on_echo},
-    {NULL, NULL, NULL},
+    {"POST", "/echo", ROLE_HEALTH, on_echo},
+    {"GET", "/get/{name}", ROLE_HEALTH, on_get},
+    {"GET", "/refuse", ROLE_HEALTH, on_refuse},
+    {"GET", "/text", ROLE_HEALTH, on_text},
+    {"GET", "/empty", ROLE_HEALTH, on_empty},
+    {"GET", "/garbage", ROLE_HEALTH, on_garbage},
+    {"GET", "/never", ROLE_HEALTH, on_never},
+    {"GET", "/keep", ROLE_HEALTH, on_keep},
+    {"GET", "/file", ROLE_HEALTH, on_file},
+    {"DELETE", "/echo", ROLE_HEALTH, on_echo},
+    {0},
 };
 
 /* ---- blocking */
@@ -158,7 +160,7 @@ static void calls(void **state)
     assert_string_equal(path.p, "/get/a%20b%3F%25");
     s = call(f.unix_url, "GET", path.p, NULL, 0);
     assert_ok(s.ok, s.err);
-    assert_string_equal(json_str(s.body, "peer"), "unix");
+    assert_string_not_equal(json_str(s.body, "peer"), "nobody known");
     assert_string_equal(json_str(s.body, "name"), "a b?%");
     json_decref(s.body);
     s = call(f.url, "GET", "/empty", NULL, 0);
@@ -405,7 +407,7 @@ static int set_up(void **state)
     f.base = event_base_new();
     strlist_add(&l, "127.0.0.1:0");
     strlist_addf(&l, "unix:%s/s", f.dir);
-    assert_ok(http_serve(f.base, &l, NULL, routes, NULL, &f.server, &err), err);
+    assert_ok(http_serve(f.base, &(HttpService){.listen = &l, .routes = routes}, &f.server, &err), err);
     f.client = httpc_new(f.base);
     snprintf(f.url, sizeof f.url, "http://127.0.0.1:%d", http_server_port(f.server, 0));
     snprintf(f.unix_url, sizeof f.unix_url, "unix:%s/s", f.dir);

@@ -11,8 +11,8 @@
 #include "replica-agent/index/target.h"
 #include "replica-agent/load/bundle.h"
 #include "replica-agent/load/delta.h"
+#include "replica-agent/load/loadplan.h"
 #include "replica-agent/load/marker.h"
-#include "replica-agent/load/plan.h"
 #include "replica-agent/load/throttle.h"
 #include "replica-agent/load/tsv.h"
 
@@ -296,6 +296,43 @@ static void portions_end_at_rows(void **state)
     strlist_done(&paths);
 }
 
+/* A few kilobytes of gzip that stand for one row of a hundred megabytes: it is not gathered in memory. */
+static void a_row_without_an_end_is_refused(void **state)
+{
+    (void)state;
+    Err err;
+    GzWriter *w;
+    GzTotals totals;
+    RowSum sum = {0};
+    int64_t rows, bytes;
+    char folder[] = "/tmp/siding-tsv-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTOFREE char *path = xasprintf("%s/t.a.00000.tsv.gz", folder),
+                  *other = xasprintf("%s/t.a.00000.s1.tsv", folder);
+    AUTOFREE char *block = xcalloc(1, 1 << 20);
+    memset(block, 'x', 1 << 20);
+    assert_ok(gz_create(path, "gzip", &w, &err), err);
+    assert_ok(gz_write(w, "first\t1\n", 8, &err), err);
+    for (int i = 0; i < 100; i++)
+        assert_ok(gz_write(w, block, 1 << 20, &err), err);
+    assert_ok(gz_finish(w, &totals, &err), err);
+    assert_true(totals.compressed_bytes < 2000000);
+    assert_false(tsv_check(path, &sum, &rows, &bytes, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_string_equal(err.text, "row 2 is longer than 33554432 bytes");
+    assert_true(bytes < INT64_C(40) << 20);
+    AUTO(strlist_done) StrList paths = STRLIST_INIT;
+    strlist_add(&paths, path);
+    strlist_add(&paths, other);
+    assert_ok(gz_create(other, "none", &w, &err), err);
+    assert_ok(gz_write(w, "a\t1\n", 4, &err), err);
+    assert_ok(gz_finish(w, &totals, &err), err);
+    TsvStream *s;
+    assert_false(tsv_open(&paths, 1, 2, &s, &err));
+    assert_non_null(strstr(err.text, "a row is longer than"));
+    assert_ok(fs_remove_tree(folder, &err), err);
+}
+
 /* Rows "wWW\tN\t…": of three shards, those of one in two files, none sorted after another's. */
 static void shards_are_merged(void **state)
 {
@@ -554,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_manifest_of_too_many_rows_is_none),
         cmocka_unit_test(changes_since_the_freeze_less_the_lag),
         cmocka_unit_test(rows_are_checked_unescaped),
+        cmocka_unit_test(a_row_without_an_end_is_refused),
         cmocka_unit_test(changed_records_are_counted_once),
         cmocka_unit_test(definitions_are_compared_without_what_may_differ),
         cmocka_unit_test(a_step_that_changes_nothing_is_seen),

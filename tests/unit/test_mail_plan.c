@@ -58,12 +58,51 @@ static void a_message(void **state)
                                      "and 2 more; see siding status and the log of sidingd\n");
 }
 
+/* "to@a" always; the night gets what has an error in it, from 22:00 to 06:00 of UTC. */
+static void the_night_is_mailed_of_errors(void **state)
+{
+    (void)state;
+    MailEmergency night = {.window = (char *)"22:00-06:00"}, anytime = {0};
+    strlist_add(&night.to, "night@b");
+    strlist_add(&night.to, "to@a");
+    strlist_add(&anytime.to, "sms@c");
+    MailEmergency list[] = {night, anytime};
+    ConfList emergency = {list, COUNT(list)};
+    static const struct {
+        const char *level;
+        int hour;
+        const char *to;
+    } rows[] = {{"warn", 23, "to@a"},
+                {"error", 23, "to@a night@b sms@c"},
+                {"error", 5, "to@a night@b sms@c"},
+                {"error", 6, "to@a sms@c"}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO(strlist_done) StrList always = STRLIST_INIT, lines = STRLIST_INIT, got = STRLIST_INIT;
+        AUTO(str_done) Str text = STR_INIT;
+        AUTOFREE char *line = mail_line("2026-11-24T02:00:00.000Z", rows[i].level, NULL, "an  error  or not");
+        strlist_add(&always, "to@a");
+        strlist_add(&lines, line);
+        mail_recipients(&always, &emergency, &lines, NULL, rows[i].hour * INT64_C(3600000), &got);
+        for (size_t k = 0; k < got.n; k++)
+            str_addf(&text, "%s%s", k ? " " : "", got.v[k]);
+        assert_string_equal(str_z(&text), rows[i].to);
+    }
+    Err err;
+    assert_true(mail_check("x.conf", &emergency, &err));
+    list[0].window = (char *)"never";
+    assert_false(mail_check("x.conf", &emergency, &err));
+    assert_non_null(strstr(err.text, "mail.emergency.[0].window"));
+    strlist_done(&list[0].to);
+    strlist_done(&list[1].to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_are_gathered),
         cmocka_unit_test(no_more_than_so_many_an_hour),
         cmocka_unit_test(a_message),
+        cmocka_unit_test(the_night_is_mailed_of_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

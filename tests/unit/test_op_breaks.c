@@ -135,6 +135,8 @@ static bool reads(Sim *s, const char *sql, Script *ret)
     } fixed[] = {
         {"SHOW GLOBAL STATUS LIKE 'Uptime'", "Variable_name|Value", "Uptime|5000"},
         {"SHOW GLOBAL STATUS LIKE '%open", "Variable_name|Value", ""},
+        {"SHOW GLOBAL STATUS LIKE 'Slave_open", "Variable_name|Value", "Slave_open_temp_tables|0"},
+        {"SHOW GLOBAL STATUS LIKE 'Replica_open", "Variable_name|Value", "Replica_open_temp_tables|0"},
         {"SHOW GLOBAL VARIABLES", "Variable_name|Value", "log_bin|ON"},
         {"SELECT CURRENT_USER()", "u", "siding_agent@localhost"},
         {"SHOW GRANTS", "g", "GRANT ALL PRIVILEGES ON *.* TO `x`@`y`"},
@@ -143,7 +145,7 @@ static bool reads(Sim *s, const char *sql, Script *ret)
         {"XA RECOVER", "data", ""},
         {"SELECT COUNT(*)", "n", "0"},
         {"SELECT @@GLOBAL.sync_relay_log", "v", "1"},
-        {"SELECT COALESCE(IS_USED_LOCK", "l", "0"},
+        {"SELECT COALESCE(MIN(id), 0) FROM information_schema.processlist", "l", "0"},
     };
     if (str_eq(sql, d->status))
         goes_on(s);
@@ -233,6 +235,7 @@ static Ended stop(Sim *s, const Cancel *cancel)
     StopIn in = {.at = agent_server(),
                  .timeout_ms = 30000,
                  .first = true,
+                 .whole_ms = 1000,
                  .sync_relay = true,
                  .hold = true,
                  .vault_folder = s->relay.dir};
@@ -300,8 +303,11 @@ static Ended durable(Sim *s, const Cancel *cancel)
 
 static Ended restore(Sim *s, const Cancel *cancel)
 {
-    RestoreIn in = {
-        .at = agent_server(), .vault_folder = s->relay.dir, .original = own_settings(), .boosted = true};
+    RestoreIn in = {.at = agent_server(),
+                    .vault_folder = s->relay.dir,
+                    .original = own_settings(),
+                    .boosted = true,
+                    .all_ours = true};
     RestoreOut out = {0};
     op_restore(&in, cancel, &out);
     Ended e = {out.result, out.err, 0};
@@ -346,12 +352,12 @@ static bool holds_verified(Sim *before, Sim *after, const Ended *e)
     return unchanged(before, after) && (e->result != OP_DONE || (before->applied == 3 && !before->sql));
 }
 
-/* Refused means that nothing was stopped. */
+/* Refused: nothing was stopped, or it stands and nobody knows whether something is half done. */
 static bool holds_stopped(Sim *before, Sim *after, const Ended *e)
 {
     if (e->result == OP_DONE)
         return !after->sql;
-    return e->result == OP_UNKNOWN || (e->result == OP_FAILED && after->sql == before->sql);
+    return e->result == OP_UNKNOWN || (e->result == OP_FAILED && (!after->sql || before->sql));
 }
 
 static bool holds_aligned(Sim *before, Sim *after, const Ended *e)

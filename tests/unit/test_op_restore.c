@@ -27,6 +27,7 @@ static RestoreIn a_restore(const Relay *r)
     return (RestoreIn){.at = patient_server(),
                        .vault_folder = r ? (char *)r->dir : NULL,
                        .original = own_settings(),
+                       .ours = boosted_settings(),
                        .boosted = true};
 }
 
@@ -166,6 +167,49 @@ static void aside_where_it_was_taken_over(void)
     restore(&in, OP_FAILED, ERR_DB);
 }
 BOTH(aside_where_it_was_taken_over)
+
+/* What somebody has set during the pause is theirs, and told; but of an older agent's pause nothing is known.
+ */
+static void what_somebody_else_has_set_stays(void)
+{
+    LeaseSettings now = boosted_settings(), then = own_settings();
+    now.sync_binlog = then.sync_binlog = (char *)"100";
+    RestoreIn in = a_restore(NULL);
+    RestoreOut out = {0};
+    in.taken_over = true;
+    expect_open(STEP_MS);
+    expect_look(stopped_at(5));
+    expect_settings(now);
+    EXPECT("SET GLOBAL innodb_flush_log_at_trx_commit=1");
+    EXPECT(set_global(d->workers, "2"));
+    EXPECT(set_global(d->queue_bytes, "131072"));
+    if (is_mariadb())
+        EXPECT("SET GLOBAL slave_parallel_mode='optimistic'");
+    expect_settings(then);
+    assert_true(op_restore(&in, NULL, &out));
+    assert_string_equal(out.left, "sync_binlog is 100, not 1");
+    script_end(0);
+    restore_out_done(&out);
+    in.all_ours = true;
+    expect_open(STEP_MS);
+    expect_look(stopped_at(5));
+    expect_settings(then);
+    EXPECT("SET GLOBAL sync_binlog=1");
+    expect_settings(own_settings());
+    restore(&in, OP_DONE, ERR_NONE);
+    /* A value that an earlier way of applying had is ours too. */
+    in.all_ours = false;
+    in.ours.workers = (char *)"8|4";
+    now = own_settings();
+    now.workers = (char *)"8";
+    expect_open(STEP_MS);
+    expect_look(stopped_at(5));
+    expect_settings(now);
+    EXPECT(set_global(d->workers, "2"));
+    expect_settings(own_settings());
+    restore(&in, OP_DONE, ERR_NONE);
+}
+BOTH(what_somebody_else_has_set_stays)
 
 /* Only a start, which reads the relay files first, helps. */
 static void stalled_where_both_threads_stand(void)
@@ -632,6 +676,7 @@ int main(void)
         TESTS_OF(settings_go_back_around_a_short_stop),
         TESTS_OF(equal_settings_stop_nothing),
         TESTS_OF(aside_where_it_was_taken_over),
+        TESTS_OF(what_somebody_else_has_set_stays),
         TESTS_OF(stalled_where_both_threads_stand),
         TESTS_OF(without_a_receiver),
         TESTS_OF(without_a_receiver_and_with_files_that_hold_more),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replica-agent/server/op_start.h"
+#include "replica-agent/server/rescue_channel.h"
 
 enum { START_MS = 30000 };
 
@@ -32,7 +33,8 @@ static void expect_begun(View v)
 {
     expect_open(START_MS);
     expect_look(v);
-    EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0");
+    if (is_mariadb())
+        EXPECT(RESCUE_SESSION_SQL, "l", "0");
     expect_no_private(v);
 }
 
@@ -250,6 +252,77 @@ static void never_while_the_files_cannot_be_read(void)
 }
 BOTH(never_while_the_files_cannot_be_read)
 
+/* What encrypted files hold the server says itself: it starts where all of it is applied, and only there. */
+static void encrypted_files_are_asked_for(void)
+{
+    static const struct {
+        const char *events; /* NULL: it does not say */
+        bool purged;        /* a file that was kept is not the server's any more */
+        StartWay way;
+    } rows[] = {
+        {"Format_desc|Server ver\nGtid|BEGIN GTID 0-1-4 cid=9\nGtid|GTID 0-1-5", false, START_BOTH},
+        {"Format_desc|Server ver", false, START_BOTH},
+        {"Gtid|BEGIN GTID 0-1-5\nGtid|BEGIN GTID 0-1-6", false, START_UNREADABLE},
+        {"Gtid|BEGIN GTID 7-1-1", false, START_UNREADABLE},
+        {"Gtid|odd", false, START_UNREADABLE},
+        {NULL, false, START_UNREADABLE},
+        {"", true, START_UNREADABLE},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Relay r;
+        Err err;
+        relay_begin(&r, 0);
+        AUTO(str_done) Str file = STR_INIT;
+        AUTOFREE char *path = xasprintf("%s/relay.000001", r.dir),
+                      *kept = xasprintf("%s/siding-relay-00000001-1-relay.000001", r.dir);
+        bf_start(&file);
+        bf_event(&file, 164, 2, "key", 3);
+        assert_ok(fs_replace(path, file.p, file.len, 0600, &err), err);
+        if (rows[i].purged)
+            assert_ok(fs_replace(kept, file.p, file.len, 0600, &err), err);
+        StartIn in = a_start(&r);
+        expect_begun(both_stopped_at(5));
+        expect_paths(&r);
+        if (is_mariadb() && !rows[i].purged && rows[i].events)
+            EXPECT("SHOW RELAYLOG EVENTS IN 'relay.000001'", "Event_type|Info", rows[i].events);
+        if (is_mariadb() && !rows[i].purged && !rows[i].events)
+            EXPECT("SHOW RELAYLOG EVENTS IN 'relay.000001'", .fail = ERR_DB);
+        if (is_mariadb() && rows[i].way == START_UNREADABLE) {
+            start(&in, OP_WAITING, ERR_REFUSED, START_UNREADABLE);
+            expect_no_start();
+        } else {
+            EXPECT(d->start_both);
+            expect_look(view_at(5));
+            start(&in, OP_DONE, ERR_NONE, START_BOTH);
+        }
+        relay_end(&r);
+    }
+}
+BOTH(encrypted_files_are_asked_for)
+
+/* Its relay files are not those that are looked at here. */
+static void a_named_connection_is_not_started(void)
+{
+    Relay r;
+    View v = both_stopped_at(5);
+    StartOut out = {0};
+    if (!is_mariadb())
+        return; /* START applies to every channel, and throws nothing away */
+    relay_begin(&r, 5);
+    StartIn in = a_start(&r);
+    v.channel = "east";
+    expect_open(START_MS);
+    expect_look(v);
+    assert_false(op_start(&in, NULL, &out));
+    EXPECT_RESULT(out, OP_FAILED, ERR_REFUSED);
+    assert_non_null(strstr(out.err.text, "START SLAVE 'east'"));
+    expect_no_start();
+    script_end(0);
+    start_out_done(&out);
+    relay_end(&r);
+}
+BOTH(a_named_connection_is_not_started)
+
 /* A server that has transactions of its own: a person must decide. Its binary log is looked at first, whether
  * crash recovery wrote them. */
 static void never_beside_transactions_of_its_own(void)
@@ -362,17 +435,35 @@ static int listen_on(int *ret_port)
     return fd;
 }
 
+static void expect_no_readers(void)
+{
+    if (is_mariadb())
+        EXPECT("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'", "n",
+               "0");
+}
+
+static StartIn after_crash(const Relay *r)
+{
+    StartIn in = a_start(r);
+    in.crashed = true;
+    in.source_position = (char *)"0-1-9";
+    return in;
+}
+
 /* Positions may lie: fetched again if the source is there and the flavour can, left to a person otherwise. */
 static void after_a_crash_with_relaxed_durability(void)
 {
     for (int answers = 0; answers < 2; answers++) {
+        Relay r;
+        relay_begin(&r, 5);
         View v = both_stopped_at(5);
         int fd = listen_on(&v.source_port);
         if (answers)
             assert_int_equal(listen(fd, 1), 0);
-        StartIn in = a_start(NULL);
-        in.crashed = true;
+        StartIn in = after_crash(&r);
         expect_begun(v);
+        expect_paths(&r);
+        expect_no_readers();
         if (answers && is_mariadb()) {
             EXPECT("CONNECT rescuer", .ms = START_MS);
             EXPECT("RESET MASTER", .on = "rescuer");
@@ -383,27 +474,63 @@ static void after_a_crash_with_relaxed_durability(void)
             start(&in, OP_WAITING, ERR_REFUSED, START_CRASHED);
         }
         close(fd);
+        relay_end(&r);
     }
 }
 BOTH(after_a_crash_with_relaxed_durability)
+
+/* What only this server has is never given up for what its source has. */
+static void what_only_this_server_holds_is_not_given_up(void)
+{
+    if (!is_mariadb())
+        return;
+    static const struct {
+        const char *primary, *said;
+        int held;
+    } rows[] = {{NULL, "has not said yet", 5},
+                {"0-1-4", "the primary has 0-1-4", 5},
+                {"0-1-6", "the primary has 0-1-6", 7},
+                {"7-1-9", "the primary has 7-1-9", 5}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Relay r;
+        StartOut out = {0};
+        relay_begin(&r, rows[i].held);
+        StartIn in = after_crash(&r);
+        in.source_position = (char *)rows[i].primary;
+        expect_begun(both_stopped_at(5));
+        expect_paths(&r);
+        assert_false(op_start(&in, NULL, &out));
+        assert_int_equal(out.way, START_CRASHED);
+        assert_non_null(strstr(out.err.text, rows[i].said));
+        script_end(0);
+        expect_no_start();
+        start_out_done(&out);
+        relay_end(&r);
+    }
+}
+BOTH(what_only_this_server_holds_is_not_given_up)
 
 static void what_the_rescuer_may_not_do_is_not_begun(void)
 {
     if (!is_mariadb())
         return;
     for (int how = 0; how < 3; how++) {
+        Relay r;
+        relay_begin(&r, 5);
         View v = both_stopped_at(5);
         int fd = listen_on(&v.source_port);
         assert_int_equal(listen(fd, 1), 0);
-        StartIn in = a_start(NULL);
-        in.crashed = true;
+        StartIn in = after_crash(&r);
         expect_begun(v);
+        expect_paths(&r);
+        expect_no_readers();
         EXPECT("CONNECT rescuer", .fail = how == 0 ? ERR_AUTH : ERR_NONE);
         if (how > 0)
             EXPECT("RESET MASTER", .fail = how == 1 ? ERR_AUTH : ERR_LOST);
         start(&in, how == 2 ? OP_UNKNOWN : OP_FAILED, how == 2 ? ERR_LOST : ERR_AUTH, START_REFETCH);
         expect_no_start();
         close(fd);
+        relay_end(&r);
     }
 }
 BOTH(what_the_rescuer_may_not_do_is_not_begun)
@@ -448,12 +575,14 @@ BOTH(relay_files_that_a_kill_has_left_apart)
 
 static void not_beside_a_rescue(void)
 {
+    if (!is_mariadb()) /* the server's own applier needs no other session */
+        return;
     for (int ends = 0; ends < 3; ends++) {
         StartIn in = a_start(NULL);
         in.may_end_rescue = ends > 0;
         expect_open(START_MS);
         expect_look(both_stopped_at(5));
-        EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "77");
+        EXPECT(RESCUE_SESSION_SQL, "l", "77");
         if (ends > 0)
             EXPECT("KILL 77", .fail = ends == 2 ? ERR_UNREACHABLE : ERR_NONE);
         start(&in, OP_WAITING, ERR_CONFLICT, START_NOT_NEEDED);
@@ -462,7 +591,7 @@ static void not_beside_a_rescue(void)
     StartIn in = a_start(NULL);
     expect_open(START_MS);
     expect_look(both_stopped_at(5));
-    EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", .fail = ERR_DB);
+    EXPECT(RESCUE_SESSION_SQL, .fail = ERR_DB);
     start(&in, OP_FAILED, ERR_DB, START_NOT_NEEDED);
 }
 BOTH(not_beside_a_rescue)
@@ -477,7 +606,7 @@ static void what_a_killed_rescue_left_goes_first(void)
         StartIn in = a_start(NULL);
         expect_open(START_MS);
         expect_look(stopped_at(5));
-        EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0");
+        EXPECT(RESCUE_SESSION_SQL, "l", "0");
         EXPECT(d->status, "Connection_name|Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_Port", left);
         EXPECT("CONNECT rescuer", .ms = START_MS, .fail = fails == 1 ? ERR_AUTH : ERR_NONE);
         if (fails != 1) {
@@ -646,7 +775,8 @@ static void a_cancel_never_leaves_it_half_started(void)
     cancel = (Cancel){false};
     expect_open(START_MS);
     expect_look(stopped_at(5));
-    EXPECT("SELECT COALESCE(IS_USED_LOCK('siding_rescue'), 0)", "l", "0", .cancel = &cancel.asked);
+    if (is_mariadb())
+        EXPECT(RESCUE_SESSION_SQL, "l", "0", .cancel = &cancel.asked);
     expect_no_private(stopped_at(5));
     expect_sql_start(stopped_at(5));
     expect_look(view_at(5));
@@ -668,11 +798,14 @@ int main(void)
         TESTS_OF(no_workers_for_several_domains),
         TESTS_OF(both_where_all_is_applied),
         TESTS_OF(never_while_the_files_hold_more),
+        TESTS_OF(encrypted_files_are_asked_for),
+        TESTS_OF(a_named_connection_is_not_started),
         TESTS_OF(never_while_the_files_cannot_be_read),
         TESTS_OF(never_beside_transactions_of_its_own),
         TESTS_OF(a_ddl_of_crash_recovery_is_no_obstacle),
         TESTS_OF(a_position_that_cannot_be_understood),
         TESTS_OF(after_a_crash_with_relaxed_durability),
+        TESTS_OF(what_only_this_server_holds_is_not_given_up),
         TESTS_OF(what_the_rescuer_may_not_do_is_not_begun),
         TESTS_OF(relay_files_that_a_kill_has_left_apart),
         TESTS_OF(not_beside_a_rescue),

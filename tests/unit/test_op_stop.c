@@ -294,6 +294,113 @@ static void a_cancelled_stop_is_looked_after(void)
 }
 BOTH(a_cancelled_stop_is_looked_after)
 
+/* ---- where nothing is half done ---------------------------------------------------------------------- */
+
+static void expect_stop_at(int n)
+{
+    EXPECT(d->stop_sql);
+    expect_look(stopped_at(n));
+}
+
+static void expect_start_at(int n)
+{
+    EXPECT(d->status, status_columns(), status_row(stopped_at(n))); /* the receiver must not be stopped */
+    EXPECT(d->position, POSITION_COLUMNS, position_row(stopped_at(n)));
+    EXPECT("SHOW GLOBAL STATUS LIKE 'Uptime'", "Variable_name|Value", "Uptime|5");
+    EXPECT(d->start_sql);
+}
+
+static void a_prepared_transaction_is_passed(void)
+{
+    StopOut out = {0};
+    StopIn in = a_stop(NULL, false);
+    in.whole_ms = 10000;
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    expect_half_done(1, 0, NULL);
+    expect_start_at(3);
+    expect_stop_at(4);
+    expect_half_done(0, 2, NULL);
+    expect_start_at(4);
+    expect_stop_at(5);
+    expect_half_done(0, 0, NULL);
+    assert_true(op_stop(&in, NULL, &out));
+    EXPECT_RESULT(out, OP_DONE, ERR_NONE);
+    script_end(0);
+    assert_string_equal(out.seen.status.applied, at_trx(5));
+    stop_out_done(&out);
+}
+BOTH(a_prepared_transaction_is_passed)
+
+/* The applier is left standing: what starts it again is the next operation's. */
+static void stop_refuses(const StopIn *in, const Cancel *cancel, ErrKind kind)
+{
+    StopOut out = {0};
+    assert_false(op_stop(in, cancel, &out));
+    EXPECT_RESULT(out, OP_FAILED, kind);
+    script_end(0);
+    stop_out_done(&out);
+}
+
+static void what_does_not_pass_is_refused(void)
+{
+    StopIn in = a_stop(NULL, false);
+    in.whole_ms = 200;
+    for (int what = 0; what < 2; what++) {
+        expect_open(STOP_MS);
+        expect_stop_at(3);
+        expect_half_done(what == 0 ? 2 : 0, what, NULL);
+        expect_start_at(3);
+        EXPECT(d->stop_sql, .delay_ms = 201);
+        expect_look(stopped_at(3));
+        expect_half_done(what == 0 ? 2 : 0, what, NULL);
+        stop_refuses(&in, NULL, ERR_REFUSED);
+    }
+    /* A filter does not go by itself. */
+    in.whole_ms = 10000;
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    expect_half_done(0, 0, "shop,crm");
+    stop_refuses(&in, NULL, ERR_REFUSED);
+    /* One that lets the queue through is a warning of the preflight. */
+    StopOut out = {0};
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    expect_half_done(0, 0, "shop,siding");
+    assert_true(op_stop(&in, NULL, &out));
+    stop_out_done(&out);
+}
+BOTH(what_does_not_pass_is_refused)
+
+static void whether_it_is_whole_must_be_known(void)
+{
+    StopIn in = a_stop(NULL, false);
+    in.whole_ms = 10000;
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    EXPECT("XA RECOVER", .fail = ERR_LOST);
+    stop_refuses(&in, NULL, ERR_LOST);
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    EXPECT("XA RECOVER", .fail = ERR_AUTH); /* as the preflight: what may not be asked is left out */
+    EXPECT("SHOW GLOBAL STATUS…", .fail = ERR_DB);
+    stop_refuses(&in, NULL, ERR_DB);
+    /* Without a receiver nothing is started here. */
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    expect_half_done(1, 0, NULL);
+    expect_look(both_stopped_at(3));
+    stop_refuses(&in, NULL, ERR_REFUSED);
+    Cancel cancel = {false};
+    expect_open(STOP_MS);
+    expect_stop_at(3);
+    EXPECT("XA RECOVER", "data", "x1");
+    EXPECT("SHOW GLOBAL STATUS…", "Variable_name|Value", "x|0");
+    EXPECT(d->status, "Replicate_Do_DB", "", .cancel = &cancel.asked);
+    stop_refuses(&in, &cancel, ERR_CANCELLED);
+}
+BOTH(whether_it_is_whole_must_be_known)
+
 /* ---- align ----------------------------------------------------------------------------------------- */
 
 static AlignIn an_align(int n)
@@ -332,6 +439,7 @@ static void moved_on_to_the_position(void)
     expect_wait("0");
     EXPECT(d->stop_sql);
     expect_look(stopped_at(5));
+    expect_half_done(0, 0, NULL);
     AlignIn in = an_align(5);
     assert_true(op_align(&in, NULL, &out));
     EXPECT_RESULT(out, OP_DONE, ERR_NONE);
@@ -346,12 +454,25 @@ static void already_there(void)
     AlignOut out = {0};
     expect_open(20000);
     expect_look(stopped_at(5));
+    expect_half_done(0, 0, NULL);
     AlignIn in = an_align(5);
     assert_true(op_align(&in, NULL, &out));
     script_end(0);
     align_out_done(&out);
 }
 BOTH(already_there)
+
+static void a_place_with_something_half_done_is_none_to_stand_at(void)
+{
+    AlignIn in = an_align(5);
+    for (int what = 0; what < 3; what++) {
+        expect_open(20000);
+        expect_look(stopped_at(5));
+        expect_half_done(what == 0, what == 1, what == 2 ? "shop" : NULL);
+        align_fails(&in, NULL, OP_FAILED, ERR_REFUSED);
+    }
+}
+BOTH(a_place_with_something_half_done_is_none_to_stand_at)
 
 static void an_applier_that_runs_is_not_aligned(void)
 {
@@ -594,6 +715,68 @@ static void role(bool open, const Cancel *cancel, OpResult want, ErrKind kind)
     role_out_done(&out);
 }
 
+static void expect_waiting(const char *ids)
+{
+    EXPECT("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%'…",
+           .columns = "ID", .rows = ids);
+    if (ids)
+        EXPECT(script_keep(xasprintf("KILL %s", ids)));
+}
+
+/* One round: nobody waits, it is closed by a connection of its own, and looked at. */
+static void expect_closed(View seen, ErrKind fail)
+{
+    expect_waiting(NULL);
+    expect_open(1000);
+    EXPECT(d->read_only_on, .fail = fail);
+    expect_look(seen);
+}
+
+/* Those who wait for a replica are cut off before semi-sync goes off, and again as long as there are any. */
+static void nobody_waits_when_semi_sync_goes_off(void)
+{
+    View closed = {.primary = true, .applied = 5}, open = closed;
+    open.open = true;
+    expect_open(5000);
+    expect_waiting("17");
+    expect_open(1000);
+    EXPECT(d->read_only_on, .fail = ERR_TIMEOUT);
+    expect_look(open);
+    expect_closed(closed, ERR_TIMEOUT); /* MySQL: it reads as closed while the statement still waits */
+    expect_waiting("18");
+    expect_closed(closed, ERR_NONE);
+    expect_waiting(NULL);
+    EXPECT(d->semi_sync_off);
+    EXPECT(d->read_only_on);
+    expect_look(closed);
+    role(false, NULL, OP_DONE, ERR_NONE);
+}
+BOTH(nobody_waits_when_semi_sync_goes_off)
+
+/* What cannot be closed keeps semi-sync. */
+static void semi_sync_stays_on_what_is_open(void)
+{
+    View open = {.primary = true, .open = true, .applied = 5};
+    static const ErrKind kinds[] = {ERR_DB, ERR_REFUSED};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        expect_open(5000);
+        expect_waiting(NULL);
+        expect_open(1000);
+        EXPECT(d->read_only_on, .fail = kinds[i]);
+        role(false, NULL, OP_FAILED, kinds[i]);
+    }
+    expect_open(5000);
+    EXPECT("SELECT ID FROM information_schema.PROCESSLIST…", .fail = ERR_DB);
+    role(false, NULL, OP_FAILED, ERR_DB);
+    expect_open(5000);
+    expect_waiting(NULL);
+    expect_open(1000);
+    EXPECT(d->read_only_on);
+    expect_look_broken(open, 0, ERR_LOST);
+    role(false, NULL, OP_FAILED, ERR_LOST);
+}
+BOTH(semi_sync_stays_on_what_is_open)
+
 static void opened_and_closed(void)
 {
     View primary = {.primary = true, .applied = 5};
@@ -602,10 +785,13 @@ static void opened_and_closed(void)
     EXPECT(d->read_only_off);
     expect_look(primary);
     role(true, NULL, OP_DONE, ERR_NONE);
+    View closed = {.primary = true, .applied = 5};
     expect_open(5000);
-    EXPECT(d->semi_sync_off);
+    expect_closed(closed, ERR_NONE);
+    expect_waiting(NULL);
+    EXPECT(d->semi_sync_off); /* last: a commit that waits would be told to be safe */
     EXPECT(d->read_only_on);
-    expect_look(primary);
+    expect_look(closed);
     role(false, NULL, OP_DONE, ERR_NONE);
     /* A server without the plugin is opened all the same. */
     expect_open(5000);
@@ -658,6 +844,10 @@ int main(void)
         TESTS_OF(answered_and_not_seen),
         TESTS_OF(answered_and_seen_running),
         TESTS_OF(a_cancelled_stop_is_looked_after),
+        TESTS_OF(a_prepared_transaction_is_passed),
+        TESTS_OF(what_does_not_pass_is_refused),
+        TESTS_OF(whether_it_is_whole_must_be_known),
+        TESTS_OF(a_place_with_something_half_done_is_none_to_stand_at),
         TESTS_OF(moved_on_to_the_position),
         TESTS_OF(already_there),
         TESTS_OF(an_applier_that_runs_is_not_aligned),
@@ -670,6 +860,8 @@ int main(void)
         TESTS_OF(verified),
         TESTS_OF(over_tcp_the_connection_is_the_proof),
         TESTS_OF(verify_breaks),
+        TESTS_OF(nobody_waits_when_semi_sync_goes_off),
+        TESTS_OF(semi_sync_stays_on_what_is_open),
         TESTS_OF(opened_and_closed),
         TESTS_OF(role_breaks),
     };

@@ -121,6 +121,44 @@ static void what_speaks_against_a_pause(void)
 }
 BOTH(what_speaks_against_a_pause)
 
+/* Access is not enough: the files are read. MySQL's are read by the server alone. */
+static void relay_files_that_cannot_be_read(void)
+{
+    static const struct {
+        int event; /* what the newest file begins with */
+        const char *text, *mend;
+    } rows[] = {{164, "is encrypted", "encrypt_binlog=OFF"}, {0, "is not a binary log", "wait until"}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Relay r;
+        AUTO(str_done) Str file = STR_INIT;
+        SurveyOut out = {0};
+        relay_begin(&r, 3);
+        bf_start(&file);
+        if (rows[i].event)
+            bf_event(&file, rows[i].event, 1, "key", 3);
+        else
+            memset(file.p, 'x', 4);
+        relay_add_file(&r, &file);
+        over_tcp();
+        expect_open(5000);
+        expect_look(view_at(3));
+        expect_settings(own_settings());
+        expect_paths(&r);
+        SurveyIn in = a_survey(&r, false);
+        survey(&in, &out, OP_DONE, ERR_NONE);
+        const Finding *f = servercheck_first_error(&out.findings);
+        assert_int_equal(f != NULL, is_mariadb());
+        if (f) {
+            assert_string_equal(f->name, "relay_files");
+            assert_non_null(strstr(f->text, rows[i].text));
+            assert_non_null(strstr(f->mend, rows[i].mend));
+        }
+        survey_out_done(&out);
+        relay_end(&r);
+    }
+}
+BOTH(relay_files_that_cannot_be_read)
+
 static void a_short_one_breaks(void)
 {
     static const ErrKind kinds[] = {ERR_DB, ERR_TIMEOUT, ERR_LOST};
@@ -151,7 +189,8 @@ BOTH(a_short_one_breaks)
 
 #define VARIABLES "Variable_name|Value"
 #define AGENT_GRANTS                                                                                         \
-    "GRANT SUPER, PROCESS, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, BINLOG "        \
+    "GRANT SUPER, RELOAD, PROCESS, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, "       \
+    "BINLOG "                                                                                                \
     "MONITOR, BINLOG ADMIN, BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN, REPLICATION CLIENT, "          \
     "REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, BINLOG_ADMIN, XA_RECOVER_ADMIN ON "  \
     "*.* TO `siding_agent`@`localhost`"
@@ -425,6 +464,7 @@ int main(void)
         TESTS_OF(a_replica),
         TESTS_OF(a_primary),
         TESTS_OF(what_speaks_against_a_pause),
+        TESTS_OF(relay_files_that_cannot_be_read),
         TESTS_OF(a_short_one_breaks),
         TESTS_OF(a_replica_thoroughly),
         TESTS_OF(a_primary_thoroughly),

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/file/json.h"
+#include "common/wire/finding.h"
 #include "orchestrator/cli/findings.h"
 #include "orchestrator/cli/out.h"
 #include "orchestrator/cli/result_verify.h"
@@ -133,13 +134,19 @@ static void findings(void **state)
     findings_add(&f, NULL, "configuration", "ok", "/etc/x", "nothing");
     assert_ok(json_parse(agents, strlen(agents), &j, &err), err);
     assert_ok(findings_add_json(&f, j, "db1", NULL, &err), err);
-    findings_view(&f, &out);
+    finding_write(&f.list, true, &out);
     assert_string_equal(out.p, "ok       configuration: /etc/x\n"
                                "ok       db1: binlog_format: ROW\n"
                                "warning  db2: lag: 3 s\n"
                                "error    db1: gtid_strict_mode: is OFF\n"
                                "         mend: SET GLOBAL gtid_strict_mode=ON\n"
-                               "4 checks: 2 ok, 1 warnings, 1 errors\n");
+                               "4 checks: 1 error, 1 warning, 2 ok\n");
+    str_clear(&out);
+    finding_write(&f.list, false, &out);
+    assert_string_equal(out.p, "warning  db2: lag: 3 s\n"
+                               "error    db1: gtid_strict_mode: is OFF\n"
+                               "         mend: SET GLOBAL gtid_strict_mode=ON\n"
+                               "4 checks: 1 error, 1 warning, 2 ok (--all lists them)\n");
 }
 
 static void checksum_lists(void **state)

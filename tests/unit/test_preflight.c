@@ -17,8 +17,8 @@ static PreflightFacts good(void)
                         .relay_free = 2000 * (int64_t)MB,
                         .free_bytes = 100 * MB,
                         .pause_limit_ms = 3600000,
-                        .bytes_per_s = 100000,
-                        .rate_known = true,
+                        .coming = 360 * MB,
+                        .coming_known = true,
                         .apply_rate = 3000};
     return f;
 }
@@ -49,11 +49,11 @@ static void each_event(PreflightFacts *f)
 }
 static void fast_primary(PreflightFacts *f)
 {
-    f->bytes_per_s = 1e6;
+    f->coming = 3600 * (int64_t)MB;
 }
 static void not_measured(PreflightFacts *f)
 {
-    f->bytes_per_s = 0, f->rate_known = false;
+    f->coming = 3600 * (int64_t)MB, f->coming_known = false;
 }
 static void no_room(PreflightFacts *f)
 {
@@ -93,7 +93,7 @@ static void findings(void **state)
         const char *name, *level, *text, *mend;
     } rows[] = {
         {nothing, "downstream", "ok", "no server replicates", NULL},
-        {nothing, "relay_disk", "ok", "100000 bytes/s arrive", NULL},
+        {nothing, "relay_disk", "ok", "the longest pause, about 360000000 may arrive", NULL},
         {nothing, "apply_rate", "ok", "3000 transactions/s", NULL},
         {downstream, "downstream", "error", "2 connections read", "allow_downstream = true"},
         {downstream_allowed, "downstream", "warning", "stand still with it", "allow_downstream"},
@@ -101,8 +101,8 @@ static void findings(void **state)
         {delayed_allowed, "delay", "warning", "3600 s", "allow_delayed"},
         {xa, "xa_prepared", "error", "1 XA transactions", "XA RECOVER"},
         {each_event, "sync_relay_log", "warning", "each event is synced", "SET GLOBAL sync_relay_log"},
-        {fast_primary, "relay_disk", "warning", "lasts for 31 min 40 s, the longest pause is 60 min 00 s",
-         "relay_limit_bytes"},
+        {fast_primary, "relay_disk", "warning",
+         "lasts for about 31 min 40 s, the longest pause is 60 min 00 s", "relay_limit_bytes"},
         {not_measured, "relay_disk", "ok", "2000000000 bytes free", NULL},
         {no_room, "relay_disk", "error", "99000000 bytes free, 100000000 must stay free", "make room"},
         {unknown_disk, "relay_disk", "warning", "cannot be watched", "relay_log_dir"},
@@ -124,6 +124,106 @@ static void findings(void **state)
         assert_int_equal(preflight_allows(&l, &err), !str_eq(rows[i].level, "error"));
         servercheck_free(&l);
         preflight_facts_done(&f);
+    }
+}
+
+/* ---- under a lease --------------------------------------------------------------------------------- */
+
+static void threads(const ReplStatus *s, WireList *ret)
+{
+    preflight_threads(flavor_of(DB_MARIADB), s, "db1", ret);
+    finding_add(ret, "sync_binlog", "warning", "SET GLOBAL sync_binlog=1", "sync_binlog is 0");
+    finding_add(ret, "flush_log", "warning", "SET GLOBAL innodb_flush_log_at_trx_commit=1", "it is 2");
+    finding_add(ret, "sync_relay_log", "warning", "SET GLOBAL sync_relay_log=10000", "it is 1");
+    finding_add(ret, "gtid", "error", "SET GLOBAL gtid_strict_mode=ON", "it is OFF");
+}
+
+static void what_a_lease_explains(void **state)
+{
+    (void)state;
+    enum { APPLIER = 1, RECEIVER = 2, DURABILITY = 4, RELAY = 8 };
+    static const struct {
+        PauseState pause;
+        bool boosted, relay;
+        int explained;
+        const char *words;
+    } rows[] = {
+        {PAUSE_NONE, true, true, 0, ""},
+        {PAUSE_PAUSING, false, true, APPLIER | RELAY, "pause of run 12.1"},
+        {PAUSE_FROZEN, false, false, APPLIER, "pause of run 12.1"},
+        {PAUSE_FROZEN, false, true, APPLIER | RELAY, "pause of run 12.1"},
+        {PAUSE_ALIGNING, false, false, APPLIER, "pause of run 12.1"},
+        {PAUSE_ABANDONED, false, false, APPLIER, "pause of run 12.1"},
+        {PAUSE_RESUMING, true, true, APPLIER | RECEIVER | DURABILITY | RELAY, "catch-up of run 12.1"},
+        {PAUSE_RESCUING, true, false, APPLIER | RECEIVER | DURABILITY, "rescue of run 12.1"},
+        {PAUSE_CATCHING_UP, true, false, APPLIER | DURABILITY, "catch-up of run 12.1"},
+        {PAUSE_CATCHING_UP, false, false, APPLIER, "catch-up of run 12.1"},
+        {PAUSE_RESTORING, true, false, APPLIER | DURABILITY, "catch-up of run 12.1"},
+    };
+    static const struct {
+        const char *name;
+        int bit;
+    } names[] = {{"applier_stopped", APPLIER}, {"receiver_stopped", RECEIVER}, {"sync_binlog", DURABILITY},
+                 {"flush_log", DURABILITY},    {"sync_relay_log", RELAY},      {"gtid", 0}};
+    ReplStatus s = {.is_replica = true, .io = REPL_IO_NO};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        WireList l = {0};
+        Lease lease = {.owner = (char *)"12.1",
+                       .boosted = rows[i].boosted,
+                       .original = {.sync_relay = (char *)(rows[i].relay ? "10000" : "1")}};
+        PreflightLease of;
+        threads(&s, &l);
+        preflight_lease_read(&lease, rows[i].pause, &of);
+        preflight_explain(&of, &l);
+        for (size_t k = 0; k < COUNT(names); k++) {
+            const Finding *f = named(&l, names[k].name);
+            bool explained = rows[i].explained & names[k].bit;
+            if (explained != str_eq(f->level, "ok") || explained != !f->mend ||
+                (explained && !strstr(f->text, rows[i].words)))
+                fail_msg("row %zu, %s: %s %s, mend %s", i, f->name, f->level, f->text, f->mend);
+        }
+        preflight_lease_done(&of);
+        servercheck_free(&l);
+    }
+}
+
+/* A START by hand with both threads stopped throws away what was received: none is printed then. */
+static void no_mend_is_a_purge(void **state)
+{
+    (void)state;
+    static const struct {
+        ReplIo io;
+        bool sql;
+        int64_t code;
+        const char *name, *mend;
+    } rows[] = {
+        {REPL_IO_YES, false, 0, "applier_stopped", "START SLAVE SQL_THREAD"},
+        {REPL_IO_CONNECTING, false, 0, "applier_stopped", "START SLAVE SQL_THREAD"},
+        {REPL_IO_NO, false, 0, "applier_stopped", "siding replica resume db1"},
+        {REPL_IO_NO, false, 0, "receiver_stopped", "siding replica resume db1"},
+        {REPL_IO_NO, true, 0, "receiver_stopped", "START SLAVE IO_THREAD"},
+        {REPL_IO_YES, false, 1950, "applier_failed", "errant transactions); then siding replica resume db1"},
+        {REPL_IO_NO, false, 1062, "applier_failed", "remove it with SET SESSION sql_log_bin=0"},
+        {REPL_IO_YES, false, 1032, "applier_failed", "bring it in with SET SESSION sql_log_bin=0"},
+        {REPL_IO_YES, false, 1590, "applier_failed", "sql_slave_skip_counter=1"},
+        {REPL_IO_YES, false, 1205, "applier_failed", "end what holds the lock"},
+        {REPL_IO_YES, false, 1666, "applier_failed", "SET GLOBAL binlog_format=ROW"},
+        {REPL_IO_YES, false, 1050, "applier_failed", "somebody created it on this replica"},
+        {REPL_IO_YES, false, 1594, "applier_failed", "the relay files are read by GTID"},
+        {REPL_IO_YES, false, 4711, "applier_failed", "provision the replica anew"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        WireList l = {0};
+        ReplStatus s = {
+            .is_replica = true, .io = rows[i].io, .sql_running = rows[i].sql, .sql_errno = rows[i].code};
+        preflight_threads(flavor_of(DB_MARIADB), &s, "db1", &l);
+        const Finding *f = named(&l, rows[i].name);
+        if (!f || !strstr(f->mend, rows[i].mend))
+            fail_msg("row %zu: %s", i, f ? f->mend : "nothing");
+        assert_string_equal(f->level, "error");
+        if (s.sql_errno)
+            assert_null(named(&l, "applier_stopped"));
+        servercheck_free(&l);
     }
 }
 
@@ -205,8 +305,8 @@ static void keyless_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(findings),
-        cmocka_unit_test(a_primary),
+        cmocka_unit_test(findings),           cmocka_unit_test(what_a_lease_explains),
+        cmocka_unit_test(no_mend_is_a_purge), cmocka_unit_test(a_primary),
         cmocka_unit_test(keyless_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,14 @@ static void change_byte(const char *p, size_t at)
     close(fd);
 }
 
+/* As a kill leaves a write: what it would have covered is zero, as it was reserved. */
+static void tear(const char *p, off_t at)
+{
+    off_t size = (off_t)fs_size(p);
+    assert_int_equal(truncate(p, at), 0);
+    assert_int_equal(truncate(p, size), 0);
+}
+
 static void what_was_put_is_there(void **state)
 {
     (void)state;
@@ -152,7 +160,7 @@ static void a_torn_end_is_no_damage(void **state)
         recordlog_close(l);
         size_t at;
         AUTOFREE char *p = newest("[\"torn-mark\"", &at);
-        assert_int_equal(truncate(p, (off_t)(at + cut - 8)), 0);
+        tear(p, (off_t)(at + cut - 8));
         l = opened_whole();
         assert_int_equal(get(l, "before"), 1);
         assert_int_equal(get(l, "torn-mark"), -1);
@@ -195,7 +203,7 @@ static void an_unfinished_generation_is_left_out(void **state)
     recordlog_close(l);
     AUTOFREE char *newer = path(str_ends(older, ".1") ? 2 : 1);
     for (off_t cut = 0; cut < 60; cut += 7) {
-        assert_int_equal(truncate(newer, cut), 0);
+        tear(newer, cut);
         l = opened_whole();
         assert_int_equal(get(l, "kept-mark"), 7);
         recordlog_close(l);
@@ -258,11 +266,30 @@ static void random_cuts_lose_only_the_end(void **state)
         size_t at;
         AUTOFREE char *p = newest("[\"n\",19]", &at);
         seed = seed * 1103515245 + 12345;
-        assert_int_equal(truncate(p, (off_t)(at + 8 - (seed >> 16) % 120)), 0);
+        tear(p, (off_t)(at + 8 - (seed >> 16) % 120));
         AUTOFREE char *damage = NULL;
         l = opened(&damage);
         assert_null(damage);
         assert_in_range(get(l, "n") + 1, 0, 20);
+        recordlog_close(l);
+    }
+}
+
+/* What a kill does not do: the file is shorter than what was reserved before anything was written. */
+static void a_file_that_was_cut_short_is_told(void **state)
+{
+    (void)state;
+    static const off_t sizes[] = {60, 300, 400 << 10};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        RecordLog *l = opened_whole();
+        size_t at;
+        put(l, "a", 7);
+        recordlog_close(l);
+        AUTOFREE char *p = newest("[\"a\",7]", &at);
+        assert_int_equal(truncate(p, sizes[i]), 0);
+        AUTOFREE char *damage = NULL;
+        l = opened(&damage);
+        assert_non_null(strstr(damage, "was cut short"));
         recordlog_close(l);
     }
 }
@@ -278,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_readable_is_told, begin, end),
         cmocka_unit_test_setup_teardown(it_can_be_read_while_it_is_open, begin, end),
         cmocka_unit_test_setup_teardown(random_cuts_lose_only_the_end, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_that_was_cut_short_is_told, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,10 @@ static void sidingd_conf_page(void **state)
         "# sidingd.conf\n\nGenerated from the table in `common/net/coordconf.c`; do not edit. The syntax is "
         "libconfig's. `siding` reads\nthe same file.\n\n");
     conf_write_reference(coordconf_options, &page);
+    str_adds(&page,
+             "\n## A client's file\n\nFor `siding` where `sidingd.conf` is not to be read: by `--config`, "
+             "`SIDING_CONFIG`, or in `/etc/siding/client.conf`.\n\n");
+    conf_write_reference(coordconf_client_options, &page);
     compare("sidingd.conf.md", &page);
 }
 

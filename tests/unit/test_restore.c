@@ -139,7 +139,7 @@ static void statements_are_cut_however_they_come(void **state)
                                        "INSERT INTO `t` (`a`) VALUES\n('a;',1),\n('b\\n;',2)",
                                        "CREATE TRIGGER x\nBEGIN\n  SET @a = 1;\nEND ", "SELECT 1"};
     for (size_t step = 1; step < sizeof text; step++) {
-        Statements s;
+        StatementCutter s;
         size_t found = 0, n;
         const char *p;
         statements_init(&s);

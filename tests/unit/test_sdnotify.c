@@ -133,7 +133,8 @@ static void run_daemon(const char *program, const char *conf_text)
     AUTOFREE char *text = xasprintf(conf_text, folder);
     AUTOFREE char *conf = write_file("daemon.conf", text);
     AUTOFREE char *path = xasprintf("%s/%s", getenv("SIDING_BUILD_DIR"), program);
-    char *argv[] = {path, (char *)"--config", conf, NULL};
+    char *root = geteuid() == 0 && str_eq(program, "siding-agent") ? (char *)"--allow-root" : NULL;
+    char *argv[] = {path, (char *)"--config", conf, root, NULL};
     pid_t pid;
     int status;
     setenv("WATCHDOG_USEC", "200000", 1);

@@ -16,6 +16,7 @@ static const Setting good_mariadb[] = {
     {"log_slave_updates", "ON"},
     {"relay_log_recovery", "OFF"},
     {"relay_log_space_limit", "0"},
+    {"relay_log", "relay"},
     {"encrypt_binlog", "OFF"},
     {"slave_open_temp_tables", "0"},
     {"sync_binlog", "1"},
@@ -73,7 +74,8 @@ static ServerFacts good(DbFlavor flavor)
     if (flavor == DB_MARIADB) {
         strlist_add(&f.grants, MARIADB_AGENT " IDENTIFIED BY PASSWORD '*00'");
     } else {
-        strlist_add(&f.grants, "GRANT PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
+        strlist_add(&f.grants,
+                    "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
         strlist_add(&f.grants, "GRANT BINLOG_ADMIN,XA_RECOVER_ADMIN,CONNECTION_ADMIN,REPLICATION_SLAVE_ADMIN,"
                                "SYSTEM_VARIABLES_ADMIN ON *.* TO `siding_agent`@`localhost`");
     }
@@ -105,6 +107,35 @@ static const Finding *complaint(const WireList *findings)
     return bad;
 }
 
+/* A server that has all gets no line that would change it; one that lacks something, that line. */
+static void an_option_file_says_what_is_lacking(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str well = STR_INIT, lacks = STR_INIT, unseen = STR_INIT, mysql = STR_INIT;
+    ServerFacts f = good(DB_MARIADB), g = good(DB_MYSQL);
+    servercheck_options(DB_MARIADB, &f, &well);
+    assert_null(strstr(well.p, "log_bin="));
+    assert_null(strstr(well.p, "max_allowed_packet"));
+    assert_null(strstr(well.p, "relay_log="));
+    assert_non_null(strstr(well.p, "\nskip_slave_start=ON\n"));
+    set(&f, "relay_log", "");
+    f.repl.relay_name = xstrdup("mysqld-relay-bin");
+    set(&f, "log_bin", "OFF");
+    set(&f, "max_allowed_packet", "1024");
+    servercheck_options(DB_MARIADB, &f, &lacks);
+    assert_non_null(strstr(lacks.p, "\nrelay_log=mysqld-relay-bin\n"));
+    assert_non_null(strstr(lacks.p, "\nlog_bin=binlog\n"));
+    assert_non_null(strstr(lacks.p, "\nmax_allowed_packet="));
+    servercheck_options(DB_MARIADB, NULL, &unseen);
+    assert_null(strstr(unseen.p, "max_allowed_packet"));
+    assert_non_null(strstr(unseen.p, "\ngtid_strict_mode=ON\n"));
+    servercheck_options(DB_MYSQL, &g, &mysql);
+    assert_null(strstr(mysql.p, "plugin_load_add"));
+    assert_non_null(strstr(mysql.p, "\nsuper_read_only=ON\n"));
+    server_facts_done(&f);
+    server_facts_done(&g);
+}
+
 static void good_servers_pass(void **state)
 {
     (void)state;
@@ -130,7 +161,8 @@ static void wrong_variables_are_told(void **state)
         const char *variable, *value, *name, *level, *mend;
     } cases[] = {
         {DB_MARIADB, "log_bin", "OFF", "binary_log", "error",
-         "log_bin=ON in the server's option file, then restart the server"},
+         "log_bin in the server's option file, and neither skip_log_bin nor disable_log_bin, then restart "
+         "the server"},
         {DB_MARIADB, "gtid_strict_mode", "OFF", "gtid", "error",
          "SET GLOBAL gtid_strict_mode='ON'; and gtid_strict_mode=ON in the server's option file"},
         {DB_MYSQL, "gtid_mode", "ON_PERMISSIVE", "gtid", "error",
@@ -151,6 +183,13 @@ static void wrong_variables_are_told(void **state)
         {DB_MARIADB, "rpl_semi_sync_master_timeout", "10000", "semi_sync_timeout", "warning",
          "SET GLOBAL rpl_semi_sync_master_timeout=30000; and rpl_semi_sync_master_timeout=30000 in the "
          "server's option file"},
+        {DB_MYSQL, "gtid_mode", "OFF", "gtid", "error",
+         "SET GLOBAL gtid_mode='OFF_PERMISSIVE'; SET GLOBAL gtid_mode='ON_PERMISSIVE'; SET GLOBAL "
+         "gtid_mode='ON'; and gtid_mode=ON in the server's option file"},
+        {DB_MYSQL, "gtid_mode", "ON_PERMISSIVE", "gtid", "error",
+         "SET GLOBAL gtid_mode='ON'; and gtid_mode=ON in the server's option file"},
+        {DB_MARIADB, "gtid_strict_mode", "OFF", "gtid", "error",
+         "SET GLOBAL gtid_strict_mode='ON'; and gtid_strict_mode=ON in the server's option file"},
         {DB_MYSQL, "max_error_count", "0", "max_error_count", "error",
          "SET GLOBAL max_error_count=64; and max_error_count=64 in the server's option file"},
         {DB_MARIADB, "max_allowed_packet", "65536", "max_allowed_packet", "error",
@@ -195,6 +234,12 @@ static void writable_at_boot(ServerFacts *f)
 static void seen_over_tcp(ServerFacts *f)
 {
     f->boot_known = false;
+}
+static void named_source(ServerFacts *f)
+{
+    f->repl.channel = xstrdup("east");
+    f->repl.source_host = xstrdup("db7");
+    f->repl.source_port = 3307;
 }
 static void two_sources(ServerFacts *f)
 {
@@ -251,6 +296,7 @@ static void other_faults_are_told(void **state)
         {starts_by_itself, "skip_start", "error", "skip_slave_start is not set"},
         {writable_at_boot, "read_only_at_boot", "warning", "read_only is not in"},
         {seen_over_tcp, "boot", "warning", "cannot tell"},
+        {named_source, "channels", "error", "the named connection \"east\""},
         {two_sources, "channels", "error", "follows 2 sources"},
         {by_file, "gtid_positioning", "error", "not by GTID"},
         {writable, "read_only", "error", "writable"},
@@ -309,7 +355,7 @@ static void the_mend_is_a_statement(void **state)
     (void)state;
     ServerFacts f = good(DB_MYSQL);
     strlist_done(&f.grants);
-    strlist_add(&f.grants, "GRANT PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
+    strlist_add(&f.grants, "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
     WireList findings = {0};
     servercheck_judge(&f, "siding_agent", &findings);
     const Finding *bad = complaint(&findings);
@@ -346,9 +392,10 @@ static void the_rescuer_may_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_servers_pass),       cmocka_unit_test(wrong_variables_are_told),
-        cmocka_unit_test(other_faults_are_told),   cmocka_unit_test(missing_privileges),
-        cmocka_unit_test(the_mend_is_a_statement), cmocka_unit_test(the_rescuer_may_reset),
+        cmocka_unit_test(good_servers_pass),        cmocka_unit_test(an_option_file_says_what_is_lacking),
+        cmocka_unit_test(wrong_variables_are_told), cmocka_unit_test(other_faults_are_told),
+        cmocka_unit_test(missing_privileges),       cmocka_unit_test(the_mend_is_a_statement),
+        cmocka_unit_test(the_rescuer_may_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

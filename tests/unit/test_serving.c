@@ -61,7 +61,7 @@ static void primaries(void **state)
         {false, false, false, true, "primary", "the server does not answer"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        ReplStatus s = {.is_replica = rows[i].replica, .read_only = rows[i].read_only};
+        ReplStatus s = {.is_replica = rows[i].replica, .closed = rows[i].read_only};
         ServingFacts f = {
             .up = rows[i].up, .s = &s, .role = rows[i].role, .role_confirmed = rows[i].confirmed};
         const char *why = serving_as_primary(&f);

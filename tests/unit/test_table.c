@@ -26,7 +26,7 @@ static void columns_are_aligned(void **state)
     assert_int_equal(table_rows(&t), 3);
     expect(&t, 0,
            "NAME         SIZE  REMARK\n"
-           "é               1  a b [2J\n"
+           "é               1  a b\\x1b[2J\n"
            "表の名前       22  e\xCC\x81\n"
            "longer    1234567\n");
     AUTO(table_done) Table empty = TABLE_INIT;
@@ -92,6 +92,24 @@ static void no_line_is_wider(void **state)
         }
 }
 
+static void states_are_marked_by_what_they_mean(void **state)
+{
+    static const char *const states[] = {"NAME", "STATE", NULL};
+    (void)state;
+    AUTO(table_done) Table t = TABLE_INIT;
+    table_head(&t, "ls", states);
+    table_row(&t, (const char *[]){"a", "error", NULL});
+    table_row(&t, (const char *[]){"error", "waiting", NULL});
+    table_row(&t, (const char *[]){"c", "\001g", NULL});
+    table_mark_states();
+    expect(&t, 20,
+           "NAME   STATE\n"
+           "a      \001eerror\001.\n"
+           "error  waiting\n"
+           "c      \\x01g\n");
+    expect(&t, 9, "NAME   S…\na      e…\nerror  w…\nc      \\…\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +117,8 @@ int main(void)
         cmocka_unit_test(a_wrapping_column_goes_on_below),
         cmocka_unit_test(other_columns_are_cut_the_widest_first),
         cmocka_unit_test(no_line_is_wider),
+        /* last: what it sets stays */
+        cmocka_unit_test(states_are_marked_by_what_they_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

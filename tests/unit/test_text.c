@@ -60,23 +60,23 @@ static void nothing_steers_the_terminal(void **state)
     static const struct {
         const char *text, *clean;
     } cases[] = {
-        {"a\nb\tc\033[2J\177", "a b c [2J "},
+        {"a\nb\tc\033[2J\177", "a b c\\x1b[2J\\x7f"},
         {"a\xC2\x9B"
          "2J",
-         "a 2J"},
+         "a\\x9b2J"},
         {"a\xE2\x80\xAE"
          "b\xE2\x81\xA6"
          "c",
-         "abc"},
+         "a\\u202eb\\u2066c"},
         {"a\xE2\x80\xA8"
          "b",
-         "a b"},
-        {"\xC3", "\xEF\xBF\xBD"},
-        {"\xC3(", "\xEF\xBF\xBD("},
-        {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},
-        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
-        {"\xF5\x80\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
-        {"\xE8\xA1", "\xEF\xBF\xBD\xEF\xBF\xBD"},
+         "a\\u2028b"},
+        {"\xC3", "\\xc3"},
+        {"\xC3(", "\\xc3("},
+        {"\xC0\xAF", "\\xc0\\xaf"},
+        {"\xED\xA0\x80", "\\xed\\xa0\\x80"},
+        {"\xF5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"},
+        {"\xE8\xA1", "\\xe8\\xa1"},
         {"über 表 \xF0\x9F\x90\xAC", "über 表 \xF0\x9F\x90\xAC"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -84,6 +84,10 @@ static void nothing_steers_the_terminal(void **state)
         text_clean(&out, cases[i].text);
         assert_string_equal(str_z(&out), cases[i].clean);
     }
+    AUTO(str_done) Str lines = STR_INIT;
+    static const char text[] = "a\tb\r\n\033]0;x\007\n\xff";
+    text_clean_lines(&lines, text, strlen(text));
+    assert_string_equal(str_z(&lines), "a\tb\\x0d\n\\x1b]0;x\\x07\n\\xff");
 }
 
 int main(void)

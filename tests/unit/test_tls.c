@@ -4,14 +4,17 @@
  */
 #include "common/net/tls.h"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "common/file/fs.h"
 #include "common/file/json.h"
+#include "common/net/certificate.h"
 #include "common/net/http.h"
 #include "common/net/httpc.h"
+#include "common/net/peermend.h"
 #include "loop.h"
 
 extern char **environ;
@@ -88,17 +91,19 @@ static void free_files(Tls *t)
 static void on_get(HttpRequest *req, void *context)
 {
     (void)context;
-    http_reply_json(req, 200, json_pack("{s:s}", "peer", http_peer(req)));
+    http_reply_json(req, 200, json_pack("{s:s}", "peer", http_who(req)));
 }
 
 static void on_file(HttpRequest *req, void *context)
 {
     (void)context;
     AUTOFREE char *path = xasprintf("%s/data", f.dir);
-    http_reply_file(req, path, "application/octet-stream", "v1");
+    http_reply_file(req, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+                    "application/octet-stream", "v1");
 }
 
-static const HttpRoute routes[] = {{"GET", "/get", on_get}, {"GET", "/file", on_file}, {NULL, NULL, NULL}};
+static const HttpRoute routes[] = {
+    {"GET", "/get", ROLE_HEALTH, on_get}, {"GET", "/file", ROLE_HEALTH, on_file}, {0}};
 
 typedef struct Sync {
     HttpCall call;
@@ -127,7 +132,7 @@ static void both_sides_are_known(void **state)
     (void)state;
     Sync s = get(f.url, &f.ours);
     assert_ok(s.ok, s.err);
-    assert_string_equal(json_str(s.body, "peer"), "db1");
+    assert_string_equal(json_str(s.body, "peer"), "certificate db1");
     json_decref(s.body);
 }
 
@@ -155,6 +160,43 @@ static void strangers_are_refused(void **state)
     memcpy(strstr(other_name, "127.0.0.1"), "127.0.0.2", 9);
     Sync s = get(other_name, &f.ours);
     assert_false(s.ok); /* nobody listens there */
+}
+
+static void expect_mend(const char *url, const Tls *tls, const char *text, const char *mend)
+{
+    Sync s = get(url, tls);
+    assert_false(s.ok);
+    AUTOFREE char *is = peer_mend(&s.err, "db1", url);
+    if (!strstr(s.err.text, text) || !is || !strstr(is, mend))
+        fail_msg("\"%s\", mended by \"%s\"", s.err.text, is ? is : "nothing");
+}
+
+static void what_mends_it_follows_the_cause(void **state)
+{
+    (void)state;
+    Err err;
+    AUTO(strlist_done) StrList hosts = STRLIST_INIT;
+    AUTOFREE char *ca_key = xasprintf("%.*s.key", (int)(strlen(f.ours.ca_file) - 4), f.ours.ca_file);
+    AUTOFREE char *pem = xasprintf("%s/old.pem", f.dir), *key = xasprintf("%s/old.key", f.dir);
+    AUTOFREE char *by_name = xasprintf("https://localhost%s", strrchr(f.url, ':'));
+    Tls right_client_wrong_ca = {f.ours.certificate_file, f.ours.key_file, f.foreign.ca_file};
+    Tls ca = {.ca_file = f.ours.ca_file, .key_file = ca_key}, expired = {pem, key, f.ours.ca_file};
+    expect_mend(f.url, &right_client_wrong_ca, "not accepted here is the certificate of",
+                "belong to different CAs");
+    expect_mend(by_name, &f.ours, "not accepted here is the certificate of", "--renew --address localhost");
+    expect_mend("https://127.0.0.1:1", &f.ours, "Connection refused", "start siding-agent on db1");
+    expect_mend("https://nowhere.invalid:1", &f.ours, "cannot reach", "mend its url");
+    strlist_add(&hosts, "127.0.0.1");
+    CertOrder o = {.name = "db1", .hosts = &hosts, .days = -1};
+    assert_int_equal(chmod(ca_key, 0600), 0);
+    assert_ok(cert_issue(&o, &ca, pem, key, &err), err);
+    expect_mend(f.url, &expired, "", "");
+    assert_ok(http_server_renew_tls(f.server, &expired, &err), err);
+    expect_mend(f.url, &f.ours, "expired", "siding cert issue db1 --renew where");
+    assert_ok(http_server_renew_tls(f.server, &f.ours, &err), err);
+    Sync s = get(f.url, &f.ours);
+    assert_ok(s.ok, s.err);
+    json_decref(s.body);
 }
 
 static void plain_words_at_a_tls_port(void **state)
@@ -224,7 +266,9 @@ static int set_up(void **state)
     f.foreign = make_certificate("otherca", "stranger");
     f.base = event_base_new();
     strlist_add(&l, "tls:127.0.0.1:0");
-    assert_ok(http_serve(f.base, &l, &f.ours, routes, NULL, &f.server, &err), err);
+    assert_ok(
+        http_serve(f.base, &(HttpService){.listen = &l, .tls = &f.ours, .routes = routes}, &f.server, &err),
+        err);
     snprintf(f.url, sizeof f.url, "https://127.0.0.1:%d", http_server_port(f.server, 0));
     return 0;
 }
@@ -244,8 +288,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_sides_are_known),      cmocka_unit_test(strangers_are_refused),
-        cmocka_unit_test(plain_words_at_a_tls_port), cmocka_unit_test(files_over_tls),
+        cmocka_unit_test(both_sides_are_known),
+        cmocka_unit_test(strangers_are_refused),
+        cmocka_unit_test(what_mends_it_follows_the_cause),
+        cmocka_unit_test(plain_words_at_a_tls_port),
+        cmocka_unit_test(files_over_tls),
         cmocka_unit_test(bad_files_are_named),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -6,9 +6,10 @@
 #include "common/wire/wire.h"
 
 static const WireField *const tables[] = {
-    agent_poll_fields, task_spec_fields, run_spec_fields,     run_align_fields,   progress_fields,
-    replay_fields,     agent_run_fields, server_state_fields, lease_state_fields, job_info_fields,
-    node_state_fields, run_fields,       task_fields,         node_fields,        finding_fields};
+    agent_poll_fields,  task_spec_fields,   run_spec_fields,     run_align_fields,   progress_fields,
+    replay_fields,      agent_run_fields,   server_state_fields, lease_state_fields, job_info_fields,
+    node_state_fields,  run_fields,         task_fields,         node_fields,        finding_fields,
+    agent_order_fields, order_answer_fields};
 
 /* Fills each field with a value of its own, so that two swapped offsets cannot cancel out. */
 static json_t *sample(const WireField *fields, int *counter, int depth)
@@ -196,7 +197,7 @@ static void names_and_values_agree(void **state)
     assert_int_equal(action, ACTION_KILL);
     assert_false(wire_enum_read(&task_action_names, "action", "kil", &action, &err));
     assert_string_equal(err.text, "field \"action\" is \"kil\" (did you mean \"kill\"?); known: stop, kill, "
-                                  "sleep, wake, retry, ack, delete");
+                                  "sleep, wake, retry, ack, delete, run, requeue");
     assert_false(wire_enum_read(&task_action_names, "action", "", &action, &err));
 }
 
@@ -209,9 +210,67 @@ static void run_ids(void **state)
     assert_int_equal(no, 3);
     assert_true(wire_run_id("12", &task, &no));
     assert_int_equal(no, 0);
-    static const char *const bad[] = {"", "x", "12.", "12.x", ".1", "0", "12.0", "../etc", "1.2.3", NULL};
+    assert_true(wire_run_id("12.3-k3x9qz07ab", &task, &no));
+    assert_int_equal(task, 12);
+    assert_int_equal(no, 3);
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "12.",
+                                      "12.x",
+                                      ".1",
+                                      "0",
+                                      "12.0",
+                                      "../etc",
+                                      "1.2.3",
+                                      "12.3-",
+                                      "12.3-k",
+                                      "12-k3x9qz07ab",
+                                      "12.3-k3x9qz07a/",
+                                      "12.3-K3X9QZ07AB",
+                                      NULL};
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_false(wire_run_id(bad[i], &task, &no));
+}
+
+static void a_run_of_another_queue_has_another_key(void **state)
+{
+    (void)state;
+    AUTOFREE char *key = runkey_make("12.3", "k3x9qz07ab"), *plain = runkey_make("12.3", ""),
+                  *run = runkey_short("12.3-k3x9qz07ab");
+    assert_string_equal(key, "12.3-k3x9qz07ab");
+    assert_string_equal(plain, "12.3");
+    assert_string_equal(run, "12.3");
+    assert_string_equal(runkey_incarnation(key), "k3x9qz07ab");
+    assert_string_equal(runkey_incarnation(plain), "");
+    assert_true(runkey_is(key, "12.3"));
+    assert_true(runkey_is(key, key));
+    assert_false(runkey_is(key, "12.3-aaaaaaaaaa"));
+    assert_false(runkey_is(key, "12"));
+    assert_false(runkey_is(plain, key));
+    char drawn[RUNKEY_INCARNATION + 1], other[RUNKEY_INCARNATION + 1];
+    int64_t task, no;
+    runkey_draw(drawn);
+    runkey_draw(other);
+    AUTOFREE char *made = runkey_make("1.1", drawn);
+    assert_true(wire_run_id(made, &task, &no));
+    assert_string_not_equal(drawn, other);
+}
+
+static void clients_see_what_people_type(void **state)
+{
+    (void)state;
+    Err err;
+    json_t *o;
+    static const char in[] = "{\"id\":12,\"args\":[\"12.3-k3x9qz07ab\"],\"parent_run\":\"11.1-k3x9qz07ab\","
+                             "\"runs\":[{\"id\":\"12.3-k3x9qz07ab\",\"replay\":{\"next_run\":\"13.1-"
+                             "k3x9qz07ab\"}},{\"id\":\"12.2\"}]}";
+    assert_ok(json_parse(in, strlen(in), &o, &err), err);
+    runkey_show(o);
+    AUTOFREE char *out = json_text(o);
+    assert_string_equal(out, "{\"id\":12,\"args\":[\"12.3-k3x9qz07ab\"],\"parent_run\":\"11.1\",\"runs\":[{"
+                             "\"id\":\"12.3\",\"replay\":"
+                             "{\"next_run\":\"13.1\"},\"incarnation\":\"k3x9qz07ab\"},{\"id\":\"12.2\"}]}");
+    json_decref(o);
 }
 
 /* The sum of some million rows has more digits than a double. */
@@ -247,6 +306,8 @@ int main(void)
         cmocka_unit_test(an_order_with_an_unknown_name_is_refused),
         cmocka_unit_test(names_and_values_agree),
         cmocka_unit_test(run_ids),
+        cmocka_unit_test(a_run_of_another_queue_has_another_key),
+        cmocka_unit_test(clients_see_what_people_type),
         cmocka_unit_test(whole_numbers_keep_all_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

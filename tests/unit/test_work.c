@@ -67,6 +67,30 @@ static void a_full_queue_refuses(void **state)
     event_base_free(base);
 }
 
+/* However much may wait, there is a worker for what may not. */
+static void what_may_not_wait_has_a_worker(void **state)
+{
+    (void)state;
+    Err err;
+    Job patient[8], urgent = {.loop_thread = pthread_self()};
+    struct event_base *base = event_base_new();
+    WorkPool *p = work_new(base, "work", 3, 16);
+    int taken = 0;
+    for (int i = 0; i < 8; i++)
+        patient[i] = (Job){.loop_thread = pthread_self(), .sleep_ms = 400};
+    while (taken < 8 && work_submit(p, (WorkJob){work, done, &patient[taken], .waits = true}, &err))
+        taken++;
+    int64_t begin = clock_mono_ms();
+    assert_true(taken >= 8 - 1); /* half of the queue, and those that run already */
+    assert_ok(work_submit(p, (WorkJob){work, done, &urgent}, &err), err);
+    loop_until(base, &urgent.done);
+    assert_true(clock_mono_ms() - begin < 350);
+    work_free(p);
+    for (int i = 0; i < taken; i++)
+        assert_true(patient[i].done);
+    event_base_free(base);
+}
+
 static void all_workers_work(void **state)
 {
     (void)state;
@@ -88,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(works_aside_and_returns_to_the_loop),
         cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(what_may_not_wait_has_a_worker),
         cmocka_unit_test(all_workers_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,18 @@ void answer_give(Agent *a, uint64_t token, const char *run, const Err *err)
         }
 }
 
+void answer_text(Agent *a, uint64_t token, int status, const char *json)
+{
+    for (Answer *w = a->answers; w; w = w->next)
+        if (w->token == token) {
+            HttpRequest *req = w->req;
+            http_on_close(req, NULL, NULL);
+            drop(a, w);
+            http_reply_json(req, status, json_loads(json, 0, NULL));
+            return;
+        }
+}
+
 static bool is_answered_by(const Answer *w, bool manual, PauseNews news)
 {
     if (w->resume)

@@ -9,8 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/prom.h"
 #include "common/net/sdnotify.h"
+#include "common/wire/bounds.h"
 #include "replica-agent/agent/agent.h"
-#include "replica-agent/agent/do/steps.h"
+#include "replica-agent/agent/do/operation.h"
 #include "replica-agent/core/preflight.h"
 #include "replica-agent/core/serving.h"
 
@@ -129,7 +130,7 @@ static void post_poll(HttpRequest *req, void *context)
     Agent *a = context;
     AgentPoll p = {0};
     Err err;
-    if (read_poll(req, &p, &err) && api_hear_poll(a, &p, &err)) {
+    if (read_poll(req, &p, &err) && api_hear_poll(req, a, &p, &err)) {
         tell_acknowledge(a, p.events_stored);
         AUTOFREE char *lag_ms = xasprintf("%lld", (long long)p.lag_ms);
         if (p.loading)
@@ -143,7 +144,7 @@ static void post_poll(HttpRequest *req, void *context)
 
 /* ---- role ------------------------------------------------------------------------------------------ */
 
-static json_t *state_of(Agent *a, const char *run)
+json_t *api_state_json(Agent *a, const char *run)
 {
     (void)run;
     return node_state_json(a, INT64_MAX);
@@ -157,7 +158,7 @@ static void post_role(HttpRequest *req, void *context)
     const char *role;
     int64_t term;
     bool ok = http_body(req, &body, &err) && json_req_str(body, "role", &role, &err) &&
-              json_req_int(body, "term", 1, INT64_MAX, &term, &err);
+              json_req_int(body, "term", 1, INT64_MAX, &term, &err) && api_may_take_term(req, a, term, &err);
     if (ok && !str_eq(role, "primary") && !str_eq(role, "replica"))
         ok = err_set(&err, ERR_USAGE, 0, "role \"%s\" is neither primary nor replica", role);
     if (!ok) {
@@ -166,8 +167,32 @@ static void post_role(HttpRequest *req, void *context)
     }
     Input *in = queue_input(IN_ROLE, NULL);
     in->text = xstrdup(role);
+    in->by = xstrdup(http_header(req, "X-Siding-Owner"));
     in->number = term;
-    in->token = answer_expect(a, req, state_of, 200);
+    in->token = answer_expect(a, req, api_state_json, 200);
+    queue_post(a, in);
+}
+
+/* By hand, for agents that have heard a term that no coordinator has. */
+static void post_term(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Err err;
+    json_t *body;
+    const char *cluster;
+    int64_t term;
+    bool ok = http_body(req, &body, &err) && json_req_str(body, "cluster_name", &cluster, &err) &&
+              json_req_int(body, "term", 1, INT64_MAX / 2, &term, &err);
+    if (ok && !str_eq(cluster, a->conf.cluster_name))
+        ok = err_set(&err, ERR_REFUSED, 0, "this agent belongs to cluster \"%s\", not \"%s\"",
+                     a->conf.cluster_name, cluster);
+    if (!ok) {
+        http_reply_error(req, &err);
+        return;
+    }
+    Input *in = queue_input(IN_TERM, NULL);
+    in->number = term;
+    in->token = answer_expect(a, req, api_state_json, 200);
     queue_post(a, in);
 }
 
@@ -175,7 +200,14 @@ static void post_role(HttpRequest *req, void *context)
 
 typedef struct PreflightWaiter {
     HttpRequest *req;
+    PreflightLease lease; /* when the look began */
 } PreflightWaiter;
+
+static void waiter_free(PreflightWaiter *w)
+{
+    preflight_lease_done(&w->lease);
+    free(w);
+}
 
 static void preflight_closed(HttpRequest *req, void *arg)
 {
@@ -195,46 +227,69 @@ static json_t *findings_json(Agent *a, const WireList *findings)
     return list;
 }
 
-static void add_local_findings(Agent *a, const Step *s, WireList *findings)
+/* A run's pause ends with it; a person's is worth a look. */
+static void add_pause(const Agent *a, const Err *what, WireList *findings)
 {
-    Err err;
-    if (s->result != STEP_OK)
-        preflight_add(findings, "server", "error", "see server in agent.conf", "%s", s->err.text);
-    if (!api_has_space(a, &err))
-        preflight_add(findings, "disk", "error", "make room, or lower min_free_bytes", "%s", err.text);
-    if (pause_is_in_force(&a->s) && !pause_conflict(&a->s, &err))
-        preflight_add(findings, "paused", "warning", "siding replica resume", "%s", err.text);
-    for (size_t i = 0; i < a->jobs.warnings.n; i++)
-        preflight_add(findings, "jobs", "warning", "mend the file and send the agent SIGHUP", "%s",
-                      a->jobs.warnings.v[i]);
+    bool manual = str_eq(a->s.durable.lease.owner, LEASE_MANUAL);
+    AUTOFREE char *mend = xasprintf("siding replica resume %s", a->conf.node);
+    finding_add(findings, "paused", manual ? "warning" : "ok", manual ? mend : NULL, "%s", what->text);
 }
 
-static void on_findings(Agent *a, Step *s)
+/* What the threads and settings show is of the lease that was in force then, or is now. */
+static void explain(const Agent *a, const PreflightLease *before, WireList *findings)
 {
-    PreflightWaiter *w = s->arg;
+    PreflightLease now;
+    preflight_lease_read(&a->s.durable.lease, a->s.durable.pause, &now);
+    preflight_explain(before, findings);
+    preflight_explain(&now, findings);
+    preflight_lease_done(&now);
+}
+
+static void add_local_findings(Agent *a, SurveyOut *out)
+{
+    Err err;
+    WireList *findings = &out->findings;
+    if (out->result != OP_DONE)
+        finding_add(findings, "server", "error", "see server in agent.conf", "%s", out->err.text);
+    if (!api_has_space(a, &err))
+        finding_add(findings, "disk", "error", "make room, or lower min_free_bytes", "%s", err.text);
+    if (pause_is_in_force(&a->s) && !pause_conflict(&a->s, &err))
+        add_pause(a, &err, findings);
+    char text[600];
+    const char *mend, *level = apart_finding(a, text, sizeof text, &mend);
+    finding_add(findings, "separation", level, mend, "%s", text);
+    for (size_t i = 0; i < a->jobs.warnings.n; i++)
+        finding_add(findings, "jobs", "warning", "mend the file and send the agent SIGHUP", "%s",
+                    a->jobs.warnings.v[i]);
+}
+
+static void on_findings(Agent *a, Operation *o)
+{
+    PreflightWaiter *w = o->arg;
     if (w->req) {
         http_on_close(w->req, NULL, NULL);
-        add_local_findings(a, s, &s->findings);
-        http_reply_json(w->req, 200, findings_json(a, &s->findings));
+        explain(a, &w->lease, &o->out.survey.findings);
+        add_local_findings(a, &o->out.survey);
+        http_reply_json(w->req, 200, findings_json(a, &o->out.survey.findings));
     }
-    free(w);
+    waiter_free(w);
 }
 
 static void get_preflight(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
-    Step *s = step_new(a, STEP_SURVEY, on_findings);
-    s->thorough = true;
-    jobproof_of(a, NULL, &s->proof);
+    Operation *o = operation_survey(a, http_query(req, "job"), on_findings); /* NULL: all jobs */
     PreflightWaiter *w = NEW(PreflightWaiter);
     w->req = req;
-    s->arg = w;
-    if (step_submit(s, &err)) {
+    preflight_lease_read(&a->s.durable.lease, a->s.durable.pause, &w->lease);
+    o->arg = w;
+    if (operation_submit(o, &err)) {
         http_on_close(req, preflight_closed, w);
         return;
     }
-    free(w);
+    operation_free(o);
+    waiter_free(w);
     http_reply_error(req, &err);
 }
 
@@ -247,6 +302,8 @@ static bool health_of(const Agent *a, const char *role, int64_t max_lag_s, const
                       .lag_ms = a->s.known.lag.lag_ms,
                       .role = wire_enum_name(&node_role_names, (int)a->s.durable.role.role),
                       .role_confirmed = a->s.flight.role.confirmed};
+    if (max_lag_s >= 0 && !str_eq(role, "replica"))
+        return err_set(err, ERR_USAGE, 0, "max_lag_s is asked of replicas: give role=replica with it");
     if (str_eq(role, "replica"))
         *ret_why = serving_as_replica(&f, max_lag_s);
     else if (str_eq(role, "primary"))
@@ -286,38 +343,80 @@ static void get_metrics(HttpRequest *req, void *context)
 
 /* ---- table ----------------------------------------------------------------------------------------- */
 
-static const HttpRoute routes[] = {
-    {"GET", "/v1/state", get_state},
-    {"POST", "/v1/poll", post_poll},
-    {"POST", "/v1/role", post_role},
-    {"GET", "/v1/runs", api_get_runs},
-    {"POST", "/v1/runs", api_post_run},
-    {"GET", "/v1/runs/{id}", api_get_run},
-    {"DELETE", "/v1/runs/{id}", api_delete_run},
-    {"POST", "/v1/runs/{id}/align", api_post_align},
-    {"POST", "/v1/runs/{id}/go", api_post_go},
-    {"POST", "/v1/runs/{id}/request", api_post_request},
-    {"POST", "/v1/runs/{id}/split", api_post_split},
-    {"POST", "/v1/runs/{id}/gather", api_post_gather},
-    {"GET", "/v1/runs/{id}/log", api_get_log},
-    {"GET", "/v1/results", api_get_results},
-    {"DELETE", "/v1/results/{id}", api_delete_result},
-    {"POST", "/v1/results/{id}/copy", api_post_copy},
-    {"GET", "/v1/results/{id}/{file...}", api_get_result_file},
-    {"POST", "/v1/pause", api_post_pause},
-    {"POST", "/v1/resume", api_post_resume},
-    {"POST", "/v1/purge-hold", api_post_purge_hold},
-    {"DELETE", "/v1/purge-hold/{owner}", api_delete_purge_hold},
-    {"GET", "/v1/preflight", get_preflight},
-    {"GET", "/healthz", get_health},
-    {"GET", "/metrics", get_metrics},
-    {NULL, NULL, NULL},
+/* clang-format off */
+enum {
+    STEERS = ROLE_COORDINATOR,
+    READS = ROLE_COORDINATOR | ROLE_VIEWER,
+    HELPS = ROLE_COORDINATOR | ROLE_OPERATOR, /* by hand too, where the coordinator is not there */
+    FETCHES = ROLE_PEER | ROLE_COORDINATOR | ROLE_OPERATOR,
 };
+
+static const HttpRoute routes[] = {
+    {"GET", "/v1/state", READS, get_state, .query = "after,wait_ms,events_after"},
+    {"POST", "/v1/poll", STEERS, post_poll},
+    {"POST", "/v1/role", STEERS, post_role, .does = "take the role {role}"},
+    {"POST", "/v1/term", ROLE_COORDINATOR | ROLE_ADMIN, post_term, .does = "set the term to {term}"},
+    {"POST", "/v1/order", STEERS, api_post_order, .does = "{kind} in a failover"},
+    {"GET", "/v1/runs", READS, api_get_runs},
+    {"POST", "/v1/runs", STEERS, api_post_run, .does = "run {job} as {run}"},
+    {"GET", "/v1/runs/{id}", READS, api_get_run},
+    {"DELETE", "/v1/runs/{id}", STEERS, api_delete_run, .query = "term", .does = "forget run {id}"},
+    {"POST", "/v1/runs/{id}/align", STEERS, api_post_align, .does = "align run {id}"},
+    {"POST", "/v1/runs/{id}/go", STEERS, api_post_go, .does = "begin run {id}"},
+    {"POST", "/v1/runs/{id}/request", HELPS, api_post_request, .does = "{action} run {id}"},
+    {"POST", "/v1/runs/{id}/split", ROLE_PEER, api_post_split},
+    {"POST", "/v1/runs/{id}/gather", STEERS, api_post_gather, .does = "gather run {id}"},
+    {"GET", "/v1/runs/{id}/log", READS, api_get_log, .query = "stream,offset"},
+    {"GET", "/v1/results", READS | ROLE_PEER, api_get_results, .query = "brief"},
+    {"DELETE", "/v1/results/{id}", ROLE_COORDINATOR | ROLE_ADMIN, api_delete_result, .query = "term", .does = "delete the result of run {id}"},
+    {"POST", "/v1/results/{id}/copy", STEERS, api_post_copy, .does = "copy the result of run {id} from {node}"},
+    {"GET", "/v1/results/{id}/{file...}", FETCHES, api_get_result_file},
+    {"POST", "/v1/pause", HELPS, api_post_pause, .does = "pause this replica"},
+    {"POST", "/v1/resume", HELPS, api_post_resume, .does = "resume this replica"},
+    {"POST", "/v1/open", HELPS, api_post_open, .does = "open the primary to writes"},
+    {"POST", "/v1/purge-hold", STEERS, api_post_purge_hold, .does = "hold binary logs for {owner}"},
+    {"DELETE", "/v1/purge-hold/{owner}", STEERS, api_delete_purge_hold, .query = "term", .does = "release the binary logs of {owner}"},
+    {"GET", "/v1/preflight", READS, get_preflight, .query = "job"},
+    {"GET", "/healthz", ROLE_HEALTH, get_health, .query = "role,max_lag_s"},
+    {"GET", "/metrics", ROLE_HEALTH, get_metrics},
+    {0},
+};
+/* clang-format on */
+
+/* What the coordinator orders is in its own events. */
+static void audit(void *context, const HttpAudit *x)
+{
+    AUTOFREE char *text = http_audit_text(x);
+    if (x->roles & ROLE_COORDINATOR)
+        log_debug("%s", text);
+    else
+        tell_event(context, http_audit_level(x), "audit", NULL, "%s", text);
+}
+
+bool api_configure(Agent *a, Err *err)
+{
+    RoleMap *fresh = NULL;
+    if (!agent_config_roles(a->config_path, &a->conf, &fresh, err))
+        return false;
+    if (a->http)
+        http_set_roles(a->http, fresh);
+    roles_free(a->roles);
+    a->roles = fresh;
+    return true;
+}
 
 bool api_open(Agent *a, Err *err)
 {
+    if (!api_configure(a, err))
+        return false;
+    const HttpService service = {.listen = &a->conf.listen,
+                                 .tls = &a->conf.tls,
+                                 .routes = routes,
+                                 .roles = a->roles,
+                                 .context = a,
+                                 .audit = audit};
     a->news = evtimer_new(a->base, on_news, a);
-    return http_serve(a->base, &a->conf.listen, &a->conf.tls, routes, a, &a->http, err);
+    return http_serve(a->base, &service, &a->http, err);
 }
 
 void api_tick(Agent *a)
@@ -330,5 +429,6 @@ void api_close(Agent *a)
 {
     http_server_free(a->http);
     a->http = NULL;
+    roles_free(STEAL(a->roles));
     answers_close(a);
 }

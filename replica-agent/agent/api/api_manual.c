@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pause and resume by hand: kept requests, answered once the replica is frozen, or applies again.
+ * Pause and resume by hand, and a primary opened again: kept requests, answered once the replica is frozen,
+ * applies again, or the primary is open.
  */
 #include <string.h>
 
 #include "api_impl.h"
+#include "common/wire/bounds.h"
 #include "common/wire/limits.h"
 #include "replica-agent/agent/agent.h"
 
-enum { MAX_REASON = 500 };
-
-static bool read_wish(json_t *body, PauseWish *ret, Err *err)
+static bool read_wish(const HttpRequest *req, json_t *body, PauseWish *ret, Err *err)
 {
     int64_t for_s;
     const char *reason, *by;
-    if (!json_req_int(body, "for_s", 1, 14 * 86400, &for_s, err) ||
+    if (!bounds_check(pause_bounds, DOOR_AGENT, body, err) ||
+        !json_req_int(body, "for_s", 1, 14 * 86400, &for_s, err) ||
         !json_opt_str(body, "reason", "", &reason, err) || !json_opt_str(body, "by", "", &by, err) ||
         !json_opt_bool(body, "hold", false, &ret->hold, err) ||
         !limits_read_allow(body, &ret->allow_downstream, &ret->allow_delayed, err))
         return false;
-    if (strlen(reason) > MAX_REASON || strlen(by) > MAX_REASON)
-        return err_set(err, ERR_USAGE, 0, "reason and by may have %d bytes each", MAX_REASON);
     ret->limit_ms = for_s * 1000;
     ret->owner = xstrdup(LEASE_MANUAL);
     ret->reason = xstrdup(reason);
-    ret->by = xstrdup(by);
+    ret->by = api_by(req, by);
     return true;
 }
 
@@ -33,7 +32,7 @@ void api_post_pause(HttpRequest *req, void *context)
     Err err;
     json_t *body;
     PauseWish wish = {.term = a->s.durable.role.seen_term};
-    if (!api_body_term(req, a, &body, &err) || !read_wish(body, &wish, &err)) {
+    if (!api_body_term(req, a, &body, &err) || !read_wish(req, body, &wish, &err)) {
         http_reply_error(req, &err);
         return;
     }
@@ -52,18 +51,39 @@ Input *api_resume_input(const char *by, const char *reason)
     return in;
 }
 
-void api_post_resume(HttpRequest *req, void *context)
+/* Who wants it and why; NULL: answered. */
+static Input *by_hand(HttpRequest *req, Agent *a, InputKind kind)
 {
-    Agent *a = context;
     Err err;
     json_t *body;
     const char *by, *reason;
-    if (!api_body_term(req, a, &body, &err) || !json_opt_str(body, "by", "", &by, &err) ||
-        !json_opt_str(body, "reason", "", &reason, &err)) {
+    if (!api_body_term(req, a, &body, &err) || !bounds_check(resume_bounds, DOOR_AGENT, body, &err) ||
+        !json_opt_str(body, "by", "", &by, &err) || !json_opt_str(body, "reason", "", &reason, &err)) {
         http_reply_error(req, &err);
-        return;
+        return NULL;
     }
-    Input *in = api_resume_input(by, reason);
+    Input *in = queue_input(kind, NULL);
+    in->by = api_by(req, by);
+    in->text = xstrdup(reason);
+    return in;
+}
+
+void api_post_resume(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Input *in = by_hand(req, a, IN_RESUME);
+    if (!in)
+        return;
     in->token = answer_expect_news(a, req, true);
+    queue_post(a, in);
+}
+
+void api_post_open(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Input *in = by_hand(req, a, IN_OPEN);
+    if (!in)
+        return;
+    in->token = answer_expect(a, req, api_state_json, 200);
     queue_post(a, in);
 }

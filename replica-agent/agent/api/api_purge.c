@@ -3,9 +3,8 @@
  */
 #include "api_impl.h"
 #include "common/base/clock.h"
+#include "common/wire/bounds.h"
 #include "replica-agent/agent/agent.h"
-
-enum { LONGEST_S = 30 * 86400 };
 
 void api_post_purge_hold(HttpRequest *req, void *context)
 {
@@ -14,9 +13,10 @@ void api_post_purge_hold(HttpRequest *req, void *context)
     json_t *body;
     const char *owner;
     int64_t keep_s, for_s;
-    bool ok = api_body_term(req, a, &body, &err) && json_req_str(body, "owner", &owner, &err) &&
-              json_req_int(body, "keep_s", 1, LONGEST_S, &keep_s, &err) &&
-              json_req_int(body, "for_s", 1, LONGEST_S, &for_s, &err);
+    bool ok = api_body_term(req, a, &body, &err) && bounds_check(purge_hold_bounds, DOOR_AGENT, body, &err) &&
+              json_req_str(body, "owner", &owner, &err) &&
+              json_req_int(body, "keep_s", 1, INT64_MAX, &keep_s, &err) &&
+              json_req_int(body, "for_s", 1, INT64_MAX, &for_s, &err);
     if (ok && a->s.known.server.up && a->s.known.server.status.is_replica)
         ok = err_set(&err, ERR_REFUSED, 0, "%s is a replica: binary logs are held on the primary",
                      a->conf.node);

@@ -7,6 +7,7 @@
 
 #include "api_impl.h"
 #include "common/file/fs.h"
+#include "common/file/resultname.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/agent/do/copies.h"
 #include "replica-agent/agent/do/spool.h"
@@ -58,7 +59,7 @@ static int64_t read_log(const char *dir, const char *stream, int64_t offset, Str
 static char *log_dir(HttpRequest *req, Agent *a)
 {
     int64_t task, no;
-    const char *id = http_param(req, "id");
+    const char *id = api_run_param(req, a);
     const AgentRunner *known = run_find(&a->s, id);
     char *kept = !known && wire_run_id(id, &task, &no) ? logs_find(a->conf.state_dir, id) : NULL;
     const AgentRunner *r = kept ? NULL : api_run_of(req, a);
@@ -106,7 +107,7 @@ void api_get_results(HttpRequest *req, void *context)
         for (size_t i = 0; i < names.n; i++) {
             AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
             json_t *m = NULL;
-            if (names.v[i][0] == '.' || !json_read_file(path, &m, &err))
+            if (!kept_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
                 continue;
             json_set_str(m, "path", dir);
             json_object_del(m, "tables");
@@ -121,17 +122,18 @@ void api_post_copy(HttpRequest *req, void *context)
     Agent *a = context;
     Err err;
     json_t *body;
-    const char *to = NULL, *url = NULL, *node = NULL;
-    RunSource from = {.run = (char *)(uintptr_t)http_param(req, "id")};
+    const char *to = NULL, *node = NULL, *url = NULL;
+    RunSource from = {0};
     bool ok = api_body_term(req, a, &body, &err) && json_opt_str(body, "to", NULL, &to, &err) &&
-              json_opt_str(body, "url", a->conf.advertise_url, &url, &err) &&
-              json_opt_str(body, "node", a->conf.node, &node, &err);
-    from.url = (char *)(uintptr_t)url;
-    from.node = (char *)(uintptr_t)node;
-    if (ok && copies_begin(a, &from, to, &err))
+              json_opt_str(body, "url", NULL, &url, &err) &&
+              json_opt_str(body, "node", url ? NULL : a->conf.node, &node, &err);
+    from.run = xstrdup(http_param(req, "id"));
+    from.node = xstrdup(node);
+    if (ok && api_settle_source(a, &from, &err) && copies_begin(a, &from, to, &err))
         http_reply_json(req, 200, json_object());
     else
         http_reply_error(req, &err);
+    wire_free(run_source_fields, &from);
 }
 
 void api_delete_result(HttpRequest *req, void *context)
@@ -143,13 +145,6 @@ void api_delete_result(HttpRequest *req, void *context)
         http_reply_json(req, 200, json_object());
     else
         http_reply_error(req, &err);
-}
-
-static bool is_below(const char *file)
-{
-    AUTO(strlist_done) StrList parts = STRLIST_INIT;
-    strlist_split(&parts, file, '/');
-    return *file && *file != '/' && !strlist_has(&parts, "..") && !strlist_has(&parts, ".");
 }
 
 /* The SHA-256 of a file, as SHA256SUMS has it; NULL: none. */
@@ -168,20 +163,29 @@ static char *sum_of(const char *dir, const char *file)
     return NULL;
 }
 
+/* No link, in whatever part of the name, leads out of the folder. */
+static int open_file(const char *dir, const char *file)
+{
+    Err ignored;
+    AUTOFD int folder = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return folder < 0 ? -1 : fs_open_beneath(folder, file, O_RDONLY | O_NONBLOCK, 0, &ignored);
+}
+
 void api_get_result_file(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
     int64_t task, no;
     const char *id = http_param(req, "id"), *file = http_param(req, "file");
-    AUTOFREE char *dir = run_results(a, id), *manifest = xasprintf("%s/manifest.json", dir),
-                  *path = xasprintf("%s/%s", dir, file);
-    if (!wire_run_id(id, &task, &no) || !is_below(file) || !fs_exists(manifest)) {
-        err_set(&err, ERR_NOT_FOUND, 0, "%s has no result file %s of run %s", a->conf.node, file, id);
+    AUTOFREE char *dir = run_results(a, id);
+    bool sealed = wire_run_id(id, &task, &no) && kept_is_sealed(a, id);
+    AUTOFREE char *etag = sealed ? sum_of(dir, file) : NULL;
+    int fd = sealed && (etag || resultname_is_paper(file)) ? open_file(dir, file) : -1;
+    if (fd < 0) {
+        err_set(&err, ERR_NOT_FOUND, 0, "%s has no result file %s of run %.*s", a->conf.node, file,
+                RUN_TEXT(id));
         http_reply_error(req, &err);
         return;
     }
-    AUTOFREE char *etag = sum_of(dir, file);
-    http_reply_file(req, path, str_ends(file, ".json") ? "application/json" : "application/octet-stream",
-                    etag);
+    http_reply_file(req, fd, str_ends(file, ".json") ? "application/json" : "application/octet-stream", etag);
 }

@@ -4,9 +4,10 @@
  */
 #include "api_impl.h"
 #include "common/base/log.h"
+#include "common/wire/bounds.h"
 #include "common/wire/limits.h"
 #include "replica-agent/agent/agent.h"
-#include "replica-agent/agent/do/steps.h"
+#include "replica-agent/agent/do/operation.h"
 #include "replica-agent/core/preflight.h"
 
 json_t *api_run_json(Agent *a, const char *run)
@@ -15,9 +16,24 @@ json_t *api_run_json(Agent *a, const char *run)
     return r ? node_run_json(a, r) : json_object();
 }
 
+/* A key, or what people type for it: then the run of that number which was accepted last. */
+const char *api_run_param(const HttpRequest *req, const Agent *a)
+{
+    const char *id = http_param(req, "id");
+    const AgentRunner *last = NULL;
+    for (size_t i = 0; i < a->s.n_runs; i++) {
+        const AgentRunner *r = a->s.runs[i];
+        if (str_eq(run_id(r), id))
+            return id;
+        if (runkey_is(run_id(r), id) && (!last || r->j.run.accepted_at >= last->j.run.accepted_at))
+            last = r;
+    }
+    return last ? run_id(last) : id;
+}
+
 Input *api_request(HttpRequest *req, Agent *a, InputKind kind)
 {
-    Input *in = queue_input(kind, http_param(req, "id"));
+    Input *in = queue_input(kind, api_run_param(req, a));
     in->token = answer_expect(a, req, api_run_json, 200);
     return in;
 }
@@ -61,18 +77,19 @@ static void accept_failed(Accept *x, const Err *err)
     accept_free(x);
 }
 
-static void on_preflight(Agent *a, Step *s)
+static void on_preflight(Agent *a, Operation *o)
 {
-    Accept *x = s->arg;
-    Err err = s->err;
+    Accept *x = o->arg;
+    const SurveyOut *out = &o->out.survey;
+    Err err = out->err;
     a->accepting = false;
     if (x->req)
         http_on_close(x->req, NULL, NULL);
-    bool ok = s->result == STEP_OK;
-    if (ok && !s->status.is_replica)
+    bool ok = out->result == OP_DONE;
+    if (ok && !out->seen.status.is_replica)
         ok = err_set(&err, ERR_REFUSED, 0, "%s is not a replica: the run would have to pause it",
                      a->conf.node);
-    if (ok && preflight_allows(&s->findings, &err))
+    if (ok && preflight_allows(&out->findings, &err))
         accept_now(a, x);
     else
         accept_failed(x, &err);
@@ -81,7 +98,7 @@ static void on_preflight(Agent *a, Step *s)
 static void accept_on_replica(Agent *a, Accept *x)
 {
     Err err;
-    Step *s = NULL;
+    Operation *o = NULL;
     bool downstream = false, delayed = false;
     bool ok = run_may_begin(&a->s, &x->spec, &err) &&
               limits_read_allow(x->spec.options, &downstream, &delayed, &err);
@@ -89,15 +106,15 @@ static void accept_on_replica(Agent *a, Accept *x)
         ok = err_set(&err, ERR_CONFLICT, 0, "%s is looking into another run just now; ask again",
                      a->conf.node);
     if (ok) {
-        s = step_new(a, STEP_SURVEY, on_preflight);
-        s->thorough = true;
-        jobproof_of(a, x->spec.job, &s->proof);
-        s->facts.allow_downstream = s->facts.allow_downstream || downstream;
-        s->facts.allow_delayed = s->facts.allow_delayed || delayed;
-        s->arg = x;
-        ok = step_submit(s, &err);
+        o = operation_survey(a, x->spec.job, on_preflight);
+        PreflightFacts *known = &o->in.survey.known;
+        known->allow_downstream = known->allow_downstream || downstream;
+        known->allow_delayed = known->allow_delayed || delayed;
+        o->arg = x;
+        ok = operation_submit(o, &err);
     }
     if (!ok) {
+        operation_free(o);
         accept_failed(x, &err);
         return;
     }
@@ -116,11 +133,17 @@ static void accept_on_primary(Agent *a, Accept *x)
     accept_failed(x, &err);
 }
 
-static bool read_spec(HttpRequest *req, RunSpec *ret, Err *err)
+static bool settle_sources(const Agent *a, RunSpec *s, Err *err)
+{
+    return ((!s->source.node && !s->source.url) || api_settle_source(a, &s->source, err)) &&
+           ((!s->first.node && !s->first.url) || api_settle_source(a, &s->first, err));
+}
+
+static bool read_spec(HttpRequest *req, const Agent *a, RunSpec *ret, Err *err)
 {
     json_t *body;
     if (http_body(req, &body, err) && wire_read(run_spec_fields, body, ret, err))
-        return true;
+        return settle_sources(a, ret, err);
     if (err->kind == ERR_PROTOCOL)
         err->kind = ERR_USAGE;
     return false;
@@ -132,7 +155,7 @@ void api_post_run(HttpRequest *req, void *context)
     Err err;
     Accept *x = NEW(Accept);
     x->req = req;
-    if (!read_spec(req, &x->spec, &err) || !api_hear_term(a, x->spec.term, &err))
+    if (!read_spec(req, a, &x->spec, &err) || !api_hear_term(req, a, x->spec.term, &err))
         accept_failed(x, &err);
     else if (x->spec.run && run_find(&a->s, x->spec.run))
         accept_now(a, x);
@@ -150,11 +173,11 @@ void api_post_run(HttpRequest *req, void *context)
 AgentRunner *api_run_of(HttpRequest *req, Agent *a)
 {
     Err err;
-    const char *id = http_param(req, "id");
+    const char *id = api_run_param(req, a);
     AgentRunner *r = run_find(&a->s, id);
     if (r)
         return r;
-    err_set(&err, ERR_NOT_FOUND, 0, "%s knows no run %s", a->conf.node, id);
+    err_set(&err, ERR_NOT_FOUND, 0, "%s knows no run %.*s", a->conf.node, RUN_TEXT(id));
     http_reply_error(req, &err);
     return NULL;
 }
@@ -217,14 +240,14 @@ void api_post_request(HttpRequest *req, void *context)
     const char *action, *by;
     if (!api_run_of(req, a))
         return;
-    if (!api_body_term(req, a, &body, &err) || !json_req_str(body, "action", &action, &err) ||
-        !json_opt_str(body, "by", "", &by, &err)) {
+    if (!api_body_term(req, a, &body, &err) || !bounds_check(request_bounds, DOOR_AGENT, body, &err) ||
+        !json_req_str(body, "action", &action, &err) || !json_opt_str(body, "by", "", &by, &err)) {
         http_reply_error(req, &err);
         return;
     }
     Input *in = api_request(req, a, IN_REQUEST);
     in->text = xstrdup(action);
-    in->by = xstrdup(by);
+    in->by = api_by(req, by);
     queue_post(a, in);
 }
 
@@ -240,7 +263,7 @@ void api_delete_run(HttpRequest *req, void *context)
     Agent *a = context;
     if (!api_run_of(req, a) || !api_heard(req, a))
         return;
-    Input *in = queue_input(IN_FORGET, http_param(req, "id"));
+    Input *in = queue_input(IN_FORGET, api_run_param(req, a));
     in->token = answer_expect(a, req, nothing, 200);
     queue_post(a, in);
 }

@@ -64,15 +64,15 @@ static void tell(Agent *a, const AgentRunner *r)
 static bool may_ask(Agent *a, AgentRunner *r, Err *err)
 {
     if (!holds_list(r))
-        return err_set(err, ERR_USAGE, 0, "run %s is not split, or %s is not its first replica", run_id(r),
-                       a->conf.node);
+        return err_set(err, ERR_USAGE, 0, "run %.*s is not split, or %s is not its first replica",
+                       RUN_TEXT(run_id(r)), a->conf.node);
     bool works = r->state >= RUN_FROZEN && r->state <= RUN_SLEEPING;
     if ((works || r->j.run.split) && !open_list(a, r, err))
         return false;
     const SplitList *list = find(a, run_id(r));
     if (works || (list && split_list_is_ended(list)))
         return true;
-    return err_set(err, ERR_CONFLICT, 0, "run %s is %s on %s, no work is given out", run_id(r),
+    return err_set(err, ERR_CONFLICT, 0, "run %.*s is %s on %s, no work is given out", RUN_TEXT(run_id(r)),
                    run_state_wire(r->state), a->conf.node);
 }
 
@@ -101,7 +101,7 @@ static void tick(Agent *a, const AgentRunner *r)
     if (!works || !holds_list(r) || !r->j.run.split)
         return;
     if (!open_list(a, r, &err)) {
-        log_error("run %s: %s", run_id(r), err.text);
+        log_error("run %.*s: %s", RUN_TEXT(run_id(r)), err.text);
         return;
     }
     split_list_tick(find(a, run_id(r)), a->conf.split_silence_ms);
@@ -115,7 +115,7 @@ bool split_is_undone(Agent *a, const AgentRunner *r)
         return false;
     if (open_list(a, r, &err))
         return !split_list_is_ended(find(a, run_id(r)));
-    log_error("run %s: %s", run_id(r), err.text);
+    log_error("run %.*s: %s", RUN_TEXT(run_id(r)), err.text);
     return true;
 }
 
@@ -156,7 +156,11 @@ void api_post_gather(HttpRequest *req, void *context)
     GatherOrder order = {0};
     if (!api_run_of(req, a))
         return;
-    if (!api_body_term(req, a, &body, &err) || !wire_read(gather_order_fields, body, &order, &err)) {
+    bool ok = api_body_term(req, a, &body, &err) && wire_read(gather_order_fields, body, &order, &err);
+    for (size_t i = 0; ok && i < order.sources.n; i++)
+        ok = api_settle_source(a, (RunSource *)order.sources.v + i, &err);
+    if (!ok) {
+        wire_free(gather_order_fields, &order);
         http_reply_error(req, &err);
         return;
     }

@@ -117,7 +117,7 @@ static double relay_free(const Agent *a)
 
 static double relay_rate(const Agent *a)
 {
-    return a->s.known.rate.bytes_per_s;
+    return a->s.known.server.status.is_replica ? inflow_now(&a->s.known.inflow, clock_mono_ms()) : 0;
 }
 
 static double pause_relay_bytes(const Agent *a)

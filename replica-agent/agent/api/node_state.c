@@ -7,6 +7,7 @@
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
 #include "replica-agent/agent/agent.h"
+#include "replica-agent/core/applier_error.h"
 
 /* The structs built here borrow their strings; they are written out at once and never freed. */
 #define BORROW(s) ((char *)(s))
@@ -24,6 +25,7 @@ static ServerState server_state(const Agent *a)
     const ReplStatus *s = &v->status;
     ServerState out = {.up = v->up,
                        .error = v->up ? NULL : BORROW(*v->error.text ? v->error.text : "not seen yet"),
+                       .hangs = !v->up && a->s.known.hangs,
                        .address = a->conf.server.address,
                        .port = a->conf.server.port};
     if (!v->ever)
@@ -43,12 +45,20 @@ static ServerState server_state(const Agent *a)
     out.source_pos = s->exec_pos;
     out.applied = s->applied;
     out.binlog = s->binlog;
+    out.logged = s->logged;
     out.received = s->received;
     out.relay_bytes = s->relay_bytes;
     out.semi_sync_acks = v->semi_sync.source_on ? v->semi_sync.acks : -1;
+    out.semi_sync_waits = v->semi_sync.waits;
     out.acknowledges = v->semi_sync.acknowledges;
+    out.delay_s = s->delay_s;
+    out.filters = s->filters;
+    out.io_errno = s->io_errno;
     out.io_error = s->io_error;
     out.sql_error = s->sql_error;
+    if (!s->is_replica && v->log_file)
+        out.written = (Written){v->log_file, v->log_pos, inflow_rate(&a->s.known.inflow, clock_mono_ms()),
+                                inflow_rate_long(&a->s.known.inflow, clock_mono_ms())};
     out.read_at = v->read_at;
     return out;
 }
@@ -133,35 +143,48 @@ json_t *node_run_json(const Agent *a, const AgentRunner *r)
 
 /* ---- warnings ------------------------------------------------------------------------------------- */
 
+static void warn_receiver(const Agent *a, StrList *ret)
+{
+    const ReplStatus *s = &a->s.known.server.status;
+    const char *advice = s->io_errno ? receiver_advice(s->io_errno) : NULL;
+    bool frozen = !s->sql_running && a->s.durable.pause != PAUSE_NONE;
+    bool purges = flavor_of(a->s.known.server.version.flavor)->purges_on_start;
+    strlist_addf(ret, "the receiver is stopped%s%s: new transactions do not reach this replica%s%s%s",
+                 s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "",
+                 !frozen  ? ""
+                 : purges ? "; it stays frozen, starting it now would throw its buffer away"
+                          : "; it stays frozen",
+                 advice ? "; " : "", advice ? advice : "");
+}
+
 static void warn_threads(const Agent *a, StrList *ret)
 {
     const ReplStatus *s = &a->s.known.server.status;
-    const Flavor *f = flavor_of(a->s.known.server.version.flavor);
     bool ours = a->s.durable.pause != PAUSE_NONE || a->s.flight.boot.start_due;
-    if (!s->sql_running && !ours)
+    if (!s->sql_running && !ours && s->sql_errno) {
+        AUTOFREE char *advice = applier_advice(s->sql_errno, a->conf.node);
         strlist_addf(ret,
-                     "the applier is stopped and no pause of Siding is in force: somebody stopped it%s%s; if "
-                     "that is not wanted: %s",
-                     s->sql_error && *s->sql_error ? ", or it failed: " : "",
-                     s->sql_error ? s->sql_error : "", f->start_sql);
+                     "the applier has failed with error %lld, and no pause of Siding is in force: %s; %s",
+                     (long long)s->sql_errno, s->sql_error, advice);
+    } else if (!s->sql_running && !ours) {
+        strlist_addf(ret,
+                     "the applier is stopped and no pause of Siding is in force: somebody stopped it; if "
+                     "that is not wanted: siding replica resume %s",
+                     a->conf.node);
+    }
     if (s->io == REPL_IO_NO && !a->s.flight.boot.start_due)
-        strlist_addf(ret, "the receiver is stopped%s%s: new transactions do not reach this replica%s",
-                     s->io_error && *s->io_error ? ": " : "", s->io_error ? s->io_error : "",
-                     s->sql_running || a->s.durable.pause == PAUSE_NONE ? ""
-                     : f->purges_on_start ? "; it stays frozen, starting it now would throw its buffer away"
-                                          : "; it stays frozen");
+        warn_receiver(a, ret);
     if (s->is_replica && !s->uses_gtid)
         strlist_add(ret, "replication does not use GTIDs: this replica cannot be paused");
 }
 
 static void warn_disk(const Agent *a, StrList *ret)
 {
-    if (a->s.known.spool_free >= 0 && a->s.known.spool_free < a->conf.min_free_bytes)
-        strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld): no job can run",
-                     a->conf.spool_dir, (long long)a->s.known.spool_free, (long long)a->conf.min_free_bytes);
-    if (a->s.known.state_free >= 0 && a->s.known.state_free < a->conf.min_free_bytes)
-        strlist_addf(ret, "%s has %lld bytes free, less than min_free_bytes (%lld)", a->conf.state_dir,
-                     (long long)a->s.known.state_free, (long long)a->conf.min_free_bytes);
+    AUTOFREE char *spool = disk_short_text(&a->s, DISK_SPOOL), *state = disk_short_text(&a->s, DISK_STATE);
+    if (spool)
+        strlist_addf(ret, "%s: no job can run", spool);
+    if (state)
+        strlist_addf(ret, "%s: no job can run", state);
 }
 
 static void warn_role(const Agent *a, StrList *ret)
@@ -169,7 +192,10 @@ static void warn_role(const Agent *a, StrList *ret)
     const ReplStatus *s = &a->s.known.server.status;
     if (a->s.durable.role.role == ROLE_PRIMARY && s->is_replica)
         strlist_add(ret, "its role is primary, but it replicates from another server");
-    if (a->s.durable.role.role == ROLE_PRIMARY && s->read_only && !a->s.flight.role.confirmed)
+    if (role_is_closed_by_hand(&a->s))
+        strlist_add(ret, "the primary was closed to writes (read_only) by somebody else, and stays so; if "
+                         "that is not wanted: siding cluster open");
+    else if (a->s.durable.role.role == ROLE_PRIMARY && s->closed && !a->s.flight.role.confirmed)
         strlist_add(ret, "the primary is read-only until the coordinator repeats its role");
     if (a->s.durable.role.role == ROLE_REPLICA && !s->is_replica)
         strlist_add(ret, "its role is replica, but it replicates from nowhere");
@@ -210,6 +236,10 @@ void node_warnings(const Agent *a, StrList *ret)
         warn_role(a, ret);
     warn_disk(a, ret);
     warn_guard(a, ret);
+    if (a->certificate.warning)
+        strlist_add(ret, a->certificate.warning);
+    if (a->reload_trouble)
+        strlist_add(ret, a->reload_trouble);
     if (a->purge.trouble)
         strlist_addf(ret, "the purge of binary logs cannot be held back, or put back: %s", a->purge.trouble);
     for (size_t i = 0; i < a->jobs.warnings.n; i++)
@@ -234,7 +264,8 @@ static void list_jobs(const Agent *a, WireList *ret)
         *info = (JobInfo){.name = j->f.name,
                           .kind = wire_enum_find(&task_kind_names, j->f.kind),
                           .on = wire_enum_find(&node_role_names, j->f.on),
-                          .upload = j->f.upload};
+                          .upload = j->f.upload,
+                          .digest = *j->digest ? BORROW(j->digest) : NULL};
     }
 }
 
@@ -256,8 +287,10 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .cluster_name = a->conf.cluster_name,
                    .version = BORROW(SIDING_VERSION),
                    .boot_id = BORROW(clock_boot_id()),
+                   .mono_ms = clock_mono_ms(),
                    .seq = a->seq,
                    .term = a->s.durable.role.seen_term,
+                   .term_owner = a->s.durable.role.seen_owner,
                    /* a role of an earlier term is none: the coordinator repeats it */
                    .role = a->s.durable.role.term == a->s.durable.role.seen_term ? a->s.durable.role.role
                                                                                  : ROLE_NONE,
@@ -266,6 +299,7 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .lease = lease_state(a),
                    .vault = a->vault.figures,
                    .rescue = rescue_state(a),
+                   .vote = a->s.durable.vote.vote,
                    .spool_free_bytes = a->s.known.spool_free,
                    .relay_free_bytes = a->s.known.relay_free,
                    .events_last = a->tell.last,

@@ -65,8 +65,10 @@ void ballast_reading(Agent *a)
     if (!a->s.known.relay_dir || a->s.known.relay_free < 0)
         return;
     int64_t now = clock_mono_ms();
-    if (guard_ballast_due(a->s.known.relay_free, a->s.known.rate.bytes_per_s, a->s.known.hangs,
-                          guard_relay_need(a->conf.min_free_bytes, a->s.known.rate.bytes_per_s))) {
+    int64_t coming = known_coming(&a->s.known, (int64_t)GUARD_RESERVE_S * 1000, now);
+    double rate = a->s.known.server.status.is_replica ? inflow_now(&a->s.known.inflow, now) : 0;
+    if (guard_ballast_due(a->s.known.relay_free, rate, a->s.known.hangs,
+                          guard_relay_need(a->conf.min_free_bytes, coming))) {
         remove_ballast(a);
         b->checked_ms = now;
     } else if (a->conf.ballast_bytes && a->s.known.server.up && a->s.known.server.status.is_replica &&

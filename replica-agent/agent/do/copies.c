@@ -73,12 +73,13 @@ static void ended(void *arg, const ProgramExit *e)
     Err err;
     bool ok = e && e->started && !e->signal && !e->exit_code && !e->ended_by && take_name(c, &err);
     if (ok) {
-        tell_event(c->a, "info", "result", c->run, "a copy of the result of run %s on %s is in %s", c->run,
-                   c->node, c->place);
+        tell_event(c->a, "info", "result", c->run, "a copy of the result of run %.*s on %s is in %s",
+                   RUN_TEXT(c->run), c->node, c->place);
     } else {
         AUTOFREE char *said = program_log_tail(c->dir, "err", 400);
-        tell_event(c->a, "warn", "result", c->run, "the result of run %s on %s could not be copied to %s: %s",
-                   c->run, c->node, c->place, *said ? said : "its supervisor was killed");
+        tell_event(c->a, "warn", "result", c->run,
+                   "the result of run %.*s on %s could not be copied to %s: %s", RUN_TEXT(c->run), c->node,
+                   c->place, *said ? said : "its supervisor was killed");
     }
     if (!fs_remove_tree(c->dir, &err))
         log_warn("%s", err.text);
@@ -151,7 +152,8 @@ bool copies_begin(Agent *a, const RunSource *from, const char *to, Err *err)
                        a->conf.node);
     AgentRunner *r = run_find(&a->s, from->run);
     if (!to && r && run_is_under_way(r))
-        return err_set(err, ERR_CONFLICT, 0, "run %s is still under way on %s", from->run, a->conf.node);
+        return err_set(err, ERR_CONFLICT, 0, "run %.*s is still under way on %s", RUN_TEXT(from->run),
+                       a->conf.node);
     if (is_there(place, from->run) || find(a, from->run, place))
         return true;
     return start(a, from, place, err);

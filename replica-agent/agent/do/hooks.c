@@ -80,7 +80,7 @@ void hook_call(Agent *a, bool before)
 {
     Err err;
     Call *c = call_new(a, before);
-    if (work_submit(a->work, (WorkJob){in_worker, in_loop, c}, &err))
+    if (work_submit(a->work, (WorkJob){in_worker, in_loop, c, .waits = true}, &err))
         return;
     call_free(c);
     Input *in = queue_input(IN_HOOK, NULL);

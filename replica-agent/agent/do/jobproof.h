@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What would make a job or its upload fail, found before a replica stands still for it: its queries and
- * changed_since are tried on a replica, its target is looked at where the server is.
+ * What would make a job or its upload fail, found before a replica stands still for it: its programs must be
+ * there, its queries and changed_since are tried on a replica, its target and who may load it are looked at
+ * where the server is. Of a whole check also the files that agent.conf names, and the accounts that read and
+ * load.
  */
 #pragma once
 
@@ -11,6 +13,7 @@ struct Agent;
 
 typedef struct JobProof {
     StrList files;         /* of jobs */
+    char *config;          /* of a whole check: the path of agent.conf; NULL: only jobs */
     DbTarget reader, load; /* the accounts that would do it; no defaults file: not configured */
 } JobProof;
 void jobproof_done(JobProof *p);

@@ -59,7 +59,7 @@ void tell_add(Agent *a, LogLevel l, const char *kind, const char *run, const cha
 {
     Tell *t = &a->tell;
     if (run)
-        log_line(l, "run %s: %s", run, text);
+        log_line(l, "run %.*s: %s", RUN_TEXT(run), text);
     else
         log_line(l, "%s", text);
     t->told[l == LOG_LEVEL_ERROR ? 2 : l == LOG_LEVEL_WARN ? 1 : 0]++;

@@ -2,14 +2,16 @@
  * Looks at the server every probe_interval from a worker and a connection of its own, with a deadline: a
  * statement that is stuck elsewhere, or here, never blinds the agent for longer than that.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "replica-agent/agent/agent.h"
-#include "steps.h"
+#include "replica-agent/server/op.h"
 
 enum { PROBE_TIMEOUT_MS = 3000, TRYING_MS = 50, SEMI_SYNC_MS = 1000, SPOOL_EVERY_MS = 2000 };
 
@@ -24,11 +26,18 @@ typedef struct Probe {
     ReplStatus status;
     ReplSemiSync semi_sync; /* read less often, at semi_sync_ms */
     int64_t semi_sync_ms;
+    char *log_file; /* of a primary: where its binary log ends, looked at as often */
+    int64_t log_pos;
     LeaseServer id;
-    char *relay_dir;     /* configured, or as the server says; NULL: not known */
-    bool local;          /* the server's files are on this host */
-    uint64_t unanswered; /* a connection whose look at the server got no answer; 0: none */
-    bool hangs;
+    LeaseSettings settings; /* as they were when `db` was opened */
+    char *relay_dir;        /* configured, or as the server says; NULL: not known */
+    char *data_dir;         /* NULL: not known */
+    char *vault_folder;     /* as configured */
+    VaultPlace place;       /* index NULL: not read yet from this server process */
+    bool local;             /* the server's files are on this host */
+    uint64_t unanswered;    /* a connection whose look at the server got no answer; 0: none */
+    bool hangs, foreign;
+    int lock_fd; /* see claim(); -1: not taken yet */
     int64_t begun_ms, spool_free, state_free, relay_free;
     int64_t spool_limit, spool_used, spool_looked_ms; /* limit 0: none */
 } Probe;
@@ -57,6 +66,21 @@ static void read_disk(Probe *p)
     limit_spool(p);
     p->relay_free = -1;
     if (p->relay_dir && !fs_free_bytes(p->relay_dir, &p->relay_free, &ignored))
+        log_debug("%s", ignored.text);
+}
+
+static void find_data_dir(Probe *p)
+{
+    Err ignored;
+    if (!p->data_dir && p->local && !db_value(p->db, &p->data_dir, &ignored, "SELECT @@GLOBAL.datadir", ""))
+        log_debug("%s", ignored.text);
+}
+
+/* Known while the server is up, for when it is not: where its binary log ends can be read then, too. */
+static void find_place(Probe *p)
+{
+    Err ignored;
+    if (!p->place.index && p->local && !vault_place_read(p->db, p->vault_folder, &p->place, &ignored))
         log_debug("%s", ignored.text);
 }
 
@@ -89,9 +113,25 @@ static bool may_look(Probe *p)
                             "the server answers, but not what its replication does: is a disk full?");
 }
 
+/* A connection is of one server process: what that had of its own is known before anything is set there. */
+static bool connect_anew(Probe *p)
+{
+    Err ignored;
+    ReplSettings r = {0};
+    if (!db_connect(&p->target, PROBE_TIMEOUT_MS, &p->db, &p->err))
+        return false;
+    wire_free(lease_settings_fields, &p->settings);
+    if (repl_settings_read(p->db, &r, &ignored))
+        p->settings = (LeaseSettings){r.sync_binlog,   r.flush_log,  r.workers,
+                                      r.parallel_mode, r.sync_relay, r.queue_bytes};
+    else
+        log_debug("%s", ignored.text);
+    return true;
+}
+
 static bool look(Probe *p)
 {
-    if (!p->db && !db_connect(&p->target, PROBE_TIMEOUT_MS, &p->db, &p->err))
+    if (!p->db && !connect_anew(p))
         return false;
     if (!may_look(p))
         return false;
@@ -112,22 +152,52 @@ static void look_at_semi_sync(Probe *p)
         p->semi_sync_ms = now;
     else
         log_debug("%s", ignored.text);
+    if (!p->status.is_replica && !repl_log_end(p->db, &p->log_file, &p->log_pos, &ignored))
+        log_debug("%s", ignored.text);
+}
+
+/* One agent a server, whatever state folders they have: the folder of its relay logs is locked, which nobody
+ * but the server and its agent can reach. A server that is reached over TCP has none here. */
+static bool claim(Probe *p)
+{
+    if (p->lock_fd >= 0 || !p->local || !p->relay_dir)
+        return true;
+    int fd = open(p->relay_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) /* the preflight says so too */
+        return true;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        p->lock_fd = fd;
+        return true;
+    }
+    close(fd);
+    p->foreign = true;
+    return err_set(
+        &p->err, ERR_CONFLICT, 0,
+        "another agent works with this server (it has locked %s): nothing is done here until it has ended",
+        p->relay_dir);
 }
 
 static void in_worker(void *arg)
 {
     Probe *p = arg;
     p->begun_ms = clock_mono_ms();
+    p->foreign = false;
     read_disk(p);
     p->ok = look(p);
     p->hangs = !p->ok && p->err.kind == ERR_TIMEOUT;
     if (p->ok) {
         find_relay_dir(p);
+        find_data_dir(p);
+        find_place(p);
+        p->ok = claim(p);
+    }
+    if (p->ok) {
         look_at_semi_sync(p);
         p->version = *db_version(p->db);
         server_identify(p->db, &p->status, &p->id);
     } else if (p->db) {
         db_close(STEAL(p->db));
+        wire_free(vault_place_fields, &p->place);
         p->semi_sync_ms = 0;
     }
 }
@@ -136,10 +206,17 @@ static void probe_free(Probe *p)
 {
     if (p->db)
         db_close(p->db);
+    if (p->lock_fd >= 0)
+        close(p->lock_fd);
     db_target_done(&p->target);
     repl_status_done(&p->status);
     wire_free(lease_server_fields, &p->id);
+    wire_free(lease_settings_fields, &p->settings);
+    free(p->log_file);
     free(p->relay_dir);
+    free(p->data_dir);
+    free(p->vault_folder);
+    wire_free(vault_place_fields, &p->place);
     free(p->spool_dir);
     free(p->state_dir);
     free(p);
@@ -158,10 +235,13 @@ static Input *reading_of(Probe *p)
     *r = (Reading){.ok = p->ok,
                    .err = p->err,
                    .hangs = p->hangs,
+                   .foreign = p->foreign,
                    .version = p->version,
                    .status = p->status,
                    .semi_sync = p->semi_sync,
                    .id = p->id,
+                   .log_file = p->status.is_replica ? NULL : xstrdup(p->log_file),
+                   .log_pos = p->log_pos,
                    .begun_ms = p->begun_ms,
                    .spool_free = p->spool_free,
                    .state_free = p->state_free,
@@ -169,6 +249,7 @@ static Input *reading_of(Probe *p)
                    .relay_dir = xstrdup(p->relay_dir)};
     p->status = (ReplStatus){0};
     p->id = (LeaseServer){0};
+    wire_copy(lease_settings_fields, &r->settings, &p->settings);
     return in;
 }
 
@@ -183,6 +264,9 @@ static void in_loop(void *arg)
     }
     a->s.known.relay_free = p->relay_free;
     a->s.known.hangs = p->hangs;
+    if (!a->data_dir)
+        a->data_dir = xstrdup(p->data_dir);
+    vault_learn(a, &p->place);
     queue_post(a, reading_of(p));
     ballast_reading(a);
     a->probe = p;
@@ -197,12 +281,14 @@ void probe_begin(Agent *a)
     if (!p) {
         p = NEW(Probe);
         p->a = a;
+        p->lock_fd = -1;
         DbTarget t = agent_config_target(&a->conf);
         db_target_copy(&p->target, &t);
         p->spool_dir = xstrdup(a->conf.spool_dir);
         p->state_dir = xstrdup(a->conf.state_dir);
         p->spool_limit = a->conf.result.spool_limit_bytes;
         p->relay_dir = xstrdup(a->conf.relay_log_dir);
+        p->vault_folder = xstrdup(a->conf.server.vault_dir);
         p->local = a->conf.server.socket != NULL;
     }
     if (work_submit(a->probes, (WorkJob){in_worker, in_loop, p}, &err))

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +14,8 @@
 #include "common/base/log.h"
 #include "common/base/proc.h"
 #include "common/file/fs.h"
+#include "own_program.h"
+#include "replica-agent/jail/cgroup.h"
 
 enum { LOOK_AGAIN_MS = 300, LOOKS = 10 };
 
@@ -103,6 +104,8 @@ static void kill_orphans(const ProgramSupervisor *s)
 {
     if (s->job_pid > 1 && (proc_is((pid_t)s->job_pid, s->job_start) || !proc_start_time((pid_t)s->job_pid)))
         proc_kill_session((pid_t)s->job_pid, 0);
+    if (s->cgroup)
+        (void)cgroup_end(s->cgroup, 0);
 }
 
 /* What the folder says now: an end, a living supervisor, or nothing yet. */
@@ -116,15 +119,16 @@ static void look(Program *p)
     }
     ProgramSupervisor s = {0};
     bool recorded = read_object(p->dir, "supervisor.json", program_supervisor_fields, &s);
-    if (recorded && proc_is((pid_t)s.pid, s.pid_start) && watch(p, (pid_t)s.pid))
-        return;
-    if (++p->looks < (recorded ? 2 : LOOKS)) { /* it may be writing its end, or not have begun */
+    bool lives = recorded && proc_is((pid_t)s.pid, s.pid_start) && watch(p, (pid_t)s.pid);
+    bool again = !lives && ++p->looks < (recorded ? 2 : LOOKS);
+    if (again) /* it may be writing its end, or not have begun */
         look_later(p, LOOK_AGAIN_MS);
-        return;
-    }
-    if (recorded)
+    bool lost = !lives && !again;
+    if (lost && recorded)
         kill_orphans(&s);
-    p->ended(p->arg, NULL);
+    wire_free(program_supervisor_fields, &s);
+    if (lost)
+        p->ended(p->arg, NULL);
 }
 
 /* ---- starting ------------------------------------------------------------------------------------- */
@@ -133,23 +137,11 @@ static bool spawn(const char *dir, pid_t *ret, Err *err)
 {
     AUTOFREE char *log = path_in(dir, "supervisor.log");
     char *argv[] = {(char *)"siding-agent", (char *)"supervise", (char *)dir, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&files, 1, 2);
-    posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    posix_spawnattr_init(&attr);
+    AUTOFREE char *what = xasprintf("the supervisor of %s", dir);
     /* A request that comes before the supervisor listens waits for it. */
     sigset_t all;
     sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    int rc = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    return rc == 0 ? true : err_errno(err, rc, "start the supervisor of %s", dir);
+    return own_program_start(argv, log, O_APPEND, &all, what, ret, err);
 }
 
 static bool write_spec(const char *dir, const ProgramSpec *spec, Err *err)
@@ -192,8 +184,10 @@ bool program_has_run(const char *dir)
 {
     AUTOFREE char *over = path_in(dir, "exit.json");
     ProgramSupervisor s = {0};
-    return fs_exists(over) || (read_object(dir, "supervisor.json", program_supervisor_fields, &s) &&
-                               !proc_is((pid_t)s.pid, s.pid_start));
+    bool run = fs_exists(over) || (read_object(dir, "supervisor.json", program_supervisor_fields, &s) &&
+                                   !proc_is((pid_t)s.pid, s.pid_start));
+    wire_free(program_supervisor_fields, &s);
+    return run;
 }
 
 bool program_reset(const char *dir, Err *err)
@@ -227,6 +221,7 @@ void program_signal(Program *p, int signo)
     else if (read_object(p->dir, "supervisor.json", program_supervisor_fields, &s) &&
              proc_is((pid_t)s.pid, s.pid_start))
         kill((pid_t)s.pid, signo);
+    wire_free(program_supervisor_fields, &s);
 }
 
 bool program_read_progress(Program *p, ProgramProgress *ret)

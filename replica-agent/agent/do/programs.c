@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "program.h"
@@ -76,7 +77,7 @@ static void prepare_restart(Agent *a, const AgentRunner *r, ProgramEnd *p)
         return;
     p->can_restart = program_reset(dir, &err);
     if (!p->can_restart)
-        log_warn("run %s: %s", run_id(r), err.text);
+        log_warn("run %.*s: %s", RUN_TEXT(run_id(r)), err.text);
 }
 
 static void take_progress(RunProgram *w)
@@ -103,6 +104,8 @@ static void on_end(void *arg, const ProgramExit *e)
         ProgramEnd *p = in->program = NEW(ProgramEnd);
         p->name = xstrdup(w->name);
         p->well = ended_well(e);
+        p->exit_code = e && !e->ended_by ? e->exit_code : 0;
+        p->late = e && e->late;
         if (p->well && str_eq(w->name, "job") && split_is_undone(a, r)) {
             p->well = false;
             err_set(
@@ -123,11 +126,27 @@ static void on_end(void *arg, const ProgramExit *e)
 /* ---- starts ----------------------------------------------------------------------------------------------
  */
 
+enum { TOO_LATE = 1 }; /* code of ERR_TIMEOUT */
+
+/* Until the coordinator has seen that the run was taken, it may give it to another. Looked at once more where
+ * the program begins: this process may stand still in between. */
+static bool set_start_by(const Agent *a, const AgentRunner *r, const char *name, ProgramSpec *spec, Err *err)
+{
+    const RunSpec *order = &r->j.run.spec;
+    if (r->j.seen || !order->start_by.boot_id || str_eq(name, "seal") || str_eq(name, "gather"))
+        return true;
+    if (run_is_late(&a->s.known, order, clock_mono_ms()))
+        return err_set(err, ERR_TIMEOUT, TOO_LATE, "its order came too late: it is not begun");
+    wire_copy(start_by_fields, &spec->start_by, &order->start_by);
+    return true;
+}
+
 static void not_started(Agent *a, const char *run, const char *name, const Err *err)
 {
     Input *in = queue_input(IN_PROGRAM, run);
     in->program = NEW(ProgramEnd);
-    *in->program = (ProgramEnd){.name = xstrdup(name), .not_started = true, .err = *err};
+    *in->program =
+        (ProgramEnd){.name = xstrdup(name), .not_started = true, .late = err->code == TOO_LATE, .err = *err};
     queue_post(a, in);
 }
 
@@ -137,6 +156,10 @@ static bool start(Agent *a, const AgentRunner *r, const char *name, Err *err)
     AUTOFREE char *dir = run_program_dir(a, r, name), *whole = run_dir(a, run_id(r));
     if (!fs_mkdirs(whole, 0700, err) || !run_program_spec(a, r, name, &spec, err))
         return false;
+    if (spec.program && !set_start_by(a, r, name, &spec, err)) {
+        wire_free(program_spec_fields, &spec);
+        return false;
+    }
     RunProgram *w = NEW(RunProgram);
     *w = (RunProgram){.a = a, .run = xstrdup(run_id(r)), .name = xstrdup(name), .next = a->programs};
     a->programs = w;

@@ -154,7 +154,7 @@ static void begin(Agent *a, const PurgeValues *want)
     if (want)
         l->want = *want;
     db_target_copy(&l->target, &t);
-    if (work_submit(a->work, (WorkJob){in_worker, in_loop, l}, &err)) {
+    if (work_submit(a->work, (WorkJob){in_worker, in_loop, l, .waits = true}, &err)) {
         a->purge.in_flight = true;
         return;
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Holds on this primary's binary logs at work (core/purge decides). The server's own values are on disk
+ * Holds on this primary's binary logs at work (core/purge_plan decides). The server's own values are on disk
  * before a setting is changed; a hold ends by itself, whoever asked for it.
  */
 #pragma once
 
 #include "common/net/http.h"
-#include "replica-agent/core/purge.h"
+#include "replica-agent/core/purge_plan.h"
 
 struct Agent;
 

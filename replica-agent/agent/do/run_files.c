@@ -5,8 +5,9 @@
 
 #include "common/base/log.h"
 #include "common/file/fs.h"
-#include "common/wire/limits.h"
+#include "common/wire/bounds.h"
 #include "replica-agent/agent/agent.h"
+#include "replica-agent/agent/do/spool.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/host/logs.h"
 
@@ -36,7 +37,7 @@ void run_clean(Agent *a, const char *id)
     if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err) || !fs_remove_tree(gathering, &err))
         log_warn("run %s: %s", id, err.text);
     if (r && !r->j.run.sealed && !fs_remove_tree(out, &err))
-        log_warn("run %s: its partial result is left behind: %s", id, err.text);
+        kept_set_aside(a, id);
 }
 
 void run_forget(Agent *a, const char *id, uint64_t token)
@@ -59,6 +60,18 @@ static bool check_upload(const RunSpec *spec, Err *err)
     return true;
 }
 
+/* The coordinator has checked it before: another program that holds its certificate has not. */
+static bool check_bounds(const RunSpec *spec, Err *err)
+{
+    AUTOJSON json_t *body = json_object();
+    json_set_str(body, "job", spec->job);
+    json_set_strs(body, "args", &spec->args);
+    json_set_int(body, "pause_limit_ms", spec->pause_limit_ms);
+    if (spec->options)
+        json_object_set(body, "options", spec->options);
+    return bounds_check(task_bounds, DOOR_API, body, err);
+}
+
 static bool check_job(Agent *a, const RunSpec *spec, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, spec->job);
@@ -71,7 +84,7 @@ static bool check_job(Agent *a, const RunSpec *spec, Err *err)
     if (spec->kind && (int)spec->kind != wire_enum_find(&task_kind_names, j->f.kind))
         return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is of kind %s here, not %s", spec->job, j->f.kind,
                        WIRE_TEXT(task_kind_names, spec, kind));
-    return limits_check(spec->options, err) &&
+    return apart_check(a, j, err) && check_bounds(spec, err) &&
            joblist_check_args(j->f.name, &spec->args, &j->f.allow_args, err);
 }
 

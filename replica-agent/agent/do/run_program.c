@@ -10,13 +10,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/proc.h"
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
 #include "program.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/core/joblist.h"
+#include "replica-agent/core/upload_rule.h"
 #include "replica-agent/host/tools.h"
 
 static const AgentRun *wire_of(const AgentRunner *r)
@@ -109,12 +109,18 @@ static void set_environment(Agent *a, const AgentRunner *r, const char *result_d
     strlist_addf(env, "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin);
     strlist_add(env, "LANG=C.UTF-8");
     strlist_addf(env, "HOME=%s", home); /* not the result: programs leave things there */
-    strlist_addf(env, "SIDING_RUN_ID=%s", w->spec.run);
+    strlist_addf(env, "SIDING_RUN_ID=%.*s", RUN_TEXT(w->spec.run));
     strlist_addf(env, "SIDING_JOB=%s", w->spec.job);
     strlist_addf(env, "SIDING_GTID=%s", w->gtid ? w->gtid : "");
     strlist_addf(env, "SIDING_FROZEN_AT=%s", frozen);
     strlist_addf(env, "SIDING_SHARD=%lld", (long long)w->spec.shard);
     strlist_addf(env, "SIDING_SHARDS=%lld", (long long)(w->spec.shards > 0 ? w->spec.shards : 1));
+    strlist_addf(env, "SIDING_ATTEMPT=%lld", (long long)(w->spec.attempt > 0 ? w->spec.attempt : 1));
+    strlist_addf(
+        env, "SIDING_VERBOSE=%lld",
+        (long long)(json_object_get(w->spec.options, "verbose") ? json_int(w->spec.options, "verbose") : 1));
+    if (*json_str(w->spec.options, "profile"))
+        strlist_addf(env, "SIDING_PROFILE=%s", json_str(w->spec.options, "profile"));
     strlist_addf(env, "SIDING_RESULT_DIR=%s", result_dir);
     strlist_addf(env, "SIDING_DEFAULTS_FILE=%s", cnf);
 }
@@ -131,6 +137,12 @@ static void add_split(Agent *a, const AgentRunner *r, ProgramSpec *ret)
         strlist_add(&ret->split, args[i]);
     strlist_addf(&ret->split, "%lld", (long long)s->shard);
     strlist_addf(&ret->env, "SIDING_SPLIT_FD=%d", SUPERVISE_SPLIT_FD);
+}
+
+/* The shorter of what its file and its submitter say. */
+static int64_t longest_run(int64_t file_ms, int64_t asked_ms)
+{
+    return asked_ms <= 0 || (file_ms && file_ms < asked_ms) ? file_ms : asked_ms;
 }
 
 static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
@@ -161,7 +173,7 @@ static bool add_databases(const json_t *options, StrList *args, Err *err)
         return true;
     if (!json_opt_strs(options, "databases", &names, err))
         return err_prefix(err, "options");
-    for (size_t i = 0; i < names.n; i++) {
+    for (size_t i = 0; i < names.n && !strlist_has(&names, "*"); i++) {
         strlist_add(args, "--database");
         strlist_add(args, names.v[i]);
     }
@@ -191,12 +203,17 @@ static bool own_program(Agent *a, const AgentRunner *r, const JobConfig *j, cons
     return true;
 }
 
-static bool give_folder(const char *dir, const JobConfig *j, const char *cnf, Err *err)
+/* What a killed run of the same id left is not part of this result. */
+static bool make_folder(const char *dir, Err *err)
 {
-    /* What a killed run of the same id left is not part of this result. */
-    if (!fs_remove_tree(dir, err) || !fs_mkdirs(dir, 0700, err))
-        return false;
-    return j->f.user ? proc_give_to(j->f.user, dir, cnf, err) : true;
+    return fs_remove_tree(dir, err) && fs_mkdirs(dir, 0700, err);
+}
+
+static bool forget_sealing(const char *home, Err *err)
+{
+    AUTOFREE char *plan = xasprintf("%s/" SEAL_PLAN_FILE, home),
+                  *facts = xasprintf("%s/" SEAL_FACTS_FILE, home);
+    return fs_remove(plan, err) && fs_remove(facts, err);
 }
 
 static bool job_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
@@ -204,17 +221,20 @@ static bool job_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
     const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
     AUTOFREE char *out = run_results(a, wire_of(r)->spec.run), *dir = run_program_dir(a, r, "job"),
                   *cnf = cnf_path(a, r);
-    AUTOFREE char *spec = xasprintf("%s/spec.json", dir);
+    AUTOFREE char *spec = xasprintf("%s/spec.json", dir), *home = run_dir(a, wire_of(r)->spec.run);
     if (fs_exists(spec)) /* it runs already, or has run: found again by its folder */
         return true;
     if (!j)
         return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is not in the configuration any more",
                        wire_of(r)->spec.job);
-    if (!write_account(a, r, err) || !give_folder(out, j, cnf, err))
+    if (!forget_sealing(home, err) || !write_account(a, r, err) || !make_folder(out, err))
         return false;
     limits_of(a, j, ret);
+    ret->time_limit_ms = longest_run(ret->time_limit_ms, wire_of(r)->spec.run_limit_ms);
     set_environment(a, r, out, &ret->env);
     ret->cwd = xstrdup(out);
+    if (!apart_fill(a, j, wire_of(r)->spec.run, cnf, ret, err))
+        return false;
     add_split(a, r, ret);
     ret->capture = j->f.stdout_file ? xasprintf("%s/%s.gz", out, j->f.stdout_file) : NULL;
     return own_program(a, r, j, out, ret, err);
@@ -233,11 +253,38 @@ static bool fetch_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *er
     return true;
 }
 
+/* What core/upload_rule goes by. */
+static json_t *upload_of(const JobConfig *j)
+{
+    if (!j || str_eq(j->f.upload, "none"))
+        return json_null();
+    bool is_index = str_eq(j->f.kind, "index");
+    json_t *o = json_object();
+    json_set_str(o, "mode", j->f.upload);
+    json_set_bool(o, "allow_nontransactional", j->f.allow_nontransactional);
+    json_set_str(o, "target", is_index ? j->f.index.target : j->f.target);
+    json_set_str(o, "job", j->f.name);
+    if (j->f.columns.n)
+        json_set_strs(o, "columns", &j->f.columns);
+    if (is_index)
+        json_set_str(o, "on_change", j->f.index.on_change);
+    return o;
+}
+
+/* Where this host has the job too, what was sealed elsewhere must be what its file says. */
+static bool check_rule(const JobConfig *j, const char *job, const char *files, Err *err)
+{
+    AUTOJSON json_t *manifest = NULL;
+    AUTOJSON json_t *rule = j ? upload_of(j) : NULL;
+    AUTOFREE char *path = xasprintf("%s/manifest.json", files);
+    return !j || (json_read_file(path, &manifest, err) && upload_rule_agrees(rule, manifest, job, err));
+}
+
 static bool load_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, wire_of(r)->spec.job);
     AUTOFREE char *files = upload_files(a, r), *work = run_program_dir(a, r, "load");
-    if (!write_account(a, r, err))
+    if (!check_rule(j, wire_of(r)->spec.job, files, err) || !write_account(a, r, err))
         return false;
     limits_of(a, NULL, ret);
     ret->program = sibling("siding-load");
@@ -288,25 +335,11 @@ void run_told_lag(Agent *a, const char *lag_ms)
 
 /* ---- sealing -------------------------------------------------------------------------------------- */
 
-static json_t *upload_of(const JobConfig *j)
-{
-    if (!j || str_eq(j->f.upload, "none") || !str_eq(j->f.kind, "command"))
-        return json_null();
-    json_t *o = json_object();
-    json_set_str(o, "mode", j->f.upload);
-    json_set_bool(o, "allow_nontransactional", j->f.allow_nontransactional);
-    json_set_str(o, "target", j->f.target);
-    json_set_str(o, "job", j->f.name);
-    if (j->f.columns.n)
-        json_set_strs(o, "columns", &j->f.columns);
-    return o;
-}
-
 static json_t *manifest_of(Agent *a, const AgentRunner *r, const JobConfig *j)
 {
     const AgentRun *w = wire_of(r);
     json_t *m = json_object();
-    json_set_str(m, "run", w->spec.run);
+    runkey_to_manifest(m, w->spec.run);
     json_set_str(m, "job", w->spec.job);
     json_set_str(m, "kind", WIRE_TEXT(task_kind_names, &w->spec, kind));
     json_set_str(m, "node", a->conf.node);
@@ -341,8 +374,6 @@ static bool seal_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err
     const char *const args[] = {"seal", "--manifest", path, "--dir", out};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);
-    if (j && str_eq(j->f.upload, "none"))
-        strlist_add(&ret->args, "--no-upload");
     if (j && j->f.compress) {
         strlist_add(&ret->args, "--compress");
         strlist_add(&ret->args, j->f.compress);
@@ -401,9 +432,7 @@ bool run_program_spec(Agent *a, const AgentRunner *r, const char *name, ProgramS
 /* By what we see, or by what the program said. */
 static bool disk_is_full(const Agent *a, const char *said)
 {
-    bool low = a->s.known.spool_free >= 0 &&
-               a->s.known.spool_free < (a->conf.min_free_bytes ? a->conf.min_free_bytes : 1);
-    return low || strstr(said, strerror(ENOSPC));
+    return disk_is_short(&a->s, DISK_SPOOL) || strstr(said, strerror(ENOSPC));
 }
 
 static void say_how(Str *out, const ProgramExit *e)

@@ -11,20 +11,23 @@ enum { SAMPLE_MS = 60000 };
 void facts_own(const Agent *a, PreflightFacts *ret)
 {
     const Known *k = &a->s.known;
-    *ret = (PreflightFacts){.xa_prepared = -1,
-                            .semi_sync_acks = -1,
-                            .log_expire_s = -1,
-                            .allow_delayed = a->conf.allow_delayed,
-                            .allow_downstream = a->conf.allow_downstream,
-                            .relay_dir = xstrdup(k->relay_dir),
-                            .relay_free = k->relay_free,
-                            .free_bytes = guard_relay_need(a->conf.min_free_bytes, k->rate.bytes_per_s),
-                            .pause_limit_ms = a->conf.pause_limit_ms,
-                            .bytes_per_s = k->rate.bytes_per_s,
-                            .rate_known = k->rate.known,
-                            .apply_rate = a->s.durable.rates.apply_rate,
-                            .wants_catchup_estimate = a->conf.catchup_limit_ms > 0,
-                            .keyless_changed_count = -1};
+    int64_t now = clock_mono_ms();
+    *ret =
+        (PreflightFacts){.xa_prepared = -1,
+                         .semi_sync_acks = -1,
+                         .log_expire_s = -1,
+                         .allow_delayed = a->conf.allow_delayed,
+                         .allow_downstream = a->conf.allow_downstream,
+                         .relay_dir = xstrdup(k->relay_dir),
+                         .relay_free = k->relay_free,
+                         .free_bytes = guard_relay_need(
+                             a->conf.min_free_bytes, known_coming(k, (int64_t)GUARD_RESERVE_S * 1000, now)),
+                         .pause_limit_ms = a->conf.pause_limit_ms,
+                         .coming = known_coming(k, a->conf.pause_limit_ms, now),
+                         .coming_known = inflow_is_known(&k->inflow),
+                         .apply_rate = a->s.durable.rates.apply_rate,
+                         .wants_catchup_estimate = a->conf.catchup_limit_ms > 0,
+                         .keyless_changed_count = -1};
     keyless_copy(&ret->tables, &a->sampler.tables);
 }
 
@@ -81,7 +84,8 @@ void sampler_tick(Agent *a)
     db_target_copy(&s->in.at.target, &t);
     s->in.at.statement_ms = a->conf.statement_timeout_ms;
     s->in.wall_ms = 1; /* only the counters count */
-    a->sampler.in_flight = work_submit(a->work, (WorkJob){sample_in_worker, sample_in_loop, s}, &err);
+    a->sampler.in_flight =
+        work_submit(a->work, (WorkJob){sample_in_worker, sample_in_loop, s, .waits = true}, &err);
     if (!a->sampler.in_flight)
         sample_free(s);
 }

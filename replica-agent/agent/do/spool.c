@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -34,7 +35,7 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
 {
     const char *job = json_str(manifest, "job");
     const JobConfig *j = job_list_find(&a->jobs, job);
-    *ret = (ResultInfo){.run = xstrdup(json_str(manifest, "run")),
+    *ret = (ResultInfo){.run = runkey_of_manifest(manifest),
                         .job = xstrdup(job),
                         .group = group_of(manifest),
                         .keep = j && j->f.keep ? j->f.keep : a->conf.keep,
@@ -44,6 +45,15 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
     ret->part = json_int(manifest, "shards") > 1 && !json_bool(manifest, "gathered");
     strlist_add_all(&ret->destinations, copies_destinations(a, job));
     copies_done(ret->run, &ret->destinations, &ret->copies);
+}
+
+bool kept_is_sealed(const Agent *a, const char *run)
+{
+    const AgentRunner *r = run_find(&a->s, run);
+    AUTOFREE char *dir = run_results(a, run), *manifest = xasprintf("%s/manifest.json", dir);
+    /* A job that runs can leave a manifest of its own: what is known of the run goes before. */
+    bool open = r && r->j.run.spec.kind != KIND_UPLOAD && !r->j.run.sealed;
+    return *run != '.' && !open && fs_exists(manifest);
 }
 
 json_t *kept_list(Agent *a)
@@ -57,8 +67,10 @@ json_t *kept_list(Agent *a)
         AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
         AUTOJSON json_t *m = NULL;
         ResultInfo r = {0};
-        if (names.v[i][0] == '.' || !json_read_file(path, &m, &err) ||
-            !str_eq(json_str(m, "run"), names.v[i]))
+        if (!kept_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
+            continue;
+        AUTOFREE char *key = runkey_of_manifest(m);
+        if (!str_eq(key, names.v[i]))
             continue;
         describe(a, m, &r);
         json_array_append_new(list, wire_write(result_info_fields, &r));
@@ -96,7 +108,7 @@ static void remove_later(Agent *a, const char *dir)
     Err err;
     Removal *r = NEW(Removal);
     r->dir = xstrdup(dir);
-    if (work_submit(a->work, (WorkJob){in_worker, in_loop, r}, &err))
+    if (work_submit(a->work, (WorkJob){in_worker, in_loop, r, .waits = true}, &err))
         return;
     log_info("%s is removed at the next start: %s", dir, err.text);
     free(r->dir);
@@ -117,9 +129,10 @@ bool kept_remove(Agent *a, const char *run, Err *err)
     const AgentRunner *r = run_find(&a->s, run);
     AUTOFREE char *dir = run_results(a, run), *gone = xasprintf("%s/%s%s", a->conf.spool_dir, EXPIRED, run);
     if (!wire_run_id(run, &task, &no) || !no || !fs_exists(dir))
-        return err_set(err, ERR_NOT_FOUND, 0, "%s has no result of run %s", a->conf.node, run);
+        return err_set(err, ERR_NOT_FOUND, 0, "%s has no result of run %.*s", a->conf.node, RUN_TEXT(run));
     if (r && run_is_under_way(r))
-        return err_set(err, ERR_CONFLICT, 0, "run %s is still under way on %s", run, a->conf.node);
+        return err_set(err, ERR_CONFLICT, 0, "run %.*s is still under way on %s", RUN_TEXT(run),
+                       a->conf.node);
     AUTOFREE char *job = job_of(dir);
     if (!fs_remove_tree(gone, err))
         return false;
@@ -131,6 +144,15 @@ bool kept_remove(Agent *a, const char *run, Err *err)
     log_info("the result of run %s has expired and is removed", run);
     remove_later(a, gone);
     return true;
+}
+
+void kept_set_aside(Agent *a, const char *run)
+{
+    AUTOFREE char *dir = run_results(a, run), *gone = xasprintf("%s/%s%s", a->conf.spool_dir, EXPIRED, run);
+    if (rename(dir, gone) < 0)
+        log_warn("the partial result of run %s is left behind: %s", run, strerror(errno));
+    else
+        remove_later(a, gone);
 }
 
 void kept_sweep(Agent *a)

@@ -1,132 +1,338 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operations on the server, carried out in workers: an order becomes a step with copies of all it needs, its
- * end an input.
+ * The core's orders on the server: each becomes an operation with copies of what it needs of the
+ * configuration and of the lease, and its end an input.
  */
+#include "common/base/clock.h"
 #include "common/base/log.h"
+#include "operation.h"
 #include "replica-agent/agent/agent.h"
-#include "steps.h"
+#include "watcher.h"
 
-static const StepKind kinds[OP_KINDS] = {
-    [OP_SURVEY] = STEP_SURVEY,   [OP_STOP] = STEP_STOP,       [OP_ALIGN] = STEP_ALIGN,
-    [OP_VERIFY] = STEP_VERIFY,   [OP_START] = STEP_START,     [OP_RETUNE] = STEP_RETUNE,
-    [OP_DURABLE] = STEP_DURABLE, [OP_RESTORE] = STEP_RESTORE, [OP_ROLE] = STEP_ROLE,
-};
+/* ---- an order's input -----------------------------------------------------------------------------------
+ */
 
-static const OpEnd ends[] = {
-    [STEP_OK] = END_OK,           [STEP_FAILED] = END_FAILED,   [STEP_UNKNOWN] = END_UNKNOWN,
-    [STEP_WAITING] = END_WAITING, [STEP_STALLED] = END_STALLED, [STEP_MOVED] = END_MOVED,
-};
+enum { WHOLE_MS = 5000 };
 
-/* The connection kept since the freeze is looked at by what stops and what verifies. */
-static bool uses_held(OpKind k)
+static OpServer at(const Agent *a)
 {
-    return k == OP_STOP || k == OP_VERIFY;
+    return operation_server(a, a->conf.statement_timeout_ms);
 }
 
-typedef struct Sent {
-    OpKind kind;
-    uint64_t id;
-    char *run;
-    bool open;
-} Sent;
+/* Where each statement may have to wait for the applier. */
+static OpServer at_for_stop(const Agent *a)
+{
+    return operation_server(a, a->conf.stop_timeout_ms);
+}
+
+static char *vault_folder(const Agent *a)
+{
+    return xstrdup(a->conf.server.vault_dir);
+}
+
+static LeaseSettings originals(const Agent *a)
+{
+    LeaseSettings copy = {0};
+    wire_copy(lease_settings_fields, &copy, &a->s.durable.lease.original);
+    return copy;
+}
+
+static LeaseSettings boosted(OpOrder *from)
+{
+    LeaseSettings taken = from->boosted;
+    from->boosted = (LeaseSettings){0};
+    return taken;
+}
+
+static void survey_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    operation_survey_in(a, from->thorough, &ret->survey);
+    PreflightFacts *known = &ret->survey.known;
+    known->allow_downstream = known->allow_downstream || from->allow_downstream;
+    known->allow_delayed = known->allow_delayed || from->allow_delayed;
+}
+
+static void stop_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    ret->stop = (StopIn){.at = at(a),
+                         .timeout_ms = a->conf.stop_timeout_ms,
+                         .first = from->first,
+                         .whole_ms = from->first ? WHOLE_MS : 0,
+                         .sync_relay = a->s.known.rules.sync_relay_log,
+                         .hold = !a->held,
+                         .vault_folder = vault_folder(a)};
+}
+
+static void align_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    ret->align = (AlignIn){.at = at(a),
+                           .timeout_ms = a->conf.stop_timeout_ms,
+                           .gtid = STEAL(from->gtid),
+                           .source_file = STEAL(from->file),
+                           .source_pos = from->pos};
+}
+
+/* The held connection is lent: it comes back with the operation. */
+static void verify_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    const Lease *l = &a->s.durable.lease;
+    (void)from;
+    ret->verify = (VerifyIn){.at = at(a),
+                             .gtid = xstrdup(l->gtid),
+                             .binlog_gtid = xstrdup(l->binlog_gtid),
+                             .source_host = xstrdup(l->source_host),
+                             .source_port = l->source_port,
+                             .held = STEAL(a->held)};
+    wire_copy(lease_server_fields, &ret->verify.server, &l->server);
+}
+
+static void start_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    const Lease *l = &a->s.durable.lease;
+    DbTarget rescuer = agent_config_rescue_target(&a->conf);
+    ret->start = (StartIn){.at = at(a),
+                           .timeout_ms = a->conf.stop_timeout_ms,
+                           .vault_folder = vault_folder(a),
+                           .fresh_server = from->fresh_server,
+                           .may_end_rescue = from->may_end_rescue,
+                           .shut = from->shut,
+                           .stalled = l->stalled,
+                           .crashed = lease_crashed_boosted(l, clock_boot_id()),
+                           .boosted_at = l->boosted_at,
+                           .source_position = xstrdup(a->s.known.primary),
+                           .original = originals(a),
+                           .boost = from->boost,
+                           .boosted = boosted(from)};
+    db_target_copy(&ret->start.rescuer, &rescuer);
+}
+
+static void retune_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    ret->retune = (RetuneIn){.at = at_for_stop(a), .boosted = boosted(from)};
+}
+
+static void durable_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    const LeaseSettings *own = &a->s.durable.lease.original;
+    (void)from;
+    ret->durable = (DurableIn){.at = at_for_stop(a),
+                               .sync_binlog = xstrdup(own->sync_binlog),
+                               .flush_log = xstrdup(own->flush_log),
+                               .vault_folder = vault_folder(a)};
+}
+
+static void restore_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    const Lease *l = &a->s.durable.lease;
+    (void)from;
+    ret->restore = (RestoreIn){.at = at_for_stop(a),
+                               .vault_folder = vault_folder(a),
+                               .original = l->reread ? (LeaseSettings){0} : originals(a),
+                               .all_ours = l->boosted && !l->ours.flush_log,
+                               .taken_over = l->taken_over,
+                               .boosted = l->boosted};
+    wire_copy(lease_settings_fields, &ret->restore.ours, &l->ours);
+}
+
+static void role_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    ret->role = (RoleIn){.at = at(a),
+                         .open = from->open,
+                         .acks = a->s.durable.vote.vote.accepted.acks,
+                         .leaves_semi_sync = str_eq(a->conf.semi_sync, "leave")};
+}
+
+static void order_in(Agent *a, OpOrder *from, OperationIn *ret)
+{
+    DbTarget rescuer = agent_config_rescue_target(&a->conf);
+    ret->order = (OrderIn){.at = at_for_stop(a),
+                           .act = from->act,
+                           .order = from->order,
+                           .receiver_alone = from->receiver_alone,
+                           .leaves_semi_sync = str_eq(a->conf.semi_sync, "leave"),
+                           .node = xstrdup(a->conf.node),
+                           .vault_folder = vault_folder(a),
+                           .account_file = xstrdup(a->conf.server.replication_defaults_file)};
+    from->order = (AgentOrder){0};
+    db_target_copy(&ret->order.rescuer, &rescuer);
+    wire_copy(lease_server_fields, &ret->order.server,
+              a->s.known.server.ever ? &a->s.known.server.id : &a->s.durable.dealt_with);
+    wire_copy(vault_place_fields, &ret->order.place, &a->vault.place);
+}
+
+/* ---- an output's report ----------------------------------------------------------------------------------
+ */
+
+static const OpEnd ends[] = {
+    [OP_DONE] = END_OK,         [OP_FAILED] = END_FAILED,   [OP_UNKNOWN] = END_UNKNOWN,
+    [OP_WAITING] = END_WAITING, [OP_STALLED] = END_STALLED, [OP_MOVED] = END_MOVED,
+};
+
+static const ReplStatus no_status;
+static const LeaseServer no_server;
+
+static void report(OpReport *r, OpResult result, const Err *err, const ServerSeen *seen)
+{
+    r->end = ends[result];
+    r->err = *err;
+    r->status = seen ? &seen->status : &no_status;
+    r->server = seen ? &seen->server : &no_server;
+    r->flavor = seen ? seen->version.flavor : (DbFlavor)0;
+}
+
+static void survey_back(Agent *a, Operation *o, OpReport *ret)
+{
+    const SurveyOut *out = &o->out.survey;
+    vault_learn(a, &o->out.survey.place);
+    report(ret, out->result, &out->err, &out->seen);
+    ret->settings = &out->settings;
+    ret->findings = &out->findings;
+}
+
+static void stop_back(Agent *a, Operation *o, OpReport *ret)
+{
+    StopOut *out = &o->out.stop;
+    vault_learn(a, &out->place);
+    report(ret, out->result, &out->err, &out->seen);
+    if (!out->held)
+        return;
+    sql_drop_held(a);
+    a->held = STEAL(out->held);
+}
+
+static void align_back(Agent *a, Operation *o, OpReport *ret)
+{
+    (void)a;
+    report(ret, o->out.align.result, &o->out.align.err, &o->out.align.seen);
+}
+
+static void take_back_held(Agent *a, Operation *o)
+{
+    if (o->kind != OP_VERIFY || !o->in.verify.held)
+        return;
+    sql_drop_held(a);
+    a->held = STEAL(o->in.verify.held);
+}
+
+static void verify_back(Agent *a, Operation *o, OpReport *ret)
+{
+    const VerifyOut *out = &o->out.verify;
+    take_back_held(a, o);
+    report(ret, out->result, &out->err, &out->seen);
+}
+
+static void start_back(Agent *a, Operation *o, OpReport *ret)
+{
+    StartOut *out = &o->out.start;
+    vault_learn(a, &out->place);
+    report(ret, out->result, &out->err, &out->seen);
+    ret->way = out->way;
+    ret->from = out->from;
+    ret->held_gtid = out->held_gtid;
+    ret->backlog = out->backlog;
+    ret->ended_well = out->ended_well;
+}
+
+static void retune_back(Agent *a, Operation *o, OpReport *ret)
+{
+    (void)a;
+    report(ret, o->out.retune.result, &o->out.retune.err, &o->out.retune.seen);
+}
+
+static void durable_back(Agent *a, Operation *o, OpReport *ret)
+{
+    vault_learn(a, &o->out.durable.place);
+    report(ret, o->out.durable.result, &o->out.durable.err, NULL);
+}
+
+static void restore_back(Agent *a, Operation *o, OpReport *ret)
+{
+    vault_learn(a, &o->out.restore.place);
+    report(ret, o->out.restore.result, &o->out.restore.err, &o->out.restore.seen);
+    ret->left = o->out.restore.left;
+}
+
+static void role_back(Agent *a, Operation *o, OpReport *ret)
+{
+    (void)a;
+    report(ret, o->out.role.result, &o->out.role.err, &o->out.role.seen);
+    ret->open = o->in.role.open;
+}
+
+static void order_back(Agent *a, Operation *o, OpReport *ret)
+{
+    OrderOut *out = &o->out.order;
+    vault_learn(a, &out->place);
+    report(ret, out->result, &out->err, &out->seen);
+    ret->received = out->received;
+    ret->ahead = out->ahead;
+    ret->closed_for_ms = out->closed_for_ms;
+}
+
+/* ---- there and back ---------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    void (*fill)(Agent *a, OpOrder *from, OperationIn *ret);
+    void (*back)(Agent *a, Operation *o, OpReport *ret);
+} kinds[OP_KINDS] = {
+    [OP_SURVEY] = {survey_in, survey_back},    [OP_STOP] = {stop_in, stop_back},
+    [OP_ALIGN] = {align_in, align_back},       [OP_VERIFY] = {verify_in, verify_back},
+    [OP_START] = {start_in, start_back},       [OP_RETUNE] = {retune_in, retune_back},
+    [OP_DURABLE] = {durable_in, durable_back}, [OP_RESTORE] = {restore_in, restore_back},
+    [OP_ROLE] = {role_in, role_back},          [OP_ORDER] = {order_in, order_back},
+};
 
 void sql_release(Input *in)
 {
-    step_free(STEAL(in->keep));
+    if (in->kind == IN_OP)
+        operation_free(STEAL(in->keep));
 }
 
-static void sent_free(Sent *s)
-{
-    free(s->run);
-    free(s);
-}
-
-static Input *input_of(Step *s, const Sent *sent)
+/* The run that it is for is kept in `arg`, until the report has it. */
+static Input *input_of(Operation *o)
 {
     Input *in = queue_input(IN_OP, NULL);
-    OpReport *op = in->op = NEW(OpReport);
-    *op = (OpReport){.kind = sent->kind,
-                     .id = sent->id,
-                     .end = ends[s->result],
-                     .err = s->err,
-                     .run = s->run,
-                     .flavor = s->version.flavor,
-                     .status = &s->status,
-                     .server = &s->server,
-                     .settings = &s->settings,
-                     .findings = &s->findings,
-                     .way = s->way,
-                     .from = s->from,
-                     .held_gtid = s->held_gtid,
-                     .backlog = s->backlog,
-                     .open = sent->open};
-    in->keep = s;
+    OpReport *r = in->op = NEW(OpReport);
+    in->owner = STEAL(o->arg);
+    *r = (OpReport){.kind = o->kind, .id = o->order, .run = in->owner};
     return in;
 }
 
-static void on_done(Agent *a, Step *s)
+static void on_done(Agent *a, Operation *o)
 {
-    Sent *sent = s->arg;
-    vault_learn(a, &s->place);
-    if (uses_held(sent->kind)) {
-        sql_drop_held(a);
-        a->held = STEAL(s->held);
+    Input *in = input_of(o);
+    kinds[o->kind].back(a, o, in->op);
+    if (a->stopping) {
+        input_free(in);
+        return;
     }
-    if (!a->stopping)
-        queue_post(a, input_of(step_keep(s), sent));
-    sent_free(sent);
+    in->keep = operation_keep(o);
+    queue_post(a, in);
 }
 
-static void fill(Agent *a, Step *s, OpOrder *o)
+static void busy(Agent *a, Operation *o, const Err *err)
 {
-    wire_copy(lease_fields, &s->lease, &a->s.durable.lease);
-    s->run = xstrdup(o->run);
-    s->gtid = STEAL(o->gtid);
-    s->file = STEAL(o->file);
-    s->pos = o->pos;
-    s->thorough = o->thorough;
-    s->first = o->first;
-    s->sync_relay = a->s.known.rules.sync_relay_log;
-    s->fresh_server = o->fresh_server;
-    s->may_end_rescue = o->may_end_rescue;
-    s->boost = o->boost;
-    s->open = o->open;
-    s->boosted = o->boosted;
-    o->boosted = (LeaseSettings){0};
-    s->facts.allow_downstream = s->facts.allow_downstream || o->allow_downstream;
-    s->facts.allow_delayed = s->facts.allow_delayed || o->allow_delayed;
-    if (uses_held(o->kind))
-        s->held = STEAL(a->held);
-}
-
-static void busy(Agent *a, const Sent *sent, const Err *err)
-{
-    Input *in = queue_input(IN_OP, NULL);
-    in->op = NEW(OpReport);
-    *in->op = (OpReport){.kind = sent->kind, .id = sent->id, .end = END_BUSY, .err = *err};
-    in->op->run = in->owner = xstrdup(sent->run);
+    Input *in = input_of(o);
+    report(in->op, OP_FAILED, err, NULL);
+    in->op->end = END_BUSY;
     log_warn("%s", err->text);
     queue_post(a, in);
 }
 
-void sql_begin(Agent *a, OpOrder *o)
+void sql_begin(Agent *a, OpOrder *order)
 {
     Err err;
-    Step *s = step_new(a, kinds[o->kind], on_done);
-    Sent *sent = NEW(Sent);
-    *sent = (Sent){o->kind, o->id, xstrdup(o->run), o->open};
-    fill(a, s, o);
-    s->arg = sent;
-    s->order = o->id;
-    if (step_submit(s, &err))
+    Operation *o = operation_new(a, order->kind, on_done);
+    o->order = order->id;
+    o->arg = STEAL(order->run);
+    kinds[o->kind].fill(a, order, &o->in);
+    if (order->kind == OP_STOP && order->first)
+        watcher_begin(a);
+    if (operation_submit(o, &err))
         return;
-    busy(a, sent, &err);
-    sent_free(sent);
-}
-
-void sql_cancel(uint64_t order)
-{
-    step_cancel(order);
+    busy(a, o, &err);
+    take_back_held(a, o);
+    operation_free(o);
 }
 
 void sql_drop_held(Agent *a)

@@ -122,6 +122,7 @@ static void take_damage(Agent *a, const char *damage)
     Err err;
     tell_event(a, "error", "node", NULL, "the agent's journal in %s was damaged: %s", a->conf.state_dir,
                damage);
+    agent_records_lost(&a->s);
     AUTOJSON json_t *unknown = json_object();
     if (a->s.durable.pause == PAUSE_NONE && !agent_restore(&a->s, "lease", unknown, clock_wall_ms(), &err))
         log_warn("a lease that may have been lost is taken for one to be ended");

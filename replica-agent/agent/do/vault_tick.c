@@ -109,7 +109,8 @@ static void cleared(Agent *a, Round *r)
     AgentVault *v = &a->vault;
     if (!v->held)
         v->held = STEAL(r->held);
-    bool waits = !r->ok && r->err.kind == ERR_CONFLICT && clock_mono_ms() - v->clear_since_ms < CLEAR_LATE_MS;
+    int64_t late = CLEAR_LATE_MS + a->s.known.server.status.delay_s * 1000;
+    bool waits = !r->ok && r->err.kind == ERR_CONFLICT && clock_mono_ms() - v->clear_since_ms < late;
     if (r->ok)
         v->figures = r->figures;
     set_trouble(a, r->ok || waits ? NULL : r->err.text);
@@ -127,9 +128,10 @@ static void in_loop(void *arg)
 {
     Round *r = arg;
     Agent *a = r->a;
-    a->vault.in_flight = false;
+    bool old = a->vault.is_outdated;
+    a->vault.in_flight = a->vault.is_outdated = false;
     bool paused = a->s.durable.pause != PAUSE_NONE;
-    if (!a->stopping && r->clear && !paused)
+    if (!a->stopping && r->clear && !paused && !old)
         cleared(a, r);
     else if (!a->stopping && !r->clear && paused)
         kept(a, r);
@@ -170,11 +172,20 @@ void vault_tick(Agent *a)
         round_free(r);
 }
 
+void vault_give_up(Agent *a)
+{
+    AgentVault *v = &a->vault;
+    forget_held(v);
+    v->clear_due = true;
+    v->is_outdated = v->in_flight; /* what is under way has looked before */
+}
+
 void vault_learn(Agent *a, const VaultPlace *p)
 {
     AgentVault *v = &a->vault;
-    if (!p->index || (str_eq(p->index, v->place.index) && str_eq(p->folder, v->place.folder) &&
-                      str_eq(p->data_folder, v->place.data_folder)))
+    if (!p->index ||
+        (str_eq(p->index, v->place.index) && str_eq(p->folder, v->place.folder) &&
+         str_eq(p->data_folder, v->place.data_folder) && str_eq(p->binlog_index, v->place.binlog_index)))
         return;
     wire_free(vault_place_fields, &v->place);
     wire_copy(vault_place_fields, &v->place, p);

@@ -44,8 +44,25 @@ def load_file(scratch, folder, file):
         raise SqlError("restoring %s: %s" % (file, done.stderr.decode("utf-8", "replace").strip()[:300]))
 
 
+def load_views(scratch, folder, files):
+    """A view may stand on others: those that fail are tried again as long as a round makes one."""
+    while files:
+        failed = []
+        for file in files:
+            try:
+                load_file(scratch, folder, file)
+            except SqlError as e:
+                failed.append((file, e))
+        if len(failed) == len(files):
+            raise failed[0][1]
+        files = [f for f, _ in failed]
+
+
 def restore(scratch, folder, threads=4):
     for step in plan(os.listdir(folder)):
+        if any("-schema-view.sql" in f for f in step):
+            load_views(scratch, folder, step)
+            continue
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda f: load_file(scratch, folder, f), sorted(step, key=lambda f: -os.path.getsize(os.path.join(folder, f)))))
 

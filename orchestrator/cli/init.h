@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * siding init: from the names and addresses of a cluster's servers to what each host needs: configurations,
+ * certificates, an option file for the server, and the order in which they are put to use. The texts are
+ * pure; nothing that exists is replaced.
+ */
+#pragma once
+
+#include "common/db/servercheck.h"
+#include "common/wire/wire.h"
+
+enum { INIT_AGENT_PORT = 3310, INIT_SERVER_PORT = 3306 };
+
+typedef struct InitNode {
+    char *name, *host;
+    int64_t port;
+    /* as its server says, or as is usual */
+    bool seen;
+    DbFlavor flavor;
+    char *socket;
+    char *trouble;     /* why it was not looked at; NULL: it was */
+    ServerFacts facts; /* where it was seen */
+    WireList findings; /* what is to change on it */
+} InitNode;
+
+typedef struct InitPlan {
+    const char *cluster, *coordinator; /* coordinator: its host */
+    const char *dir;                   /* on this host */
+    const StrList *databases;          /* to be read and loaded; none: to be filled in */
+    InitNode *nodes;
+    size_t n;
+} InitPlan;
+
+void init_node_done(InitNode *n);
+/* "db1=10.0.0.2:3307". ERR_USAGE. */
+MUST_CHECK bool init_read_node(const char *word, InitNode *ret, Err *err);
+/* The one that is no replica, when exactly one is; NULL otherwise. */
+const InitNode *init_primary(const InitPlan *p);
+
+void init_agent_conf(const InitPlan *p, const InitNode *n, Str *out);
+void init_sidingd_conf(const InitPlan *p, Str *out);
+/* Lines for the server's option file, replication and TLS. */
+void init_option_file(const InitNode *n, Str *out);
+/* What was seen, what was written, what is to be done in which order. */
+void init_tell(const InitPlan *p, Str *out);

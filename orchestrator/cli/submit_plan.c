@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "submit_plan.h"
+
+#include <string.h>
+
+#include "when.h"
+
+/* "30s" or "30s..1h" */
+static bool fill_backoff(const char *text, json_t *plan, Err *err)
+{
+    const char *dots = strstr(text, "..");
+    AUTOFREE char *first = xstrndup(text, dots ? (size_t)(dots - text) : strlen(text));
+    int64_t least, most = 0;
+    if (!when_parse_span(first, &least, err) || (dots && !when_parse_span(dots + 2, &most, err)))
+        return err_prefix(err, "option --backoff");
+    if (dots && most < least)
+        return err_set(err, ERR_USAGE, 0, "option --backoff: \"%s\" ends before it begins", text);
+    json_set_int(plan, "backoff_ms", least);
+    if (dots)
+        json_set_int(plan, "backoff_most_ms", most);
+    return true;
+}
+
+static bool check_pairs(const SubmitPlan *p, const json_t *body, Err *err)
+{
+    const struct {
+        const char *option;
+        bool given;
+    } rows[] = {{"missed", p->missed != NULL}, {"not-on", p->not_on.n > 0}};
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (rows[i].given && !p->cron)
+            return err_set(err, ERR_USAGE, 0, "option --%s goes with --cron only", rows[i].option);
+    return !p->zone || p->cron || json_object_get(body, "window") ||
+           err_set(err, ERR_USAGE, 0, "option --zone goes with --cron or --limit only");
+}
+
+bool submit_plan_fill(const SubmitPlan *p, json_t *body, Err *err)
+{
+    json_t *plan = json_object();
+    json_object_set_new(body, "plan", plan);
+    if (!check_pairs(p, body, err) || (p->backoff && !fill_backoff(p->backoff, plan, err)))
+        return false;
+    if (p->cron)
+        json_set_str(plan, "cron", p->cron);
+    if (p->zone)
+        json_set_str(plan, "zone", p->zone);
+    if (p->missed)
+        json_set_str(plan, "missed", p->missed);
+    if (p->jitter_ms)
+        json_set_int(plan, "jitter_ms", p->jitter_ms);
+    if (p->not_on.n)
+        json_set_strs(plan, "not_on", &p->not_on);
+    if (p->run_timeout_ms)
+        json_set_int(plan, "run_timeout_ms", p->run_timeout_ms);
+    if (p->unique_for_ms)
+        json_set_int(plan, "unique_for_ms", p->unique_for_ms);
+    if (p->start_by_ms)
+        json_set_int(plan, "start_by_ms", p->start_by_ms);
+    if (p->finish_by_ms)
+        json_set_int(plan, "finish_by_ms", p->finish_by_ms);
+    if (p->concurrency_key)
+        json_set_str(plan, "concurrency_key", p->concurrency_key);
+    if (p->orphan)
+        json_set_str(plan, "orphan", p->orphan);
+    if (p->after.n)
+        json_set_strs(plan, "after", &p->after);
+    if (p->retries)
+        json_set_int(body, "max_attempts", p->retries + 1);
+    if (!json_object_size(plan))
+        json_object_del(body, "plan");
+    return true;
+}

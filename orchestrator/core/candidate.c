@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "candidate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "topology.h"
+
+/* Replicas of a newer version may not be able to replicate from it. 0: not known. */
+static int64_t version_number(const char *text)
+{
+    int major = 0, minor = 0;
+    if (!text || sscanf(text, "%d.%d", &major, &minor) != 2)
+        return 0;
+    return (int64_t)major * 1000 + minor;
+}
+
+static void by_server(const Node *node, StrList *never)
+{
+    const ServerState *s = &node->agent.server;
+    if (!s->up)
+        strlist_addf(never, "its server is down%s%s", s->error ? ": " : "", s->error ? s->error : "");
+    else if (!s->is_replica)
+        strlist_add(never, "it is no replica");
+    else if (!s->uses_gtid)
+        strlist_add(never, "it replicates without GTID positions");
+    if (s->up && s->is_replica && (!s->binlog || (!*s->binlog && s->applied && *s->applied)))
+        strlist_add(never, "its binary log lacks what it has applied: log_bin and log_slave_updates "
+                           "(MySQL: log_replica_updates) must be on");
+    if (s->filters && *s->filters)
+        strlist_addf(never, "it leaves out what its filters say: %s", s->filters);
+    if (s->delay_s > 0) {
+        char delay[CLOCK_TEXT];
+        clock_format_duration(s->delay_s * 1000, delay);
+        strlist_addf(never, "it is delayed by %s on purpose", delay);
+    }
+    if (s->sql_error && *s->sql_error)
+        strlist_addf(never, "its applier has failed: %s", s->sql_error);
+}
+
+static void by_source(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
+                      StrList *never)
+{
+    const ServerState *s = &node->agent.server;
+    if (!s->up || !s->is_replica || !primary || !primary->agent.node)
+        return;
+    const char *source = topology_source(nodes, n, node);
+    if (!str_eq(source, primary->name))
+        strlist_addf(never, "it replicates from %s, not from the primary",
+                     source ? source : "an unknown server");
+    AUTOFREE char *mixed = topology_mixed(primary, node);
+    if (mixed)
+        strlist_add(never, mixed);
+}
+
+static void by_others(const Node *const *nodes, size_t n, const Node *node, StrList *avoid)
+{
+    int64_t version = version_number(node->agent.server.version);
+    for (size_t i = 0; i < n; i++) {
+        int64_t other = version_number(nodes[i]->agent.server.version);
+        if (nodes[i] != node && version && other && version > other) {
+            strlist_addf(avoid, "it is newer (%s) than %s (%s), which may not be able to follow it",
+                         node->agent.server.version, nodes[i]->name, nodes[i]->agent.server.version);
+            return;
+        }
+    }
+}
+
+void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
+                       const CandidateRules *rules, StrList *never, StrList *avoid)
+{
+    char lag[CLOCK_TEXT];
+    if (node == primary) {
+        strlist_add(never, "it is the primary");
+        return;
+    }
+    if (rules->only && !str_eq(rules->only, node->name))
+        strlist_addf(never, "%s was asked for", rules->only);
+    if (strlist_has(rules->never, node->name))
+        strlist_add(never, "failover.never of sidingd.conf names it");
+    if (node->agent_error || !node->agent.node) {
+        strlist_addf(never, "its agent does not answer%s%s", node->agent_error ? ": " : "",
+                     node->agent_error ? node->agent_error : "");
+        return;
+    }
+    by_server(node, never);
+    by_source(nodes, n, primary, node, never);
+    by_others(nodes, n, node, avoid);
+    if (strlist_has(rules->avoid, node->name))
+        strlist_add(avoid, "failover.avoid of sidingd.conf names it");
+    if (node->agent.lease.owner)
+        strlist_addf(avoid, "it is paused (%.*s): what it has received is applied first",
+                     RUN_TEXT(node->agent.lease.owner));
+    if (node->lag_ms > rules->max_lag_ms) {
+        clock_format_duration(node->lag_ms, lag);
+        strlist_addf(avoid, "it is %s behind", lag);
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Why a replica cannot be, or had better not be, the next primary: sentences, for people and for the choice.
+ * Pure.
+ */
+#pragma once
+
+#include "common/wire/wire.h"
+
+typedef struct CandidateRules {
+    const StrList *never, *avoid; /* names of nodes, of the configuration */
+    const char *only;             /* the node that was asked for; NULL: any */
+    int64_t max_lag_ms;
+} CandidateRules;
+
+/* `nodes` are all, `primary` among them or NULL. What forbids `node` is added to `never`, what speaks against
+ * it to `avoid`. */
+void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
+                       const CandidateRules *rules, StrList *never, StrList *avoid);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect.h"
+
+#include <inttypes.h>
+
+const WireEnum detect_kind_names = WIRE_ENUM_NAMES(DETECT_KIND_VALUES);
+
+/* Commits that wait are no fault of the server while the replicas may still answer: wait longer. */
+enum { ACKS_LOST_FACTOR = 3 };
+
+typedef struct Votes {
+    int lost, receives, alive;
+} Votes;
+
+static Votes count_votes(const DetectReading *r)
+{
+    Votes v = {0};
+    for (size_t i = 0; i < r->n; i++) {
+        const DetectReplica *x = &r->replicas[i];
+        if (!x->heard || !x->votes)
+            continue;
+        v.receives += x->receives;
+        v.lost += !x->receives;
+        v.alive += !x->receives && x->alive;
+    }
+    return v;
+}
+
+/* The server has just spoken to us. */
+static DetectKind alive(const DetectReading *r, int64_t after_ms)
+{
+    if (!r->agent_heard && r->login == DETECT_ANSWERS)
+        return DETECT_AGENT_DEAD;
+    if (r->stuck_ms >= after_ms)
+        return r->waiting > 0 ? DETECT_ACKS_LOST : DETECT_NO_WRITES;
+    switch (r->login) {
+    case DETECT_TOO_MANY:
+        return DETECT_USED_UP;
+    case DETECT_NOT_LET_IN:
+        return DETECT_DENIED;
+    case DETECT_SHUT_OUT:
+        return DETECT_BLOCKED;
+    default:
+        return DETECT_WELL;
+    }
+}
+
+/* Its agent answers, and we have no word of the server. */
+static DetectKind by_its_agent(const DetectReading *r, Votes v)
+{
+    if (r->up)
+        return v.receives || !v.lost ? DETECT_UNREACHABLE_HERE : DETECT_UNCLEAR;
+    /* A receiver's connection goes on while the server hangs, and says nothing. */
+    if (r->hangs)
+        return r->login == DETECT_SILENT && !v.alive ? DETECT_HUNG : DETECT_UNCLEAR;
+    return v.receives || v.alive ? DETECT_UNCLEAR : DETECT_SERVER_DEAD;
+}
+
+static DetectKind without_its_agent(const DetectReading *r, Votes v)
+{
+    if (v.receives)
+        return DETECT_UNREACHABLE_HERE;
+    if (v.alive || !v.lost)
+        return DETECT_UNCLEAR;
+    return r->login == DETECT_REFUSED ? DETECT_SERVER_DEAD : DETECT_HOST_DEAD;
+}
+
+static DetectKind judge(const DetectReading *r, int64_t after_ms)
+{
+    Votes v = count_votes(r);
+    if (r->login == DETECT_NOT_TRIED)
+        return DETECT_UNCLEAR;
+    if (r->login != DETECT_REFUSED && r->login != DETECT_SILENT)
+        return alive(r, after_ms);
+    if (2 * r->heard <= r->voters)
+        return DETECT_ALONE;
+    return r->agent_heard ? by_its_agent(r, v) : without_its_agent(r, v);
+}
+
+bool detect_is_fatal(DetectKind kind)
+{
+    return kind == DETECT_SERVER_DEAD || kind == DETECT_HOST_DEAD || kind == DETECT_HUNG ||
+           kind == DETECT_ACKS_LOST;
+}
+
+bool detect_step(Detect *d, const DetectRules *rules, const DetectReading *r)
+{
+    if (d->looked_ms && r->now_ms - d->looked_ms > rules->gap_ms)
+        d->failed_ms = d->since_ms = 0;
+    d->looked_ms = r->now_ms;
+    DetectKind kind = judge(r, rules->after_ms);
+    if (kind != d->kind || !d->since_ms) {
+        d->kind = kind;
+        d->since_ms = r->now_ms;
+    }
+    if (!detect_is_fatal(kind))
+        d->failed_ms = 0;
+    else if (!d->failed_ms)
+        d->failed_ms = r->now_ms;
+    int64_t patience = rules->after_ms * (kind == DETECT_ACKS_LOST ? ACKS_LOST_FACTOR : 1);
+    return d->failed_ms && r->now_ms - d->failed_ms >= patience;
+}
+
+/* ---- for people ------------------------------------------------------------------------------------- */
+
+static const char *login_says(DetectLogin login)
+{
+    static const char *const texts[] = {
+        [DETECT_NOT_TRIED] = "has not tried its server yet",
+        [DETECT_ANSWERS] = "is answered by its server",
+        [DETECT_REFUSED] = "finds nobody listening at its server's address",
+        [DETECT_SILENT] = "gets no answer from its server",
+        [DETECT_TOO_MANY] = "is told that the server's connections are used up",
+        [DETECT_NOT_LET_IN] = "is not let in by its server",
+        [DETECT_SHUT_OUT] = "is blocked by its server",
+    };
+    return texts[login];
+}
+
+static void say_agent(const DetectReading *r, Str *out)
+{
+    if (!r->agent_heard)
+        str_adds(out, "its agent does not answer");
+    else if (r->up)
+        str_adds(out, "its agent says that the server is up");
+    else
+        str_adds(out, r->hangs ? "its agent gets no answer from the server"
+                               : "its agent says that the server is down");
+    if (r->waiting > 0)
+        str_addf(out, ", %" PRId64 " commits wait for an acknowledgement", r->waiting);
+}
+
+static const char *replica_says(const DetectReplica *x)
+{
+    if (!x->heard)
+        return "does not answer";
+    if (!x->votes)
+        return "is not meant to receive";
+    if (x->receives)
+        return "receives";
+    return x->alive ? "is refused by the server" : "has lost it";
+}
+
+char *detect_evidence(const DetectReading *r)
+{
+    Str out = STR_INIT;
+    str_addf(&out, "the coordinator %s; ", login_says(r->login));
+    if (r->stuck_ms)
+        str_addf(&out, "nothing was committed for %" PRId64 " s; ", r->stuck_ms / 1000);
+    say_agent(r, &out);
+    for (size_t i = 0; i < r->n; i++)
+        str_addf(&out, "; %s %s", r->replicas[i].name, replica_says(&r->replicas[i]));
+    return str_take(&out);
+}

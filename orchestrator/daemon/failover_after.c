@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * After a failover, and after a start: what is not finished is finished, whoever began it; a node that was
+ * away is counted in again.
+ */
+#include <inttypes.h>
+
+#include "agents.h"
+#include "common/base/clock.h"
+#include "common/file/json.h"
+#include "failover_impl.h"
+#include "orchestrator/core/topology.h"
+
+enum {
+    UNFINISHED_MS = 3000, /* votes of a failover that another coordinator may still be at */
+    TIDY_EVERY_MS = 1000,
+};
+
+static bool is_ours(const FailoverEdge *e, Ballot b)
+{
+    return e->f.mine.term && ballot_same(b, e->f.mine);
+}
+
+static bool follows_primary(Coord *c, const AgentLink *a)
+{
+    AUTOFREE const Node **nodes = state_nodes(c);
+    return str_eq(topology_source(nodes, c->n_agents, &a->node), c->journal.primary);
+}
+
+/* Of a ballot before ours, whose decision stands: it gets that. */
+static bool is_tidied(const FailoverEdge *e, Ballot promised)
+{
+    return is_ours(e, e->f.base.ballot) && promised.term < e->f.mine.term;
+}
+
+/* A vote that no finished failover leaves, or of another than the others' decision, or a server that has not
+ * followed the last. */
+static bool is_unfinished(Coord *c)
+{
+    const VoteState *first = NULL;
+    for (size_t i = 0; i < c->n_agents; i++) {
+        const AgentLink *a = c->agents[i];
+        const VoteState *v = &a->node.agent.vote;
+        Ballot promised = ballot_read(&v->promised), accepted = ballot_read(&v->accepted.ballot);
+        if (!a->fresh || is_ours(c->failover, promised) || is_tidied(c->failover, promised))
+            continue;
+        if (v->shut || (promised.term && !ballot_same(promised, accepted)) ||
+            (v->accepted.version && !v->accepted.open))
+            return true;
+        if (first && !ballot_same(accepted, ballot_read(&first->accepted.ballot)))
+            return true;
+        first = v;
+        if (accepted.term && a->node.agent.server.up && !str_eq(a->name, c->journal.primary) &&
+            !follows_primary(c, a))
+            return true;
+    }
+    return false;
+}
+
+size_t failover_heard(const Coord *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_agents; i++)
+        n += c->agents[i]->fresh;
+    return n;
+}
+
+static void watch_votes(Coord *c)
+{
+    FailoverEdge *e = c->failover;
+    int64_t now = clock_mono_ms();
+    bool calm = e->f.phase == FAILOVER_IDLE || e->f.phase == FAILOVER_DEPOSED;
+    if (!calm || c->fenced || 2 * failover_heard(c) <= c->n_agents || !is_unfinished(c)) {
+        e->unfinished_ms = 0;
+        return;
+    }
+    if (!e->unfinished_ms)
+        e->unfinished_ms = now;
+    if (now - e->unfinished_ms < UNFINISHED_MS)
+        return;
+    e->unfinished_ms = 0;
+    failover_confirm_last(c);
+}
+
+/* Somebody has promised a later ballot than ours, or ours of another. */
+void failover_watch_rivals(Coord *c)
+{
+    FailoverEdge *e = c->failover;
+    for (size_t i = 0; failover_is_under_way(c) && i < c->n_agents; i++) {
+        Ballot b = ballot_read(&c->agents[i]->node.agent.vote.promised);
+        if (!c->agents[i]->fresh || b.term < e->f.mine.term || is_ours(e, b))
+            continue;
+        FailoverEvent ev = {.kind = FAILOVER_EV_REFUSED, .ballot = b};
+        failover_feed(c, &ev);
+    }
+}
+
+/* One that was away gets the decision, follows, is counted in, acknowledges: one step a look. */
+static void tidy_node(Coord *c, const AgentLink *a)
+{
+    FailoverEdge *e = c->failover;
+    const NodeState *s = &a->node.agent;
+    int node = failover_number(c, a->name);
+    FailoverOrder o = {.ballot = e->f.mine, .decision = e->f.base, .donor = FAILOVER_NOBODY};
+    if (node == FAILOVER_NOBODY || !a->fresh || e->peers[node].busy)
+        return;
+    e->peers[node].wanted = false;
+    bool accepted =
+        is_ours(e, ballot_read(&s->vote.accepted.ballot)) && s->vote.accepted.version == e->f.base.version;
+    if (!accepted) {
+        o.kind = FAILOVER_ACCEPT;
+        failover_want(c, node, &o);
+        return;
+    }
+    if (node == e->f.base.primary && e->opens) {
+        o.kind = FAILOVER_OPEN;
+        failover_want(c, node, &o);
+    }
+    if (node == e->f.base.primary || !s->server.up)
+        return;
+    if (!follows_primary(c, a)) {
+        o.kind = FAILOVER_FOLLOW;
+        failover_want(c, node, &o);
+    } else if (s->server.io == RECEIVER_YES && !(e->f.base.members & (NodeSet)1 << node)) {
+        FailoverEvent ev = {.kind = FAILOVER_EV_GROW, .node = node, .ballot = e->f.mine};
+        e->grows = true;
+        failover_feed(c, &ev);
+    } else if (s->server.io == RECEIVER_YES && !s->server.acknowledges) {
+        o.kind = FAILOVER_ARM;
+        failover_want(c, node, &o);
+    }
+}
+
+static void tidy(Coord *c)
+{
+    FailoverEdge *e = c->failover;
+    int64_t now = clock_mono_ms();
+    if (now < e->tidied_ms + TIDY_EVERY_MS)
+        return;
+    e->tidied_ms = now;
+    for (size_t i = 0; e->f.phase == FAILOVER_IDLE && is_ours(e, e->f.base.ballot) && i < c->n_agents; i++)
+        tidy_node(c, c->agents[i]);
+}
+
+/* The node that was asked for, where it can still be. */
+static const char *asked_for(const Coord *c, const json_t *left)
+{
+    const AgentLink *a = state_agent(c, json_str(left, "only"));
+    return a && a->fresh && a->node.agent.server.up ? a->name : NULL;
+}
+
+static void resume_unfinished(Coord *c)
+{
+    const Decision *base = &c->failover->f.base;
+    if (c->failover->f.phase != FAILOVER_IDLE || !is_ours(c->failover, base->ballot) || base->open)
+        return;
+    AUTOJSON json_t *left = failover_record_left(c);
+    FailoverWish w = {.kind = "resumed",
+                      .by = "sidingd",
+                      .only = asked_for(c, left),
+                      .clean = json_bool(left, "clean"),
+                      .cause = "a primary was decided and has not been opened: this is finished"};
+    failover_begin_own(c, &w);
+}
+
+/* A failover that the process before this one has begun, as its record says, and that the votes know nothing
+ * of any more: it has ended well, or is begun again where the primary is still dead. */
+static void look_back(Coord *c)
+{
+    FailoverEdge *e = c->failover;
+    const char *primary = failover_name(c, e->f.base.primary);
+    bool calm = e->f.phase == FAILOVER_IDLE && !e->unfinished_ms && 2 * failover_heard(c) > c->n_agents;
+    if (e->looked_back || !calm || e->watched.login == DETECT_NOT_TRIED)
+        return;
+    e->looked_back = true;
+    AUTOJSON json_t *left = failover_record_left(c);
+    if (!left)
+        return;
+    if (!str_eq(primary, json_str(left, "from"))) {
+        failover_record_close(c, json_int(left, "id"), "promoted", primary);
+        return;
+    }
+    if (e->watched.login == DETECT_ANSWERS) {
+        failover_record_close(c, json_int(left, "id"), "interrupted", NULL);
+        return;
+    }
+    AUTOFREE char *cause = xasprintf("failover %" PRId64 " was interrupted", json_int(left, "id"));
+    FailoverWish w = {.kind = "resumed", .by = "sidingd", .cause = cause, .only = asked_for(c, left)};
+    failover_begin_own(c, &w);
+}
+
+void failover_look_after(Coord *c)
+{
+    watch_votes(c);
+    resume_unfinished(c);
+    look_back(c);
+    tidy(c);
+}

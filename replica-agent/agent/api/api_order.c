@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Orders of a failover: checked here, voted on and carried out by the core, which answers.
+ */
+#include <string.h>
+
+#include "api_impl.h"
+#include "replica-agent/agent/agent.h"
+#include "replica-agent/core/term.h"
+
+enum { OWNER_DIGITS = 16 };
+
+static bool check_ballot(const Agent *a, const WireBallot *b, Err *err)
+{
+    if (b->term < 1)
+        return err_set(err, ERR_USAGE, 0, "field \"ballot.term\" is %lld, it must be at least 1",
+                       (long long)b->term);
+    if (!b->owner || strlen(b->owner) != OWNER_DIGITS || strspn(b->owner, "0123456789abcdef") != OWNER_DIGITS)
+        return err_set(err, ERR_USAGE, 0, "field \"ballot.owner\" must be %d digits of hex, in small letters",
+                       OWNER_DIGITS);
+    return term_may_follow(a->s.durable.vote.vote.promised.term, b->term, err);
+}
+
+static bool check_server(const OrderServer *s, bool needed, Err *err)
+{
+    if (needed && (!s->host || !*s->host))
+        return err_set(err, ERR_USAGE, 0,
+                       "field \"source.host\" is missing: where the new primary is reached");
+    return (!needed && !s->node) || (s->port > 0 && s->port < 65536) ||
+           err_set(err, ERR_USAGE, 0, "field \"source.port\" is %lld, it must lie between 1 and 65535",
+                   (long long)s->port);
+}
+
+static bool check_decision(const AgentOrder *o, Err *err)
+{
+    const WireDecision *d = &o->decision;
+    if (o->kind < ORDER_ACCEPT)
+        return true;
+    if (d->version < 1 || !d->primary || !d->held_by || d->acks < 0)
+        return err_set(err, ERR_USAGE, 0,
+                       "field \"decision\" needs a version from 1 on, primary, held_by and acks");
+    if (d->ballot.term != o->ballot.term || !str_eq(d->ballot.owner, o->ballot.owner))
+        return err_set(err, ERR_USAGE, 0, "the decision's ballot is another than the order's");
+    return check_server(&o->source, o->kind == ORDER_FOLLOW, err);
+}
+
+static bool read_order(HttpRequest *req, const Agent *a, AgentOrder *ret, Err *err)
+{
+    json_t *body;
+    return http_body(req, &body, err) && wire_read(agent_order_fields, body, ret, err) &&
+           wire_check_names(agent_order_fields, ret, err) &&
+           (ret->kind != ORDER_NONE || err_set(err, ERR_USAGE, 0, "field \"kind\" is missing")) &&
+           check_ballot(a, &ret->ballot, err) && check_decision(ret, err);
+}
+
+void api_post_order(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Err err;
+    AgentOrder o = {0};
+    if (!read_order(req, a, &o, &err)) {
+        wire_free(agent_order_fields, &o);
+        http_reply_error(req, &err);
+        return;
+    }
+    Input *in = queue_input(IN_ORDER, NULL);
+    in->order = NEW(AgentOrder);
+    *in->order = o;
+    in->token = answer_expect(a, req, NULL, 200);
+    queue_post(a, in);
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A voter in a failover: what the coordinator orders is voted on, written down, carried out act by act
+ * (core/order_step), and answered. One order at a time; another takes its place. An act that is under way
+ * ends first, and what it has found stays known for the ballot it was found in. After a restart of the agent
+ * the order comes again, and it looks again.
+ */
+#include "common/db/flavor.h"
+#include "common/db/gtid.h"
+#include "step_parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "buffer.h"
+
+static const char unwritten[] = "the vote cannot be written to the agent's journal";
+
+enum { ANSWER_MS = 2500, RETRY_MS = 300 };
+
+static VoteFlight *flight(const Turn *t)
+{
+    return &t->s->flight.vote;
+}
+
+static VoteState *state(const Turn *t)
+{
+    return &t->s->durable.vote.vote;
+}
+
+static const char *node(const Turn *t)
+{
+    return t->s->known.rules.node;
+}
+
+/* ---- the record ------------------------------------------------------------------------------------------
+ */
+
+static Voter voter_of(const VoteState *v)
+{
+    return (Voter){ballot_read(&v->promised), v->shut, ballot_read(&v->accepted.ballot), v->accepted.version};
+}
+
+bool vote_lets_open(const AgentState *s)
+{
+    const VoteState *v = &s->durable.vote.vote;
+    const Voter voter = voter_of(v);
+    if (s->flight.vote.unwritten || s->changed.vote)
+        return false;
+    if (!v->accepted.version)
+        return !v->shut;
+    return voter_obeys(&voter, voter.accepted) && v->accepted.open &&
+           str_eq(v->accepted.primary, s->known.rules.node);
+}
+
+/* From here on the decision says what this node is. */
+static void take_role(Turn *t, const WireDecision *d)
+{
+    RoleRecord *r = &t->s->durable.role;
+    NodeRole role = d->open && str_eq(d->primary, node(t)) ? ROLE_PRIMARY : ROLE_REPLICA;
+    t->s->flight.role.confirmed = true;
+    if (r->role == role)
+        return;
+    r->role = role;
+    r->opened = r->closed_by_hand = false;
+    t->s->flight.role.settled = false;
+    t->s->changed.role = true;
+}
+
+static void take_decision(Turn *t, const WireDecision *d)
+{
+    VoteRecord *r = &t->s->durable.vote;
+    const WireDecision *was = &r->vote.accepted;
+    bool other = was->version ? !str_eq(was->primary, d->primary) : r->vote.shut;
+    r->stale = r->stale || other;
+    fx_event(t, "info", "failover", NULL, "%s accepts %s as the primary in term %" PRId64 "%s", node(t),
+             d->primary, d->ballot.term, d->open ? "" : ", which is not open yet");
+    take_role(t, d);
+    flight(t)->closed = false;
+    wire_free(wire_decision_fields, &r->vote.accepted);
+    wire_copy(wire_decision_fields, &r->vote.accepted, d);
+}
+
+/* A START was not sent, for the gate's sake. */
+void vote_owes_start(Turn *t)
+{
+    t->s->durable.vote.owed = true;
+    t->s->changed.vote = true;
+}
+
+/* A START has done what a fence has undone. */
+void vote_started(Turn *t, const OpReport *op)
+{
+    VoteRecord *r = &t->s->durable.vote;
+    if (!r->owed || !vote_lets_receive(t->s) || op->status->io == REPL_IO_NO)
+        return;
+    r->owed = false;
+    t->s->changed.vote = true;
+}
+
+static bool same_voter(const Voter *a, const Voter *b)
+{
+    return ballot_same(a->promised, b->promised) && ballot_same(a->accepted, b->accepted) &&
+           a->shut == b->shut && a->version == b->version;
+}
+
+/* False: what was promised forbids it. */
+static bool vote(Turn *t, const AgentOrder *order, const Order *o)
+{
+    VoteState *now = state(t);
+    const Voter before = voter_of(now);
+    Voter v = before;
+    if (!order_vote(&v, o))
+        return false;
+    if (same_voter(&v, &before))
+        return true;
+    if (v.version != before.version || !ballot_same(v.accepted, before.accepted))
+        take_decision(t, &order->decision);
+    if (v.shut && !before.shut)
+        fx_event(t, "warn", "failover", NULL,
+                 "the primary is to be replaced (term %" PRId64 "): %s receives nothing more from it",
+                 order->ballot.term, node(t));
+    t->s->durable.vote.owed = t->s->durable.vote.owed || v.shut;
+    if (before.shut && !v.shut)
+        flight(t)->opened_in = t->s->drain;
+    now->shut = v.shut;
+    ballot_write(v.promised, &now->promised);
+    t->s->changed.vote = true;
+    fx_changed(t);
+    return true;
+}
+
+/* ---- what is so ------------------------------------------------------------------------------------------
+ */
+
+static Order pure(const Turn *t, const AgentOrder *order)
+{
+    const WireDecision *d = &order->decision;
+    bool decides = order->kind >= ORDER_ACCEPT;
+    bool member = false;
+    for (size_t i = 0; decides && i < d->members.n; i++)
+        member = member || str_eq(d->members.v[i], node(t));
+    return (Order){.kind = order->kind,
+                   .ballot = ballot_read(&order->ballot),
+                   .clean = order->clean,
+                   .version = decides ? d->version : 0,
+                   .open = decides && d->open,
+                   .primary = decides && str_eq(d->primary, node(t)),
+                   .member = member};
+}
+
+static bool is_writable(const ServerView *v)
+{
+    return v->up && !v->status.is_replica && !v->status.read_only;
+}
+
+static bool was_primary(const Turn *t)
+{
+    const VoteFlight *f = flight(t);
+    const WireDecision *d = &state(t)->accepted;
+    return f->killed || f->order.kill || (d->version && str_eq(d->held_by, node(t))) ||
+           is_writable(&t->s->known.server);
+}
+
+static bool follows(const Turn *t)
+{
+    const ServerView *v = &t->s->known.server;
+    const OrderServer *to = &flight(t)->order.source;
+    if (!v->up || !v->status.is_replica || v->status.io == REPL_IO_NO || !vote_lets_receive(t->s))
+        return false;
+    return !to->host || (str_eq(to->host, v->status.source_host) && to->port == v->status.source_port);
+}
+
+static bool has_received(const Turn *t, const char *gtid)
+{
+    const ServerView *v = &t->s->known.server;
+    if (!gtid || !*gtid)
+        return true;
+    const char *received = v->status.received ? v->status.received : "";
+    AUTOFREE char *all = gtid_max_text(v->version.flavor, v->status.applied, received);
+    return all && buffer_reaches(v->version.flavor, all, gtid);
+}
+
+static OrderView view_of(const Turn *t)
+{
+    const VoteFlight *f = flight(t);
+    const ServerView *v = &t->s->known.server;
+    OrderView view = {.recorded = !f->unwritten, .server_up = v->up, .receiver_runs = !f->stopped};
+    view.was_primary = f->order.kind == ORDER_FENCE && !f->order.clean && was_primary(t);
+    if (view.was_primary)
+        view.server_up = !f->killed;
+    view.log_read = f->log_read;
+    view.closed = f->closed;
+    view.writable = is_writable(v);
+    view.drained = f->drained || view.writable;
+    view.follows = follows(t);
+    view.ahead = f->ahead != NULL;
+    view.has_all = has_received(t, f->order.gtid);
+    view.armed = f->armed && view.follows;
+    view.probed = f->probed && view.writable;
+    return view;
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------
+ */
+
+static void reply(Turn *t, uint64_t token, OrderKind kind, bool done, const char *why, const Err *refused)
+{
+    const VoteFlight *f = flight(t);
+    const OrderView v = view_of(t);
+    if (!token)
+        return;
+    OrderAnswer a = {
+        .kind = kind,
+        .done = done,
+        .waits_for = (char *)why,
+        .promised = state(t)->promised,
+        .accepted = state(t)->accepted,
+        .received = kind == ORDER_FENCE || kind == ORDER_CLOSE || kind == ORDER_DRAIN ? f->received : NULL,
+        .ended = (f->killed && f->log_read) ||
+                 (f->closed && flavor_of(t->s->known.server.version.flavor)->closes_for_all),
+        .closed = f->closed,
+        .closed_for_ms = kind == ORDER_CLOSE && f->closed ? t->now_ms - f->closed_ms : -1,
+        .ahead = f->ahead,
+        .drained = f->drained,
+        .follows = v.follows,
+        .armed = v.armed,
+        .writable = v.writable,
+        .probed = v.probed};
+    AUTOJSON json_t *j = wire_write(order_answer_fields, &a);
+    if (refused)
+        json_set_err(j, refused);
+    fx_answer(t, token, NULL, NULL);
+    Effect *e = &t->out->v[t->out->n - 1];
+    e->text = json_dumps(j, JSON_COMPACT);
+    e->number = refused ? 409 : 200;
+}
+
+static void end_request(Turn *t, bool done)
+{
+    VoteFlight *f = flight(t);
+    uint64_t token = f->token;
+    f->token = 0;
+    reply(t, token, f->order.kind, done, done ? NULL : f->trouble ? f->trouble : "it has just begun", NULL);
+}
+
+static void trouble(Turn *t, const char *text)
+{
+    VoteFlight *f = flight(t);
+    if (str_eq(text, f->trouble))
+        return;
+    const char *kind = wire_enum_name(&order_kind_names, (int)f->order.kind);
+    if (text)
+        fx_log(t, LOG_LEVEL_INFO, "order to %s: %s", kind ? kind : "keep the receiver stopped", text);
+    str_put(&f->trouble, text);
+}
+
+static void refuse(Turn *t, uint64_t token, const AgentOrder *o, const char *why)
+{
+    Err err;
+    const WireBallot *p = &state(t)->promised;
+    if (!ballot_same(ballot_read(p), ballot_read(&o->ballot)))
+        err_set(&err, ERR_CONFLICT, 0,
+                "%s has promised term %" PRId64 " to %s: term %" PRId64 " counts no more here", node(t),
+                p->term, p->owner ? p->owner : "nobody", o->ballot.term);
+    else
+        err_set(&err, ERR_CONFLICT, 0, "%s", why);
+    fx_log(t, LOG_LEVEL_WARN, "order to %s is refused: %s", wire_enum_name(&order_kind_names, (int)o->kind),
+           err.text);
+    reply(t, token, o->kind, false, err.text, &err);
+}
+
+static void refuse_this(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    uint64_t token = f->token;
+    AUTOFREE char *why =
+        f->ahead ? xasprintf("%s has transactions that the new primary lacks (%.300s): it does not follow it "
+                             "before a person has looked at them",
+                             node(t), f->ahead)
+                 : xasprintf("the decision that %s has accepted does not let it %s now", node(t),
+                             wire_enum_name(&order_kind_names, (int)f->order.kind));
+    f->token = 0;
+    refuse(t, token, &f->order, why);
+    f->order.kind = ORDER_NONE;
+}
+
+/* ---- acts ------------------------------------------------------------------------------------------------
+ */
+
+static void begin(Turn *t, OrderAct act)
+{
+    VoteFlight *f = flight(t);
+    OpOrder *o = fx_sql(t, OP_ORDER, true);
+    o->act = act;
+    wire_copy(agent_order_fields, &o->order, &f->order);
+    o->receiver_alone = pause_is_in_force(t->s);
+    f->op = o->id;
+    f->act = act;
+    f->in = ballot_read(&state(t)->promised);
+}
+
+/* What may start a receiver comes back first, so that nothing of it takes effect behind a STOP. */
+static bool is_disturbed(Turn *t, OrderAct act)
+{
+    const Flight *all = &t->s->flight;
+    if (act == ORDER_KILL_SERVER || act == ORDER_READ_LOG)
+        return false;
+    const uint64_t ops[] = {all->pause.op, all->boot.op, all->role.op};
+    for (size_t i = 0; i < COUNT(ops); i++)
+        if (ops[i] && act == ORDER_STOP_RECEIVER)
+            fx_add(t, FX_CANCEL)->number = (int64_t)ops[i];
+    return ops[0] || ops[1] || ops[2];
+}
+
+/* Whoever is promoted applies everything, and has its own settings. */
+static bool still_paused(Turn *t)
+{
+    const AgentState *s = t->s;
+    if (s->durable.pause == PAUSE_NONE && !s->flight.pause.beginning && !s->flight.boot.start_due)
+        return false;
+    if (pause_is_in_force(s)) {
+        Input *in = fx_post(t, IN_RESUME, NULL);
+        in->by = xstrdup("the coordinator");
+        in->text = xstrdup("it is to be the primary");
+    }
+    AUTOFREE char *why =
+        xasprintf("what it has received is being applied (%s)",
+                  s->durable.pause == PAUSE_NONE ? "starting" : pause_state_name(s->durable.pause));
+    trouble(t, why);
+    return true;
+}
+
+static void act(Turn *t, OrderAct act)
+{
+    VoteFlight *f = flight(t);
+    f->retry_ms = t->now_ms + RETRY_MS;
+    if (is_disturbed(t, act)) {
+        trouble(t, "an operation on the server that is under way ends first");
+        return;
+    }
+    if ((act == ORDER_APPLY_ALL || act == ORDER_SET_OPEN) && still_paused(t))
+        return;
+    f->retry_ms = 0;
+    begin(t, act);
+}
+
+static void go(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    if (!f->order.kind || f->op || f->looks)
+        return;
+    const Voter v = voter_of(state(t));
+    const Order o = pure(t, &f->order);
+    const OrderView view = view_of(t);
+    OrderAct next = order_next(&v, &o, &view);
+    if (o.kind == ORDER_OPEN && o.primary && o.open && !view.drained && next == ORDER_REFUSE &&
+        view.server_up)
+        next = ORDER_APPLY_ALL; /* an agent before this one may have seen it drained */
+    switch (next) {
+    case ORDER_REFUSE:
+        refuse_this(t);
+        break;
+    case ORDER_RECORD:
+        trouble(t, unwritten);
+        break;
+    case ORDER_WAIT:
+        trouble(t, view.server_up ? "it has not received all that the new primary has"
+                                  : "its server does not answer");
+        break;
+    case ORDER_ANSWER:
+        trouble(t, NULL);
+        end_request(t, true);
+        f->order.kind = ORDER_NONE;
+        break;
+    default:
+        act(t, next);
+        break;
+    }
+}
+
+/* ---- inputs ----------------------------------------------------------------------------------------------
+ */
+
+/* What was found counts in its ballot only. */
+static void forget(VoteFlight *f)
+{
+    f->stopped = f->killed = f->log_read = f->closed = f->drained = f->armed = f->probed = false;
+    free(STEAL(f->received));
+    free(STEAL(f->ahead));
+}
+
+void vote_order(Turn *t, Input *in)
+{
+    VoteFlight *f = flight(t);
+    const Order o = pure(t, in->order);
+    if (!vote(t, in->order, &o)) {
+        refuse(t, in->token, in->order, "an older version of the decision was accepted since");
+        return;
+    }
+    if (!ballot_same(f->ballot, o.ballot))
+        forget(f);
+    f->ballot = o.ballot;
+    if (o.kind == ORDER_PROMISE || o.kind == ORDER_ACCEPT) {
+        reply(t, in->token, o.kind, !f->unwritten, f->unwritten ? unwritten : NULL, NULL);
+        return; /* what is being carried out goes on, or is refused by what was promised */
+    }
+    end_request(t, false);
+    if (f->order.kind != in->order->kind)
+        trouble(t, NULL);
+    wire_free(agent_order_fields, &f->order);
+    f->order = *in->order;
+    *in->order = (AgentOrder){0};
+    free(STEAL(f->ahead));
+    f->stopped = f->closed = false; /* somebody may have started, or opened, it since */
+    f->token = in->token;
+    f->answer_ms = t->now_ms + ANSWER_MS;
+    f->retry_ms = 0;
+    go(t);
+}
+
+/* Until a fence is promised, what was closed for a switchover does not stay so without one who goes on. */
+static void was_closed(Turn *t, const OpReport *op)
+{
+    VoteFlight *f = flight(t);
+    f->closed = true;
+    f->looks = false;
+    t->s->durable.role.opened = t->s->durable.role.closed_by_hand = false;
+    t->s->changed.role = true;
+    if (f->order.kind == ORDER_CLOSE)
+        f->closed_ms = t->now_ms - op->closed_for_ms;
+    if (f->order.kind != ORDER_CLOSE || !f->order.for_ms)
+        return;
+    f->reopen_ms = t->now_ms + f->order.for_ms;
+    f->closed_in = f->ballot;
+}
+
+static void found(Turn *t, const OpReport *op)
+{
+    VoteFlight *f = flight(t);
+    VoteRecord *r = &t->s->durable.vote;
+    if (op->received)
+        str_put(&f->received, op->received);
+    f->looks = true; /* the next reading shows it */
+    switch (f->act) {
+    case ORDER_STOP_RECEIVER:
+        f->stopped = true;
+        f->looks = false;
+        break;
+    case ORDER_KILL_SERVER:
+        f->killed = true;
+        f->looks = f->log_read = false;
+        break;
+    case ORDER_READ_LOG:
+        f->log_read = true;
+        f->looks = false;
+        break;
+    case ORDER_SET_CLOSED:
+        was_closed(t, op);
+        break;
+    case ORDER_REOPEN:
+        fx_event(t, "warn", "failover", NULL,
+                 "%s was closed for a switchover and nobody went on with it: it is open to writes again",
+                 node(t));
+        role_note_opened(t);
+        break;
+    case ORDER_APPLY_ALL:
+        f->drained = true;
+        f->looks = false;
+        break;
+    case ORDER_REPOINT:
+        r->stale = r->owed = false;
+        t->s->changed.vote = true;
+        if (pause_is_in_force(t->s)) {
+            str_put(&t->s->durable.lease.source_host, op->status->source_host);
+            t->s->durable.lease.source_port = op->status->source_port;
+            t->s->changed.lease = true;
+        }
+        break;
+    case ORDER_SET_ARMED:
+        f->armed = true;
+        f->looks = false;
+        break;
+    case ORDER_SET_OPEN: /* as the operation has seen it */
+        t->s->known.server.status.is_replica = false;
+        t->s->known.server.status.read_only = t->s->known.server.status.closed = false;
+        t->s->flight.role.settled = true;
+        f->looks = false;
+        role_note_opened(t);
+        break;
+    case ORDER_WRITE_PROBE:
+        f->probed = true;
+        f->looks = false;
+        break;
+    default:
+        break;
+    }
+}
+
+static void failed(Turn *t, const OpReport *op)
+{
+    VoteFlight *f = flight(t);
+    /* It is as open as it was, and whoever has asked decides anew. */
+    if (f->act == ORDER_SET_CLOSED && f->order.kind == ORDER_CLOSE && op->end != END_BUSY) {
+        uint64_t token = f->token;
+        f->token = 0;
+        refuse(t, token, &f->order, op->err.text);
+        f->order.kind = ORDER_NONE;
+        return;
+    }
+    if (f->act == ORDER_REOPEN)
+        f->reopen_ms = t->now_ms + RETRY_MS;
+    if (op->end == END_MOVED)
+        str_put(&f->ahead, op->ahead ? op->ahead : "");
+    if (op->end != END_BUSY)
+        trouble(t, op->err.text);
+    /* It stands, and the relay files hold more: as at a boot. */
+    if (op->end == END_WAITING && f->act == ORDER_APPLY_ALL && !op->status->sql_running)
+        fx_post(t, IN_START, NULL)->flag = true;
+    f->retry_ms = t->now_ms + RETRY_MS;
+    if (op->end == END_MOVED)
+        go(t);
+}
+
+void vote_op(Turn *t, const OpReport *op)
+{
+    VoteFlight *f = flight(t);
+    if (op->id != f->op)
+        return;
+    f->op = 0;
+    f->since_ms = t->now_ms;
+    if (op->end != END_OK) {
+        failed(t, op);
+        return;
+    }
+    /* Of an earlier ballot it says nothing about this one, in which all is looked at anew. */
+    if (ballot_same(f->in, ballot_read(&state(t)->promised)))
+        found(t, op);
+    fx_changed(t);
+    go(t);
+}
+
+/* Somebody else has started it: it is stopped again. */
+static void stop_again(Turn *t)
+{
+    const ServerView *v = &t->s->known.server;
+    VoteFlight *f = flight(t);
+    f->stopped = false;
+    if (!f->told)
+        fx_event(t, "error", "failover", NULL,
+                 "the receiver of %s was started although a failover has stopped it: it is stopped again",
+                 node(t));
+    f->told = true;
+    if (!v->up || is_disturbed(t, ORDER_STOP_RECEIVER))
+        return;
+    begin(t, ORDER_STOP_RECEIVER);
+}
+
+void vote_reading(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    const ServerView *v = &t->s->known.server;
+    if (f->op || v->begun_ms <= f->since_ms)
+        return;
+    f->looks = false;
+    if (f->killed)
+        f->killed = f->log_read =
+            false; /* another process: it is killed again where that is asked for again */
+    if (v->status.io == REPL_IO_NO || !v->status.is_replica)
+        f->armed = f->told = false;
+    if (is_writable(v))
+        f->closed = false;
+    bool runs = v->status.is_replica && v->status.io != REPL_IO_NO;
+    bool fetches = f->order.kind == ORDER_DRAIN; /* from a donor */
+    if (runs && !vote_lets_receive(t->s) && !fetches && (f->stopped || !f->order.kind))
+        stop_again(t);
+    else
+        go(t);
+}
+
+/* The coordinator is gone, or has lost the way here. */
+static void reopen(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    const Voter v = voter_of(state(t));
+    if (!f->reopen_ms || t->now_ms < f->reopen_ms || f->op || f->order.kind)
+        return;
+    f->reopen_ms = 0;
+    if (order_may_reopen(&v, f->closed_in) && t->s->known.server.up && !is_writable(&t->s->known.server))
+        begin(t, ORDER_REOPEN);
+}
+
+void vote_tick(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    reopen(t);
+    if (f->opened_in && vote_is_on_disk(t->s))
+        f->opened_in = 0;
+    if (f->retry_ms && t->now_ms >= f->retry_ms) {
+        f->retry_ms = 0;
+        go(t);
+    }
+    if (f->token && t->now_ms >= f->answer_ms)
+        end_request(t, false);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The receiver in a failover: stopped for good, pointed at the new primary, made to acknowledge.
+ */
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/clientfile.h"
+#include "common/db/gtid.h"
+#include "order_impl.h"
+#include "replica-agent/core/buffer.h"
+
+enum { SETTLE_MS = 5000, PAUSE_MS = 20, NO_SUCH_THREAD = 1094 };
+
+/* A statement that an earlier operation has sent and nobody waits for any more would start the receiver
+ * behind the STOP: it waits in the server for the same lock. */
+static const char starts[] =
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND "
+    "(INFO LIKE 'START SLAVE%' OR INFO LIKE 'START REPLICA%' OR INFO LIKE 'CHANGE MASTER%' "
+    "OR INFO LIKE 'CHANGE REPLICATION SOURCE%')";
+
+static bool end_starts(Db *db, bool *ret_none, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    uint64_t ids[16];
+    size_t n = 0;
+    if (!db_query(db, &r, err, starts, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more)
+        if (n < COUNT(ids))
+            ids[n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
+    db_rows_free(r);
+    for (size_t i = 0; ok && i < n; i++) {
+        AUTOFREE char *sql = xasprintf("KILL %llu", (unsigned long long)ids[i]);
+        ok = db_exec(db, err, sql, "") || err->code == NO_SUCH_THREAD;
+    }
+    *ret_none = n == 0;
+    return ok;
+}
+
+static bool await_no_start(Db *db, Err *err)
+{
+    bool none = false;
+    int64_t until = clock_mono_ms() + SETTLE_MS;
+    while (end_starts(db, &none, err)) {
+        if (none)
+            return true;
+        if (clock_mono_ms() >= until)
+            return err_set(err, ERR_TIMEOUT, 0,
+                           "a START of replication is under way in another session and does not end");
+        clock_sleep_ms(PAUSE_MS);
+    }
+    return false;
+}
+
+/* What the relay files hold, and what of it is applied. */
+static bool read_received(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    AUTOFREE char *has = order_has(db, s);
+    if (!vault_place_read(db, in->vault_folder, &out->place, &out->err) ||
+        !op_scan(db, &out->place, s, &scan, &out->err))
+        return false;
+    out->received = has ? gtid_max_text(db_version(db)->flavor, has, scan.last ? scan.last : "") : NULL;
+    return out->received ||
+           err_set(&out->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", s->binlog);
+}
+
+static OpResult applied_in_time(Db *db, const char *target, OrderOut *out)
+{
+    enum { SLICE_MS = 1500 };
+    bool there = false;
+    if (!repl_wait_applied(db, target, SLICE_MS, &there, &out->err) || !order_look(db, out))
+        return OP_FAILED;
+    if (there)
+        return OP_DONE;
+    const ReplStatus *s = &out->seen.status;
+    err_set(&out->err, ERR_TIMEOUT, 0, "%lld transactions that it has received are not applied yet%s%s",
+            (long long)gtid_behind_text(db_version(db)->flavor, s->applied, target),
+            s->sql_error && *s->sql_error ? ": " : "", s->sql_error ? s->sql_error : "");
+    return OP_WAITING;
+}
+
+OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out)
+{
+    if (!out->seen.status.is_replica) {
+        out->received = order_has(db, &out->seen.status);
+        return out->received ? OP_DONE : OP_FAILED;
+    }
+    if (!await_no_start(db, &out->err))
+        return OP_FAILED;
+    if (in->order.gtid && applied_in_time(db, in->order.gtid, out) != OP_DONE)
+        return OP_WAITING;
+    if (!db_exec(db, &out->err, op_flavor(db)->stop_receiver, ""))
+        return op_failed_or_unknown(&out->err);
+    if (!order_look(db, out))
+        return OP_UNKNOWN;
+    if (out->seen.status.io != REPL_IO_NO) {
+        err_set(&out->err, ERR_TIMEOUT, 0, "the receiver still runs after STOP");
+        return OP_UNKNOWN;
+    }
+    return read_received(in, db, out) ? OP_DONE : OP_FAILED;
+}
+
+static bool points_at(const ReplStatus *s, const OrderServer *to)
+{
+    return s->is_replica && str_eq(s->source_host, to->host) && s->source_port == to->port;
+}
+
+/* ---- drain ------------------------------------------------------------------------------------------------
+ */
+
+static OpResult apply_own(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const ReplStatus *s = &out->seen.status;
+    if (!read_received(in, db, out))
+        return OP_FAILED;
+    AUTOFREE char *target = xstrdup(out->received), *has = order_has(db, s);
+    if (has && buffer_reaches(db_version(db)->flavor, has, target))
+        return OP_DONE;
+    if (s->sql_running)
+        return applied_in_time(db, target, out);
+    err_set(&out->err, ERR_TIMEOUT, 0,
+            "its applier stands, and what it has received up to %.200s is not applied", target);
+    return OP_WAITING;
+}
+
+/* The union of what several members have: from the server of one of them, without acknowledging anything. */
+static OpResult apply_donors(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const OrderServer *donor = &in->order.source;
+    const ReplStatus *s = &out->seen.status;
+    AUTOFREE char *has = order_has(db, s);
+    if (has && in->order.gtid && buffer_reaches(db_version(db)->flavor, has, in->order.gtid))
+        return repl_stop_both(db, &out->err) && order_look(db, out) ? OP_DONE : OP_UNKNOWN;
+    if (s->io == REPL_IO_NO || !points_at(s, donor)) {
+        AUTO(str_done) Str sql = STR_INIT;
+        op_flavor(db)->follow(&sql, donor->host, donor->port);
+        if (!op_stop_both(db, s, &out->err) ||
+            !db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
+            !db_exec(db, &out->err, str_z(&sql), "") || !repl_start_both_purging(db, &out->err))
+            return op_failed_or_unknown(&out->err);
+    }
+    return applied_in_time(db, in->order.gtid ? in->order.gtid : "", out) == OP_FAILED ? OP_FAILED
+                                                                                       : OP_WAITING;
+}
+
+OpResult order_apply_all(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const OrderServer *donor = &in->order.source;
+    bool from_donor = donor->node && donor->host && !str_eq(donor->node, in->node);
+    OpResult result = OP_DONE;
+    if (out->seen.status.is_replica && out->seen.status.io != REPL_IO_NO && !from_donor) {
+        err_set(&out->err, ERR_CONFLICT, 0, "its receiver runs: somebody has started it");
+        return OP_FAILED;
+    }
+    if (out->seen.status.is_replica && out->seen.status.io == REPL_IO_NO)
+        result = apply_own(in, db, out);
+    if (result == OP_DONE && from_donor)
+        result = apply_donors(in, db, out);
+    if (result != OP_DONE)
+        return result;
+    free(out->received);
+    out->received = order_has(db, &out->seen.status);
+    return out->received ? OP_DONE : OP_FAILED;
+}
+
+/* ---- the new primary's replicas ---------------------------------------------------------------------------
+ */
+
+/* Each position beyond what the new primary has. */
+static char *beyond(Db *db, const char *has, const char *winner)
+{
+    Err ignored;
+    char *text = NULL;
+    if (buffer_reaches(db_version(db)->flavor, winner, has))
+        return NULL;
+    if (!op_flavor(db)->binlog_is_by_domain &&
+        db_value(db, &text, &ignored, "SELECT GTID_SUBTRACT(?, ?)", "ss", has, winner) && text)
+        return text;
+    return xstrdup(has);
+}
+
+static bool start(const OrderIn *in, Db *db, Err *err)
+{
+    return in->receiver_alone ? db_exec(db, err, op_flavor(db)->start_receiver, "")
+                              : repl_start_both_purging(db, err);
+}
+
+/* What was a primary all its life has none. */
+static bool give_account(const OrderIn *in, Db *db, Err *err)
+{
+    ClientFile account = {0};
+    AUTO(str_done) Str sql = STR_INIT;
+    if (!in->account_file)
+        return err_set(err, ERR_CONFIG, 0,
+                       "it was never a replica and has no account to receive as: name one in "
+                       "server.replication_defaults_file of agent.conf");
+    bool ok = clientfile_read(in->account_file, &account, err) &&
+              ((account.user && account.password) ||
+               err_set(err, ERR_CONFIG, 0, "%s names no user and password", in->account_file));
+    if (ok)
+        op_flavor(db)->follow_as(&sql, account.user, account.password);
+    clientfile_done(&account);
+    return ok && db_exec(db, err, str_z(&sql), "");
+}
+
+/* Nothing waits there, and nothing may from here on: its applier would. */
+static bool stop_being_source(const OrderIn *in, Db *db, Err *err)
+{
+    return in->leaves_semi_sync || repl_set_semi_sync_source(db, false, err);
+}
+
+OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const OrderServer *to = &in->order.source;
+    AUTO(str_done) Str sql = STR_INIT;
+    if (!await_no_start(db, &out->err) || !op_stop_both(db, &out->seen.status, &out->err) ||
+        !order_look(db, out))
+        return op_failed_or_unknown(&out->err);
+    AUTOFREE char *has = order_has(db, &out->seen.status);
+    out->ahead = has ? beyond(db, has, in->order.gtid ? in->order.gtid : "") : xstrdup("?");
+    if (out->ahead) {
+        err_set(&out->err, ERR_CONFLICT, 0, "it has transactions that the new primary lacks: %.300s",
+                out->ahead);
+        return OP_MOVED;
+    }
+    op_flavor(db)->follow(&sql, to->host, to->port);
+    if (!out->seen.status.is_replica) {
+        str_adds(&sql, op_flavor(db)->demoted);
+        if (!stop_being_source(in, db, &out->err))
+            return op_failed_or_unknown(&out->err);
+    }
+    if (!db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
+        (!points_at(&out->seen.status, to) && !db_exec(db, &out->err, str_z(&sql), "")) ||
+        (!out->seen.status.has_account && !give_account(in, db, &out->err)) || !start(in, db, &out->err) ||
+        !order_look(db, out))
+        return op_failed_or_unknown(&out->err);
+    log_info("this server follows %s:%lld now", to->host, (long long)to->port);
+    return OP_DONE;
+}
+
+static bool acknowledges(Db *db, bool *ret, Err *err)
+{
+    ReplSemiSync now;
+    if (!repl_semi_sync_read(db, &now, err))
+        return false;
+    *ret = now.acknowledges;
+    return true;
+}
+
+/* It is asked for at the start of the receiver. */
+OpResult order_set_armed(const OrderIn *in, Db *db, OrderOut *out)
+{
+    const Flavor *f = op_flavor(db);
+    bool there = false;
+    (void)in;
+    if (!db_exec(db, &out->err, f->semi_sync_replica_on, "") || !acknowledges(db, &there, &out->err))
+        return op_failed_or_unknown(&out->err);
+    if (!there &&
+        (!db_exec(db, &out->err, f->stop_receiver, "") || !db_exec(db, &out->err, f->start_receiver, "")))
+        return op_failed_or_unknown(&out->err);
+    for (int64_t until = clock_mono_ms() + SETTLE_MS; !there; clock_sleep_ms(PAUSE_MS)) {
+        if (!acknowledges(db, &there, &out->err))
+            return OP_FAILED;
+        if (!there && clock_mono_ms() >= until) {
+            err_set(&out->err, ERR_TIMEOUT, 0,
+                    "its receiver has not connected to the new primary with semi-sync");
+            return OP_FAILED;
+        }
+    }
+    return order_look(db, out) ? OP_DONE : OP_FAILED;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared by the acts of op_order.
+ */
+#pragma once
+
+#include "op_impl.h"
+#include "op_order.h"
+
+OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_set_closed(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_reopen(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_apply_all(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_set_armed(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_set_open(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_write_probe(const OrderIn *in, const Cancel *cancel, OrderOut *out);
+/* Without a server. */
+OpResult order_kill_server(const OrderIn *in, OrderOut *out);
+OpResult order_read_log(const OrderIn *in, OrderOut *out);
+
+/* All that this server has committed: as a replica and by itself. Owned; NULL: not understood. */
+char *order_has(const Db *db, const ReplStatus *s);
+/* A look anew, in the place of the one before. */
+MUST_CHECK bool order_look(Db *db, OrderOut *out);

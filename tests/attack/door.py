@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stranger must not reach the safety path: he takes every connection that he can get."""
+import contextlib
+import json
+import os
+import resource
+import socket
+import threading
+import time
+import urllib.parse
+
+from attack import agent, attack, coordinator, request
+from harness import Failed, slack, wait_until
+
+CROWD = 1500
+
+
+class Crowd:
+    """Holds as many connections as it can get, and takes new ones for those it loses."""
+
+    def __init__(self, url, says=b""):
+        where = urllib.parse.urlsplit(url)
+        self.address, self.says = (where.hostname, where.port), says
+        self.sockets, self.on, self.opened = [], True, 0
+        self.thread = threading.Thread(target=self.push, daemon=True)
+
+    def push(self):
+        while self.on:
+            with contextlib.suppress(OSError):
+                s = socket.create_connection(self.address, timeout=2)
+                if self.says:
+                    s.sendall(self.says)
+                self.sockets.append(s)
+                self.opened += 1
+            if len(self.sockets) >= CROWD:
+                for s in self.sockets[:CROWD // 4]:
+                    s.close()
+                del self.sockets[:CROWD // 4]
+
+    def __enter__(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.limit = soft
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 3 * CROWD) if hard != resource.RLIM_INFINITY else 3 * CROWD, hard))
+        self.thread.start()
+        wait_until(lambda: self.opened >= CROWD, 30, lambda: "a crowd of %d: %d" % (CROWD, self.opened))
+        return self
+
+    def __exit__(self, *_):
+        self.on = False
+        self.thread.join()
+        for s in self.sockets:
+            s.close()
+
+
+def health_answers(c, url):
+    begin = time.monotonic()
+    status, _ = request(c, "GET", url + "/healthz", within_s=5)
+    if status != 200 or time.monotonic() - begin > 2 * slack():
+        raise Failed("%s/healthz: %d after %.1f s" % (url, status, time.monotonic() - begin))
+
+
+def log_bytes(c, *path):
+    return os.path.getsize(os.path.join(c.folder, *path))
+
+
+def lease(c):
+    return json.loads(request(c, "GET", agent(c, "db1") + "/v1/state", role="coordinator")[1])["lease"]
+
+
+@attack(who="a local user", does="holds every connection that he can get at an agent, while its replica is paused",
+        gets="the replica resumes on time, the load balancer is answered, and the log stays small")
+def crowd_at_an_agent(c):
+    before = log_bytes(c, "db1", "agent.log")
+    for says in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        with Crowd(agent(c, "db1"), says) as crowd:
+            c.siding("replica", "pause", "db1", "--for", "6s", "--reason", "a crowd stands before its agent")
+            if c.replication("db1")["sql"] != "No":
+                raise Failed("it was not paused")
+            for _ in range(5):
+                health_answers(c, agent(c, "db1"))
+            wait_until(lambda: c.replication("db1")["sql"] == "Yes", 16, "the replica resumes when its time is over")
+            wait_until(lambda: lease(c)["owner"] is None, 20, "its settings are back")
+            if crowd.opened < CROWD:
+                raise Failed("the crowd was %d" % crowd.opened)
+    c.expect_replicating("db1")
+    written = log_bytes(c, "db1", "agent.log") - before
+    if written > 200000:
+        raise Failed("the agent logged %d bytes about it" % written)
+
+
+@attack(who="a local user", does="holds every connection that he can get at the coordinator",
+        gets="operators work on, /healthz answers, and the log stays small")
+def crowd_at_the_coordinator(c):
+    before = log_bytes(c, "coordinator", "sidingd.log")
+    with Crowd(coordinator(c)):
+        for _ in range(5):
+            health_answers(c, coordinator(c))
+            if c.siding("cluster", "status")["primary"] != "db0":
+                raise Failed("the coordinator does not know its primary")
+            status, text = request(c, "GET", coordinator(c) + "/v1/status", role="admin", within_s=5)
+            if status != 200:
+                raise Failed("over the same address: %d %s" % (status, text))
+    written = log_bytes(c, "coordinator", "sidingd.log") - before
+    if written > 200000:
+        raise Failed("the coordinator logged %d bytes about it" % written)
+
+
+@attack(who="a local user", does="sends a request very slowly, or half of one", gets="closed after two seconds")
+def slow_request(c):
+    where = urllib.parse.urlsplit(agent(c, "db1"))
+    for says in (b"", b"GET /healthz HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nX: "):
+        with socket.create_connection((where.hostname, where.port), timeout=20 * slack()) as s:
+            begin, closed = time.monotonic(), False
+            s.sendall(says)
+            while not closed and time.monotonic() - begin < 15 * slack():
+                with contextlib.suppress(OSError):
+                    s.sendall(b"x" if says.endswith(b": ") else b"")
+                s.settimeout(0.5)
+                try:
+                    closed = s.recv(100) == b""
+                except TimeoutError:
+                    pass
+                except OSError:
+                    closed = True
+            if not closed or time.monotonic() - begin < 1:
+                raise Failed("%r: %s after %.1f s" % (says, "closed" if closed else "still open", time.monotonic() - begin))

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "failover_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FENCE_AFTER = 1, CLOSE = 1, WAIT = 3 };
+
+typedef struct Message {
+    bool answer, clean;
+    uint8_t kind; /* FailoverOrderKind, or FailoverEventKind of an answer */
+    int8_t coordinator, node, donor;
+    Ballot ballot;
+    Decision decision;
+    FailoverEvent event;
+} Message;
+
+/* All that were ever sent in any world. */
+static Message messages[WORLD_MESSAGES];
+static uint64_t hashes[WORLD_MESSAGES];
+static int n_messages;
+
+static uint64_t hash_words(const void *data, size_t size)
+{
+    uint64_t h = 1469598103934665603u;
+    const uint64_t *p = data;
+    for (size_t i = 0; i < size / 8; i++) {
+        h = (h ^ p[i]) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 29;
+    }
+    return h;
+}
+
+static void send_message(World *w, const Message *m)
+{
+    int i = 0;
+    uint64_t hash = hash_words(m, sizeof *m);
+    while (i < n_messages && (hashes[i] != hash || memcmp(&messages[i], m, sizeof *m)))
+        i++;
+    if (i == WORLD_MESSAGES) {
+        fprintf(stderr, "too many kinds of messages\n");
+        abort();
+    }
+    if (i == n_messages) {
+        hashes[i] = hash;
+        messages[n_messages++] = *m;
+    }
+    w->sent[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+/* ---- positions: a log as a number ------------------------------------------------------------------- */
+
+static int position(const WorldServer *s)
+{
+    int p = 0;
+    for (int i = 0; i < s->n; i++)
+        p = p * (WORLD_TRX + 1) + s->log[i] + 1;
+    return p;
+}
+
+static int length(int p)
+{
+    int n = 0;
+    for (; p; p /= WORLD_TRX + 1)
+        n++;
+    return n;
+}
+
+static bool covers(const void *arg, int a, int b)
+{
+    (void)arg;
+    for (int more = length(a) - length(b); more > 0; more--)
+        a /= WORLD_TRX + 1;
+    return a == b;
+}
+
+static bool is_prefix(const WorldServer *a, const WorldServer *of)
+{
+    return a->n <= of->n && !memcmp(a->log, of->log, a->n);
+}
+
+static int n_voters(const WorldConf *c)
+{
+    return c->servers + c->witness;
+}
+
+static FailoverRules rules(const WorldConf *c)
+{
+    FailoverRules r = {.voters = (1u << n_voters(c)) - 1,
+                       .servers = (1u << c->servers) - 1,
+                       .acks = c->acks,
+                       .alone = c->alone,
+                       .fence_wait_ms = WAIT,
+                       .follow_wait_ms = 1,
+                       .close_wait_ms = 3,
+                       .closed_most_ms = 2,
+                       .phase_limit_ms = 100};
+    if (c->witness)
+        r.never = 1u << c->servers;
+    return r;
+}
+
+void world_init(World *w, const WorldConf *c)
+{
+    memset(w, 0, sizeof *w);
+    Decision d;
+    memset(&d, 0, sizeof d);
+    d.ballot = (Ballot){1, 1};
+    d.version = 1;
+    d.open = true;
+    d.members = ((1u << c->servers) - 1) & ~1u;
+    d.acks = c->acks;
+    for (int i = 0; i < n_voters(c); i++) {
+        w->voters[i].vote = (Voter){.promised = d.ballot, .accepted = d.ballot, .version = 1};
+        w->voters[i].accepted = d;
+    }
+    for (int i = 0; i < c->servers; i++) {
+        WorldServer *s = &w->servers[i];
+        s->up = true;
+        s->follows = FAILOVER_NOBODY;
+        s->receiver = s->armed = i > 0;
+        if (i)
+            s->follows = 0;
+    }
+    w->servers[0].open = w->servers[0].semi_sync = w->servers[0].drained = true;
+    w->servers[0].acks = (uint8_t)c->acks;
+    w->servers[0].valid_until = FENCE_AFTER;
+    w->opened_term = 1;
+    Decision none;
+    memset(&none, 0, sizeof none);
+    none.primary = none.held_by = FAILOVER_NOBODY;
+    failover_init(&w->coordinators[0], &d);
+    failover_init(&w->coordinators[1], &none);
+    w->coordinators[0].mine = d.ballot;
+}
+
+/* ---- coordinators ----------------------------------------------------------------------------------- */
+
+static void coordinate(World *w, const WorldConf *c, int i, FailoverEvent *ev)
+{
+    FailoverRules r = rules(c);
+    FailoverOrders out;
+    ev->now_ms = w->now;
+    failover_step(&w->coordinators[i], &r, ev, covers, NULL, &out);
+    for (int k = 0; k < out.n; k++)
+        for (int node = 0; node < n_voters(c); node++)
+            if (out.v[k].kind != FAILOVER_TELL && (out.v[k].to & (1u << node))) {
+                Message m;
+                memset(&m, 0, sizeof m);
+                m.kind = (uint8_t)out.v[k].kind;
+                m.coordinator = (int8_t)i;
+                m.node = (int8_t)node;
+                m.ballot = out.v[k].ballot;
+                m.clean =
+                    m.kind == FAILOVER_FENCE && out.v[k].clean && node == w->coordinators[i].base.held_by;
+                if (m.kind >= FAILOVER_ACCEPT) {
+                    m.decision = out.v[k].decision;
+                    m.donor = (int8_t)out.v[k].donor;
+                }
+                send_message(w, &m);
+            }
+}
+
+static Ballot next_ballot(const World *w, int i)
+{
+    const Failover *f = &w->coordinators[i];
+    int64_t term = f->mine.term > f->heard ? f->mine.term : f->heard;
+    if (f->base.ballot.term > term)
+        term = f->base.ballot.term;
+    return (Ballot){term + 1, (uint64_t)i + 1};
+}
+
+/* ---- agents ----------------------------------------------------------------------------------------- */
+
+static Order order_of(const Message *m)
+{
+    static const OrderKind kinds[] = {
+        [FAILOVER_PROMISE] = ORDER_PROMISE, [FAILOVER_FENCE] = ORDER_FENCE, [FAILOVER_CLOSE] = ORDER_CLOSE,
+        [FAILOVER_ACCEPT] = ORDER_ACCEPT,   [FAILOVER_DRAIN] = ORDER_DRAIN, [FAILOVER_FOLLOW] = ORDER_FOLLOW,
+        [FAILOVER_ARM] = ORDER_ARM,         [FAILOVER_OPEN] = ORDER_OPEN,   [FAILOVER_PROBE] = ORDER_PROBE,
+    };
+    const Decision *d = &m->decision;
+    return (Order){.kind = kinds[m->kind],
+                   .ballot = m->ballot,
+                   .clean = m->clean,
+                   .version = d->version,
+                   .open = d->open,
+                   .primary = m->kind >= FAILOVER_ACCEPT && d->primary == m->node,
+                   .member = m->kind >= FAILOVER_ACCEPT && (d->members & (1u << m->node))};
+}
+
+static OrderView view_of(const World *w, const WorldConf *c, const Message *m, bool recorded)
+{
+    const WorldServer *s = &w->servers[m->node];
+    const Decision *acc = &w->voters[m->node].accepted;
+    OrderView v = {.recorded = recorded};
+    if (m->node >= c->servers) {
+        v.server_up = m->kind <= FAILOVER_ACCEPT;
+        return v;
+    }
+    v.was_primary = !m->clean && (acc->held_by == m->node || s->open);
+    v.closed = s->closed && ballot_same(s->closed_in, m->ballot);
+    v.server_up = s->up;
+    v.receiver_runs = s->receiver;
+    v.log_read = s->log_read;
+    v.drained = s->drained;
+    v.armed = s->armed;
+    v.writable = s->open;
+    v.probed = s->probe;
+    if (m->kind >= FAILOVER_ACCEPT) {
+        const WorldServer *p = &w->servers[m->decision.primary];
+        v.follows = s->follows == m->decision.primary && s->receiver;
+        v.ahead = !is_prefix(s, p);
+        v.has_all = s->n >= p->decided_n;
+    }
+    return v;
+}
+
+static const char *open_server(World *w, int node, int64_t term)
+{
+    WorldServer *s = &w->servers[node];
+    for (int i = 0; i < WORLD_TRX; i++)
+        if ((w->acknowledged & (1u << i)) && !memchr(s->log, i, s->n))
+            return "opened without an acknowledged transaction";
+    for (int i = 0; i < WORLD_NODES; i++)
+        if (i != node && w->servers[i].up && w->servers[i].open)
+            return "two servers are open";
+    if (term == w->opened_term && w->opened != node)
+        return "two primaries in one term";
+    if (term > w->opened_term) {
+        w->opened_term = term;
+        w->opened = (int8_t)node;
+    }
+    s->open = true;
+    s->closed = false;
+    s->follows = FAILOVER_NOBODY;
+    s->receiver = s->armed = false;
+    return NULL;
+}
+
+static void stop_server(WorldServer *s)
+{
+    s->up = s->open = s->closed = s->receiver = s->armed = s->semi_sync = false;
+    s->waiting = 0;
+    memset(s->got, 0, sizeof s->got);
+}
+
+static const char *act(World *w, const Message *m, OrderAct act)
+{
+    WorldServer *s = &w->servers[m->node];
+    const Decision *d = &m->decision;
+    switch (act) {
+    case ORDER_STOP_RECEIVER:
+        s->receiver = false;
+        return NULL;
+    case ORDER_KILL_SERVER:
+        stop_server(s);
+        s->log_read = false;
+        return NULL;
+    case ORDER_READ_LOG:
+        s->log_read = true;
+        return NULL;
+    case ORDER_SET_CLOSED:
+        s->open = false;
+        s->closed = true;
+        s->closed_in = m->ballot;
+        return NULL;
+    case ORDER_APPLY_ALL:
+        if (m->donor != FAILOVER_NOBODY && is_prefix(s, &w->servers[m->donor])) {
+            memcpy(s->log, w->servers[m->donor].log, sizeof s->log);
+            s->n = w->servers[m->donor].n;
+        }
+        s->decided_n = s->n;
+        s->drained = true;
+        return NULL;
+    case ORDER_REPOINT:
+        s->follows = (int8_t)d->primary;
+        s->receiver = true;
+        s->armed = s->drained = s->closed = false;
+        return NULL;
+    case ORDER_SET_ARMED:
+        s->armed = true;
+        return NULL;
+    case ORDER_SET_OPEN:
+        s->semi_sync = d->acks > 0;
+        s->acks = (uint8_t)d->acks;
+        s->valid_until = (int8_t)(w->now + FENCE_AFTER);
+        return open_server(w, m->node, d->ballot.term);
+    case ORDER_WRITE_PROBE:
+        s->probe = 1;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static const FailoverEventKind answers[] = {
+    [FAILOVER_PROMISE] = FAILOVER_EV_PROMISED, [FAILOVER_FENCE] = FAILOVER_EV_PROMISED,
+    [FAILOVER_CLOSE] = FAILOVER_EV_CLOSED,     [FAILOVER_ACCEPT] = FAILOVER_EV_ACCEPTED,
+    [FAILOVER_DRAIN] = FAILOVER_EV_DRAINED,    [FAILOVER_FOLLOW] = FAILOVER_EV_FOLLOWS,
+    [FAILOVER_ARM] = FAILOVER_EV_ARMED,        [FAILOVER_OPEN] = FAILOVER_EV_OPENED,
+    [FAILOVER_PROBE] = FAILOVER_EV_PROBED,
+};
+
+static void answer(World *w, const WorldConf *c, const Message *m, bool refused)
+{
+    const WorldVoter *v = &w->voters[m->node];
+    Message a;
+    memset(&a, 0, sizeof a);
+    a.answer = true;
+    a.coordinator = m->coordinator;
+    a.node = m->node;
+    FailoverEvent *ev = &a.event;
+    ev->kind = refused ? FAILOVER_EV_REFUSED : answers[m->kind];
+    ev->node = m->node;
+    ev->ballot = refused ? v->vote.promised : m->ballot;
+    if (!refused) {
+        ev->version = m->decision.version;
+        if (m->kind <= FAILOVER_FENCE)
+            ev->accepted = v->accepted;
+        ev->stopped = m->kind == FAILOVER_FENCE;
+        if (m->kind == FAILOVER_FENCE && m->node < c->servers) {
+            ev->reading.received = position(&w->servers[m->node]);
+            const WorldServer *s = &w->servers[m->node];
+            ev->reading.ended = m->clean ? s->closed && !c->rights : s->log_read && !s->up;
+            ev->reading.closed = s->closed;
+        }
+    }
+    send_message(w, &a);
+}
+
+/* `acts`: how many before the agent is killed; -1: it is not. */
+static const char *obey(World *w, const WorldConf *c, const Message *m, int acts)
+{
+    WorldVoter *v = &w->voters[m->node];
+    Order o = order_of(m);
+    Voter before = v->vote;
+    Decision accepted_before = v->accepted;
+    bool agreed = order_vote(&v->vote, &o);
+    bool recorded = !memcmp(&before, &v->vote, sizeof before);
+    if (agreed && m->kind >= FAILOVER_ACCEPT && v->vote.version == m->decision.version &&
+        ballot_same(v->vote.accepted, m->decision.ballot))
+        v->accepted = m->decision;
+    for (;;) {
+        OrderView view = view_of(w, c, m, recorded);
+        OrderAct next = agreed ? order_next(&v->vote, &o, &view) : ORDER_REFUSE;
+        if (next == ORDER_REFUSE)
+            answer(w, c, m, true);
+        if (next == ORDER_ANSWER)
+            answer(w, c, m, false);
+        /* As long as commits wait it is not closed, and the attempt is undone. */
+        bool held = next == ORDER_SET_CLOSED && w->servers[m->node].waiting;
+        if (next == ORDER_REFUSE || next == ORDER_ANSWER || next == ORDER_WAIT || held)
+            return NULL;
+        if (acts-- == 0) {
+            if (!recorded) {
+                v->vote = before;
+                v->accepted = accepted_before;
+            }
+            return NULL;
+        }
+        if (next == ORDER_RECORD) {
+            recorded = true;
+            continue;
+        }
+        const char *wrong = act(w, m, next);
+        if (wrong)
+            return wrong;
+    }
+}
+
+/* ---- what may happen -------------------------------------------------------------------------------- */
+
+static bool may_acknowledge(const WorldServer *s, const WorldConf *c, int at)
+{
+    int n = 0;
+    for (int i = 0; i < c->servers; i++)
+        n += s->got[i] > at;
+    return s->up && (s->waiting & (1u << at)) && (!s->semi_sync || n >= s->acks);
+}
+
+/* Members that say: nobody has asked me to follow another. */
+static bool may_renew(const World *w, const WorldConf *c, int node)
+{
+    const WorldServer *s = &w->servers[node];
+    const WorldVoter *own = &w->voters[node];
+    int n = 0;
+    for (int i = 0; i < c->servers; i++)
+        n += (own->accepted.members & (1u << i)) && !w->voters[i].vote.shut &&
+             w->voters[i].vote.promised.term <= own->vote.promised.term + 1 &&
+             w->voters[i].accepted.primary == node;
+    return s->up && s->open && n >= s->acks && s->valid_until < w->now + FENCE_AFTER;
+}
+
+static bool may_reopen(const World *w, int node)
+{
+    const WorldServer *s = &w->servers[node];
+    return s->up && s->closed && w->now < s->valid_until + CLOSE &&
+           order_may_reopen(&w->voters[node].vote, s->closed_in);
+}
+
+static bool may_pass(const World *w, const WorldConf *c)
+{
+    if (w->now >= 12)
+        return false;
+    for (int i = 0; i < c->servers; i++) {
+        const WorldServer *s = &w->servers[i];
+        if (s->up && s->open && s->acks > 0 && w->now >= s->valid_until + CLOSE)
+            return false;
+    }
+    return true;
+}
+
+static void add(WorldAction *ret, int *n, WorldActionKind kind, int a, int b)
+{
+    if (*n < WORLD_ACTIONS)
+        ret[(*n)++] = (WorldAction){kind, a, b};
+}
+
+static void server_actions(const World *w, const WorldConf *c, WorldAction *ret, int *n)
+{
+    for (int i = 0; i < c->servers; i++) {
+        const WorldServer *s = &w->servers[i];
+        if (s->up && (s->open || (s->closed && c->rights)) && w->n_trx < c->trx && s->n < WORLD_TRX)
+            add(ret, n, WORLD_WRITE, i, 0);
+        const WorldServer *from = s->follows >= 0 ? &w->servers[s->follows] : NULL;
+        if (s->up && s->receiver && from && from->up && s->n < from->n && is_prefix(s, from))
+            add(ret, n, WORLD_REPLICATE, i, 0);
+        for (int k = 0; k < s->n; k++)
+            if (may_acknowledge(s, c, k))
+                add(ret, n, WORLD_ACKNOWLEDGE, i, k);
+        if (s->up && w->kills < c->kills)
+            add(ret, n, WORLD_KILL, i, 0);
+        if (!s->up)
+            add(ret, n, WORLD_RESTART, i, 0);
+        if (may_reopen(w, i))
+            add(ret, n, WORLD_REOPEN, i, 0);
+        if (may_renew(w, c, i))
+            add(ret, n, WORLD_RENEW, i, 0);
+        if (s->up && s->open && s->acks > 0 && w->now >= s->valid_until)
+            add(ret, n, WORLD_CLOSE, i, 0);
+    }
+}
+
+int world_actions(const World *w, const WorldConf *c, WorldAction *ret)
+{
+    int n = 0;
+    server_actions(w, c, ret, &n);
+    for (int i = 0; i < n_messages; i++)
+        if (w->sent[i / 64] & ((uint64_t)1 << (i % 64))) {
+            add(ret, &n, WORLD_DELIVER, i, 0);
+            if (!messages[i].answer && w->kills < c->kills) {
+                add(ret, &n, WORLD_CUT, i, 0);
+                add(ret, &n, WORLD_CUT, i, 1);
+                add(ret, &n, WORLD_CUT, i, 2);
+            }
+        }
+    for (int i = 0; i < WORLD_COORDINATORS; i++) {
+        if (w->begun[i] < c->begins) {
+            add(ret, &n, WORLD_BEGIN, i, 0);
+            add(ret, &n, WORLD_SWITCH, i, 0);
+            add(ret, &n, WORLD_TAKE_OVER, i, 0);
+            if (w->coordinators[i].phase == FAILOVER_FENCING || w->coordinators[i].phase == FAILOVER_CLOSING)
+                add(ret, &n, WORLD_GIVE_UP, i, 0);
+        }
+        add(ret, &n, WORLD_LOOK, i, 0);
+    }
+    if (may_pass(w, c))
+        add(ret, &n, WORLD_TIME, 0, 0);
+    return n;
+}
+
+static const char *acknowledge(World *w, int node, int at)
+{
+    WorldServer *s = &w->servers[node];
+    int trx = s->log[at];
+    s->waiting &= (uint8_t) ~(1u << at);
+    w->acknowledged |= (uint8_t)(1u << trx);
+    const WorldServer *p = &w->servers[w->opened];
+    if (!memchr(p->log, trx, p->n))
+        return "acknowledged, and the primary of the last term lacks it";
+    return NULL;
+}
+
+static const char *reopen(World *w, int node)
+{
+    for (int i = 0; i < WORLD_NODES; i++)
+        if (i != node && w->servers[i].up && w->servers[i].open)
+            return "one that was closed opens beside another";
+    w->servers[node].closed = false;
+    w->servers[node].open = true;
+    return NULL;
+}
+
+static void begin(World *w, const WorldConf *c, int i, FailoverEventKind kind, bool clean)
+{
+    FailoverEvent ev;
+    memset(&ev, 0, sizeof ev);
+    ev.clean = clean;
+    ev.kind = kind;
+    ev.ballot = next_ballot(w, i);
+    w->begun[i]++;
+    coordinate(w, c, i, &ev);
+}
+
+const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
+{
+    WorldServer *s = &w->servers[a->a < WORLD_NODES ? a->a : 0];
+    FailoverEvent ev;
+    memset(&ev, 0, sizeof ev);
+    switch (a->kind) {
+    case WORLD_WRITE:
+        s->waiting |= (uint8_t)(1u << s->n);
+        s->log[s->n++] = w->n_trx++;
+        return NULL;
+    case WORLD_REPLICATE: {
+        WorldServer *from = &w->servers[s->follows];
+        s->log[s->n] = from->log[s->n];
+        s->n++;
+        if (s->armed)
+            from->got[a->a] = s->n;
+        return NULL;
+    }
+    case WORLD_ACKNOWLEDGE:
+        return acknowledge(w, a->a, a->b);
+    case WORLD_KILL:
+        w->kills++;
+        stop_server(s);
+        return NULL;
+    case WORLD_RESTART:
+        s->up = true;
+        s->semi_sync = true;
+        s->log_read = false;
+        s->acks = (uint8_t)c->acks;
+        return NULL;
+    case WORLD_DELIVER:
+    case WORLD_CUT: {
+        const Message m = messages[a->a];
+        if (!m.answer) {
+            w->kills += a->kind == WORLD_CUT;
+            return obey(w, c, &m, a->kind == WORLD_CUT ? a->b : -1);
+        }
+        ev = m.event;
+        coordinate(w, c, m.coordinator, &ev);
+        return NULL;
+    }
+    case WORLD_BEGIN:
+    case WORLD_SWITCH:
+        begin(w, c, a->a, FAILOVER_EV_BEGIN, a->kind == WORLD_SWITCH);
+        return NULL;
+    case WORLD_REOPEN:
+        return reopen(w, a->a);
+    case WORLD_TAKE_OVER:
+        begin(w, c, a->a, FAILOVER_EV_TAKE_OVER, false);
+        return NULL;
+    case WORLD_GIVE_UP:
+        w->begun[a->a]++;
+        ev.kind = FAILOVER_EV_GIVE_UP;
+        coordinate(w, c, a->a, &ev);
+        return NULL;
+    case WORLD_LOOK:
+        ev.kind = FAILOVER_EV_TICK;
+        coordinate(w, c, a->a, &ev);
+        return NULL;
+    case WORLD_RENEW:
+        s->valid_until = (int8_t)(w->now + FENCE_AFTER);
+        return NULL;
+    case WORLD_TIME:
+        w->now++;
+        return NULL;
+    case WORLD_CLOSE: /* fence 2: SIGKILL */
+        stop_server(s);
+        return NULL;
+    }
+    return NULL;
+}
+
+void world_say(const WorldAction *a, char *ret, size_t size)
+{
+    static const char *const orders[] = {"promise", "fence", "close", "accept", "drain",
+                                         "follow",  "arm",   "open",  "probe"};
+    static const char *const events[] = {"tick",    "take over", "begin",    "closed",  "grow",
+                                         "give up", "promised",  "accepted", "drained", "follows",
+                                         "armed",   "opened",    "probed",   "refused"};
+    static const char *const kinds[] = {"a client writes on",
+                                        "replicates one:",
+                                        "acknowledged by",
+                                        "killed:",
+                                        "restarted:",
+                                        "arrives:",
+                                        "arrives, agent killed:",
+                                        "begins: coordinator",
+                                        "moves the primary: coordinator",
+                                        "opens again by itself:",
+                                        "takes over: coordinator",
+                                        "gives up: coordinator",
+                                        "looks: coordinator",
+                                        "renews its leave:",
+                                        "time passes",
+                                        "closes itself:"};
+    if (a->kind != WORLD_DELIVER && a->kind != WORLD_CUT) {
+        snprintf(ret, size, "%s %d", kinds[a->kind], a->a);
+        return;
+    }
+    const Message *m = &messages[a->a];
+    if (m->answer)
+        snprintf(ret, size, "%s %s from %d to coordinator %d, term %lld received %d", kinds[a->kind],
+                 events[m->event.kind], m->node, m->coordinator, (long long)m->event.ballot.term,
+                 m->event.reading.received);
+    else
+        snprintf(ret, size, "%s %s for %d from coordinator %d, term %lld version %lld primary %d (%d)",
+                 kinds[a->kind], orders[m->kind], m->node, m->coordinator, (long long)m->ballot.term,
+                 (long long)m->decision.version, m->kind >= FAILOVER_ACCEPT ? m->decision.primary : -1, a->b);
+}
+
+uint64_t world_hash(const World *w)
+{
+    return hash_words(w, sizeof *w);
+}

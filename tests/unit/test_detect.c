@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is taken for the death of a primary, and what is not: tables of what each side says, and stories in
+ * time.
+ */
+#include "orchestrator/core/detect.h"
+
+#include "test.h"
+
+enum { AFTER = 5000, GAP = 2500, LOOK = 500 };
+static const DetectRules rules = {AFTER, GAP};
+
+/* A cluster of a primary and two replicas as words: the agent is "up", "down", "hangs" or "-"; each replica
+ * is "+" receives, "x" has lost it, "!" is refused by it, "." is not meant to receive, "-" does not answer.
+ */
+static DetectReading reading(DetectLogin login, const char *agent, const char *replicas)
+{
+    static DetectReplica v[8];
+    static const char *const names[] = {"db1", "db2", "db3", "db4"};
+    DetectReading r = {.login = login,
+                       .agent_heard = !str_eq(agent, "-"),
+                       .up = str_eq(agent, "up"),
+                       .hangs = str_eq(agent, "hangs"),
+                       .voters = (int)strlen(replicas) + 1,
+                       .replicas = v,
+                       .n = strlen(replicas)};
+    r.heard = r.agent_heard;
+    for (size_t i = 0; i < r.n; i++) {
+        char c = replicas[i];
+        v[i] = (DetectReplica){names[i], c != '-', c != '.', c == '+', c == '!'};
+        r.heard += v[i].heard;
+    }
+    return r;
+}
+
+static void each_side_is_heard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        DetectLogin login;
+        const char *agent, *replicas;
+        DetectKind kind;
+    } rows[] = {
+        {"all is well", DETECT_ANSWERS, "up", "++", DETECT_WELL},
+        {"replicas paused or stopped by hand", DETECT_ANSWERS, "up", "..", DETECT_WELL},
+        {"kill -9 of the server", DETECT_REFUSED, "down", "xx", DETECT_SERVER_DEAD},
+        {"the same, one replica is stopped", DETECT_REFUSED, "down", "x.", DETECT_SERVER_DEAD},
+        {"the same, no replica receives on purpose", DETECT_REFUSED, "down", "..", DETECT_SERVER_DEAD},
+        {"server and agent killed, the host lives", DETECT_REFUSED, "-", "xx", DETECT_SERVER_DEAD},
+        {"the host is gone", DETECT_SILENT, "-", "xx", DETECT_HOST_DEAD},
+        {"the host is gone, and a replica's too", DETECT_SILENT, "-", "x-", DETECT_ALONE},
+        {"the host is gone, receivers have not noticed", DETECT_SILENT, "-", "++", DETECT_UNREACHABLE_HERE},
+        {"one has not noticed", DETECT_SILENT, "-", "x+", DETECT_UNREACHABLE_HERE},
+        {"we are cut off from the primary", DETECT_SILENT, "up", "++", DETECT_UNREACHABLE_HERE},
+        {"the same, all replicas paused by hand", DETECT_SILENT, "up", "..", DETECT_UNREACHABLE_HERE},
+        {"we are cut off from all", DETECT_SILENT, "-", "--", DETECT_ALONE},
+        {"we are cut off from all but one", DETECT_SILENT, "-", "-x", DETECT_ALONE},
+        {"one replica alone is no majority", DETECT_SILENT, "-", "x", DETECT_ALONE},
+        {"SIGSTOP: receivers stay connected", DETECT_SILENT, "hangs", "++", DETECT_HUNG},
+        {"SIGSTOP: they have given up", DETECT_SILENT, "hangs", "xx", DETECT_HUNG},
+        {"only its agent hangs", DETECT_ANSWERS, "hangs", "++", DETECT_WELL},
+        {"it hangs for the agent, refuses a replica", DETECT_SILENT, "hangs", "!x", DETECT_UNCLEAR},
+        {"down for its agent, a replica receives", DETECT_REFUSED, "down", "x+", DETECT_UNCLEAR},
+        {"down for its agent, it refuses a replica", DETECT_REFUSED, "down", "x!", DETECT_UNCLEAR},
+        {"up for its agent only", DETECT_SILENT, "up", "xx", DETECT_UNCLEAR},
+        {"silent, and it refuses a replica", DETECT_SILENT, "-", "x!", DETECT_UNCLEAR},
+        {"silent, nobody is meant to receive", DETECT_SILENT, "-", "..", DETECT_UNCLEAR},
+        {"its agent has ended", DETECT_ANSWERS, "-", "++", DETECT_AGENT_DEAD},
+        {"its agent has ended, and others'", DETECT_ANSWERS, "-", "--", DETECT_AGENT_DEAD},
+        {"connections used up", DETECT_TOO_MANY, "up", "++", DETECT_USED_UP},
+        {"the same, its agent restarted into it", DETECT_TOO_MANY, "down", "x!", DETECT_USED_UP},
+        {"the same, all else is lost", DETECT_TOO_MANY, "-", "xx", DETECT_USED_UP},
+        {"our password is wrong", DETECT_NOT_LET_IN, "down", "xx", DETECT_DENIED},
+        {"our host is blocked", DETECT_SHUT_OUT, "down", "xx", DETECT_BLOCKED},
+        {"not tried yet", DETECT_NOT_TRIED, "down", "xx", DETECT_UNCLEAR},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Detect d = {0};
+        DetectReading r = reading(rows[i].login, rows[i].agent, rows[i].replicas);
+        AUTOFREE char *evidence = detect_evidence(&r);
+        bool began = false;
+        for (r.now_ms = LOOK; r.now_ms <= 4 * AFTER; r.now_ms += LOOK)
+            began = detect_step(&d, &rules, &r);
+        if (d.kind != rows[i].kind || began != detect_is_fatal(rows[i].kind))
+            fail_msg("%s: %s, not %s (%s)", rows[i].what, wire_enum_name(&detect_kind_names, (int)d.kind),
+                     wire_enum_name(&detect_kind_names, (int)rows[i].kind), evidence);
+    }
+}
+
+/* ---- stories ---------------------------------------------------------------------------------------- */
+
+typedef struct Story {
+    Detect d;
+    int64_t now_ms;
+    bool began;
+} Story;
+
+static void goes_on(Story *s, DetectReading r, int64_t ms)
+{
+    for (int64_t until = s->now_ms + ms; s->now_ms < until;) {
+        r.now_ms = s->now_ms += LOOK;
+        s->began = detect_step(&s->d, &rules, &r);
+    }
+}
+
+static void it_takes_its_time(void **state)
+{
+    (void)state;
+    Story s = {0};
+    DetectReading dead = reading(DETECT_REFUSED, "down", "xx");
+    goes_on(&s, dead, AFTER);
+    assert_false(s.began);
+    goes_on(&s, dead, LOOK);
+    assert_true(s.began);
+}
+
+static void a_restart_in_time_is_none(void **state)
+{
+    (void)state;
+    Story s = {0};
+    for (int i = 0; i < 4; i++) {
+        goes_on(&s, reading(DETECT_REFUSED, "down", "xx"), AFTER - LOOK);
+        assert_false(s.began);
+        goes_on(&s, reading(DETECT_ANSWERS, "up", "xx"), LOOK);
+    }
+    assert_int_equal(s.d.kind, DETECT_WELL);
+}
+
+static void the_evidence_may_change_its_name(void **state)
+{
+    (void)state;
+    Story s = {0};
+    goes_on(&s, reading(DETECT_SILENT, "hangs", "++"), AFTER - LOOK);
+    goes_on(&s, reading(DETECT_SILENT, "-", "xx"), LOOK);
+    assert_false(s.began);
+    goes_on(&s, reading(DETECT_SILENT, "-", "xx"), LOOK);
+    assert_true(s.began);
+    assert_int_equal(s.d.kind, DETECT_HOST_DEAD);
+    assert_true(s.now_ms - s.d.since_ms < AFTER);
+}
+
+static void who_stood_still_looks_anew(void **state)
+{
+    (void)state;
+    Story s = {0};
+    goes_on(&s, reading(DETECT_SILENT, "-", "xx"), AFTER - LOOK);
+    s.now_ms += 60000; /* this coordinator was stopped */
+    goes_on(&s, reading(DETECT_SILENT, "-", "xx"), AFTER);
+    assert_false(s.began);
+    goes_on(&s, reading(DETECT_SILENT, "-", "xx"), LOOK);
+    assert_true(s.began);
+}
+
+static void commits_that_wait(void **state)
+{
+    (void)state;
+    Story s = {0};
+    DetectReading r = reading(DETECT_ANSWERS, "up", "++");
+    r.stuck_ms = AFTER - 1;
+    r.waiting = 3;
+    goes_on(&s, r, LOOK);
+    assert_int_equal(s.d.kind, DETECT_WELL);
+    r.stuck_ms = AFTER;
+    goes_on(&s, r, LOOK);
+    assert_int_equal(s.d.kind, DETECT_ACKS_LOST);
+    AUTOFREE char *evidence = detect_evidence(&r);
+    assert_string_equal(evidence,
+                        "the coordinator is answered by its server; nothing was committed for 5 s; its agent "
+                        "says that the server is up, 3 commits wait for an acknowledgement; db1 receives; "
+                        "db2 receives");
+    goes_on(&s, r, 3 * AFTER - LOOK);
+    assert_false(s.began);
+    goes_on(&s, r, LOOK);
+    assert_true(s.began);
+}
+
+static void a_lock_is_no_death(void **state)
+{
+    (void)state;
+    Story s = {0};
+    DetectReading r = reading(DETECT_ANSWERS, "up", "++");
+    r.stuck_ms = 100 * AFTER;
+    goes_on(&s, r, 100 * AFTER);
+    assert_int_equal(s.d.kind, DETECT_NO_WRITES);
+    assert_false(s.began);
+}
+
+static void it_is_said_by_whom(void **state)
+{
+    (void)state;
+    DetectReading r = reading(DETECT_SILENT, "-", "x!.-");
+    AUTOFREE char *silent = detect_evidence(&r);
+    assert_string_equal(silent, "the coordinator gets no answer from its server; its agent does not answer; "
+                                "db1 has lost it; db2 is refused by the server; db3 is not meant to receive; "
+                                "db4 does not answer");
+    r = reading(DETECT_REFUSED, "hangs", "");
+    AUTOFREE char *hung = detect_evidence(&r);
+    assert_string_equal(hung,
+                        "the coordinator finds nobody listening at its server's address; its agent gets "
+                        "no answer from the server");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_side_is_heard),         cmocka_unit_test(it_takes_its_time),
+        cmocka_unit_test(a_restart_in_time_is_none),  cmocka_unit_test(the_evidence_may_change_its_name),
+        cmocka_unit_test(who_stood_still_looks_anew), cmocka_unit_test(commits_that_wait),
+        cmocka_unit_test(a_lock_is_no_death),         cmocka_unit_test(it_is_said_by_whom),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The failover's decisions explored: everything that may happen to two and three servers, to a depth, and
+ * random stories beyond. SIDING_FAILOVER_DEPTH and SIDING_FAILOVER_STORIES ask for more, SIDING_SEED for one
+ * story.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failover_world.h"
+
+/* Sanitizers make it slow, and look at the same code all the same. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { DEPTH = 4, STORIES = 200 };
+#else
+enum { DEPTH = 6, STORIES = 4000 };
+#endif
+enum { SEEN = 1 << 22, STEPS = 200 };
+
+static struct {
+    uint64_t hash;
+    int left;
+} * seen;
+static int64_t states;
+static WorldAction path[64];
+
+static int from_env(const char *name, int fallback)
+{
+    const char *text = getenv(name);
+    return text ? atoi(text) : fallback;
+}
+
+/* True: was here with as many steps left. */
+static bool was_here(uint64_t hash, int left)
+{
+    size_t at = hash % SEEN;
+    if (seen[at].hash == hash && seen[at].left >= left)
+        return true;
+    seen[at].hash = hash;
+    seen[at].left = left;
+    return false;
+}
+
+static void show(const char *wrong, int n)
+{
+    char text[200];
+    print_error("%s\n", wrong);
+    for (int i = 0; i < n; i++) {
+        world_say(&path[i], text, sizeof text);
+        print_error("  %s\n", text);
+    }
+}
+
+static bool explore(const World *w, const WorldConf *c, int depth, int left)
+{
+    WorldAction actions[WORLD_ACTIONS];
+    uint64_t hash = world_hash(w);
+    if (was_here(hash, left))
+        return true;
+    states++;
+    if (!left)
+        return true;
+    int n = world_actions(w, c, actions);
+    for (int i = 0; i < n; i++) {
+        World next = *w;
+        path[depth] = actions[i];
+        const char *wrong = world_do(&next, c, &actions[i]);
+        if (wrong) {
+            show(wrong, depth + 1);
+            return false;
+        }
+        if (world_hash(&next) != hash && !explore(&next, c, depth + 1, left - 1))
+            return false;
+    }
+    return true;
+}
+
+static void explored(const WorldConf *c, int depth)
+{
+    World w;
+    states = 0;
+    seen = calloc(SEEN, sizeof *seen);
+    world_init(&w, c);
+    bool right = explore(&w, c, 0, depth);
+    free(seen);
+    print_message("# %d servers%s, %d acks: %lld states to depth %d\n", c->servers,
+                  c->witness ? " and a witness" : "", c->acks, (long long)states, depth);
+    assert_true(right);
+}
+
+static uint64_t draw(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static struct {
+    int64_t finished, opened;
+} outcome;
+
+static bool story(const WorldConf *c, uint64_t seed)
+{
+    static WorldAction told[STEPS];
+    WorldAction actions[WORLD_ACTIONS];
+    World w;
+    uint64_t state = seed * 2654435761u + 88172645463325252u;
+    world_init(&w, c);
+    for (int i = 0; i < STEPS; i++) {
+        int n = world_actions(&w, c, actions);
+        const char *wrong = NULL;
+        const World before = w;
+        uint64_t hash = world_hash(&w);
+        for (int tries = 0; tries < 8; tries++) { /* what changes something, if it can be */
+            told[i] = actions[draw(&state) % (uint64_t)n];
+            wrong = world_do(&w, c, &told[i]);
+            if (wrong || world_hash(&w) != hash)
+                break;
+            w = before;
+        }
+        if (wrong) {
+            char text[200];
+            print_error("SIDING_SEED=%llu: %s\n", (unsigned long long)seed, wrong);
+            for (int k = 0; k <= i; k++) {
+                world_say(&told[k], text, sizeof text);
+                print_error("  %s\n", text);
+            }
+            return false;
+        }
+    }
+    outcome.opened += w.opened_term > 1;
+    for (int i = 0; i < WORLD_COORDINATORS; i++)
+        outcome.finished +=
+            w.coordinators[i].phase == FAILOVER_IDLE && w.coordinators[i].base.ballot.term > 1;
+    return true;
+}
+
+static void random_stories(const WorldConf *c, int share)
+{
+    int n = from_env("SIDING_FAILOVER_STORIES", STORIES) / share;
+    const char *one = getenv("SIDING_SEED");
+    memset(&outcome, 0, sizeof outcome);
+    if (one) {
+        assert_true(story(c, strtoull(one, NULL, 10)));
+        return;
+    }
+    for (int i = 1; i <= n; i++)
+        assert_true(story(c, (uint64_t)i));
+    print_message("# %d servers: %d stories, %lld opened another primary, %lld coordinators came to rest\n",
+                  c->servers, n, (long long)outcome.opened, (long long)outcome.finished);
+    /* A world in which nothing ever succeeds proves nothing. */
+    assert_true(outcome.opened > n / 50 || n < 500);
+}
+
+/* Everybody is quick and nothing is lost: the stories in which a failover must end. */
+static bool fair_step(World *w, const WorldConf *c)
+{
+    WorldAction actions[WORLD_ACTIONS];
+    uint64_t hash = world_hash(w);
+    int n = world_actions(w, c, actions);
+    for (int i = 0; i < n; i++) {
+        WorldActionKind k = actions[i].kind;
+        if (k != WORLD_REPLICATE && k != WORLD_DELIVER && k != WORLD_LOOK && k != WORLD_TIME &&
+            k != WORLD_CLOSE && k != WORLD_RENEW)
+            continue;
+        World next = *w;
+        const char *wrong = world_do(&next, c, &actions[i]);
+        if (wrong)
+            fail_msg("%s", wrong);
+        if (world_hash(&next) != hash) {
+            if (getenv("SIDING_TELL")) {
+                char text[200];
+                world_say(&actions[i], text, sizeof text);
+                print_message("# %s\n", text);
+            }
+            *w = next;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void does(World *w, const WorldConf *c, WorldActionKind kind, int a)
+{
+    const char *wrong = world_do(w, c, &(WorldAction){kind, a, 0});
+    if (wrong)
+        fail_msg("%s", wrong);
+}
+
+static void settles(World *w, const WorldConf *c)
+{
+    for (int i = 0; fair_step(w, c); i++)
+        assert_true(i < 1000);
+}
+
+static void test_the_best_is_promoted(void **state)
+{
+    (void)state;
+    const WorldConf c = {.servers = 3, .acks = 1, .trx = 2, .begins = 2, .kills = 2};
+    for (int ahead = 1; ahead <= 2; ahead++)
+        for (int kill = 0; kill < 2; kill++) {
+            World w;
+            world_init(&w, &c);
+            does(&w, &c, WORLD_WRITE, 0);
+            does(&w, &c, WORLD_REPLICATE, ahead);
+            assert_null(world_do(&w, &c, &(WorldAction){WORLD_ACKNOWLEDGE, 0, 0}));
+            if (kill)
+                does(&w, &c, WORLD_KILL, 0);
+            does(&w, &c, WORLD_BEGIN, 0);
+            settles(&w, &c);
+            assert_int_equal(w.coordinators[0].phase, FAILOVER_IDLE);
+            int winner = w.opened;
+            /* A primary that still runs may send what it has until it is killed. */
+            assert_true(kill ? winner == ahead : winner > 0);
+            assert_true(w.servers[winner].open && w.servers[winner].semi_sync);
+            assert_false(w.servers[0].open);
+            assert_int_equal(w.servers[3 - winner].follows, winner);
+            assert_true(w.servers[3 - winner].armed);
+        }
+}
+
+/* Nobody is killed, and the old primary follows at once. */
+static void test_a_primary_that_lives_is_moved(void **state)
+{
+    (void)state;
+    const WorldConf c = {.servers = 3, .acks = 1, .trx = 2, .begins = 2};
+    World w;
+    world_init(&w, &c);
+    does(&w, &c, WORLD_WRITE, 0);
+    does(&w, &c, WORLD_REPLICATE, 1);
+    assert_null(world_do(&w, &c, &(WorldAction){WORLD_ACKNOWLEDGE, 0, 0}));
+    does(&w, &c, WORLD_SWITCH, 0);
+    settles(&w, &c);
+    assert_int_equal(w.coordinators[0].phase, FAILOVER_IDLE);
+    assert_int_not_equal(w.opened, 0);
+    assert_int_equal(w.kills, 0);
+    assert_true(w.servers[0].up && !w.servers[0].open);
+    assert_int_equal(w.servers[0].follows, w.opened);
+    assert_true(w.servers[0].armed);
+    assert_int_equal(w.coordinators[0].base.members, 7 & ~(1 << w.opened));
+}
+
+static void test_who_gives_up_leaves_all_as_it_was(void **state)
+{
+    (void)state;
+    const WorldConf c = {.servers = 3, .acks = 1, .trx = 2, .begins = 3, .kills = 0};
+    World w;
+    world_init(&w, &c);
+    for (int i = 0; i < 2; i++) { /* what the first time tells it of terms is used the second */
+        does(&w, &c, WORLD_TAKE_OVER, 1);
+        settles(&w, &c);
+    }
+    assert_int_equal(w.coordinators[1].phase, FAILOVER_IDLE);
+    assert_int_equal(w.coordinators[1].base.primary, 0);
+    assert_true(w.servers[0].open);
+    assert_true(w.servers[1].receiver && w.servers[2].receiver);
+    does(&w, &c, WORLD_BEGIN, 0); /* its term is the other's */
+    settles(&w, &c);
+    assert_int_equal(w.coordinators[0].phase, FAILOVER_DEPOSED);
+    assert_true(w.servers[0].open);
+}
+
+static const WorldConf two = {
+    .servers = 2, .witness = true, .acks = 1, .trx = 2, .begins = 2, .kills = 1, .alone = true};
+static const WorldConf three = {.servers = 3, .acks = 1, .trx = 2, .begins = 2, .kills = 1};
+static const WorldConf three_two = {
+    .servers = 3, .acks = 2, .trx = 2, .begins = 2, .kills = 1, .alone = true, .rights = true};
+static const WorldConf three_rights = {
+    .servers = 3, .acks = 1, .trx = 3, .begins = 2, .kills = 1, .rights = true};
+static const WorldConf four = {.servers = 4, .acks = 2, .trx = 3, .begins = 2, .kills = 2};
+
+static void test_all_that_may_happen_to_two(void **state)
+{
+    (void)state;
+    explored(&two, from_env("SIDING_FAILOVER_DEPTH", DEPTH));
+}
+
+static void test_all_that_may_happen_to_three(void **state)
+{
+    (void)state;
+    explored(&three, from_env("SIDING_FAILOVER_DEPTH", DEPTH));
+}
+
+static void test_random_stories(void **state)
+{
+    (void)state;
+    random_stories(&two, 4);
+    random_stories(&three, 4);
+    random_stories(&three_two, 4);
+    random_stories(&three_rights, 4);
+    random_stories(&four, 4);
+}
+
+/* ---- what a person takes upon himself, and who becomes a member later --------------------------------- */
+
+enum { LOSS = 5000 };
+
+static bool numbers(const void *arg, int a, int b)
+{
+    (void)arg;
+    return a >= b;
+}
+
+/* Of db0 with the members db1, db2, all seen from a coordinator in term 1. */
+static Failover begun(const FailoverRules *r, FailoverOrders *ret)
+{
+    Failover f;
+    Decision known = {.version = 1, .primary = 0, .held_by = 0, .open = true, .members = 6, .acks = 1};
+    failover_init(&f, &known);
+    FailoverEvent ev = {.kind = FAILOVER_EV_BEGIN, .now_ms = 1000, .ballot = {1, 7}};
+    failover_step(&f, r, &ev, numbers, NULL, ret);
+    return f;
+}
+
+static void says(Failover *f, const FailoverRules *r, FailoverEventKind kind, int node, int64_t now_ms,
+                 FailoverOrders *ret)
+{
+    FailoverEvent ev = {.kind = kind,
+                        .now_ms = now_ms,
+                        .node = node,
+                        .ballot = {1, 7},
+                        .stopped = true,
+                        .reading = {.received = node},
+                        .version = f->chosen.version};
+    failover_step(f, r, &ev, numbers, NULL, ret);
+}
+
+static void test_a_loss_is_taken_late_and_only_when_asked_for(void **state)
+{
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        FailoverRules r = {.voters = 7, .servers = 7, .acks = 1, .loss_after_ms = asked ? LOSS : 0};
+        FailoverOrders out;
+        Failover f = begun(&r, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
+        says(&f, &r, FAILOVER_EV_TICK, 0, 1000 + LOSS - 1, &out);
+        assert_int_equal(f.phase, FAILOVER_FENCING);
+        says(&f, &r, FAILOVER_EV_TICK, 0, 1000 + 10 * LOSS, &out);
+        assert_int_equal(f.phase, FAILOVER_FENCING); /* one of three is no majority */
+        f = begun(&r, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
+        f.promised |= 1; /* the old primary's voter, whose receiver says nothing */
+        says(&f, &r, FAILOVER_EV_TICK, 0, 1000 + LOSS - 1, &out);
+        assert_int_equal(f.phase, FAILOVER_FENCING);
+        says(&f, &r, FAILOVER_EV_TICK, 0, 1000 + LOSS, &out);
+        assert_int_equal(f.phase, asked ? FAILOVER_DECIDING : FAILOVER_FENCING);
+        assert_int_equal(f.chosen.primary, asked ? 1 : FAILOVER_NOBODY);
+    }
+}
+
+static void test_members_of_a_loose_primary_say_nothing(void **state)
+{
+    (void)state;
+    for (int loose = 0; loose < 2; loose++) {
+        FailoverRules r = {.voters = 7, .servers = 7, .acks = 1, .loose = loose};
+        FailoverOrders out;
+        Failover f = begun(&r, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 2, 1100, &out);
+        assert_int_equal(f.phase, loose ? FAILOVER_FENCING : FAILOVER_DECIDING);
+    }
+}
+
+static void test_nobody_waits_for_a_host_that_is_off(void **state)
+{
+    (void)state;
+    for (int off = 0; off < 2; off++) {
+        FailoverRules r = {.voters = 7, .servers = 7, .acks = 1, .fence_wait_ms = 60000, .old_is_off = off};
+        FailoverOrders out;
+        Failover f = begun(&r, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
+        says(&f, &r, FAILOVER_EV_PROMISED, 2, 1100, &out);
+        for (int i = 1; i < 3; i++)
+            says(&f, &r, FAILOVER_EV_ACCEPTED, i, 1200, &out);
+        says(&f, &r, FAILOVER_EV_DRAINED, 2, 1300, &out);
+        says(&f, &r, FAILOVER_EV_FOLLOWS, 1, 1400, &out);
+        for (int i = 1; i < 3; i++)
+            says(&f, &r, FAILOVER_EV_ACCEPTED, i, 1500, &out);
+        assert_int_equal(f.phase, off ? FAILOVER_ARMING : FAILOVER_WAITING);
+    }
+}
+
+/* Its binary log was read to its end, but its server is dead: what only it has cannot be fetched. */
+static void test_nobody_fetches_from_the_killed(void **state)
+{
+    (void)state;
+    FailoverRules r = {.voters = 7, .servers = 7, .acks = 1};
+    FailoverOrders out;
+    Failover f = begun(&r, &out);
+    FailoverEvent ended = {.kind = FAILOVER_EV_PROMISED,
+                           .now_ms = 1100,
+                           .node = 0,
+                           .ballot = {1, 7},
+                           .stopped = true,
+                           .reading = {.received = 9, .ended = true}};
+    failover_step(&f, &r, &ended, numbers, NULL, &out);
+    says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    Failover lost = f;
+    says(&f, &r, FAILOVER_EV_PROMISED, 2, 1200, &out); /* its members know all that was acknowledged */
+    assert_int_equal(f.phase, FAILOVER_DECIDING);
+    assert_int_equal(f.chosen.primary, 2);
+    assert_int_equal(f.donor, FAILOVER_NOBODY);
+    r.loss_after_ms = LOSS;
+    says(&lost, &r, FAILOVER_EV_TICK, 0, 1000 + LOSS, &out);
+    assert_int_equal(lost.phase, FAILOVER_DECIDING);
+    assert_int_equal(lost.chosen.primary, 1);
+}
+
+/* A switchover of db0, closed at 1100 or not. */
+static Failover moved(const FailoverRules *r, bool closed, FailoverOrders *ret)
+{
+    Failover f;
+    Decision known = {.version = 1, .primary = 0, .held_by = 0, .open = true, .members = 6, .acks = 1};
+    failover_init(&f, &known);
+    FailoverEvent ev = {.kind = FAILOVER_EV_BEGIN, .clean = true, .now_ms = 1000, .ballot = {1, 7}};
+    failover_step(&f, r, &ev, numbers, NULL, ret);
+    if (closed)
+        says(&f, r, FAILOVER_EV_CLOSED, 0, 1100, ret);
+    return f;
+}
+
+static const FailoverRules switching = {.voters = 7,
+                                        .servers = 7,
+                                        .acks = 1,
+                                        .close_wait_ms = 5000,
+                                        .closed_most_ms = 2000,
+                                        .phase_limit_ms = 10000};
+
+static void test_a_primary_that_does_not_close_stays(void **state)
+{
+    (void)state;
+    FailoverOrders out;
+    Failover f = moved(&switching, false, &out);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.v[0].kind, FAILOVER_CLOSE);
+    assert_int_equal(out.v[0].to, 1);
+    says(&f, &switching, FAILOVER_EV_TICK, 0, 5999, &out);
+    assert_int_equal(f.phase, FAILOVER_CLOSING);
+    says(&f, &switching, FAILOVER_EV_TICK, 0, 6000, &out);
+    assert_int_equal(f.phase, FAILOVER_ASKING);
+    f = moved(&switching, false, &out); /* or it was refused */
+    says(&f, &switching, FAILOVER_EV_GIVE_UP, 0, 1200, &out);
+    assert_int_equal(f.phase, FAILOVER_ASKING);
+    says(&f, &switching, FAILOVER_EV_CLOSED, 0, 1300, &out); /* too late */
+    assert_int_equal(f.phase, FAILOVER_ASKING);
+}
+
+/* Nobody else is asked for a promise before it cannot open by itself any more; and what cannot be decided in
+ * time is undone, though it has promised. */
+static void test_one_that_is_closed_is_held_before_the_others(void **state)
+{
+    (void)state;
+    FailoverOrders out;
+    Failover f = moved(&switching, true, &out);
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.v[0].to, 1);
+    assert_true(out.v[0].clean);
+    says(&f, &switching, FAILOVER_EV_PROMISED, 1, 1150, &out); /* of members alone it is not enough */
+    says(&f, &switching, FAILOVER_EV_PROMISED, 2, 1150, &out);
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    for (int given_up = 0; given_up < 2; given_up++) {
+        f = moved(&switching, true, &out);
+        FailoverEvent held = {.kind = FAILOVER_EV_PROMISED,
+                              .now_ms = 1150,
+                              .ballot = {1, 7},
+                              .stopped = true,
+                              .reading = {.received = 2, .closed = true}};
+        failover_step(&f, &switching, &held, numbers, NULL, &out);
+        assert_int_equal(f.phase, FAILOVER_FENCING);
+        assert_int_equal(out.v[0].to, 6);
+        says(&f, &switching, given_up ? FAILOVER_EV_GIVE_UP : FAILOVER_EV_TICK, 0, given_up ? 1200 : 3100,
+             &out);
+        assert_int_equal(f.phase, FAILOVER_ASKING);
+    }
+}
+
+/* The decision stands: there is no way back, and an old primary that is not there any more is ended. */
+static void test_a_switchover_that_was_decided_is_finished(void **state)
+{
+    (void)state;
+    FailoverOrders out;
+    Failover f;
+    Decision decided = {.ballot = {1, 7}, .version = 1, .primary = 2, .held_by = 0, .members = 6, .acks = 1};
+    failover_init(&f, &decided);
+    FailoverEvent ev = {.kind = FAILOVER_EV_BEGIN, .clean = true, .now_ms = 1000, .ballot = {2, 7}};
+    failover_step(&f, &switching, &ev, numbers, NULL, &out);
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    assert_true(out.v[0].clean);
+    assert_int_equal(out.v[0].to, 1);
+    ev = (FailoverEvent){.kind = FAILOVER_EV_TICK, .now_ms = 3000};
+    failover_step(&f, &switching, &ev, numbers, NULL, &out);
+    failover_step(&f, &switching, &ev, numbers, NULL, &out);
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    assert_false(out.v[0].clean);
+    assert_int_equal(out.v[0].to, 7);
+}
+
+static void test_a_member_is_recorded_before_it_acknowledges(void **state)
+{
+    (void)state;
+    FailoverRules r = {.voters = 7, .servers = 7, .acks = 1};
+    FailoverOrders out;
+    Failover f = begun(&r, &out);
+    says(&f, &r, FAILOVER_EV_GROW, 0, 1000, &out); /* not while anything is under way */
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    f.phase = FAILOVER_IDLE;
+    says(&f, &r, FAILOVER_EV_GROW, 0, 1000, &out); /* nor in another's ballot */
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    f.base = (Decision){
+        .ballot = {1, 7}, .version = 2, .primary = 2, .held_by = 2, .open = true, .members = 2, .acks = 1};
+    says(&f, &r, FAILOVER_EV_GROW, 1, 1000, &out);
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    says(&f, &r, FAILOVER_EV_GROW, 0, 1000, &out);
+    assert_int_equal(f.phase, FAILOVER_CONFIRM);
+    assert_int_equal(f.base.members, 2);
+    assert_int_equal(out.v[0].kind, FAILOVER_ACCEPT);
+    assert_int_equal(out.v[0].decision.members, 3);
+    says(&f, &r, FAILOVER_EV_ACCEPTED, 2, 1100, &out);
+    assert_int_equal(f.base.members, 2);
+    says(&f, &r, FAILOVER_EV_ACCEPTED, 0, 1100, &out);
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    assert_int_equal(f.base.members, 3);
+    assert_int_equal(f.base.version, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_best_is_promoted),
+        cmocka_unit_test(test_a_primary_that_lives_is_moved),
+        cmocka_unit_test(test_a_primary_that_does_not_close_stays),
+        cmocka_unit_test(test_one_that_is_closed_is_held_before_the_others),
+        cmocka_unit_test(test_a_switchover_that_was_decided_is_finished),
+        cmocka_unit_test(test_who_gives_up_leaves_all_as_it_was),
+        cmocka_unit_test(test_a_loss_is_taken_late_and_only_when_asked_for),
+        cmocka_unit_test(test_members_of_a_loose_primary_say_nothing),
+        cmocka_unit_test(test_nobody_waits_for_a_host_that_is_off),
+        cmocka_unit_test(test_nobody_fetches_from_the_killed),
+        cmocka_unit_test(test_a_member_is_recorded_before_it_acknowledges),
+        cmocka_unit_test(test_all_that_may_happen_to_two),
+        cmocka_unit_test(test_all_that_may_happen_to_three),
+        cmocka_unit_test(test_random_stories),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The acts of a failover on a server: every statement, in order, on both flavours.
+ */
+#include "opscript.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/file/fs.h"
+#include "replica-agent/server/op_order.h"
+
+#define STARTS                                                                                               \
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'START "       \
+    "SLAVE%'…"
+#define SEMI_SYNC "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'"
+
+static const char *word(const char *mariadb, const char *mysql)
+{
+    return is_mariadb() ? mariadb : mysql;
+}
+
+static AgentOrder order_for(OrderKind kind, const char *host, const char *gtid)
+{
+    AgentOrder o = {.kind = kind, .ballot = {7, xstrdup("00000000000000aa")}};
+    o.decision = (WireDecision){.ballot = {7, xstrdup("00000000000000aa")}, .version = 2, .acks = 2};
+    o.source = (OrderServer){host ? xstrdup(host) : NULL, host ? xstrdup(host) : NULL, 3306};
+    o.gtid = xstrdup(gtid);
+    return o;
+}
+
+static char *account_file;
+
+static void act(OrderAct act_, AgentOrder order, OpResult want, ErrKind kind, OrderOut *ret)
+{
+    OrderOut out = {0};
+    OrderIn in = {.at = agent_server(),
+                  .rescuer = rescuer_target(),
+                  .act = act_,
+                  .order = order,
+                  .node = (char *)"db1",
+                  .account_file = account_file};
+    op_order(&in, NULL, &out);
+    EXPECT_RESULT(out, want, kind);
+    wire_free(agent_order_fields, &in.order);
+    script_end(0);
+    if (ret)
+        *ret = out;
+    else
+        order_out_done(&out);
+}
+
+static void expect_semi_sync(bool source, bool replica)
+{
+    AUTO(str_done) Str rows = STR_INIT;
+    str_addf(&rows, "%s|%s\n%s|%s", word("Rpl_semi_sync_master_status", "Rpl_semi_sync_source_status"),
+             source ? "ON" : "OFF", word("Rpl_semi_sync_slave_status", "Rpl_semi_sync_replica_status"),
+             replica ? "ON" : "OFF");
+    EXPECT(SEMI_SYNC, "Variable_name|Value", script_keep(str_take(&rows)));
+}
+
+/* A START that nobody waits for any more would take effect behind the STOP: it is ended before. */
+static void the_receiver_is_stopped_for_good(void)
+{
+    Relay r;
+    OrderOut out;
+    relay_begin(&r, 7);
+    View v = view_at(5);
+    v.received = 7;
+    expect_open(5000);
+    expect_look(v);
+    EXPECT(STARTS, "ID", "42");
+    EXPECT("KILL 42");
+    EXPECT(STARTS, "ID", "");
+    EXPECT(word("STOP SLAVE IO_THREAD", "STOP REPLICA IO_THREAD"));
+    v.io = REPL_IO_NO;
+    expect_look(v);
+    expect_paths(&r);
+    act(ORDER_STOP_RECEIVER, order_for(ORDER_FENCE, NULL, NULL), OP_DONE, ERR_NONE, &out);
+    assert_string_equal(out.received, at_trx(7));
+    order_out_done(&out);
+    /* Seen running after it: not answered. */
+    expect_open(5000);
+    expect_look(view_at(5));
+    EXPECT(STARTS, "ID", "");
+    EXPECT(word("STOP SLAVE IO_THREAD", "STOP REPLICA IO_THREAD"));
+    expect_look(view_at(5));
+    act(ORDER_STOP_RECEIVER, order_for(ORDER_FENCE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, NULL);
+    relay_end(&r);
+}
+BOTH(the_receiver_is_stopped_for_good)
+
+static void a_drain_ends_when_all_is_applied(void)
+{
+    Relay r;
+    OrderOut out;
+    relay_begin(&r, 7);
+    View v = view_at(5);
+    v.io = REPL_IO_NO;
+    v.received = 7;
+    expect_open(5000);
+    expect_look(v);
+    expect_paths(&r);
+    EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w", word("-1", "1"));
+    expect_look(v);
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
+    /* It stands: it is for the start to apply what the files hold. */
+    v.sql = false;
+    expect_open(5000);
+    expect_look(v);
+    expect_paths(&r);
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
+    View all = both_stopped_at(7);
+    expect_open(5000);
+    expect_look(all);
+    expect_paths(&r);
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_DONE, ERR_NONE, &out);
+    assert_string_equal(out.received, at_trx(7));
+    order_out_done(&out);
+    /* Somebody has started the receiver. */
+    expect_open(5000);
+    expect_look(view_at(7));
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_FAILED, ERR_CONFLICT, NULL);
+    relay_end(&r);
+}
+BOTH(a_drain_ends_when_all_is_applied)
+
+static void it_follows_and_does_not_acknowledge_yet(void)
+{
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    EXPECT(STARTS, "ID", "");
+    EXPECT(d->stop_both);
+    expect_look(both_stopped_at(5));
+    EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0"));
+    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_USE_GTID=slave_pos",
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_AUTO_POSITION=1"));
+    EXPECT(d->start_both);
+    View v = view_at(5);
+    v.source_host = "db2";
+    expect_look(v);
+    act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_DONE, ERR_NONE, NULL);
+}
+BOTH(it_follows_and_does_not_acknowledge_yet)
+
+/* What was a primary all its life has nobody to receive as. */
+static void the_old_primary_follows_as_the_named_account(void)
+{
+    Err err;
+    View was = {.primary = true, .applied = 5};
+    char path[] = "/tmp/siding-repl-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_ok(fs_replace(path, "[client]\nuser=repl\npassword=it's\n", 32, 0600, &err), err);
+    account_file = path;
+    expect_open(5000);
+    expect_look(was);
+    EXPECT(STARTS, "ID", "");
+    EXPECT(d->stop_both);
+    expect_look(was);
+    EXPECT(word("SET GLOBAL rpl_semi_sync_master_enabled=0", "SET GLOBAL rpl_semi_sync_source_enabled=0"));
+    EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0"));
+    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_USE_GTID=slave_pos, "
+                "MASTER_DEMOTE_TO_SLAVE=1",
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_AUTO_POSITION=1"));
+    EXPECT(word("CHANGE MASTER TO MASTER_USER='repl', MASTER_PASSWORD='it\\'s'",
+                "CHANGE REPLICATION SOURCE TO GET_SOURCE_PUBLIC_KEY=1, SOURCE_USER='repl', "
+                "SOURCE_PASSWORD='it\\'s'"));
+    EXPECT(d->start_both);
+    View v = view_at(5);
+    v.source_host = "db2";
+    expect_look(v);
+    act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_DONE, ERR_NONE, NULL);
+    account_file = NULL;
+    unlink(path);
+}
+BOTH(the_old_primary_follows_as_the_named_account)
+
+static void one_that_is_ahead_does_not_follow(void)
+{
+    OrderOut out;
+    expect_open(5000);
+    expect_look(both_stopped_at(7));
+    EXPECT(STARTS, "ID", "");
+    EXPECT(d->stop_both);
+    expect_look(both_stopped_at(7));
+    if (!is_mariadb())
+        EXPECT("SELECT GTID_SUBTRACT('…', '…')", "x", "3e11fa47-71ca-11e1-9e33-c80aa9429562:7");
+    act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_MOVED, ERR_CONFLICT, &out);
+    assert_string_equal(out.ahead, word("0-1-7", "3e11fa47-71ca-11e1-9e33-c80aa9429562:7"));
+    order_out_done(&out);
+}
+BOTH(one_that_is_ahead_does_not_follow)
+
+static void it_acknowledges_from_the_next_connection_on(void)
+{
+    expect_open(5000);
+    expect_look(view_at(5));
+    EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=1", "SET GLOBAL rpl_semi_sync_replica_enabled=1"));
+    expect_semi_sync(false, false);
+    EXPECT(word("STOP SLAVE IO_THREAD", "STOP REPLICA IO_THREAD"));
+    EXPECT(word("START SLAVE IO_THREAD", "START REPLICA IO_THREAD"));
+    expect_semi_sync(false, false);
+    expect_semi_sync(false, true);
+    expect_look(view_at(5));
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+}
+BOTH(it_acknowledges_from_the_next_connection_on)
+
+static void expect_strict(void)
+{
+    if (is_mariadb()) {
+        EXPECT("SET GLOBAL rpl_semi_sync_master_wait_point=AFTER_SYNC");
+        EXPECT("SET GLOBAL rpl_semi_sync_master_timeout=4294967295");
+        EXPECT("SET GLOBAL rpl_semi_sync_master_wait_no_slave=1");
+    } else {
+        EXPECT("SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_SYNC");
+        EXPECT("SET GLOBAL rpl_semi_sync_source_timeout=4294967295");
+        EXPECT("SET GLOBAL rpl_semi_sync_source_wait_no_replica=1");
+        EXPECT("SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=2");
+    }
+    EXPECT(d->semi_sync_on);
+}
+
+/* Nothing is writable before nothing can be acknowledged without the members. */
+static void it_opens_strictly(void)
+{
+    View v = {.primary = true, .open = true, .applied = 5};
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    expect_strict();
+    expect_semi_sync(true, false);
+    EXPECT(d->stop_both);
+    EXPECT("CONNECT rescuer");
+    EXPECT(word("RESET SLAVE ALL", "RESET REPLICA ALL"), .on = "rescuer");
+    EXPECT(d->read_only_off);
+    expect_look(v);
+    act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+    /* Semi-sync that does not go on keeps it closed. */
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    expect_strict();
+    expect_semi_sync(false, false);
+    act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_FAILED, ERR_REFUSED, NULL);
+}
+BOTH(it_opens_strictly)
+
+static void a_probe_is_a_commit_that_is_acknowledged(void)
+{
+    View v = {.primary = true, .open = true, .applied = 5};
+    EXPECT("CONNECT agent");
+    EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)");
+    EXPECT("DELETE FROM siding.probe WHERE term < -93");
+    expect_look(v);
+    act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+    EXPECT("CONNECT agent");
+    EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)", .fail = ERR_TIMEOUT);
+    EXPECT("KILL …");
+    act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, NULL);
+}
+BOTH(a_probe_is_a_commit_that_is_acknowledged)
+
+/* ---- a primary that lives is closed -------------------------------------------------------------------- */
+
+#define WAITS                                                                                                \
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%' AND " \
+    "TIME >= "
+
+static void expect_waits(const char *n)
+{
+    EXPECT(WAITS "0", "n", n);
+}
+
+static void expect_waits_long(const char *n)
+{
+    EXPECT(WAITS "2", "n", n);
+}
+
+static void expect_long(const char *transaction, const char *statement)
+{
+    EXPECT("SELECT p.ID, CONCAT(p.USER, '@', p.HOST), TIMESTAMPDIFF(SECOND, t.trx_started, NOW()),…",
+           "ID|who|s|what", transaction);
+    EXPECT("SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(p.INFO, 120)…", "ID|who|s|what",
+           statement);
+}
+
+static void expect_read_only(ErrKind fail)
+{
+    expect_open(1200);
+    EXPECT("SET SESSION lock_wait_timeout=1");
+    EXPECT(d->read_only_on, .fail = fail);
+}
+
+static AgentOrder to_close(OrderKind kind, int64_t kill_after_ms)
+{
+    AgentOrder o = order_for(kind, NULL, NULL);
+    o.kill_after_ms = kill_after_ms;
+    o.clean = kind == ORDER_FENCE;
+    return o;
+}
+
+/* Semi-sync stays on, and a commit that waits has its answer before it is told as closed. */
+static void it_is_closed_when_nobody_waits(void)
+{
+    OrderOut out;
+    View open = {.primary = true, .open = true, .applied = 5}, closed = {.primary = true, .applied = 6};
+    expect_open(5000);
+    expect_look(open);
+    expect_waits_long("0");
+    expect_long("", "");
+    expect_read_only(ERR_NONE);
+    expect_look(closed);
+    expect_waits("2");
+    expect_look(closed);
+    expect_waits("0");
+    act(ORDER_SET_CLOSED, to_close(ORDER_CLOSE, 0), OP_DONE, ERR_NONE, &out);
+    assert_string_equal(out.received, word("0-1-6", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-6"));
+    order_out_done(&out);
+    /* Held: it is not looked whether that is short. */
+    expect_open(5000);
+    expect_look(closed);
+    expect_read_only(ERR_NONE);
+    expect_look(closed);
+    expect_waits("0");
+    act(ORDER_SET_CLOSED, to_close(ORDER_FENCE, 0), OP_DONE, ERR_NONE, NULL);
+}
+BOTH(it_is_closed_when_nobody_waits)
+
+/* Nothing is touched, and what waits keeps waiting. */
+static void commits_that_wait_keep_it_open(void)
+{
+    View open = {.primary = true, .open = true, .applied = 5};
+    expect_open(5000);
+    expect_look(open);
+    expect_waits_long("20");
+    act(ORDER_SET_CLOSED, to_close(ORDER_CLOSE, 0), OP_FAILED, ERR_REFUSED, NULL);
+}
+BOTH(commits_that_wait_keep_it_open)
+
+/* Nothing is touched while somebody would be cut off; asked to, his session is ended before. */
+static void a_long_transaction_keeps_it_open(void)
+{
+    View open = {.primary = true, .open = true, .applied = 5}, closed = {.primary = true, .applied = 5};
+    OrderOut out;
+    expect_open(5000);
+    expect_look(open);
+    expect_waits_long("0");
+    expect_long("12|app@host|1800|an open transaction", "");
+    act(ORDER_SET_CLOSED, to_close(ORDER_CLOSE, 0), OP_FAILED, ERR_REFUSED, &out);
+    assert_non_null(strstr(out.err.text, "session 12 (app@host), 1800 s: an open transaction"));
+    order_out_done(&out);
+    expect_open(5000);
+    expect_look(open);
+    expect_waits_long("0");
+    expect_long("", "13|app@host|7|ALTER TABLE t ENGINE=InnoDB");
+    expect_waits_long("0");
+    expect_long("", "13|app@host|7|ALTER TABLE t ENGINE=InnoDB");
+    EXPECT("KILL 13");
+    expect_waits_long("0");
+    expect_long("", "");
+    expect_read_only(ERR_NONE);
+    expect_look(closed);
+    expect_waits("0");
+    act(ORDER_SET_CLOSED, to_close(ORDER_CLOSE, 20), OP_DONE, ERR_NONE, NULL);
+}
+BOTH(a_long_transaction_keeps_it_open)
+
+/* ---- the old primary's server ------------------------------------------------------------------------- */
+
+/* A process that works in `dir` and holds the lock on its first file, as a server does. */
+static pid_t a_server(const char *dir)
+{
+    AUTOFREE char *path = xasprintf("%s/ibdata1", dir);
+    int ready[2];
+    char c;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        FILE *f = fopen(path, "w");
+        bool held = f && chdir(dir) == 0 && lockf(fileno(f), F_TLOCK, 0) == 0;
+        _exit(held && write(ready[1], "x", 1) == 1 ? pause() : 1);
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+/* Nobody has told the agent which process it is: the lock on its data does. */
+static void a_server_is_killed_by_what_it_holds(void **state)
+{
+    (void)state;
+    Err err;
+    char dir[] = "/tmp/siding-order-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    pid_t pid = a_server(dir);
+    signal(SIGCHLD, SIG_IGN); /* no zombie, which would hold nothing either */
+    OrderOut out = {0};
+    OrderIn in = {.act = ORDER_KILL_SERVER, .place = {.data_folder = dir}};
+    assert_true(op_order(&in, NULL, &out));
+    /* Its files are closed, which is what frees the lock; the process itself goes a moment later. */
+    for (int i = 0; i < 500 && kill(pid, 0) == 0; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(kill(pid, 0), -1);
+    order_out_done(&out);
+    /* Again: there is none. */
+    assert_true(op_order(&in, NULL, &out));
+    order_out_done(&out);
+    /* Where nothing is known of it, it is not said to be gone. */
+    OrderIn unknown = {.act = ORDER_KILL_SERVER};
+    assert_false(op_order(&unknown, NULL, &out));
+    EXPECT_RESULT(out, OP_FAILED, ERR_CONFLICT);
+    order_out_done(&out);
+    assert_ok(fs_remove_tree(dir, &err), err);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TESTS_OF(the_receiver_is_stopped_for_good),
+        TESTS_OF(a_drain_ends_when_all_is_applied),
+        TESTS_OF(it_follows_and_does_not_acknowledge_yet),
+        TESTS_OF(the_old_primary_follows_as_the_named_account),
+        TESTS_OF(one_that_is_ahead_does_not_follow),
+        TESTS_OF(it_acknowledges_from_the_next_connection_on),
+        TESTS_OF(it_opens_strictly),
+        TESTS_OF(a_probe_is_a_commit_that_is_acknowledged),
+        TESTS_OF(it_is_closed_when_nobody_waits),
+        TESTS_OF(commits_that_wait_keep_it_open),
+        TESTS_OF(a_long_transaction_keeps_it_open),
+        cmocka_unit_test(a_server_is_killed_by_what_it_holds),
+    };
+    return cmocka_run_group_tests_name("the acts of a failover", tests, NULL, NULL);
+}
