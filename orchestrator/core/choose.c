@@ -96,8 +96,11 @@ static char *refusal(const ChooseNode *c, const Node *primary, const ChooseWish 
         return xasprintf("is kept for task %" PRId64 ", which waits for more replicas", c->kept_for);
     bool next = !rules->catch_up_between && wish->replicas == 1 && catches_up_after_a_run(node);
     if (!next && node->agent.lease.owner)
-        return xasprintf("is %s (%s)", wire_enum_name(&node_health_names, (int)health),
-                         node->agent.lease.reason ? node->agent.lease.reason : node->agent.lease.owner);
+        return node->agent.lease.reason
+                   ? xasprintf("is %s (%s)", wire_enum_name(&node_health_names, (int)health),
+                               node->agent.lease.reason)
+                   : xasprintf("is %s (%.*s)", wire_enum_name(&node_health_names, (int)health),
+                               RUN_TEXT(node->agent.lease.owner));
     if (!next && health != NODE_SERVING)
         return xasprintf("is %s", wire_enum_name(&node_health_names, (int)health));
     if (!takes(c, wish->job))

@@ -172,12 +172,12 @@ WORDS = {
                     "@@GLOBAL.slave_parallel_mode",
         "applied": "@@GLOBAL.gtid_slave_pos", "wait": "MASTER_GTID_WAIT", "gtid": r"^0-1-\d+$",
         "change_source": "CHANGE MASTER TO MASTER_%s=%s, MASTER_HEARTBEAT_PERIOD=0.5",
-        "alone": "SET SESSION sql_log_bin=0; %s"},
+        "reopen": "%s"},
     "mysql": {
         "settings": "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.replica_parallel_workers",
         "applied": "@@GLOBAL.gtid_executed", "wait": "WAIT_FOR_EXECUTED_GTID_SET", "gtid": r"^[0-9a-f-]{36}:1-\d+$",
         "change_source": "CHANGE REPLICATION SOURCE TO SOURCE_%s=%s, SOURCE_HEARTBEAT_PERIOD=0.5",
-        "alone": "SET GLOBAL super_read_only=0; SET SESSION sql_log_bin=0; %s; SET GLOBAL super_read_only=1"}}
+        "reopen": "SET GLOBAL super_read_only=0; %s; SET GLOBAL super_read_only=1"}}
 
 
 def numbers(n):
@@ -428,8 +428,9 @@ class Cluster:
         self.sql(node, "STOP REPLICA; %s; %s" % (self.words["change_source"] % (option, value), start))
 
     def sql_alone(self, node, statements):
-        """On a replica alone: not in its binary log, read-only or not."""
-        self.sql(node, self.words["alone"] % statements)
+        """On this server alone: not in its binary log. A replica may be read-only; a primary stays open."""
+        words = self.words["reopen"] if self.replication(node) else "%s"
+        self.sql(node, words % ("SET SESSION sql_log_bin=0; " + statements))
 
     def has_applied(self, node, position):
         if self.flavor == "mysql":

@@ -53,7 +53,8 @@ static Call *call_new(Agent *a, bool before)
     c->env[n++] = xstrdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     c->env[n++] = xasprintf("SIDING_HOOK=%s", before ? "before_pause" : "after_caught_up");
     c->env[n++] = xasprintf("SIDING_NODE=%s", a->conf.node);
-    c->env[n++] = xasprintf("SIDING_RUN_ID=%s", str_eq(j->owner, LEASE_MANUAL) ? "" : j->owner);
+    c->env[n++] = str_eq(j->owner, LEASE_MANUAL) ? xstrdup("SIDING_RUN_ID=")
+                                                 : xasprintf("SIDING_RUN_ID=%.*s", RUN_TEXT(j->owner));
     c->env[n++] = xasprintf("SIDING_REASON=%s", j->reason ? j->reason : "");
     c->env[n++] = xasprintf("SIDING_GTID=%s", j->gtid ? j->gtid : "");
     c->env[n++] = xasprintf("SIDING_SERVER=%s:%lld", a->conf.server.address, (long long)a->conf.server.port);
