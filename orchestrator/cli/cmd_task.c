@@ -204,6 +204,7 @@ typedef struct LogSource {
     const Cli *cli;
     const char *stream, *node;
     int64_t task, run, offset;
+    bool whole; /* all runs, once */
 } LogSource;
 
 static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
@@ -212,6 +213,8 @@ static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
     AUTO(str_done) Str path = STR_INIT;
     str_addf(&path, "/v1/tasks/%lld/log?stream=%s&offset=%lld", (long long)s->task, s->stream,
              (long long)s->offset);
+    if (s->whole)
+        str_adds(&path, "&whole=1");
     if (s->run)
         str_addf(&path, "&run=%lld", (long long)s->run);
     if (s->node) {
@@ -233,7 +236,7 @@ static bool copy_rest(LogSource *s, Str *keep, Err *err)
     do
         if (!copy_part(s, keep, &n, err))
             return false;
-    while (n);
+    while (n && !s->whole);
     fflush(stdout);
     return true;
 }
@@ -257,6 +260,7 @@ static bool print_log(const Cli *cli, const Log *l, const char *word, const char
     LogSource s = {.cli = cli, .stream = stream, .node = l->node};
     if (!cli_task_id(word, &s.task, &s.run, err))
         return false;
+    s.whole = !l->follow && !s.run;
     if (l->follow)
         return follow(&s, err);
     if (!cli->json)
@@ -289,7 +293,9 @@ const CliCommand cmd_task_log = {
     .name = "log",
     .args = "ID",
     .summary = "Print what the job wrote to stdout.",
-    .detail = "ID is a task's, meaning its last run, or a run's (12.1).",
+    .detail =
+        "ID is a run's (12.1), or a task's: of one that runs again and again earlier runs stand before the "
+        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow is of the last.",
     .options = log_options,
     .size = sizeof(Log),
     .min_words = 1,
@@ -302,7 +308,9 @@ const CliCommand cmd_task_err = {
     .name = "err",
     .args = "ID",
     .summary = "Print what the job wrote to stderr.",
-    .detail = "ID is a task's, meaning its last run, or a run's (12.1).",
+    .detail =
+        "ID is a run's (12.1), or a task's: of one that runs again and again earlier runs stand before the "
+        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow is of the last.",
     .options = log_options,
     .size = sizeof(Log),
     .min_words = 1,

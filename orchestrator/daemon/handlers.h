@@ -19,6 +19,8 @@ typedef void (*HandleTasks)(HttpRequest *req, Coord *c, const Task *const *tasks
 void handle_with_tasks(HttpRequest *req, Coord *c, const StrList *states, int64_t before, int64_t limit,
                        HandleTasks then);
 
+/* Of the path; false: answered. */
+bool handle_read_id(HttpRequest *req, int64_t *ret);
 json_t *handle_task_json(const Task *t);
 json_t *
 handle_task_in_list(const Task *t); /* without what was submitted with it: `siding task show` has that */

@@ -11,13 +11,7 @@
 #include "job_check.h"
 #include "task_queue.h"
 
-enum {
-    DEFAULT_LIMIT = 100,
-    MAX_LIMIT = 1000,
-    LOG_TIMEOUT_MS = 30000,
-    LOG_MAX_BYTES = 4 << 20,
-    MAX_USER = 128
-};
+enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, MAX_USER = 128 };
 
 /* ---- submit ----------------------------------------------------------------------------------------- */
 
@@ -119,7 +113,7 @@ void handle_submit(HttpRequest *req, void *context)
 
 /* ---- one task --------------------------------------------------------------------------------------- */
 
-static bool read_id(HttpRequest *req, int64_t *ret)
+bool handle_read_id(HttpRequest *req, int64_t *ret)
 {
     long long id;
     const char *text = http_param(req, "id");
@@ -134,7 +128,7 @@ static bool read_id(HttpRequest *req, int64_t *ret)
 void handle_get_task(HttpRequest *req, void *context)
 {
     int64_t id;
-    if (read_id(req, &id))
+    if (handle_read_id(req, &id))
         handle_with_task(req, context, id, reply_found);
 }
 
@@ -165,7 +159,7 @@ static void reply_why(HttpRequest *req, Coord *c, const Task *t)
 void handle_get_why(HttpRequest *req, void *context)
 {
     int64_t id;
-    if (read_id(req, &id))
+    if (handle_read_id(req, &id))
         handle_with_task(req, context, id, reply_why);
 }
 
@@ -196,7 +190,7 @@ void handle_request(HttpRequest *req, void *context)
     }
     int64_t id;
     AUTOFREE char *who = http_by(req, by);
-    if (!read_id(req, &id))
+    if (!handle_read_id(req, &id))
         return;
     http_about(req, id);
     queue_request(c, id, (TaskAction)action, who, requested, req);
@@ -250,114 +244,4 @@ void handle_list_tasks(HttpRequest *req, void *context)
         return;
     }
     handle_with_tasks(req, context, &states, before, limit, reply_list);
-}
-
-/* ---- logs ------------------------------------------------------------------------------------------- */
-
-typedef struct LogJob {
-    HttpRequest *req;
-    char *url, *path;
-    Tls tls;
-    Str text;
-    bool ok;
-    Err err;
-} LogJob;
-
-static bool take_bytes(void *arg, const char *bytes, size_t n)
-{
-    LogJob *j = arg;
-    if (j->text.len + n > LOG_MAX_BYTES)
-        n = LOG_MAX_BYTES - j->text.len;
-    str_add(&j->text, bytes, n);
-    return j->text.len < LOG_MAX_BYTES;
-}
-
-static void log_work(void *arg)
-{
-    LogJob *j = arg;
-    j->ok = httpc_download(&(HttpCall){.base_url = j->url,
-                                       .method = "GET",
-                                       .path = j->path,
-                                       .timeout_ms = LOG_TIMEOUT_MS,
-                                       .tls = &j->tls},
-                           NULL, NULL, take_bytes, j, &j->err) ||
-            (j->err.kind == ERR_CANCELLED && j->text.len);
-}
-
-static void log_done(void *arg)
-{
-    LogJob *j = arg;
-    if (j->ok)
-        http_reply_text(j->req, 200, "text/plain; charset=utf-8", str_z(&j->text), j->text.len);
-    else
-        http_reply_error(j->req, &j->err);
-    free(j->url);
-    free(j->path);
-    free(j->tls.ca_file);
-    free(j->tls.certificate_file);
-    free(j->tls.key_file);
-    free(j->tls.token_file);
-    str_done(&j->text);
-    free(j);
-}
-
-static const Run *wanted_run(HttpRequest *req, const Task *t)
-{
-    const char *no = http_query(req, "run");
-    const Run *runs = t->runs.v;
-    if (!no)
-        return t->runs.n ? &runs[t->runs.n - 1] : NULL;
-    AUTOFREE char *id = xasprintf("%" PRId64 ".%s", t->id, no);
-    for (size_t i = 0; i < t->runs.n; i++)
-        if (runkey_is(runs[i].id, id))
-            return &runs[i];
-    return NULL;
-}
-
-static bool read_log_query(HttpRequest *req, int64_t *offset, const char **stream)
-{
-    Err err;
-    *stream = http_query(req, "stream") ? http_query(req, "stream") : "log";
-    if (!http_query_int(req, "offset", 0, INT64_MAX, 0, offset, &err)) {
-        http_reply_error(req, &err);
-        return false;
-    }
-    if (str_eq(*stream, "log") || str_eq(*stream, "err"))
-        return true;
-    handle_error(req, ERR_USAGE, "parameter \"stream\" must be \"log\" or \"err\", not \"%s\"", *stream);
-    return false;
-}
-
-static void send_log(HttpRequest *req, Coord *c, const Task *t)
-{
-    int64_t offset;
-    const char *stream;
-    if (!read_log_query(req, &offset, &stream))
-        return;
-    const Run *r = wanted_run(req, t);
-    if (!r || !r->nodes.n) {
-        handle_error(req, ERR_NOT_FOUND, "task %" PRId64 " has no such run yet", t->id);
-        return;
-    }
-    const char *node = http_query(req, "node") ? http_query(req, "node") : r->nodes.v[0];
-    AgentLink *a = strlist_has(&r->nodes, node) ? state_agent(c, node) : NULL;
-    if (!a) {
-        handle_error(req, ERR_NOT_FOUND, "run %.*s was not on \"%s\"", RUN_TEXT(r->id), node);
-        return;
-    }
-    LogJob *j = NEW(LogJob);
-    j->req = req;
-    j->url = xstrdup(a->url);
-    j->path = xasprintf("/v1/runs/%s/log?stream=%s&offset=%" PRId64, r->id, stream, offset);
-    j->tls = (Tls){xstrdup(c->conf.tls.certificate_file), xstrdup(c->conf.tls.key_file),
-                   xstrdup(c->conf.tls.ca_file), xstrdup(c->conf.tls.token_file)};
-    if (!work_submit(c->files, (WorkJob){log_work, log_done, j}, &j->err))
-        log_done(j);
-}
-
-void handle_get_log(HttpRequest *req, void *context)
-{
-    int64_t id;
-    if (read_id(req, &id))
-        handle_with_task(req, context, id, send_log);
 }

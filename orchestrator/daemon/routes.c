@@ -12,7 +12,7 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/tasks", ROLE_VIEWER, handle_list_tasks, .query = "state,limit,before"},
     {"GET", "/v1/tasks/{id}", ROLE_VIEWER, handle_get_task},
     {"GET", "/v1/tasks/{id}/why", ROLE_VIEWER, handle_get_why},
-    {"GET", "/v1/tasks/{id}/log", ROLE_VIEWER, handle_get_log, .query = "stream,offset,run,node"},
+    {"GET", "/v1/tasks/{id}/log", ROLE_VIEWER, handle_get_log, .query = "stream,offset,run,node,whole"},
     {"POST", "/v1/tasks/{id}/request", ROLE_OPERATOR, handle_request, .does = "{action} task {id}"},
     {"POST", "/v1/tasks/{id}/set", ROLE_OPERATOR, handle_set, .does = "set task {id}"},
     {"GET", "/v1/schedules", ROLE_VIEWER, handle_list_schedules},

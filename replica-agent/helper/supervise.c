@@ -105,7 +105,7 @@ static bool log_copy(Supervisor *s, LogFile *l)
         return false;
     ssize_t written = l->fd >= 0 ? write(l->fd, buffer, (size_t)n) : -1;
     l->size += written > 0 ? written : 0;
-    if (l->size >= SUPERVISE_LOG_BYTES)
+    if (l->size >= (s->spec.log_limit_bytes ? s->spec.log_limit_bytes : SUPERVISE_LOG_BYTES))
         log_rotate(s, l);
     return true;
 }

@@ -31,6 +31,7 @@
     F(T, INT, tasks_limit)                                                                    \
     F(T, INT, nice)                                                                           \
     F(T, INT, memory_limit_bytes)                                                             \
+    F(T, INT, log_limit_bytes) /* 0: SUPERVISE_LOG_BYTES */                                   \
     F(T, INT, time_limit_ms)                                                                  \
     F(T, INT, stop_grace_ms)                                                                  \
     F(T, INT, sleep_grace_ms)

@@ -113,6 +113,9 @@ const ConfOption agent_config_options[] = {
      .doc = "Form of the log lines on stderr."},
     {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",
      .doc = "Least level that is logged."},
+    {"log_limit_bytes", CONF_INT, FIELD(log_limit_bytes), .fallback = "1048576", .min = 4096, .max = 1 << 30,
+     .doc = "Size at which a task's log is rotated: of each run so much is kept and so much before it, and "
+            "of its earlier runs the newest that together have so much."},
     {"min_free_bytes", CONF_INT, FIELD(min_free_bytes), .fallback = "104857600", .min = 0, .max = INT64_MAX,
      .doc =
          "A job ends, and none begins, when the spool folder, the state folder or the disk of the relay logs "

@@ -27,7 +27,7 @@ typedef struct AgentConfig {
     char *job_defaults_file, *load_defaults_file;
     char *jobd_socket, *separation;
     char *log_format, *log_level, *buffer_sync;
-    int64_t min_free_bytes;
+    int64_t min_free_bytes, log_limit_bytes;
     int64_t keep, keep_for_ms;
     ResultConfig result;
     Encryption dump_encryption;

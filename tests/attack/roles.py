@@ -28,6 +28,7 @@ def every_route_by_loopback(c):
              ("GET", "/v1/runs", "coordinator or viewer"), ("POST", "/v1/runs", "coordinator"),
              ("DELETE", "/v1/runs/1.1", "coordinator"), ("POST", "/v1/runs/1.1/request", "coordinator or operator"),
              ("POST", "/v1/runs/1.1/split", "peer"), ("GET", "/v1/runs/1.1/log", "coordinator or viewer"),
+             ("GET", "/v1/logs/1", "coordinator or viewer"),
              ("DELETE", "/v1/results/1.1", "coordinator or admin"), ("POST", "/v1/results/1.1/copy", "coordinator"),
              ("GET", "/v1/results/1.1/manifest.json", "coordinator or peer or operator"),
              ("POST", "/v1/resume", "coordinator or operator"), ("POST", "/v1/purge-hold", "coordinator"),

@@ -94,8 +94,8 @@ static void on_log(HttpRequest *req, void *context)
         http_reply_error(req, &err);
         return;
     }
-    size_t n = strlen(text) - (size_t)offset;
-    http_reply_text(req, 200, "text/plain", text + offset, n < 12 ? n : 12);
+    size_t n = strlen(text) - (size_t)offset, most = http_query(req, "whole") ? strlen(text) : 12;
+    http_reply_text(req, 200, "text/plain", text + offset, n < most ? n : most);
 }
 
 static void on_pause(HttpRequest *req, void *context)
@@ -140,7 +140,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/tasks", ROLE_HEALTH, on_submit},
     {"GET", "/v1/tasks", ROLE_HEALTH, on_tasks, .query = "state,limit"},
     {"GET", "/v1/tasks/{id}", ROLE_HEALTH, on_task},
-    {"GET", "/v1/tasks/{id}/log", ROLE_HEALTH, on_log, .query = "stream,offset,run,node"},
+    {"GET", "/v1/tasks/{id}/log", ROLE_HEALTH, on_log, .query = "stream,offset,run,node,whole"},
     {"POST", "/v1/tasks/{id}/request", ROLE_HEALTH, on_request},
     {"POST", "/v1/nodes/{name}/pause", ROLE_HEALTH, on_pause},
     {"GET", "/v1/check", ROLE_HEALTH, on_check},

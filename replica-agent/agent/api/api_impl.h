@@ -39,6 +39,7 @@ void api_post_align(HttpRequest *req, void *context);
 void api_post_go(HttpRequest *req, void *context);
 void api_post_request(HttpRequest *req, void *context);
 void api_get_log(HttpRequest *req, void *context);
+void api_get_task_logs(HttpRequest *req, void *context);
 void api_get_results(HttpRequest *req, void *context);
 void api_delete_result(HttpRequest *req, void *context);
 void api_get_result_file(HttpRequest *req, void *context);

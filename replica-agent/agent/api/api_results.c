@@ -3,6 +3,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api_impl.h"
@@ -13,47 +14,7 @@
 #include "replica-agent/agent/do/spool.h"
 #include "replica-agent/host/logs.h"
 
-enum { LOG_BYTES = 1 << 20 };
-
-static int64_t log_start(const char *path)
-{
-    Err ignored;
-    long long start = 0;
-    AUTO(str_done) Str text = STR_INIT;
-    AUTOFREE char *name = xasprintf("%s.start", path);
-    if (fs_read(name, 64, &text, &ignored)) {
-        if (text.len)
-            text.p[--text.len] = 0; /* the newline */
-        if (!str_to_i64(str_z(&text), 0, INT64_MAX, &start))
-            start = 0;
-    }
-    return start;
-}
-
-static void append_file(const char *path, int64_t from, Str *out)
-{
-    char buffer[65536];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t n; fd >= 0 && out->len < LOG_BYTES && (n = pread(fd, buffer, sizeof buffer, from)) > 0;
-         from += n)
-        str_add(out, buffer, (size_t)n);
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Offsets count from the program's first byte; what has been rotated away twice is skipped. */
-static int64_t read_log(const char *dir, const char *stream, int64_t offset, Str *out)
-{
-    AUTOFREE char *path = xasprintf("%s/%s", dir, stream), *old = xasprintf("%s.1", path);
-    int64_t start = log_start(path), size = fs_size(path), before = fs_size(old);
-    if (offset < start && before > 0) {
-        int64_t first = start - before;
-        append_file(old, offset > first ? offset - first : 0, out);
-        offset = start;
-    }
-    append_file(path, offset > start ? offset - start : 0, out);
-    return start + (size > 0 ? size : 0);
-}
+enum { LOG_BYTES = 1 << 20, TASK_LOG_BYTES = 4 << 20 };
 
 /* Of a run under way or forgotten; NULL: answered. */
 static char *log_dir(HttpRequest *req, Agent *a)
@@ -66,17 +27,31 @@ static char *log_dir(HttpRequest *req, Agent *a)
     return r ? run_log_dir(a, r) : kept;
 }
 
+static bool read_stream(const HttpRequest *req, const char **ret, Err *err)
+{
+    const char *stream = http_query(req, "stream");
+    *ret = stream ? stream : "log";
+    return str_eq(*ret, "log") || str_eq(*ret, "err") ||
+           err_set(err, ERR_USAGE, 0, "stream must be log or err");
+}
+
+/* From an offset on, or its end. */
+static int64_t read_log(const char *dir, const char *stream, int64_t offset, int64_t tail, Str *out)
+{
+    if (!tail)
+        return logs_read(dir, stream, offset, LOG_BYTES, out);
+    (void)!logs_read_end(dir, stream, (size_t)tail, out);
+    return (int64_t)out->len;
+}
+
 void api_get_log(HttpRequest *req, void *context)
 {
     Agent *a = context;
     Err err;
-    int64_t offset;
-    const char *stream = http_query(req, "stream");
-    stream = stream ? stream : "log";
-    bool ok = http_query_int(req, "offset", 0, INT64_MAX, 0, &offset, &err);
-    if (ok && !str_eq(stream, "log") && !str_eq(stream, "err"))
-        ok = err_set(&err, ERR_USAGE, 0, "stream must be log or err");
-    if (!ok) {
+    int64_t offset, tail;
+    const char *stream;
+    if (!http_query_int(req, "offset", 0, INT64_MAX, 0, &offset, &err) ||
+        !http_query_int(req, "tail", 0, LOG_BYTES, 0, &tail, &err) || !read_stream(req, &stream, &err)) {
         http_reply_error(req, &err);
         return;
     }
@@ -84,11 +59,68 @@ void api_get_log(HttpRequest *req, void *context)
     if (!dir)
         return;
     AUTO(str_done) Str text = STR_INIT;
-    int64_t size = read_log(dir, stream, offset, &text);
+    int64_t size = read_log(dir, stream, offset, tail, &text);
     char header[32];
     snprintf(header, sizeof header, "%lld", (long long)size);
     http_reply_header(req, "X-Siding-Size", header);
     http_reply_text(req, 200, "text/plain; charset=utf-8", str_z(&text), text.len);
+}
+
+/* Newest first; what is beyond `left` is left out, and nothing is taken before it. */
+static void add_piece(json_t *list, const char *run, const char *dir, const char *stream, size_t *left)
+{
+    AUTO(str_done) Str text = STR_INIT;
+    struct stat st;
+    if (!*left || stat(dir, &st) < 0)
+        return;
+    bool whole = logs_read_end(dir, stream, *left, &text);
+    json_t *o = json_object();
+    json_set_str(o, "run", run);
+    json_set_time(o, "at", (int64_t)st.st_mtime * 1000);
+    json_set_str(o, "text", str_z(&text));
+    json_set_bool(o, "whole", whole);
+    json_array_append_new(list, o);
+    *left -= text.len;
+}
+
+static void add_under_way(Agent *a, int64_t task, const char *stream, size_t *left, json_t *list)
+{
+    int64_t its, no;
+    for (size_t i = a->s.n_runs; i-- > 0;) {
+        const AgentRunner *r = a->s.runs[i];
+        if (!wire_run_id(run_id(r), &its, &no) || its != task)
+            continue;
+        AUTOFREE char *dir = run_log_dir(a, r);
+        add_piece(list, run_id(r), dir, stream, left);
+    }
+}
+
+void api_get_task_logs(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Err err;
+    const char *stream;
+    int64_t most;
+    long long task;
+    bool ok = read_stream(req, &stream, &err) &&
+              http_query_int(req, "most", 1, TASK_LOG_BYTES, LOG_BYTES, &most, &err) &&
+              (str_to_i64(http_param(req, "task"), 1, INT64_MAX, &task) ||
+               err_set(&err, ERR_USAGE, 0, "\"%s\" is no task", http_param(req, "task")));
+    if (!ok) {
+        http_reply_error(req, &err);
+        return;
+    }
+    size_t left = (size_t)most;
+    json_t *list = json_array();
+    AUTO(strlist_done) StrList ids = STRLIST_INIT;
+    add_under_way(a, task, stream, &left, list);
+    logs_of_task(a->conf.state_dir, task, &ids);
+    for (size_t i = ids.n; i-- > 0;) {
+        AUTOFREE char *dir = logs_find(a->conf.state_dir, ids.v[i]);
+        if (dir)
+            add_piece(list, ids.v[i], dir, stream, &left);
+    }
+    http_reply_json(req, 200, list);
 }
 
 /* ---- results --------------------------------------------------------------------------------------- */

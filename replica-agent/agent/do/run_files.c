@@ -46,7 +46,8 @@ void run_forget(Agent *a, const char *id, uint64_t token)
     const AgentRunner *r = run_find(&a->s, id);
     AUTOFREE char *dir = run_dir(a, id), *program = r ? run_log_dir(a, r) : NULL;
     in->token = token;
-    bool ok = !r || (logs_keep(a->conf.state_dir, id, program, &in->err) && fs_remove_tree(dir, &in->err));
+    bool ok = !r || (logs_keep(a->conf.state_dir, id, program, a->conf.log_limit_bytes, &in->err) &&
+                     fs_remove_tree(dir, &in->err));
     if (ok)
         in->err = (Err){0};
     queue_post(a, in);

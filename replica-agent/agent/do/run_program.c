@@ -149,6 +149,7 @@ static void limits_of(Agent *a, const JobConfig *j, ProgramSpec *ret)
 {
     ret->stop_grace_ms = a->conf.stop_grace_ms;
     ret->sleep_grace_ms = a->conf.sleep_grace_ms;
+    ret->log_limit_bytes = a->conf.log_limit_bytes;
     ret->nice = j ? j->f.nice : 10;
     ret->time_limit_ms = j ? j->f.time_limit_ms : 0;
     ret->memory_limit_bytes = j ? j->f.memory_limit_bytes : 0;
