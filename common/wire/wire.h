@@ -578,14 +578,38 @@ extern const WireField lease_state_fields[];
 WIRE_STRUCT(AgentEvent, AGENT_EVENT_LIST);
 extern const WireField agent_event_fields[];
 
-#define JOB_INFO_LIST(F, T)                     \
-    F(T, STR, name)                             \
-    F(T, ENUM, kind, TaskKind, task_kind_names) \
-    F(T, ENUM, on, NodeRole, node_role_names)   \
-    F(T, STR, upload)                           \
-    F(T, STR, digest) /* of what its file means; NULL: built in */
+#define JOB_INFO_LIST(F, T)                                        \
+    F(T, STR, name)                                                \
+    F(T, ENUM, kind, TaskKind, task_kind_names)                    \
+    F(T, ENUM, on, NodeRole, node_role_names)                      \
+    F(T, STR, upload)                                              \
+    F(T, STR, digest) /* of what its file means; NULL: built in */ \
+    F(T, JSON, tasklet) /* Tasklet; NULL: it is none */
 WIRE_STRUCT(JobInfo, JOB_INFO_LIST);
 extern const WireField job_info_fields[];
+
+/* A parameter of a tasklet: common/wire/tasklet.h says which types there are. */
+#define TASKLET_PARAM_LIST(F, T)                         \
+    F(T, STR, name)                                      \
+    F(T, STR, type)                                      \
+    F(T, STR, fallback) /* NULL: a value must be given */ \
+    F(T, STR, text)
+WIRE_STRUCT(TaskletParam, TASKLET_PARAM_LIST);
+extern const WireField tasklet_param_fields[];
+
+/* What the header of a program in tasklets_dir says for those that submit it. */
+#define TASKLET_LIST(F, T) \
+    F(T, STR, text)        \
+    F(T, LIST, params, TaskletParam, tasklet_param_fields)
+WIRE_STRUCT(Tasklet, TASKLET_LIST);
+extern const WireField tasklet_fields[];
+
+/* A file there that is no tasklet, and should be one. */
+#define TASKLET_FAULT_LIST(F, T) \
+    F(T, STR, name)              \
+    F(T, STR, error)
+WIRE_STRUCT(TaskletFault, TASKLET_FAULT_LIST);
+extern const WireField tasklet_fault_fields[];
 
 /* A sealed result in brief, and how long its job's are kept (0: no limit). */
 #define RESULT_INFO_LIST(F, T)                                                                     \
@@ -620,6 +644,7 @@ extern const WireField result_info_fields[];
     F(T, OBJ, vote, VoteState, vote_state_fields)                                               \
     F(T, LIST, runs, AgentRun, agent_run_fields)                                                \
     F(T, LIST, jobs, JobInfo, job_info_fields)                                                  \
+    F(T, LIST, tasklet_faults, TaskletFault, tasklet_fault_fields)                              \
     /* -1: not known */                                                                         \
     F(T, INT, spool_free_bytes)                                                                 \
     F(T, INT, relay_free_bytes)                                                                 \

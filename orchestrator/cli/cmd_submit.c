@@ -12,20 +12,21 @@
 #include "out.h"
 #include "submit_many.h"
 #include "submit_plan.h"
+#include "tasklet_calls.h"
 #include "wait.h"
 #include "when.h"
 
 typedef struct Submit {
     CliCommon common;
-    StrList databases, allow;
-    char *job, *on;
+    StrList databases, allow, arguments;
+    char *job, *on, *tasklet;
     char *replicas;
     int64_t priority, sequence, attempts, limit_ms, timeout_ms, relay_limit, catchup_ms, min_free;
     char *at_limit, *on_error, *preempt, *window_end, *runtime, *sleeptime, *window, *name, *user, *unique,
         *host;
     char *key, *profile, *from, *schedule;
     char *verbose;
-    bool fixed_time, wait, dry_run, unique_existing, stop_on_error, continue_on_error;
+    bool list, fixed_time, wait, dry_run, unique_existing, stop_on_error, continue_on_error;
     SubmitPlan plan;
 } Submit;
 
@@ -34,6 +35,11 @@ static const Opt submit_options[] = {
      .doc = "With dump: a database to dump; may be repeated.", .section = "What to run"},
     {"job", 0, OPT_STR, offsetof(Submit, job), .arg = "NAME", .doc = "With index: the job's name."},
     {"on", 0, OPT_STR, offsetof(Submit, on), .arg = "replica|primary", .doc = "With command: where it runs."},
+    {"tasklet", 'T', OPT_STR, offsetof(Submit, tasklet), .arg = "NAME",
+     .doc = "With tasklet: which one (siding tasklet list)."},
+    {"argument", 'a', OPT_STRS, offsetof(Submit, arguments), .arg = "KEY=VALUE",
+     .doc = "With tasklet: a value for one of its parameters; may be repeated."},
+    {"list-tasklets", 'l', OPT_FLAG, offsetof(Submit, list), .doc = "With tasklet: list them instead."},
     {"replicas", 0, OPT_STR, offsetof(Submit, replicas), .arg = "N|all",
      .doc = "Split the job over N replicas, all frozen at one GTID; \"all\": over as many as are free."},
     {"pause-limit", 0, OPT_DURATION, offsetof(Submit, limit_ms), .arg = "D",
@@ -111,6 +117,8 @@ static const Opt submit_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
+#define TASKLET "tasklet"
+
 /* ---- which job -------------------------------------------------------------------------------------- */
 
 static json_t *options_of(json_t *body)
@@ -156,6 +164,18 @@ static bool job_is_command(const Submit *s, const StrList *words, json_t *body, 
     return true;
 }
 
+static bool job_is_tasklet(const Submit *s, const StrList *words, json_t *body, Err *err)
+{
+    if (words->n > 1 || !s->tasklet)
+        return err_set(err, ERR_USAGE, 0, "submit tasklet needs -T NAME%s%s",
+                       words->n > 1 ? ": write submit tasklet -T " : "", words->n > 1 ? words->v[1] : "");
+    json_set_str(body, "job", s->tasklet);
+    json_set_str(body, "kind", wire_enum_name(&task_kind_names, KIND_COMMAND));
+    if (s->arguments.n)
+        json_set_strs(body, "args", &s->arguments);
+    return true;
+}
+
 static bool job_is_named(const StrList *words, json_t *body, Err *err)
 {
     if (words->n > 1)
@@ -167,15 +187,16 @@ static bool job_is_named(const StrList *words, json_t *body, Err *err)
 
 static bool check_job_options(const Submit *s, const char *word, Err *err)
 {
-    static const struct {
-        const char *option;
-        TaskKind kind;
-    } rows[] = {{"database", KIND_DUMP}, {"job", KIND_INDEX}, {"on", KIND_COMMAND}};
-    bool given[] = {s->databases.n > 0, s->job != NULL, s->on != NULL};
+    const struct {
+        const char *option, *word;
+        bool given;
+    } rows[] = {{"database", "dump", s->databases.n > 0},  {"job", "index", s->job != NULL},
+                {"on", "command", s->on != NULL},          {"tasklet", TASKLET, s->tasklet != NULL},
+                {"argument", TASKLET, s->arguments.n > 0}, {"list-tasklets", TASKLET, s->list}};
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (given[i] && wire_enum_find(&task_kind_names, word) != (int)rows[i].kind)
+        if (rows[i].given && !str_eq(word, rows[i].word))
             return err_set(err, ERR_USAGE, 0, "option --%s goes with submit %s only", rows[i].option,
-                           wire_enum_name(&task_kind_names, (int)rows[i].kind));
+                           rows[i].word);
     return true;
 }
 
@@ -184,6 +205,8 @@ static bool fill_job(const Submit *s, const StrList *words, json_t *body, Err *e
     const char *word = words->v[0];
     if (!check_job_options(s, word, err))
         return false;
+    if (str_eq(word, TASKLET))
+        return job_is_tasklet(s, words, body, err);
     switch (wire_enum_find(&task_kind_names, word)) {
     case KIND_DUMP:
         return job_is_dump(s, words, body, err);
@@ -288,6 +311,8 @@ static bool fill(const Submit *s, const StrList *words, const StrList *rest, jso
         return false;
     AUTOFREE char *user = s->user ? xstrdup(s->user) : cli_user();
     json_set_str(body, "user", user);
+    if (rest->n && s->tasklet)
+        return err_set(err, ERR_USAGE, 0, "a tasklet takes -a KEY=VALUE, no words behind \"--\"");
     if (rest->n)
         json_set_strs(body, "args", rest);
     set_given_int(body, "priority", s->priority);
@@ -385,7 +410,9 @@ static CLI_RUN(run)
     AUTOJSON json_t *answer = NULL;
     if (s->from || !words->n)
         return submit_many(cli, s->from, words, err);
-    if (!fill(s, words, rest, body, err) ||
+    if (s->list)
+        return check_job_options(s, words->v[0], err) && tasklets_print(cli, err);
+    if (!fill(s, words, rest, body, err) || (s->tasklet && !tasklets_know(cli, s->tasklet, err)) ||
         (s->schedule ? !apply_schedule(cli, s, body, &answer, err)
                      : !client_call(cli, "POST", "/v1/tasks", body,
                                     s->dry_run ? API_CHECK_MS : API_TIMEOUT_MS, &answer, err)))
@@ -405,12 +432,13 @@ static CLI_RUN(run)
 
 const CliCommand cmd_submit = {
     .name = "submit",
-    .args = "JOB | dump | index | command NAME",
+    .args = "JOB | dump | index | command NAME | tasklet",
     .summary = "Put a task into the queue and print its id.",
     .detail =
         "JOB is a name in the agents' configuration. dump --database D… dumps databases, index --job NAME "
-        "builds an index, command --on replica|primary NAME runs a listed program. Words behind \"--\" are "
-        "arguments of the job.",
+        "builds an index, command --on replica|primary NAME runs a listed program, tasklet -T NAME -a "
+        "KEY=VALUE… "
+        "a small one that declares its parameters. Words behind \"--\" are arguments of the job.",
     .options = submit_options,
     .size = sizeof(Submit),
     .min_words = 0,

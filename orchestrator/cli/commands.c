@@ -30,6 +30,7 @@ const CliCommand *const cli_commands[] = {
     &cmd_queue_hold,
     &cmd_queue_release,
     &cmd_queue_purge,
+    &cmd_tasklet_list,
     &cmd_schedule_list,
     &cmd_schedule_show,
     &cmd_schedule_diff,

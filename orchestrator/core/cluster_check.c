@@ -129,7 +129,8 @@ static void judge_job(const char *name, const StrList *have, const StrList *lack
     AUTOFREE char *without = strlist_join(lack, ", ");
     AUTOFREE char *some = strlist_join(like, ", ");
     AUTOFREE char *others = strlist_join(unlike, ", ");
-    const char *mend = "copy its file into jobs_dir of all hosts, then systemctl reload siding-agent there";
+    const char *mend = "copy its file into jobs_dir, or tasklets_dir, of all hosts, then systemctl reload "
+                       "siding-agent there";
     if (unlike->n)
         finding_add(findings, "jobs", "warning", mend,
                     "the job %s is not the same everywhere: that of %s differs from that of %s", name, others,

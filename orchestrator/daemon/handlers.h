@@ -32,6 +32,8 @@ void handle_get_why(HttpRequest *req, void *context);
 void handle_get_log(HttpRequest *req, void *context);
 void handle_request(HttpRequest *req, void *context);
 void handle_set(HttpRequest *req, void *context);
+void handle_list_tasklets(HttpRequest *req, void *context);
+void handle_get_tasklet(HttpRequest *req, void *context);
 void handle_list_schedules(HttpRequest *req, void *context);
 void handle_get_schedule(HttpRequest *req, void *context);
 void handle_apply_schedule(HttpRequest *req, void *context);

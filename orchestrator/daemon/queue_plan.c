@@ -8,6 +8,7 @@
 #include "common/wire/bounds.h"
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/recur.h"
+#include "orchestrator/core/tasklets.h"
 #include "orchestrator/core/window.h"
 #include "queue_impl.h"
 #include "zones.h"
@@ -20,10 +21,11 @@ static const JobInfo *find_job(const Coord *c, const char *name)
     return choose_job(nodes, c->n_agents, name);
 }
 
-static bool unknown_job(const Coord *c, const char *name, Err *err)
+static bool no_such_job(const Coord *c, const char *name, Err *err)
 {
     AUTOFREE const Node **nodes = state_nodes(c);
-    return choose_unknown_job(nodes, c->n_agents, name, err);
+    return tasklets_not_broken(nodes, c->n_agents, name, err) &&
+           choose_unknown_job(nodes, c->n_agents, name, err);
 }
 
 static bool check_plan(const Coord *c, const Task *t, Err *err)
@@ -145,7 +147,7 @@ bool queue_fill_in(const Coord *c, Task *t, Err *err)
     if (t->kind == KIND_UPLOAD)
         return true;
     if (!job)
-        return unknown_job(c, t->job, err);
+        return no_such_job(c, t->job, err);
     if (t->kind && t->kind != job->kind)
         return err_set(err, ERR_USAGE, 0, "job \"%s\" is of kind \"%s\", not \"%s\"", t->job,
                        WIRE_TEXT(task_kind_names, job, kind), WIRE_TEXT(task_kind_names, t, kind));
@@ -153,8 +155,8 @@ bool queue_fill_in(const Coord *c, Task *t, Err *err)
         t->kind = job->kind;
     if (!t->on)
         t->on = job->on ? job->on : ROLE_REPLICA;
-    return check_bounds(t, err) && check_shape(t, err) && check_databases(t, err) && check_host(c, t, err) &&
-           check_together(c, t, err);
+    return check_bounds(t, err) && tasklets_check_job(job, &t->args, err) && check_shape(t, err) &&
+           check_databases(t, err) && check_host(c, t, err) && check_together(c, t, err);
 }
 
 static bool from_spec(Coord *c, const TaskSpec *s, Task *t, Err *err)

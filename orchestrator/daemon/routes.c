@@ -15,6 +15,8 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/tasks/{id}/log", ROLE_VIEWER, handle_get_log, .query = "stream,offset,run,node,whole"},
     {"POST", "/v1/tasks/{id}/request", ROLE_OPERATOR, handle_request, .does = "{action} task {id}"},
     {"POST", "/v1/tasks/{id}/set", ROLE_OPERATOR, handle_set, .does = "set task {id}"},
+    {"GET", "/v1/tasklets", ROLE_VIEWER, handle_list_tasklets},
+    {"GET", "/v1/tasklets/{name}", ROLE_VIEWER, handle_get_tasklet},
     {"GET", "/v1/schedules", ROLE_VIEWER, handle_list_schedules},
     {"GET", "/v1/schedules/{name}", ROLE_VIEWER, handle_get_schedule},
     {"POST", "/v1/schedules/{name}", ROLE_OPERATOR, handle_apply_schedule, .does = "apply schedule {name}"},

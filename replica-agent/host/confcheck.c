@@ -175,6 +175,7 @@ void confcheck_files(const AgentConfig *c, WireList *findings)
     check_folder("state_dir", c->state_dir, FOLDER_OURS, findings);
     check_folder("spool_dir", c->spool_dir, FOLDER_OURS, findings);
     check_folder("jobs_dir", c->jobs_dir, FOLDER_READ, findings);
+    check_folder("tasklets_dir", c->tasklets_dir, FOLDER_READ, findings);
     check_folder("server.vault_dir", c->server.vault_dir, FOLDER_OURS, findings);
     check_listen(&c->listen, findings);
     check_secret("server.defaults_file", c->server.defaults_file, NULL, findings);

@@ -8,6 +8,7 @@
 #include "common/net/http.h"
 #include "replica-agent/core/joblist.h"
 #include "replica-agent/core/separation.h"
+#include "tasklet_files.h"
 
 #define FIELD(name) offsetof(AgentConfig, name)
 #define IN(group, name) (FIELD(group.name) - FIELD(group))
@@ -95,6 +96,9 @@ const ConfOption agent_config_options[] = {
      .doc = "Folder of results."},
     {"jobs_dir", CONF_PATH, FIELD(jobs_dir),
      .doc = "Folder of job files (*.conf); without it only dumps can run."},
+    {"tasklets_dir", CONF_PATH, FIELD(tasklets_dir),
+     .doc =
+         "Folder of tasklets: programs that say in their first lines how they are called; left out: none."},
     {"server", CONF_GROUP, FIELD(server), .required = true, .restart = true, .group = server_options,
      .doc = "The server of this host."},
     {"job_defaults_file", CONF_PATH, FIELD(job_defaults_file),
@@ -362,6 +366,9 @@ static bool check_job(const char *path, const JobFile *f, Err *err)
 static void job_done(JobConfig *j)
 {
     free(STEAL(j->path));
+    if (j->tasklet)
+        tasklet_done(j->tasklet);
+    free(STEAL(j->tasklet));
     job_file_done(&j->f);
 }
 
@@ -449,6 +456,54 @@ static void load_dir(const char *dir, JobList *l)
     }
 }
 
+/* ---- tasklets ------------------------------------------------------------------------------------- */
+
+static void add_fault(JobList *l, const char *name, const char *dir, const char *error)
+{
+    TaskletFault *f = wire_list_add(&l->faults, sizeof *f);
+    *f = (TaskletFault){xstrdup(name), xstrdup(error)};
+    strlist_addf(&l->warnings, "tasklet left out: %s/%s: %s", dir, name, error);
+}
+
+static bool check_tasklet(const JobList *known, const JobConfig *j, Err *err)
+{
+    const JobConfig *other = job_list_find(known, j->f.name);
+    if (!is_name(j->f.name))
+        return err_set(err, ERR_CONFIG, 0, "its name may hold letters, digits, '-', '_' and '.' only");
+    if (str_eq(j->f.name, "dump"))
+        return err_set(err, ERR_CONFIG, 0, "\"dump\" is built in");
+    return !other || err_set(err, ERR_CONFIG, 0, "\"%s\" is already defined in %s", j->f.name,
+                             other->path ? other->path : "Siding");
+}
+
+static void load_tasklet(const char *dir, const char *file, JobList *l)
+{
+    Err err;
+    JobConfig j = {0};
+    bool other;
+    bool ok = tasklet_load(dir, file, &j, &other, &err) && (other || check_tasklet(l, &j, &err));
+    if (ok && !other) {
+        *add_job(l) = j;
+        return;
+    }
+    if (!ok)
+        add_fault(l, file, dir, err.text);
+    job_done(&j);
+}
+
+static void load_tasklets(const char *dir, JobList *l)
+{
+    Err err;
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    AUTOFREE char *trouble = tasklet_folder_trouble(dir);
+    if (trouble)
+        strlist_addf(&l->warnings, "tasklets_dir: %s", trouble);
+    else if (!fs_list(dir, &names, &err))
+        strlist_addf(&l->warnings, "tasklets_dir: %s", err.text);
+    for (size_t i = 0; i < names.n; i++)
+        load_tasklet(dir, names.v[i], l);
+}
+
 void job_list_load(const AgentConfig *c, JobList *ret)
 {
     job_list_done(ret);
@@ -456,6 +511,8 @@ void job_list_load(const AgentConfig *c, JobList *ret)
         add_dump(c, ret);
     if (c->jobs_dir)
         load_dir(c->jobs_dir, ret);
+    if (c->tasklets_dir)
+        load_tasklets(c->tasklets_dir, ret);
 }
 
 void job_list_done(JobList *l)
@@ -464,6 +521,9 @@ void job_list_done(JobList *l)
         job_done(&l->v[i]);
     free(l->v);
     strlist_done(&l->warnings);
+    for (size_t i = 0; i < l->faults.n; i++)
+        wire_free(tasklet_fault_fields, (TaskletFault *)l->faults.v + i);
+    free(l->faults.v);
     *l = (JobList){0};
 }
 

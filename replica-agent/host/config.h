@@ -19,7 +19,7 @@ typedef struct ResultConfig {
 typedef struct AgentConfig {
     char *node, *cluster_name;
     StrList listen;
-    char *advertise_url, *state_dir, *spool_dir, *jobs_dir;
+    char *advertise_url, *state_dir, *spool_dir, *jobs_dir, *tasklets_dir;
     struct {
         char *socket, *address, *defaults_file, *rescue_defaults_file, *replication_defaults_file, *vault_dir;
         int64_t port;
@@ -70,14 +70,16 @@ DbTarget agent_config_rescue_target(const AgentConfig *c);
 
 typedef struct JobConfig {
     JobFile f;
-    char *path;      /* the file it came from; NULL: built in */
-    char digest[65]; /* of all values of the file; "": built in */
+    char *path;       /* the file it came from; NULL: built in */
+    char digest[65];  /* of all values of the file, of all of a tasklet; "": built in */
+    Tasklet *tasklet; /* what its program's header declares; NULL: it is none */
 } JobConfig;
 
 typedef struct JobList {
     JobConfig *v;
     size_t n;
     StrList warnings; /* broken files, one sentence each */
+    WireList faults;  /* TaskletFault: of these, the tasklets */
 } JobList;
 
 void job_list_load(const AgentConfig *c, JobList *ret); /* frees what `ret` held */

@@ -80,6 +80,7 @@ write_agent_conf() {
 		ballast_bytes = 8388608L;
 		allow_dump = true;
 		jobs_dir = $(quote "$DIR/jobs");
+		tasklets_dir = $(quote "$DIR/tasklets");
 		token_file = $(quote "$DIR/credentials/peer.token");
 		roles = {
 			coordinator = [ $(quote "token:$DIR/credentials/coordinator.token") ];

@@ -60,7 +60,7 @@ read_options() {
 make_layout() {
 	mkdir -p "$DIR"
 	chmod 700 "$DIR"
-	mkdir -p "$DIR/coordinator" "$DIR/credentials" "$DIR/jobs" "$SOCKETS/coordinator"
+	mkdir -p "$DIR/coordinator" "$DIR/credentials" "$DIR/jobs" "$DIR/tasklets" "$SOCKETS/coordinator"
 	mkdir -p "${NODE_DIR[@]/%//agent}" "${NODE_DIR[@]/%//spool}" "${NODE_DIR[@]/%//tmp}" "${SOCKET[@]%/*}"
 }
 

@@ -36,7 +36,8 @@ def every_route_by_loopback(c):
     for method, path, needs in calls:
         expect_refused(c, method, agent(c, "db1") + path, {} if method == "POST" else None, needs)
     calls = [("POST", "/v1/tasks", "operator"), ("GET", "/v1/tasks", "viewer"), ("POST", "/v1/tasks/1/request", "operator"),
-             ("GET", "/v1/status", "viewer"), ("GET", "/v1/events", "viewer"), ("GET", "/v1/results/1.1", "viewer")]
+             ("GET", "/v1/status", "viewer"), ("GET", "/v1/events", "viewer"), ("GET", "/v1/results/1.1", "viewer"),
+             ("GET", "/v1/tasklets", "viewer")]
     for method, path, needs in calls:
         expect_refused(c, method, coordinator(c) + path, {} if method == "POST" else None, needs)
     for url in (agent(c, "db1"), coordinator(c)):

@@ -539,10 +539,22 @@ class Cluster:
         path = os.path.join(self.folder, "jobs", name + ".conf")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
+        self.let_agents_read()
+        return path
+
+    def tasklet(self, name, text, mode=0o755):
+        """Writes DIR/tasklets/NAME and lets the agents read it."""
+        path = os.path.join(self.folder, "tasklets", name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        self.let_agents_read()
+        return path
+
+    def let_agents_read(self):
         for i in range(self.replicas + 1):
             with contextlib.suppress(Failed, ProcessLookupError):
                 os.kill(self.pid("agent%d" % i), signal.SIGHUP)
-        return path
 
     # -- data and load
 

@@ -106,7 +106,7 @@ def completed(shell, script, line):
 
 class WithoutCoordinator(unittest.TestCase):
     def test_completion_and_the_manual_page_come_from_the_commands(self):
-        offered = {"siding t": ["task"], "siding task k": ["kill"], "siding submit --on ": ["primary", "replica"],
+        offered = {"siding t": ["task", "tasklet"], "siding task k": ["kill"], "siding submit --on ": ["primary", "replica"],
                    "siding completion ": ["bash", "fish", "zsh"], "siding cert ": ["init", "issue"], "siding task kill --js": ["--json"]}
         with tempfile.TemporaryDirectory(prefix="sdc", dir="/tmp") as folder:
             for shell in ("bash", "zsh", "fish"):

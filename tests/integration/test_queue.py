@@ -255,6 +255,43 @@ class Rules:
         c.siding("queue", "auto")
 
 
+    HELLO = "#!/bin/sh\n# tasklet: bst_hello\n# text: Says what it is given.\n# param: to text\n# param: n int = 2\n\necho \"$@\"\n"
+
+    def tasklets(self):
+        """A tasklet and one that is none, known to the coordinator."""
+        c = self.cluster
+        c.tasklet("bst_hello.sh", self.HELLO)
+        c.tasklet("bst_bad.py", "#!/bin/sh\n# tasklet: bst_bad\n# param: n float\n")
+        wait_until(lambda: len(c.siding("tasklet", "list")["broken"]) == 2 and c.siding("tasklet", "list")["tasklets"], 20,
+                   "the tasklets are told")
+
+    def log(self, task):
+        return self.cluster.siding("task", "log", task)["text"]
+
+    def test_11_tasklets_are_checked_before_they_are_queued(self):
+        c = self.cluster
+        self.tasklets()
+        told = c.siding("submit", "tasklet", "-l")
+        self.assertEqual([(t["name"], t["on"], t["nodes"]) for t in told["tasklets"]], [("bst_hello", "primary", ["db0", "db1"])])
+        self.assertEqual({(b["name"], b["node"]) for b in told["broken"]}, {("bst_bad.py", "db0"), ("bst_bad.py", "db1")})
+        self.assertIn('line 3: the type of n is "float"', told["broken"][0]["error"])
+        self.assertIn("tasklet left out", call(os.path.join(BUILD, "siding"), "check", env=c.env)[1])
+        before = len(c.siding("task", "list"))
+        for words, status, why in (((), 2, "needs -T NAME"),
+                                   (("-T", "bst_hello"), 2, r"tasklet bst_hello: it needs to=… \(text\)"),
+                                   (("-T", "bst_hello", "-a", "to=x", "-a", "n=many"), 2, "n is \"many\"; it must be a whole number"),
+                                   (("-T", "bst_hello", "-a", "ot=x"), 2, 'no parameter "ot"; it takes to, n'),
+                                   (("-T", "bst_helo", "-a", "to=x"), 1, 'did you mean "bst_hello"'),
+                                   (("-T", "bst_bad"), 1, "bst_bad.py of db0 is broken: line 3"),
+                                   (("-T", "works"), 1, 'the job "works" is no tasklet')):
+            self.assertRegex(c.siding("submit", "tasklet", *words, status=status), why)
+        self.assertIn("it must be a whole number", c.siding("submit", "bst_hello", "--", "to=x", "n=", status=2))
+        self.assertEqual(len(c.siding("task", "list")), before, "nothing of it is queued")
+        task = c.submit("tasklet", "-T", "bst_hello", "-a", "to=$(id); x")
+        c.expect_state(task, "done")
+        self.assertEqual(self.log(task), "to=$(id); x n=2\n")
+
+
 class MariaDb(Rules, ClusterTest):
     flavor = "mariadb"
 

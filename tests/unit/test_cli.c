@@ -98,6 +98,30 @@ static void on_log(HttpRequest *req, void *context)
     http_reply_text(req, 200, "text/plain", text + offset, n < most ? n : most);
 }
 
+static void on_tasklets(HttpRequest *req, void *context)
+{
+    (void)context;
+    http_reply_json(
+        req, 200,
+        json_pack(
+            "{s:[{s:s, s:s, s:s, s:[{s:s, s:s}, {s:s, s:s, s:s, s:s}], s:[s, s]}], s:[{s:s, s:s, s:s}]}",
+            "tasklets", "name", "bst_foo", "on", "primary", "text", "Does it.", "params", "name", "to",
+            "type", "text", "name", "n", "type", "int", "fallback", "2", "text", "How often.", "nodes", "db0",
+            "db1", "broken", "name", "bst_old.py", "node", "db1", "error", "line 3: nonsense"));
+}
+
+static void on_tasklet(HttpRequest *req, void *context)
+{
+    Err err;
+    (void)context;
+    if (str_eq(http_param(req, "name"), "bst_foo")) {
+        http_reply_json(req, 200, json_object());
+        return;
+    }
+    err_set(&err, ERR_NOT_FOUND, 0, "no agent knows it");
+    http_reply_error(req, &err);
+}
+
 static void on_pause(HttpRequest *req, void *context)
 {
     (void)context;
@@ -141,6 +165,8 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/tasks", ROLE_HEALTH, on_tasks, .query = "state,limit"},
     {"GET", "/v1/tasks/{id}", ROLE_HEALTH, on_task},
     {"GET", "/v1/tasks/{id}/log", ROLE_HEALTH, on_log, .query = "stream,offset,run,node,whole"},
+    {"GET", "/v1/tasklets", ROLE_HEALTH, on_tasklets},
+    {"GET", "/v1/tasklets/{name}", ROLE_HEALTH, on_tasklet},
     {"POST", "/v1/tasks/{id}/request", ROLE_HEALTH, on_request},
     {"POST", "/v1/nodes/{name}/pause", ROLE_HEALTH, on_pause},
     {"GET", "/v1/check", ROLE_HEALTH, on_check},
@@ -234,7 +260,20 @@ static void submits(void **state)
     expect_sent(
         "{\"job\":\"tidy\",\"key\":\"k\",\"options\":{\"profile\":\"calls,time\",\"verbose\":9},\"plan\":"
         "{\"unique_for_ms\":86400000},\"unique\":\"n\",\"unique_existing\":true,\"user\":\"ann\"}");
+    expect("submit tasklet -T bst_foo -a to=x -a n=3", 0, "12\n", "");
+    expect_sent("{\"args\":[\"to=x\",\"n=3\"],\"job\":\"bst_foo\",\"kind\":\"command\",\"user\":\"ann\"}");
     expect("--json submit catalogue", 0, NULL, "");
+}
+
+static void tasklets(void **state)
+{
+    (void)state;
+    const char *list = "bst_foo(to, n=2)\n    Does it.\n    On the primary; known on db0, db1.\n"
+                       "    to  text\n    n   int   How often.\n\n"
+                       "Broken tasklets:\n    bst_old.py on db1: line 3: nonsense\n";
+    expect("tasklet list", 0, list, "");
+    expect("submit tasklet -l", 0, list, "");
+    expect("submit tasklet -T bst_fo", 1, "", "no agent knows it");
 }
 
 static void wrong_usage(void **state)
@@ -255,6 +294,10 @@ static void wrong_usage(void **state)
         {"submit command x", "needs --on replica or --on primary"},
         {"submit command --on moon x", "\"moon\" is neither replica nor primary"},
         {"submit catalogue --on replica", "option --on goes with submit command only"},
+        {"submit a -T bst_foo", "option --tasklet goes with submit tasklet only"},
+        {"submit tasklet", "submit tasklet needs -T NAME"},
+        {"submit tasklet bst_foo", "write submit tasklet -T bst_foo"},
+        {"submit tasklet -T bst_foo -- x", "takes -a KEY=VALUE, no words behind"},
         {"submit a b", "takes one job, not also \"b\""},
         {"submit a -t soonish", "option --runtime: \"soonish\" is not a time"},
         {"submit a -s never", "option --sleeptime: \"never\" is not a duration"},
@@ -413,9 +456,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(submits), cmocka_unit_test(wrong_usage), cmocka_unit_test(failures),
-        cmocka_unit_test(waits),   cmocka_unit_test(requests),    cmocka_unit_test(lists_and_logs),
-        cmocka_unit_test(checks),  cmocka_unit_test(verifies),
+        cmocka_unit_test(submits),  cmocka_unit_test(wrong_usage), cmocka_unit_test(failures),
+        cmocka_unit_test(waits),    cmocka_unit_test(requests),    cmocka_unit_test(lists_and_logs),
+        cmocka_unit_test(tasklets), cmocka_unit_test(checks),      cmocka_unit_test(verifies),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

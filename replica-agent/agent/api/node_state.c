@@ -265,8 +265,17 @@ static void list_jobs(const Agent *a, WireList *ret)
                           .kind = wire_enum_find(&task_kind_names, j->f.kind),
                           .on = wire_enum_find(&node_role_names, j->f.on),
                           .upload = j->f.upload,
-                          .digest = *j->digest ? BORROW(j->digest) : NULL};
+                          .digest = *j->digest ? BORROW(j->digest) : NULL,
+                          .tasklet = j->tasklet ? wire_write(tasklet_fields, j->tasklet) : NULL};
     }
+}
+
+/* All else in it is borrowed. */
+static void free_jobs(WireList *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        json_decref(((JobInfo *)list->v)[i].tasklet);
+    free(list->v);
 }
 
 static json_t *events_json(const Agent *a, int64_t after)
@@ -303,12 +312,13 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .spool_free_bytes = a->s.known.spool_free,
                    .relay_free_bytes = a->s.known.relay_free,
                    .events_last = a->tell.last,
+                   .tasklet_faults = a->jobs.faults,
                    .warnings = warnings};
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);
     json_object_set_new(j, "runs", runs_json(a));
     json_object_set_new(j, "purge", purge_json(a));
     json_object_set_new(j, "events", events_json(a, events_after));
-    free(s.jobs.v);
+    free_jobs(&s.jobs);
     return j;
 }

@@ -111,7 +111,8 @@ bool apart_fill(const Agent *a, const JobConfig *j, const char *run, const char 
     ret->run = xstrdup(run);
     ret->cnf = xstrdup(cnf);
     hide_all(a, &ret->hide);
-    const char *const shown[] = {a->conf.jobs_dir, j->path, a->conf.server.socket};
+    const char *const shown[] = {a->conf.jobs_dir, j->tasklet ? a->conf.tasklets_dir : NULL, j->path,
+                                 a->conf.server.socket};
     for (size_t i = 0; i < COUNT(shown); i++)
         hide(&ret->show, shown[i]);
     strlist_add_all(&ret->show, &j->f.show);

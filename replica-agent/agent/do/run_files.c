@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/file/fs.h"
 #include "common/wire/bounds.h"
+#include "common/wire/tasklet.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/agent/do/spool.h"
 #include "replica-agent/core/joblist.h"
@@ -73,6 +74,12 @@ static bool check_bounds(const RunSpec *spec, Err *err)
     return bounds_check(task_bounds, DOOR_API, body, err);
 }
 
+static bool check_args(const JobConfig *j, const StrList *args, Err *err)
+{
+    return j->tasklet ? tasklet_check(j->f.name, j->tasklet, args, err)
+                      : joblist_check_args(j->f.name, args, &j->f.allow_args, err);
+}
+
 static bool check_job(Agent *a, const RunSpec *spec, Err *err)
 {
     const JobConfig *j = job_list_find(&a->jobs, spec->job);
@@ -85,8 +92,7 @@ static bool check_job(Agent *a, const RunSpec *spec, Err *err)
     if (spec->kind && (int)spec->kind != wire_enum_find(&task_kind_names, j->f.kind))
         return err_set(err, ERR_REFUSED, 0, "the job \"%s\" is of kind %s here, not %s", spec->job, j->f.kind,
                        WIRE_TEXT(task_kind_names, spec, kind));
-    return apart_check(a, j, err) && check_bounds(spec, err) &&
-           joblist_check_args(j->f.name, &spec->args, &j->f.allow_args, err);
+    return apart_check(a, j, err) && check_bounds(spec, err) && check_args(j, &spec->args, err);
 }
 
 bool run_check(Agent *a, const RunSpec *spec, Err *err)

@@ -13,6 +13,7 @@
 #include "common/db/flavor.h"
 #include "common/file/fs.h"
 #include "common/wire/loadlag.h"
+#include "common/wire/tasklet.h"
 #include "program.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/core/joblist.h"
@@ -186,6 +187,11 @@ static bool own_program(Agent *a, const AgentRunner *r, const JobConfig *j, cons
 {
     const AgentRun *w = wire_of(r);
     (void)a;
+    if (j->tasklet) {
+        ret->program = xstrdup(j->f.program);
+        tasklet_arguments(j->tasklet, &w->spec.args, &ret->args);
+        return true;
+    }
     if (str_eq(j->f.kind, "command")) {
         ret->program = xstrdup(j->f.program);
         add_expanded(&ret->args, &j->f.args, &ret->env);
