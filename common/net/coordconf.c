@@ -78,6 +78,10 @@ static const ConfOption mail_options[] = {
      .doc = "Who gets the mails with an error in them as well, and when. Goes with \"to\"."},
     {"per_hour", CONF_INT, FIELD(mail.per_hour) - FIELD(mail), .fallback = "12", .min = 1, .max = 60,
      .doc = "Most mails in an hour; what happens meanwhile waits for the next."},
+    {"log_bytes", CONF_INT, FIELD(mail.log_bytes) - FIELD(mail), .fallback = "65536", .min = 1024,
+     .max = 1 << 20,
+     .doc = "How much of the end of each log stands in a mail to those whom a task names (--email-logs-to), "
+            "which go out by the same program, also without \"to\"."},
     {0},
 };
 

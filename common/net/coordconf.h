@@ -57,7 +57,7 @@ typedef struct SidingConfig {
     struct {
         StrList to, args;
         char *from, *program, *level;
-        int64_t batch_ms, per_hour;
+        int64_t batch_ms, per_hour, log_bytes;
         ConfList emergency; /* MailEmergency */
     } mail;                 /* off without `to` */
     struct {

@@ -3,6 +3,7 @@
  * upper end of a bound; the rest are generous sizes that still let a hundred tasks be listed at once.
  */
 #include "bounds.h"
+#include "tasklet.h"
 #include "wire.h"
 
 #define BOTH (DOOR_API | DOOR_AGENT)
@@ -95,6 +96,14 @@ const Bound task_bounds[] = {
      .doc = "An event tells where it has not started so long after its planned time."},
     {"plan.finish_by_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "finish-by",
      .doc = "An event tells where it has not ended so long after its planned time."},
+    {"plan.post_process", BOUND_NAME, DOOR_API | DOOR_CLI, 1, 128, .option = "post-process",
+     .doc = "A tasklet that is started as a task of its own after each run that went well."},
+    {"plan.post_args", BOUND_TEXTS, DOOR_API | DOOR_CLI, 0, TASKLET_MOST_PARAMS, .each = TASKLET_VALUE_BYTES, .bytes = 8192, .option = "post-process",
+     .doc = "Its parameters, each `key=value`, checked against its header at the submission. Goes with `post_process`."},
+    {"plan.email_logs_to", BOUND_NAMES, DOOR_API | DOOR_CLI, 0, 20, .each = 254, .option = "email-logs-to",
+     .doc = "Addresses that get the log of each turn by mail at its end, its attempts being over."},
+    {"plan.email_logs_on_error", BOUND_BOOL, DOOR_API | DOOR_CLI, .option = "email-logs-on-error",
+     .doc = "The user of the task gets that of a turn that failed."},
     {"plan.schedule", BOUND_NAME, DOOR_API | DOOR_CLI, 1, 100, .option = "", .doc = "Set by `siding schedule apply`: its name."},
     {"plan.disabled", BOUND_BOOL, DOOR_API | DOOR_CLI, .option = "", .doc = "Set by `siding schedule disable`: it does not start."},
     {"options", BOUND_OBJECT, EVERYWHERE, .bytes = 65536, .option = "", .doc = "Of the job itself:"},

@@ -220,6 +220,10 @@ extern const WireEnum brake_kind_names;
     F(T, STR, concurrency_key) /* in the place of the name: so many of it at once (queue.keys) */ \
     F(T, INT, start_by_ms) /* after its planned time: told where it has not by then */      \
     F(T, INT, finish_by_ms)                                                                 \
+    F(T, STR, post_process) /* a tasklet that is started after each run that went well */   \
+    F(T, STRS, post_args) /* its parameters, "key=value" */                                 \
+    F(T, STRS, email_logs_to) /* get the log of each turn at its end */                     \
+    F(T, BOOL, email_logs_on_error) /* its user gets that of a turn that failed */          \
     F(T, STR, schedule) /* the name of a recurring task that is kept by name */             \
     F(T, BOOL, disabled)
 WIRE_STRUCT(TaskPlan, TASK_PLAN_LIST);

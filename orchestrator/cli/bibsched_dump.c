@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "submit_plan.h"
 #include "when.h"
 
 enum { MOST_COLUMNS = 32, MOST_WORDS = 1000 };
@@ -294,7 +295,7 @@ bool bibsched_words(const Str *arguments, StrList *ret)
 
 typedef struct CommonOption {
     char letter;
-    const char *name, *field; /* field NULL: it stands in a column; "": it is not taken over */
+    const char *name, *field; /* field NULL: it stands in a column */
     bool has_value;
 } CommonOption;
 
@@ -312,15 +313,16 @@ static const CommonOption common[] = {{'u', "user", NULL, true},
                                       {0, "fixed-time", "fixed_time", false},
                                       {0, "stop-on-error", "on_error", false},
                                       {0, "continue-on-error", "on_error", false},
-                                      {0, "post-process", "", true},
-                                      {0, "email-logs-to", "", true},
-                                      {0, "email-logs-on-error", "", false}};
+                                      {0, "post-process", "plan", true},
+                                      {0, "email-logs-to", "plan", true},
+                                      {0, "email-logs-on-error", "plan", false}};
 
 /* "-s", "-s1d", "--sleeptime", "--sleeptime=1d"; `ret_value`: what stands in the same word, or NULL. */
-static const CommonOption *option_of(const char *word, const char **ret_value)
+static const CommonOption *option_of(const CommonOption *table, size_t rows, const char *word,
+                                     const char **ret_value)
 {
-    for (size_t i = 0; *word == '-' && i < COUNT(common); i++) {
-        const CommonOption *o = &common[i];
+    for (size_t i = 0; *word == '-' && i < rows; i++) {
+        const CommonOption *o = &table[i];
         size_t n = strlen(o->name);
         *ret_value = NULL;
         if (word[1] != '-' && o->letter && word[1] == o->letter) {
@@ -335,13 +337,28 @@ static const CommonOption *option_of(const char *word, const char **ret_value)
     return NULL;
 }
 
+static void set_plan(json_t *body, const CommonOption *o, const char *value, StrList *lost)
+{
+    Err err;
+    if (!json_object_get(body, "plan"))
+        json_object_set_new(body, "plan", json_object());
+    json_t *plan = json_object_get(body, "plan");
+    if (str_eq(o->name, "email-logs-on-error"))
+        json_set_bool(plan, "email_logs_on_error", true);
+    else if (str_eq(o->name, "email-logs-to") && value)
+        submit_plan_addresses(value, plan);
+    else if (!value || !submit_plan_post_process(value, plan, &err))
+        strlist_addf(lost, "--%s %s is left out%s%s", o->name, value ? value : "", value ? ": " : "",
+                     value ? err.text : "");
+}
+
 static void set_option(json_t *body, const CommonOption *o, const char *value, StrList *lost)
 {
     long long level;
     if (!o->field)
         return;
-    if (!*o->field) {
-        strlist_addf(lost, "--%s%s%s is left out", o->name, value ? " " : "", value ? value : "");
+    if (str_eq(o->field, "plan")) {
+        set_plan(body, o, value, lost);
     } else if (str_eq(o->field, "fixed_time")) {
         json_set_bool(body, "fixed_time", true);
     } else if (str_eq(o->field, "on_error")) {
@@ -358,6 +375,27 @@ static void set_option(json_t *body, const CommonOption *o, const char *value, S
     }
 }
 
+/* bibtasklet -T bst_foo -a "arg1=bar": the tasklet is the job, its parameters are the arguments. */
+static void set_tasklet(json_t *body, const StrList *words, StrList *lost)
+{
+    static const CommonOption own[] = {{'T', "tasklet", "job", true}, {'a', "argument", "args", true}};
+    AUTO(strlist_done) StrList args = STRLIST_INIT;
+    for (size_t i = 0; i < words->n; i++) {
+        const char *value;
+        const CommonOption *o = option_of(own, COUNT(own), words->v[i], &value);
+        if (o && !value && i + 1 < words->n)
+            value = words->v[++i];
+        if (!o || !value)
+            strlist_addf(lost, "its argument %s is left out", words->v[i]);
+        else if (o->letter == 'T')
+            json_set_str(body, "job", value);
+        else
+            strlist_add(&args, value);
+    }
+    if (args.n)
+        json_set_strs(body, "args", &args);
+}
+
 /* Without the program's name; what all tasks take goes into fields, the rest stays the job's. */
 static void set_arguments(json_t *body, const Str *arguments, StrList *lost)
 {
@@ -368,7 +406,7 @@ static void set_arguments(json_t *body, const Str *arguments, StrList *lost)
     }
     for (size_t i = 1; i < words.n; i++) {
         const char *value;
-        const CommonOption *o = option_of(words.v[i], &value);
+        const CommonOption *o = option_of(common, COUNT(common), words.v[i], &value);
         if (!o) {
             strlist_add(&rest, words.v[i]);
             continue;
@@ -377,7 +415,9 @@ static void set_arguments(json_t *body, const Str *arguments, StrList *lost)
             value = words.v[++i];
         set_option(body, o, value, lost);
     }
-    if (rest.n)
+    if (str_eq(json_str(body, "job"), "bibtasklet"))
+        set_tasklet(body, &rest, lost);
+    else if (rest.n)
         json_set_strs(body, "args", &rest);
 }
 

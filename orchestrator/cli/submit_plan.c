@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/wire/tasklet.h"
 #include "when.h"
 
 /* "30s" or "30s..1h" */
@@ -34,12 +35,43 @@ static bool check_pairs(const SubmitPlan *p, const json_t *body, Err *err)
            err_set(err, ERR_USAGE, 0, "option --zone goes with --cron or --limit only");
 }
 
+bool submit_plan_post_process(const char *text, json_t *plan, Err *err)
+{
+    AUTOFREE char *name = NULL;
+    AUTO(strlist_done) StrList args = STRLIST_INIT;
+    if (!tasklet_read_call(text, &name, &args, err))
+        return false;
+    json_set_str(plan, "post_process", name);
+    if (args.n)
+        json_set_strs(plan, "post_args", &args);
+    return true;
+}
+
+void submit_plan_addresses(const char *list, json_t *plan)
+{
+    AUTO(strlist_done) StrList some = STRLIST_INIT;
+    json_t *all = json_object_get(plan, "email_logs_to");
+    strlist_split(&some, list, ',');
+    if (!all)
+        json_object_set_new(plan, "email_logs_to", all = json_array());
+    for (size_t i = 0; i < some.n; i++) {
+        AUTOFREE char *one = xstrtrim(some.v[i], strlen(some.v[i]));
+        json_array_append_new(all, json_string(one));
+    }
+}
+
 bool submit_plan_fill(const SubmitPlan *p, json_t *body, Err *err)
 {
     json_t *plan = json_object();
     json_object_set_new(body, "plan", plan);
     if (!check_pairs(p, body, err) || (p->backoff && !fill_backoff(p->backoff, plan, err)))
         return false;
+    if (p->post_process && !submit_plan_post_process(p->post_process, plan, err))
+        return err_prefix(err, "option --post-process");
+    for (size_t i = 0; i < p->email_logs_to.n; i++)
+        submit_plan_addresses(p->email_logs_to.v[i], plan);
+    if (p->email_logs_on_error)
+        json_set_bool(plan, "email_logs_on_error", true);
     if (p->cron)
         json_set_str(plan, "cron", p->cron);
     if (p->zone)

@@ -7,9 +7,10 @@
 #include "common/file/json.h"
 
 typedef struct SubmitPlan {
-    char *cron, *zone, *missed, *backoff, *orphan, *concurrency_key;
+    char *cron, *zone, *missed, *backoff, *orphan, *concurrency_key, *post_process;
     int64_t jitter_ms, retries, run_timeout_ms, unique_for_ms, start_by_ms, finish_by_ms;
-    StrList not_on, after;
+    StrList not_on, after, email_logs_to;
+    bool email_logs_on_error;
 } SubmitPlan;
 
 /* clang-format off */
@@ -39,11 +40,21 @@ typedef struct SubmitPlan {
      .doc = "Tell where it has not ended so long after its planned time."},                                  \
     {"after", 0, OPT_STRS, offsetof(T, plan.after), .arg = "ID",                                             \
      .doc = "Start only once this task is done; may be repeated."},                                          \
+    {"post-process", 0, OPT_STR, offsetof(T, plan.post_process), .arg = "TASKLET[key=value,…]",              \
+     .doc = "A tasklet that is started, as a task of its own, after each run that went well."},              \
+    {"email-logs-to", 0, OPT_STRS, offsetof(T, plan.email_logs_to), .arg = "ADDRESS,…",                      \
+     .doc = "Mail the log of each turn at its end; may be repeated."},                                       \
+    {"email-logs-on-error", 0, OPT_FLAG, offsetof(T, plan.email_logs_on_error),                              \
+     .doc = "Mail the log of a turn that failed to the user of the task."},                                  \
     {"concurrency-key", 0, OPT_STR, offsetof(T, plan.concurrency_key), .arg = "KEY",                          \
      .doc = "In place of the name: one of this key runs at once, or as many as queue.keys of sidingd.conf says."}, \
     {"unique-for", 0, OPT_DURATION, offsetof(T, plan.unique_for_ms), .arg = "D",                             \
      .doc = "With --unique: the name is taken so long, ended or not."}
 /* clang-format on */
 
+/* "name[key=value]" into a plan; ERR_USAGE without the option's name. */
+MUST_CHECK bool submit_plan_post_process(const char *text, json_t *plan, Err *err);
+/* "a@example.org, b@example.org" to those that are there. */
+void submit_plan_addresses(const char *list, json_t *plan);
 /* Adds `plan` and `max_attempts` to the body, where they are asked for. */
 MUST_CHECK bool submit_plan_fill(const SubmitPlan *p, json_t *body, Err *err);

@@ -221,6 +221,9 @@ void view_task(const Task *k, int64_t now_ms, size_t width, Str *out)
     pair(&t, "user", k->user);
     pair_int(&t, "sequence", k->sequence_id);
     pair(&t, "upload of run", k->parent_run);
+    if (k->kind != KIND_UPLOAD)
+        pair_int(&t, "post-process of task", k->parent_task);
+    pair(&t, "post-process", json_string_value(json_object_get(k->plan, "post_process")));
     pair_time(&t, "submitted", k->submitted_at);
     pair_time(&t, "runtime", k->run_at);
     pair_time(&t, "finished", k->finished_at);

@@ -141,6 +141,8 @@ typedef enum CoordRunEffectKind {
     CRUN_FX_LOG,           /* `level`, `text` */
     CRUN_FX_WAKE,          /* a look at `number` (monotonic ms) at the latest */
     CRUN_FX_ENDED,         /* `number`: 1 well, 0 otherwise */
+    CRUN_FX_POST_PROCESS,  /* a task that the plan names for after this run */
+    CRUN_FX_MAIL_LOG,      /* the log of this turn, whose attempts are over; `number` as above */
     CRUN_FX_WRITE,         /* the task's row has changed */
 } CoordRunEffectKind;
 

@@ -6,6 +6,7 @@
 
 #include "coord_run_impl.h"
 #include "recur.h"
+#include "turn_mail.h"
 
 enum { RETRY_LEAST_MS = 200, LOST_MOST = 3 };
 
@@ -149,6 +150,20 @@ static void wait_again(Task *t)
     t->state = TASK_WAITING;
 }
 
+/* Its turn is over: no attempt of it comes any more. */
+static void end_turn(RunLook *l, bool failed, bool held)
+{
+    bool well = l->r->state == CRUN_DONE;
+    if (recur_is(l->t) && !held)
+        next_turn(l);
+    else
+        end(l, failed);
+    if (turn_mail_is_wanted(l->t, well))
+        look_effect(l, CRUN_FX_MAIL_LOG)->number = well;
+    if (well && recur_post_process(l->t))
+        look_effect(l, CRUN_FX_POST_PROCESS);
+}
+
 /* What the end of its run means for the task: its end, the next attempt, or the next turn of a recurrence. */
 static void end_task(RunLook *l)
 {
@@ -158,6 +173,7 @@ static void end_task(RunLook *l)
     OrphanPolicy orphan = recur_orphan(t);
     bool failed = l->r->state == CRUN_ERROR || snoozer;
     bool requeued = (t->request == ACTION_REQUEUE && l->r->state == CRUN_STOPPED) || is_renounced(l);
+    bool held = l->event == CRUN_EV_LOST && orphan == ORPHAN_HOLD;
     l->r->finished_at = now;
     str_set(&t->error, requeued ? NULL : l->r->error);
     t->request = ACTION_NONE;
@@ -166,14 +182,10 @@ static void end_task(RunLook *l)
         wait_again(t);
     else if (snooze(t, snoozer, now) || try_lost_again(l, orphan))
         ;
-    else if (l->event == CRUN_EV_LOST && orphan == ORPHAN_HOLD)
-        end(l, failed);
-    else if (failed && t->attempts < t->max_attempts)
+    else if (!held && failed && t->attempts < t->max_attempts)
         wait_until(t, now + recur_backoff_ms(t));
-    else if (recur_is(t))
-        next_turn(l);
     else
-        end(l, failed);
+        end_turn(l, failed, held);
     look_effect(l, CRUN_FX_ENDED)->number = l->r->state == CRUN_DONE;
 }
 

@@ -101,10 +101,8 @@ void mail_recipients(const StrList *always, const ConfList *emergency, const Str
     }
 }
 
-void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,
-                  int64_t left_out, Str *out)
+void mail_headers(const StrList *to, const char *from, const char *cluster, const char *subject, Str *out)
 {
-    int64_t n = (int64_t)lines->n + left_out;
     str_adds(out, "To: ");
     for (size_t i = 0; i < to->n; i++) {
         str_adds(out, i ? ", " : "");
@@ -117,12 +115,21 @@ void mail_compose(const StrList *to, const char *from, const char *cluster, cons
     str_adds(out, "\nSubject: [siding ");
     add_header(out, cluster, 64);
     str_adds(out, "] ");
-    if (n > 1)
-        str_addf(out, "%lld events: ", (long long)n);
-    add_header(out, lines->n ? text_of(lines->v[0]) : "", SUBJECT_TEXT);
+    add_header(out, subject, SUBJECT_TEXT);
     str_adds(out,
              "\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n"
              "Auto-Submitted: auto-generated\n\n");
+}
+
+void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,
+                  int64_t left_out, Str *out)
+{
+    int64_t n = (int64_t)lines->n + left_out;
+    AUTO(str_done) Str subject = STR_INIT;
+    if (n > 1)
+        str_addf(&subject, "%lld events: ", (long long)n);
+    str_adds(&subject, lines->n ? text_of(lines->v[0]) : "");
+    mail_headers(to, from, cluster, str_z(&subject), out);
     for (size_t i = 0; i < lines->n; i++)
         str_addf(out, "%s\n", lines->v[i]);
     if (left_out)

@@ -33,6 +33,8 @@ MUST_CHECK bool mail_check(const char *path, const ConfList *emergency, Err *err
  * window is open by the clocks of the zone (NULL: UTC). Each once. */
 void mail_recipients(const StrList *always, const ConfList *emergency, const StrList *lines, const Zone *z,
                      int64_t wall_ms, StrList *ret);
+/* All header lines of a message and the empty one behind them; texts cannot break out of theirs. */
+void mail_headers(const StrList *to, const char *from, const char *cluster, const char *subject, Str *out);
 /* The message with its headers. `left_out`: further events that have no line. */
 void mail_compose(const StrList *to, const char *from, const char *cluster, const StrList *lines,
                   int64_t left_out, Str *out);

@@ -32,6 +32,8 @@ bool recur_check(const TaskPlan *p, const Zone *z, Err *err)
     Cron c;
     if (!check_ids(&p->after, err))
         return false;
+    if (p->post_args.n && !p->post_process)
+        return err_set(err, ERR_USAGE, 0, "post_args of a plan go with its post_process");
     if (!p->cron)
         return (!p->missed && !p->not_on.n) ||
                err_set(err, ERR_USAGE, 0, "missed and not_on of a plan go with its cron only");
@@ -53,6 +55,11 @@ bool recur_is(const Task *t)
 const char *recur_schedule(const Task *t)
 {
     return json_string_value(json_object_get(t->plan, "schedule"));
+}
+
+const char *recur_post_process(const Task *t)
+{
+    return json_string_value(json_object_get(t->plan, "post_process"));
 }
 
 OrphanPolicy recur_orphan(const Task *t)

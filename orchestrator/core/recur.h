@@ -32,6 +32,8 @@ size_t recur_forecast(const Task *t, const Zone *z, int64_t now_ms, int64_t unti
 /* How long its runs that went well have taken, a mean; 0: none has. */
 int64_t recur_lasts_ms(const Task *t);
 const char *recur_schedule(const Task *t); /* borrowed; NULL: it has no name as a schedule */
+/* A tasklet for after each run that went well; borrowed; NULL: none. */
+const char *recur_post_process(const Task *t);
 OrphanPolicy recur_orphan(const Task *t);
 /* Before the next attempt. */
 int64_t recur_backoff_ms(const Task *t);

@@ -11,6 +11,7 @@
 #include "run_inbox.h"
 #include "run_tidy.h"
 #include "task_queue.h"
+#include "turn_mailer.h"
 #include "uploads.h"
 #include "zones.h"
 
@@ -86,6 +87,12 @@ static void carry_out(Coord *c, TaskEntry *e, const CoordRunEffect *x)
         break;
     case CRUN_FX_ENDED:
         note_end(c, e, x->number != 0);
+        break;
+    case CRUN_FX_POST_PROCESS:
+        str_set(&e->post_run, id);
+        break;
+    case CRUN_FX_MAIL_LOG:
+        turn_mailer_add(c, &e->t, x->number != 0);
         break;
     case CRUN_FX_WRITE:
         entry_touch(e);

@@ -44,6 +44,7 @@ static void entry_free(TaskEntry *e)
 {
     wire_free(task_fields, &e->t);
     free(e->after_gtid);
+    free(e->post_run);
     free_parts(e);
     free(e);
 }

@@ -75,6 +75,7 @@ typedef struct TaskEntry {
     bool ended_saved; /* its end is on record */
     bool changing;    /* what a person asked for is being written */
     Retry save_retry;
+    char *post_run; /* a run that went well, whose follow-up is not on record yet; NULL: none */
 } TaskEntry;
 
 typedef struct CoordJournal {
@@ -104,6 +105,7 @@ struct Coord {
     struct FailoverEdge *failover; /* failover_impl.h */
     Events *events;
     Mail *mail;
+    struct TurnMailer *turn_mailer; /* turn_mailer.h */
     HttpServer *server;
     Slots *slots; /* the queue's inside: a place for each task that is not ended */
     RoleMap *roles;

@@ -35,6 +35,7 @@
 #include "run_inbox.h"
 #include "takeover.h"
 #include "task_queue.h"
+#include "turn_mailer.h"
 
 enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
 
@@ -198,6 +199,7 @@ static bool open_all(Coord *c, Err *err)
     c->tick = event_new(c->base, -1, EV_PERSIST, tick, c);
     c->events = events_new();
     mail_open(c);
+    turn_mailer_open(c);
     c->http = httpc_new(c->base);
     c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
     c->store = store_new(c, queue_read_anew);
@@ -231,6 +233,7 @@ static void close_all(Coord *c)
         httpc_free(c->http);
         failover_close(c);
         mail_close(c);
+        turn_mailer_close(c);
         events_free(c->events);
         for (size_t i = 0; i < COUNT(c->signals); i++)
             if (c->signals[i])

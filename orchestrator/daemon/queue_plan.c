@@ -9,7 +9,9 @@
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/recur.h"
 #include "orchestrator/core/tasklets.h"
+#include "orchestrator/core/turn_mail.h"
 #include "orchestrator/core/window.h"
+#include "post_process.h"
 #include "queue_impl.h"
 #include "zones.h"
 
@@ -37,7 +39,8 @@ static bool check_plan(const Coord *c, const Task *t, Err *err)
                err_set(err, ERR_USAGE, 0, "a task has a cron line or a sleep time, not both")) &&
               (t->window || p.cron || !p.zone ||
                err_set(err, ERR_USAGE, 0, "zone of a plan goes with its cron or a window")) &&
-              ((!p.cron && !t->window) || zones_find(c, p.zone, &z, err)) && recur_check(&p, z, err);
+              ((!p.cron && !t->window) || zones_find(c, p.zone, &z, err)) && recur_check(&p, z, err) &&
+              turn_mail_check(&p, t->user, err);
     if (!ok && err->kind == ERR_PROTOCOL)
         err->kind = ERR_USAGE;
     wire_free(task_plan_fields, &p);
@@ -192,7 +195,7 @@ static bool from_spec(Coord *c, const TaskSpec *s, Task *t, Err *err)
                 .options = s->options ? json_deep_copy(s->options) : NULL};
     for (size_t i = 0; i < s->args.n; i++)
         strlist_add(&t->args, s->args.v[i]);
-    if (!queue_fill_in(c, t, err))
+    if (!queue_fill_in(c, t, err) || !post_process_check(c, t, err))
         return false;
     if (recur_has_cron(t))
         (void)!recur_first(t, zones_of_task(c, t), t->run_at);

@@ -176,7 +176,7 @@ static void changed(Coord *c, ChangeOp *o)
             state_remove(c, e);
         return;
     }
-    if (o->action == ACTION_RETRY && t->parent_run)
+    if (o->action == ACTION_RETRY && t->kind == KIND_UPLOAD && t->parent_run)
         revive_parent(c, t);
     Task copy = {0};
     wire_copy(task_fields, &copy, t);

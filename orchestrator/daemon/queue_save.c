@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "common/base/log.h"
+#include "post_process.h"
 #include "queue_impl.h"
 
 typedef struct SaveOp {
@@ -11,6 +12,8 @@ typedef struct SaveOp {
     Task task; /* while a run is under way with that one only */
     int64_t rev;
     TaskAction old_request;
+    Task post; /* what follows a run that went well; job NULL: nothing */
+    int64_t post_id;
 } SaveOp;
 
 static bool save_work(Db *db, StoreOp *op, Err *err)
@@ -24,6 +27,8 @@ static bool save_work(Db *db, StoreOp *op, Err *err)
     for (size_t i = 0; i < o->task.runs.n; i++)
         if (wire_run_id(runs[i].id, &task, &no) && !qdb_update_run(db, task, no, &runs[i], err))
             return false;
+    if (o->post.job && !post_process_store(db, &o->post, &o->post_id, err))
+        return false;
     /* A name that an application's transaction holds is freed later. */
     return !o->task.unique || !task_state_is_final(o->task.state) ||
            qdb_free_unique(db, o->task.unique, o->task.id, &freed, err);
@@ -33,6 +38,8 @@ static void save_done(Coord *c, StoreOp *op)
 {
     SaveOp *o = (SaveOp *)op;
     TaskEntry *e = state_find(c, o->task.id);
+    if (op->ok && o->post.job)
+        post_process_stored(c, e, &o->post, o->post_id);
     if (e) {
         e->saving = false;
         if (op->ok) {
@@ -45,10 +52,12 @@ static void save_done(Coord *c, StoreOp *op)
             if (op->err.kind == ERR_DB)
                 log_error("task %" PRId64 " cannot be written: %s", o->task.id, op->err.text);
         }
-        if (op->ok && entry_is_saved(e) && e->t.state == TASK_WAITING && e->t.kind != KIND_UPLOAD)
+        if (op->ok && !e->post_run && entry_is_saved(e) && e->t.state == TASK_WAITING &&
+            e->t.kind != KIND_UPLOAD)
             state_remove(c, e); /* it waits in its slot */
     }
     wire_free(task_fields, &o->task);
+    wire_free(task_fields, &o->post);
     free(o);
 }
 
@@ -68,6 +77,7 @@ static void save_entry(Coord *c, TaskEntry *e)
     copy_changed(e, &o->task);
     o->rev = e->rev;
     o->old_request = e->saved_request;
+    post_process_make(e, &o->post);
     e->saving = true;
     store_start(c, &o->op);
 }

@@ -110,6 +110,9 @@ static void write_options(const Task *t, Flow *f)
     flow_pair(f, "host", LOOK_PLAIN, t->host);
     flow_pair(f, "lane", LOOK_PLAIN, t->lane);
     flow_pair(f, "upload of", LOOK_PLAIN, t->parent_run);
+    if (t->parent_task && t->kind != KIND_UPLOAD)
+        flow_pairf(f, "post-process of", LOOK_PLAIN, "task %" PRId64, t->parent_task);
+    flow_pair(f, "post-process", LOOK_PLAIN, json_string_value(json_object_get(t->plan, "post_process")));
 }
 
 /* ---- replicas -------------------------------------------------------------------------------------------

@@ -291,6 +291,57 @@ class Rules:
         c.expect_state(task, "done")
         self.assertEqual(self.log(task), "to=$(id); x n=2\n")
 
+    def follow_ups(self, task):
+        return [t for t in self.cluster.siding("task", "list") if t["parent_task"] == int(task)]
+
+    def test_12_a_tasklet_follows_a_task_that_went_well(self):
+        c = self.cluster
+        self.tasklets()
+        call_ = "bst_hello[to='a, b', n=3]"
+        self.assertIn("it needs to=", c.siding("submit", "works", "--post-process", "bst_hello", status=2))
+        self.assertIn("is no tasklet", c.siding("submit", "works", "--post-process", "looks", status=1))
+        bad = c.submit("fails", "-N", "bad", "--continue-on-error", "--post-process", call_)
+        held = c.submit("waits", "-N", "held", "--post-process", call_)
+        c.expect_run_state(held, "running")
+        self.cluster.kill("sidingd")
+        self.gates(True)
+        c.start("coordinator")
+        c.expect_state(held, "done")
+        wait_until(lambda: self.follow_ups(held), 20, "its post-process")
+        after = self.follow_ups(held)[0]
+        follows = str(after["id"])
+        self.assertEqual((after["job"], after["kind"], after["user"]), ("bst_hello", "command", c.task(held)["user"]))
+        c.expect_state(follows, "done")
+        self.assertEqual(self.log(follows), "to=a, b n=3\n")
+        self.assertEqual(len(self.follow_ups(held)), 1)
+        self.assertEqual((c.expect_state(bad, "error")["state"], self.follow_ups(bad)), ("error", []))
+        c.siding("task", "delete", bad)
+
+    def test_13_logs_go_out_by_mail_and_over_recurrences(self):
+        c = self.cluster
+        self.tasklets()
+        program, mails = (os.path.join(c.folder, name) for name in ("mail.sh", "mails"))
+        with open(program, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\ncat >>%s\n" % mails)
+        os.chmod(program, 0o755)
+        self.configure('mail = { program = "%s"; };' % program)
+
+        def mailed(words):
+            return os.path.exists(mails) and re.search(words, open(mails, encoding="utf-8").read(), re.S)
+        often = c.submit("tasklet", "-T", "bst_hello", "-a", "to=often", "-s", "1s", "--email-logs-to", "ann@example.org, bob@example.org")
+        bad = c.submit("fails", "-N", "bad", "-u", "ann", "--email-logs-on-error", "--continue-on-error")
+        self.assertIn("is no address", c.siding("submit", "works", "--email-logs-to", "Ann <a@b>", status=2))
+        wait_until(lambda: mailed("To: ann@example.org, bob@example.org\nSubject: .siding sandbox. task %s bst_hello: done\n.*to=often n=2" % often),
+                   20, "the log comes by mail")
+        wait_until(lambda: mailed("To: ann\nSubject: .siding sandbox. task %s bad: error\n" % bad), 20, "the error comes by mail")
+        wait_until(lambda: "==== run %s.3 " % often in self.log(often), 20, lambda: self.log(often))
+        self.assertRegex(self.log(often), "^==== run %s.1 on db0, .* ====\nto=often n=2\n==== run %s.2 on db0" % (often, often))
+        self.assertEqual(self.log(often + ".2"), "to=often n=2\n")
+        c.siding("queue", "hold", "bst_hello")
+        c.expect_state(often, "waiting")
+        c.siding("task", "delete", often, bad)
+        c.siding("queue", "release", "bst_hello")
+
 
 class MariaDb(Rules, ClusterTest):
     flavor = "mariadb"

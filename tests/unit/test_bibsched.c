@@ -115,11 +115,46 @@ static void arguments_are_a_list_of_texts(void **state)
     }
 }
 
+/* A row of these words, which ';' parts; the first is the program's name. */
+static void check_words(const char *proc, const char *words, const char *expected)
+{
+    AUTO(strlist_done) StrList list = STRLIST_INIT;
+    AUTO(str_done) Str dump = STR_INIT;
+    strlist_split(&list, words, ';');
+    str_addf(&dump, INSERT "(9,'%s','','ann','','',0x5b%02zx000000", proc, list.n);
+    for (size_t i = 0; i < list.n; i++) {
+        str_addf(&dump, "73%02zx000000", strlen(list.v[i]));
+        for (const char *c = list.v[i]; *c; c++)
+            str_addf(&dump, "%02x", (unsigned char)*c);
+    }
+    str_adds(&dump, ",'WAITING','',0,0);\n");
+    check_dump(str_z(&dump), expected);
+}
+
+static void what_follows_a_task_comes_along(void **state)
+{
+    (void)state;
+    check_words(
+        "bibindex",
+        "bibindex;--post-process=bst_x[to='a, b',n=1];--email-logs-to;a@b, c@d;--email-logs-on-error",
+        "{\"job\":\"bibindex\",\"key\":\"bibsched-9\",\"plan\":{\"email_logs_on_error\":true,"
+        "\"email_logs_to\":[\"a@b\",\"c@d\"],\"post_args\":[\"to=a, b\",\"n=1\"],\"post_process\":\"bst_x\"},"
+        "\"user\":\"ann\"}");
+    check_words("bibindex", "bibindex;--post-process=bst_x[n",
+                "{\"job\":\"bibindex\",\"key\":\"bibsched-9\",\"plan\":{},\"user\":\"ann\"} | --post-process "
+                "bst_x[n is left "
+                "out: \"bst_x[n\" has no closing bracket");
+    check_words("bibtasklet:bst_foo", "bibtasklet;-T;bst_foo;-a;arg1=bar;--argument=arg2=b;-x",
+                "{\"args\":[\"arg1=bar\",\"arg2=b\"],\"job\":\"bst_foo\",\"key\":\"bibsched-9\",\"name\":"
+                "\"bibtasklet:bst_foo\",\"user\":\"ann\"} | its argument -x is left out");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_become_tasks),
         cmocka_unit_test(arguments_are_a_list_of_texts),
+        cmocka_unit_test(what_follows_a_task_comes_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,12 @@ static void submits(void **state)
         "{\"unique_for_ms\":86400000},\"unique\":\"n\",\"unique_existing\":true,\"user\":\"ann\"}");
     expect("submit tasklet -T bst_foo -a to=x -a n=3", 0, "12\n", "");
     expect_sent("{\"args\":[\"to=x\",\"n=3\"],\"job\":\"bst_foo\",\"kind\":\"command\",\"user\":\"ann\"}");
+    expect("submit tidy --post-process bst_foo[to='a',n=3] --email-logs-to a@b,c --email-logs-to d "
+           "--email-logs-on-error",
+           0, "12\n", "");
+    expect_sent(
+        "{\"job\":\"tidy\",\"plan\":{\"email_logs_on_error\":true,\"email_logs_to\":[\"a@b\",\"c\",\"d\"],"
+        "\"post_args\":[\"to=a\",\"n=3\"],\"post_process\":\"bst_foo\"},\"user\":\"ann\"}");
     expect("--json submit catalogue", 0, NULL, "");
 }
 
@@ -298,6 +304,7 @@ static void wrong_usage(void **state)
         {"submit tasklet", "submit tasklet needs -T NAME"},
         {"submit tasklet bst_foo", "write submit tasklet -T bst_foo"},
         {"submit tasklet -T bst_foo -- x", "takes -a KEY=VALUE, no words behind"},
+        {"submit a --post-process bst_foo[n", "option --post-process: \"bst_foo[n\" has no closing bracket"},
         {"submit a b", "takes one job, not also \"b\""},
         {"submit a -t soonish", "option --runtime: \"soonish\" is not a time"},
         {"submit a -s never", "option --sleeptime: \"never\" is not a duration"},

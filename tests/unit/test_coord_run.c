@@ -136,7 +136,14 @@ static bool task_option(Scene *s, const char *word, int line)
         t->run_at = WALL_MS + atoll(v) * 1000;
     else if ((v = after(word, "orphan")))
         t->plan = json_pack("{s:s}", "orphan", v);
-    else if ((v = after(word, "snoozes")))
+    else if ((v = after(word, "post")))
+        t->plan = json_pack("{s:s}", "post_process", v);
+    else if ((v = after(word, "mail")))
+        t->plan = json_pack("{s:[s]}", "email_logs_to", v);
+    else if (strcmp(word, "mail_on_error") == 0) {
+        t->plan = json_pack("{s:b}", "email_logs_on_error", 1);
+        str_set(&t->user, "ann");
+    } else if ((v = after(word, "snoozes")))
         t->snoozes = atoll(v);
     else if (strcmp(word, "fixed_time") == 0)
         t->fixed_time = true;
@@ -378,6 +385,8 @@ static void write_effect(const Scene *s, const CoordRunEffect *x, Str *out)
                                         [CRUN_FX_LOG] = "log",
                                         [CRUN_FX_WAKE] = "wake at",
                                         [CRUN_FX_ENDED] = "ended",
+                                        [CRUN_FX_POST_PROCESS] = "post-process",
+                                        [CRUN_FX_MAIL_LOG] = "mail the log",
                                         [CRUN_FX_WRITE] = "write"};
     str_addf(out, "    %s", words[x->kind]);
     if (x->kind <= CRUN_FX_DROP)
@@ -390,7 +399,7 @@ static void write_effect(const Scene *s, const CoordRunEffect *x, Str *out)
         str_addf(out, " to %s, by %s", wire_enum_name(&task_action_names, (int)x->action), x->text);
     if (x->kind == CRUN_FX_LOOK_UP || x->kind == CRUN_FX_WAKE)
         str_addf(out, " %" PRId64, x->number);
-    if (x->kind == CRUN_FX_ENDED)
+    if (x->kind == CRUN_FX_ENDED || x->kind == CRUN_FX_MAIL_LOG)
         str_adds(out, x->number ? " well" : " badly");
     if (x->kind == CRUN_FX_EVENT || x->kind == CRUN_FX_LOG)
         str_addf(out, " %s%s%s: %s", x->level, x->node ? " " : "", x->node ? x->node : "", x->text);

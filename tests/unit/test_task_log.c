@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Logs of tasks: what an agent keeps of them and reads, and how pieces of several runs become one.
+ * Logs of tasks: what an agent keeps of them and reads, how pieces of several runs become one, and what goes
+ * out by mail.
  */
 #include <sys/stat.h>
 
@@ -7,8 +8,11 @@
 #include "common/file/fs.h"
 #include "common/file/json.h"
 #include "orchestrator/core/task_log.h"
+#include "orchestrator/core/turn_mail.h"
 #include "replica-agent/host/logs.h"
 #include "test.h"
+
+#define S(text) ((char *)text)
 
 static char dir[40];
 
@@ -139,6 +143,107 @@ static void pieces_of_several_hosts_become_one(void **state)
     task_log_done(&pieces);
 }
 
+/* ---- by mail ---------------------------------------------------------------------------------------- */
+
+static void addresses_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool ok;
+    } rows[] = {{"ann@example.org", true},
+                {"ann.b+x@mail.example.org", true},
+                {"root", true},
+                {"-oQ/tmp", false},
+                {"|/bin/sh", false},
+                {"/etc/passwd", false},
+                {"ann@", false},
+                {"@example.org", false},
+                {"a@b@c", false},
+                {"ann@example.org,bob@example.org", false},
+                {"ann@example.org\nBcc: all", false},
+                {"Ann <ann@example.org>", false},
+                {"", false}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Err err = {0};
+        TaskPlan to = {0}, on_error = {.email_logs_on_error = true};
+        strlist_add(&to.email_logs_to, rows[i].address);
+        if (turn_mail_check(&to, "somebody", &err) != rows[i].ok)
+            fail_msg("to %s: %s", rows[i].address, err.text);
+        if (turn_mail_check(&on_error, rows[i].address, &err) != rows[i].ok)
+            fail_msg("user %s: %s", rows[i].address, err.text);
+        strlist_done(&to.email_logs_to);
+    }
+    Err err;
+    TaskPlan on_error = {.email_logs_on_error = true};
+    assert_ok(turn_mail_check(&on_error, "ann (by root)", &err), err);
+}
+
+static void who_gets_what(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plan, *well, *badly;
+    } rows[] = {{"{}", "", ""},
+                {"{\"email_logs_to\": [\"a@b\", \"c\"]}", "a@b c", "a@b c"},
+                {"{\"email_logs_on_error\": true}", "", "ann"},
+                {"{\"email_logs_on_error\": true, \"email_logs_to\": [\"ann\"]}", "ann", "ann"},
+                {"{\"email_logs_on_error\": true, \"email_logs_to\": [\"c\"]}", "c", "c ann"}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Err err;
+        Run r = {.id = S("12.1-aaaaaaaaaa"), .state = CRUN_DONE};
+        Task t = {.id = 12, .user = S("ann (by root)"), .runs = {&r, 1}};
+        assert_ok(json_parse(rows[i].plan, strlen(rows[i].plan), &t.plan, &err), err);
+        for (int well = 0; well < 2; well++) {
+            TurnMail m;
+            turn_mail_fill(&t, &r, well, &m);
+            AUTOFREE char *to = strlist_join(&m.to, " ");
+            const char *want = well ? rows[i].well : rows[i].badly;
+            if (!str_eq(to, want) || turn_mail_is_wanted(&t, well) != (*want != 0))
+                fail_msg("row %zu, well %d: %s", i, well, to);
+            wire_free(turn_mail_fields, &m);
+        }
+        json_decref(t.plan);
+    }
+}
+
+static void a_mail_holds_the_ends_of_both_logs(void **state)
+{
+    (void)state;
+    TurnMail m = {.task = 12,
+                  .run = S("12.3-aaaaaaaaaa"),
+                  .name = S("nightly\nBcc: all"),
+                  .job = S("dump"),
+                  .state = S("error"),
+                  .error = S("it\x1b[2J broke"),
+                  .started_at = 1000};
+    strlist_add(&m.to, "ann@example.org");
+    LogText log = {.cut = true}, errors = {.err.kind = ERR_UNREACHABLE, .err.text = "cannot reach db1"};
+    str_adds(&log.text, "the end \x1b]0;x");
+    AUTO(str_done) Str out = STR_INIT;
+    turn_mail_compose(&m, NULL, "library", &log, &errors, &out);
+    assert_string_equal(
+        str_z(&out),
+        "To: ann@example.org\nSubject: [siding library] task 12 nightly?Bcc: all: error\nMIME-Version: 1.0\n"
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n"
+        "Auto-Submitted: auto-generated\n\n"
+        "run      12.3\njob      dump\nstate    error\nerror    it\\x1b[2J broke\n"
+        "started  1970-01-01T00:00:01.000Z\n\n---- log ----\n"
+        "(what stands before this is left out: siding task log)\nthe end \\x1b]0;x\n\n---- errors ----\n"
+        "It could not be read: cannot reach db1\n");
+    str_done(&log.text);
+    strlist_done(&m.to);
+}
+
+static void a_mail_is_tried_for_some_hours(void **state)
+{
+    (void)state;
+    assert_int_equal(turn_mail_wait_ms(1), 30000);
+    assert_int_equal(turn_mail_wait_ms(2), 60000);
+    assert_int_equal(turn_mail_wait_ms(11), 3600000);
+    assert_int_equal(turn_mail_wait_ms(12), 0);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -159,6 +264,10 @@ int main(void)
         cmocka_unit_test(of_a_task_the_newest_runs_are_kept),
         cmocka_unit_test(a_log_is_read_from_an_offset_or_its_end),
         cmocka_unit_test(pieces_of_several_hosts_become_one),
+        cmocka_unit_test(addresses_are_checked),
+        cmocka_unit_test(who_gets_what),
+        cmocka_unit_test(a_mail_holds_the_ends_of_both_logs),
+        cmocka_unit_test(a_mail_is_tried_for_some_hours),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
