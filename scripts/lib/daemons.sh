@@ -116,6 +116,19 @@ write_confs() {
 	done
 }
 
+# add_to_list peers|agents I FILE: node I comes first in that list; all else in the file stays.
+add_to_list() {
+	local entry
+	entry=$(printf '{ name = "db%d"; url = "http://127.0.0.1:%d"; }' "$2" "${AGENT_PORT[$2]}")
+	if grep -qF "$entry" "$3"; then return; fi
+	awk -v list="$1 = (" -v entry="$entry" '
+		waits && !/^[ \t]*$/ { print "\t" entry (/^[ \t]*\)/ ? "" : ","); waits = 0 }
+		{ print }
+		$0 ~ "^[ \t]*" substr(list, 1, length(list) - 1) "[(][ \t]*$" { waits = found = 1 }
+		END { exit !found }' "$3" >"$3.new" || die "$3 has no list \"$1\" that a node can be added to"
+	mv "$3.new" "$3"
+}
+
 # A sandbox's servers and folders are the user's who made it, root's too.
 AS_ROOT=()
 if ((EUID == 0)); then AS_ROOT=(--allow-root); fi
@@ -148,6 +161,8 @@ await_agent() {
 
 coordinator_answers() { siding cluster status --json >/dev/null 2>&1; }
 coordinator_answers_or_gone() { { accepts "$COORDINATOR_PORT" && coordinator_answers; } || ! coordinator_pid; }
+
+coordinator_knows() { siding cluster status --json 2>/dev/null | grep -q "\"db$1\""; }
 
 await_coordinator() {
 	local log=$DIR/coordinator/sidingd.log

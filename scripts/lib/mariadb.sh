@@ -67,9 +67,9 @@ mariadb_options() {
 	E
 }
 
-mariadb_follow() { # PASSWORD: SQL that makes a node follow db0
+mariadb_follow() { # PASSWORD [I]: SQL that makes a node follow node I, or db0
 	cat <<-E
-		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${SERVER_PORT[0]}, MASTER_USER='siding_repl',
+		CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${SERVER_PORT[${2-0}]}, MASTER_USER='siding_repl',
 			MASTER_PASSWORD='$1', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5;
 	E
 }
@@ -81,7 +81,10 @@ mariadb_user() { # NAME HOST PASSWORD: SQL that makes an account, or sets its pa
 mariadb_word() {
 	case $1 in
 	open) echo "SET GLOBAL read_only=OFF" ;;
+	close) echo "SET GLOBAL read_only=ON" ;;
 	semi_sync_source) echo "SET GLOBAL rpl_semi_sync_master_enabled=ON" ;;
+	semi_sync_waits) echo "SET GLOBAL rpl_semi_sync_master_wait_no_slave=ON" ;;
+	show_hashes) echo "DO 1" ;; # it does
 	read_only) echo "SELECT @@GLOBAL.read_only" ;;
 	written) echo "SELECT @@GLOBAL.gtid_binlog_pos" ;;
 	applied) echo "SELECT MASTER_GTID_WAIT('$2', 0.5)" ;;

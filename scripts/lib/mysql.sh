@@ -62,9 +62,9 @@ mysql_options() {
 	E
 }
 
-mysql_follow() { # PASSWORD
+mysql_follow() { # PASSWORD [I]
 	cat <<-E
-		CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=${SERVER_PORT[0]}, SOURCE_USER='siding_repl',
+		CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=${SERVER_PORT[${2-0}]}, SOURCE_USER='siding_repl',
 			SOURCE_PASSWORD='$1', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1,
 			SOURCE_RETRY_COUNT=86400, SOURCE_HEARTBEAT_PERIOD=0.5;
 	E
@@ -77,7 +77,10 @@ mysql_user() { # NAME HOST PASSWORD
 mysql_word() {
 	case $1 in
 	open) echo "SET GLOBAL super_read_only=OFF; SET GLOBAL read_only=OFF" ;;
+	close) echo "SET GLOBAL super_read_only=ON" ;;
 	semi_sync_source) echo "SET GLOBAL rpl_semi_sync_source_enabled=ON" ;;
+	semi_sync_waits) echo "SET GLOBAL rpl_semi_sync_source_wait_no_replica=ON" ;;
+	show_hashes) echo "SET print_identified_with_as_hex=1" ;;
 	read_only) echo "SELECT IF(@@GLOBAL.super_read_only, 1, IF(@@GLOBAL.read_only, 'half', 0))" ;;
 	written) printf '%s\n' "SELECT REPLACE(@@GLOBAL.gtid_executed, '\\n', '')" ;;
 	applied) echo "SELECT NOT GTID_SUBSET('$2', @@GLOBAL.gtid_executed)" ;;

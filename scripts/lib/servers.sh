@@ -99,6 +99,8 @@ is_replica() {
 	status=$(sql "$1" -e "SHOW REPLICA STATUS") || die "db$1 does not answer"
 	[[ -n $status ]]
 }
+# is_blank I: nothing was ever written there or replicated.
+is_blank() { ! is_replica "$1" && [[ -z $(sql "$1" -e "$(flavor word written)") ]]; }
 is_writable() { [[ $(sql "$1" -e "$(flavor word read_only)" 2>/dev/null) == 0 ]]; }
 
 replica_runs() {
@@ -111,7 +113,7 @@ replica_trouble() { client "$1" -e "SHOW REPLICA STATUS\G" 2>/dev/null | grep -E
 primary() { # prints the number of the node that follows nobody
 	local i
 	for i in "${NODES[@]}"; do
-		if ! is_replica "$i"; then
+		if ! is_replica "$i" && ! is_blank "$i"; then
 			echo "$i"
 			return
 		fi
@@ -143,6 +145,27 @@ create_topology() {
 
 random_word() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
+password_of() { sed -n 's/^password=//p' "$DIR/credentials/$1.cnf"; } # NAME
+
+# What a new server needs before it holds anything: the accounts of those who look after it, on this server alone.
+copy_accounts() { # FROM TO
+	local account
+	{
+		echo "SET sql_log_bin=0;"
+		flavor word open
+		echo ";"
+		for account in siding_agent siding_rescue siding_admin; do
+			sql "$1" --raw -e "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE User = '$account'" |
+				while read -r account; do
+					sql "$1" --raw -e "$(flavor word show_hashes); SHOW CREATE USER $account; SHOW GRANTS FOR $account" |
+						sed '/ ON `siding`[.]`/d; s/$/;/' # tables that are not there yet
+				done
+		done
+		flavor word close
+		echo ";"
+	} | sql "$2"
+}
+
 write_client_cnf() { # NAME USER PASSWORD I
 	(
 		umask 077
@@ -158,6 +181,7 @@ write_client_cnf() { # NAME USER PASSWORD I
 
 # What the agents do in a whole sandbox: replicas start, then the primary opens and waits for them.
 start_replication() { # I
+	if is_blank "$1"; then return; fi
 	if ! is_replica "$1"; then
 		sql "$1" -e "$(flavor word semi_sync_source); $(flavor word open)"
 	elif ! replica_runs "$1"; then
@@ -184,7 +208,7 @@ await_replication() { # SECONDS
 	applied=$(flavor word applied "$(sql "$p" -e "$(flavor word written)" | tr -d '\n')")
 	read_only=$(flavor word read_only)
 	for i in "${NODES[@]}"; do
-		if [[ $i == "$p" ]]; then continue; fi
+		if [[ $i == "$p" ]] || is_blank "$i"; then continue; fi
 		wait_until "$1" is_level "$i" "$applied" "$read_only" || { replica_trouble "$i" >&2; die "$TROUBLE"; }
 	done
 }

@@ -293,6 +293,13 @@ class Cluster:
             options = ["--replicas", str(self.replicas), "--flavor", self.flavor, "--base-port", str(self.ports.base)]
         self.must_sandbox("up", *options)
 
+    def add(self, *options):
+        """One more node; its name."""
+        self.must_sandbox("add", *options)
+        self.replicas += 1
+        self.nodes.append("db%d" % self.replicas)
+        return self.nodes[-1]
+
     def down(self):
         """Stops and removes everything; called again it does nothing."""
         if self in clusters:

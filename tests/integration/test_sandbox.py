@@ -208,6 +208,57 @@ class Whole(ClusterTest):
         c.expect_equal()
 
 
+class Adding:
+    """One more node in a standing cluster; its own life, since it changes the cluster for all."""
+
+    def blank(self, node):
+        self.assertEqual(self.cluster.replication(node), {})
+        self.assertEqual(self.cluster.position(node), "")
+        self.assertEqual(self.cluster.sql(node, "SELECT schema_name FROM information_schema.schemata WHERE schema_name "
+                                          "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"), [])
+
+    def node_state(self, node):
+        return next((n for n in self.cluster.siding("cluster", "status")["nodes"] if n["name"] == node), {}).get("state")
+
+    def test_a_node_more_is_a_replica_like_the_others(self):
+        c = self.cluster
+        c.sql("db0", TABLE)
+        self.assertEqual(c.add(), "db2")
+        c.expect_replicating("db2")
+        self.assertEqual(c.value("db2", "SELECT COUNT(*) FROM t.x"), "1")
+        c.sql("db0", "INSERT INTO t.x VALUES (9, 9)")
+        c.expect_caught_up()
+        c.expect_equal()
+        wait_until(lambda: self.node_state("db2") == "serving", 30, lambda: "db2 serves: %s" % self.node_state("db2"))
+
+    def test_an_empty_one_waits_to_be_filled(self):
+        c = self.cluster
+        self.assertEqual(c.add("--empty"), "db3")
+        self.blank("db3")
+        self.assertIsNotNone(self.node_state("db3"))
+        c.must_sandbox("down")
+        c.up()
+        self.blank("db3")
+        self.assertEqual(c.primary(), "db0")
+        self.assertEqual(c.value("db2", "SELECT COUNT(*) FROM t.x"), "2")
+
+    def test_what_does_not_stand_is_not_added_to(self):
+        c = self.cluster
+        c.kill("db1")
+        status, _, err = c.sandbox("add")
+        self.assertEqual(status, 1)
+        self.assertIn("db1 does not answer", err)
+        c.start("db1")
+
+
+class AddingMariaDb(Adding, ClusterTest):
+    replicas = 1
+
+
+class AddingMySql(Adding, ClusterTest):
+    flavor, replicas = "mysql", 1
+
+
 class SideBySide(unittest.TestCase):
     def test_two_clusters_and_a_taken_port(self):
         with Cluster(replicas=1, servers_only=True) as one, Cluster(replicas=1, servers_only=True) as two:
@@ -296,6 +347,7 @@ class Arguments(unittest.TestCase):
         self.assertIn("--flavor is mariadb or mysql", self.refused("up", "/tmp/x", "--flavor", "postgres"))
         self.assertIn("no option --replica", self.refused("up", "/tmp/x", "--replica", "1"))
         self.assertIn("no option --purge", self.refused("up", "/tmp/x", "--purge"))
+        self.assertIn("no option --empty", self.refused("up", "/tmp/x", "--empty"))
 
     def test_help_is_no_error(self):
         status, out, _ = call(SANDBOX, "--help")
