@@ -276,7 +276,7 @@ static const Flavor flavors[] = {
                               " MASTER_PASSWORD='PASSWORD', MASTER_USE_GTID=slave_pos, "
                               "MASTER_HEARTBEAT_PERIOD=1; START SLAVE;",
             .users_sql =
-                "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User NOT IN ('mariadb.sys', 'PUBLIC')"
+                "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User <> 'mariadb.sys'"
                 " ORDER BY is_role = 'Y' DESC, User, Host",
             .users_session = NULL,
             .password_sql = "SELECT JSON_VALUE(Priv, '$.plugin') AS plugin, JSON_VALUE(Priv, "

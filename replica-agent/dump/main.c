@@ -207,7 +207,7 @@ static bool write_definitions(Dump *d, Err *err)
     if (parts.triggers && !rights_check(d->snapshot.control, &d->catalogue, parts.others, err))
         return false;
     return schema_write(d->snapshot.control, &d->catalogue, &parts, d->output, &d->definitions, err) &&
-           (!o->users || users_write(d->snapshot.control, d->output, err));
+           (!o->users || users_write(d->snapshot.control, o->siding_users, d->output, err));
 }
 
 static bool write_rows(Dump *d, json_t **ret, Err *err)

@@ -36,7 +36,9 @@ const Opt dump_option_rows[] = {
     {"no-objects", 0, OPT_FLAG, AT(no_objects), NULL, NULL, 0, 0,
      "Without triggers, routines and events, which an account may not be allowed to see."},
     {"users", 0, OPT_FLAG, AT(users), NULL, NULL, 0, 0,
-     "Accounts, roles and grants too, into siding-users.ddl. Needs SELECT on mysql.*."},
+     "Accounts, roles and grants too, into siding-users.ddl, without Siding's own. Needs SELECT on mysql.*."},
+    {"siding-users", 0, OPT_FLAG, AT(siding_users), NULL, NULL, 0, 0,
+     "With Siding's own, as a new replica needs them."},
     {"checksum", 0, OPT_FLAG, AT(checksum), NULL, NULL, 0, 0,
      "Dumps nothing: prints each table's rows and checksum as JSON, computed in the server. Equal to what "
      "files.json of a verified dump says where the data are equal."},
@@ -139,6 +141,7 @@ static void complete(DumpOptions *o)
     if (!o->checksum)
         from_env(&o->output, "SIDING_RESULT_DIR");
     from_env(&o->frozen_gtid, "SIDING_GTID");
+    o->users = o->users || o->siding_users;
     o->verify = o->verify || (o->frozen_gtid && !o->no_verify);
     if (!o->threads) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);

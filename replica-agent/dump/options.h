@@ -17,7 +17,7 @@ typedef struct DumpOptions {
     char *where;
     char *output, *compress, *format_name;
     int64_t threads, rows_per_file, bytes_per_file, statement_bytes, memory_bytes, lock_wait_ms;
-    bool verify, no_verify, checksum, schema_only, data_only, no_objects, users;
+    bool verify, no_verify, checksum, schema_only, data_only, no_objects, users, siding_users;
     FormatKind format;
     Filter filter;
     int64_t shard, shards; /* of a run on several replicas; 0 of 1 otherwise */

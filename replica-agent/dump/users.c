@@ -1,67 +1,150 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "users.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "account.h"
+#include "common/base/text.h"
 #include "common/db/flavor.h"
 
-void users_create(Str *out, const char *statement)
+enum { MOST_BYTES = 64 << 20 };
+
+typedef struct Users {
+    Db *db;
+    const Flavor *flavor;
+    bool ours;
+    size_t n_ours; /* left out */
+    bool breaks;   /* a statement of the account at hand has a line break: they are told apart by lines */
+    Str create, grants, defaults;
+} Users;
+
+bool users_is_siding(DbFlavor flavor, const char *user)
 {
-    static const char head[] = "CREATE USER ";
-    bool plain = str_starts(statement, head) && !str_starts(statement + sizeof head - 1, "IF NOT EXISTS ");
-    if (plain)
-        str_addf(out, "CREATE USER IF NOT EXISTS %s;\n", statement + sizeof head - 1);
-    else
-        str_addf(out, "%s;\n", statement);
+    for (const FlavorGrant *g = flavor_of(flavor)->grants; g->account; g++)
+        if (str_eq(g->account, user))
+            return true;
+    return false;
 }
 
-static bool add_grants(Db *db, const char *account, Str *out, Err *err)
+/* Of a role the server also shows what it has through others. */
+static void take_grant(Users *u, const char *sql, const Account *of, Str *out)
 {
-    AUTOFREE char *sql = xasprintf("SHOW GRANTS FOR %s", account);
+    Account to;
+    if (!account_changed_by(sql, &to))
+        return;
+    AUTOFREE char *grant = account_grant(sql);
+    if (account_same(&to, of)) {
+        u->breaks |= strchr(grant, '\n') != NULL;
+        str_addf(out, "%s;\n", grant);
+    }
+    account_done(&to);
+}
+
+static bool read_grants(Users *u, const Account *a, const char *name, Str *out, Err *err)
+{
+    AUTOFREE char *sql = xasprintf("SHOW GRANTS FOR %s", name);
     DbRows *r;
     bool more, ok;
-    if (!db_query(db, &r, err, sql, ""))
+    if (!db_query(u->db, &r, err, sql, ""))
         return false;
     while ((ok = db_next(r, &more, err)) && more)
-        str_addf(out, "%s;\n", db_field(r, 0, NULL));
+        take_grant(u, db_field(r, 0, NULL), a, out);
     db_rows_free(r);
     return ok;
 }
 
-static bool add_account(Db *db, const char *user, const char *host, bool role, Str *create, Str *grants,
-                        Err *err)
+static bool read_create(Users *u, const Account *a, const char *name, Str *create, Str *defaults, Err *err)
 {
-    AUTO(str_done) Str account = STR_INIT;
-    db_quote_str(&account, user, strlen(user));
-    if (role) {
-        str_addf(create, "CREATE ROLE IF NOT EXISTS %s;\n", account.p);
-        return add_grants(db, account.p, grants, err);
+    AUTOFREE char *sql = xasprintf("SHOW CREATE USER %s", name), *statement = NULL, *roles = NULL;
+    if (!a->host) {
+        str_adds(create, "CREATE ROLE IF NOT EXISTS ");
+        db_quote_id(create, a->user);
+        str_adds(create, ";\n");
+        return true;
     }
-    str_addc(&account, '@');
-    db_quote_str(&account, host, strlen(host));
-    AUTOFREE char *sql = xasprintf("SHOW CREATE USER %s", account.p), *statement = NULL;
-    if (!db_value(db, &statement, err, sql, ""))
+    if (!db_value(u->db, &statement, err, sql, ""))
         return false;
-    users_create(create, statement);
-    return add_grants(db, account.p, grants, err);
+    AUTOFREE char *made = account_create(statement, &roles);
+    u->breaks |= strchr(statement, '\n') != NULL;
+    str_addf(create, "%s;\n", made);
+    if (roles)
+        str_addf(defaults, "ALTER USER %s DEFAULT ROLE %s;\n", name, roles);
+    return true;
 }
 
-bool users_write(Db *db, DumpFolder *out, Err *err)
+static void add_all(Str *to, const Str *from)
 {
-    const Flavor *f = flavor_of(db_version(db)->flavor);
-    AUTO(str_done) Str text = STR_INIT, grants = STR_INIT;
+    str_add(to, str_z(from), from->len);
+}
+
+static bool add_account(Users *u, const Account *a, Err *err)
+{
+    static const char everybody[] = "PUBLIC"; /* no account: nobody makes it */
+    bool is_public = !a->host && str_eq(a->user, everybody);
+    AUTO(str_done) Str name = STR_INIT, create = STR_INIT, grants = STR_INIT, defaults = STR_INIT;
+    u->breaks = false;
+    if (is_public)
+        str_adds(&name, everybody);
+    else
+        account_quote(&name, a);
+    if ((!is_public && !read_create(u, a, str_z(&name), &create, &defaults, err)) ||
+        !read_grants(u, a, str_z(&name), &grants, err))
+        return false;
+    if (u->breaks || strchr(a->user, '\n')) {
+        text_print(stderr,
+                   "siding-dump: note: account %s is left out: a name in its statements has a line break\n",
+                   str_z(&name));
+        return true;
+    }
+    add_all(&u->create, &create);
+    add_all(&u->grants, &grants);
+    add_all(&u->defaults, &defaults);
+    return u->create.len + u->grants.len <= MOST_BYTES ||
+           err_set(err, ERR_REFUSED, 0, "the accounts have more than %d MB of statements", MOST_BYTES >> 20);
+}
+
+static bool read_all(Users *u, Err *err)
+{
     DbRows *r;
     bool more, ok;
-    if ((f->users_session && !db_exec(db, err, f->users_session, "")) ||
-        !db_query(db, &r, err, f->users_sql, ""))
-        return err_prefix(err, "cannot read the accounts (option --users)");
-    str_adds(&text, "/*!40101 SET NAMES utf8mb4*/;\n");
-    while ((ok = db_next(r, &more, err)) && more)
-        if (!(ok = add_account(db, db_field(r, 0, NULL), db_field(r, 1, NULL), *db_field(r, 2, NULL) == '1',
-                               &text, &grants, err)))
+    if ((u->flavor->users_session && !db_exec(u->db, err, u->flavor->users_session, "")) ||
+        !db_query(u->db, &r, err, u->flavor->users_sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        bool role = *db_field(r, 2, NULL) == '1';
+        Account a = {xstrdup(db_field(r, 0, NULL)), role ? NULL : xstrdup(db_field(r, 1, NULL))};
+        bool left = !u->ours && users_is_siding(u->flavor->flavor, a.user);
+        u->n_ours += left;
+        ok = left || add_account(u, &a, err);
+        account_done(&a);
+        if (!ok)
             break;
+    }
     db_rows_free(r);
-    str_add(&text, str_z(&grants), grants.len);
-    return ok ? dumpfolder_text(out, USERS_FILE, &text, err)
-              : err_prefix(err, "cannot read the accounts (option --users)");
+    return ok;
+}
+
+bool users_write(Db *db, bool ours, DumpFolder *out, Err *err)
+{
+    Users u = {.db = db, .flavor = flavor_of(db_version(db)->flavor), .ours = ours};
+    AUTO(str_done) Str text = STR_INIT;
+    bool ok = read_all(&u, err) || err_prefix(err, "cannot read the accounts (option --users)");
+    if (ok) {
+        str_adds(&text, "/*!40101 SET NAMES utf8mb4*/;\n");
+        add_all(&text, &u.create);
+        add_all(&text, &u.grants);
+        add_all(&text, &u.defaults);
+        ok = dumpfolder_text(out, USERS_FILE, &text, err);
+    }
+    if (ok && u.n_ours)
+        text_print(
+            stderr,
+            "siding-dump: note: %zu accounts of Siding's own are left out: siding bootstrap makes them, "
+            "--siding-users takes them too\n",
+            u.n_ours);
+    str_done(&u.create);
+    str_done(&u.grants);
+    str_done(&u.defaults);
+    return ok;
 }

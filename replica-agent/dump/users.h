@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Accounts, roles and grants as statements, for a person to read before they are run: no loader takes the
- * file.
+ * Accounts, roles and grants as statements, one a line: those that make them, then what they were granted,
+ * then default roles. siding-restore --users runs them; other loaders do not take the file. The server's own
+ * accounts are left out.
  */
 #pragma once
 
@@ -9,6 +10,6 @@
 
 #define USERS_FILE "siding-users.ddl"
 
-MUST_CHECK bool users_write(Db *db, DumpFolder *out, Err *err);
-/* "CREATE USER x" becomes "CREATE USER IF NOT EXISTS x". */
-void users_create(Str *out, const char *statement);
+bool users_is_siding(DbFlavor flavor, const char *user); /* an account of Siding's own */
+/* `ours`: with Siding's own accounts too, which are left out, and told, otherwise. */
+MUST_CHECK bool users_write(Db *db, bool ours, DumpFolder *out, Err *err);

@@ -16,10 +16,11 @@ typedef struct Restore {
     const Folder *f;
     DbTarget where;
     RestoreTarget target;
-    pthread_mutex_t objects; /* held by whoever makes routines, events or triggers: they may set the
-                                database's collation for a moment */
-    pthread_mutex_t lock;    /* guards the rest */
-    size_t next, end;        /* files of the step under way */
+    struct Accounts *accounts; /* accounts.h; none where they are not asked for */
+    pthread_mutex_t objects;   /* held by whoever makes routines, events or triggers: they may set the
+                                  database's collation for a moment */
+    pthread_mutex_t lock;      /* guards the rest */
+    size_t next, end;          /* files of the step under way */
     int64_t done_bytes, kept_bytes;
     StrList left_out; /* tables whose rows are not theirs, told */
     bool failed;

@@ -65,6 +65,8 @@ static void tell(const Folder *f, const RestoreOutcome *out, int64_t took_ms)
         printf("; %zu tables have as many rows as the dump says", out->tables_counted);
     if (out->objects_proved)
         printf("; %zu views, triggers, routines and events have the dump's environment", out->objects_proved);
+    if (out->accounts_made)
+        printf("; %zu accounts made", out->accounts_made);
     printf("\n");
     tell_position(f, out);
     tell_notes(f, out);

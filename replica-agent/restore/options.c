@@ -25,6 +25,10 @@ static const Opt rows[] = {
      "Rows are committed after about this many bytes of text."},
     {"overwrite", 0, OPT_FLAG, AT(overwrite), NULL, NULL, 0, 0,
      "Drops the dump's databases on the server first. Without it one that holds anything is refused."},
+    {"users", 0, OPT_FLAG, AT(users), NULL, NULL, 0, 0,
+     "Makes the dump's accounts and roles that are not there, and grants them what they had. Those that are "
+     "there "
+     "stay as they are."},
     {"no-binlog", 0, OPT_FLAG, AT(no_binlog), NULL, NULL, 0, 0,
      "Keeps the restore out of the server's binary log, as for a new replica."},
     {"no-verify", 0, OPT_FLAG, AT(no_verify), NULL, NULL, 0, 0,

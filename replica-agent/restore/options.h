@@ -13,7 +13,7 @@ typedef struct RestoreOptions {
     int64_t port;
     char *input; /* the folder */
     int64_t threads, transaction_bytes, lock_wait_ms;
-    bool overwrite, no_binlog, no_verify, skip_definer;
+    bool overwrite, no_binlog, no_verify, skip_definer, users;
     char *definer;     /* as SQL: 'user'@'host' */
     char *defer_views; /* a file */
 } RestoreOptions;

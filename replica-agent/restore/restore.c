@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "accounts.h"
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
@@ -93,7 +94,8 @@ static bool run_steps(Restore *r, Db *db, RestoreOutcome *out, StrList *unmade_f
         size_t end = from;
         while (end < r->f->n_files && r->f->files[end].step == step)
             end++;
-        if (step == STEP_ROWS && !loader_empty_unbound(r, db, err))
+        if ((step == STEP_ROWS && !loader_empty_unbound(r, db, err)) ||
+            (step == STEP_VIEWS && !accounts_grant(r->accounts, db, true, err)))
             return false;
         if (!(step == STEP_VIEWS ? views_load(r, from, end, &out->unmade, unmade_files, err)
                                  : run_step(r, from, end, err)))
@@ -149,11 +151,17 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
     pthread_mutex_init(&r.objects, NULL);
     restore_options_target(o, &r.where);
     *ret = (RestoreOutcome){.files = f->n_files};
-    bool ok = loader_connect(&r, &db, err) && journal_table_lock(db, o->lock_wait_ms, err) &&
+    Accounts accounts = {0};
+    r.accounts = &accounts;
+    bool ok = (!o->users || accounts_open(f, &accounts, err)) && loader_connect(&r, &db, err) &&
+              journal_table_lock(db, o->lock_wait_ms, err) &&
               restore_target_prepare(db, f, o->overwrite, &r.target, err) &&
-              run_steps(&r, db, ret, &unmade_files, err) && finish(&r, db, ret, &unmade_files, err);
+              accounts_make(&accounts, &r, db, err) && run_steps(&r, db, ret, &unmade_files, err) &&
+              accounts_grant(&accounts, db, false, err) && finish(&r, db, ret, &unmade_files, err);
     if (ok)
         describe(&r, db, ret);
+    ret->accounts_made = accounts.n_made;
+    accounts_done(&accounts);
     db_close(db);
     db_target_done(&r.where);
     restore_target_done(&r.target);

@@ -9,7 +9,7 @@
 #include "options.h"
 
 typedef struct RestoreOutcome {
-    size_t files, tables_proved, tables_counted, objects_proved;
+    size_t files, tables_proved, tables_counted, objects_proved, accounts_made;
     int64_t kept_bytes; /* compressed, loaded by an earlier run */
     bool resumed;
     StrList unmade;             /* views that are not there, with the reason */

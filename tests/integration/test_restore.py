@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """siding-restore on real servers: what was dumped comes back value by value, also by myloader; killed restores go on
 where they were; random schemas."""
+import getpass
 import glob
 import gzip
 import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -74,6 +76,13 @@ def rewrite(path, pattern, change):
     return os.path.basename(name)
 
 
+def rewrite_text(path, pattern, change):
+    """The same; what it was."""
+    was = []
+    rewrite(path, pattern, lambda text: was.append(text) or change(text))
+    return was[0]
+
+
 def picture(database):
     """Definitions and checksums; for each sequence its next value."""
     return definitions(database), checksums(database)
@@ -90,6 +99,47 @@ def expect_same(before, after):
     for name, text in before[0].items():
         assert text == after[0][name], f"{name}:\n{text}\n{after[0][name]}"
     assert before[1] == after[1]
+
+
+# Accounts as people have them, and some as nobody should; "kept" is there before the restore, and has become another since.
+ACCOUNTS = {
+    "mariadb": """
+        CREATE ROLE reader; CREATE ROLE `odd role`; GRANT SELECT ON acc.* TO reader; GRANT reader TO `odd role` WITH ADMIN OPTION;
+        CREATE USER plain@localhost IDENTIFIED BY 'secret'; CREATE USER 'it''s'@'10.%' IDENTIFIED VIA unix_socket OR
+        mysql_native_password USING PASSWORD('x y'); CREATE USER '`b "\\\\ TO `x`@`y`'@'%' REQUIRE SSL WITH MAX_USER_CONNECTIONS 3
+        PASSWORD EXPIRE INTERVAL 30 DAY; CREATE USER locked@'192.168.0.0/255.255.0.0' IDENTIFIED BY 'l' PASSWORD EXPIRE ACCOUNT LOCK;
+        CREATE USER kept@'%' IDENTIFIED BY 'before'; CREATE USER ''@'nohost' IDENTIFIED BY 'anonymous';
+        GRANT ALL ON *.* TO 'it''s'@'10.%' WITH GRANT OPTION; GRANT SELECT (a, `to`), INSERT ON acc.t TO '`b "\\\\ TO `x`@`y`'@'%';
+        GRANT EXECUTE ON PROCEDURE acc.p TO plain@localhost; GRANT `odd role` TO plain@localhost; GRANT reader TO plain@localhost;
+        SET DEFAULT ROLE `odd role` FOR plain@localhost; GRANT SELECT ON acc.t TO kept@'%'; GRANT UPDATE ON `acc\\_x`.* TO ''@'nohost';
+        GRANT SELECT ON acc.t TO PUBLIC""",
+    "mysql": """
+        CREATE ROLE reader; CREATE ROLE `odd role`; GRANT SELECT ON acc.* TO reader; GRANT reader TO `odd role` WITH ADMIN OPTION;
+        CREATE USER plain@localhost IDENTIFIED BY 'secret' COMMENT 'it''s'; CREATE USER 'it''s'@'10.%' IDENTIFIED WITH sha256_password
+        BY 'x y'; CREATE USER '`b "\\\\ TO `x`@`y`'@'%' REQUIRE SSL WITH MAX_USER_CONNECTIONS 3 PASSWORD EXPIRE INTERVAL 30 DAY;
+        CREATE USER locked@'192.168.0.0/255.255.0.0' IDENTIFIED BY 'l' PASSWORD EXPIRE ACCOUNT LOCK;
+        CREATE USER kept@'%' IDENTIFIED BY 'before'; CREATE USER ''@'nohost' IDENTIFIED BY 'anonymous';
+        GRANT ALL ON *.* TO 'it''s'@'10.%' WITH GRANT OPTION; GRANT SELECT (a, `to`), INSERT ON acc.t TO '`b "\\\\ TO `x`@`y`'@'%';
+        GRANT EXECUTE ON PROCEDURE acc.p TO plain@localhost; GRANT `odd role`, reader TO plain@localhost;
+        SET DEFAULT ROLE `odd role` TO plain@localhost; GRANT SELECT ON acc.t TO kept@'%'; GRANT UPDATE ON `acc\\_x`.* TO ''@'nohost'"""}
+OURS = ("siding_agent", "siding_job")
+
+
+def in_order(grant):
+    """Columns have none of their own."""
+    return re.sub(r"\(([^()]*)\)", lambda m: "(%s)" % ", ".join(sorted(m.group(1).split(", "))), grant)
+
+
+def accounts():
+    """{account: what makes it and what it may}, those of the server and of the sandbox aside."""
+    role = "is_role = 'Y'" if STATE["flavor"] == "mariadb" else "0"
+    found = {}
+    for user, host, is_role in sql(f"SELECT QUOTE(User), QUOTE(Host), {role} FROM mysql.user WHERE User NOT IN ('root', 'PUBLIC', "
+                                   f"'mariadb.sys', '{getpass.getuser()}') AND User NOT LIKE 'mysql.%' AND User NOT LIKE 'siding%'"):
+        name = user if is_role == "1" else f"{user}@{host}"
+        statements = [] if is_role == "1" else sql(f"SHOW CREATE USER {name}")
+        found[name] = sorted(in_order(row[0]) for row in [*statements, *sql(f"SHOW GRANTS FOR {name}")])
+    return found
 
 
 class Restores:
@@ -229,6 +279,56 @@ class Restores:
             refused(restore(out, status=1), "not a complete dump", "metadata")
             sql("DROP DATABASE siding_restore; DROP DATABASE kept")
 
+
+    def test_accounts_come_back(self):
+        sql("CREATE DATABASE acc; CREATE TABLE acc.t (a INT, `to` INT); CREATE PROCEDURE acc.p() SELECT 1; " + ACCOUNTS[self.flavor])
+        # What its definer may see through another's view he must be allowed before it is made.
+        sql("CREATE USER viewer@localhost; GRANT SELECT, CREATE VIEW, SHOW VIEW ON acc.* TO viewer@localhost; "
+            "CREATE DEFINER=viewer@localhost VIEW acc.v AS SELECT a FROM acc.t; "
+            "CREATE DEFINER=viewer@localhost VIEW acc.w AS SELECT a FROM acc.v; GRANT SELECT ON acc.w TO viewer@localhost")
+        sql("".join(f"CREATE USER {name}@localhost IDENTIFIED BY 'x'; " for name in OURS) + "GRANT SELECT ON acc.t TO siding_agent@localhost")
+        if self.flavor == "mysql":
+            sql("SET GLOBAL print_identified_with_as_hex = 1")
+        before = accounts()
+        unknown = "CREATE USER IF NOT EXISTS `later`@`%` IDENTIFIED " + {"mariadb": "VIA nosuch", "mysql": "WITH 'nosuch'"}[self.flavor]
+        with folder() as out, folder() as without:
+            dump("--database", "acc", "--output", without)
+            noted = dump("--database", "acc", "--output", out, "--users").stderr
+            assert "2 accounts of Siding's own are left out" in noted, noted
+            sql("DROP DATABASE acc")
+            refused(restore(without, "--users", status=1), "holds no accounts", "siding-dump --users")
+            for name in before:
+                sql(f"DROP {'USER' if '@' in name else 'ROLE'} {name}")
+            sql("CREATE USER kept@'%' IDENTIFIED BY 'after'" + ("; REVOKE SELECT ON acc.t FROM PUBLIC" if self.flavor == "mariadb" else ""))
+            kept = accounts()["'kept'@'%'"]
+            # The first ends in the midst; the same command goes on, and knows what it has made.
+            text = rewrite_text(out, "siding-users.ddl*", lambda text: text + f"{unknown};\n".encode())
+            done = restore(out, "--users", status=1)
+            assert "account 'later'@'%'" in done.stderr and "nosuch" in done.stderr, done.stderr
+            assert "account 'kept'@'%' is there already and stays as it is" in done.stderr, done.stderr
+            rewrite_text(out, "siding-users.ddl*", lambda _: text)
+            done = restore(out, "--users")
+            assert "gone on with" in done.stdout and f"{len(before) - 1} accounts made" in done.stdout, done.stdout
+            assert "'kept'@'%' is there already" in done.stderr and "'plain'@" not in done.stderr, done.stderr
+            after = accounts()
+            assert after.pop("'kept'@'%'") == kept
+            del before["'kept'@'%'"]
+            assert before == after, (before, after)
+            assert sql("SELECT User FROM mysql.user WHERE User IN %s ORDER BY 1" % (OURS,)) == [(name,) for name in OURS]
+            with folder() as other:
+                dump("--database", "acc", "--output", other, "--siding-users")
+                with gzip.open(glob.glob(other + "/siding-users.ddl*")[0], "rt", encoding="utf-8") as f:
+                    assert "`siding_agent`@`localhost`" in f.read()
+                sql("DROP DATABASE acc; REVOKE SELECT ON acc.t FROM siding_agent@localhost")
+                done = restore(other, "--users")
+                assert "'siding_agent'@'localhost' is there already and gets what it lacks" in done.stderr, done.stderr
+                assert any("`acc`.`t`" in g for (g,) in sql("SHOW GRANTS FOR siding_agent@localhost"))
+        login = subprocess.run(["mariadb", "--no-defaults", "-S", socket(), "-uplain", "-psecret", "-e", "CALL acc.p()"], check=False,
+                               capture_output=True, text=True, timeout=60 * slack())
+        assert login.returncode == 0, login.stderr
+        for name in (*before, "'kept'@'%'", *(f"{name}@localhost" for name in OURS)):
+            sql(f"DROP {'USER' if '@' in name else 'ROLE'} {name}")
+        sql("DROP DATABASE acc")
 
     def test_a_dump_that_is_not_whole_is_refused_before_it_begins(self):
         sql("""CREATE DATABASE listed; USE listed; CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1), (2);
