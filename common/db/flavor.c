@@ -195,6 +195,10 @@ static const Flavor flavors[] = {
             .start_both = "START SLAVE",
             .stop_both = "STOP SLAVE",
             .stop_receiver = "STOP SLAVE IO_THREAD",
+            .forget_log = "RESET MASTER",
+            .set_logged = "SET GLOBAL gtid_binlog_state=?",
+            .set_position = "SET GLOBAL gtid_slave_pos=?",
+            .admins_write = NULL,
             .forget_source = "RESET SLAVE ALL",
             .position_sql = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
                             " @@global.read_only AS read_only, @@global.server_id AS server_id, "
@@ -275,9 +279,8 @@ static const Flavor flavors[] = {
                               "MASTER_PORT=3306, MASTER_USER='USER',"
                               " MASTER_PASSWORD='PASSWORD', MASTER_USE_GTID=slave_pos, "
                               "MASTER_HEARTBEAT_PERIOD=1; START SLAVE;",
-            .users_sql =
-                "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User <> 'mariadb.sys'"
-                " ORDER BY is_role = 'Y' DESC, User, Host",
+            .users_sql = "SELECT User, Host, is_role = 'Y' FROM mysql.user WHERE User <> 'mariadb.sys'"
+                         " ORDER BY is_role = 'Y' DESC, User, Host",
             .users_session = NULL,
             .password_sql = "SELECT JSON_VALUE(Priv, '$.plugin') AS plugin, JSON_VALUE(Priv, "
                             "'$.authentication_string') AS hash, "
@@ -332,6 +335,9 @@ static const Flavor flavors[] = {
             .start_both = "START REPLICA",
             .stop_both = "STOP REPLICA",
             .stop_receiver = "STOP REPLICA IO_THREAD",
+            .forget_log = "RESET BINARY LOGS AND GTIDS",
+            .set_position = "SET GLOBAL gtid_purged=?",
+            .admins_write = "SET GLOBAL super_read_only=0",
             .forget_source = "RESET REPLICA ALL",
             .position_sql = "SELECT @@global.gtid_executed AS applied, @@global.gtid_executed AS binlog,"
                             " @@global.super_read_only AS read_only, @@global.read_only AS closed, "

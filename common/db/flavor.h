@@ -32,6 +32,11 @@ typedef struct Flavor {
     const char *show_replica_status; /* one row a channel */
     const char *start_sql, *stop_sql, *start_receiver, *start_both, *stop_both;
     const char *stop_receiver;
+    const char *forget_log; /* its own binary log, and the GTIDs that it has, begin anew; wants RELOAD */
+    const char *set_logged; /* bound: what its binary log counts as having, right after forget_log; NULL: that
+                               is set_position */
+    const char *set_position;  /* bound: what it has applied, right after forget_log */
+    const char *admins_write;  /* lets accounts with every right write on what is read-only; NULL: they do */
     const char *forget_source; /* stopped: it follows nobody any more; wants RELOAD */
     const char *position_sql; /* one row: applied (as a replica), binlog, read_only, server_id, datadir; uuid,
                                  closed, logged (ReplStatus) where there is one */

@@ -299,6 +299,8 @@ void bounds_write_reference(Str *out)
                   {"A request to a schedule", schedule_bounds},
                   {"A pause by hand", pause_bounds},
                   {"Its end", resume_bounds},
+                  {"A replica that is filled", provision_bounds},
+                  {"A replica that is counted out", remove_bounds},
                   {"A failover, or a switchover", failover_bounds},
                   {"Maintenance", maintenance_bounds},
                   {"A brake of the queue, a lane or a node", brake_bounds},

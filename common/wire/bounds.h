@@ -54,7 +54,7 @@ extern const Bound schedule_bounds[]; /* what people ask of a schedule */
 extern const Bound pause_bounds[];
 extern const Bound resume_bounds[];
 /* A failover or switchover, and maintenance. */
-extern const Bound failover_bounds[];
+extern const Bound failover_bounds[], provision_bounds[], remove_bounds[];
 extern const Bound maintenance_bounds[];
 /* What keeps queue, lane or node from starting anything. */
 extern const Bound brake_bounds[];

@@ -167,6 +167,20 @@ const Bound resume_bounds[] = {
     {NULL},
 };
 
+const Bound provision_bounds[] = {
+    {"from", BOUND_NAME, DOOR_API, 1, BOUND_NODE_CHARS, .doc = "The replica whose data are copied; left out: one that serves."},
+    {"replaces", BOUND_BOOL, DOOR_API, .doc = "What the node's server holds goes."},
+    {"discards", BOUND_BOOL, DOOR_API, .doc = "… also transactions that nobody else has."},
+    {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
+    {NULL},
+};
+
+const Bound remove_bounds[] = {
+    {"its_host_is_off", BOUND_BOOL, DOOR_API, .doc = "Who asks has seen that it acknowledges nothing any more."},
+    {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
+    {NULL},
+};
+
 const Bound failover_bounds[] = {
     {"to", BOUND_NAME, DOOR_API, 1, BOUND_NODE_CHARS, .doc = "The node that becomes the primary; left out: the best."},
     {"switchover", BOUND_BOOL, DOOR_API, .doc = "The primary lives and is to be moved."},

@@ -5,6 +5,7 @@
 
 const WireEnum task_kind_names = WIRE_ENUM_NAMES(TASK_KIND_VALUES);
 const WireEnum node_role_names = WIRE_ENUM_NAMES(NODE_ROLE_VALUES);
+const WireEnum fill_phase_names = WIRE_ENUM_NAMES(FILL_PHASE_VALUES);
 const WireEnum order_kind_names = WIRE_ENUM_NAMES(ORDER_KIND_VALUES);
 const WireEnum task_state_names = WIRE_ENUM_NAMES(TASK_STATE_VALUES);
 const WireEnum task_action_names = WIRE_ENUM_NAMES(TASK_ACTION_VALUES);
@@ -48,6 +49,8 @@ const WireField wire_ballot_fields[] = WIRE_FIELDS(WireBallot, WIRE_BALLOT_LIST)
 const WireField wire_decision_fields[] = WIRE_FIELDS(WireDecision, WIRE_DECISION_LIST);
 const WireField vote_state_fields[] = WIRE_FIELDS(VoteState, VOTE_STATE_LIST);
 const WireField order_server_fields[] = WIRE_FIELDS(OrderServer, ORDER_SERVER_LIST);
+const WireField fill_order_fields[] = WIRE_FIELDS(FillOrder, FILL_ORDER_LIST);
+const WireField fill_state_fields[] = WIRE_FIELDS(FillState, FILL_STATE_LIST);
 const WireField agent_order_fields[] = WIRE_FIELDS(AgentOrder, AGENT_ORDER_LIST);
 const WireField order_answer_fields[] = WIRE_FIELDS(OrderAnswer, ORDER_ANSWER_LIST);
 const WireField node_state_fields[] = WIRE_FIELDS(NodeState, NODE_STATE_LIST);

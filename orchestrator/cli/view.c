@@ -281,6 +281,34 @@ static char *lease_text(const LeaseState *l, int64_t now_ms)
     return str_take(&s);
 }
 
+void view_fill(const FillState *f, Str *out)
+{
+    char done[OUT_TEXT], total[OUT_TEXT], rate[OUT_TEXT], left[CLOCK_TEXT];
+    if (f->phase == FILL_NONE || f->phase == FILL_FILLED || f->phase == FILL_FAILED)
+        return;
+    str_addf(out, "%s", WIRE_TEXT(fill_phase_names, f, phase));
+    if (f->total <= 0)
+        return;
+    out_size(f->done, done);
+    out_size(f->total, total);
+    out_size((int64_t)f->rate, rate);
+    str_addf(out, " %s of %s, %s/s", done, total, rate);
+    if (f->eta_s < 0)
+        return;
+    clock_format_duration((int64_t)(f->eta_s * 1000), left);
+    str_addf(out, ", ETA %s", left);
+}
+
+/* "" where its server is not filled, or was well. */
+static char *fill_remark(const FillState *f)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    view_fill(f, &out);
+    if (out.len)
+        return xasprintf("gets the data of %s: %s", f->order.donor.node, str_z(&out));
+    return f->phase == FILL_FAILED ? xasprintf("not filled: %s", f->error ? f->error : "") : xstrdup("");
+}
+
 void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
 {
     static const char *const head[] = {"NODE", "ROLE", "STATE", "LAG", "POSITION", "LEASE", NULL};
@@ -296,7 +324,9 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
         AUTOFREE char *lease =
             unseen ? xasprintf("%s; as last seen: %s", known, n->agent_error) : STEAL(known);
         AUTOFREE char *errant = n->errant ? xasprintf("errant: %s", n->errant) : NULL;
+        AUTOFREE char *fill = fill_remark(&n->agent.fill);
         const char *remark = *lease                              ? lease
+                             : *fill                             ? fill
                              : n->agent_error && *n->agent_error ? n->agent_error
                              : s->error && *s->error             ? s->error
                                                                  : "";

@@ -457,6 +457,18 @@ static void grow(FailoverLook *l, int node)
     put(l, FAILOVER_CONFIRM, f->base.open, f->base.members | one(node), f->base.acks);
 }
 
+/* As many as a commit waits for must be left, or it would wait for ever. */
+static void shrink(FailoverLook *l, int node)
+{
+    Failover *f = l->f;
+    NodeSet rest = f->base.members & ~one(node);
+    if (f->phase != FAILOVER_IDLE || !ballot_same(f->base.ballot, f->mine) || !f->base.open ||
+        rest == f->base.members || __builtin_popcount(rest) < f->base.acks)
+        return;
+    f->chosen = f->base;
+    put(l, FAILOVER_CONFIRM, f->base.open, rest, f->base.acks);
+}
+
 static void take(FailoverLook *l, const FailoverEvent *ev)
 {
     Failover *f = l->f;
@@ -516,6 +528,9 @@ static void take(FailoverLook *l, const FailoverEvent *ev)
         break;
     case FAILOVER_EV_GROW:
         grow(l, ev->node);
+        break;
+    case FAILOVER_EV_SHRINK:
+        shrink(l, ev->node);
         break;
     case FAILOVER_EV_GIVE_UP:
         give_up(l);

@@ -96,6 +96,9 @@ typedef enum FailoverEventKind {
     FAILOVER_EV_CLOSED,
     FAILOVER_EV_GROW, /* of an idle one, whose ballot stands: `node` becomes a member, before it acknowledges
                        */
+    /* … is no member any more. It acknowledges nothing, and the rest hold all that it ever did: the caller
+       knows */
+    FAILOVER_EV_SHRINK,
     FAILOVER_EV_GIVE_UP,  /* the primary lives: what was decided before stands, if nothing else is yet */
     FAILOVER_EV_PROMISED, /* `accepted`, and if it was asked to stop: `received`, `ended` */
     FAILOVER_EV_ACCEPTED, /* `version` */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How long the primary must keep its binary logs for a paused replica: from the freeze until it has caught
- * up. Pure.
+ * up; for one that is filled with another's data: from the beginning until it has. Pure.
  */
 #pragma once
 
 #include "common/wire/wire.h"
 
 typedef struct HoldWish {
-    bool wanted;    /* the node is paused, pausing or catching up */
+    bool wanted;    /* the node is paused, pausing, catching up or filled */
     bool release;   /* it is known not to be, and has a hold */
     bool ask;       /* there is none yet, or it ends too soon */
     int64_t keep_s; /* age that a binary log must be able to reach */

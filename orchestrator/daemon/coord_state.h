@@ -103,6 +103,7 @@ struct Coord {
     WorkPool *files; /* blocking downloads for answers: logs */
     CoordStore *store;
     struct FailoverEdge *failover; /* failover_impl.h */
+    struct Provisions *provisions; /* provisions.c */
     Events *events;
     Mail *mail;
     struct TurnMailer *turn_mailer; /* turn_mailer.h */

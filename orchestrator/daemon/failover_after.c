@@ -9,6 +9,7 @@
 #include "common/file/json.h"
 #include "failover_impl.h"
 #include "orchestrator/core/topology.h"
+#include "provisions.h"
 
 enum {
     UNFINISHED_MS = 3000, /* votes of a failover that another coordinator may still be at */
@@ -50,7 +51,7 @@ static bool is_unfinished(Coord *c)
             return true;
         first = v;
         if (accepted.term && a->node.agent.server.up && !str_eq(a->name, c->journal.primary) &&
-            !follows_primary(c, a))
+            !follows_primary(c, a) && !provisions_hold(c, a))
             return true;
     }
     return false;
@@ -115,7 +116,7 @@ static void tidy_node(Coord *c, const AgentLink *a)
         o.kind = FAILOVER_OPEN;
         failover_want(c, node, &o);
     }
-    if (node == e->f.base.primary || !s->server.up)
+    if (node == e->f.base.primary || !s->server.up || provisions_hold(c, a))
         return;
     if (!follows_primary(c, a)) {
         o.kind = FAILOVER_FOLLOW;

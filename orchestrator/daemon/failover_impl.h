@@ -2,7 +2,8 @@
  * Inside of the failover: takeover.c (what begins and ends one), failover_turn.c (what is seen, and a turn of
  * the loop), failover_after.c (what is left to do), failover_orders.c (orders and answers), failover_names.c
  * (numbers and names of nodes), primary_watch.c (the coordinator's own look at the primary),
- * failover_history.c (what happened), handlers_failover.c. Nobody else includes this.
+ * failover_history.c (what happened), failover_leave.c (a replica is counted out), handlers_failover.c.
+ * Nobody else includes this.
  *
  * On disk, in the coordinator's journal: "ballot", the greatest term of ours, before it is used; "decision",
  * the last that stood; "drained", what its primary had when it took over; "strict", whether commits of the
@@ -47,7 +48,7 @@ typedef struct WatchResult {
 typedef struct FailoverEdge {
     bool looked_back; /* at what the process before this one has left */
     bool opens;       /* the primary is ordered to open: who decided it may not have come to that */
-    bool grows;       /* what is confirmed is one more member */
+    bool grows;       /* what is confirmed is one member more, or less */
     bool unsaved;     /* `record` */
     bool known;       /* `f` has been begun from what is known */
     Failover f;
@@ -73,6 +74,10 @@ typedef struct FailoverEdge {
     int64_t again_ms;      /* monotonic: no automatic one before */
     int64_t unfinished_ms; /* monotonic: since when the votes say that something is not finished */
     int64_t tidied_ms;
+    struct {
+        char *node;     /* that is being counted out; NULL: none */
+        char *position; /* what the primary had after it acknowledged for the last time */
+    } leaving;
 } FailoverEdge;
 
 /* failover_names.c */

@@ -47,6 +47,7 @@ void handle_resume(HttpRequest *req, void *context);
 void handle_open(HttpRequest *req, void *context);
 void handle_cordon(HttpRequest *req, void *context);
 void handle_uncordon(HttpRequest *req, void *context);
+void handle_remove(HttpRequest *req, void *context);
 void handle_queue(HttpRequest *req, void *context);
 void handle_manual(HttpRequest *req, void *context);
 void handle_auto(HttpRequest *req, void *context);

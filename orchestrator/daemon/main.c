@@ -28,6 +28,7 @@
 #include "holds.h"
 #include "mail.h"
 #include "orchestrator/core/mail_plan.h"
+#include "provisions.h"
 #include "queue_after.h"
 #include "queue_memory.h"
 #include "retention.h"
@@ -78,6 +79,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     c->count.steps++;
     agents_step(c);
     failover_step_all(c);
+    provisions_step(c);
     cluster_step(c);
     holds_step(c);
     queue_step(c);
@@ -204,6 +206,7 @@ static bool open_all(Coord *c, Err *err)
     c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
     c->store = store_new(c, queue_read_anew);
     failover_open(c);
+    provisions_open(c);
     queue_memory_open(c);
     if (!routes_open(c, err))
         return false;
@@ -232,6 +235,7 @@ static void close_all(Coord *c)
         agents_free(c);
         httpc_free(c->http);
         failover_close(c);
+        provisions_close(c);
         mail_close(c);
         turn_mailer_close(c);
         events_free(c->events);

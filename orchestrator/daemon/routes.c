@@ -3,6 +3,7 @@
 
 #include "events.h"
 #include "handlers.h"
+#include "provisions.h"
 #include "reset_term.h"
 #include "takeover.h"
 
@@ -28,6 +29,9 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/nodes/{name}/pause", ROLE_OPERATOR, handle_pause, .does = "pause {name}"},
     {"POST", "/v1/nodes/{name}/resume", ROLE_OPERATOR, handle_resume, .does = "resume {name}"},
     {"POST", "/v1/nodes/{name}/cordon", ROLE_OPERATOR, handle_cordon, .does = "cordon {name}"},
+    {"POST", "/v1/nodes/{name}/provision", ROLE_ADMIN, handle_provision, .does = "fill {name} with the data of another"},
+    {"POST", "/v1/nodes/{name}/remove", ROLE_ADMIN, handle_remove, .does = "count {name} out"},
+    {"GET", "/v1/provision", ROLE_VIEWER, handle_provision_show},
     {"POST", "/v1/nodes/{name}/uncordon", ROLE_OPERATOR, handle_uncordon, .does = "uncordon {name}"},
     {"GET", "/v1/queue", ROLE_VIEWER, handle_queue},
     {"POST", "/v1/queue/manual", ROLE_OPERATOR, handle_manual, .does = "manual mode"},

@@ -97,9 +97,14 @@ void failover_know(Coord *c)
     FailoverEdge *e = c->failover;
     WireDecision w = {0};
     Err err;
-    if (e->known || !c->journal.primary)
+    if (!c->journal.primary)
         return;
     Decision d = first_decision(c);
+    /* Nothing was decided yet: whoever is configured may acknowledge. */
+    if (e->known && !e->f.base.ballot.term && e->f.phase == FAILOVER_IDLE)
+        e->f.base.members = d.members;
+    if (e->known)
+        return;
     json_t *kept = json_object_get(c->journal.failover, "decision");
     if (json_is_object(kept) && wire_read(wire_decision_fields, kept, &w, &err) && w.version)
         d = failover_decision(c, &w);
@@ -134,6 +139,8 @@ void failover_close(Coord *c)
     free(e->refused);
     free(e->drained);
     free(e->told);
+    free(e->leaving.node);
+    free(e->leaving.position);
     free(e);
     c->failover = NULL;
 }

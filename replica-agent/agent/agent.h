@@ -54,6 +54,7 @@ typedef struct Agent {
 
     Db *held;               /* one connection since the freeze; in an operation's hands while that runs */
     struct Program *rescue; /* NULL: none is under way */
+    struct Program *fill;   /* NULL: none is under way */
     struct RunProgram *programs;
     struct RunSplit *splits;
     struct Copy *copies; /* under way */
@@ -122,6 +123,11 @@ void programs_close(Agent *a);
 void rescue_begin(Agent *a);
 void rescue_tick(Agent *a);
 void rescue_close(Agent *a);
+
+/* fill_run.c */
+void fill_begin(Agent *a, bool fresh);
+void fill_look(Agent *a);
+void fill_close(Agent *a);
 
 /* hooks.c */
 void hook_call(Agent *a, bool before);

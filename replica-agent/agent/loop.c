@@ -62,6 +62,9 @@ static void carry_out(Agent *a, Effect *e)
     case FX_RESCUE:
         rescue_begin(a);
         break;
+    case FX_FILL:
+        fill_begin(a, e->flag);
+        break;
     case FX_HOOK:
         hook_call(a, e->flag);
         break;
@@ -99,6 +102,10 @@ static void refuse(Agent *a, Effect *e, const Err *err)
         in = queue_input(IN_PROGRAM, e->owner);
         in->program = NEW(ProgramEnd);
         *in->program = (ProgramEnd){.name = xstrdup(e->word), .not_started = true, .err = *err};
+        break;
+    case FX_FILL:
+        in = queue_input(IN_FILL_ENDED, NULL);
+        in->err = *err;
         break;
     case FX_HOOK:
         in = queue_input(IN_HOOK, NULL);

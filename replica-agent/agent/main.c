@@ -27,6 +27,7 @@
 #include "replica-agent/agent/do/spool.h"
 #include "replica-agent/agent/do/store.h"
 #include "replica-agent/agent/do/watcher.h"
+#include "replica-agent/helper/fill.h"
 #include "replica-agent/helper/lease_watch.h"
 #include "replica-agent/helper/rescue.h"
 #include "replica-agent/helper/supervise.h"
@@ -85,6 +86,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     log_tick();
     vault_tick(a);
     rescue_tick(a);
+    fill_look(a);
     watcher_tick(a);
     programs_tick(a);
     splits_tick(a);
@@ -252,6 +254,7 @@ static void tear_down(Agent *a)
     vault_close(a);
     probe_close(a);
     rescue_close(a);
+    fill_close(a);
     programs_close(a);
     splits_close(a);
     sql_drop_held(a);
@@ -412,7 +415,7 @@ static int print_journal(const char *path)
 /* ---- another server ---------------------------------------------------------------------------------- */
 
 static const char *const of_server[] = {"bound", "lease", "role",  "server", "hook",
-                                        "rates", "ways",  "purge", "relay"};
+                                        "rates", "ways",  "purge", "relay",  "fill"};
 
 static void print_forgotten(void *arg, const char *key, const json_t *value)
 {
@@ -499,6 +502,8 @@ int main(int argc, char **argv)
         return gather_main(argc - 1, argv + 1);
     if (str_eq(tool, "split"))
         return split_main(argc - 1, argv + 1);
+    if (str_eq(tool, "fill"))
+        return fill_main(argc - 1, argv + 1);
     if (str_eq(tool, "rescue"))
         return rescue_main(argc - 1, argv + 1);
     if (str_eq(tool, "watch"))

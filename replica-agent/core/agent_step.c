@@ -151,6 +151,7 @@ static void tick(Turn *t)
     boot_tick(t);
     role_tick(t);
     vote_tick(t);
+    fill_tick(t);
 }
 
 /* Without a pause: whoever stopped replication wants it to run again, and a START by hand could throw away
@@ -274,6 +275,15 @@ void agent_step(AgentState *s, Input *in, Effects *out)
     case IN_RESCUE_ENDED:
         rescue_ended(t, in);
         break;
+    case IN_FILL:
+        fill_order(t, in);
+        break;
+    case IN_FILL_PROGRESS:
+        fill_progress(t, in);
+        break;
+    case IN_FILL_ENDED:
+        fill_ended(t, in);
+        break;
     case IN_PROGRAM:
     case IN_PROGRESS:
     case IN_SPLIT:
@@ -386,6 +396,8 @@ Record *agent_records(AgentState *s, size_t *ret_n)
         add(&all, xstrdup("role"), wire_write(role_record_fields, &d->role));
     if (c->vote)
         add(&all, xstrdup("vote"), wire_write(vote_record_fields, &d->vote));
+    if (c->fill)
+        add(&all, xstrdup("fill"), wire_write(fill_state_fields, &d->fill));
     if (c->bound)
         add(&all, xstrdup("bound"), wire_write(bound_record_fields, &d->bound));
     if (c->dealt_with)
@@ -449,6 +461,8 @@ bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t 
         return wire_read(role_record_fields, value, &d->role, err);
     if (str_eq(key, "vote"))
         return wire_read(vote_record_fields, value, &d->vote, err);
+    if (str_eq(key, "fill"))
+        return wire_read(fill_state_fields, value, &d->fill, err);
     if (str_eq(key, "bound"))
         return wire_read(bound_record_fields, value, &d->bound, err);
     if (str_eq(key, "server"))

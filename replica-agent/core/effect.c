@@ -9,6 +9,9 @@ static const char *const input_names[IN_KINDS] = {
     [IN_HOOK] = "hook",
     [IN_RESCUE_PROGRESS] = "rescue progress",
     [IN_RESCUE_ENDED] = "rescue ended",
+    [IN_FILL] = "fill",
+    [IN_FILL_PROGRESS] = "fill progress",
+    [IN_FILL_ENDED] = "fill ended",
     [IN_PROGRAM] = "program",
     [IN_PROGRESS] = "progress",
     [IN_SPLIT] = "split",
@@ -112,6 +115,7 @@ void input_free(Input *in)
     free_by_fields(written_fields, in->written);
     free_by_fields(replay_fields, in->replay);
     free_by_fields(agent_order_fields, in->order);
+    free_by_fields(fill_order_fields, in->fill);
     if (in->lost)
         strlist_done(in->lost);
     free(in->lost);

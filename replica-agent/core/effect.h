@@ -22,6 +22,7 @@ typedef enum EffectKind {
     FX_CLEAN,       /* owner's secrets and what no result needs */
     FX_FORGET,      /* owner's files go; IN_FORGOTTEN follows */
     FX_RESCUE,      /* the rescue is started, or found again */
+    FX_FILL,        /* its program is started, or found again; flag: what an earlier order left goes first */
     FX_HOOK,        /* flag: before_pause, else after_caught_up */
     FX_CLEAR_VAULT, /* links may go once all is applied */
     FX_ANSWER,      /* token; err, or owner's run, or text: a body, number: its status */

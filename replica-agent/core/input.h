@@ -18,6 +18,9 @@ typedef enum InputKind {
     IN_HOOK,    /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
     IN_RESCUE_PROGRESS, /* number and total: transactions */
     IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied; ERR_DB: a person must mend something */
+    IN_FILL,            /* the server is to be filled: `fill` */
+    IN_FILL_PROGRESS,   /* text: its phase; number and total: bytes of it */
+    IN_FILL_ENDED,      /* its program: err.kind ERR_NONE: filled; ERR_REFUSED: not to be tried again */
     IN_PROGRAM,         /* a run's program has ended, or could not be started: `program` */
     IN_PROGRESS,        /* of a run's program: `progress` */
     IN_SPLIT,           /* the list of a run's work has changed: flag = joined, `lost` */
@@ -132,6 +135,7 @@ typedef struct Input {
     RunCut *cut;
     Written *written;
     AgentOrder *order;
+    FillOrder *fill;
     Replay *replay;     /* IN_NEWS of a resume: how it went so far */
     int64_t resumed_at; /* time */
     void *keep;         /* what `op` borrows from: the poster's, who frees it after the step */

@@ -23,6 +23,8 @@ static bool may_begin(Turn *t, Err *err)
 {
     if (t->s->durable.pause != PAUSE_NONE || pause_flight(t)->beginning)
         return pause_conflict(t->s, err);
+    if (fill_is_under_way(t->s))
+        return err_set(err, ERR_CONFLICT, 0, "%s is being filled with another server's data", pause_node(t));
     if (t->s->flight.boot.op)
         return err_set(err, ERR_CONFLICT, 0, "replication of %s is being started: pause it once it runs",
                        pause_node(t));

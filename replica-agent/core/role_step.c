@@ -267,8 +267,8 @@ void role_tick(Turn *t)
     /* To close one that the agents have decided against, nobody has to be heard. */
     bool sure = f->confirmed || (!primary && s->durable.vote.vote.accepted.version);
     if (!r->role || !sure || f->op || s->flight.vote.order.kind || s->flight.vote.op || f->unwritten ||
-        s->changed.role || !s->known.server.up || !s->flight.boot.seen || t->now_ms < f->retry_ms ||
-        is_as_it_should(s))
+        s->changed.role || fill_is_under_way(s) || !s->known.server.up || !s->flight.boot.seen ||
+        t->now_ms < f->retry_ms || is_as_it_should(s))
         return;
     if (primary &&
         (!vote_lets_open(s) || s->flight.vote.closed)) /* closed for a switchover: it has a time of its own */

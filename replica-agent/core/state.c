@@ -47,6 +47,7 @@ void agent_state_done(AgentState *s)
     wire_free(bound_record_fields, &d->bound);
     wire_free(role_record_fields, &d->role);
     wire_free(vote_record_fields, &d->vote);
+    wire_free(fill_state_fields, &d->fill);
     wire_free(lease_server_fields, &d->dealt_with);
     wire_free(hook_record_fields, &d->hook);
     wire_free(boost_memory_fields, &d->ways);

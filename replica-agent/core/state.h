@@ -117,6 +117,7 @@ WIRE_STRUCT(VoteRecord, VOTE_RECORD_LIST);
 extern const WireField vote_record_fields[];
 
 typedef struct Durable {
+    FillState fill;   /* order.id NULL: never filled */
     PauseState pause; /* lease.state is written from it */
     Lease lease;      /* valid unless PAUSE_NONE; owner set while a pause begins */
     RoleRecord role;
@@ -247,6 +248,13 @@ typedef struct HookFlight {
     int64_t retry_ms, failed; /* failed: counter since the start */
 } HookFlight;
 
+typedef struct FillFlight {
+    bool running;     /* its program runs, or is being started */
+    int64_t retry_ms; /* it is started again then; 0: not */
+    int64_t tries;    /* in this phase, since the agent started */
+    int64_t phase_ms; /* monotonic begin of the phase, as far as this process knows */
+} FillFlight;
+
 typedef struct Flight {
     uint64_t last_op; /* ids are given from here */
     PauseFlight pause;
@@ -256,6 +264,7 @@ typedef struct Flight {
     VoteFlight vote;
     GuardFlight guard;
     HookFlight hook;
+    FillFlight fill;
     StrList done;  /* runs that were forgotten; their orders may still be on the way */
     bool rescuing; /* a rescue's program runs */
     bool ending;   /* this agent was asked to end */
@@ -263,7 +272,7 @@ typedef struct Flight {
 
 /* Which records are ahead of what was given to be written. */
 typedef struct Changed {
-    bool lease, role, vote, bound, dealt_with, hook, rates, ways;
+    bool lease, role, vote, bound, dealt_with, hook, rates, ways, fill;
     StrList gone; /* runs that were forgotten */
 } Changed;
 
@@ -301,6 +310,10 @@ bool vote_is_on_disk(const AgentState *s);
  * this server may be opened as the primary. Free as long as nothing was promised or accepted. */
 bool vote_lets_receive(const AgentState *s);
 bool vote_lets_open(const AgentState *s);
+/* Its server gets another's data: nothing else is done on it. */
+bool fill_is_under_way(const AgentState *s);
+/* … or it has failed in the midst: it holds nothing whole, follows nobody and serves nobody. */
+bool fill_is_unfinished(const AgentState *s);
 /* The primary was opened in this server process and term, and somebody else has closed it since. */
 bool role_is_closed_by_hand(const AgentState *s);
 /* "paused by run 12.1 since …", into err as ERR_CONFLICT. Returns false. */

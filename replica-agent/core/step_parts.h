@@ -25,6 +25,12 @@ void rescue_found(Turn *t, const OpReport *op); /* a start without a lease found
 void rescue_progress(Turn *t, const Input *in);
 void rescue_ended(Turn *t, const Input *in);
 
+/* fill_step.c: the server gets another's data. */
+void fill_order(Turn *t, Input *in); /* IN_FILL */
+void fill_progress(Turn *t, const Input *in);
+void fill_ended(Turn *t, const Input *in);
+void fill_tick(Turn *t);
+
 /* replay_step.c: the catch-up. */
 const FlavorWay *replay_first_way(Turn *t);
 void replay_started(Turn *t, const char *applied);

@@ -305,6 +305,8 @@ static bool is_disturbed(Turn *t, OrderAct act)
     const Flight *all = &t->s->flight;
     if (act == ORDER_KILL_SERVER || act == ORDER_READ_LOG)
         return false;
+    if (fill_is_unfinished(t->s) && act != ORDER_STOP_RECEIVER)
+        return true; /* it has no data yet to follow or serve with */
     const uint64_t ops[] = {all->pause.op, all->boot.op, all->role.op};
     for (size_t i = 0; i < COUNT(ops); i++)
         if (ops[i] && act == ORDER_STOP_RECEIVER)

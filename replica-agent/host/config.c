@@ -33,6 +33,10 @@ static const ConfOption server_options[] = {
      .doc =
          "Option file of the account that replicas receive as (REPLICATION SLAVE), mode 0600. A server that "
          "was never a replica follows a new primary with it; one that is a replica keeps its own."},
+    {"provision_defaults_file", CONF_PATH, IN(server, provision_defaults_file),
+     .doc = "Option file of the account that this server is filled with when it becomes a replica (siding "
+            "replica "
+            "add, reprovision), mode 0600: it has all rights here, and reads everything on the donor."},
     {"vault_dir", CONF_PATH, IN(server, vault_dir),
      .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
             "system. Without it they stand beside the relay files. Not a folder inside the data directory: "

@@ -21,7 +21,8 @@ typedef struct AgentConfig {
     StrList listen;
     char *advertise_url, *state_dir, *spool_dir, *jobs_dir, *tasklets_dir;
     struct {
-        char *socket, *address, *defaults_file, *rescue_defaults_file, *replication_defaults_file, *vault_dir;
+        char *socket, *address, *defaults_file, *rescue_defaults_file, *replication_defaults_file,
+            *provision_defaults_file, *vault_dir;
         int64_t port;
     } server;
     char *job_defaults_file, *load_defaults_file;

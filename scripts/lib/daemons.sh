@@ -70,6 +70,7 @@ write_agent_conf() {
 			defaults_file = $(quote "$DIR/credentials/agent.cnf");
 			vault_dir = $(quote "$d/vault");
 			replication_defaults_file = $(quote "$DIR/credentials/repl.cnf");
+			provision_defaults_file = $(quote "$DIR/credentials/admin.cnf");
 			$([[ $FLAVOR != mariadb ]] || echo "rescue_defaults_file = $(quote "$DIR/credentials/rescue.cnf");")
 		};
 		job_defaults_file = $(quote "$DIR/credentials/job.cnf");

@@ -32,12 +32,13 @@ def every_route_by_loopback(c):
              ("DELETE", "/v1/results/1.1", "coordinator or admin"), ("POST", "/v1/results/1.1/copy", "coordinator"),
              ("GET", "/v1/results/1.1/manifest.json", "coordinator or peer or operator"),
              ("POST", "/v1/resume", "coordinator or operator"), ("POST", "/v1/purge-hold", "coordinator"),
-             ("GET", "/v1/preflight", "coordinator or viewer")]
+             ("POST", "/v1/fill", "coordinator"), ("GET", "/v1/preflight", "coordinator or viewer")]
     for method, path, needs in calls:
         expect_refused(c, method, agent(c, "db1") + path, {} if method == "POST" else None, needs)
     calls = [("POST", "/v1/tasks", "operator"), ("GET", "/v1/tasks", "viewer"), ("POST", "/v1/tasks/1/request", "operator"),
              ("GET", "/v1/status", "viewer"), ("GET", "/v1/events", "viewer"), ("GET", "/v1/results/1.1", "viewer"),
-             ("GET", "/v1/tasklets", "viewer")]
+             ("GET", "/v1/tasklets", "viewer"), ("POST", "/v1/nodes/db1/provision", "admin"), ("POST", "/v1/nodes/db1/remove", "admin"),
+             ("GET", "/v1/provision", "viewer")]
     for method, path, needs in calls:
         expect_refused(c, method, coordinator(c) + path, {} if method == "POST" else None, needs)
     for url in (agent(c, "db1"), coordinator(c)):

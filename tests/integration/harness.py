@@ -485,7 +485,8 @@ class Cluster:
             return {}
         checksums = self.sql(node, "CHECKSUM TABLE " + ", ".join(names), within_s=300)
         definitions = self.sql(node, "".join("SHOW CREATE TABLE %s;\n" % n for n in names))
-        return {n: (d[1].split(" AUTO_INCREMENT=")[0], c[1]) for n, d, c in zip(names, definitions, checksums)}
+        # MySQL shows a column's character set where it was written out, even if it is the table's.
+        return {n: (d[1].split(" AUTO_INCREMENT=")[0].replace(" CHARACTER SET utf8mb4 COLLATE ", " COLLATE "), c[1]) for n, d, c in zip(names, definitions, checksums)}
 
     # -- siding
 

@@ -69,21 +69,14 @@ static void line_of_op(Trace *t, const OpOrder *o)
 }
 
 static const char *const effect_names[FX_KINDS] = {
-    [FX_LOG] = "log",
-    [FX_EVENT] = "event",
-    [FX_POST] = "post",
-    [FX_SQL] = "sql",
-    [FX_CANCEL] = "cancel",
-    [FX_DROP_HELD] = "drop held connection",
-    [FX_PROGRAM] = "program",
-    [FX_SIGNAL] = "signal",
-    [FX_CLEAN] = "clean",
-    [FX_FORGET] = "forget",
-    [FX_RESCUE] = "rescue",
-    [FX_HOOK] = "hook",
-    [FX_CLEAR_VAULT] = "clear vault",
-    [FX_ANSWER] = "answer",
-    [FX_NEWS] = "news",
+    [FX_LOG] = "log",         [FX_EVENT] = "event",
+    [FX_POST] = "post",       [FX_SQL] = "sql",
+    [FX_CANCEL] = "cancel",   [FX_DROP_HELD] = "drop held connection",
+    [FX_PROGRAM] = "program", [FX_SIGNAL] = "signal",
+    [FX_CLEAN] = "clean",     [FX_FORGET] = "forget",
+    [FX_RESCUE] = "rescue",   [FX_FILL] = "fill",
+    [FX_HOOK] = "hook",       [FX_CLEAR_VAULT] = "clear vault",
+    [FX_ANSWER] = "answer",   [FX_NEWS] = "news",
     [FX_CHANGED] = "changed",
 };
 
@@ -235,7 +228,11 @@ void trace_show_records(Trace *t, const Record *r, size_t n)
                 str_addf(&t->out, " accepted %s version %lld%s", json_str(accepted, "primary"),
                          (long long)json_int(accepted, "version"),
                          json_bool(accepted, "open") ? " open" : "");
-        } else if (*state)
+        } else if (str_eq(r[i].key, "fill"))
+            str_addf(&t->out, " %s %s%s%s%s", json_str(json_object_get(r[i].value, "order"), "id"),
+                     json_str(r[i].value, "phase"), json_bool(r[i].value, "touched") ? " touched" : "",
+                     *json_str(r[i].value, "error") ? ": " : "", json_str(r[i].value, "error"));
+        else if (*state)
             str_addf(&t->out, " %s", state);
         else if (*owner)
             str_addf(&t->out, " %s%s", owner, json_bool(r[i].value, "over") ? " over" : "");
@@ -322,6 +319,15 @@ static void show_runs(Trace *t)
     }
 }
 
+static void show_fill(Trace *t)
+{
+    const FillState *f = &t->s.durable.fill;
+    if (f->order.id)
+        str_addf(&t->out, "  told: fill %s %s %lld of %lld, %.1f/s, eta=%.1f\n", f->order.id,
+                 wire_enum_name(&fill_phase_names, (int)f->phase), (long long)f->done, (long long)f->total,
+                 f->rate, f->eta_s);
+}
+
 static void show_troubles(Trace *t)
 {
     const char *texts[] = {t->s.flight.pause.trouble, t->s.flight.boot.trouble, t->s.flight.vote.trouble};
@@ -336,6 +342,7 @@ bool trace_look(Trace *t)
     const Inflow *f = &t->s.known.inflow;
     show_lease(t);
     show_runs(t);
+    show_fill(t);
     show_troubles(t);
     show_guard(t);
     if (inflow_is_known(f))

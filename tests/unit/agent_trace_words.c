@@ -382,6 +382,40 @@ static bool order(Trace *t, const Words *w)
     return trace_happens(t, in);
 }
 
+/* "fill ID [replaces]", "fill-progress PHASE done=N total=N", "filled [fails] [refused]" */
+static bool fill(Trace *t, const Words *w)
+{
+    Input *in = trace_new_input(IN_FILL, NULL);
+    FillOrder o = {.id = (char *)w->v[1],
+                   .gtid = (char *)"0-1-9",
+                   .donor = {(char *)"db2", (char *)"h2", 3306},
+                   .source = {(char *)"db0", (char *)"db0", 3306},
+                   .replaces = has(w, "replaces")};
+    in->token = ++t->token;
+    in->fill = NEW(FillOrder);
+    wire_copy(fill_order_fields, in->fill, &o);
+    return trace_happens(t, in);
+}
+
+static bool fill_runs(Trace *t, const Words *w)
+{
+    Input *in = trace_new_input(IN_FILL_PROGRESS, NULL);
+    in->text = xstrdup(w->v[1]);
+    in->number = number(w, "done", 0);
+    in->total = number(w, "total", 0);
+    return trace_happens(t, in);
+}
+
+static bool fill_ends(Trace *t, const Words *w)
+{
+    Input *in = trace_new_input(IN_FILL_ENDED, NULL);
+    if (has(w, "fails"))
+        err_set(&in->err, ERR_IO, 0, "it was killed");
+    if (has(w, "refused"))
+        err_set(&in->err, ERR_REFUSED, 0, "this server is not empty");
+    return trace_happens(t, in);
+}
+
 static bool heard(Trace *t, const Words *w)
 {
     Input *in = trace_new_input(IN_HEARD, NULL);
@@ -443,7 +477,9 @@ static bool understood(Trace *t, const Words *w)
                 {"pause", by_hand},    {"align", align_to},
                 {"order", order},      {"role", role},
                 {"heard", heard},      {"rescue-progress", progress},
-                {"split", split_list}, {"progress", run_progress}};
+                {"split", split_list}, {"progress", run_progress},
+                {"fill", fill},        {"fill-progress", fill_runs},
+                {"filled", fill_ends}};
     static const char *const requests[] = {"stop", "kill", "sleep", "wake", "dance"};
     for (size_t i = 0; i < COUNT(rows); i++)
         if (str_eq(word, rows[i].word))

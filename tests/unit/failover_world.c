@@ -580,9 +580,9 @@ void world_say(const WorldAction *a, char *ret, size_t size)
 {
     static const char *const orders[] = {"promise", "fence", "close", "accept", "drain",
                                          "follow",  "arm",   "open",  "probe"};
-    static const char *const events[] = {"tick",    "take over", "begin",    "closed",  "grow",
-                                         "give up", "promised",  "accepted", "drained", "follows",
-                                         "armed",   "opened",    "probed",   "refused"};
+    static const char *const events[] = {"tick",    "take over", "begin",    "closed",   "grow",
+                                         "shrink",  "give up",   "promised", "accepted", "drained",
+                                         "follows", "armed",     "opened",   "probed",   "refused"};
     static const char *const kinds[] = {"a client writes on",
                                         "replicates one:",
                                         "acknowledged by",

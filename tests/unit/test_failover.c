@@ -530,6 +530,37 @@ static void test_a_member_is_recorded_before_it_acknowledges(void **state)
     assert_int_equal(f.base.version, 3);
 }
 
+static void test_a_member_leaves_once_a_majority_knows(void **state)
+{
+    (void)state;
+    FailoverRules r = {.voters = 7, .servers = 7, .acks = 1};
+    FailoverOrders out;
+    Failover f = begun(&r, &out);
+    f.base = (Decision){
+        .ballot = {1, 7}, .version = 2, .primary = 2, .held_by = 2, .open = true, .members = 3, .acks = 1};
+    says(&f, &r, FAILOVER_EV_SHRINK, 0, 1000, &out); /* not while anything is under way */
+    assert_int_equal(f.phase, FAILOVER_FENCING);
+    f.phase = FAILOVER_IDLE;
+    says(&f, &r, FAILOVER_EV_SHRINK, 2, 1000, &out); /* it is none */
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    says(&f, &r, FAILOVER_EV_SHRINK, 0, 1000, &out);
+    assert_int_equal(f.phase, FAILOVER_CONFIRM);
+    assert_int_equal(f.base.members, 3);
+    assert_int_equal(out.v[0].decision.members, 2);
+    says(&f, &r, FAILOVER_EV_ACCEPTED, 2, 1100, &out);
+    assert_int_equal(f.base.members, 3);
+    says(&f, &r, FAILOVER_EV_ACCEPTED, 0, 1100, &out);
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    assert_int_equal(f.base.members, 2);
+    says(&f, &r, FAILOVER_EV_SHRINK, 1, 1200, &out); /* nobody would be left to acknowledge */
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+    assert_int_equal(f.base.members, 2);
+    f.base.open = false; /* it still carries the members of the primary before */
+    f.base.members = 3;
+    says(&f, &r, FAILOVER_EV_SHRINK, 0, 1300, &out);
+    assert_int_equal(f.phase, FAILOVER_IDLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_nobody_waits_for_a_host_that_is_off),
         cmocka_unit_test(test_nobody_fetches_from_the_killed),
         cmocka_unit_test(test_a_member_is_recorded_before_it_acknowledges),
+        cmocka_unit_test(test_a_member_leaves_once_a_majority_knows),
         cmocka_unit_test(test_all_that_may_happen_to_two),
         cmocka_unit_test(test_all_that_may_happen_to_three),
         cmocka_unit_test(test_random_stories),

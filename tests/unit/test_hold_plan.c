@@ -43,8 +43,36 @@ static void plans(void **state)
     }
 }
 
+static void one_that_is_filled_needs_all_from_the_beginning(void **state)
+{
+    (void)state;
+    static const int64_t now = 1000000000000;
+    static const struct {
+        FillPhase phase;
+        int64_t lag_ms, held_s;
+        bool ask, release;
+    } rows[] = {
+        {FILL_NONE, 0, -1, false, false},          {FILL_CHECKING, -1, -1, true, false},
+        {FILL_RESTORING, -1, 1700, true, false},   {FILL_RESTORING, -1, 2 * HOUR, false, false},
+        {FILL_FILLED, -1, 2 * HOUR, false, false}, {FILL_FILLED, 60000, -1, true, false},
+        {FILL_FILLED, 500, 2 * HOUR, false, true}, {FILL_FAILED, -1, HOUR, false, true},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Node n = {.lag_ms = rows[i].lag_ms};
+        n.agent.fill.phase = rows[i].phase;
+        n.agent.fill.started_at = now - HOUR * S;
+        AUTOJSON json_t *held = rows[i].held_s < 0 ? NULL : json_object();
+        if (held)
+            json_set_int(held, "left_s", rows[i].held_s);
+        HoldWish w = hold_plan(&n, true, held, now);
+        if (w.ask != rows[i].ask || w.release != rows[i].release || (w.ask && w.keep_s != 14 * HOUR))
+            fail_msg("row %zu: ask %d, release %d, keep %lld", i, w.ask, w.release, (long long)w.keep_s);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plans)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plans),
+                                       cmocka_unit_test(one_that_is_filled_needs_all_from_the_beginning)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

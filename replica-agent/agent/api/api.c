@@ -357,6 +357,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/role", STEERS, post_role, .does = "take the role {role}"},
     {"POST", "/v1/term", ROLE_COORDINATOR | ROLE_ADMIN, post_term, .does = "set the term to {term}"},
     {"POST", "/v1/order", STEERS, api_post_order, .does = "{kind} in a failover"},
+    {"POST", "/v1/fill", STEERS, api_post_fill, .does = "fill the server with the data of another"},
     {"GET", "/v1/runs", READS, api_get_runs},
     {"POST", "/v1/runs", STEERS, api_post_run, .does = "run {job} as {run}"},
     {"GET", "/v1/runs/{id}", READS, api_get_run},

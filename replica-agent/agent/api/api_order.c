@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Orders of a failover: checked here, voted on and carried out by the core, which answers.
+ * Orders of a failover, and to fill the server: checked here, carried out by the core, which answers.
  */
 #include <string.h>
 
@@ -66,5 +66,52 @@ void api_post_order(HttpRequest *req, void *context)
     in->order = NEW(AgentOrder);
     *in->order = o;
     in->token = answer_expect(a, req, NULL, 200);
+    queue_post(a, in);
+}
+
+/* ---- filling ---------------------------------------------------------------------------------------- */
+
+enum { LONGEST_ID = 64 };
+
+static bool check_where(const OrderServer *s, const char *what, Err *err)
+{
+    return (s->node && s->host && *s->host && s->port > 0 && s->port < 65536) ||
+           err_set(err, ERR_USAGE, 0, "field \"%s\" needs node, host, and port from 1 to 65535", what);
+}
+
+static bool read_fill(HttpRequest *req, Agent *a, FillOrder *ret, Err *err)
+{
+    json_t *body;
+    if (!api_body_term(req, a, &body, err))
+        return false;
+    json_object_del(body, "term");
+    if (!wire_read(fill_order_fields, body, ret, err) || !wire_check_names(fill_order_fields, ret, err))
+        return false;
+    if (!ret->id || !*ret->id || strlen(ret->id) > LONGEST_ID || !ret->gtid || !*ret->gtid)
+        return err_set(err, ERR_USAGE, 0, "fields \"id\" (at most %d bytes) and \"gtid\" are needed",
+                       LONGEST_ID);
+    return check_where(&ret->donor, "donor", err) && check_where(&ret->source, "source", err);
+}
+
+static json_t *fill_json(Agent *a, const char *run)
+{
+    (void)run;
+    return wire_write(fill_state_fields, &a->s.durable.fill);
+}
+
+void api_post_fill(HttpRequest *req, void *context)
+{
+    Agent *a = context;
+    Err err;
+    FillOrder o = {0};
+    if (!read_fill(req, a, &o, &err)) {
+        wire_free(fill_order_fields, &o);
+        http_reply_error(req, &err);
+        return;
+    }
+    Input *in = queue_input(IN_FILL, NULL);
+    in->fill = NEW(FillOrder);
+    *in->fill = o;
+    in->token = answer_expect(a, req, fill_json, 200);
     queue_post(a, in);
 }

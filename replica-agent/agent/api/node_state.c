@@ -234,6 +234,9 @@ void node_warnings(const Agent *a, StrList *ret)
         warn_threads(a, ret);
     if (a->s.known.server.up)
         warn_role(a, ret);
+    if (fill_is_unfinished(&a->s) && !fill_is_under_way(&a->s))
+        strlist_addf(ret, "it was to be filled with the data of %s, and holds nothing whole: %s",
+                     a->s.durable.fill.order.donor.node, a->s.durable.fill.error);
     warn_disk(a, ret);
     warn_guard(a, ret);
     if (a->certificate.warning)
@@ -309,6 +312,7 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .vault = a->vault.figures,
                    .rescue = rescue_state(a),
                    .vote = a->s.durable.vote.vote,
+                   .fill = a->s.durable.fill,
                    .spool_free_bytes = a->s.known.spool_free,
                    .relay_free_bytes = a->s.known.relay_free,
                    .events_last = a->tell.last,

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""More replicas: an empty server becomes one by one command, a broken one gets new data; whatever is killed on the way."""
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+
+from harness import BUILD, ClusterTest, call, command_lines, main, running, wait_until
+
+
+class Replicas:
+    """One life of a cluster that grows."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.load_catalogue(6000)
+        c.sql("db0", "CREATE USER 'it''s'@'10.%' IDENTIFIED BY 'x'; CREATE DATABASE shop; CREATE TABLE shop.t (a INT PRIMARY KEY, b INT); "
+              "INSERT INTO shop.t VALUES (1, 1); GRANT SELECT ON shop.t TO 'it''s'@'10.%'; "
+              "CREATE DEFINER='it''s'@'10.%' VIEW shop.v AS SELECT a FROM shop.t")
+        c.expect_caught_up()
+
+    # -- what is asked and seen
+
+    def get(self, path):
+        with urllib.request.urlopen(self.cluster.env["SIDINGD_URL"] + path, timeout=30) as answer:
+            return json.load(answer)
+
+    def node(self, name):
+        return next(n for n in self.cluster.siding("cluster", "status")["nodes"] if n["name"] == name)
+
+    def add(self, node, *options, verb="add", **keywords):
+        return self.cluster.siding("replica", verb, node, *options, within_s=240, **keywords)
+
+    def refused(self, word, node, *options, verb="add"):
+        self.assertIn(word, self.add(node, *options, verb=verb, status=1))
+        self.expect_let_go()
+
+    def expect_let_go(self):
+        """Nobody stays paused."""
+        wait_until(lambda: not any(n["agent"]["lease"]["owner"] for n in self.cluster.siding("cluster", "status")["nodes"]), 30,
+                   lambda: "no node is paused: %s" % [(n["name"], n["state"]) for n in self.cluster.siding("cluster", "status")["nodes"]])
+
+    def expect_counted_in(self, node):
+        c = self.cluster
+        c.expect_replicating(node)
+        c.expect_caught_up()
+        c.expect_equal()
+        wait_until(lambda: self.node(node)["state"] == "serving", 30, lambda: "%s serves: %s" % (node, self.node(node)["state"]))
+        wait_until(lambda: node in self.get("/v1/failover")["members"], 30, "%s is a member" % node)
+        self.assertEqual(c.sql(node, "SELECT a FROM shop.v LIMIT 1"), [("1",)])
+        read_only = "@@GLOBAL.read_only" if c.flavor == "mariadb" else "@@GLOBAL.super_read_only"
+        self.assertEqual(c.value(node, "SELECT " + read_only), "1")
+        self.assertEqual(self.accounts(node), self.accounts(c.primary()))
+        self.assertEqual(self.rights(node), self.rights(c.primary()))
+        self.assertFalse(os.path.exists("%s/%s/spool/.fill" % (c.folder, node)))
+        self.expect_let_go()
+
+    def alone(self, node, statement):
+        """On a read-only server that is no replica, past its binary log."""
+        self.cluster.sql(node, self.cluster.words["reopen"] % ("SET SESSION sql_log_bin=0; " + statement))
+
+    def accounts(self, node):
+        return self.cluster.sql(node, "SELECT User, Host FROM mysql.user WHERE User NOT LIKE 'mysql.%' ORDER BY 1, 2")
+
+    def rights(self, node):
+        """Of an account that was there before."""
+        return sorted(g for (g,) in self.cluster.sql(node, "SHOW GRANTS FOR siding_agent@localhost"))
+
+    # -- what is under way
+
+    def begin(self, node, *options):
+        self.add(node, "--wait", "0s", *options)
+
+    def record(self):
+        return self.get("/v1/provision")
+
+    def expect_done(self):
+        def over():
+            with contextlib.suppress(OSError):
+                r = self.record()
+                return r if r["phase"] in ("done", "failed") else None
+            return None
+        r = wait_until(over, 120, lambda: "it is over: %s" % self.record())
+        self.assertEqual((r["phase"], r["error"]), ("done", None))
+
+    @contextlib.contextmanager
+    def held(self, node, program):
+        """The program of this node's filling is stopped as soon as it is seen; what it is given has its pid."""
+        folder = "%s/%s/" % (self.cluster.folder, node)
+
+        def found():
+            return next((p for p, words in command_lines().items() if words and words[0].endswith(program) and
+                         any(folder in w for w in words[1:]) and running(p)), None)
+        pid = wait_until(found, 60, lambda: "%s runs on %s: %s" % (program, node, self.record()))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield pid
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    # -- the story
+
+    def test_what_cannot_be_is_refused(self):
+        c = self.cluster
+        self.assertEqual(c.add("--empty"), "db3")
+        self.refused('there is no node "db9"', "db9")
+        self.refused("is the primary", "db0")
+        self.refused("is a replica already: siding replica reprovision", "db1")
+        self.refused('there is no node "db8"', "db3", "--from", "db8")
+        self.refused("the node itself", "db3", "--from", "db3")
+        self.refused("db0 cannot be the donor", "db3", "--from", "db0")
+        self.alone("db3", "CREATE DATABASE mine")
+        self.refused("this server is not empty, it holds mine", "db3")
+        self.assertEqual(self.record()["phase"], "failed")
+        self.assertIn(("mine",), c.sql("db3", "SHOW DATABASES"))
+        self.alone("db3", "DROP DATABASE mine")
+        with open("%s/db3/agent.conf" % c.folder, encoding="utf-8") as f:
+            before = f.read()
+        self.configure("db3", before.replace("min_free_bytes = 104857600L", "min_free_bytes = %dL" % (1 << 60)))
+        self.refused("free: make room there", "db3")
+        self.configure("db3", before)
+        self.assertEqual(c.position("db3"), "")
+
+    def configure(self, node, text):
+        c = self.cluster
+        with open("%s/%s/agent.conf" % (c.folder, node), "w", encoding="utf-8") as f:
+            f.write(text)
+        os.kill(c.pid("agent" + node[2:]), signal.SIGHUP)
+
+    def test_an_empty_server_becomes_a_replica_while_others_write(self):
+        c = self.cluster
+        with c.writers(rate=50) as writers:
+            r = self.add("db3", "--from", "db1")
+            self.assertEqual((r["phase"], r["donor"], r["node"]), ("done", "db1", "db3"))
+            self.assertGreater(writers.transactions(), 0)
+        self.expect_counted_in("db3")
+        self.refused("is a replica already", "db3")
+        told = [e["text"] for e in self.get("/v1/events?limit=500")]
+        self.assertTrue(any("db3 is a replica with the data of db1" in t for t in told), told[-20:])
+
+    def test_killed_on_the_way_it_goes_on(self):
+        """The agent and the coordinator while the donor is read; agent, program and server while the data are put in."""
+        c = self.cluster
+        self.assertEqual(c.add("--empty"), "db4")
+        self.begin("db4", "--from", "db2")
+        with self.held("db4", "siding-dump"):
+            self.assertTrue(self.node("db2")["agent"]["lease"]["owner"])
+            self.assertNotIn("db4", [n["name"] for n in self.get("/v1/failover")["nodes"] if n["can"]])
+            c.kill("agent4")
+            c.kill("sidingd")
+            c.start("coordinator")
+            c.start("db4")
+        with self.held("db4", "siding-restore") as restore:
+            self.expect_let_go()
+            c.kill("agent4")
+            c.start("db4")
+            c.kill_pid(restore)
+        with self.held("db4", "siding-restore"):
+            c.kill("server4")
+            c.start("db4")
+        self.expect_done()
+        self.expect_counted_in("db4")
+
+    def test_a_donor_that_dies_ends_it_and_the_same_command_begins_again(self):
+        c = self.cluster
+        self.add("db4", "--confirm", "db4", "--from", "db2", "--wait", "0s", verb="reprovision")
+        with self.held("db4", "siding-dump") as dump:
+            c.kill("server2")
+            c.kill_pid(dump)
+        c.start("db2")
+        wait_until(lambda: self.record()["phase"] == "failed", 120, lambda: "it failed: %s" % self.record())
+        self.expect_let_go()
+        self.assertFalse(c.replication("db4"))
+        self.add("db4", "--from", "db1")
+        self.expect_counted_in("db4")
+
+    def test_transactions_of_its_own_are_given_up_only_when_asked(self):
+        c = self.cluster
+        reopen = "SET GLOBAL super_read_only=0; " if c.flavor == "mysql" else ""
+        c.sql("db3", reopen + "CREATE DATABASE errant")
+        if c.flavor == "mysql":
+            c.sql("db3", "SET GLOBAL super_read_only=1")
+        err = c.siding("replica", "reprovision", "db3", status=2)
+        self.assertIn("confirm it", err)
+        wait_until(lambda: self.node("db3")["errant"], 30, "the errant transaction is seen")
+        self.refused("--discard-its-transactions gives them up", "db3", "--confirm", "db3", verb="reprovision")
+        self.assertIn(("errant",), c.sql("db3", "SHOW DATABASES"))
+        self.add("db3", "--confirm", "db3", "--discard-its-transactions", verb="reprovision")
+        self.assertNotIn(("errant",), c.sql("db3", "SHOW DATABASES"))
+        self.expect_counted_in("db3")
+
+    def test_after_a_switchover_it_is_recorded_before_it_acknowledges(self):
+        c = self.cluster
+        c.siding("cluster", "switchover", "--to", "db1", within_s=120)
+        self.assertEqual(c.add("--empty"), "db5")
+        time.sleep(2)  # a coordinator that had it follow would have done so
+        self.assertEqual(c.replication("db5"), {})
+        self.add("db5")
+        self.expect_counted_in("db5")
+        wait_until(lambda: self.node("db5")["agent"]["server"]["acknowledges"], 30, "it acknowledges")
+        c.siding("cluster", "switchover", "--to", "db5", within_s=120)
+        c.expect_equal()
+
+    def test_one_is_counted_out(self):
+        c = self.cluster
+        self.assertIn("is the primary", c.siding("replica", "remove", "db5", status=1))
+        wait_until(lambda: all(n in self.get("/v1/failover")["members"] for n in ("db2", "db3")), 30, "they are members")
+        self.assertIn("still replicates: STOP REPLICA", c.siding("replica", "remove", "db2", status=1))
+        self.assertIn("db2", self.get("/v1/failover")["members"])
+        c.sql("db2", "STOP REPLICA")
+        c.sql("db5", "INSERT INTO shop.t VALUES (70, 1)")
+        wait_until(lambda: self.node("db2")["agent"]["server"]["io"] == "no", 20, "it is seen that it stands")
+        r = c.siding("replica", "remove", "db2")
+        self.assertTrue(r["removed"] and r["left_to_do"], r)
+        self.assertNotIn("db2", self.get("/v1/failover")["members"])
+        c.kill("db2")
+        c.sql("db5", "INSERT INTO shop.t VALUES (71, 1)")
+        c.kill("db3")
+        wait_until(lambda: self.node("db3")["state"] == "unreachable", 30, "its end is noticed")
+        self.assertIn("--its-host-is-off", c.siding("replica", "remove", "db3", status=1))
+        self.assertTrue(c.siding("replica", "remove", "db3", "--its-host-is-off")["removed"])
+        c.start("db2")
+        c.start("db3")
+        wait_until(lambda: all(n in self.get("/v1/failover")["members"] for n in ("db2", "db3")), 60, "who comes back is counted in")
+        c.expect_caught_up()
+        c.expect_equal()
+
+    def test_it_says_how_far_it_is(self):
+        c = self.cluster
+        c.add("--empty")
+        command = subprocess.Popen([os.path.join(BUILD, "siding"), "replica", "add", "db6"], env=c.env, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        with self.held("db6", "siding-restore"):
+            def shown():
+                return call(os.path.join(BUILD, "siding"), "replica", "list", env=c.env)[1]
+            wait_until(lambda: re.search(r"db6 .*gets the data of db\d: restoring", shown()), 20, shown)
+        out, err = command.communicate(timeout=240)
+        self.assertEqual(command.returncode, 0, err)
+        self.assertIn("equal by their checksums", out)
+        self.assertRegex(err, "db6: (dumping|restoring)")
+
+
+class MariaDb(Replicas, ClusterTest):
+    pass
+
+
+class MySql(Replicas, ClusterTest):
+    flavor = "mysql"
+
+
+if __name__ == "__main__":
+    main()
