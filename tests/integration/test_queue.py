@@ -11,6 +11,7 @@ from harness import BUILD, ClusterTest, call, main, wait_until
 JOBS = {
     "works": 'on = "primary"; program = "/bin/true"',
     "fails": 'on = "primary"; program = "/bin/bash"; args = [ "-c", "test -e GATE.mended" ]',
+    "tells": 'on = "primary"; program = "/bin/bash"; args = [ "-c", "echo $SIDING_VERBOSE $SIDING_PROFILE" ]',
     "waits": 'on = "primary"; program = "/bin/bash"; args = [ "-c", "until [ -e GATE ]; do sleep 0.05; done" ]',
     "looks": 'on = "replica"; program = "/bin/bash"; args = [ "-c", "until [ -e GATE ]; do sleep 0.05; done" ]',
 }
@@ -253,7 +254,14 @@ class Rules:
         for task in (loud, quiet):
             c.expect_state(task, "done")
         c.siding("queue", "auto")
-
+        tells, other = c.submit("tells", "-v", "9", "--profile", "calls,time"), c.submit("tells", "-N", "other")
+        for task, said in ((tells, "9 calls,time\n"), (other, "1\n")):
+            c.expect_state(task, "done")
+            self.assertEqual(self.log(task), said)
+        self.assertEqual(c.siding("queue", "purge", "-s", "DONE", "-S", "1h", "-t", "tells"), {"purged": 0})
+        wait_until(lambda: c.siding("queue", "purge", "-s", "DONE", "-S", "-1s", "-t", "tells")["purged"] == 1, 20, "it is a second old")
+        self.assertIn("no task %s" % tells, c.siding("task", "show", tells, status=1))
+        self.assertEqual(c.task(other)["state"], "done")
 
     HELLO = "#!/bin/sh\n# tasklet: bst_hello\n# text: Says what it is given.\n# param: to text\n# param: n int = 2\n\necho \"$@\"\n"
 

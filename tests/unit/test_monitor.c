@@ -465,6 +465,32 @@ static void requests_of_a_running_task(void **state)
     night_over(&n);
 }
 
+static void r_starts_what_waits(void **state)
+{
+    (void)state;
+    Night n = night(80, 24);
+    press(&n, ":14\nR");
+    expect_posted(&n, "/v1/tasks/14/request {\"action\":\"run\",\"by\":\"ann\"}");
+    press(&n, ":12\nr");
+    expect_seen(&n, "r runs what waits", true);
+    expect_posted(&n, "");
+    night_over(&n);
+}
+
+static void q_ends_it(void **state)
+{
+    (void)state;
+    for (const char *key = "qQ"; *key; key++) {
+        Night n = night(80, 24);
+        press(&n, "?");
+        press(&n, (const char[]){*key, 0});
+        assert_false(monitor_is_over(n.m)); /* a box first */
+        press(&n, (const char[]){*key, 0});
+        assert_true(monitor_is_over(n.m));
+        night_over(&n);
+    }
+}
+
 static void tagged_lines_are_asked_together(void **state)
 {
     (void)state;
@@ -748,6 +774,8 @@ int main(void)
         cmocka_unit_test(what_destroys_is_asked_about),
         cmocka_unit_test(k_acknowledges_what_failed),
         cmocka_unit_test(requests_of_a_running_task),
+        cmocka_unit_test(r_starts_what_waits),
+        cmocka_unit_test(q_ends_it),
         cmocka_unit_test(tagged_lines_are_asked_together),
         cmocka_unit_test(a_replica_is_paused_and_resumed),
         cmocka_unit_test(an_outcome_that_is_not_known_is_told),
