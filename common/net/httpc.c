@@ -24,6 +24,7 @@ typedef struct Transfer {
     char why[CURL_ERROR_SIZE];
     Str body; /* answer; of a download only an error answer */
     bool too_big, as_text;
+    char *log_next; /* header X-Siding-Next; NULL: none */
     /* asynchronous */
     HttpClient *client;
     uint64_t id;
@@ -190,6 +191,7 @@ static void transfer_free(Transfer *t)
     free(t->url);
     free(t->shown);
     free(t->got_etag);
+    free(t->log_next);
     str_done(&t->body);
     free(t);
 }
@@ -303,6 +305,9 @@ static json_t *text_answer(const Transfer *t)
     json_t *o = json_object();
     json_set_str(o, "text", str_z(&clean));
     json_set_int(o, "bytes", (int64_t)t->body.len);
+    long long at;
+    if (t->log_next && str_to_i64(t->log_next, 0, INT64_MAX, &at))
+        json_set_int(o, "next", at);
     return o;
 }
 
@@ -411,6 +416,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     Transfer *t = arg;
     size_t n = size * count;
+    char *log_next = header_value(bytes, n, "X-Siding-Next");
+    if (log_next) {
+        free(t->log_next);
+        t->log_next = log_next;
+    }
     if (!t->is_download)
         return n;
     char *etag = header_value(bytes, n, "ETag");
@@ -469,6 +479,9 @@ bool httpc_download(const HttpCall *call, const char *path, const char *etag, Ht
     }
     if (ok && t->fd >= 0 && fsync(t->fd) < 0)
         ok = err_errno(err, errno, "sync %s", path);
+    long long at;
+    if (ok && call->next && t->log_next && str_to_i64(t->log_next, 0, INT64_MAX, &at))
+        *call->next = at;
     transfer_free(t);
     return ok;
 }

@@ -28,7 +28,11 @@ typedef struct HttpCall {
     int64_t timeout_ms;        /* whole call; 0: the default, for a download: none but HTTPC_STALL_S */
     const Tls *tls;            /* NULL: plain or system defaults; borrowed like body */
     const char *owner;         /* of the term that it is made in: header X-Siding-Owner; NULL: none */
-    bool as_text; /* the answer is no JSON: given is {"text", "bytes"}, made fit for a terminal */
+    /* The answer is no JSON: given is {"text", "bytes", "next"}, made fit for a terminal; next: as below, or
+     * null. */
+    bool as_text;
+    int64_t *next; /* of a download: where a log goes on (header X-Siding-Next), left alone where that is not
+                      said */
 } HttpCall;
 
 /* *ret is the parsed body (an object or array; an empty body gives json null), owned by the caller. */

@@ -210,6 +210,7 @@ typedef struct LogSource {
 static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
 {
     LogCopy c = {0, keep};
+    int64_t next = -1;
     AUTO(str_done) Str path = STR_INIT;
     str_addf(&path, "/v1/tasks/%lld/log?stream=%s&offset=%lld", (long long)s->task, s->stream,
              (long long)s->offset);
@@ -221,11 +222,14 @@ static bool copy_part(LogSource *s, Str *keep, int64_t *ret_bytes, Err *err)
         str_adds(&path, "&node=");
         httpc_encode(&path, s->node);
     }
-    HttpCall call = {
-        .base_url = s->cli->url, .method = "GET", .path = str_z(&path), .tls = &s->cli->config.tls};
+    HttpCall call = {.base_url = s->cli->url,
+                     .method = "GET",
+                     .path = str_z(&path),
+                     .tls = &s->cli->config.tls,
+                     .next = &next};
     if (!httpc_download(&call, NULL, NULL, copy_out, &c, err))
         return client_explain(s->cli, err);
-    s->offset += c.bytes;
+    s->offset = next >= 0 ? next : s->offset + c.bytes;
     *ret_bytes = c.bytes;
     return true;
 }

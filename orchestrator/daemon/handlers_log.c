@@ -20,6 +20,7 @@ typedef struct LogJob {
     RunLogSource source;
     char *path;
     Str text;
+    int64_t next; /* -1: not known */
     bool ok;
     Err err;
 } LogJob;
@@ -40,7 +41,8 @@ static void log_work(void *arg)
                                        .method = "GET",
                                        .path = j->path,
                                        .timeout_ms = LOG_TIMEOUT_MS,
-                                       .tls = &j->source.tls},
+                                       .tls = &j->source.tls,
+                                       .next = &j->next},
                            NULL, NULL, take_bytes, j, &j->err) ||
             (j->err.kind == ERR_CANCELLED && j->text.len);
 }
@@ -48,6 +50,10 @@ static void log_work(void *arg)
 static void log_done(void *arg)
 {
     LogJob *j = arg;
+    char next[24];
+    snprintf(next, sizeof next, "%" PRId64, j->next);
+    if (j->ok && j->next >= 0)
+        http_reply_header(j->req, "X-Siding-Next", next);
     if (j->ok)
         http_reply_text(j->req, 200, "text/plain; charset=utf-8", str_z(&j->text), j->text.len);
     else
@@ -104,6 +110,7 @@ static void send_log(HttpRequest *req, Coord *c, const Task *t)
     }
     LogJob *j = NEW(LogJob);
     j->req = req;
+    j->next = -1;
     j->source = run_log_source(a->url, r->id, &c->conf.tls);
     j->path = xasprintf("/v1/runs/%s/log?stream=%s&offset=%" PRId64, r->id, stream, offset);
     if (!work_submit(c->files, (WorkJob){log_work, log_done, j}, &j->err))

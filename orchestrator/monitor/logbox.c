@@ -85,7 +85,7 @@ void logbox_take(Monitor *m, const json_t *body)
     int64_t bytes = json_int(body, "bytes");
     str_set(&l->error, NULL);
     str_adds(&l->text, text);
-    l->offset += bytes;
+    l->offset = json_is_integer(json_object_get(body, "next")) ? json_int(body, "next") : l->offset + bytes;
     l->at_end = bytes == 0;
     if (bytes)
         m->feeds[FEED_LOG].stale = true;

@@ -130,23 +130,23 @@ static void append_file(const char *path, int64_t from, size_t most, Str *out)
         str_add(out, buffer, (size_t)n < most - out->len ? (size_t)n : most - out->len);
 }
 
-int64_t logs_read(const char *dir, const char *stream, int64_t offset, size_t most, Str *out)
+int64_t logs_read(const char *dir, const char *stream, int64_t offset, size_t most, Str *out,
+                  int64_t *ret_next)
 {
     AUTOFREE char *path = xasprintf("%s/%s", dir, stream), *old = xasprintf("%s.1", path);
     int64_t start = log_start(path), size = fs_size(path), before = fs_size(old);
-    if (offset < start && before > 0) {
-        int64_t first = start - before;
-        append_file(old, offset > first ? offset - first : 0, most, out);
-        offset = start;
-    }
-    append_file(path, offset > start ? offset - start : 0, most, out);
+    int64_t first = start - (before > 0 ? before : 0), from = offset > first ? offset : first;
+    if (from < start)
+        append_file(old, from - first, most, out);
+    append_file(path, from > start ? from - start : 0, most, out);
+    *ret_next = from + (int64_t)out->len;
     return start + (size > 0 ? size : 0);
 }
 
 bool logs_read_end(const char *dir, const char *stream, size_t most, Str *out)
 {
     AUTO(str_done) Str none = STR_INIT;
-    int64_t size = logs_read(dir, stream, INT64_MAX, 0, &none);
-    (void)logs_read(dir, stream, size > (int64_t)most ? size - (int64_t)most : 0, most, out);
+    int64_t next, size = logs_read(dir, stream, 0, 0, &none, &next);
+    (void)logs_read(dir, stream, size > (int64_t)most ? size - (int64_t)most : 0, most, out, &next);
     return (int64_t)out->len >= size;
 }

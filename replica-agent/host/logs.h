@@ -21,7 +21,9 @@ char *logs_find(const char *state_dir, const char *id);
 void logs_of_task(const char *state_dir, int64_t task, StrList *ret);
 
 /* A stream ("log", "err") of a folder from an offset on, at most so many bytes. Offsets count from the
- * program's first byte; what has been rotated away twice is skipped. The size of all it has written. */
-int64_t logs_read(const char *dir, const char *stream, int64_t offset, size_t most, Str *out);
+ * program's first byte; what has been rotated away twice is skipped, so that the next piece does not begin at
+ * the offset and what was read: ret_next is where. The size of all it has written. `out` is empty before. */
+int64_t logs_read(const char *dir, const char *stream, int64_t offset, size_t most, Str *out,
+                  int64_t *ret_next);
 /* The last bytes of it. False: something stands before them, or did. */
 bool logs_read_end(const char *dir, const char *stream, size_t most, Str *out);

@@ -84,6 +84,14 @@ static void on_request(HttpRequest *req, void *context)
     http_reply_json(req, 200, task("stopping"));
 }
 
+/* Of run 2 all but the last four bytes has been rotated away. */
+static void reply_rotated(HttpRequest *req, int64_t offset)
+{
+    const char *text = offset == 0 ? "end\n" : offset < 10 ? "again\n" : "";
+    http_reply_header(req, "X-Siding-Next", "100");
+    http_reply_text(req, 200, "text/plain", text, strlen(text));
+}
+
 static void on_log(HttpRequest *req, void *context)
 {
     Err err;
@@ -92,6 +100,10 @@ static void on_log(HttpRequest *req, void *context)
     (void)context;
     if (!http_query_int(req, "offset", 0, 1000, 0, &offset, &err)) {
         http_reply_error(req, &err);
+        return;
+    }
+    if (str_eq(http_query(req, "run"), "2")) {
+        reply_rotated(req, offset);
         return;
     }
     size_t n = strlen(text) - (size_t)offset, most = http_query(req, "whole") ? strlen(text) : 12;
@@ -377,6 +389,8 @@ static void lists_and_logs(void **state)
     expect("task log 12", 0, "first line\nsecond line\n", "");
     f.asked = 0;
     expect("task err 12.1 --follow", 0, "first line\nsecond line\n", "");
+    f.asked = 0;
+    expect("task log 12.2", 0, "end\n", "");
 }
 
 static void checks(void **state)

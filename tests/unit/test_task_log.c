@@ -68,7 +68,7 @@ static void a_log_is_read_from_an_offset_or_its_end(void **state)
     (void)state;
     static const struct {
         int64_t offset;
-        const char *text;
+        const char *text; /* it goes on at 27 */
     } rows[] = {{0, "rotated once\nnew\n"},
                 {10, "rotated once\nnew\n"},
                 {12, "tated once\nnew\n"},
@@ -85,14 +85,23 @@ static void a_log_is_read_from_an_offset_or_its_end(void **state)
     put("read/log.start", "23\n"); /* ten bytes have been rotated away twice */
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO(str_done) Str text = STR_INIT;
-        assert_int_equal(logs_read(folder, "log", rows[i].offset, 1 << 20, &text), 27);
+        int64_t next;
+        assert_int_equal(logs_read(folder, "log", rows[i].offset, 1 << 20, &text, &next), 27);
         assert_string_equal(str_z(&text), rows[i].text);
+        assert_int_equal(next, 27);
     }
     for (size_t i = 0; i < COUNT(ends); i++) {
         AUTO(str_done) Str text = STR_INIT;
         assert_false(logs_read_end(folder, "log", ends[i].most, &text));
         assert_string_equal(str_z(&text), ends[i].text);
     }
+    AUTO(str_done) Str piece = STR_INIT, rest = STR_INIT;
+    int64_t next;
+    assert_int_equal(logs_read(folder, "log", 0, 15, &piece, &next), 27);
+    assert_string_equal(str_z(&piece), "rotated once\nne"); /* the next does not begin at 15 */
+    assert_int_equal(next, 25);
+    assert_int_equal(logs_read(folder, "log", next, 15, &rest, &next), 27);
+    assert_string_equal(str_z(&rest), "w\n");
     AUTO(str_done) Str none = STR_INIT;
     assert_true(logs_read_end(folder, "err", 100, &none));
     put("read/err", "short");

@@ -35,13 +35,24 @@ static bool read_stream(const HttpRequest *req, const char **ret, Err *err)
            err_set(err, ERR_USAGE, 0, "stream must be log or err");
 }
 
-/* From an offset on, or its end. */
-static int64_t read_log(const char *dir, const char *stream, int64_t offset, int64_t tail, Str *out)
+static void add_number(HttpRequest *req, const char *header, int64_t n)
 {
-    if (!tail)
-        return logs_read(dir, stream, offset, LOG_BYTES, out);
-    (void)!logs_read_end(dir, stream, (size_t)tail, out);
-    return (int64_t)out->len;
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    http_reply_header(req, header, text);
+}
+
+/* From an offset on, or its end. */
+static void read_log(HttpRequest *req, const char *dir, const char *stream, int64_t offset, int64_t tail,
+                     Str *out)
+{
+    int64_t next;
+    if (tail) {
+        (void)!logs_read_end(dir, stream, (size_t)tail, out);
+        return;
+    }
+    add_number(req, "X-Siding-Size", logs_read(dir, stream, offset, LOG_BYTES, out, &next));
+    add_number(req, "X-Siding-Next", next);
 }
 
 void api_get_log(HttpRequest *req, void *context)
@@ -59,10 +70,7 @@ void api_get_log(HttpRequest *req, void *context)
     if (!dir)
         return;
     AUTO(str_done) Str text = STR_INIT;
-    int64_t size = read_log(dir, stream, offset, tail, &text);
-    char header[32];
-    snprintf(header, sizeof header, "%lld", (long long)size);
-    http_reply_header(req, "X-Siding-Size", header);
+    read_log(req, dir, stream, offset, tail, &text);
     http_reply_text(req, 200, "text/plain; charset=utf-8", str_z(&text), text.len);
 }
 
