@@ -218,10 +218,11 @@ typedef struct VoteFlight {
     int64_t answer_ms;  /* it is answered then, done or not */
     Ballot ballot;      /* in which all below was found */
     uint64_t op;
-    OrderAct act;     /* of `op` */
-    Ballot in;        /* … and the ballot it was begun in */
-    bool looks;       /* what the last act did is to be seen in a reading first */
-    int64_t since_ms; /* of that act's end */
+    OrderAct act;      /* of `op` */
+    Ballot in;         /* … and the ballot it was begun in */
+    bool looks;        /* what the last act did is to be seen in a reading first */
+    int64_t since_ms;  /* of that act's end */
+    int64_t opened_ms; /* when an act of this ballot opened the server; 0: none did */
     int64_t retry_ms;
     char *trouble; /* why it does not get on */
     bool told;     /* that somebody else has started the receiver */

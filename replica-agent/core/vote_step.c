@@ -148,17 +148,20 @@ static Order pure(const Turn *t, const AgentOrder *order)
                    .member = member};
 }
 
-static bool is_writable(const ServerView *v)
+/* What the act that opened it has seen counts more than a reading that began before that. */
+static bool is_writable(const Turn *t)
 {
-    return v->up && !v->status.is_replica && !v->status.read_only;
+    const ServerView *v = &t->s->known.server;
+    const int64_t opened_ms = flight(t)->opened_ms;
+    bool older = opened_ms && v->begun_ms <= opened_ms;
+    return v->up && (older || (!v->status.is_replica && !v->status.read_only));
 }
 
 static bool was_primary(const Turn *t)
 {
     const VoteFlight *f = flight(t);
     const WireDecision *d = &state(t)->accepted;
-    return f->killed || f->order.kill || (d->version && str_eq(d->held_by, node(t))) ||
-           is_writable(&t->s->known.server);
+    return f->killed || f->order.kill || (d->version && str_eq(d->held_by, node(t))) || is_writable(t);
 }
 
 static bool follows(const Turn *t)
@@ -190,7 +193,7 @@ static OrderView view_of(const Turn *t)
         view.server_up = !f->killed;
     view.log_read = f->log_read;
     view.closed = f->closed;
-    view.writable = is_writable(v);
+    view.writable = is_writable(t);
     view.drained = f->drained || view.writable;
     view.follows = follows(t);
     view.ahead = f->ahead != NULL;
@@ -387,6 +390,7 @@ static void go(Turn *t)
 static void forget(VoteFlight *f)
 {
     f->stopped = f->killed = f->log_read = f->closed = f->drained = f->armed = f->probed = false;
+    f->opened_ms = 0;
     free(STEAL(f->received));
     free(STEAL(f->ahead));
 }
@@ -426,6 +430,7 @@ static void was_closed(Turn *t, const OpReport *op)
     VoteFlight *f = flight(t);
     f->closed = true;
     f->looks = false;
+    f->opened_ms = 0;
     t->s->durable.role.opened = t->s->durable.role.closed_by_hand = false;
     t->s->changed.role = true;
     if (f->order.kind == ORDER_CLOSE)
@@ -450,6 +455,7 @@ static void found(Turn *t, const OpReport *op)
         break;
     case ORDER_KILL_SERVER:
         f->killed = true;
+        f->opened_ms = 0;
         f->looks = f->log_read = false;
         break;
     case ORDER_READ_LOG:
@@ -487,6 +493,7 @@ static void found(Turn *t, const OpReport *op)
         t->s->known.server.status.read_only = t->s->known.server.status.closed = false;
         t->s->flight.role.settled = true;
         f->looks = false;
+        f->opened_ms = t->now_ms;
         role_note_opened(t);
         break;
     case ORDER_WRITE_PROBE:
@@ -569,7 +576,7 @@ void vote_reading(Turn *t)
             false; /* another process: it is killed again where that is asked for again */
     if (v->status.io == REPL_IO_NO || !v->status.is_replica)
         f->armed = f->told = false;
-    if (is_writable(v))
+    if (is_writable(t))
         f->closed = false;
     bool runs = v->status.is_replica && v->status.io != REPL_IO_NO;
     bool fetches = f->order.kind == ORDER_DRAIN; /* from a donor */
@@ -587,7 +594,7 @@ static void reopen(Turn *t)
     if (!f->reopen_ms || t->now_ms < f->reopen_ms || f->op || f->order.kind)
         return;
     f->reopen_ms = 0;
-    if (order_may_reopen(&v, f->closed_in) && t->s->known.server.up && !is_writable(&t->s->known.server))
+    if (order_may_reopen(&v, f->closed_in) && t->s->known.server.up && !is_writable(t))
         begin(t, ORDER_REOPEN);
 }
 
