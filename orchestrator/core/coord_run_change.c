@@ -128,10 +128,49 @@ static bool is_renounced(const RunLook *l)
     return false;
 }
 
-/* One that kills its agent each time is not tried for ever. */
+/* Nobody has seen its end: the agent knows nothing of it any more, or the process above it is gone, as after
+ * a crash of the host. */
+static bool is_lost(const RunLook *l)
+{
+    bool lost = l->event == CRUN_EV_LOST;
+    for (size_t i = 0; l->seen && l->r->state == CRUN_ERROR && i < l->run->n_parts; i++)
+        lost = lost || (l->seen[i] && str_eq(l->seen[i]->error_kind, err_kind_name(ERR_LOST)));
+    return lost;
+}
+
+/* Of the attempts that count: a person's retry begins anew. */
+static int64_t times_lost(const Task *t)
+{
+    const Run *runs = t->runs.v;
+    int64_t n = 0;
+    size_t first = (size_t)t->attempts < t->runs.n ? t->runs.n - (size_t)t->attempts : 0;
+    for (size_t i = first; i < t->runs.n; i++)
+        n += json_bool(runs[i].detail, "crashed");
+    return n;
+}
+
+/* One that ends its agent or host each time is not tried for ever: others run beside it. */
+static bool is_poison(RunLook *l)
+{
+    if (!is_lost(l))
+        return false;
+    json_set_bool(coord_run_detail(l->r), "crashed", true);
+    return times_lost(l->t) >= LOST_MOST;
+}
+
+static void blame(RunLook *l)
+{
+    AUTOFREE char *text = xasprintf("%s; it was lost %d times in a row, and is not tried again by itself",
+                                    l->r->error ? l->r->error : "the run was lost", LOST_MOST);
+    str_set(&l->r->error, text);
+    look_say(l, "error", NULL,
+             xasprintf("task %" PRId64 " is not tried again by itself: its runs were lost %d times in a row",
+                       l->t->id, LOST_MOST));
+}
+
 static bool try_lost_again(const RunLook *l, OrphanPolicy policy)
 {
-    bool again = l->event == CRUN_EV_LOST && policy == ORPHAN_RETRY && l->t->attempts < LOST_MOST;
+    bool again = is_lost(l) && policy == ORPHAN_RETRY;
     if (again)
         wait_until(l->t, l->in->wall_ms);
     return again;
@@ -173,16 +212,18 @@ static void end_task(RunLook *l)
     OrphanPolicy orphan = recur_orphan(t);
     bool failed = l->r->state == CRUN_ERROR || snoozer;
     bool requeued = (t->request == ACTION_REQUEUE && l->r->state == CRUN_STOPPED) || is_renounced(l);
-    bool held = l->event == CRUN_EV_LOST && orphan == ORPHAN_HOLD;
+    bool held = is_lost(l) && orphan == ORPHAN_HOLD, poison = is_poison(l);
     l->r->finished_at = now;
+    if (poison)
+        blame(l);
     str_set(&t->error, requeued ? NULL : l->r->error);
     t->request = ACTION_NONE;
     str_set(&t->request_by, NULL);
     if (requeued)
         wait_again(t);
-    else if (snooze(t, snoozer, now) || try_lost_again(l, orphan))
+    else if (snooze(t, snoozer, now) || (!poison && try_lost_again(l, orphan)))
         ;
-    else if (!held && failed && t->attempts < t->max_attempts)
+    else if (!held && !poison && failed && t->attempts < t->max_attempts)
         wait_until(t, now + recur_backoff_ms(t));
     else
         end_turn(l, failed, held);

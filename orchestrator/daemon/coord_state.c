@@ -69,7 +69,7 @@ static void mix_text(uint64_t *h, const char *text)
 
 static void mix_detail(uint64_t *h, const Run *r, bool whole)
 {
-    static const char *const keys[] = {"gathered", "lost", "slept_by"};
+    static const char *const keys[] = {"gathered", "lost", "slept_by", "crashed"};
     AUTOFREE char *all = whole && r->detail ? json_text(r->detail) : NULL;
     mix_text(h, all);
     for (size_t i = 0; !whole && i < COUNT(keys); i++) {

@@ -107,7 +107,17 @@ static void scene_done(Scene *s)
 
 static Run *run_of(Scene *s)
 {
-    return s->task.runs.v;
+    return (Run *)s->task.runs.v + s->task.runs.n - 1;
+}
+
+/* Earlier ones that were lost too. */
+static void add_crashed(Scene *s, long long n)
+{
+    for (long long i = 0; i < n; i++) {
+        Run *r = wire_list_add(&s->task.runs, sizeof *r);
+        r->state = CRUN_ERROR;
+        json_object_set_new(coord_run_detail(r), "crashed", json_true());
+    }
 }
 
 static void add_part(Scene *s, const char *node)
@@ -143,7 +153,9 @@ static bool task_option(Scene *s, const char *word, int line)
     else if (strcmp(word, "mail_on_error") == 0) {
         t->plan = json_pack("{s:b}", "email_logs_on_error", 1);
         str_set(&t->user, "ann");
-    } else if ((v = after(word, "snoozes")))
+    } else if (after(word, "crashed"))
+        ; /* the run is the last */
+    else if ((v = after(word, "snoozes")))
         t->snoozes = atoll(v);
     else if (strcmp(word, "fixed_time") == 0)
         t->fixed_time = true;
@@ -165,6 +177,9 @@ static void begin_scene(Scene *s, const Words *w)
 {
     scene_done(s);
     s->task = (Task){.id = 12, .state = TASK_RUNNING, .max_attempts = 1, .attempts = 1, .on = ROLE_REPLICA};
+    for (size_t i = 1; i < w->n; i++)
+        if (after(w->v[i], "crashed"))
+            add_crashed(s, atoll(after(w->v[i], "crashed")));
     Run *r = wire_list_add(&s->task.runs, sizeof *r);
     r->id = xstrdup("12.1");
     r->state = CRUN_CLAIMED;
@@ -207,10 +222,9 @@ static bool seen_text(AgentRun *a, const char *word)
     const struct {
         const char *key;
         char **to;
-    } texts[] = {{"gtid", &a->gtid},          {"file", &a->source_file},
-                 {"error", &a->error},        {"gather_error", &a->gather_error},
-                 {"dir", &a->result_dir},     {"note", &a->note},
-                 {"unit", &a->progress.unit}, {"work", &a->progress.note}};
+    } texts[] = {{"gtid", &a->gtid},       {"file", &a->source_file},          {"error", &a->error},
+                 {"kind", &a->error_kind}, {"gather_error", &a->gather_error}, {"dir", &a->result_dir},
+                 {"note", &a->note},       {"unit", &a->progress.unit},        {"work", &a->progress.note}};
     for (size_t i = 0; i < COUNT(texts); i++)
         if (after(word, texts[i].key)) {
             *texts[i].to = xstrdup(after(word, texts[i].key));

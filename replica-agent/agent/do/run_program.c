@@ -474,5 +474,10 @@ void run_program_failure(Agent *a, const AgentRunner *r, const char *name, const
     say_how(&s, e);
     if (*tail)
         str_addf(&s, ": %s", tail);
-    err_set(ret, full ? ERR_NO_SPACE : e && e->ended_by ? ERR_TIMEOUT : ERR_IO, 0, "%s", str_z(&s));
+    err_set(ret,
+            full          ? ERR_NO_SPACE
+            : !e          ? ERR_LOST
+            : e->ended_by ? ERR_TIMEOUT
+                          : ERR_IO,
+            0, "%s", str_z(&s));
 }
