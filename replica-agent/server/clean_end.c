@@ -69,7 +69,10 @@ bool clean_end_since(const StrList *binlogs, int64_t since_ms, char **ret_why)
             return false;
         }
         ends += newer_began;
-        if (e.opened_ms <= since_ms) {
+        /* Logs are dated by the second. A process has begun since, or nobody would ask: where it is no newer
+         * one, it is that of this second. */
+        bool this_second = !ends && !newer_began && since_ms - e.opened_ms < 1000;
+        if (e.opened_ms <= since_ms && !this_second) {
             *ret_why = ends ? NULL : xstrdup("no server process has begun since");
             return ends > 0;
         }
