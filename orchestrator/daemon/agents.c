@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/db/flavor.h"
 #include "events.h"
+#include "orchestrator/core/cluster_check.h"
 #include "orchestrator/core/topology.h"
 #include "retention.h"
 
@@ -74,6 +75,26 @@ static bool is_ours(const AgentLink *a, const NodeState *s, Err *err)
     return true;
 }
 
+/* Told once each time. One answer alone may have lain unread, here or there. */
+static void watch_clock(AgentLink *a)
+{
+    char off[CLOCK_TEXT];
+    int64_t ahead = a->clock_ahead_ms, by = ahead < 0 ? -ahead : ahead;
+    bool wrong = ahead != INT64_MIN && by > CLUSTER_CLOCK_WARN_MS;
+    bool twice = wrong == a->clock_wrong;
+    a->clock_wrong = wrong;
+    if (!twice || wrong == a->clock_told || ahead == INT64_MIN)
+        return;
+    a->clock_told = wrong;
+    clock_format_duration(by, off);
+    if (wrong)
+        events_add(a->c, "warn", "node", 0, NULL, a->name, "the clock of %s is %s %s the coordinator's",
+                   a->name, off, ahead < 0 ? "behind" : "ahead of");
+    else
+        events_add(a->c, "info", "node", 0, NULL, a->name,
+                   "the clock of %s goes with the coordinator's again", a->name);
+}
+
 static bool take_state(AgentLink *a, const json_t *body, Err *err)
 {
     NodeState s = {0};
@@ -87,6 +108,7 @@ static bool take_state(AgentLink *a, const json_t *body, Err *err)
     a->node.agent = s;
     a->seen_ms = clock_mono_ms();
     a->clock_ahead_ms = s.now ? s.now - clock_wall_ms() : INT64_MIN;
+    watch_clock(a);
     return true;
 }
 
@@ -95,6 +117,18 @@ bool agents_has_other_term(const AgentLink *a)
     const NodeState *s = &a->node.agent;
     const CoordJournal *j = &a->c->journal;
     return s->term > j->term || (s->term == j->term && s->term_owner && !str_eq(s->term_owner, j->owner));
+}
+
+bool agents_are_heard(Coord *c)
+{
+    if (clock_mono_ms() >= c->hear_until_ms)
+        return true;
+    for (size_t i = 0; i < c->n_agents; i++)
+        if (!c->agents[i]->polls_seen && !c->agents[i]->failures) {
+            coord_wake_at(c, c->hear_until_ms);
+            return false;
+        }
+    return true;
 }
 
 static void poll_done(void *arg, bool ok, json_t *body, const Err *err)

@@ -11,6 +11,8 @@
 void agents_configure(Coord *c);
 /* It has heard of a later term than ours, or of another coordinator in ours. */
 bool agents_has_other_term(const AgentLink *a);
+/* Each has answered or was asked in vain, or it took too long: the term is above all that can be known. */
+bool agents_are_heard(Coord *c);
 void agents_free(Coord *c);
 void agents_step(Coord *c); /* polls that are due, positions, lag, states */
 

@@ -38,6 +38,7 @@ typedef struct AgentLink {
     Err error;                      /* of node.agent_error */
     int64_t seen_ms;                /* monotonic: when node.agent came */
     int64_t clock_ahead_ms;         /* of its clock, as far as its last answer tells; INT64_MIN: not known */
+    bool clock_wrong, clock_told;   /* as the last answer has it; as it was told */
     uint64_t poll;                  /* call under way, 0: none */
     int64_t polls_sent, polls_seen; /* number of the newest poll sent, and of the newest answered */
     int64_t tidied_poll;            /* newest answer that `forgetting` belongs to */
@@ -97,6 +98,7 @@ struct Coord {
     int64_t alive_until; /* wall time: a coordinator of this folder was there until then; 0: not known */
     struct Zones *zones; /* zones.h */
     int64_t started_at;
+    int64_t hear_until_ms; /* monotonic: agents that have not answered by then are not waited for */
     CoordJournal journal;
     char *incarnation; /* of the queue; NULL: it has not been read */
     HttpClient *http;

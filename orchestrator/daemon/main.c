@@ -38,7 +38,7 @@
 #include "task_queue.h"
 #include "turn_mailer.h"
 
-enum { TICK_MS = 500, FILE_THREADS = 2, FILES_QUEUED = 64 };
+enum { TICK_MS = 500, HEAR_AGENTS_MS = 2000, FILE_THREADS = 2, FILES_QUEUED = 64 };
 
 typedef struct SidingdOptions {
     char *config;
@@ -273,6 +273,7 @@ static int serve(Coord *c)
     Err err;
     apply_log(c);
     c->started_at = clock_wall_ms();
+    c->hear_until_ms = clock_mono_ms() + HEAR_AGENTS_MS;
     if (!open_all(c, &err)) {
         int status = fail(&err);
         close_all(c);

@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 
+#include "agents.h"
 #include "common/base/clock.h"
 #include "coord_brakes.h"
 #include "coord_journal.h"
@@ -225,7 +226,8 @@ void queue_read_anew(Coord *c)
 
 void queue_load(Coord *c)
 {
-    if (c->loaded || c->queue.loading || !c->journal.primary || !retry_due(&c->queue.load_retry))
+    if (c->loaded || c->queue.loading || !c->journal.primary || !retry_due(&c->queue.load_retry) ||
+        !agents_are_heard(c))
         return;
     LoadOp *o = NEW(LoadOp);
     o->op = (StoreOp){.kind = STORE_WRITE,

@@ -8,7 +8,7 @@ zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-d
 # shellcheck disable=SC2034
 PACKAGES_run="mariadb-server-core mariadb-client-core mariadb-client"
 # shellcheck disable=SC2034
-PACKAGES_test="git iproute2 openssl clang clang-format shellcheck mydumper pigz sphinxsearch tmux zsh fish groff"
+PACKAGES_test="git iproute2 openssl clang clang-format shellcheck mydumper pigz sphinxsearch tmux zsh fish groff faketime"
 # shellcheck disable=SC2034
 PACKAGES_fuzz="clang libclang-rt-dev"
 # Packages that a release of Debian does not have; tests that need one say so and are left out there.

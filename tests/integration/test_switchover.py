@@ -269,7 +269,7 @@ class Coordinator(Replaced):
         return names if os.environ.get("SIDING_FAILOVER_STEPS") == "all" else [random.choice(names)]
 
     def record(self):
-        with open(os.path.join(self.cluster.folder, "coordinator", "state", "failovers.json"), encoding="utf-8") as f:
+        with open(os.path.join(self.cluster.folder, "coordinator", "failovers.json"), encoding="utf-8") as f:
             return json.load(f)[-1]
 
     def kill_at(self, step, known):
