@@ -398,7 +398,8 @@ static void settled(Coord *c, FailoverPhase before)
                    failover_name(c, e->f.base.primary), c->journal.primary);
         adopt(c, failover_name(c, e->f.base.primary));
     }
-    e->opens = before == FAILOVER_CONFIRM && e->f.base.open && !e->grows;
+    if (!e->grows) /* a member more changes nothing in what is still to be opened */
+        e->opens = before == FAILOVER_CONFIRM && e->f.base.open;
     e->grows = false;
     str_set(&e->only, NULL);
     e->takes_loss = e->old_is_off = false;
