@@ -492,10 +492,6 @@ int main(int argc, char **argv)
 {
     const char *tool = argc > 1 ? argv[1] : "";
     proc_no_core();
-    if (str_eq(tool, "supervise") && argc == 3)
-        return supervise_main(argv[2]);
-    if (str_eq(tool, "seal"))
-        return seal_main(argc - 1, argv + 1);
     if (str_eq(tool, "fetch"))
         return fetch_main(argc - 1, argv + 1);
     if (str_eq(tool, "gather"))

@@ -116,7 +116,8 @@ static _Noreturn void helper(const ProgramSpec *spec, int socket, pid_t parent)
     StrList argv = STRLIST_INIT;
     strlist_add(&argv, "siding-agent");
     strlist_add_all(&argv, &spec->split);
-    execv("/proc/self/exe", argv.v);
+    AUTOFREE char *bin = fs_program_dir(), *program = xasprintf("%s/siding-agent", bin);
+    execv(program, argv.v);
     _exit(127);
 }
 

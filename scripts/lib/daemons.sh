@@ -8,7 +8,7 @@ coordinator_pid() { pid_of "$DIR/coordinator/pid" "$COORDINATOR_CONF"; }
 
 check_programs() {
 	local program
-	for program in sidingd siding-agent siding; do
+	for program in sidingd siding-agent siding-run siding; do
 		[[ -x $BUILD/$program ]] || die "$BUILD/$program is missing: scripts/setup builds it"
 	done
 }
@@ -179,7 +179,7 @@ job_pids() {
 	while read -r file; do
 		pid=${file#/proc/}
 		pid=${pid%/cmdline}
-		if [[ $pid != "$agent" && $(readlink "/proc/$pid/exe" 2>/dev/null) == */siding-agent* ]]; then tops+=("$pid"); fi
+		if [[ $pid != "$agent" && $(readlink "/proc/$pid/exe" 2>/dev/null) == */siding-@(agent|run)* ]]; then tops+=("$pid"); fi
 	done < <(grep -slzF -e "$d/agent" /proc/[0-9]*/cmdline)
 	while read -r file; do
 		pid=${file#/proc/}

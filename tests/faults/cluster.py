@@ -235,7 +235,7 @@ class FaultCluster(Cluster):
     def below_agent(self, node, supervisors=True, jobs=True):
         """Processes that an agent started: supervisors, and what runs below them."""
         all_of = self.processes()
-        heads = {pid for pid, (command, _) in all_of.items() if "siding-agent supervise " + self.path(node, "agent") in command}
+        heads = {pid for pid, (command, _) in all_of.items() if "siding-run supervise " + self.path(node, "agent") in command}
         mark = "SIDING_RESULT_DIR=%s/" % self.path(node)
         below = [pid for pid, (_, environment) in all_of.items() if pid not in heads and (mark in environment or parent(pid) in heads)]
         return (sorted(heads) if supervisors else []) + (below if jobs else [])

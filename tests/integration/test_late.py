@@ -61,7 +61,7 @@ class Late:
         spec = {"program": "/bin/sh", "args": ["-c", "echo ran >%s/ran" % folder], "env": [], "stop_grace_ms": 1000, "sleep_grace_ms": 1000}
         with open(os.path.join(folder, "spec.json"), "w", encoding="utf-8") as f:
             json.dump(dict(spec, **more), f)
-        subprocess.run([os.path.join(BUILD, "siding-agent"), "supervise", folder], timeout=30, check=False)
+        subprocess.run([os.path.join(BUILD, "siding-run"), "supervise", folder], timeout=30, check=False)
         with open(os.path.join(folder, "exit.json"), encoding="utf-8") as f:
             return json.load(f), os.path.exists(os.path.join(folder, "ran"))
 

@@ -245,7 +245,7 @@ class MariaDB(Programs, ClusterTest):
         script = "test -e %s || { touch %s; exec cat; }; %s" % (mark, mark, "%s")
 
         def seal(how):
-            return call(os.path.join(BUILD, "siding-agent"), "seal", "--manifest", facts, "--dir", folder, "--encrypt", "/bin/bash",
+            return call(os.path.join(BUILD, "siding-run"), "seal", "--manifest", facts, "--dir", folder, "--encrypt", "/bin/bash",
                         "--encrypt-suffix", ".x", "--", "-c", script % how)
         for how in ("exit 3", "kill -9 $PPID"):
             self.assertNotEqual(seal(how)[0], 0)

@@ -408,8 +408,8 @@ class Restores:
         sql("DROP DATABASE alone")
 
     def test_wrong_words_are_told_by_every_program(self):
-        programs = ("siding-dump", "siding-restore", "siding-index", "siding-load", "siding-agent", "sidingd", "siding")
-        helpers = [("siding-agent", h) for h in ("fetch", "gather", "seal", "rescue", "split")]
+        programs = ("siding-dump", "siding-restore", "siding-index", "siding-load", "siding-agent", "siding-run", "sidingd", "siding")
+        helpers = [("siding-agent", h) for h in ("fetch", "gather", "rescue", "split")] + [("siding-run", "seal")]
         for words in [(p,) for p in programs] + helpers:
             for wrong in ("--nonsense", "--port=x", "--nonsense=x"):
                 done = subprocess.run([os.path.join(BUILD, words[0]), *words[1:], wrong], capture_output=True, text=True, timeout=20,

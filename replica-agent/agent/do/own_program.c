@@ -5,8 +5,8 @@
 #include <spawn.h>
 #include <unistd.h>
 
-bool own_program_start(char *const argv[], const char *log, int how, const sigset_t *blocked,
-                       const char *what, pid_t *ret, Err *err)
+bool own_program_start(const char *program, char *const argv[], const char *log, int how,
+                       const sigset_t *blocked, const char *what, pid_t *ret, Err *err)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -18,7 +18,7 @@ bool own_program_start(char *const argv[], const char *log, int how, const sigse
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, blocked);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    int rc = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, environ);
+    int rc = posix_spawn(ret, program, &files, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     return rc == 0 || err_errno(err, rc, "start %s", what);

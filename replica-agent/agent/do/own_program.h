@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * siding-agent itself, started anew as something that outlives this one: a session of its own, no descriptors
- * but the log, which is standard output and error.
+ * A program of our own, started as something that outlives this one: a session of its own, no descriptors but
+ * the log, which is standard output and error.
  */
 #pragma once
 
@@ -11,5 +11,5 @@
 
 /* `how`: O_APPEND or O_TRUNC; `blocked`: signals that it begins with blocked. The caller reaps it. `what` is
  * for the error: "start WHAT". */
-MUST_CHECK bool own_program_start(char *const argv[], const char *log, int how, const sigset_t *blocked,
-                                  const char *what, pid_t *ret, Err *err);
+MUST_CHECK bool own_program_start(const char *program, char *const argv[], const char *log, int how,
+                                  const sigset_t *blocked, const char *what, pid_t *ret, Err *err);

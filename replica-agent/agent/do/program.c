@@ -136,12 +136,13 @@ static void look(Program *p)
 static bool spawn(const char *dir, pid_t *ret, Err *err)
 {
     AUTOFREE char *log = path_in(dir, "supervisor.log");
-    char *argv[] = {(char *)"siding-agent", (char *)"supervise", (char *)dir, NULL};
+    AUTOFREE char *bin = fs_program_dir(), *program = xasprintf("%s/siding-run", bin);
+    char *argv[] = {(char *)"siding-run", (char *)"supervise", (char *)dir, NULL};
     AUTOFREE char *what = xasprintf("the supervisor of %s", dir);
     /* A request that comes before the supervisor listens waits for it. */
     sigset_t all;
     sigfillset(&all);
-    return own_program_start(argv, log, O_APPEND, &all, what, ret, err);
+    return own_program_start(program, argv, log, O_APPEND, &all, what, ret, err);
 }
 
 static bool write_spec(const char *dir, const ProgramSpec *spec, Err *err)

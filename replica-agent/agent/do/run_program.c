@@ -377,7 +377,7 @@ static bool seal_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err
     if (!json_replace_file(path, m, 0600, err))
         return false;
     limits_of(a, NULL, ret);
-    ret->program = sibling("siding-agent");
+    ret->program = sibling("siding-run");
     const char *const args[] = {"seal", "--manifest", path, "--dir", out};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);

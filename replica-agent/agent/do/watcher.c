@@ -21,7 +21,8 @@ static bool spawn(Agent *a, pid_t *ret, Err *err)
     char *argv[] = {(char *)"siding-agent", (char *)"watch", config, NULL};
     sigset_t none;
     sigemptyset(&none);
-    return own_program_start(argv, log, O_TRUNC, &none, "the watcher of the pause", ret, err);
+    return own_program_start("/proc/self/exe", argv, log, O_TRUNC, &none, "the watcher of the pause", ret,
+                             err);
 }
 
 static void reap(Agent *a)
