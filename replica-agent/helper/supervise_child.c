@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/proc.h"
+#include "common/file/fs.h"
 
 static _Noreturn void give_up(const ChildEnds *e, const char *what)
 {

@@ -213,15 +213,29 @@ static bool stop_being_source(const OrderIn *in, Db *db, Err *err)
     return in->leaves_semi_sync || repl_set_semi_sync_source(db, false, err);
 }
 
+/* It was pointed there before, and the new primary has found that it is not of its history: with MariaDB a
+ * transaction of an earlier primary may have a smaller number than what the new one has, and still be none of
+ * its own. */
+static char *refused_by(const ReplStatus *s, const OrderServer *to)
+{
+    enum { FATAL_ERROR_OF_SOURCE = 1236 };
+    if (!points_at(s, to) || s->io != REPL_IO_NO || s->io_errno != FATAL_ERROR_OF_SOURCE)
+        return NULL;
+    return xasprintf("the new primary says: %.200s", s->io_error ? s->io_error : "error 1236");
+}
+
 OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
 {
     const OrderServer *to = &in->order.source;
     AUTO(str_done) Str sql = STR_INIT;
+    AUTOFREE char *refused = refused_by(&out->seen.status, to);
     if (!await_no_start(db, &out->err) || !op_stop_both(db, &out->seen.status, &out->err) ||
         !order_look(db, out))
         return op_failed_or_unknown(&out->err);
     AUTOFREE char *has = order_has(db, &out->seen.status);
     out->ahead = has ? beyond(db, has, in->order.gtid ? in->order.gtid : "") : xstrdup("?");
+    if (!out->ahead && refused)
+        out->ahead = xasprintf("up to %.200s; %s", has, refused);
     if (out->ahead) {
         err_set(&out->err, ERR_CONFLICT, 0, "it has transactions that the new primary lacks: %.300s",
                 out->ahead);

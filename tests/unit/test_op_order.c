@@ -194,6 +194,24 @@ static void one_that_is_ahead_does_not_follow(void)
 }
 BOTH(one_that_is_ahead_does_not_follow)
 
+/* It was pointed there already: its position is not beyond the new primary's, and is none of its history. */
+static void one_that_the_new_primary_refuses_does_not_follow(void)
+{
+    OrderOut out;
+    View v = both_stopped_at(5);
+    v.source_host = "db2";
+    v.io_errno = 1236;
+    expect_open(5000);
+    expect_look(v);
+    EXPECT(STARTS, "ID", "");
+    EXPECT(d->stop_both);
+    expect_look(v);
+    act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_MOVED, ERR_CONFLICT, &out);
+    assert_non_null(strstr(out.ahead, "the new primary says"));
+    order_out_done(&out);
+}
+BOTH(one_that_the_new_primary_refuses_does_not_follow)
+
 static void it_acknowledges_from_the_next_connection_on(void)
 {
     expect_open(5000);
@@ -424,6 +442,7 @@ int main(void)
         TESTS_OF(it_follows_and_does_not_acknowledge_yet),
         TESTS_OF(the_old_primary_follows_as_the_named_account),
         TESTS_OF(one_that_is_ahead_does_not_follow),
+        TESTS_OF(one_that_the_new_primary_refuses_does_not_follow),
         TESTS_OF(it_acknowledges_from_the_next_connection_on),
         TESTS_OF(it_opens_strictly),
         TESTS_OF(a_probe_is_a_commit_that_is_acknowledged),
