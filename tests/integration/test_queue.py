@@ -330,7 +330,7 @@ class Rules:
         self.tasklets()
         program, mails = (os.path.join(c.folder, name) for name in ("mail.sh", "mails"))
         with open(program, "w", encoding="utf-8") as f:
-            f.write("#!/bin/sh\ncat >>%s\n" % mails)
+            f.write("#!/bin/sh\n[ ! -e %s.shut ] || { echo no relay; exit 75; }\ncat >>%s\n" % (mails, mails))
         os.chmod(program, 0o755)
         self.configure('mail = { program = "%s"; };' % program)
 
@@ -349,6 +349,14 @@ class Rules:
         c.expect_state(often, "waiting")
         c.siding("task", "delete", often, bad)
         c.siding("queue", "release", "bst_hello")
+        with open(mails + ".shut", "w", encoding="ascii"):
+            late = c.submit("tasklet", "-T", "bst_hello", "-a", "to=late", "--email-logs-to", "bob")
+        wait_until(lambda: "its log could not be mailed, it is tried again: " in
+                   call(os.path.join(BUILD, "siding"), "events", "--json", "--limit", "50", env=c.env)[1], 20, "it is told")
+        self.cluster.kill("sidingd")
+        os.unlink(mails + ".shut")
+        c.start("coordinator")
+        wait_until(lambda: mailed("To: bob\nSubject: .siding sandbox. task %s bst_hello: done\n.*to=late" % late), 20, "the next coordinator mails it")
 
 
 class MariaDb(Rules, ClusterTest):
