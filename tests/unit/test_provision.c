@@ -124,7 +124,7 @@ static void it_goes_its_way(void **state)
     w->node.lag_ms = 20000;
     step(w);
     assert_int_equal(w->r.phase, PROVISION_FOLLOWING);
-    w->node.lag_ms = 10;
+    w->node.lag_ms = 10000;
     w->v.node_silent_ms = 1;
     step(w);
     assert_int_equal(w->r.phase, PROVISION_FOLLOWING); /* what was seen last is no news */
@@ -134,6 +134,37 @@ static void it_goes_its_way(void **state)
     assert_int_equal(w->r.ended_at, 100);
     assert_null(w->r.error);
     assert_int_equal(step(w), PROVISION_WAIT);
+}
+
+static void one_that_is_not_behind_at_all_counts(void **state)
+{
+    World *w = *state;
+    reach_filling(w);
+    let_go(w);
+    fills(w, FILL_FILLED);
+    step(w);
+    ServerState *s = &w->node.agent.server;
+    s->is_replica = s->sql_running = w->v.follows = true;
+    s->io = RECEIVER_YES;
+    w->node.lag_ms = 0;
+    step(w);
+    assert_int_equal(w->r.phase, PROVISION_DONE);
+}
+
+static void a_pause_without_its_position_is_none_yet(void **state)
+{
+    World *w = *state;
+    pause_donor(w, "");
+    w->donor.agent.lease.phase = PHASE_FROZEN;
+    step(w);
+    assert_int_equal(w->r.phase, PROVISION_PAUSING);
+    put(&w->donor.agent.lease.gtid, NULL);
+    step(w);
+    assert_int_equal(w->r.phase, PROVISION_PAUSING);
+    pause_donor(w, "0-1-9");
+    w->donor.agent.lease.phase = PHASE_PAUSING;
+    step(w);
+    assert_int_equal(w->r.phase, PROVISION_PAUSING);
 }
 
 static void a_donor_that_is_being_paused_or_is_another_s_is_waited_for(void **state)
@@ -234,7 +265,7 @@ static void a_silent_node_does_not_hold_the_donor_for_ever(void **state)
     World *w = *state;
     reach_filling(w);
     fills(w, FILL_DUMPING);
-    w->v.node_silent_ms = 60000;
+    w->v.node_silent_ms = 120000;
     assert_int_equal(step(w), PROVISION_WAIT);
     assert_int_equal(w->r.phase, PROVISION_FILLING);
     w->v.node_silent_ms = 121000;
@@ -286,6 +317,14 @@ static void what_cannot_be_is_refused_before(void **state)
     w->donor.agent.server.sql_running = false;
     refused(w, &w->donor, false, "db1 cannot be the donor: it is stopped");
     w->donor.agent.server.sql_running = true;
+    put(&w->donor.agent_error, "refused");
+    refused(w, &w->donor, false, "the agent of db1 does not answer: refused");
+    put(&w->donor.agent_error, NULL);
+    w->donor.agent.server.up = false;
+    refused(w, &w->donor, false, "the server of db1 does not answer: not seen yet");
+    put(&w->donor.agent.server.error, "gone away");
+    refused(w, &w->donor, false, "the server of db1 does not answer: gone away");
+    w->donor.agent.server.up = true;
     w->node.agent.server.is_replica = true;
     refused(w, &w->donor, false, "reprovision");
     assert_ok(provision_may_begin(&w->node, &w->donor, &w->primary, true, &err), err);
@@ -317,6 +356,13 @@ static void blank_is_what_holds_nothing_whole(void **state)
     assert_true(provision_is_blank(n));
     n->fill.phase = FILL_NONE;
     put(&n->server.binlog, "");
+    put(&n->server.applied, NULL);
+    assert_true(provision_is_blank(n));
+    put(&n->server.binlog, NULL);
+    assert_true(provision_is_blank(n));
+    put(&n->server.applied, "0-1-1");
+    assert_false(provision_is_blank(n));
+    put(&n->server.applied, "");
     n->server.up = false;
     assert_false(provision_is_blank(n)); /* not known */
 }
@@ -327,6 +373,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(it_goes_its_way),
+        T(one_that_is_not_behind_at_all_counts),
+        T(a_pause_without_its_position_is_none_yet),
         T(a_donor_that_is_being_paused_or_is_another_s_is_waited_for),
         T(a_pause_that_ended_before_the_order_is_taken_again),
         T(another_position_is_another_order),
