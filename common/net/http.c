@@ -134,7 +134,7 @@ void http_send(HttpRequest *req, int status, const char *body, size_t n)
 
 void http_reply_header(HttpRequest *req, const char *name, const char *value)
 {
-    if (!req->conn || req->dying)
+    if (!req->conn || req->dying || !value)
         return;
     evhttp_remove_header(&req->out, name);
     evhttp_add_header(&req->out, name, value);

@@ -95,7 +95,8 @@ MUST_CHECK bool http_body(HttpRequest *req, json_t **ret, Err *err);
 void http_reply_json(HttpRequest *req, int status, json_t *j); /* takes j */
 void http_reply_error(HttpRequest *req, const Err *err);       /* status from the kind */
 void http_reply_text(HttpRequest *req, int status, const char *content_type, const char *bytes, size_t n);
-void http_reply_header(HttpRequest *req, const char *name, const char *value); /* before the reply */
+void http_reply_header(HttpRequest *req, const char *name,
+                       const char *value); /* before the reply; NULL: none */
 /* An open file, which is closed afterwards, honouring Range and If-Range with `etag` (may be NULL); 404 if
  * `fd` is -1 or no plain file. Served by blocks, safe against truncation. */
 void http_reply_file(HttpRequest *req, int fd, const char *content_type, const char *etag);

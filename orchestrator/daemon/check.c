@@ -112,8 +112,7 @@ static void own_findings(Coord *c, json_t *list)
     host_findings(c, list);
     cluster_findings(c, list);
     add(list, NULL, "queue", database ? "ok" : "error",
-        database ? "schema siding on the primary is read and written"
-                 : (c->queue.load_error ? c->queue.load_error : store_error(c)),
+        database ? "schema siding on the primary is read and written" : store_trouble(c),
         database ? NULL
         : c->queue.load_error
             ? "siding bootstrap"

@@ -176,8 +176,8 @@ static bool is_ready(const Coord *c, Err *err)
     if (c->fenced)
         return err_set(err, ERR_STALE_TERM, 0,
                        "another coordinator has taken over this cluster: ask that one");
-    return c->loaded || err_set(err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s",
-                                c->queue.load_error ? c->queue.load_error : store_error(c));
+    return c->loaded ||
+           err_set(err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s", store_trouble(c));
 }
 
 /* Put on once more, as a drain does: what is not said anew stays. */

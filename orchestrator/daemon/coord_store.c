@@ -247,6 +247,12 @@ const char *store_error(const Coord *c)
     return c->store->error;
 }
 
+const char *store_trouble(const Coord *c)
+{
+    const char *text = c->queue.load_error ? c->queue.load_error : store_error(c);
+    return text ? text : c->loaded ? "its database is slow" : "it is being read";
+}
+
 int64_t store_since(const Coord *c)
 {
     return c->store->since;

@@ -44,4 +44,6 @@ void store_target(const Coord *c, DbTarget *ret); /* the primary's server; owned
 void store_send(Coord *c); /* at the end of a turn: what was given goes off, a batch at a time */
 bool store_is_up(const Coord *c);
 const char *store_error(const Coord *c); /* NULL while up */
-int64_t store_since(const Coord *c);     /* wall time of the last change */
+/* Why the queue cannot be read or written now, never NULL: it may only be read for the first time. */
+const char *store_trouble(const Coord *c);
+int64_t store_since(const Coord *c); /* wall time of the last change */

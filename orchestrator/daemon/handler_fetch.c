@@ -56,8 +56,7 @@ static void fetch_done(Coord *c, StoreOp *op)
 
 static void say_unread(HttpRequest *req, const Coord *c)
 {
-    handle_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s",
-                 c->queue.load_error ? c->queue.load_error : store_error(c));
+    handle_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s", store_trouble(c));
 }
 
 void handle_with_task(HttpRequest *req, Coord *c, int64_t id, HandleTask then)
@@ -113,8 +112,9 @@ static int newest_first(const void *a, const void *b)
 }
 
 /* What memory holds is newer than a row, whatever that says. */
-static void join(Coord *c, FetchPage *o, bool ok)
+static void join(Coord *c, FetchPage *o, const char *trouble)
 {
+    bool ok = !trouble;
     AUTOFREE const Task **v = xcalloc(c->n_entries + o->found.n + 1, sizeof *v);
     size_t n = 0;
     for (size_t i = 0; i < c->n_entries; i++) {
@@ -132,7 +132,7 @@ static void join(Coord *c, FetchPage *o, bool ok)
         v[n++] = &rows[i];
     }
     qsort(v, n, sizeof *v, newest_first);
-    o->then(o->req, c, v, (int64_t)n > o->limit ? (size_t)o->limit : n, !ok);
+    o->then(o->req, c, v, (int64_t)n > o->limit ? (size_t)o->limit : n, trouble);
     o->req = NULL;
 }
 
@@ -143,14 +143,14 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (o->req)
-        join(o->c, o, false);
+        join(o->c, o, "the queue's database has not answered within half a second");
 }
 
 static void page_done(Coord *c, StoreOp *op)
 {
     FetchPage *o = (FetchPage *)op;
     if (o->req)
-        join(c, o, op->ok);
+        join(c, o, op->ok ? NULL : *op->err.text ? op->err.text : store_trouble(c));
     if (o->timer)
         event_free(o->timer);
     qdb_free_tasks(&o->found);

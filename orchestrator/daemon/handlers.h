@@ -14,8 +14,9 @@ void handle_error(HttpRequest *req, ErrKind kind, const char *fmt, ...) PRINTF_L
 typedef void (*HandleTask)(HttpRequest *req, Coord *c, const Task *t);
 void handle_with_task(HttpRequest *req, Coord *c, int64_t id, HandleTask then);
 /* The newest tasks of these states (none: all) before an id; `then` takes nothing. Where the database is
- * away, `partial` and those that are under way. */
-typedef void (*HandleTasks)(HttpRequest *req, Coord *c, const Task *const *tasks, size_t n, bool partial);
+ * away or slow, those that are under way, and `partial` says why. */
+typedef void (*HandleTasks)(HttpRequest *req, Coord *c, const Task *const *tasks, size_t n,
+                            const char *partial);
 void handle_with_tasks(HttpRequest *req, Coord *c, const StrList *states, int64_t before, int64_t limit,
                        HandleTasks then);
 

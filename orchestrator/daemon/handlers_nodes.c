@@ -105,7 +105,7 @@ static json_t *you_json(const HttpRequest *req)
     return o;
 }
 
-static void reply_status(HttpRequest *req, Coord *c, const Task *const *found, size_t n, bool partial)
+static void reply_status(HttpRequest *req, Coord *c, const Task *const *found, size_t n, const char *partial)
 {
     (void)partial; /* "database" says so */
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;

@@ -120,8 +120,7 @@ void queue_submit(Coord *c, Task *t, bool takes_existing, QueueDone done, void *
     if (c->fenced) {
         err_set(&o->op.err, ERR_STALE_TERM, 0, "another coordinator has taken over this cluster");
     } else if (!c->loaded) {
-        err_set(&o->op.err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s",
-                c->queue.load_error ? c->queue.load_error : store_error(c));
+        err_set(&o->op.err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s", store_trouble(c));
     } else {
         try_to_start(c, o);
         store_start(c, &o->op);

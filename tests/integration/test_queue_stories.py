@@ -244,6 +244,8 @@ class Stories:
             while time.monotonic() < deadline:
                 self.lock_and_kill()
             with c.table_held("db0", "siding.task"):
+                with urllib.request.urlopen(self.url + "/v1/tasks", timeout=30) as answer:  # of what is in memory, and it says so
+                    self.assertIn("half a second", answer.headers["X-Siding-Partial"])
                 time.sleep(4)
             time.sleep(1)
         finally:
