@@ -16,47 +16,6 @@ enum {
     TIDY_EVERY_MS = 1000,
 };
 
-static bool is_ours(const FailoverEdge *e, Ballot b)
-{
-    return e->f.mine.term && ballot_same(b, e->f.mine);
-}
-
-static bool follows_primary(Coord *c, const AgentLink *a)
-{
-    AUTOFREE const Node **nodes = state_nodes(c);
-    return str_eq(topology_source(nodes, c->n_agents, &a->node), c->journal.primary);
-}
-
-/* Of a ballot before ours, whose decision stands: it gets that. */
-static bool is_tidied(const FailoverEdge *e, Ballot promised)
-{
-    return is_ours(e, e->f.base.ballot) && promised.term < e->f.mine.term;
-}
-
-/* A vote that no finished failover leaves, or of another than the others' decision, or a server that has not
- * followed the last. */
-static bool is_unfinished(Coord *c)
-{
-    const VoteState *first = NULL;
-    for (size_t i = 0; i < c->n_agents; i++) {
-        const AgentLink *a = c->agents[i];
-        const VoteState *v = &a->node.agent.vote;
-        Ballot promised = ballot_read(&v->promised), accepted = ballot_read(&v->accepted.ballot);
-        if (!a->fresh || is_ours(c->failover, promised) || is_tidied(c->failover, promised))
-            continue;
-        if (v->shut || (promised.term && !ballot_same(promised, accepted)) ||
-            (v->accepted.version && !v->accepted.open))
-            return true;
-        if (first && !ballot_same(accepted, ballot_read(&first->accepted.ballot)))
-            return true;
-        first = v;
-        if (accepted.term && a->node.agent.server.up && !str_eq(a->name, c->journal.primary) &&
-            !follows_primary(c, a) && !provisions_hold(c, a))
-            return true;
-    }
-    return false;
-}
-
 size_t failover_heard(const Coord *c)
 {
     size_t n = 0;
@@ -70,7 +29,7 @@ static void watch_votes(Coord *c)
     FailoverEdge *e = c->failover;
     int64_t now = clock_mono_ms();
     bool calm = e->f.phase == FAILOVER_IDLE || e->f.phase == FAILOVER_DEPOSED;
-    if (!calm || c->fenced || 2 * failover_heard(c) <= c->n_agents || !is_unfinished(c)) {
+    if (!calm || c->fenced || 2 * failover_heard(c) <= c->n_agents || !failover_is_unfinished(c)) {
         e->unfinished_ms = 0;
         return;
     }
@@ -88,7 +47,7 @@ void failover_watch_rivals(Coord *c)
     FailoverEdge *e = c->failover;
     for (size_t i = 0; failover_is_under_way(c) && i < c->n_agents; i++) {
         Ballot b = ballot_read(&c->agents[i]->node.agent.vote.promised);
-        if (!c->agents[i]->fresh || b.term < e->f.mine.term || is_ours(e, b))
+        if (!c->agents[i]->fresh || b.term < e->f.mine.term || failover_is_ours(e, b))
             continue;
         FailoverEvent ev = {.kind = FAILOVER_EV_REFUSED, .ballot = b};
         failover_feed(c, &ev);
@@ -105,8 +64,8 @@ static void tidy_node(Coord *c, const AgentLink *a)
     if (node == FAILOVER_NOBODY || !a->fresh || e->peers[node].busy)
         return;
     e->peers[node].wanted = false;
-    bool accepted =
-        is_ours(e, ballot_read(&s->vote.accepted.ballot)) && s->vote.accepted.version == e->f.base.version;
+    bool accepted = failover_is_ours(e, ballot_read(&s->vote.accepted.ballot)) &&
+                    s->vote.accepted.version == e->f.base.version;
     if (!accepted) {
         o.kind = FAILOVER_ACCEPT;
         failover_want(c, node, &o);
@@ -118,7 +77,7 @@ static void tidy_node(Coord *c, const AgentLink *a)
     }
     if (node == e->f.base.primary || !s->server.up || provisions_hold(c, a))
         return;
-    if (!follows_primary(c, a)) {
+    if (!failover_follows_primary(c, a)) {
         o.kind = FAILOVER_FOLLOW;
         failover_want(c, node, &o);
     } else if (s->server.io == RECEIVER_YES && !(e->f.base.members & (NodeSet)1 << node)) {
@@ -138,7 +97,8 @@ static void tidy(Coord *c)
     if (now < e->tidied_ms + TIDY_EVERY_MS)
         return;
     e->tidied_ms = now;
-    for (size_t i = 0; e->f.phase == FAILOVER_IDLE && is_ours(e, e->f.base.ballot) && i < c->n_agents; i++)
+    for (size_t i = 0;
+         e->f.phase == FAILOVER_IDLE && failover_is_ours(e, e->f.base.ballot) && i < c->n_agents; i++)
         tidy_node(c, c->agents[i]);
 }
 
@@ -152,7 +112,7 @@ static const char *asked_for(const Coord *c, const json_t *left)
 static void resume_unfinished(Coord *c)
 {
     const Decision *base = &c->failover->f.base;
-    if (c->failover->f.phase != FAILOVER_IDLE || !is_ours(c->failover, base->ballot) || base->open)
+    if (c->failover->f.phase != FAILOVER_IDLE || !failover_is_ours(c->failover, base->ballot) || base->open)
         return;
     AUTOJSON json_t *left = failover_record_left(c);
     FailoverWish w = {.kind = "resumed",

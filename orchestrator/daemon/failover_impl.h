@@ -124,6 +124,11 @@ void failover_obstacles(Coord *c, StrList *ret);
 void failover_watch_rivals(Coord *c);
 void failover_look_after(Coord *c);
 size_t failover_heard(const Coord *c); /* agents that answer */
+/* A vote that no finished failover leaves, or of another than the decision of the others: it is confirmed
+ * before another failover begins. */
+bool failover_is_unfinished(Coord *c);
+bool failover_is_ours(const FailoverEdge *e, Ballot b); /* of this coordinator's present ballot */
+bool failover_follows_primary(Coord *c, const AgentLink *a);
 
 /* failover_history.c */
 void failover_record_begin(Coord *c, const FailoverWish *w);

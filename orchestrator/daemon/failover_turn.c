@@ -80,6 +80,8 @@ static void begin_by_itself(Coord *c, const char *primary, const DetectReading *
 {
     FailoverEdge *e = c->failover;
     AUTO(strlist_done) StrList obstacles = STRLIST_INIT;
+    if (failover_is_unfinished(c))
+        return; /* the agents have decided on another primary, maybe: that comes first */
     failover_obstacles(c, &obstacles);
     AUTOFREE char *evidence = detect_evidence(r);
     AUTOFREE char *cause =

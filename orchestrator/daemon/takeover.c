@@ -238,6 +238,11 @@ bool failover_begin(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err)
         return err_set(err, ERR_UNREACHABLE, 0, "the primary is not known yet: nothing can be taken over");
     if (e->record)
         return join(c, w, ret_id, err);
+    if (failover_is_unfinished(c))
+        return err_set(
+            err, ERR_CONFLICT, 0,
+            "an earlier failover is not finished: what the agents have accepted is confirmed first; "
+            "try again in some seconds");
     if (!next_ballot(c, &ev.ballot, err))
         return false;
     str_set(&e->only, w->only);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the agents' votes say of failovers: whose they are, and whether one is unfinished.
+ */
+#include "failover_impl.h"
+#include "orchestrator/core/topology.h"
+#include "provisions.h"
+
+bool failover_is_ours(const FailoverEdge *e, Ballot b)
+{
+    return e->f.mine.term && ballot_same(b, e->f.mine);
+}
+
+bool failover_follows_primary(Coord *c, const AgentLink *a)
+{
+    AUTOFREE const Node **nodes = state_nodes(c);
+    return str_eq(topology_source(nodes, c->n_agents, &a->node), c->journal.primary);
+}
+
+/* Of a ballot before ours, whose decision stands: it gets that. */
+static bool is_tidied(const FailoverEdge *e, Ballot promised)
+{
+    return failover_is_ours(e, e->f.base.ballot) && promised.term < e->f.mine.term;
+}
+
+/* A vote that no finished failover leaves, or of another than the others' decision, or a server that has not
+ * followed the last. */
+bool failover_is_unfinished(Coord *c)
+{
+    const VoteState *first = NULL;
+    for (size_t i = 0; i < c->n_agents; i++) {
+        const AgentLink *a = c->agents[i];
+        const VoteState *v = &a->node.agent.vote;
+        Ballot promised = ballot_read(&v->promised), accepted = ballot_read(&v->accepted.ballot);
+        if (!a->fresh || failover_is_ours(c->failover, promised) || is_tidied(c->failover, promised))
+            continue;
+        if (v->shut || (promised.term && !ballot_same(promised, accepted)) ||
+            (v->accepted.version && !v->accepted.open))
+            return true;
+        if (first && !ballot_same(accepted, ballot_read(&first->accepted.ballot)))
+            return true;
+        first = v;
+        if (accepted.term && a->node.agent.server.up && !str_eq(a->name, c->journal.primary) &&
+            !failover_follows_primary(c, a) && !provisions_hold(c, a))
+            return true;
+    }
+    return false;
+}
