@@ -459,6 +459,14 @@ static const Flavor flavors[] = {
         },
 };
 
+bool flavor_is_siding(const Flavor *f, const char *user)
+{
+    for (const FlavorGrant *g = f->grants; g->account; g++)
+        if (strcmp(g->account, user) == 0)
+            return true;
+    return false;
+}
+
 const Flavor *flavor_of(DbFlavor f)
 {
     return &flavors[f];

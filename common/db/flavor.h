@@ -136,7 +136,8 @@ typedef struct Flavor {
 } Flavor;
 
 const Flavor *flavor_of(DbFlavor f);
-DbFlavor flavor_of_text(const char *server_version); /* as the server or a manifest states it */
+bool flavor_is_siding(const Flavor *f, const char *user); /* an account of Siding's own */
+DbFlavor flavor_of_text(const char *server_version);      /* as the server or a manifest states it */
 bool flavor_from_name(const char *name, DbFlavor *ret);
 /* ERR_REFUSED with the supported range. */
 MUST_CHECK bool flavor_check_version(const DbVersion *v, Err *err);

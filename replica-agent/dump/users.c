@@ -19,14 +19,6 @@ typedef struct Users {
     Str create, grants, defaults;
 } Users;
 
-bool users_is_siding(DbFlavor flavor, const char *user)
-{
-    for (const FlavorGrant *g = flavor_of(flavor)->grants; g->account; g++)
-        if (str_eq(g->account, user))
-            return true;
-    return false;
-}
-
 /* Of a role the server also shows what it has through others. */
 static void take_grant(Users *u, const char *sql, const Account *of, Str *out)
 {
@@ -114,7 +106,7 @@ static bool read_all(Users *u, Err *err)
     while ((ok = db_next(r, &more, err)) && more) {
         bool role = *db_field(r, 2, NULL) == '1';
         Account a = {xstrdup(db_field(r, 0, NULL)), role ? NULL : xstrdup(db_field(r, 1, NULL))};
-        bool left = !u->ours && users_is_siding(u->flavor->flavor, a.user);
+        bool left = !u->ours && flavor_is_siding(u->flavor, a.user);
         u->n_ours += left;
         ok = left || add_account(u, &a, err);
         account_done(&a);

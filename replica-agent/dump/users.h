@@ -10,6 +10,5 @@
 
 #define USERS_FILE "siding-users.ddl"
 
-bool users_is_siding(DbFlavor flavor, const char *user); /* an account of Siding's own */
 /* `ours`: with Siding's own accounts too, which are left out, and told, otherwise. */
 MUST_CHECK bool users_write(Db *db, bool ours, DumpFolder *out, Err *err);

@@ -204,10 +204,51 @@ static bool drop_databases(Fill *f, Err *err)
     return ok;
 }
 
+/* They come back from the donor, with its passwords. */
+static bool read_accounts(Fill *f, StrList *users, StrList *drops, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(f->db, &r, err, f->flavor->users_sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *user = db_field(r, 0, NULL), *host = db_field(r, 1, NULL);
+        bool role = *db_field(r, 2, NULL) == '1';
+        AUTO(str_done) Str sql = STR_INIT;
+        str_adds(&sql, role ? "DROP ROLE IF EXISTS " : "DROP USER IF EXISTS ");
+        db_quote_str(&sql, user, strlen(user));
+        if (!role) {
+            str_addc(&sql, '@');
+            db_quote_str(&sql, host, strlen(host));
+        }
+        strlist_add(users, user);
+        strlist_add(drops, str_z(&sql));
+    }
+    db_rows_free(r);
+    return ok;
+}
+
+static bool drop_accounts(Fill *f, Err *err)
+{
+    static const char *const kept[] = {"root", "mysql", "PUBLIC"};
+    AUTO(strlist_done) StrList users = STRLIST_INIT, drops = STRLIST_INIT;
+    AUTOFREE char *mine = NULL;
+    bool ok = db_value(f->db, &mine, err, "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)", "") &&
+              read_accounts(f, &users, &drops, err);
+    for (size_t i = 0; ok && i < users.n; i++) {
+        bool keep = str_eq(users.v[i], mine) || flavor_is_siding(f->flavor, users.v[i]);
+        for (size_t k = 0; k < COUNT(kept); k++)
+            keep = keep || str_eq(users.v[i], kept[k]);
+        ok = keep || db_exec(f->db, err, drops.v[i], "");
+    }
+    return ok;
+}
+
 bool fill_empty(Fill *f, Err *err)
 {
     return (!f->flavor->admins_write || db_exec(f->db, err, f->flavor->admins_write, "")) &&
            db_exec(f->db, err, f->flavor->stop_both, "") &&
            db_exec(f->db, err, f->flavor->forget_source, "") &&
-           db_exec(f->db, err, "SET SESSION foreign_key_checks=0", "") && drop_databases(f, err);
+           db_exec(f->db, err, "SET SESSION foreign_key_checks=0", "") && drop_databases(f, err) &&
+           (!f->order.replaces || drop_accounts(f, err));
 }

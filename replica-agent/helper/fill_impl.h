@@ -26,5 +26,6 @@ typedef struct Fill {
 MUST_CHECK bool fill_check(Fill *f, Err *err);
 /* As long as its data are read. */
 MUST_CHECK bool fill_donor_stands(const Fill *f, Err *err);
-/* All databases go, and what it replicated from; accounts stay. */
+/* All databases and accounts go, and what it replicated from; but for Siding's accounts, root, and the one
+ * that does this. */
 MUST_CHECK bool fill_empty(Fill *f, Err *err);

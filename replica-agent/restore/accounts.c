@@ -93,7 +93,8 @@ static bool make(Accounts *a, const Restore *r, Db *db, const char *sql, Account
         return err_prefix(err, "--users needs SELECT on mysql.*");
     if (there && !json_object_get(r->target.marks, mark)) {
         text_print(stderr, "siding-restore: note: account %s is there already and %s\n", str_z(&name),
-                   users_is_siding(a->flavor, who->user) ? "gets what it lacks" : "stays as it is");
+                   flavor_is_siding(flavor_of(a->flavor), who->user) ? "gets what it lacks"
+                                                                     : "stays as it is");
         return true;
     }
     if (!loader_make(r, db, mark, sql, err))
@@ -132,7 +133,8 @@ static bool is_granted(const Accounts *a, const Account *who)
 {
     if (!who->host && str_eq(who->user, "PUBLIC")) /* everybody */
         return true;
-    if (users_is_siding(a->flavor, who->user)) /* made by hand, before there were tables to grant */
+    if (flavor_is_siding(flavor_of(a->flavor),
+                         who->user)) /* made by hand, before there were tables to grant */
         return true;
     for (size_t i = 0; i < a->n_made; i++)
         if (account_same(&a->made[i], who))

@@ -142,6 +142,9 @@ class Replicas:
             self.assertEqual((r["phase"], r["donor"], r["node"]), ("done", "db1", "db3"))
             self.assertGreater(writers.transactions(), 0)
         self.expect_counted_in("db3")
+        task = c.submit("dump", "--database", "catalogue", "--replicas", "3")
+        c.expect_state(task, "done", within_s=120)
+        self.assertEqual(sorted(c.last_run(task)["nodes"]), ["db1", "db2", "db3"])  # it takes its share at once
         self.refused("is a replica already", "db3")
         told = [e["text"] for e in self.get("/v1/events?limit=500")]
         self.assertTrue(any("db3 is a replica with the data of db1" in t for t in told), told[-20:])
@@ -188,6 +191,7 @@ class Replicas:
         c.sql("db3", reopen + "CREATE DATABASE errant")
         if c.flavor == "mysql":
             c.sql("db3", "SET GLOBAL super_read_only=1")
+        self.alone("db3", "CREATE USER stale@'%'; CREATE ROLE staler; ALTER USER 'it''s'@'10.%' IDENTIFIED BY 'other'")
         err = c.siding("replica", "reprovision", "db3", status=2)
         self.assertIn("confirm it", err)
         wait_until(lambda: self.node("db3")["errant"], 30, "the errant transaction is seen")
@@ -195,6 +199,9 @@ class Replicas:
         self.assertIn(("errant",), c.sql("db3", "SHOW DATABASES"))
         self.add("db3", "--confirm", "db3", "--discard-its-transactions", verb="reprovision")
         self.assertNotIn(("errant",), c.sql("db3", "SHOW DATABASES"))
+        if c.flavor == "mariadb":
+            of = "SHOW CREATE USER 'it''s'@'10.%'"
+            self.assertEqual(c.sql("db3", of), c.sql("db0", of))
         self.expect_counted_in("db3")
 
     def test_after_a_switchover_it_is_recorded_before_it_acknowledges(self):
