@@ -22,6 +22,16 @@ static bool is_tidied(const FailoverEdge *e, Ballot promised)
     return failover_is_ours(e, e->f.base.ballot) && promised.term < e->f.mine.term;
 }
 
+/* The agents have another primary than our journal, or one that still has a source: nobody has opened it. What
+ * a person has closed has none. */
+static bool was_never_opened(const Coord *c, const AgentLink *a)
+{
+    const WireDecision *d = &a->node.agent.vote.accepted;
+    if (!str_eq(d->primary, c->journal.primary))
+        return true;
+    return str_eq(d->primary, a->name) && a->node.agent.server.up && a->node.agent.server.is_replica;
+}
+
 /* A vote that no finished failover leaves, or of another than the others' decision, or a server that has not
  * followed the last. */
 bool failover_is_unfinished(Coord *c)
@@ -35,6 +45,8 @@ bool failover_is_unfinished(Coord *c)
             continue;
         if (v->shut || (promised.term && !ballot_same(promised, accepted)) ||
             (v->accepted.version && !v->accepted.open))
+            return true;
+        if (v->accepted.version && was_never_opened(c, a))
             return true;
         if (first && !ballot_same(accepted, ballot_read(&first->accepted.ballot)))
             return true;
