@@ -22,8 +22,8 @@ static bool is_tidied(const FailoverEdge *e, Ballot promised)
     return failover_is_ours(e, e->f.base.ballot) && promised.term < e->f.mine.term;
 }
 
-/* The agents have another primary than our journal, or one that still has a source: nobody has opened it. What
- * a person has closed has none. */
+/* The agents have another primary than our journal, or one that still has a source: nobody has opened it.
+ * What a person has closed has none. */
 static bool was_never_opened(const Coord *c, const AgentLink *a)
 {
     const WireDecision *d = &a->node.agent.vote.accepted;
