@@ -102,7 +102,8 @@ static void files(void **state)
                      .listen = {listen, 1, 0},
                      .server = {.defaults_file = secret,
                                 .vault_dir = made,
-                                .rescue_defaults_file = S("/nonexistent/rescue.cnf")},
+                                .rescue_defaults_file = S("/nonexistent/rescue.cnf"),
+                                .provision_defaults_file = open},
                      .job_defaults_file = open,
                      .hooks = {.before_pause = S("/nonexistent/hook")}};
     confcheck_files(&c, &l);
@@ -113,6 +114,7 @@ static void files(void **state)
     expect(&l, "listen", "error", "/nowhere: there is no such folder");
     expect(&l, "server.defaults_file", "ok", secret);
     expect(&l, "server.rescue_defaults_file", "error", "there is no such file");
+    expect(&l, "server.provision_defaults_file", "error", "run chmod 600");
     expect(&l, "job_defaults_file", "error", "run chmod 600");
     expect(&l, "load_defaults_file", "warning", "is not set: results cannot be loaded");
     expect(&l, "hooks", "error", "hooks.before_pause: /nonexistent/hook: there is no such file");
