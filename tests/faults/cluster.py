@@ -111,7 +111,7 @@ class FaultCluster(Cluster):
         os.makedirs(self.programs + "/jobs")
         for name, text in JOBS.items():
             write(os.path.join(self.programs, "jobs", name + ".conf"), 'name = "%s"; %s\n' % (name, text))
-        for name in ("siding", "siding-dump", "siding-index", "siding-load"):
+        for name in ("siding", "siding-run", "siding-dump", "siding-index", "siding-load"):
             os.symlink(os.path.join(BUILD, name), os.path.join(self.programs, name))
         words = {"python": sys.executable, "prepare": os.path.join(HERE, "prepare.py"), "disks": self.disks, "folder": self.folder,
                  "shift": os.path.join(BUILD, "tests", "tools", "libclock_shift.so")}
