@@ -63,12 +63,20 @@ static bool is_of_earlier(const char *dir, const char *id)
     return phase == FILL_RESTORING || phase == FILL_JOINING || json_bool(j, "ours");
 }
 
+static void read_logged(Fill *f)
+{
+    AUTOJSON json_t *j = read_stage(f->dir);
+    if (j && str_eq(json_str(j, "id"), f->order.id) && *json_str(j, "logged"))
+        f->logged = xstrdup(json_str(j, "logged"));
+}
+
 static bool reach(Fill *f, FillPhase phase, Err *err)
 {
     AUTOFREE char *path = stage_path(f->dir);
     AUTOJSON json_t *j = json_object();
     json_set_str(j, "id", f->order.id);
     json_set_str(j, "phase", wire_enum_name(&fill_phase_names, (int)phase));
+    json_set_str(j, "logged", f->logged);
     json_set_bool(j, "ours", f->ours && phase <= FILL_DUMPING);
     AUTOFREE char *text = json_text(j);
     if (!fs_replace(path, text, strlen(text), 0600, err))
@@ -188,8 +196,9 @@ static bool set_positions(Fill *f, const char *position, Err *err)
 {
     const Flavor *flavor = f->flavor;
     return db_exec(f->db, err, flavor->forget_log, "") &&
-           (!flavor->set_logged || (db_exec(f->db, err, flavor->set_logged, "s", position) &&
-                                    db_exec(f->db, err, "FLUSH LOCAL BINARY LOGS", ""))) &&
+           (!flavor->set_logged ||
+            (db_exec(f->db, err, flavor->set_logged, "s", f->logged ? f->logged : position) &&
+             db_exec(f->db, err, "FLUSH LOCAL BINARY LOGS", ""))) &&
            db_exec(f->db, err, flavor->set_position, "s", position);
 }
 
@@ -234,6 +243,7 @@ static bool begin(Fill *f, Err *err)
                        "agent.conf names no server.replication_defaults_file: the account to receive as");
     f->phase = fill_stage_read(f->dir, f->order.id);
     f->ours = is_of_earlier(f->dir, f->order.id);
+    read_logged(f);
     f->spool = xasprintf("%s/%s", c->spool_dir, FILL_FOLDER);
     f->dump = xasprintf("%s/dump", f->spool);
     f->local = (DbTarget){.defaults_file = xstrdup(c->server.provision_defaults_file),
@@ -268,6 +278,7 @@ static void fill_done(Fill *f)
     wire_free(fill_order_fields, &f->order);
     free(f->spool);
     free(f->dump);
+    free(f->logged);
     agent_config_free(&f->conf);
 }
 

@@ -28,7 +28,7 @@ static bool check_version(const Db *local, const Db *donor, Err *err)
                    to->text, from->text);
 }
 
-static bool check_stands(const Fill *f, Db *donor, Err *err)
+static bool check_stands(Fill *f, Db *donor, Err *err)
 {
     ReplStatus s = {0};
     if (!repl_read(donor, &s, err))
@@ -38,6 +38,7 @@ static bool check_stands(const Fill *f, Db *donor, Err *err)
     if (!stands)
         err_set(err, ERR_REFUSED, 0, "the donor %s does not stand at %.200s any more, but at %.200s",
                 f->order.donor.node, f->order.gtid, s.applied ? s.applied : "?");
+    str_set(&f->logged, s.logged && *s.logged ? s.logged : NULL);
     repl_status_done(&s);
     return stands;
 }
@@ -128,15 +129,28 @@ static char *all_of(const Fill *f, const ReplStatus *s)
     return own ? gtid_max_text(flavor, own, s->received ? s->received : "") : NULL;
 }
 
-static bool donor_has(const Fill *f, Db *donor, const char *mine, bool *ret, Err *err)
+/* On MariaDB a position is one number a domain: what this server has written itself may be missing on one
+ * that is further on, as the tail of an old primary is. */
+static bool has_own(const Fill *f, const ReplStatus *donor, const ReplStatus *mine)
+{
+    DbFlavor flavor = f->flavor->flavor;
+    if (!mine->logged || !*mine->logged)
+        return true;
+    AUTOFREE char *own = gtid_own_text(flavor, mine->logged, mine->server_id);
+    AUTOFREE char *lacks =
+        own ? gtid_lacking_text(flavor, own, donor->logged ? donor->logged : "", NULL) : NULL;
+    return lacks && !*lacks;
+}
+
+static bool donor_has(const Fill *f, Db *donor, const ReplStatus *mine, const char *all, bool *ret, Err *err)
 {
     ReplStatus s = {0};
     if (!repl_read(donor, &s, err))
         return false;
     AUTOFREE char *its = all_of(f, &s);
+    GtidOrder order = its ? gtid_compare_text(f->flavor->flavor, its, all) : GTID_DIVERGED;
+    *ret = (order == GTID_EQUAL || order == GTID_AFTER) && has_own(f, &s, mine);
     repl_status_done(&s);
-    GtidOrder order = its ? gtid_compare_text(f->flavor->flavor, its, mine) : GTID_DIVERGED;
-    *ret = order == GTID_EQUAL || order == GTID_AFTER;
     return true;
 }
 
@@ -145,27 +159,26 @@ static bool donor_has(const Fill *f, Db *donor, const char *mine, bool *ret, Err
 static bool await_donor(const Fill *f, Db *donor, Err *err)
 {
     ReplStatus s = {0};
-    bool there = false;
+    bool there = false, ok;
     if (!repl_read(f->db, &s, err))
         return false;
-    AUTOFREE char *mine = all_of(f, &s);
-    repl_status_done(&s);
-    if (!mine)
-        return err_set(err, ERR_CORRUPT, 0, "this server's positions cannot be understood");
-    for (int64_t until = clock_mono_ms() + CATCH_UP_MS; donor_has(f, donor, mine, &there, err) && !there;
-         clock_sleep_ms(LOOK_MS))
+    AUTOFREE char *all = all_of(f, &s);
+    int64_t until = clock_mono_ms() + CATCH_UP_MS;
+    ok = all || err_set(err, ERR_CORRUPT, 0, "this server's positions cannot be understood");
+    while (ok && (ok = donor_has(f, donor, &s, all, &there, err)) && !there) {
         if (clock_mono_ms() >= until)
-            return err_set(
+            ok = err_set(
                 err, ERR_REFUSED, 0,
-                "this server holds transactions that the donor has not received (it has %.300s): they "
-                "would be lost; --discard-its-transactions gives them up",
-                mine);
-    return there;
+                "this server holds transactions that the donor has not received (it has %.300s): they would "
+                "be lost; --discard-its-transactions gives them up",
+                s.logged && *s.logged ? s.logged : all);
+        clock_sleep_ms(LOOK_MS);
+    }
+    repl_status_done(&s);
+    return ok;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------- */
-
-bool fill_donor_stands(const Fill *f, Err *err)
+bool fill_donor_stands(Fill *f, Err *err)
 {
     Db *donor = NULL;
     if (!db_connect(&f->donor, DONOR_MS, &donor, err))

@@ -216,6 +216,18 @@ class Replicas:
         c.siding("cluster", "switchover", "--to", "db5", within_s=120)
         c.expect_equal()
 
+    def test_a_tail_that_nobody_has_is_given_up_only_when_asked(self):
+        """On a server that replicates no more, as an old primary: others are further on, and lack it."""
+        c = self.cluster
+        c.sql("db0", "STOP REPLICA")
+        for i in range(10, 20):
+            c.sql("db5", "INSERT INTO shop.t VALUES (%d, 1)" % i)
+        c.sql("db0", c.words["reopen"] % "CREATE DATABASE tail; RESET REPLICA ALL")
+        self.refused("--discard-its-transactions gives them up", "db0", "--confirm", "db0", verb="reprovision")
+        self.assertIn(("tail",), c.sql("db0", "SHOW DATABASES"))
+        self.add("db0", "--confirm", "db0", "--discard-its-transactions", verb="reprovision")
+        self.expect_counted_in("db0")
+
     def test_one_is_counted_out(self):
         c = self.cluster
         self.assertIn("is the primary", c.siding("replica", "remove", "db5", status=1))
