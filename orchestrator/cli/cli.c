@@ -173,6 +173,17 @@ static bool run_command(const CliCommand *c, const CliCommon *global, int argc, 
     return ok;
 }
 
+/* As a bare bibsched does: the screen with keys. A program that calls us so has forgotten something. */
+static bool run_bare(const CliCommon *global, char **argv, Err *err)
+{
+    AUTO(str_done) Str text = STR_INIT;
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        return run_command(&cmd_monitor, global, 1, argv, err);
+    cli_write_overview(NULL, &text);
+    text_print(stderr, "%s\n", str_z(&text));
+    return err_set(err, ERR_USAGE, 0, "no command; on a terminal that opens the monitor");
+}
+
 static bool run(int argc, char **argv, Err *err)
 {
     CliPlain global = {0};
@@ -189,7 +200,7 @@ static bool run(int argc, char **argv, Err *err)
     else if (words.n == 2 && str_eq(words.v[1], "--help") && is_group(words.v[0]))
         cli_write_overview(words.v[0], &text);
     else if (words.n == 0)
-        ok = err_set(err, ERR_USAGE, 0, "no command; siding --help lists them");
+        ok = run_bare(&global.common, argv, err);
     else {
         size_t taken;
         const CliCommand *c = find_command(&words, &taken, err);

@@ -77,7 +77,7 @@ extern const CliCommand cmd_submit, cmd_task_list, cmd_task_show, cmd_task_why, 
     cmd_cluster_primary, cmd_cluster_reset_term, cmd_events, cmd_status, cmd_monitor, cmd_completion, cmd_man,
     cmd_check, cmd_bootstrap, cmd_cert_init, cmd_cert_issue, cmd_init;
 extern const CliCommand cmd_import_bibsched, cmd_cluster_open, cmd_cluster_failover, cmd_cluster_switchover,
-    cmd_cluster_failovers, cmd_cluster_maintenance;
+    cmd_cluster_failovers, cmd_cluster_maintenance, cmd_start, cmd_stop, cmd_halt, cmd_restart;
 extern const CliCommand *const cli_commands[];
 
 /* main.c's work, apart from the process: the exit status of the contract (0, 1 failure, 2 usage). */

@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "out.h"
-#include "when.h"
+#include "state_words.h"
 
 enum { PAGE = 1000 };
 
@@ -30,30 +30,19 @@ static const Opt purge_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
-/* BibSched's words as well: DONE, "DONE WITH ERRORS", ACK …. */
-static char *state_of(const char *word)
-{
-    AUTOFREE char *lower = xstrdup(word);
-    for (char *p = lower; *p; p++)
-        *p = *p == ' ' ? '_' : (*p >= 'A' && *p <= 'Z') ? (char)(*p - 'A' + 'a') : *p;
-    return str_starts(lower, "ack_") ? xstrdup("acknowledged") : STEAL(lower);
-}
-
 static bool read_states(const char *text, Str *ret_query, Err *err)
 {
-    AUTO(strlist_done) StrList words = STRLIST_INIT;
-    strlist_split(&words, text, ',');
-    for (size_t i = 0; i < words.n; i++) {
-        int state;
-        AUTOFREE char *name = state_of(words.v[i]);
-        if (!wire_enum_read(&task_state_names, "state", name, &state, err))
-            return err_prefix(err, "option --status");
-        if (!task_state_is_final((TaskState)state))
+    AUTO(strlist_done) StrList states = STRLIST_INIT;
+    if (!state_words_read(text, &states, err))
+        return false;
+    for (size_t i = 0; i < states.n; i++) {
+        if (!task_state_is_final((TaskState)wire_enum_find(&task_state_names, states.v[i])))
             return err_set(err, ERR_USAGE, 0,
-                           "option --status: tasks that are %s are not purged; stop or delete them", name);
-        str_addf(ret_query, "%s%s", i ? "," : "", name);
+                           "option --status: tasks that are %s are not purged; stop or delete them",
+                           states.v[i]);
+        str_addf(ret_query, "%s%s", i ? "," : "", states.v[i]);
     }
-    return words.n || err_set(err, ERR_USAGE, 0, "option --status names no state");
+    return true;
 }
 
 static bool is_old(const Task *t, int64_t before, const StrList *names)
@@ -113,10 +102,8 @@ static CLI_RUN(run)
     PurgeWork w = {.cli = cli, .dry_run = p->dry_run, .more = true};
     (void)words;
     (void)rest;
-    if (!read_states(p->status, &states, err))
+    if (!read_states(p->status, &states, err) || !state_words_age(p->since, &age, err))
         return false;
-    if (!when_parse_span(p->since + (*p->since == '-'), &age, err))
-        return err_prefix(err, "option --since");
     w.states = str_z(&states);
     w.age_before = clock_wall_ms() - age;
     if (p->tasks)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * siding status [--watch]: nodes, runs and queue on one screen, redrawn in place where the terminal can.
+ * siding status [--watch]: nodes, runs and queue on one screen, redrawn in place where the terminal can; or
+ * the tasks of some states.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -9,12 +10,14 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "queue_report.h"
 #include "view.h"
 
 typedef struct Status {
     CliCommon common;
     bool watch;
     int64_t interval_ms, count;
+    QueueReport report;
 } Status;
 
 static const Opt status_options[] = {
@@ -23,6 +26,16 @@ static const Opt status_options[] = {
      .max = 3600000, .doc = "With --watch: time between two looks."},
     {"count", 0, OPT_INT, offsetof(Status, count), .arg = "N", .min = 1, .max = 1000000,
      .doc = "With --watch: end after N looks."},
+    {"status", 's', OPT_STR, offsetof(Status, report.states), .arg = "LIST",
+     .doc = "Instead of the screen: tasks in these states, with commas between them, in Siding's words or "
+            "BibSched's; running,waiting where only -S or -t is given.",
+     .section = "A report of tasks"},
+    {"since", 'S', OPT_STR, offsetof(Status, report.since), .arg = "AGE",
+     .doc = "Only tasks whose time to run is not longer ago than this: 30m, 2h, 1d. A sign before it means "
+            "nothing."},
+    {"tasks", 't', OPT_STR, offsetof(Status, report.names), .arg = "LIST",
+     .doc = "Only tasks of these names, with commas between them."},
+    {"task", 0, OPT_STR, offsetof(Status, report.names), .arg = "LIST", .doc = "The same."},
     CLI_COMMON_OPTIONS,
 };
 
@@ -44,15 +57,34 @@ static bool fetch(const Cli *cli, json_t **ret, json_t **ret_events, Err *err)
     return true;
 }
 
-static bool look(const Cli *cli, size_t width, Str *out, Err *err)
+static bool is_report(const Status *s)
 {
+    return s->report.states || s->report.since || s->report.names;
+}
+
+/* What is shown: a screen, or a report, with what it was made from. */
+static bool see(const Cli *cli, const Status *s, size_t width, json_t **ret, Str *out, Err *err)
+{
+    if (is_report(s))
+        return queue_report(cli, &s->report, width, ret, out, err);
     AUTOJSON json_t *status = NULL;
     AUTOJSON json_t *events = NULL;
-    if (!fetch(cli, &status, &events, err))
+    if (!fetch(cli, &status, &events, err) ||
+        (!cli->json && !view_status(status, events, clock_wall_ms(), width, out, err)))
+        return false;
+    *ret = STEAL(status);
+    return true;
+}
+
+static bool look(const Cli *cli, const Status *s, size_t width, Str *out, Err *err)
+{
+    AUTOJSON json_t *answer = NULL;
+    if (!see(cli, s, width, &answer, out, err))
         return false;
     if (!cli->json)
-        return view_status(status, events, clock_wall_ms(), width, out, err);
-    AUTOFREE char *line = json_dumps(status, JSON_COMPACT);
+        return true;
+    AUTOFREE char *line = json_dumps(answer, JSON_COMPACT);
+    str_clear(out);
     str_addf(out, "%s\n", line);
     return true;
 }
@@ -85,7 +117,7 @@ static bool watch(const Cli *cli, const Status *s, bool in_place, Err *err)
             sleep_until_next(s->interval_ms);
         if (interrupted)
             break;
-        if (!look(cli, out_width(STDOUT_FILENO), &screen, err)) {
+        if (!look(cli, s, out_width(STDOUT_FILENO), &screen, err)) {
             if (!err_is_transient(err))
                 return false;
             str_clear(&screen);
@@ -118,37 +150,43 @@ static bool watch_on_terminal(const Cli *cli, const Status *s, Err *err)
 }
 
 /* Manual mode, or failures that nobody has seen to. */
-static bool needs_somebody(const json_t *status)
+static bool needs_somebody(const json_t *queue)
 {
-    const json_t *queue = json_object_get(status, "queue");
     return str_eq(json_str(queue, "mode"), "manual") || json_int(queue, "errors") > 0;
+}
+
+/* A report holds tasks alone. */
+static bool ask_queue(const Cli *cli, const Status *s, const json_t *seen, json_t **ret, Err *err)
+{
+    if (is_report(s))
+        return client_get(cli, "/v1/queue", ret, err);
+    *ret = json_incref(json_object_get(seen, "queue"));
+    return true;
 }
 
 static CLI_RUN(run)
 {
     const Status *s = options;
     AUTO(str_done) Str screen = STR_INIT;
+    AUTOJSON json_t *seen = NULL;
+    AUTOJSON json_t *queue = NULL;
     (void)words;
     (void)rest;
     if (s->watch)
         return watch_on_terminal(cli, s, err);
-    AUTOJSON json_t *status = NULL;
-    AUTOJSON json_t *events = NULL;
-    if (!fetch(cli, &status, &events, err))
-        return false;
-    if (!cli->json && !view_status(status, events, clock_wall_ms(), out_width(STDOUT_FILENO), &screen, err))
+    if (!see(cli, s, out_width(STDOUT_FILENO), &seen, &screen, err) || !ask_queue(cli, s, seen, &queue, err))
         return false;
     if (cli->json)
-        out_json(status);
+        out_json(seen);
     else
         out_text(str_z(&screen));
     err->text[0] = 0; /* all is said */
-    return !needs_somebody(status);
+    return !needs_somebody(queue);
 }
 
 const CliCommand cmd_status = {
     .name = "status",
-    .summary = "Show nodes, runs and queue; with --watch on a screen that is redrawn.",
+    .summary = "Show nodes, runs and queue, or tasks by state; with --watch on a screen that is redrawn.",
     .detail = "Exit status 1 in manual mode, and while there are failures that nobody has seen to.",
     .options = status_options,
     .size = sizeof(Status),

@@ -64,6 +64,10 @@ const CliCommand *const cli_commands[] = {
     &cmd_cluster_maintenance,
     &cmd_cluster_open,
     &cmd_cluster_reset_term,
+    &cmd_start,
+    &cmd_stop,
+    &cmd_halt,
+    &cmd_restart,
     &cmd_status,
     &cmd_monitor,
     &cmd_events,
@@ -116,6 +120,8 @@ void cli_write_overview(const char *group, Str *out)
     str_adds(out,
              "Usage: siding [--config FILE] [--json] COMMAND [options] [words]\n\n"
              "Steers Siding's coordinator. Data goes to stdout, messages to stderr; exit status 0 only on "
-             "success,\n1 on failure, 2 on wrong usage. siding COMMAND --help shows its options.\n\n");
+             "success,\n1 on failure, 2 on wrong usage. siding COMMAND --help shows its options. On a "
+             "terminal siding "
+             "without a\nCOMMAND opens the monitor.\n\n");
     write_commands(NULL, out);
 }

@@ -70,8 +70,9 @@ static void apply(Coord *c, BrakeKind kind, const char *name)
     const QueueBrake *b = coord_brakes_find(c, kind, name);
     AUTOFREE char *why = b ? brakes_text(b) : NULL;
     AUTOFREE char *lane = b ? xasprintf("%s: siding queue release \"%s\"", why, name) : NULL;
+    bool quiet = c->queue.memory->quiet_until_ms != 0;
     if (kind == BRAKE_QUEUE)
-        slots_manual(c->slots, why);
+        slots_manual(c->slots, b ? why : quiet ? "somebody stops the coordinator (siding stop)" : NULL);
     else if (kind == BRAKE_LANE)
         slots_hold_lane(c->slots, name, lane);
     coord_step_soon(c);
@@ -295,9 +296,35 @@ static void look(Coord *c, QueueBrake *b, const QueueErrors *errors)
     }
 }
 
+/* In memory alone: whoever asked asks again while he waits, and if he is gone, or this process, it is over.
+ */
+static void set_quiet(Coord *c, int64_t until_ms)
+{
+    c->queue.memory->quiet_until_ms = until_ms;
+    apply(c, BRAKE_QUEUE, "");
+}
+
+bool coord_brakes_quiet(Coord *c, int64_t ms, Err *err)
+{
+    if (!is_ready(c, err))
+        return false;
+    set_quiet(c, ms ? clock_mono_ms() + ms : 0);
+    return true;
+}
+
+static void look_whether_quiet(Coord *c)
+{
+    int64_t until = c->queue.memory->quiet_until_ms;
+    if (until && until <= clock_mono_ms())
+        set_quiet(c, 0);
+    else if (until)
+        coord_wake_at(c, until);
+}
+
 void coord_brakes_step(Coord *c)
 {
     WireList *list = brakes_of(c);
+    look_whether_quiet(c);
     if (!c->loaded || c->fenced || !list->n)
         return;
     QueueErrors errors = coord_brakes_errors(c);

@@ -18,6 +18,10 @@ void coord_brakes_failed(Coord *c, const Task *t); /* it may stop the queue */
 void coord_brakes_put(Coord *c, QueueBrake *b, BrakeDone done, void *arg);
 void coord_brakes_end(Coord *c, BrakeKind kind, const char *name, const char *by, BrakeDone done, void *arg);
 
+/* For so long nothing starts but what a person starts, as while siding stop waits; 0: it is over. Refused
+ * until it is known what is under way. */
+MUST_CHECK bool coord_brakes_quiet(Coord *c, int64_t ms, Err *err);
+
 const QueueBrake *coord_brakes_find(const Coord *c, BrakeKind kind, const char *name); /* NULL: none */
 QueueErrors coord_brakes_errors(const Coord *c);
 json_t *coord_brakes_json(const Coord *c); /* "queue" of GET /v1/status */

@@ -52,6 +52,7 @@ void handle_remove(HttpRequest *req, void *context);
 void handle_queue(HttpRequest *req, void *context);
 void handle_manual(HttpRequest *req, void *context);
 void handle_auto(HttpRequest *req, void *context);
+void handle_quiet(HttpRequest *req, void *context);
 void handle_hold_lane(HttpRequest *req, void *context);
 void handle_release_lane(HttpRequest *req, void *context);
 void handle_cluster(HttpRequest *req, void *context);

@@ -75,6 +75,18 @@ void handle_auto(HttpRequest *req, void *context)
     end(req, context, BRAKE_QUEUE, "");
 }
 
+void handle_quiet(HttpRequest *req, void *context)
+{
+    Err err;
+    json_t *body;
+    if (!read_body(req, &body))
+        return;
+    if (coord_brakes_quiet(context, json_int(body, "for_s") * 1000, &err))
+        http_reply_json(req, 200, coord_brakes_json(context));
+    else
+        http_reply_error(req, &err);
+}
+
 void handle_hold_lane(HttpRequest *req, void *context)
 {
     Err err;

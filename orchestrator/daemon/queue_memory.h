@@ -35,6 +35,7 @@ typedef struct QueueMemory {
     QueueSight sights[QUEUE_SIGHTS]; /* by id modulo their number */
     WireList brakes;                 /* QueueBrake: coord_brakes.c */
     Retry brakes_retry;
+    int64_t quiet_until_ms; /* monotonic: nothing starts by itself before; 0: it may */
     WireList jobs; /* queue_jobs.c */
     bool writing_jobs;
     Retry jobs_retry;

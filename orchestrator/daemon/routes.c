@@ -36,6 +36,7 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/queue", ROLE_VIEWER, handle_queue},
     {"POST", "/v1/queue/manual", ROLE_OPERATOR, handle_manual, .does = "manual mode"},
     {"POST", "/v1/queue/auto", ROLE_OPERATOR, handle_auto, .does = "automatic mode"},
+    {"POST", "/v1/queue/quiet", ROLE_OPERATOR, handle_quiet, .does = "let nothing start for a moment"},
     {"POST", "/v1/lanes/{name}/hold", ROLE_OPERATOR, handle_hold_lane, .does = "hold lane {name}"},
     {"POST", "/v1/lanes/{name}/release", ROLE_OPERATOR, handle_release_lane, .does = "release lane {name}"},
     {"GET", "/v1/cluster", ROLE_VIEWER, handle_cluster},

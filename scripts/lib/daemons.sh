@@ -4,7 +4,10 @@
 
 # These set PID.
 agent_pid() { pid_of "${NODE_DIR[$1]}/agent.pid" "${AGENT_CONF[$1]}"; }
-coordinator_pid() { pid_of "$DIR/coordinator/pid" "$COORDINATOR_CONF"; }
+# The second is one that `siding start` or `siding restart` has started.
+coordinator_pid() {
+	pid_of "$DIR/coordinator/pid" "$COORDINATOR_CONF" || pid_of "$DIR/coordinator/sidingd.lock" "$COORDINATOR_CONF"
+}
 
 check_programs() {
 	local program

@@ -3,6 +3,7 @@
 """siding: bad configuration, a coordinator that does not run and bad requests each give one clear sentence and the
 right exit status, and `siding check` tells all of it at once; good requests are answered for people and programs."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -10,14 +11,16 @@ import re
 import shutil
 import socket
 import stat
+import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 import unittest.mock
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, call, main, slack, wait_until
+from harness import BUILD, ClusterTest, call, main, running, slack, wait_until
 
 SIDING = os.path.join(BUILD, "siding")
 PORT = 1  # nobody may listen there
@@ -368,6 +371,78 @@ class Requests(ClusterTest):
             self.assertEqual(found, status, (arguments, text))
             self.assertIn(says, text, arguments)
         self.assertEqual(self.request("/healthz")[0], 200)
+
+    def coordinator(self):
+        with open(os.path.join(self.cluster.folder, "coordinator", "sidingd.lock"), encoding="ascii") as f:
+            return int(f.read())
+
+    def test_start_stop_halt_and_restart_as_in_bibsched(self):
+        c = self.cluster
+        gate = os.path.join(c.folder, "gate")
+        for name, role in (("looks", "replica"), ("waits", "primary")):
+            c.job(name, f'name = "{name}"; kind = "command"; on = "{role}"; upload = "none"; program = "/bin/bash";\n'
+                  f'args = [ "-c", "until [ -e {gate} ]; do sleep 0.05; done" ];\n')
+        wait_until(lambda: "waits" in str(c.siding("cluster", "status")["nodes"][0]["agent"].get("jobs")), 20, "the job is known")
+        self.assertIn("sidingd runs already, process %d\n" % self.coordinator(), self.siding("start")[1])
+        # Whoever stops the queue and is gone leaves no trace in it.
+        self.assertEqual(self.request("/v1/queue/quiet", b'{"for_s": 1}', **{"Content-Type": "application/json"}), (200, None))
+        held = c.submit("waits")
+        self.assertIn("somebody stops the coordinator", c.siding("task", "why", held)["why"])
+        c.expect_state(held, "running", within_s=10)
+        waiting, halted = c.submit("waits"), c.submit("looks")
+        c.expect_run_state(halted, "running")
+
+        # halt, and restart of what does not run: tasks go on under their agents, and what ended meanwhile is known.
+        first, supervised = self.coordinator(), c.last_run(held)["id"]
+        self.assertIn("sidingd has ended\n", self.siding("halt")[1])
+        self.assertFalse(running(first))
+        self.assertIn("sidingd did not run\n", self.siding("halt")[1])
+        self.refuse("stop", says="Is sidingd running?")
+        self.assertRegex(self.siding("restart")[1], r"sidingd runs, process \d+, its log is .*sidingd.log\n")
+        second = self.coordinator()
+        self.siding("restart")
+        self.assertNotIn(self.coordinator(), (first, second))
+        c.expect_state(held, "running")
+        self.assertEqual(c.last_run(held)["id"], supervised)
+
+        # The report by state, age and name.
+        self.see_to_failures()
+        out, _ = self.siding("status", "-s", "RUNNING,ABOUT TO STOP", "-S", "1h", "-t", "waits")
+        self.assertRegex(out, r"automatic mode\n(?s:.*)running tasks: 1\n(?s:.*) waits (?s:.*)stopping tasks: 0\n$")
+        self.assertEqual([t["id"] for t in c.siding("status", "-t", "waits,looks")], [int(halted), int(held), int(waiting)])
+        wait_until(lambda: not c.siding("status", "-S", "1s", "-t", "waits", "-s", "running"), 10, "the task is older than a second")
+
+        # stop: nothing starts any more, not even what has waited for the name; too long is told, and the queue goes on.
+        _, err = self.siding("stop", "--finish", "--within", "1s", status=1)
+        self.assertIn("not ended in time: tasks", err)
+        _, err = self.siding("stop")
+        self.assertIn(f'task {held} "waits": stop asked for\n', err)
+        self.assertIn("sidingd has ended\n", err)
+        open(gate, "w", encoding="ascii").close()
+        self.siding("start")
+        for task, state in ((held, "stopped"), (halted, "stopped"), (waiting, "done")):
+            c.expect_state(task, state)
+        c.up()  # the file "env" names a process that is gone
+
+    def test_bare_siding_opens_the_monitor_on_a_terminal(self):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        env = dict(os.environ, SIDING_CONFIG=self.cluster.env["SIDING_CONFIG"], TERM="xterm")
+        with subprocess.Popen([SIDING], env=env, stdin=slave, stdout=slave, stderr=slave) as child:
+            os.close(slave)
+            text = b""
+            while b"sandbox" not in text:
+                text += os.read(master, 65536)
+            os.write(master, b"q")
+            with contextlib.suppress(OSError):  # the end of a terminal
+                while part := os.read(master, 65536):
+                    text += part
+            self.assertEqual(child.wait(timeout=20 * slack()), 0, text)
+        os.close(master)
+        out, err = self.siding(status=2)
+        self.assertEqual(out, "")
+        self.assertIn("Usage: siding", err)
+        self.assertIn("task list", err)
 
     def test_sidingd_gone_and_back(self):
         self.cluster.kill("sidingd")

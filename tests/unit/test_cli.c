@@ -21,7 +21,9 @@ typedef struct Fixture {
     char dir[40], config[80], program[300];
     json_t *got; /* body of the last POST */
     char *got_path;
-    int asked; /* times the task was looked at */
+    int asked;  /* times the task was looked at */
+    int listed; /* times a list of tasks was asked for */
+    int most;   /* lists that still hold one */
 } Fixture;
 
 static Fixture f;
@@ -74,7 +76,22 @@ static void on_tasks(HttpRequest *req, void *context)
 {
     (void)context;
     keep(req, http_query(req, "state") ? http_query(req, "state") : "all");
-    http_reply_json(req, 200, json_pack("[o]", task("running")));
+    bool some = f.listed++ < f.most;
+    http_reply_json(req, 200, some ? json_pack("[o]", task("running")) : json_array());
+}
+
+static void on_queue(HttpRequest *req, void *context)
+{
+    (void)context;
+    http_reply_json(
+        req, 200,
+        json_pack("{s:s, s:[], s:i, s:[]}", "mode", "automatic", "brakes", "errors", 0, "failures"));
+}
+
+static void on_quiet(HttpRequest *req, void *context)
+{
+    keep(req, "quiet");
+    on_queue(req, context);
 }
 
 static void on_request(HttpRequest *req, void *context)
@@ -174,7 +191,9 @@ static void on_result_file(HttpRequest *req, void *context)
 
 static const HttpRoute routes[] = {
     {"POST", "/v1/tasks", ROLE_HEALTH, on_submit},
-    {"GET", "/v1/tasks", ROLE_HEALTH, on_tasks, .query = "state,limit"},
+    {"GET", "/v1/tasks", ROLE_HEALTH, on_tasks, .query = "state,limit,before"},
+    {"GET", "/v1/queue", ROLE_HEALTH, on_queue},
+    {"POST", "/v1/queue/quiet", ROLE_HEALTH, on_quiet},
     {"GET", "/v1/tasks/{id}", ROLE_HEALTH, on_task},
     {"GET", "/v1/tasks/{id}/log", ROLE_HEALTH, on_log, .query = "stream,offset,run,node,whole"},
     {"GET", "/v1/tasklets", ROLE_HEALTH, on_tasklets},
@@ -300,7 +319,15 @@ static void wrong_usage(void **state)
     static const struct {
         const char *line, *err;
     } rows[] = {
-        {"", "no command; siding --help lists them"},
+        {"", "Usage: siding [--config FILE]"},
+        {"", "no command; on a terminal that opens the monitor"},
+        {"strat", "unknown command \"strat\"; did you mean \"start\"?"},
+        {"start now", "siding start does not take \"now\""},
+        {"stop --within soon", "option --within: \"soon\" is not a duration"},
+        {"halt --finish", "unknown option --finish"},
+        {"status -s WAITNG", "option --status: field \"state\" is \"waitng\" (did you mean \"waiting\"?)"},
+        {"status -s ,", "option --status names no state"},
+        {"status -S long", "option --since: \"long\" is not a duration"},
         {"taks list", "unknown command \"taks\"; did you mean \"task\"?"},
         {"task lst", "unknown command \"task lst\"; did you mean \"task list\"?"},
         {"task", "siding task needs a verb: list, show"},
@@ -393,6 +420,93 @@ static void lists_and_logs(void **state)
     expect("task log 12.2", 0, "end\n", "");
 }
 
+/* BibSched's words, in any case; each state once. The task's time is long past. */
+static void reports(void **state)
+{
+    static const char row[] = "ID  NAME       KIND   PRI  USER  RUNTIME              STATE    REMARK\n"
+                              "12  catalogue  index    0  -     2026-11-23 20:30:00  running\n";
+    static const struct {
+        const char *line;
+        bool shown;
+        const char *last;
+    } rows[] = {
+        {"status -s Running,CONTINUING", true, "running"},
+        {"status -S 900000h", true, "waiting"},
+        {"status -S -900000h -t catalogue,x", true, "waiting"},
+        {"status -S 1m -s running", false, "running"},
+        {"status --tasks cat -s running", false, "running"},
+        {"status --task catalogue -s CERROR", true, "error"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Ran ran = {.line = rows[i].line};
+        with_loop(f.base, run_aside, &ran);
+        const char *out = str_z(&ran.out);
+        if (ran.status || !strstr(out, " automatic mode\n") || !!strstr(out, row) != rows[i].shown ||
+            !strstr(out, rows[i].shown ? " tasks: 1\n" : " tasks: 0\n"))
+            fail_msg("siding %s: status %d, stdout \"%s\", stderr \"%s\"", rows[i].line, ran.status, out,
+                     str_z(&ran.err));
+        assert_string_equal(f.got_path, rows[i].last);
+        str_done(&ran.out);
+        str_done(&ran.err);
+    }
+    expect("--json status -s running -t nosuch", 0, "[]\n", "");
+}
+
+/* A systemctl whose unit runs the test's coordinator; it writes down what it is asked. */
+static void write_systemctl(const char *config)
+{
+    Err err;
+    AUTOFREE char *path = xasprintf("%s/systemctl", f.dir);
+    AUTOFREE char *text = xasprintf("#!/bin/sh\n[ \"$1\" = show ] || { echo \"$*\" >> %s/asked; exit 0; }\n"
+                                    "echo 'ExecStart={ path=/x/sidingd ; argv[]=/x/sidingd --config %s ; }'\n"
+                                    "echo LoadState=loaded\n",
+                                    f.dir, config);
+    assert_ok(fs_replace(path, text, strlen(text), 0700, &err), err);
+}
+
+static void expect_asked(const char *want)
+{
+    Err err;
+    AUTO(str_done) Str got = STR_INIT;
+    AUTOFREE char *path = xasprintf("%s/asked", f.dir);
+    if (!fs_read(path, 1000, &got, &err))
+        assert_int_equal(err.kind, ERR_NOT_FOUND);
+    assert_string_equal(str_z(&got), want);
+    assert_ok(fs_remove(path, &err), err);
+}
+
+static void coordinator_of_a_unit(void **state)
+{
+    AUTOFREE char *path = xasprintf("%s:/usr/bin:/bin", f.dir);
+    AUTOFREE char *before = xstrdup(getenv("PATH"));
+    (void)state;
+    setenv("PATH", path, 1);
+    write_systemctl(f.config);
+    expect("start", 0, "", "sidingd.service runs\n");
+    expect_asked("start sidingd.service\n");
+    expect("restart", 0, "", "sidingd.service runs anew\n");
+    expect("--json halt", 0, "{\n  \"sidingd\": \"sidingd.service has ended\"\n}\n", "");
+    expect_asked("restart sidingd.service\nstop sidingd.service\n");
+    f.listed = 0;
+    f.most = 1;
+    expect("stop", 0, "", "task 12 \"catalogue\": stop asked for\nsidingd.service has ended\n");
+    expect_asked("stop sidingd.service\n");
+    f.listed = 0;
+    f.most = 2;
+    expect("stop --finish", 0, "", "sidingd.service has ended\n");
+    expect_asked("stop sidingd.service\n");
+    f.most = 1000;
+    expect("stop --within 1s --finish", 1, "", "not ended in time: tasks 12. The coordinator goes on");
+    expect_sent("{\"by\":\"ann\"}");
+    expect_asked("");
+    /* A unit with another file is another coordinator's. */
+    write_systemctl("/etc/siding/sidingd.conf");
+    expect("halt", 0, "", "sidingd did not run\n");
+    expect_asked("");
+    setenv("PATH", before, 1);
+}
+
 static void checks(void **state)
 {
     (void)state;
@@ -456,6 +570,7 @@ static int set_up(void **state)
     setenv("SIDING_CONFIG", f.config, 1);
     setenv("SUDO_USER", "ann", 1);
     setenv("TZ", "UTC", 1);
+    f.most = 1000;
     f.base = event_base_new();
     strlist_addf(&l, "unix:%s/s", f.dir);
     assert_ok(http_serve(f.base, &(HttpService){.listen = &l, .routes = routes}, &f.server, &err), err);
@@ -477,9 +592,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(submits),  cmocka_unit_test(wrong_usage), cmocka_unit_test(failures),
-        cmocka_unit_test(waits),    cmocka_unit_test(requests),    cmocka_unit_test(lists_and_logs),
-        cmocka_unit_test(tasklets), cmocka_unit_test(checks),      cmocka_unit_test(verifies),
+        cmocka_unit_test(submits),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(failures),
+        cmocka_unit_test(waits),
+        cmocka_unit_test(requests),
+        cmocka_unit_test(lists_and_logs),
+        cmocka_unit_test(tasklets),
+        cmocka_unit_test(checks),
+        cmocka_unit_test(verifies),
+        cmocka_unit_test(reports),
+        cmocka_unit_test(coordinator_of_a_unit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
