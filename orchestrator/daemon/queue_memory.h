@@ -36,7 +36,7 @@ typedef struct QueueMemory {
     WireList brakes;                 /* QueueBrake: coord_brakes.c */
     Retry brakes_retry;
     int64_t quiet_until_ms; /* monotonic: nothing starts by itself before; 0: it may */
-    WireList jobs; /* queue_jobs.c */
+    WireList jobs;          /* queue_jobs.c */
     bool writing_jobs;
     Retry jobs_retry;
     int64_t ended[TASK_UNKNOWN + 1]; /* tasks in the database by state, as last counted */
