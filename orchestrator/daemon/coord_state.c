@@ -132,6 +132,11 @@ bool state_is_newer(const TaskEntry *e)
     return e->run.recording || !entry_is_saved(e) || entry_is_active(e);
 }
 
+bool state_is_newer_than(const TaskEntry *e, int64_t read_ms)
+{
+    return state_is_newer(e) || (e->saved_ms && e->saved_ms >= read_ms);
+}
+
 TaskEntry *state_adopt(Coord *c, Task *t)
 {
     TaskEntry *e = state_find(c, t->id);

@@ -71,6 +71,7 @@ typedef struct TaskEntry {
     int64_t claimed_at;       /* by the primary's clock, as in RunSpec */
     uint64_t record;          /* of what belongs on record, as last touched */
     int64_t rev, saved_rev;   /* memory and database */
+    int64_t saved_ms;         /* when it was last known to be written; monotonic */
     TaskAction saved_request; /* the database's request column, as last read or written */
     bool saving;
     bool ended_saved; /* its end is on record */
@@ -150,6 +151,8 @@ TaskEntry *state_find(const Coord *c, int64_t task);
  * is under way on it. */
 TaskEntry *state_adopt(Coord *c, Task *t);
 bool state_is_newer(const TaskEntry *e); /* than the database: a run is under way, or it is to be written */
+/* Than a row whose reading began then: it may have been written since. */
+bool state_is_newer_than(const TaskEntry *e, int64_t read_ms);
 void state_remove(Coord *c, TaskEntry *e);
 void state_free_entries(Coord *c);
 AgentLink *state_agent(const Coord *c, const char *name);

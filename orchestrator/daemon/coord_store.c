@@ -207,6 +207,7 @@ void store_start(Coord *c, StoreOp *op)
     CoordStore *s = c->store;
     StoreLine *l = &s->lines[op->kind];
     bool known = c->journal.address != NULL;
+    op->begun_ms = clock_mono_ms();
     if (!known)
         err_set(&op->err, ERR_UNREACHABLE, 0, "the primary is not known yet%s%s",
                 c->topology_error ? ": " : "", c->topology_error ? c->topology_error : "");

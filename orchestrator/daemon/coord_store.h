@@ -29,6 +29,7 @@ struct StoreOp {
     bool ok;
     Err err; /* ERR_LOST and ERR_TIMEOUT: it may have happened */
     /* store's own */
+    int64_t begun_ms; /* monotonic: what is read is not older */
     bool connected;
     struct StoreOp *next;
 };

@@ -44,7 +44,7 @@ static void fetch_done(Coord *c, StoreOp *op)
     const TaskEntry *e = state_find(c, o->id);
     if (!op->ok)
         http_reply_error(o->req, &op->err);
-    else if (e && state_is_newer(e))
+    else if (e && state_is_newer_than(e, o->op.begun_ms))
         o->then(o->req, c, &e->t);
     else if (!o->found.n)
         say_absent(o->req, o->id);
@@ -119,13 +119,13 @@ static void join(Coord *c, FetchPage *o, const char *trouble)
     size_t n = 0;
     for (size_t i = 0; i < c->n_entries; i++) {
         const TaskEntry *e = c->entries[i];
-        if ((state_is_newer(e) || !ok) && is_wanted(o, &e->t))
+        if ((state_is_newer_than(e, o->op.begun_ms) || !ok) && is_wanted(o, &e->t))
             v[n++] = &e->t;
     }
     Task *rows = o->found.v;
     for (size_t i = 0; ok && i < o->found.n; i++) {
         const TaskEntry *e = state_find(c, rows[i].id);
-        if ((e && state_is_newer(e)) || !is_wanted(o, &rows[i]))
+        if ((e && state_is_newer_than(e, o->op.begun_ms)) || !is_wanted(o, &rows[i]))
             continue;
         free(rows[i].why);
         rows[i].why = queue_why(c, rows[i].id);

@@ -62,12 +62,12 @@ static void results_done(Coord *c, StoreOp *op)
     ResultsOp *o = (ResultsOp *)op;
     json_t *a = json_array();
     for (size_t i = c->n_entries; i-- > 0;)
-        if (!op->ok || state_is_newer(c->entries[i]))
+        if (!op->ok || state_is_newer_than(c->entries[i], op->begun_ms))
             add_results(a, &c->entries[i]->t, o->limit);
     const Task *t = o->found.v;
     for (size_t i = 0; op->ok && i < o->found.n; i++) {
         const TaskEntry *e = state_find(c, t[i].id);
-        if (!e || !state_is_newer(e))
+        if (!e || !state_is_newer_than(e, op->begun_ms))
             add_results(a, &t[i], o->limit);
     }
     if (!op->ok)

@@ -28,7 +28,7 @@ void queue_save_tasks(Coord *c);
 /* A task as the database has it: its slot, and an entry where the coordinator deals with it now. `anew`: its
  * slot is stale, else one that is known keeps its place. Takes `t`. */
 void queue_take(Coord *c, Task *t, bool anew);
-void queue_take_all(Coord *c, WireList *tasks, bool anew);
+void queue_take_all(Coord *c, WireList *tasks, bool anew, int64_t read_ms); /* when their reading began */
 /* Its run has ended: its slot follows at once, the database behind. */
 void queue_settle(Coord *c, const TaskEntry *e);
 

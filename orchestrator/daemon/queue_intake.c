@@ -121,7 +121,7 @@ static void take_found(Coord *c, IntakeOp *o)
         queue_sight_set(c, t[i].id, xstrdup(o->position), o->now);
     if (o->rows.n && o->rows.v[o->rows.n - 1] > c->queue.inbox_after)
         c->queue.inbox_after = o->rows.v[o->rows.n - 1];
-    queue_take_all(c, &o->found, false);
+    queue_take_all(c, &o->found, false, o->op.begun_ms);
     if (o->rows.n)
         clear(c, &o->rows);
 }

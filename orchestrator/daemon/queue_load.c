@@ -90,9 +90,9 @@ static void page_done(Coord *c, StoreOp *op)
 {
     PageOp *o = (PageOp *)op;
     if (op->ok) {
-        queue_take_all(c, &o->waiting, true);
-        queue_take_all(c, &o->others, true);
-        queue_take_all(c, &o->holding, true);
+        queue_take_all(c, &o->waiting, true, INT64_MAX);
+        queue_take_all(c, &o->others, true, INT64_MAX);
+        queue_take_all(c, &o->holding, true, INT64_MAX);
         if (o->last)
             finish(c, o);
         else

@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "post_process.h"
 #include "queue_impl.h"
@@ -44,6 +45,7 @@ static void save_done(Coord *c, StoreOp *op)
         e->saving = false;
         if (op->ok) {
             e->saved_rev = o->rev;
+            e->saved_ms = clock_mono_ms();
             e->ended_saved = task_state_is_final(o->task.state);
             retry_reset(&e->save_retry);
             e->saved_request = o->task.request;

@@ -177,7 +177,7 @@ static void leave_out(Coord *c, TaskEntry *e)
     set_slot(c, &e->t, false);
 }
 
-void queue_take(Coord *c, Task *t, bool anew)
+static void take(Coord *c, Task *t, bool anew, int64_t read_ms)
 {
     TaskEntry *e = state_find(c, t->id);
     SlotPlace place = SLOT_NOWHERE;
@@ -185,7 +185,7 @@ void queue_take(Coord *c, Task *t, bool anew)
     if (t->id > c->queue.memory->greatest)
         c->queue.memory->greatest = t->id;
     bool keep = known && !anew && (place == SLOT_ACTIVE) == active && !task_state_is_final(t->state);
-    if ((e && state_is_newer(e)) || keep || queue_is_claimed(c, t->id)) {
+    if ((e && state_is_newer_than(e, read_ms)) || keep || queue_is_claimed(c, t->id)) {
         wire_free(task_fields, t);
         return;
     }
@@ -204,12 +204,17 @@ void queue_take(Coord *c, Task *t, bool anew)
     coord_step_soon(c);
 }
 
-void queue_take_all(Coord *c, WireList *tasks, bool anew)
+void queue_take(Coord *c, Task *t, bool anew)
+{
+    take(c, t, anew, INT64_MAX);
+}
+
+void queue_take_all(Coord *c, WireList *tasks, bool anew, int64_t read_ms)
 {
     Task *t = tasks->v;
     for (size_t i = 0; i < tasks->n; i++) {
         mend_state(&t[i]);
-        queue_take(c, &t[i], anew);
+        take(c, &t[i], anew, read_ms);
     }
     free(tasks->v);
     *tasks = (WireList){NULL, 0};

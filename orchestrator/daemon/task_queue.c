@@ -69,7 +69,7 @@ static void look_done(Coord *c, StoreOp *op)
             qdb_ids_add(&m->wanted, o->ids.v[i]);
         else if (!was_found(o, o->ids.v[i]))
             note_absent(c, o->ids.v[i]);
-    queue_take_all(c, &o->found, true);
+    queue_take_all(c, &o->found, true, op->begun_ms);
     revive(c);
     coord_wake_at(c, clock_mono_ms() + (op->ok ? 0 : LOOK_PAUSE_MS));
     free(o->ids.v);

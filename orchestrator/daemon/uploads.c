@@ -33,7 +33,7 @@ static void record_done(Coord *c, StoreOp *op)
     if (op->ok && o->stored.n)
         letter.in.upload_task = ((Task *)o->stored.v)->id;
     if (op->ok)
-        queue_take_all(c, &o->stored, true);
+        queue_take_all(c, &o->stored, true, INT64_MAX);
     run_inbox_put(c, &letter);
     wire_free(task_fields, &o->upload);
     qdb_free_tasks(&o->stored);

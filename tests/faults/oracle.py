@@ -83,7 +83,7 @@ class Oracle:
 
         def which():
             return "not ended or not known: %s; " % sorted(self.submitted - {t["id"] for t in self.tasks}) + "; ".join(
-                "task %d (%s) is %s, run %s" % (t["id"], t["job"], t["state"], (t["runs"] or [{}])[-1].get("state"))
+                "task %d (%s) is %s, run %s (%s)" % (t["id"], t["job"], t["state"], (t["runs"] or [{}])[-1].get("state"), t.get("why"))
                 for t in self.tasks if t["state"] not in TASK_ENDS)
         return self.expect(ended, which)
 
