@@ -157,6 +157,7 @@ copy_accounts() { # FROM TO
 		for account in siding_agent siding_rescue siding_admin; do
 			sql "$1" --raw -e "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE User = '$account'" |
 				while read -r account; do
+					# shellcheck disable=SC2016 # the backticks are SQL's
 					sql "$1" --raw -e "$(flavor word show_hashes); SHOW CREATE USER $account; SHOW GRANTS FOR $account" |
 						sed '/ ON `siding`[.]`/d; s/$/;/' # tables that are not there yet
 				done
