@@ -9,6 +9,7 @@ import fcntl
 import glob
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -499,7 +500,8 @@ class Cluster:
         while True:
             found, out, err = call(os.path.join(BUILD, "siding"), *args[:verb], "--json", *args[verb:],
                                    within_s=within_s, env=self.env)
-            if status or "the queue cannot be read yet: not connected yet" not in err or time.monotonic() > deadline:
+            begins = re.search("the queue cannot be read yet: (not connected yet|it is being read)", err)
+            if status or not begins or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
         if found != status:
