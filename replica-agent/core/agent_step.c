@@ -107,6 +107,33 @@ static void check_identity(Turn *t, Reading *in)
             now, t->s->known.rules.node, bound->identity);
 }
 
+/* Without a pause: whoever stopped replication wants it to run again, and a START by hand could throw away
+ * what the relay files hold. That it runs is believed only of a reading that began after the request: it may
+ * have been stopped a moment ago. */
+static void start_by_hand(Turn *t, bool surely)
+{
+    Err err;
+    StartFlight *f = &t->s->flight.start;
+    const ServerView *v = &t->s->known.server;
+    bool stands = v->up && v->status.is_replica && (!v->status.sql_running || v->status.io == REPL_IO_NO);
+    bool free_to = t->s->durable.pause == PAUSE_NONE && !t->s->flight.pause.beginning;
+    if (!f->token || (!stands && !surely && v->begun_ms <= f->since_ms))
+        return;
+    if (stands && free_to) {
+        fx_event(t, "info", "pause", NULL, "replication of %s is started by hand by %s: %s",
+                 t->s->known.rules.node, *f->by ? f->by : "request", f->reason);
+        fx_post(t, IN_START, NULL)->flag = true;
+        fx_answer(t, f->token, NULL, NULL);
+    } else {
+        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding, and %s", t->s->known.rules.node,
+                !v->up                  ? "its server does not answer"
+                : !v->status.is_replica ? "replicates from no other server"
+                                        : "its replication runs");
+        fx_answer(t, f->token, NULL, &err);
+    }
+    f->token = 0;
+}
+
 static void reading(Turn *t, Reading *in)
 {
     Known *k = &t->s->known;
@@ -123,6 +150,7 @@ static void reading(Turn *t, Reading *in)
     else
         bad_reading(t, in);
     guard_reading(t);
+    start_by_hand(t, false);
 }
 
 /* ---- the rest --------------------------------------------------------------------------------------------
@@ -142,6 +170,23 @@ static void operation(Turn *t, const OpReport *op)
         rescue_found(t, op);
 }
 
+static void ask_for_start(Turn *t, const Input *in)
+{
+    StartFlight *f = &t->s->flight.start;
+    start_by_hand(t, true); /* another's who asked before */
+    f->token = in->token;
+    f->since_ms = t->now_ms;
+    str_put(&f->by, in->by ? in->by : "");
+    str_put(&f->reason, in->text ? in->text : "");
+    start_by_hand(t, false);
+}
+
+static void start_tick(Turn *t)
+{
+    enum { READING_MS = 3000 };
+    start_by_hand(t, t->now_ms >= t->s->flight.start.since_ms + READING_MS);
+}
+
 static void tick(Turn *t)
 {
     pause_tick(t);
@@ -152,35 +197,16 @@ static void tick(Turn *t)
     role_tick(t);
     vote_tick(t);
     fill_tick(t);
-}
-
-/* Without a pause: whoever stopped replication wants it to run again, and a START by hand could throw away
- * what the relay files hold. */
-static bool start_by_hand(Turn *t, const Input *in)
-{
-    const ServerView *v = &t->s->known.server;
-    bool stands = v->up && v->status.is_replica && (!v->status.sql_running || v->status.io == REPL_IO_NO);
-    if (!stands || t->s->flight.pause.beginning)
-        return false;
-    fx_event(t, "info", "pause", NULL, "replication of %s is started by hand by %s: %s",
-             t->s->known.rules.node, in->by && *in->by ? in->by : "request", in->text ? in->text : "");
-    fx_post(t, IN_START, NULL)->flag = true;
-    fx_answer(t, in->token, NULL, NULL);
-    return true;
+    start_tick(t);
 }
 
 static void resume_by_hand(Turn *t, Input *in)
 {
-    Err err;
     const AgentState *s = t->s;
     PauseState state = s->durable.pause;
     const char *by = in->by ? in->by : "", *reason = in->text ? in->text : "";
-    if (state == PAUSE_NONE && start_by_hand(t, in))
-        return;
     if (state == PAUSE_NONE) {
-        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding, and its replication runs",
-                s->known.rules.node);
-        fx_answer(t, in->token, NULL, &err);
+        ask_for_start(t, in);
         return;
     }
     fx_event(t, "info", "pause", NULL, "%s is resumed by hand by %s: %s", s->known.rules.node,

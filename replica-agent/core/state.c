@@ -17,6 +17,8 @@ static void flight_done(Flight *f)
     free(f->pause.align_file);
     free(f->pause.trouble);
     free(f->pause.failed_at);
+    free(f->start.by);
+    free(f->start.reason);
     catchup_done(&f->replay.catchup);
     free(f->boot.trouble);
     wire_free(agent_order_fields, &f->vote.order);

@@ -181,6 +181,13 @@ typedef struct PauseFlight {
     char *failed_at; /* the position at which a failure of the applier was reported; NULL: none */
 } PauseFlight;
 
+/* A request to start replication that somebody has stopped: it waits for a reading. */
+typedef struct StartFlight {
+    uint64_t token; /* of its answer; 0: there is none */
+    int64_t since_ms;
+    char *by, *reason;
+} StartFlight;
+
 typedef struct ReplayFlight {
     Catchup catchup;
     Boost boost;
@@ -259,6 +266,7 @@ typedef struct FillFlight {
 typedef struct Flight {
     uint64_t last_op; /* ids are given from here */
     PauseFlight pause;
+    StartFlight start;
     ReplayFlight replay;
     BootFlight boot;
     RoleFlight role;

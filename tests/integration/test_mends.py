@@ -333,7 +333,8 @@ class Actions:
             before = self.rows()
             first, _, rest = statements.partition("; DO SLEEP(1); ")
             c.sql("db1", first)
-            c.sql("db0", "".join("INSERT INTO shop.t (k) VALUES ('a');" for _ in range(20)))
+            # Without a receiver the first waits for its acknowledgement, a minute in a sandbox.
+            c.sql("db0", "".join("INSERT INTO shop.t (k) VALUES ('a');" for _ in range(20)), within_s=120)
             if rest:
                 end = self.source_place()
                 wait_until(lambda e=end: self.has_received(e), 20, "all is received")
