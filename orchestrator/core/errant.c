@@ -46,10 +46,11 @@ static char *still_errant(DbFlavor flavor, const char *known, const char *own, c
     return lost ? gtid_lacking_text(flavor, alone, lost, NULL) : NULL;
 }
 
-/* True once the suspects have been looked for often enough. */
-static bool is_sure(ErrantWatch *w, DbFlavor flavor, const char *now, const Has *primary, int64_t now_ms)
+/* True once the suspects have been looked for often enough, and the replica has them still. */
+static bool is_sure(ErrantWatch *w, DbFlavor flavor, const char *now, const char *own, const Has *primary,
+                    int64_t now_ms)
 {
-    AUTOFREE char *rest = is_some(w->suspect) ? lacking(flavor, w->suspect, primary) : NULL;
+    AUTOFREE char *rest = is_some(w->suspect) ? still_errant(flavor, w->suspect, own, primary) : NULL;
     bool same = is_some(rest);
     if (!same) {
         w->since_ms = now_ms;
@@ -81,7 +82,7 @@ static ErrantNews look(ErrantWatch *w, DbFlavor flavor, const ServerState *r, co
     AUTOFREE char *known = now ? still_errant(flavor, w->known, own, &primary) : NULL;
     if (!known)
         return ERRANT_NOTHING; /* a position that cannot be understood */
-    if (is_sure(w, flavor, now, &primary, now_ms)) {
+    if (is_sure(w, flavor, now, own, &primary, now_ms)) {
         char *both = gtid_max_text(flavor, known, w->suspect);
         free(known);
         known = both;

@@ -60,7 +60,15 @@ static void written_on_a_mariadb_replica(void **state)
                                     {"0-1-130", "0-1-130,0-2-131", false, ERRANT_NOTHING, "0-2-101"},
                                     {"0-1-130", "0-1-130,0-2-131", false, ERRANT_NOTHING, "0-2-101"},
                                     {"0-1-130", "0-1-130,0-2-131", false, ERRANT_FOUND, "0-2-131"},
+                                    {"0-1-130", "0-1-130,0-2-131", false, ERRANT_NOTHING, "0-2-131"},
+                                    {"0-1-130", "0-1-130,0-2-131", false, ERRANT_NOTHING, "0-2-131"},
+                                    {"0-1-130", "0-1-130,0-2-131", false, ERRANT_NOTHING, "0-2-131"},
                                     {"0-1-140", "", false, ERRANT_GONE, ""},
+                                    {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
+                                    {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
+                                    {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
+                                    {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
+                                    {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
                                     {"0-1-140", "0-1-140", false, ERRANT_NOTHING, ""},
                                     {0}});
 }
