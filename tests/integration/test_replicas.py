@@ -214,6 +214,8 @@ class Replicas:
         self.expect_counted_in("db5")
         wait_until(lambda: self.node("db5")["agent"]["server"]["acknowledges"], 30, "it acknowledges")
         c.siding("cluster", "switchover", "--to", "db5", within_s=120)
+        for node in ("db0", "db1"):  # there is one without a source: the primary
+            c.expect_replicating(node)
         c.expect_equal()
 
     def test_a_tail_that_nobody_has_is_given_up_only_when_asked(self):

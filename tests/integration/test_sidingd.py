@@ -420,9 +420,11 @@ class Queue(Sidingd):
         self.sql(f"UPDATE siding.meta SET value = {term + 5} WHERE name = 'term'")
         self.refuses(412, "another", "POST", f"/v1/tasks/{task}/request", {"action": "kill"})
         assert self.value(f"SELECT COALESCE(request, 'none') FROM siding.task WHERE id = {task}") == "none"
+        self.kill()
+        time.sleep(0.5)  # what it sent to the agents before it knew is not to be heard by them afterwards
         for a in self.agents:
             a.set(deaf=False, gates=set())
-        self.restart()
+        self.start()
         self.ends(task)
 
     def test_a_term_is_of_one_coordinator(self):
