@@ -99,6 +99,16 @@ char *cli_user(void)
     return p ? xstrdup(p->pw_name) : xasprintf("uid %u", (unsigned)getuid());
 }
 
+char *client_path(const char *list, const char *name, const char *verb)
+{
+    Str path = STR_INIT;
+    str_addf(&path, "/v1/%s/", list);
+    httpc_encode(&path, name);
+    if (verb)
+        str_addf(&path, "/%s", verb);
+    return str_take(&path);
+}
+
 bool cli_task_id(const char *word, int64_t *ret_task, int64_t *ret_run, Err *err)
 {
     int64_t task, run;
@@ -117,8 +127,8 @@ bool client_get_result(const Cli *cli, const char *run, const char *node, json_t
     AUTO(str_done) Str path = STR_INIT;
     if (!cli_task_id(run, &task, &no, err))
         return false;
-    str_adds(&path, "/v1/results/");
-    httpc_encode(&path, run);
+    AUTOFREE char *whole = client_path("results", run, NULL);
+    str_adds(&path, whole);
     if (node) {
         str_adds(&path, "?node=");
         httpc_encode(&path, node);

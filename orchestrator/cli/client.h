@@ -12,6 +12,8 @@ MUST_CHECK bool client_call(const Cli *cli, const char *method, const char *path
                             int64_t timeout_ms, json_t **ret, Err *err);
 /* Adds to an error of an HTTP call to sidingd how to start it. Returns false. */
 bool client_explain(const Cli *cli, Err *err);
+/* "/v1/LIST/NAME/VERB" with the name encoded; verb NULL: without one. Owned. */
+char *client_path(const char *list, const char *name, const char *verb);
 MUST_CHECK bool client_get(const Cli *cli, const char *path, json_t **ret, Err *err);
 /* An array of wire objects. The list is zeroed before; on failure it stays empty. */
 MUST_CHECK bool client_read_list(const json_t *a, const WireField *fields, size_t size, WireList *ret,

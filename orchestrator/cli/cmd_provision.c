@@ -9,7 +9,6 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "view.h"
 
 enum { LOOK_MS = 300 };
@@ -138,19 +137,15 @@ static bool print_end(const Cli *cli, const json_t *j, Err *err)
 
 static bool begin(Cli *cli, const char *node, const Provision *o, json_t *body, Err *err)
 {
-    AUTO(str_done) Str path = STR_INIT;
     AUTOJSON json_t *answer = NULL, *last = NULL;
-    AUTOFREE char *user = cli_user();
+    AUTOFREE char *user = cli_user(), *path = client_path("nodes", node, "provision");
     int64_t wait_ms;
     if (!clock_parse_duration(o->wait, &wait_ms))
         return err_set(err, ERR_USAGE, 0, "--wait %s: write a time such as 30m or 12h", o->wait);
-    str_adds(&path, "/v1/nodes/");
-    httpc_encode(&path, node);
-    str_adds(&path, "/provision");
     if (o->from)
         json_set_str(body, "from", o->from);
     json_set_str(body, "by", user);
-    if (!client_call(cli, "POST", str_z(&path), body, API_TIMEOUT_MS, &answer, err))
+    if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
         return false;
     if (wait_ms == 0) {
         if (cli->json)
@@ -270,17 +265,13 @@ static CLI_RUN(run_remove)
     const Remove *o = options;
     const char *node = words->v[0];
     AUTOJSON json_t *body = json_object();
-    AUTO(str_done) Str path = STR_INIT;
-    AUTOFREE char *user = cli_user();
+    AUTOFREE char *user = cli_user(), *path = client_path("nodes", node, "remove");
     (void)rest;
-    str_adds(&path, "/v1/nodes/");
-    httpc_encode(&path, node);
-    str_adds(&path, "/remove");
     json_set_str(body, "by", user);
     json_set_bool(body, "its_host_is_off", o->is_off);
     for (int64_t until = clock_mono_ms() + o->wait_ms;; clock_sleep_ms(LOOK_MS)) {
         AUTOJSON json_t *answer = NULL;
-        if (!client_call(cli, "POST", str_z(&path), body, API_TIMEOUT_MS, &answer, err))
+        if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
             return false;
         if (json_bool(answer, "removed")) {
             print_removed(cli, node, answer);

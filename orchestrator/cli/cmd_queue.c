@@ -7,7 +7,6 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "view.h"
 
 typedef struct Brake {
@@ -40,15 +39,6 @@ static const Opt drain_options[] = {
      .max = 14 * 86400000LL, .doc = "How long to wait for what runs there; the cordon stays."},
     CLI_COMMON_OPTIONS,
 };
-
-static char *path_of(const char *list, const char *name, const char *verb)
-{
-    Str path = STR_INIT;
-    str_addf(&path, "/v1/%s/", list);
-    httpc_encode(&path, name);
-    str_addf(&path, "/%s", verb);
-    return str_take(&path);
-}
 
 static bool post(const Cli *cli, const char *path, const Brake *b, json_t **ret, Err *err)
 {
@@ -135,7 +125,7 @@ const CliCommand cmd_queue_auto = {
 
 static CLI_RUN(run_hold)
 {
-    AUTOFREE char *path = path_of("lanes", words->v[0], "hold");
+    AUTOFREE char *path = client_path("lanes", words->v[0], "hold");
     (void)rest;
     return post_and_show(cli, path, options, err);
 }
@@ -155,7 +145,7 @@ const CliCommand cmd_queue_hold = {
 
 static CLI_RUN(run_release)
 {
-    AUTOFREE char *path = path_of("lanes", words->v[0], "release");
+    AUTOFREE char *path = client_path("lanes", words->v[0], "release");
     (void)options;
     (void)rest;
     return post_and_show(cli, path, NULL, err);
@@ -177,7 +167,7 @@ const CliCommand cmd_queue_release = {
 
 static CLI_RUN(run_cordon)
 {
-    AUTOFREE char *path = path_of("nodes", words->v[0], "cordon");
+    AUTOFREE char *path = client_path("nodes", words->v[0], "cordon");
     (void)rest;
     return post_and_show(cli, path, options, err);
 }
@@ -196,7 +186,7 @@ const CliCommand cmd_replica_cordon = {
 
 static CLI_RUN(run_uncordon)
 {
-    AUTOFREE char *path = path_of("nodes", words->v[0], "uncordon");
+    AUTOFREE char *path = client_path("nodes", words->v[0], "uncordon");
     (void)options;
     (void)rest;
     return post_and_show(cli, path, NULL, err);
@@ -246,7 +236,7 @@ static CLI_RUN(run_drain)
     AUTO(str_done) Str run = STR_INIT;
     AUTO(str_done) Str told = STR_INIT;
     AUTOJSON json_t *answer = NULL;
-    AUTOFREE char *path = path_of("nodes", node, "cordon");
+    AUTOFREE char *path = client_path("nodes", node, "cordon");
     (void)rest;
     if (!post(cli, path, b, &answer, err))
         return false;

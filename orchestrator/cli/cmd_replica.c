@@ -8,7 +8,6 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "findings.h"
 #include "view.h"
 
@@ -73,22 +72,13 @@ static const Opt pause_options[] = {
     CLI_COMMON_OPTIONS,
 };
 
-static char *node_path(const char *node, const char *verb)
-{
-    Str path = STR_INIT;
-    str_adds(&path, "/v1/nodes/");
-    httpc_encode(&path, node);
-    str_addf(&path, "/%s", verb);
-    return str_take(&path);
-}
-
 static CLI_RUN(run_pause)
 {
     const PauseCommand *p = options;
     AUTOJSON json_t *body = json_object();
     AUTOJSON json_t *answer = NULL;
     AUTOFREE char *user = cli_user();
-    AUTOFREE char *path = node_path(words->v[0], "pause");
+    AUTOFREE char *path = client_path("nodes", words->v[0], "pause");
     (void)rest;
     if (!p->for_ms || !p->reason || !*p->reason)
         return err_set(err, ERR_USAGE, 0, "siding replica pause needs --for D and --reason TEXT");
@@ -139,7 +129,7 @@ static CLI_RUN(run_resume)
     AUTOJSON json_t *body = json_object();
     AUTOJSON json_t *answer = NULL;
     AUTOFREE char *user = cli_user();
-    AUTOFREE char *path = node_path(words->v[0], "resume");
+    AUTOFREE char *path = client_path("nodes", words->v[0], "resume");
     (void)rest;
     json_set_str(body, "by", user);
     json_set_str(body, "reason", r->reason ? r->reason : "by hand");

@@ -8,18 +8,8 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "out.h"
 #include "when.h"
-
-static char *path_of(const char *name, const char *more)
-{
-    Str path = STR_INIT;
-    str_adds(&path, "/v1/schedules/");
-    httpc_encode(&path, name);
-    str_adds(&path, more);
-    return str_take(&path);
-}
 
 static void time_cell(const json_t *o, const char *key, char ret[OUT_TEXT])
 {
@@ -77,7 +67,7 @@ static CLI_RUN(run_list)
 static CLI_RUN(run_show)
 {
     AUTOJSON json_t *s = NULL;
-    AUTOFREE char *path = path_of(words->v[0], "");
+    AUTOFREE char *path = client_path("schedules", words->v[0], NULL);
     (void)options;
     (void)rest;
     if (!client_get(cli, path, &s, err))
@@ -135,7 +125,7 @@ static bool send_schedule(const Cli *cli, const char *name, const json_t *spec, 
                           Err *err)
 {
     AUTOJSON json_t *body = json_deep_copy(spec);
-    AUTOFREE char *user = cli_user(), *path = path_of(name, "");
+    AUTOFREE char *user = cli_user(), *path = client_path("schedules", name, NULL);
     if (!json_object_get(body, "user"))
         json_set_str(body, "user", user);
     if (dry_run)
@@ -277,7 +267,7 @@ static bool change_all(const Cli *cli, const StrList *names, const char *action,
     for (size_t i = 0; i < names->n; i++) {
         AUTOJSON json_t *answer = NULL;
         AUTOJSON json_t *body = json_pack("{s:s, s:s}", "action", action, "by", user);
-        AUTOFREE char *path = path_of(names->v[i], "/request");
+        AUTOFREE char *path = client_path("schedules", names->v[i], "request");
         if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
             return err_prefix(err, "schedule %s", names->v[i]);
         text_print(stderr, "%s: %s, task %lld\n", names->v[i], action, (long long)json_int(answer, "task"));

@@ -7,7 +7,6 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "common/wire/bounds.h"
 #include "out.h"
 #include "submit_many.h"
@@ -391,13 +390,11 @@ static bool wait_and_print(const Cli *cli, const Submit *s, int64_t id, Err *err
 
 static bool apply_schedule(const Cli *cli, const Submit *s, const json_t *body, json_t **ret, Err *err)
 {
-    AUTO(str_done) Str path = STR_INIT;
+    AUTOFREE char *path = client_path("schedules", s->schedule, NULL);
     if (s->dry_run || s->wait || s->key || s->unique)
         return err_set(err, ERR_USAGE, 0,
                        "option --schedule goes without --dry-run, --wait, --key and --unique");
-    str_adds(&path, "/v1/schedules/");
-    httpc_encode(&path, s->schedule);
-    if (!client_call(cli, "POST", str_z(&path), body, API_TIMEOUT_MS, ret, err))
+    if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, ret, err))
         return false;
     json_set_int(*ret, "id", json_int(*ret, "task"));
     return true;

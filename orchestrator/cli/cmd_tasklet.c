@@ -6,7 +6,6 @@
 
 #include "client.h"
 #include "common/base/text.h"
-#include "common/net/httpc.h"
 #include "out.h"
 #include "tasklet_calls.h"
 
@@ -88,11 +87,9 @@ bool tasklets_print(const Cli *cli, Err *err)
 
 bool tasklets_know(const Cli *cli, const char *name, Err *err)
 {
-    AUTO(str_done) Str path = STR_INIT;
+    AUTOFREE char *path = client_path("tasklets", name, NULL);
     AUTOJSON json_t *found = NULL;
-    str_adds(&path, "/v1/tasklets/");
-    httpc_encode(&path, name);
-    return client_get(cli, str_z(&path), &found, err);
+    return client_get(cli, path, &found, err);
 }
 
 static CLI_RUN(run_list)

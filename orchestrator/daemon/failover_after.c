@@ -24,12 +24,17 @@ size_t failover_heard(const Coord *c)
     return n;
 }
 
+static bool hears_majority(const Coord *c)
+{
+    return 2 * failover_heard(c) > c->n_agents;
+}
+
 static void watch_votes(Coord *c)
 {
     FailoverEdge *e = c->failover;
     int64_t now = clock_mono_ms();
     bool calm = e->f.phase == FAILOVER_IDLE || e->f.phase == FAILOVER_DEPOSED;
-    if (!calm || c->fenced || 2 * failover_heard(c) <= c->n_agents || !failover_is_unfinished(c)) {
+    if (!calm || c->fenced || !hears_majority(c) || !failover_is_unfinished(c)) {
         e->unfinished_ms = 0;
         return;
     }
@@ -129,7 +134,7 @@ static void look_back(Coord *c)
 {
     FailoverEdge *e = c->failover;
     const char *primary = failover_name(c, e->f.base.primary);
-    bool calm = e->f.phase == FAILOVER_IDLE && !e->unfinished_ms && 2 * failover_heard(c) > c->n_agents;
+    bool calm = e->f.phase == FAILOVER_IDLE && !e->unfinished_ms && hears_majority(c);
     if (e->looked_back || !calm || e->watched.login == DETECT_NOT_TRIED)
         return;
     e->looked_back = true;

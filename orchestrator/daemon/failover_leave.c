@@ -99,7 +99,7 @@ static char *leave(Coord *c, const AgentLink *a)
     FailoverEdge *e = c->failover;
     if (!is_member(c, a))
         return NULL;
-    if (!e->f.mine.term || !ballot_same(e->f.base.ballot, e->f.mine)) {
+    if (!failover_is_ours(e, e->f.base.ballot)) {
         failover_confirm_last(c);
         return xstrdup("the last decision is confirmed by the voters");
     }

@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "integration")]
+from harness import process_stat  # noqa: E402
 
 
 class Peer:
@@ -59,8 +60,7 @@ def children_cpu():
 
 
 def process_cpu(pid):
-    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-        fields = f.read().rsplit(") ", 1)[1].split()
+    fields = process_stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -6,7 +6,7 @@ import time
 
 from bench import Peer, process_cpu
 from dump_data import fill
-from harness import Cluster
+from harness import Cluster, process_stat
 
 
 def options(parser):
@@ -14,8 +14,7 @@ def options(parser):
 
 
 def with_children(pid):
-    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-        fields = f.read().rsplit(") ", 1)[1].split()
+    fields = process_stat(pid)
     return process_cpu(pid) + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 

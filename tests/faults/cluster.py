@@ -14,7 +14,7 @@ import time
 
 import load
 from dialect import DIALECTS
-from harness import BUILD, ROOT, Cluster, Failed, call, running, wait_until
+from harness import BUILD, ROOT, Cluster, Failed, call, parent, running, wait_until
 from prepare import RELAY_OFFSET, write
 from relay import Relays
 
@@ -58,12 +58,6 @@ if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
 fi
 exec %(program)s "$@"
 """
-
-
-def parent(pid):
-    with contextlib.suppress(OSError), open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-        return int(f.read().rsplit(") ", 1)[1].split()[1])
-    return 0
 
 
 class Init:

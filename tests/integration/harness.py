@@ -637,12 +637,23 @@ class Writers:
             self.process.communicate()
 
 
+def process_stat(pid):
+    """What /proc/PID/stat says behind the command: state, parent … (the fields from 3 of proc(5) on). OSError: there is none."""
+    with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+        return f.read().rsplit(") ", 1)[1].split()
+
+
+def parent(pid):
+    """0: there is no such process."""
+    with contextlib.suppress(OSError):
+        return int(process_stat(pid)[1])
+    return 0
+
+
 def running(pid):
     """The process exists: it is no zombie, or one of which other threads have not ended, who hold its ports and files."""
     try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-            state = f.read().rsplit(") ", 1)[1][0]
-        return state not in "ZX" or len(os.listdir("/proc/%d/task" % pid)) > 1
+        return process_stat(pid)[0] not in "ZX" or len(os.listdir("/proc/%d/task" % pid)) > 1
     except OSError:
         return False
 

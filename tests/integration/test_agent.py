@@ -19,7 +19,7 @@ import urllib.request
 
 from sqlclient import SqlError
 
-from harness import BUILD, ClusterTest, Failed, command_lines, main, running, slack, wait_until
+from harness import BUILD, ClusterTest, Failed, command_lines, main, process_stat, running, slack, wait_until
 
 JOB = """#!/bin/bash
 # read SECONDS: the frozen state at the begin and at the end of so many seconds, and of as long as there is a file "hold"
@@ -406,10 +406,10 @@ class Runs(Exact, Base):
         self.one.post("/v1/runs/%s/request" % run, action="sleep", by="test")
         self.one.expect(run, "sleeping")
         pid = self.process_of("db1", run)["job_pid"]
-        wait_until(lambda: self.process_state(pid) == "T", 20, "the job stands still")
+        wait_until(lambda: process_stat(pid)[0] == "T", 20, "the job stands still")
         self.assertEqual(self.one.lease()["phase"], "frozen")
         self.one.post("/v1/runs/%s/request" % run, action="wake", by="test")
-        wait_until(lambda: self.process_state(pid) != "T", 5, "the job goes on")
+        wait_until(lambda: process_stat(pid)[0] != "T", 5, "the job goes on")
         self.one.post("/v1/runs/%s/request" % run, action="stop", by="test")
         self.assertEqual(self.one.ended(run)[:2], ("stopped", "stopped by test"))
         self.assertFalse(running(pid))
@@ -419,11 +419,6 @@ class Runs(Exact, Base):
         self.one.expect(run, "running")
         self.one.post("/v1/runs/%s/request" % run, action="kill", by="test")
         self.assertEqual(self.one.ended(run, 10)[0], "killed")
-
-    @staticmethod
-    def process_state(pid):
-        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
-            return f.read().rsplit(") ", 1)[1][0]
 
     def test_nothing_of_a_killed_job_lives_on(self):
         run = self.new_run()

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, numbers, slack, wait_until
+from harness import ClusterTest, main, numbers, process_stat, slack, wait_until
 
 SAMPLE = ["debian", "library", "linux", "python", "tool", "server", "files", "c", "x11", "data"]
 # Unicode's word boundaries around a word of letters: no letter, digit or _ beside it, nor one behind a dot or apostrophe.
@@ -137,11 +137,7 @@ class Index:
         job = library.start("siding-index", "-f", self.slow(), "-o", folder, "--range", "10", *library.at(self.cluster, "db1", "job"))
         wait_until(lambda: os.path.isdir(os.path.join(folder, ".runs")), 10, "start")
         job.send_signal(signal.SIGTSTP)
-
-        def state():
-            with open("/proc/%d/stat" % job.pid, encoding="utf-8") as f:
-                return f.read().rsplit(") ", 1)[1][0]
-        wait_until(lambda: state() == "T", 10, "asleep")
+        wait_until(lambda: process_stat(job.pid)[0] == "T", 10, "asleep")
         busy = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%AS source%' AND INFO NOT LIKE '%PROCESS%'"
         # The server takes a moment to forget what it has answered.
         wait_until(lambda: self.cluster.value("db1", busy) == "0", 10, "no query is left open")

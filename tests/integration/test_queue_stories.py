@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import TASK_ENDS, ClusterTest, Failed, command_lines, main, run_key, wait_until
+from harness import TASK_ENDS, ClusterTest, Failed, command_lines, main, parent, run_key, wait_until
 
 # It holds a lock while it lives, so that another of its task says so.
 SLEEP = 'name = "%s"; kind = "command"; on = "%s"; program = "/bin/bash"; allow_args = [ "[0-9.]*" ];\n' \
@@ -40,15 +40,6 @@ while True:
     time.sleep(0.1)
 """
 PLACES = {"here": "primary", "there": "replica"}
-
-
-def parents():
-    """{pid: its parent}"""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open("/proc/%s/stat" % pid, encoding="utf-8", errors="replace") as f:
-            found[int(pid)] = int(f.read().rsplit(") ", 1)[1].split()[1])
-    return found
 
 
 class Stories:
@@ -99,9 +90,10 @@ class Stories:
     def program_tree(self, task):
         """Pids of the run's supervisor and of all below it."""
         folder = "/runs/%s/" % run_key(self.cluster.last_run(task))
-        above, tree = parents(), {pid for pid, words in command_lines().items() if self.cluster.folder in " ".join(words) and folder in " ".join(words)}
+        lines = {pid: " ".join(words) for pid, words in command_lines().items()}
+        tree = {pid for pid, line in lines.items() if self.cluster.folder in line and folder in line}
         while True:
-            more = {pid for pid, parent in above.items() if parent in tree} - tree
+            more = {pid for pid in lines if parent(pid) in tree} - tree
             if not more:
                 return tree
             tree |= more
