@@ -107,15 +107,19 @@ char *applier_advice(int64_t code, const char *node)
     return xasprintf("%s; then siding replica resume %s", first_of(code), node);
 }
 
+bool receiver_is_refused(int64_t code)
+{
+    return code == 1236 || code == 13114; /* the second is MySQL's number for it */
+}
+
 const char *receiver_advice(int64_t code)
 {
-    switch (code) {
-    case 1236:
-    case 13114: /* MySQL's number for it */
+    if (receiver_is_refused(code))
         return "the source has purged what is missing here, or this replica has transactions that the source "
                "does "
                "not have (siding check: errant): provision it anew, or see errant transactions in "
                "docs/runbook.md";
+    switch (code) {
     case 1045:
         return "the source does not let the replication account in: see its password and grants";
     case 1593:

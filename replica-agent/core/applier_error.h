@@ -21,5 +21,7 @@ bool applier_failure_needs_person(ApplierFailure f);
 /* What a person does about it on the replica `node`, for people. Never a START that could throw away what
  * only the relay files hold: `siding replica resume` reads them first. Owned. */
 char *applier_advice(int64_t code, const char *node);
-/* The same of a receiver, by Last_IO_Errno; NULL: its text says it all. */
+/* By Last_IO_Errno: the source has purged what is missing, or lacks what is there. It would say so again. */
+bool receiver_is_refused(int64_t code);
+/* The same as applier_advice of a receiver; NULL: its text says it all. */
 const char *receiver_advice(int64_t code);

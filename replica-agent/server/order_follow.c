@@ -8,6 +8,7 @@
 #include "common/db/clientfile.h"
 #include "common/db/gtid.h"
 #include "order_impl.h"
+#include "replica-agent/core/applier_error.h"
 #include "replica-agent/core/buffer.h"
 
 enum { SETTLE_MS = 5000, PAUSE_MS = 20, NO_SUCH_THREAD = 1094 };
@@ -218,10 +219,9 @@ static bool stop_being_source(const OrderIn *in, Db *db, Err *err)
  * its own. */
 static char *refused_by(const ReplStatus *s, const OrderServer *to)
 {
-    enum { FATAL_ERROR_OF_SOURCE = 1236 };
-    if (!points_at(s, to) || s->io != REPL_IO_NO || s->io_errno != FATAL_ERROR_OF_SOURCE)
+    if (!points_at(s, to) || s->io != REPL_IO_NO || !receiver_is_refused(s->io_errno))
         return NULL;
-    return xasprintf("the new primary says: %.200s", s->io_error ? s->io_error : "error 1236");
+    return xasprintf("the new primary says: %.200s", s->io_error ? s->io_error : "it has no such history");
 }
 
 OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)

@@ -195,12 +195,12 @@ static void one_that_is_ahead_does_not_follow(void)
 BOTH(one_that_is_ahead_does_not_follow)
 
 /* It was pointed there already: its position is not beyond the new primary's, and is none of its history. */
-static void one_that_the_new_primary_refuses_does_not_follow(void)
+static void expect_refused_by(int io_errno)
 {
     OrderOut out;
     View v = both_stopped_at(5);
     v.source_host = "db2";
-    v.io_errno = 1236;
+    v.io_errno = io_errno;
     expect_open(5000);
     expect_look(v);
     EXPECT(STARTS, "ID", "");
@@ -209,6 +209,12 @@ static void one_that_the_new_primary_refuses_does_not_follow(void)
     act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_MOVED, ERR_CONFLICT, &out);
     assert_non_null(strstr(out.ahead, "the new primary says"));
     order_out_done(&out);
+}
+
+static void one_that_the_new_primary_refuses_does_not_follow(void)
+{
+    expect_refused_by(1236);
+    expect_refused_by(13114);
 }
 BOTH(one_that_the_new_primary_refuses_does_not_follow)
 
