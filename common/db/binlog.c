@@ -255,6 +255,18 @@ static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
     return ends_group(s, e) ? end_group(s, err) : true;
 }
 
+/* The description of the format is in the clear; what comes next says how the rest is encrypted. */
+bool binlog_is_encrypted(const char *path)
+{
+    enum { MAGIC = 4, TYPE_AT = 4, LENGTH_AT = 9, HEADER = 19 };
+    unsigned char first[HEADER], second[HEADER];
+    AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && pread(fd, first, HEADER, MAGIC) == HEADER &&
+           first[TYPE_AT] == EVENT_FORMAT_DESCRIPTION &&
+           pread(fd, second, HEADER, MAGIC + (off_t)bytes_u32(first + LENGTH_AT)) == HEADER &&
+           second[TYPE_AT] == EVENT_MARIADB_START_ENCRYPTION;
+}
+
 /* "relay.000007": *ret_stem bytes of "relay", and 7. False if it is not numbered. */
 static bool numbered(const char *name, size_t *ret_stem, long long *ret_number)
 {

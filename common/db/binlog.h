@@ -23,6 +23,8 @@ typedef struct BinlogScan {
 void binlog_scan_done(BinlogScan *s);
 
 enum { BINLOG_ENCRYPTED = 164 }; /* Err.code of a file that is encrypted */
+/* A file of MariaDB whose events only the server can read; false too where it cannot be looked at. */
+bool binlog_is_encrypted(const char *path);
 
 /* A file may end inside an event where a kill cut it off, if what follows goes on from there; a gap between
  * whole groups is ERR_CORRUPT. Encrypted files are refused. Files in the order they were written; a

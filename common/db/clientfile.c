@@ -7,8 +7,9 @@
 #include <strings.h>
 
 #include "common/file/fs.h"
+#include "optionfile.h"
 
-enum { MAX_BYTES = 1 << 20, MOST_FILES = 64 };
+enum { MAX_BYTES = 1 << 20, MOST_FILES = 64, MOST_DEPTH = 10 };
 
 typedef struct Line {
     const char *file;
@@ -116,6 +117,20 @@ static bool take_switch(ClientFile *c, const char *name, bool on)
     return true;
 }
 
+/* The tools take an option by as much of its name as is unambiguous; here its name is written out. */
+static bool is_abbreviation(const char *name)
+{
+    static const char *const others[] = {"port", "protocol", "ssl-mode", "ssl-verify-server-cert",
+                                         "compress"};
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (str_starts(texts[i].name, name))
+            return true;
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (str_starts(others[i], name))
+            return true;
+    return false;
+}
+
 static bool take(ClientFile *c, const Line *l, Err *err)
 {
     for (size_t i = 0; i < COUNT(texts); i++)
@@ -135,146 +150,108 @@ static bool take(ClientFile *c, const Line *l, Err *err)
     for (size_t i = 0; i < COUNT(against); i++)
         if (str_starts(l->name, against[i]))
             return take_switch(c, l->name + strlen(against[i]), false) || true;
-    /* What other tools alone understand is theirs, but not what protects a connection. */
+    /* What other tools alone understand is theirs, but not what protects a connection or leads it elsewhere.
+     */
     return take_switch(c, l->name, !is_off(l->value)) ||
-           (!str_starts(l->name, "ssl") && !str_starts(l->name, "tls")) || wrong(l, err);
+           (!str_starts(l->name, "ssl") && !str_starts(l->name, "tls") && !str_eq(l->name, "dns-srv-name") &&
+            !is_abbreviation(l->name)) ||
+           wrong(l, err);
 }
 
 /* ---- text ----------------------------------------------------------------------------------------- */
 
-/* Up to a # outside of quotes. */
-static size_t without_comment(const char *line, size_t n)
-{
-    char quote = 0;
-    bool escaped = false;
-    for (size_t i = 0; i < n; i++) {
-        char c = line[i];
-        if ((c == '\'' || c == '"') && !escaped)
-            quote = !quote ? c : quote == c ? 0 : quote;
-        if (c == '#' && !quote)
-            return i;
-        escaped = quote && c == '\\' && !escaped;
-    }
-    return n;
-}
+typedef struct Parsing {
+    ClientFile *c;
+    const char *file;
+    ClientInclude include;
+    void *arg;
+    Err *err;
+} Parsing;
 
-static void unescape(char *text)
+/* As options are written here: "loose_SSL_mode" is "ssl-mode". */
+static char *name_of(const char *key)
 {
-    static const char from[] = "ntrbs", to[] = "\n\t\r\b ";
-    char *out = text;
-    for (const char *p = text; *p; p++) {
-        const char *known = *p == '\\' && p[1] ? strchr(from, p[1]) : NULL;
-        bool plain = *p == '\\' && p[1] && strchr("\\'\"", p[1]);
-        *out++ = known ? to[known - from] : plain ? p[1] : *p;
-        p += known || plain;
-    }
-    *out = 0;
-}
-
-/* A value's own text; NULL where there is none. */
-static char *value_of(const char *line)
-{
-    const char *equals = strchr(line, '=');
-    if (!equals)
-        return NULL;
-    char *value = xstrtrim(equals + 1, strlen(equals + 1));
-    size_t n = strlen(value);
-    if (n > 1 && (*value == '\'' || *value == '"') && value[n - 1] == *value) {
-        memmove(value, value + 1, n - 2);
-        value[n - 2] = 0;
-    }
-    unescape(value);
-    return value;
-}
-
-static char *name_of(const char *line)
-{
-    char *name = xstrtrim(line, strcspn(line, "="));
+    char *name = xstrdup(key);
     for (char *p = name; *p; p++)
-        *p = *p == '_' ? '-' : *p;
+        *p = (char)(*p == '_' ? '-' : tolower((unsigned char)*p));
     if (str_starts(name, "loose-"))
         memmove(name, name + 6, strlen(name + 6) + 1);
     return name;
 }
 
-static bool is_ours(const char *line)
+static bool is_ours(const char *group)
 {
-    static const char *const groups[] = {"[client]", "[client-server]", "[client-mariadb]"};
+    static const char *const groups[] = {"client", "client-server", "client-mariadb"};
     for (size_t i = 0; i < COUNT(groups); i++)
-        if (str_starts(line, groups[i]))
+        if (str_eq(group, groups[i]))
             return true;
     return false;
 }
 
-static bool take_include(const char *line, StrList *includes)
+static bool take_line(void *arg, const OptionLine *line)
 {
-    static const struct {
-        const char *word;
-        char kind;
-    } words[] = {{"!includedir", 'd'}, {"!include", 'f'}};
-    for (size_t i = 0; i < COUNT(words); i++) {
-        size_t n = strlen(words[i].word);
-        if (!str_starts(line, words[i].word) || !isspace((unsigned char)line[n]))
-            continue;
-        AUTOFREE char *path = xstrtrim(line + n, strlen(line + n));
-        strlist_addf(includes, "%c:%s", words[i].kind, path);
+    const Parsing *p = arg;
+    if (*line->key == '[')
+        return err_set(p->err, ERR_CONFIG, 0, "%s:%d: the group has no ]", p->file, line->number);
+    if (*line->key == '!' && !*line->value)
+        return err_set(p->err, ERR_CONFIG, 0, "%s:%d: %s names no file", p->file, line->number, line->key);
+    if (*line->key == '!')
+        return p->include(p->arg, str_eq(line->key, "!includedir") ? 'd' : 'f', line->value, p->err);
+    if (!is_ours(line->group))
         return true;
-    }
-    return false;
+    AUTOFREE char *name = name_of(line->key);
+    return take(p->c, &(Line){p->file, line->number, name, line->value}, p->err);
 }
 
-bool clientfile_parse(const char *name, const char *text, ClientFile *c, StrList *includes, Err *err)
+bool clientfile_parse(const char *name, const char *text, ClientFile *c, ClientInclude include, void *arg,
+                      Err *err)
 {
-    Line l = {.file = name};
-    for (bool ours = false; *text;) {
-        size_t n = strcspn(text, "\n");
-        AUTOFREE char *line = xstrtrim(text, *text == ';' ? 0 : without_comment(text, n));
-        text += n + (text[n] == '\n');
-        l.number++;
-        if (*line == '[')
-            ours = is_ours(line);
-        if (!*line || *line == '[' || *line == ';' || take_include(line, includes) || !ours)
-            continue;
-        AUTOFREE char *option = name_of(line);
-        AUTOFREE char *value = value_of(line);
-        l.name = option;
-        l.value = value;
-        if (!take(c, &l, err))
+    return optionfile_each(text, take_line, &(Parsing){c, name, include, arg, err});
+}
+
+/* ---- files ---------------------------------------------------------------------------------------- */
+
+typedef struct FileReading {
+    ClientFile *c;
+    const char *first; /* the file that includes all others */
+    int files, depth;
+} FileReading;
+
+static bool read_included(void *arg, char kind, const char *path, Err *err);
+
+static bool read_one(FileReading *r, const char *path, Err *err)
+{
+    AUTO(str_done) Str text = STR_INIT;
+    if (r->files++ == MOST_FILES || r->depth == MOST_DEPTH)
+        return err_set(err, ERR_CONFIG, 0, "%s includes more than %d files, or files %d deep", r->first,
+                       MOST_FILES, MOST_DEPTH);
+    r->depth++;
+    bool ok = fs_read(path, MAX_BYTES, &text, err) &&
+              clientfile_parse(path, str_z(&text), r->c, read_included, r, err);
+    r->depth--;
+    return ok;
+}
+
+static bool read_included(void *arg, char kind, const char *path, Err *err)
+{
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    if (kind != 'd')
+        return read_one(arg, path, err);
+    if (!fs_list(path, &names, err))
+        return false;
+    for (size_t i = 0; i < names.n; i++) {
+        AUTOFREE char *file = xasprintf("%s/%s", path, names.v[i]);
+        if (str_ends(file, ".cnf") && !read_one(arg, file, err))
             return false;
     }
     return true;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------- */
-
-static bool add_folder(const char *dir, StrList *todo, Err *err)
-{
-    AUTO(strlist_done) StrList names = STRLIST_INIT;
-    if (!fs_list(dir, &names, err))
-        return false;
-    for (size_t i = 0; i < names.n; i++)
-        if (str_ends(names.v[i], ".cnf"))
-            strlist_addf(todo, "f:%s/%s", dir, names.v[i]);
-    return true;
-}
-
-/* Included files after the one that names them. */
 bool clientfile_read(const char *path, ClientFile *ret, Err *err)
 {
-    AUTO(strlist_done) StrList todo = STRLIST_INIT;
     ClientFile c = {0};
-    bool ok = true;
-    strlist_addf(&todo, "f:%s", path);
-    for (size_t i = 0; ok && i < todo.n; i++) {
-        AUTO(str_done) Str text = STR_INIT;
-        const char *file = todo.v[i] + 2;
-        if (i == MOST_FILES)
-            ok = err_set(err, ERR_CONFIG, 0, "%s includes more than %d files", path, MOST_FILES);
-        else if (*todo.v[i] == 'd')
-            ok = add_folder(file, &todo, err);
-        else
-            ok = fs_read(file, MAX_BYTES, &text, err) && clientfile_parse(file, str_z(&text), &c, &todo, err);
-    }
+    FileReading r = {.c = &c, .first = path};
+    bool ok = read_one(&r, path, err);
     if (ok && c.tls == CLIENT_TLS_UNSAID &&
         (c.tls_ca || c.tls_capath || c.tls_cert || c.tls_key || c.tls_cipher || c.tls_fingerprint))
         c.tls = CLIENT_TLS_REQUIRED; /* else they would protect nothing */

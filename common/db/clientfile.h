@@ -37,7 +37,10 @@ typedef struct ClientFile {
 void clientfile_done(ClientFile *c);
 /* The groups [client], [client-server] and [client-mariadb] of the file and of those it includes. */
 MUST_CHECK bool clientfile_read(const char *path, ClientFile *ret, Err *err);
-/* One text, later values win; "f:path" or "d:path" for each !include and !includedir. ERR_CONFIG with the
- * line. Pure. */
-MUST_CHECK bool clientfile_parse(const char *name, const char *text, ClientFile *c, StrList *includes,
-                                 Err *err);
+/* Reads what an "!includedir" (kind 'd') or "!include" ('f') line names. */
+typedef bool (*ClientInclude)(void *arg, char kind, const char *path, Err *err);
+/* One text, later values win; an included file is asked for where its line stands. ERR_CONFIG with the line:
+ * also for what the servers' tools would take for one of these options and what would choose another server.
+ * Pure. */
+MUST_CHECK bool clientfile_parse(const char *name, const char *text, ClientFile *c, ClientInclude include,
+                                 void *arg, Err *err);

@@ -85,6 +85,16 @@ bool db_impl_my_error(Db *db, Err *err)
     return err_set(err, kind, (int)code, "%s (server error %u)", mysql_error(db->my), code);
 }
 
+bool db_ask_binlog(Db *db, uint32_t server_id, const char *file, uint64_t pos, Err *err)
+{
+    if (db->given_up)
+        return db_impl_run_n(db, "", 0, err);
+    db->began_ms = clock_mono_ms();
+    bool ok = db_client_ask_binlog(db->my, server_id, file, pos);
+    db->given_up = true;
+    return ok || db_impl_my_error(db, err);
+}
+
 /* ---- connections ----------------------------------------------------------------------------------- */
 
 void db_close(Db *db)
@@ -128,6 +138,12 @@ void db_set_timeout(Db *db, int64_t timeout_ms)
 void db_set_cancel(Db *db, const atomic_bool *cancel)
 {
     db->cancel = cancel;
+}
+
+void db_set_again(Db *db, DbAgain again, void *arg)
+{
+    db->again = again;
+    db->again_arg = arg;
 }
 
 bool db_ping(Db *db, Err *err)
@@ -185,7 +201,7 @@ static bool wait_answer(Db *db, Err *err)
     return true;
 }
 
-bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
+static bool run_once(Db *db, const char *sql, size_t n, Err *err)
 {
     if (db->given_up && is_cancelled(db))
         return err_set(err, ERR_CANCELLED, 0, "nothing was asked any more");
@@ -197,6 +213,15 @@ bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
     if (!wait_answer(db, err))
         return false;
     return mysql_read_query_result(db->my) ? db_impl_my_error(db, err) : true;
+}
+
+bool db_impl_run_n(Db *db, const char *sql, size_t n, Err *err)
+{
+    bool alone = db->again && !(db->my->server_status & SERVER_STATUS_IN_TRANS);
+    for (int try = 1; !run_once(db, sql, n, err); try++)
+        if (!alone || !db_locked_out(err) || !db->again(db->again_arg, try, err))
+            return false;
+    return true;
 }
 
 bool db_impl_run_v(Db *db, Err *err, const char *sql, const char *fmt, va_list ap)
@@ -250,8 +275,9 @@ bool db_exec_affected(Db *db, int64_t *ret_rows, int64_t *ret_insert_id, Err *er
     return ok;
 }
 
-bool db_deadlocked(const Err *err)
+bool db_locked_out(const Err *err)
 {
-    enum { DEADLOCK = 1213 };
-    return err->kind == ERR_DB && err->code == DEADLOCK;
+    enum { WAITED_TOO_LONG = 1205, DEADLOCK = 1213 };
+    return (err->kind == ERR_TIMEOUT && err->code == WAITED_TOO_LONG) ||
+           (err->kind == ERR_DB && err->code == DEADLOCK);
 }

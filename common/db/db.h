@@ -65,6 +65,9 @@ void db_set_timeout(Db *db, int64_t timeout_ms);
  * statement that is as ERR_TIMEOUT. Only where there is a timeout. NULL: nobody cancels. Borrowed. */
 void db_set_cancel(Db *db, const atomic_bool *cancel);
 MUST_CHECK bool db_ping(Db *db, Err *err);
+/* Asks for the binary log from a place on, as the replica of that number, and waits for the first of the
+ * answer. The connection serves for nothing else afterwards. */
+MUST_CHECK bool db_ask_binlog(Db *db, uint32_t server_id, const char *file, uint64_t pos, Err *err);
 
 /* Bound values: `fmt` has one letter a parameter: s (const char *, NULL is SQL NULL), i (int64_t), b (const
  * void *, size_t). SQL holds a ? for each. Statements without parameters take fmt "". */
@@ -93,6 +96,8 @@ void db_rows_free(DbRows *r);
 
 /* One value of one row; NULL (SQL) gives *ret = NULL; no row is ERR_NOT_FOUND. Owned. */
 MUST_CHECK bool db_value(Db *db, char **ret, Err *err, const char *sql, const char *fmt, ...);
+/* Every text of that column (from 0), but NULLs, added. */
+MUST_CHECK bool db_column(Db *db, const char *sql, int column, StrList *ret, Err *err);
 MUST_CHECK bool db_value_int(Db *db, int64_t *ret, Err *err, const char *sql, const char *fmt, ...);
 
 /* A lock by name in the server, until this connection frees it or ends. *ret false: another has it still. */
@@ -104,8 +109,14 @@ MUST_CHECK bool db_lock_holder(Db *db, const char *name, int64_t *ret, Err *err)
 typedef ssize_t (*DbFeed)(void *arg, char *buffer, size_t n, Err *err);
 MUST_CHECK bool db_load_data(Db *db, const char *sql, DbFeed feed, void *arg, int64_t *ret_rows, Err *err);
 unsigned db_warnings(const Db *db); /* how many the last statement gave */
-/* The server has taken the whole transaction back in favour of another: it may be tried again. */
-bool db_deadlocked(const Err *err);
+/* Other sessions' locks were in the way (a deadlock's victim, or a wait that was too long): what was asked
+ * for may be tried again; in a transaction the whole of it, from its ROLLBACK on. */
+bool db_locked_out(const Err *err);
+/* A statement outside of a transaction that is locked out is tried again for as long as `again` says so; it
+ * waits, and may set another error. `try` is from 1. Without it, and in a transaction: never. `arg` is
+ * borrowed. */
+typedef bool (*DbAgain)(void *arg, int try, Err *err);
+void db_set_again(Db *db, DbAgain again, void *arg);
 
 void db_quote_id(Str *out, const char *name);                     /* `a``b` */
 void db_quote_ids(Str *out, const StrList *names);                /* `a`, `b` */

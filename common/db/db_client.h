@@ -18,6 +18,9 @@ void db_client_allow_key_request(MYSQL *my);
 /* Before connecting: what the option file says of encryption. ERR_REFUSED where this library has no such way.
  */
 MUST_CHECK bool db_client_set_tls(MYSQL *my, const ClientFile *f, Err *err);
+/* After connecting: COM_BINLOG_DUMP from there on, without waiting for what is not written yet, and the first
+ * packet of the answer, whatever it is. False: the library's error says why. */
+MUST_CHECK bool db_client_ask_binlog(MYSQL *my, uint32_t server_id, const char *file, uint64_t pos);
 /* After connecting: a lost connection is not made anew with another session. */
 void db_client_stay(MYSQL *my);
 /* Bytes of the result that the library has read ahead, which it forgets. False: they cannot be had. */

@@ -2,6 +2,8 @@
 #include "db_client.h"
 
 #include <ma_pvio.h>
+#include <mariadb_rpl.h>
+#include <string.h>
 
 int db_client_socket(MYSQL *my)
 {
@@ -69,4 +71,22 @@ bool db_client_take_ahead(MYSQL *my, DbWire *ret)
     *ret = (DbWire){db_client_socket(my), io->cache_pos, left};
     io->cache_pos += left;
     return true;
+}
+
+bool db_client_ask_binlog(MYSQL *my, uint32_t server_id, const char *file, uint64_t pos)
+{
+    MARIADB_RPL *rpl = mariadb_rpl_init(my);
+    if (!rpl)
+        return false;
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_FILENAME, file, strlen(file));
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_START, (unsigned long)pos);
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_SERVER_ID, (unsigned)server_id);
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_FLAGS, (unsigned)MARIADB_RPL_BINLOG_DUMP_NON_BLOCK);
+    bool ok = mariadb_rpl_open(rpl) == 0;
+    if (ok) /* an event that asks for an acknowledgement is none that it can read: the connection's error
+               counts */
+        mariadb_free_rpl_event(mariadb_rpl_fetch(rpl, NULL));
+    ok = ok && mysql_errno(my) == 0;
+    mariadb_rpl_close(rpl);
+    return ok;
 }

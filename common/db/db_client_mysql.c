@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db_client.h"
 
+#include <string.h>
+
 int db_client_socket(MYSQL *my)
 {
     return my->net.fd;
@@ -71,4 +73,19 @@ bool db_client_take_ahead(MYSQL *my, DbWire *ret)
     (void)my; /* its buffer is nobody else's */
     (void)ret;
     return false;
+}
+
+bool db_client_ask_binlog(MYSQL *my, uint32_t server_id, const char *file, uint64_t pos)
+{
+    enum { NON_BLOCK = 1 }; /* BINLOG_DUMP_NON_BLOCK of the protocol; no header of the library has it */
+    MYSQL_RPL rpl = {.file_name_length = strlen(file),
+                     .file_name = file,
+                     .start_position = pos,
+                     .server_id = server_id,
+                     .flags = NON_BLOCK};
+    if (mysql_binlog_open(my, &rpl) != 0)
+        return false;
+    bool ok = mysql_binlog_fetch(my, &rpl) == 0;
+    mysql_binlog_close(my, &rpl);
+    return ok;
 }

@@ -15,6 +15,8 @@ struct Db {
     int64_t began_ms;   /* of the wait under way */
     bool given_up;
     const atomic_bool *cancel;
+    DbAgain again;
+    void *again_arg;
 };
 
 struct DbRows {

@@ -25,14 +25,16 @@ static void mariadb_follow(Str *out, const char *host, int64_t port)
 {
     str_adds(out, "CHANGE MASTER TO MASTER_HOST=");
     db_quote_str(out, host, strlen(host));
-    str_addf(out, ", MASTER_PORT=%lld, MASTER_USE_GTID=slave_pos", (long long)port);
+    str_addf(out, ", MASTER_PORT=%lld, MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos", (long long)port);
 }
 
 static void mysql_follow(Str *out, const char *host, int64_t port)
 {
     str_adds(out, "CHANGE REPLICATION SOURCE TO SOURCE_HOST=");
     db_quote_str(out, host, strlen(host));
-    str_addf(out, ", SOURCE_PORT=%lld, SOURCE_AUTO_POSITION=1", (long long)port);
+    str_addf(out,
+             ", SOURCE_PORT=%lld, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=86400, SOURCE_AUTO_POSITION=1",
+             (long long)port);
 }
 
 static void follow_as(Str *out, const char *user_is, const char *user, const char *password_is,
@@ -101,12 +103,13 @@ static const FlavorGrant mariadb_grants[] = {
     {NULL, NULL, NULL},
 };
 
+/* REPLICATION SLAVE: how an encrypted binary log ends only the server can read. */
 static const FlavorGrant mysql_grants[] = {
     {"siding", "ALL PRIVILEGES", "siding.*"},
     {"siding_agent",
      "RELOAD, PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, "
      "CONNECTION_ADMIN, "
-     "BINLOG_ADMIN, XA_RECOVER_ADMIN",
+     "BINLOG_ADMIN, XA_RECOVER_ADMIN, REPLICATION SLAVE",
      "*.*"},
     {"siding_agent", "SELECT, INSERT, UPDATE, DELETE", "siding.probe"},
     {"siding_job", "REPLICATION CLIENT, SHOW_ROUTINE", "*.*"},
@@ -169,6 +172,22 @@ static const char *const mysql_strict[] = {"SET GLOBAL rpl_semi_sync_source_wait
                                            "SET GLOBAL rpl_semi_sync_source_timeout=4294967295",
                                            "SET GLOBAL rpl_semi_sync_source_wait_no_replica=1", NULL};
 
+/* Checksums, or a log that has them is refused; MySQL ends an older connection of the same UUID. */
+/* What applications notice, and replicas need alike (ReplStatus.traits). */
+#define TRAITS(more)                                                                                         \
+    "CONCAT_WS(' ', " more "CONCAT('lower_case_table_names=', @@global.lower_case_table_names),"             \
+    " CONCAT('sql_mode=', @@global.sql_mode), CONCAT('character_set_server=', "                              \
+    "@@global.character_set_server),"                                                                        \
+    " CONCAT('collation_server=', @@global.collation_server), CONCAT('time_zone=', @@global.time_zone),"     \
+    " CONCAT('binlog_format=', @@global.binlog_format),"                                                     \
+    " CONCAT('max_allowed_packet=', @@global.max_allowed_packet)) AS traits"
+
+static const char *const mariadb_asks[] = {"SET @master_binlog_checksum=@@global.binlog_checksum",
+                                           "SET @mariadb_slave_capability=4", "SET @rpl_semi_sync_slave=1",
+                                           NULL};
+static const char *const mysql_asks[] = {"SET @source_binlog_checksum=@@global.binlog_checksum",
+                                         "SET @replica_uuid=UUID()", "SET @rpl_semi_sync_replica=1", NULL};
+
 static const char *const mariadb_stopped[] = {NULL};
 static const char *const mysql_stopped[] = {"binlog_format", "replica_preserve_commit_order", NULL};
 
@@ -202,7 +221,8 @@ static const Flavor flavors[] = {
             .forget_source = "RESET SLAVE ALL",
             .position_sql = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
                             " @@global.read_only AS read_only, @@global.server_id AS server_id, "
-                            "@@global.datadir AS datadir, @@global.gtid_binlog_state AS logged",
+                            "@@global.datadir AS datadir, @@global.gtid_binlog_state AS logged, " TRAITS(
+                                "CONCAT('gtid_domain_id=', @@global.gtid_domain_id), "),
             .show_binlog_status = "SHOW MASTER STATUS",
             .read_only_on = "SET GLOBAL read_only=1",
             .read_only_off = "SET GLOBAL read_only=0",
@@ -211,6 +231,7 @@ static const Flavor flavors[] = {
             .semi_sync_replica_on = "SET GLOBAL rpl_semi_sync_slave_enabled=1",
             .semi_sync_replica_off = "SET GLOBAL rpl_semi_sync_slave_enabled=0",
             .semi_sync_strict = mariadb_strict,
+            .semi_sync_asks = mariadb_asks,
             .semi_sync_source_status = "Rpl_semi_sync_master_status",
             .semi_sync_replica_status = "Rpl_semi_sync_slave_status",
             .stopped_vars = mariadb_stopped,
@@ -343,7 +364,7 @@ static const Flavor flavors[] = {
                             " @@global.super_read_only AS read_only, @@global.read_only AS closed, "
                             "@@global.server_id AS server_id, "
                             "@@global.datadir AS datadir,"
-                            " @@global.server_uuid AS uuid",
+                            " @@global.server_uuid AS uuid, " TRAITS(""),
             .show_binlog_status = "SHOW BINARY LOG STATUS",
             .read_only_on = "SET GLOBAL super_read_only=1",
             .closes_for_all = true,
@@ -354,6 +375,7 @@ static const Flavor flavors[] = {
             .semi_sync_replica_on = "SET GLOBAL rpl_semi_sync_replica_enabled=1",
             .semi_sync_replica_off = "SET GLOBAL rpl_semi_sync_replica_enabled=0",
             .semi_sync_strict = mysql_strict,
+            .semi_sync_asks = mysql_asks,
             .semi_sync_count = "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=%lld",
             .semi_sync_source_status = "Rpl_semi_sync_source_status",
             .semi_sync_replica_status = "Rpl_semi_sync_replica_status",

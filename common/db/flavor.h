@@ -39,15 +39,16 @@ typedef struct Flavor {
     const char *admins_write;  /* lets accounts with every right write on what is read-only; NULL: they do */
     const char *forget_source; /* stopped: it follows nobody any more; wants RELOAD */
     const char *position_sql; /* one row: applied (as a replica), binlog, read_only, server_id, datadir; uuid,
-                                 closed, logged (ReplStatus) where there is one */
+                                 closed, logged, traits (ReplStatus) where there is one */
     const char *show_binlog_status; /* columns File, Position */
     const char *read_only_on, *read_only_off;
     bool closes_for_all; /* read_only_on stops every account, whatever its rights */
     const char *semi_sync_source_on, *semi_sync_source_off;
     const char *semi_sync_replica_on, *semi_sync_replica_off; /* from the next start of the receiver on */
     const char *const
-        *semi_sync_strict;       /* a commit waits for ever, also when no replica is there; NULL ends */
-    const char *semi_sync_count; /* text with one %lld: how many must acknowledge; NULL: always one */
+        *semi_sync_strict;             /* a commit waits for ever, also when no replica is there; NULL ends */
+    const char *const *semi_sync_asks; /* in a session that then asks for the binary log; NULL ends */
+    const char *semi_sync_count;       /* text with one %lld: how many must acknowledge; NULL: always one */
     const char *semi_sync_source_status, *semi_sync_replica_status; /* status variables: ON, OFF */
     const char *const
         *stopped_vars;        /* those that a replica changes only with its applier stopped; NULL ends */
@@ -90,8 +91,8 @@ typedef struct Flavor {
                                         release_commits */
     const char *release_commits;
     const char *hold_commits_name, *hold_commits_privilege; /* for people */
-    const char *snapshot_position_sql; /* binlog file and position of the session's snapshot, as rows of name
-                                          and value; NULL: not told */
+    const char *snapshot_position_sql; /* binlog file and position of the session's snapshot, without one
+                                          of the last commit, as rows of name and value; NULL: not told */
     const char *gtid_of_position_sql;  /* bound: file, position */
     const char *reader_session;        /* statement: no limit on a statement's time, fresh estimates */
     bool executes_text;                /* EXECUTE IMMEDIATE of any statement */

@@ -78,26 +78,46 @@ static bool split_include(char *line, OptionLine *ret)
     return str_eq(line, "!include") || str_eq(line, "!includedir");
 }
 
-void optionfile_each(const char *text, void (*visit)(void *arg, const OptionLine *line), void *arg)
+/* "[client ]" too. NULL: it does not end. */
+static char *group_of(const char *line)
+{
+    const char *end = strchr(line, ']');
+    while (end && end > line + 1 && isspace((unsigned char)end[-1]))
+        end--;
+    return end ? xstrndup(line + 1, (size_t)(end - line - 1)) : NULL;
+}
+
+/* False: the line sets nothing. */
+static bool split(char *line, OptionLine *ret)
+{
+    if (*line == '!')
+        return split_include(line, ret);
+    if (*line != ';')
+        cut_comment(line);
+    if (!*line || *line == ';')
+        return false;
+    split_setting(line, ret);
+    return true;
+}
+
+bool optionfile_each(const char *text, bool (*visit)(void *arg, const OptionLine *line), void *arg)
 {
     AUTOFREE char *group = xstrdup("");
-    while (*text) {
+    bool ok = true;
+    for (int number = 1; ok && *text; number++) {
         size_t n = strcspn(text, "\n");
         AUTOFREE char *line = xstrtrim(text, n);
-        OptionLine found = {.group = group};
         text += n + (text[n] == '\n');
+        char *begun = *line == '[' ? group_of(line) : NULL;
         if (*line == '[') {
             free(group);
-            group = xstrtrim(line + 1, strcspn(line + 1, "]"));
-        } else if (*line == '!') {
-            if (split_include(line, &found))
-                visit(arg, &found);
-        } else if (*line != ';') {
-            cut_comment(line);
-            if (*line)
-                split_setting(line, &found), visit(arg, &found);
+            group = begun ? begun : xstrdup("");
         }
+        OptionLine found = {.group = group, .key = "[", .number = number};
+        if (!begun && (*line == '[' || split(line, &found)))
+            ok = visit(arg, &found);
     }
+    return ok;
 }
 
 /* ---- a flag of the server ---------------------------------------------------------------------------- */
@@ -136,24 +156,24 @@ static bool is_servers(const char *group)
 
 typedef struct FlagSearch {
     const char *option;
-    StrList *includes;
+    OptionInclude include;
+    void *arg;
     OptionValue value;
 } FlagSearch;
 
-static void take_flag(void *arg, const OptionLine *line)
+static bool take_flag(void *arg, const OptionLine *line)
 {
     FlagSearch *s = arg;
-    if (*line->key == '!') {
-        strlist_addf(s->includes, "%c:%s", str_eq(line->key, "!includedir") ? 'd' : 'f', line->value);
-        return;
-    }
-    OptionValue v = is_servers(line->group) ? flag_of(line, s->option) : OPTION_ABSENT;
+    OptionValue v = *line->key == '!'         ? s->include(s->arg, line)
+                    : is_servers(line->group) ? flag_of(line, s->option)
+                                              : OPTION_ABSENT;
     s->value = v == OPTION_ABSENT ? s->value : v;
+    return true;
 }
 
-OptionValue optionfile_parse(const char *text, const char *option, StrList *includes)
+OptionValue optionfile_parse(const char *text, const char *option, OptionInclude include, void *arg)
 {
-    FlagSearch s = {option, includes, OPTION_ABSENT};
+    FlagSearch s = {option, include, arg, OPTION_ABSENT};
     optionfile_each(text, take_flag, &s);
     return s.value;
 }
@@ -168,36 +188,44 @@ OptionValue optionfile_word(const char *word, const char *option)
     return flag_of(&line, option);
 }
 
-static void read_file(const char *path, const char *option, int depth, OptionValue *value);
+typedef struct FileSearch {
+    const char *option;
+    int depth;
+} FileSearch;
 
-static void read_dir(const char *dir, const char *option, int depth, OptionValue *value)
+static OptionValue read_file(const char *path, const char *option, int depth);
+
+static OptionValue read_dir(const char *dir, const FileSearch *s)
 {
     Err ignored;
+    OptionValue value = OPTION_ABSENT;
     AUTO(strlist_done) StrList names = STRLIST_INIT;
     if (!fs_list(dir, &names, &ignored))
-        return;
+        return value;
     for (size_t i = 0; i < names.n; i++)
         if (str_ends(names.v[i], ".cnf")) {
             AUTOFREE char *path = xasprintf("%s/%s", dir, names.v[i]);
-            read_file(path, option, depth, value);
+            OptionValue v = read_file(path, s->option, s->depth);
+            value = v == OPTION_ABSENT ? value : v;
         }
+    return value;
 }
 
-static void read_file(const char *path, const char *option, int depth, OptionValue *value)
+static OptionValue read_included(void *arg, const OptionLine *line)
+{
+    const FileSearch *s = arg;
+    return str_eq(line->key, "!includedir") ? read_dir(line->value, s)
+                                            : read_file(line->value, s->option, s->depth);
+}
+
+static OptionValue read_file(const char *path, const char *option, int depth)
 {
     Err ignored;
     AUTO(str_done) Str text = STR_INIT;
-    AUTO(strlist_done) StrList includes = STRLIST_INIT;
+    FileSearch below = {option, depth + 1};
     if (depth > MAX_DEPTH || !fs_read(path, MAX_BYTES, &text, &ignored))
-        return;
-    OptionValue v = optionfile_parse(str_z(&text), option, &includes);
-    *value = v == OPTION_ABSENT ? *value : v;
-    for (size_t i = 0; i < includes.n; i++) {
-        if (includes.v[i][0] == 'd')
-            read_dir(includes.v[i] + 2, option, depth + 1, value);
-        else
-            read_file(includes.v[i] + 2, option, depth + 1, value);
-    }
+        return OPTION_ABSENT;
+    return optionfile_parse(str_z(&text), option, read_included, &below);
 }
 
 static bool read_words(pid_t pid, StrList *words, Err *err)
@@ -228,14 +256,14 @@ bool optionfile_server_has(pid_t pid, const char *option, bool *ret, Err *err)
     OptionValue value = OPTION_ABSENT;
     const char *only = word_value(&words, "--defaults-file"),
                *extra = word_value(&words, "--defaults-extra-file");
+    const char *files[] = {"/etc/my.cnf", "/etc/mysql/my.cnf", extra};
     if (only) {
-        read_file(only, option, 0, &value);
-    } else if (!strlist_has(&words, "--no-defaults")) {
-        static const char *const usual[] = {"/etc/my.cnf", "/etc/mysql/my.cnf"};
-        for (size_t i = 0; i < COUNT(usual); i++)
-            read_file(usual[i], option, 0, &value);
-        if (extra)
-            read_file(extra, option, 0, &value);
+        files[0] = only;
+        files[1] = files[2] = NULL;
+    }
+    for (size_t i = 0; i < COUNT(files) && (only || !strlist_has(&words, "--no-defaults")); i++) {
+        OptionValue v = files[i] ? read_file(files[i], option, 0) : OPTION_ABSENT;
+        value = v == OPTION_ABSENT ? value : v;
     }
     for (size_t i = 1; i < words.n; i++) {
         OptionValue v = optionfile_word(words.v[i], option);

@@ -10,20 +10,23 @@
 #include "common/base/str.h"
 
 /* One setting. `key` has '_' for '-'; `value` is what its quotes and escapes stand for, NULL for a key alone.
- * Of
- * "!include" and "!includedir", which are such keys too, the value is the path. */
+ * Of "!include" and "!includedir", which are such keys too, the value is the path, up to the line's end. A
+ * group without its ']', which the servers refuse, is the key "[" of no group. */
 typedef struct OptionLine {
     const char *group; /* "client"; "" before the first */
     const char *key, *value;
+    int number; /* of the line, from 1 */
 } OptionLine;
-/* Calls `visit` for each setting of a file's text, in order. Pure. */
-void optionfile_each(const char *text, void (*visit)(void *arg, const OptionLine *line), void *arg);
+/* Calls `visit` for each setting of a file's text, in order, until it is false; then false. Pure. */
+bool optionfile_each(const char *text, bool (*visit)(void *arg, const OptionLine *line), void *arg);
 
 typedef enum OptionValue { OPTION_ABSENT, OPTION_OFF, OPTION_ON } OptionValue;
 
-/* One file's text: the value of a flag in the server's groups; !include and !includedir lines are added to
- * `includes` ("f:path" or "d:path"). Pure. */
-OptionValue optionfile_parse(const char *text, const char *option, StrList *includes);
+/* What the files of an "!include" or "!includedir" line say of the flag. */
+typedef OptionValue (*OptionInclude)(void *arg, const OptionLine *line);
+/* One file's text: the value of a flag in the server's groups. An included file is asked for where its line
+ * stands: what comes after it wins. */
+OptionValue optionfile_parse(const char *text, const char *option, OptionInclude include, void *arg);
 /* One command line word, "--skip-slave-start=1". Pure. */
 OptionValue optionfile_word(const char *word, const char *option);
 

@@ -20,7 +20,7 @@ void repl_status_done(ReplStatus *s)
 {
     char *const owned[] = {s->source_host, s->applied,   s->binlog,    s->received,   s->channel,
                            s->identity,    s->exec_file, s->read_file, s->relay_name, s->io_error,
-                           s->sql_error,   s->logged,    s->filters};
+                           s->sql_error,   s->logged,    s->filters,   s->traits};
     for (size_t i = 0; i < COUNT(owned); i++)
         free(owned[i]);
     *s = (ReplStatus){0};
@@ -134,6 +134,7 @@ static bool read_position(Db *db, ReplStatus *s, Err *err)
         s->applied = one_line(db_text(r, "applied"));
         s->binlog = one_line(db_text(r, "binlog"));
         s->logged = one_line(db_text(r, "logged"));
+        s->traits = one_line(db_text(r, "traits"));
         s->read_only = db_int(r, "read_only") != 0;
         s->closed = s->read_only || db_int(r, "closed") != 0;
         s->server_id = db_int(r, "server_id");
@@ -186,10 +187,34 @@ bool repl_read_private(Db *db, ReplStatus *ret, Err *err)
     return true;
 }
 
+bool repl_snapshot_place(Db *db, char **ret_file, int64_t *ret_pos, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_query(db, &r, err, flavor(db)->snapshot_position_sql, ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more) {
+        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
+        if (!name || !value)
+            continue;
+        if (strcasecmp(name, "binlog_snapshot_position") == 0)
+            *ret_pos = strtoll(value, NULL, 10);
+        if (strcasecmp(name, "binlog_snapshot_file") != 0)
+            continue;
+        free(*ret_file);
+        *ret_file = *value ? xstrdup(value) : NULL;
+    }
+    db_rows_free(r);
+    return ok;
+}
+
 bool repl_log_end(Db *db, char **ret_file, int64_t *ret_pos, Err *err)
 {
     DbRows *r;
     bool more = false;
+    if (flavor(db)
+            ->snapshot_position_sql) /* show_binlog_status waits where commits wait for acknowledgements */
+        return repl_snapshot_place(db, ret_file, ret_pos, err);
     if (!db_query(db, &r, err, flavor(db)->show_binlog_status, ""))
         return false;
     bool ok = db_next(r, &more, err);

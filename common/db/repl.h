@@ -36,6 +36,7 @@ typedef struct ReplStatus {
     bool read_only;             /* as a replica's should be: no account but the server's own may write */
     bool closed;  /* read_only, or at least so that the accounts of applications may not write */
     char *logged; /* MariaDB: gtid_binlog_state, the last of each domain and server; "": `binlog` is all */
+    char *traits; /* "sql_mode=… time_zone=…": a variable a word */
     int64_t server_id, uptime_s;
     char *identity; /* which server it is, whoever runs it: its UUID or id, and where its data are. For people
                        too */
@@ -54,6 +55,9 @@ MUST_CHECK bool repl_read_private(Db *db, ReplStatus *ret, Err *err);
 
 /* Where the server's own binary log ends; *ret_file owned, NULL: it has none. */
 MUST_CHECK bool repl_log_end(Db *db, char **ret_file, int64_t *ret_pos, Err *err);
+/* Where the session's snapshot stands in it; in a session without one, the last commit. Only where the
+ * flavour has snapshot_position_sql. *ret_file as above, replaced. */
+MUST_CHECK bool repl_snapshot_place(Db *db, char **ret_file, int64_t *ret_pos, Err *err);
 
 /* STOP of the applier thread; on ERR_TIMEOUT the thread may still stop later (facts: an abandoned STOP still
  * stops). */

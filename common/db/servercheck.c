@@ -114,19 +114,6 @@ static bool read_values(Db *db, const char *sql, ServerFacts *f, Err *err)
     return ok;
 }
 
-static bool read_column(Db *db, const char *sql, StrList *ret, Err *err)
-{
-    DbRows *r;
-    bool more, ok;
-    if (!db_query(db, &r, err, sql, ""))
-        return false;
-    while ((ok = db_next(r, &more, err)) && more)
-        if (db_field(r, 0, NULL))
-            strlist_add(ret, db_field(r, 0, NULL));
-    db_rows_free(r);
-    return ok;
-}
-
 bool servercheck_filters(Db *db, StrList *ret, Err *err)
 {
     DbRows *r;
@@ -147,7 +134,7 @@ static bool read_keyless(Db *db, ServerFacts *f, Err *err)
     enum { SHOWN = 10 };
     const Flavor *flavor = flavor_of(db_version(db)->flavor);
     AUTO(strlist_done) StrList all = STRLIST_INIT;
-    if (!read_column(db, flavor->keyless_sql, &all, err))
+    if (!db_column(db, flavor->keyless_sql, 0, &all, err))
         return false;
     f->keyless_count = (int64_t)all.n;
     for (size_t i = 0; i < all.n && i < SHOWN; i++) {
@@ -181,7 +168,7 @@ static bool read_all(Db *db, ServerFacts *f, Err *err)
     return read_values(db, "SHOW GLOBAL VARIABLES", f, err) &&
            read_values(db, "SHOW GLOBAL STATUS LIKE '%open_temp_tables'", f, err) &&
            db_value(db, &f->account, err, "SELECT CURRENT_USER()", "") &&
-           read_column(db, "SHOW GRANTS", &f->grants, err) && tolerated(repl_read(db, &f->repl, err), err) &&
+           db_column(db, "SHOW GRANTS", 0, &f->grants, err) && tolerated(repl_read(db, &f->repl, err), err) &&
            tolerated(servercheck_filters(db, &f->filters, err), err) &&
            tolerated(read_keyless(db, f, err), err);
 }
@@ -537,7 +524,7 @@ bool servercheck_load_lacks(Db *db, const char *account, const char *database, c
 {
     AUTO(strlist_done) StrList grants = STRLIST_INIT;
     AUTOFREE char *on = xasprintf("%s.*", database);
-    if (!read_column(db, "SHOW GRANTS", &grants, err))
+    if (!db_column(db, "SHOW GRANTS", 0, &grants, err))
         return false;
     *ret = NULL;
     for (const FlavorGrant *g = flavor_of(db_version(db)->flavor)->grants; g->account && !*ret; g++)

@@ -39,17 +39,26 @@ static bool is_deprecation(int64_t code, const char *text)
     return code == DEPRECATED || code == DEPRECATED_WITHOUT_OTHER || strstr(text, "deprecated");
 }
 
+static unsigned hash(const char *text)
+{
+    unsigned h = 2166136261u;
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 16777619u;
+    return h ? h : 1;
+}
+
 /* One and the same may come with each of ten thousand statements. */
 static void tell_once(const char *what, int64_t code, const char *text)
 {
-    static atomic_int told[16];
+    static atomic_uint told[16];
+    unsigned ours = hash(text);
     for (size_t i = 0; i < COUNT(told); i++) {
-        int free = 0;
-        if (atomic_compare_exchange_strong(&told[i], &free, (int)code)) {
+        unsigned there = 0;
+        if (atomic_compare_exchange_strong(&told[i], &there, ours)) {
             log_warn("%s: the server warns: %s (%lld)", what, text, (long long)code);
             return;
         }
-        if (free == code)
+        if (there == ours)
             return;
     }
 }
@@ -59,7 +68,8 @@ static bool judge(Db *db, WarningsOf of, const char *what, DbRows *r, Err *err)
     int64_t code = db_int(r, "Code");
     const char *text = db_text(r, "Message");
     bool note = str_eq(db_text(r, "Level"), "Note"), loss = warnings_is_loss(db_version(db)->flavor, code);
-    if (!loss && !note && (of != WARNINGS_LOAD || is_deprecation(code, text))) {
+    /* MariaDB says of functions by a note that they are deprecated. */
+    if (!loss && (is_deprecation(code, text) || (!note && of != WARNINGS_LOAD))) {
         if (of != WARNINGS_OWN)
             tell_once(what, code, text);
         return true;

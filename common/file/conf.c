@@ -121,19 +121,26 @@ static bool set_text(const Walk *w, const config_setting_t *at, const ConfOption
     return true;
 }
 
+static int64_t most_of(const ConfOption *o)
+{
+    int64_t fallback = o->type == CONF_DURATION ? CONF_DURATION_MS : o->min ? INT64_MAX : 0;
+    return o->max ? o->max : fallback;
+}
+
 static bool set_number(const Walk *w, const config_setting_t *at, const ConfOption *o, int64_t value, void *s)
 {
-    bool limited = o->min || o->max;
-    if (limited && (value < o->min || value > o->max)) {
+    int64_t most = most_of(o);
+    bool limited = o->min || o->max || o->type == CONF_DURATION;
+    if (limited && (value < o->min || value > most)) {
         if (o->type == CONF_DURATION) {
             char is[CLOCK_TEXT], min[CLOCK_TEXT], max[CLOCK_TEXT];
             clock_format_duration(value, is);
             clock_format_duration(o->min, min);
-            clock_format_duration(o->max, max);
+            clock_format_duration(most, max);
             return complain(w, at, o->name, "%s is outside %s to %s", is, min, max);
         }
         return complain(w, at, o->name, "%lld is outside %lld to %lld", (long long)value, (long long)o->min,
-                        (long long)o->max);
+                        (long long)most);
     }
     *(int64_t *)field(o, s) = value;
     return true;
@@ -534,7 +541,15 @@ static void reference_rows(const ConfOption *options, const char *prefix, bool r
                 str_adds(out, *p == '|' ? ", " : (char[2]){*p, 0});
         }
         if (o->type == CONF_INT && (o->min || o->max))
-            str_addf(out, ", %lld to %lld", (long long)o->min, (long long)o->max);
+            str_addf(out, ", %lld to %lld", (long long)o->min, (long long)most_of(o));
+        else if (o->type == CONF_DURATION && (o->min || o->max)) {
+            char min[CLOCK_TEXT], max[CLOCK_TEXT];
+            clock_format_duration(o->min, min);
+            clock_format_duration(most_of(o), max);
+            str_addf(out, ", %s to %s", min, max);
+        } else if ((o->type == CONF_STR || o->type == CONF_STRS) && o->max)
+            str_addf(out, ", %lld to %lld bytes%s", (long long)o->min, (long long)o->max,
+                     o->type == CONF_STRS ? " each" : "");
         str_adds(out, " | ");
         if (o->fallback)
             str_addf(out, "`%s`", o->fallback);
@@ -551,6 +566,12 @@ static void reference_rows(const ConfOption *options, const char *prefix, bool r
 
 void conf_write_reference(const ConfOption *options, Str *out)
 {
+    str_addf(out,
+             "An option that is not here is refused with the nearest that is. Where the type says no more, a "
+             "text has at "
+             "most %d bytes in one line, an array or list at most %d elements, and a duration is 0 to %d "
+             "days.\n\n",
+             CONF_TEXT_BYTES, CONF_LIST_ELEMENTS, (int)(CONF_DURATION_MS / 86400000));
     str_adds(out, "| option | type | default | meaning |\n|---|---|---|---|\n");
     reference_rows(options, "", false, out);
 }

@@ -13,6 +13,7 @@
 #include "common/base/str.h"
 
 enum { CONF_TEXT_BYTES = 4096, CONF_LIST_ELEMENTS = 10000 };
+#define CONF_DURATION_MS (400LL * 86400000) /* longest, where a row says nothing */
 
 typedef enum ConfType {
     CONF_STR,      /* char * */
@@ -37,7 +38,8 @@ typedef struct ConfOption {
     bool required;
     const char
         *fallback; /* as it would stand in the file, without quotes (an array: "a,b"); NULL: zero value */
-    /* CONF_INT, CONF_DURATION (ms): both 0: no limits. Texts: bytes; max 0: CONF_TEXT_BYTES */
+    /* CONF_INT: both 0: no limits, max 0 alone: none above. CONF_DURATION, ms: max 0: CONF_DURATION_MS.
+     * Texts: bytes; max 0: CONF_TEXT_BYTES */
     int64_t min, max;
     const char *choices;            /* CONF_STR: "text|json"; NULL: anything */
     const char *doc;                /* one sentence, for the reference page */

@@ -65,7 +65,7 @@ void http_request_gone(HttpRequest *req)
     void (*closed)(HttpRequest *, void *) = req->closed;
     bool is_kept = req->conn->phase == HTTP_ANSWERING;
     req->conn = NULL;
-    if (is_kept && !closed && req->fd < 0)
+    if (is_kept && !closed && !http_is_sent_by_blocks(req))
         return;
     req->dying = true;
     if (closed)

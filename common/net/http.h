@@ -28,11 +28,11 @@ typedef struct HttpRoute {
     const char *query; /* parameters it knows, "state,limit"; NULL: none. Any other is refused, and one that
                           is given twice */
     /* For the audit trail: "{action} task {id}", filled from the path, the query and the body. NULL: leaves
-     * none, as reading does. */
+     * none, as reading does unless what is read is worth a word. */
     const char *does;
 } HttpRoute;
 
-/* A request that was to change something, once it is answered or refused. */
+/* A request that leaves a trail, once it is answered or refused. */
 typedef struct HttpAudit {
     const char *who, *door, *claimed; /* proved, "unix socket", said by the request itself or NULL */
     RoleSet roles;
@@ -100,6 +100,25 @@ void http_reply_header(HttpRequest *req, const char *name,
 /* An open file, which is closed afterwards, honouring Range and If-Range with `etag` (may be NULL); 404 if
  * `fd` is -1 or no plain file. Served by blocks, safe against truncation. */
 void http_reply_file(HttpRequest *req, int fd, const char *content_type, const char *etag);
+/* An answer whose bytes come by and by. `more` asks for the next ones, those from `at` on, `left` in all:
+ * once what was given before has left, so that little is held for a slow client. They are given by
+ * http_stream_add, in `more` or later. */
+typedef struct HttpStream {
+    int64_t size; /* of the whole; what the Range asks for is sent */
+    const char *content_type, *etag;
+    void (*more)(HttpRequest *req, void *arg, int64_t at, int64_t left);
+    void *arg;
+} HttpStream;
+/* False: nothing is wanted (HEAD, no bytes in the range), the request is answered. True: http_on_close tells
+ * of a client that goes away before the end. */
+bool http_reply_stream(HttpRequest *req, const HttpStream *stream);
+/* At most what is left. False: that was the last, the request is answered. */
+bool http_stream_add(HttpRequest *req, const char *bytes, size_t n);
+/* There will be no more: the connection ends, so that the client notices. The request is gone; its closed
+ * callback is not called. Not from `more`. */
+void http_stream_break(HttpRequest *req);
+/* Leaves no audit trail, though its route says what it does: the same has just been told. */
+void http_untold(HttpRequest *req);
 /* Called if the client goes away before the answer (or the server is freed): the handler's kept request is
  * dead then. Without a callback the request stays valid until its answer, which is dropped. */
 void http_on_close(HttpRequest *req, void (*closed)(HttpRequest *req, void *arg), void *arg);

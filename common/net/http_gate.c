@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets in. Connections are counted in three shares, so that a crowd in one cannot keep the others out:
  * those that command, those that ask for health, and all others. In a full share the oldest goes that has no
- * role, so whoever holds connections only makes room for the next, and one that says at once what it wants
- * gets its answer. Descriptors beyond the shares stay free for the program's own work.
+ * role, one with a certificate last, so whoever holds connections only makes room for the next, and one that
+ * says at once what it wants gets its answer. Descriptors beyond the shares stay free for the program's own
+ * work.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -66,17 +67,29 @@ static bool may_go(const HttpConn *c)
     return (c->roles | c->last) == ROLE_HEALTH && c->phase != HTTP_ANSWERING;
 }
 
+/* The oldest; who has shown a certificate of the CA, as no crowd can, only after all who have shown nothing.
+ */
+static HttpConn *first_to_go(const HttpServer *s, HttpShare share)
+{
+    HttpConn *c, *shown = NULL;
+    TAILQ_FOREACH(c, &s->conns[share], next)
+    {
+        if (may_go(c) && !*c->certificate)
+            return c;
+        if (may_go(c) && !shown)
+            shown = c;
+    }
+    return shown;
+}
+
 static bool make_room(HttpServer *s, HttpShare share)
 {
-    HttpConn *c;
     if (s->count[share] < s->most[share])
         return true;
-    TAILQ_FOREACH(c, &s->conns[share], next)
-    if (may_go(c)) {
+    HttpConn *c = first_to_go(s, share);
+    if (c)
         http_conn_free(c);
-        return true;
-    }
-    return false;
+    return c != NULL;
 }
 
 bool http_gate_admit(HttpConn *c)

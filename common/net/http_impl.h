@@ -108,7 +108,10 @@ struct HttpRequest {
     void *closed_arg;
     bool dying; /* its closed callback runs */
     int fd;     /* of a file being served, -1: none */
-    int64_t file_left, file_at;
+    void (*more)(HttpRequest *req, void *arg, int64_t at, int64_t left); /* of a stream; NULL: none */
+    void *more_arg;
+    bool is_asked; /* for more, which has not come yet */
+    int64_t body_left, body_at;
 };
 
 /* http_listen.c */
@@ -129,6 +132,7 @@ void http_gate_forget_body(HttpConn *c);
 /* http_conn.c */
 void http_conn_new(HttpListener *l, int fd); /* takes fd */
 void http_conn_free(HttpConn *c);            /* its request is told */
+void http_conn_pace(HttpConn *c, size_t n);  /* n bytes have to leave within a while; 0: nothing has to */
 
 /* The answer is in the output buffer. */
 static inline void http_conn_answered(HttpConn *c)
@@ -141,10 +145,15 @@ static inline void http_conn_answered(HttpConn *c)
 bool http_route(HttpRequest *req);
 void http_reply_status_error(HttpRequest *req, int status, const Err *err);
 
-/* http_audit.c: once for each request that was to change something. */
+/* http_audit.c: once for each request that leaves a trail. */
 void http_audit(HttpRequest *req, int status);
 
 /* http_file.c */
+/* A file, or a stream: is it under way? */
+static inline bool http_is_sent_by_blocks(const HttpRequest *req)
+{
+    return req && (req->fd >= 0 || req->more);
+}
 /* What was written has left. False: the file is shorter than was promised, the connection is to be freed. */
 MUST_CHECK bool http_file_more(HttpRequest *req);
 

@@ -29,6 +29,10 @@ typedef struct Transfer {
     HttpClient *client;
     uint64_t id;
     HttpDone done;
+    HttpPartDone part_done; /* instead of done */
+    int64_t part_from;
+    size_t most_bytes; /* of a part */
+    char *got_range;
     void *arg;
     /* download */
     bool is_download;
@@ -191,6 +195,7 @@ static void transfer_free(Transfer *t)
     free(t->url);
     free(t->shown);
     free(t->got_etag);
+    free(t->got_range);
     free(t->log_next);
     str_done(&t->body);
     free(t);
@@ -291,8 +296,7 @@ static bool check_outcome(const Transfer *t, CURLcode code, Err *err)
         return false;
     }
     if (t->too_big)
-        return err_set(err, ERR_PROTOCOL, 0, "%s answered with more than %d bytes", t->shown,
-                       HTTPC_MAX_BODY_BYTES);
+        return err_set(err, ERR_PROTOCOL, 0, "%s answered with more bytes than were asked for", t->shown);
     if (code != CURLE_OK)
         return curl_error(t, code, err);
     return status >= 200 && status < 300 ? true : status_error(t, status, err);
@@ -370,7 +374,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     size_t n = size * count;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (!t->is_download || status < 200 || status >= 300) {
-        t->too_big = t->body.len + n > HTTPC_MAX_BODY_BYTES;
+        bool is_part = t->part_done && status == 206;
+        t->too_big = t->body.len + n > (is_part ? t->most_bytes : HTTPC_MAX_BODY_BYTES);
         if (!t->too_big)
             str_add(&t->body, bytes, n);
         return t->too_big ? 0 : n;
@@ -421,14 +426,19 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
         free(t->log_next);
         t->log_next = log_next;
     }
-    if (!t->is_download)
+    char *range = t->part_done ? header_value(bytes, n, "Content-Range") : NULL;
+    if (range) {
+        free(t->got_range);
+        t->got_range = range;
+    }
+    if (!t->is_download && !t->part_done)
         return n;
     char *etag = header_value(bytes, n, "ETag");
     if (etag) {
         free(t->got_etag);
         t->got_etag = etag;
     }
-    bool last = n <= 2 && bytes[0] != ' ';
+    bool last = t->is_download && n <= 2 && bytes[0] != ' ';
     return last && !begin_download(t) ? 0 : n;
 }
 
@@ -496,6 +506,41 @@ struct HttpClient {
     uint64_t last_id;
 };
 
+/* "bytes 5-9/20", or 416 with the size alone where nothing is left: the part that was asked for? */
+static bool read_part(const Transfer *t, HttpPart *ret, Err *err)
+{
+    long status = 0;
+    long long size;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    const char *range = t->got_range ? t->got_range : "", *slash = strchr(range, '/');
+    AUTOFREE char *begin = xasprintf("bytes %lld-", (long long)t->part_from);
+    bool is_there = slash && str_to_i64(slash + 1, 0, INT64_MAX, &size);
+    bool is_empty = is_there && status == 416 && size == t->part_from;
+    if (!is_there || !(is_empty || (status == 206 && str_starts(range, begin))))
+        return err_set(err, ERR_PROTOCOL, (int)status,
+                       "%s answered with another part of the file (%ld, \"%.60s\")", t->shown, status, range);
+    *ret = (HttpPart){size, t->got_etag, str_z(&t->body), is_empty ? 0 : t->body.len};
+    return true;
+}
+
+static bool finish_part(const Transfer *t, CURLcode code, HttpPart *ret, Err *err)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    bool ended = code == CURLE_OK && status == 416 && t->got_range;
+    return (ended || check_outcome(t, code, err)) && read_part(t, ret, err);
+}
+
+static void end_part(Transfer *t, CURLcode code, bool cancelled)
+{
+    Err err = {0};
+    HttpPart part = {0};
+    bool ok = cancelled ? err_set(&err, ERR_CANCELLED, 0, "the call to %s was cancelled", t->shown)
+                        : finish_part(t, code, &part, &err);
+    t->part_done(t->arg, ok ? &part : NULL, &err);
+    transfer_free(t);
+}
+
 static void end_transfer(Transfer *t, CURLcode code, bool cancelled)
 {
     Err err = {0};
@@ -503,6 +548,10 @@ static void end_transfer(Transfer *t, CURLcode code, bool cancelled)
     HttpClient *c = t->client;
     curl_multi_remove_handle(c->multi, t->easy);
     TAILQ_REMOVE(&c->transfers, t, next);
+    if (t->part_done) {
+        end_part(t, code, cancelled);
+        return;
+    }
     bool ok = cancelled ? err_set(&err, ERR_CANCELLED, 0, "the call to %s was cancelled", t->shown)
                         : finish(t, code, &body, &err);
     HttpDone done = t->done;
@@ -591,16 +640,33 @@ HttpClient *httpc_new(struct event_base *base)
     return c;
 }
 
-uint64_t httpc_start(HttpClient *c, const HttpCall *call, HttpDone done, void *arg)
+static uint64_t start(HttpClient *c, Transfer *t, void *arg)
 {
-    Transfer *t = transfer_new(call);
     t->client = c;
     t->id = ++c->last_id;
-    t->done = done;
     t->arg = arg;
     TAILQ_INSERT_TAIL(&c->transfers, t, next);
     curl_multi_add_handle(c->multi, t->easy);
     return t->id;
+}
+
+uint64_t httpc_start(HttpClient *c, const HttpCall *call, HttpDone done, void *arg)
+{
+    Transfer *t = transfer_new(call);
+    t->done = done;
+    return start(c, t, arg);
+}
+
+uint64_t httpc_start_part(HttpClient *c, const HttpCall *call, int64_t from, size_t most, HttpPartDone done,
+                          void *arg)
+{
+    Transfer *t = transfer_new(call);
+    AUTOFREE char *range = xasprintf("%lld-%lld", (long long)from, (long long)from + (long long)most - 1);
+    curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
+    t->part_done = done;
+    t->part_from = from;
+    t->most_bytes = most;
+    return start(c, t, arg);
 }
 
 void httpc_cancel(HttpClient *c, uint64_t id)

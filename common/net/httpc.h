@@ -51,6 +51,17 @@ typedef void (*HttpDone)(void *arg, bool ok, json_t *body, const Err *err);
 uint64_t httpc_start(HttpClient *c, const HttpCall *call, HttpDone done, void *arg);
 void httpc_cancel(HttpClient *c, uint64_t id); /* `done` gets ERR_CANCELLED before this returns */
 
+/* A part of a file, at most `most` bytes from `from` on: fewer only at its end. `etag` may be NULL. */
+typedef struct HttpPart {
+    int64_t size; /* of the whole file */
+    const char *etag, *bytes;
+    size_t n;
+} HttpPart;
+typedef void (*HttpPartDone)(void *arg, const HttpPart *part, const Err *err); /* part NULL: err says why */
+/* As httpc_start. */
+uint64_t httpc_start_part(HttpClient *c, const HttpCall *call, int64_t from, size_t most, HttpPartDone done,
+                          void *arg);
+
 /* Downloads to `path` from its present size on (resumable); `etag` guards against another version (may be
  * NULL): a present part of another version is fetched anew, an answer of another version is ERR_CORRUPT.
  * `on_bytes` may be NULL; returning false cancels. Text streams for logs use it with path NULL. The file is

@@ -37,6 +37,18 @@ char *resultfetch_path(const char *run, const char *name)
     return str_take(&out);
 }
 
+char *resultfetch_path_at(const ResultSource *from, const char *name)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    AUTOFREE char *path = resultfetch_path(from->run, name);
+    str_adds(&out, path);
+    if (from->node) {
+        str_adds(&out, "?node=");
+        httpc_encode(&out, from->node);
+    }
+    return str_take(&out);
+}
+
 static bool count(void *arg, const char *bytes, size_t n)
 {
     Fetch *f = arg;
@@ -48,7 +60,7 @@ static bool count(void *arg, const char *bytes, size_t n)
 
 static bool download(Fetch *f, const char *name, const char *sum, const char *path, Err *err)
 {
-    AUTOFREE char *remote = resultfetch_path(f->from->run, name), *dir = fs_dirname(path);
+    AUTOFREE char *remote = resultfetch_path_at(f->from, name), *dir = fs_dirname(path);
     HttpCall call = {.base_url = f->from->url, .method = "GET", .path = remote, .tls = f->from->tls};
     char got[65];
     if (!fs_mkdirs(dir, 0700, err) || !httpc_download(&call, path, *sum ? sum : NULL, count, f, err))
@@ -114,26 +126,36 @@ static bool check_place(const char *path, const char *key, Err *err)
                                        "%s is of another result (%s, not %s): move it away", path, old, key);
 }
 
-bool resultfetch(const ResultSource *from, const char *to, Err *err)
+bool resultfetch_manifest(const ResultSource *from, json_t **ret, Err *err)
 {
     AUTOJSON json_t *manifest = NULL;
+    AUTOFREE char *remote = resultfetch_path_at(from, "manifest.json");
+    HttpCall call = {
+        .base_url = from->url, .method = "GET", .path = remote, .timeout_ms = CALL_MS, .tls = from->tls};
     httpc_keep_connections();
-    Fetch now = {.from = from, .to = to}, *f = &now;
-    AUTOFREE char *remote = resultfetch_path(f->from->run, "manifest.json"),
-                  *path = xasprintf("%s/manifest.json", to);
-    HttpCall call = {.base_url = f->from->url,
-                     .method = "GET",
-                     .path = remote,
-                     .timeout_ms = CALL_MS,
-                     .tls = f->from->tls};
-    if (!check_place(path, f->from->run, err))
-        return false;
-    if (!fs_mkdirs(f->to, 0700, err) || !httpc_call(&call, &manifest, err))
-        return err_prefix(err, "result %s of %s", f->from->run, f->from->url);
+    if (!httpc_call(&call, &manifest, err))
+        return err_prefix(err, "result %s of %s", from->run, from->url);
     AUTOFREE char *run = runkey_of_manifest(manifest);
-    if (!str_eq(run, f->from->run))
+    if (!str_eq(run, from->run))
         return err_set(err, ERR_PROTOCOL, 0, "%s answered with the manifest of run \"%s\", not of %s",
-                       f->from->url, run, f->from->run);
-    return fetch_all(f, manifest, err) && fetch_sums(f, err) && fs_sync_dir(f->to, err) &&
+                       from->url, run, from->run);
+    *ret = STEAL(manifest);
+    return true;
+}
+
+bool resultfetch(const ResultSource *from, const json_t *manifest, const char *to, Err *err)
+{
+    AUTOJSON json_t *asked = NULL;
+    Fetch f = {.from = from, .to = to};
+    AUTOFREE char *path = xasprintf("%s/manifest.json", to);
+    httpc_keep_connections();
+    if (!check_place(path, from->run, err))
+        return false;
+    if (!fs_mkdirs(to, 0700, err))
+        return err_prefix(err, "result %s of %s", from->run, from->url);
+    if (!manifest && !resultfetch_manifest(from, &asked, err))
+        return false;
+    manifest = manifest ? manifest : asked;
+    return fetch_all(&f, manifest, err) && fetch_sums(&f, err) && fs_sync_dir(to, err) &&
            json_replace_file(path, manifest, 0600, err);
 }

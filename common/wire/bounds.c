@@ -22,6 +22,8 @@ const char *bounds_member(const Bound *row, const char *parent)
 /* The field as whoever came by this door has written it. */
 static char *shown(const Bound *row, unsigned door)
 {
+    if (door == DOOR_FILE)
+        return xstrdup("it");
     if (door != DOOR_CLI)
         return xasprintf("field \"%s\"", row->name);
     if (row->option && !*row->option)
@@ -271,20 +273,36 @@ bool bounds_check(const Bound *rows, unsigned door, const json_t *body, Err *err
     return true;
 }
 
+const Bound *bounds_of_option(const Bound *rows, const char *option)
+{
+    for (const Bound *r = rows; r->name; r++)
+        if ((r->doors & DOOR_FILE) && str_eq(r->file, option))
+            return r;
+    return NULL;
+}
+
+bool bounds_check_option(const Bound *row, const json_t *value, Err *err)
+{
+    return !value || json_is_null(value) || check_value(row, DOOR_FILE, value, err);
+}
+
 /* ---- the reference page ----------------------------------------------------------------------------- */
 
 static void write_table(const char *title, const Bound *rows, Str *out)
 {
     str_addf(out, "\n## %s\n\n", title);
-    str_adds(out, "| field | it must be | API | SQL | `siding` | |\n|---|---|---|---|---|---|\n");
+    str_adds(out,
+             "| field | it must be | API | SQL | `siding` | job file | |\n|---|---|---|---|---|---|---|\n");
     for (const Bound *r = rows; r->name; r++) {
         AUTOFREE char *may = bounds_text(r);
         AUTOFREE char *option = shown(r, DOOR_CLI);
-        str_addf(out, "| `%s` | %s | %s | %s | %s%s%s | %s |\n", r->name, may, r->doors & DOOR_API ? "✓" : "",
-                 r->doors & DOOR_SQL ? "✓" : "", r->doors & DOOR_CLI ? "`" : "",
+        str_addf(out, "| `%s` | %s | %s | %s | %s%s%s | %s%s%s | %s |\n", r->name, may,
+                 r->doors & DOOR_API ? "✓" : "", r->doors & DOOR_SQL ? "✓" : "",
+                 r->doors & DOOR_CLI ? "`" : "",
                  r->doors & DOOR_CLI ? str_starts(option, "option ") ? option + strlen("option ") : "argument"
                                      : "",
-                 r->doors & DOOR_CLI ? "`" : "", r->doc);
+                 r->doors & DOOR_CLI ? "`" : "", r->doors & DOOR_FILE ? "`" : "",
+                 r->doors & DOOR_FILE ? r->file : "", r->doors & DOOR_FILE ? "`" : "", r->doc);
     }
 }
 

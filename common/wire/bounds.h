@@ -22,8 +22,8 @@ typedef enum BoundType {
     BOUND_OBJECT /* its members have rows; at most `bytes` */
 } BoundType;
 
-/* DOOR_AGENT: from the coordinator, in the body of an order. */
-enum { DOOR_API = 1, DOOR_SQL = 2, DOOR_CLI = 4, DOOR_AGENT = 8 };
+/* DOOR_AGENT: from the coordinator, in the body of an order. DOOR_FILE: an option of a job file. */
+enum { DOOR_API = 1, DOOR_SQL = 2, DOOR_CLI = 4, DOOR_AGENT = 8, DOOR_FILE = 16 };
 
 typedef struct Bound {
     const char *name;
@@ -33,6 +33,7 @@ typedef struct Bound {
     int64_t each, bytes;
     const char *const *words; /* NULL-terminated */
     const char *option;       /* of siding; NULL: its name, with - for _; "": a word */
+    const char *file;         /* DOOR_FILE: the option of a job file that says the same */
     const char *doc;
 } Bound;
 
@@ -44,6 +45,9 @@ enum {
     BOUND_BY_CHARS = 128,
     BOUND_PATH_BYTES = 1024,
 };
+#define BOUND_MOST_BYTES INT64_C(1000000000000000)        /* a petabyte */
+#define BOUND_LONGEST_SLEEP (INT64_C(400) * BOUND_DAY_MS) /* a year and a bit */
+#define BOUND_LONGEST_PAUSE (INT64_C(14) * BOUND_DAY_MS)  /* as pause_limit in the configuration */
 
 /* A task as it is submitted. */
 extern const Bound task_bounds[];
@@ -66,6 +70,10 @@ extern const Bound purge_hold_bounds[];
  * ERR_USAGE names the field (DOOR_CLI: the option), what it is and what it may be; an unknown one with the
  * nearest known. */
 MUST_CHECK bool bounds_check(const Bound *rows, unsigned door, const json_t *body, Err *err);
+/* The row of an option of a job file; NULL: a job file alone has it. */
+const Bound *bounds_of_option(const Bound *rows, const char *option);
+/* Its value: ERR_USAGE says what it is and what it may be; null is as good as absent. */
+MUST_CHECK bool bounds_check_option(const Bound *row, const json_t *value, Err *err);
 /* The row is a direct member of `parent` ("" is the whole): the member's own name, else NULL. */
 const char *bounds_member(const Bound *row, const char *parent);
 /* What the row admits, in words: "1 to 128 characters". Owned. */

@@ -12,6 +12,7 @@
         "term", BOUND_INT, DOOR_AGENT, 0, INT64_MAX, .doc = "The coordinator's term."                        \
     }
 #define EVERYWHERE (DOOR_API | DOOR_SQL | DOOR_CLI)
+#define FILES_TOO (EVERYWHERE | DOOR_FILE)
 
 static const char *const kinds[] = {"dump", "index", "command", NULL};
 static const char *const roles[] = {"primary", "replica", NULL};
@@ -28,26 +29,23 @@ static const char *const window_ends[] = {"finish", "sleep", "stop", NULL};
 static const char *const on_errors[] = {"continue", "block", "queue", NULL};
 
 enum { MOST_REPLICAS = 64 };
-#define MOST_BYTES INT64_C(1000000000000000)        /* a petabyte */
-#define LAST_SEQUENCE INT64_C(999999999999999999)   /* eighteen digits: any server casts them */
-#define LONGEST_SLEEP (INT64_C(400) * BOUND_DAY_MS) /* a year and a bit */
-#define LONGEST_PAUSE (INT64_C(14) * BOUND_DAY_MS)  /* as pause_limit in the configuration */
+#define LAST_SEQUENCE INT64_C(999999999999999999) /* eighteen digits: any server casts them */
 
 /* clang-format off */
 const Bound task_bounds[] = {
-    {"job", BOUND_NAME, EVERYWHERE, 1, 128, .option = "", .doc = "A name in the agents' configuration; `dump` is built in. Needed."},
+    {"job", BOUND_NAME, FILES_TOO, 1, 128, .option = "", .file = "name", .doc = "A name in the agents' configuration; `dump` is built in. Needed."},
     {"kind", BOUND_WORD, EVERYWHERE, .words = kinds, .option = "", .doc = "Left out: as the job says."},
-    {"on", BOUND_WORD, EVERYWHERE, .words = places, .doc = "Where it runs. Left out: as the job says."},
+    {"on", BOUND_WORD, FILES_TOO, .words = places, .file = "on", .doc = "Where it runs. Left out: as the job says."},
     {"name", BOUND_NAME, EVERYWHERE, 1, 128, .doc = "Name of the task; the job's by default. Two of one name do not run at once."},
     {"user", BOUND_NAME, DOOR_API | DOOR_CLI, 1, 128, .doc = "In whose name. By SQL it is always the session's user."},
-    {"args", BOUND_TEXTS, EVERYWHERE, 0, 1000, .each = 16384, .bytes = 65536, .option = "",
-     .doc = "Arguments of the job, each checked against its `allow_args` by the agent that runs it. By SQL a parameter of its own."},
+    {"args", BOUND_TEXTS, FILES_TOO, 0, 1000, .each = 16384, .bytes = 65536, .option = "",
+     .file = "args", .doc = "Arguments of the job, each checked against its `allow_args` by the agent that runs it. By SQL a parameter of its own."},
     {"priority", BOUND_INT, EVERYWHERE, -1000000, 1000000, .doc = "Larger runs first; below −10 only by hand."},
     {"replicas", BOUND_INT, EVERYWHERE, 1, MOST_REPLICAS, .also = REPLICAS_ALL,
      .doc = "Frozen at one GTID, one part each; −1: as many as are free."},
     {"host", BOUND_NAME, EVERYWHERE, 1, BOUND_NODE_CHARS, .doc = "Only on this node, which must be a configured one."},
     {"run_at", BOUND_TIME, EVERYWHERE, .option = "runtime", .doc = "Not before."},
-    {"sleeptime_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "sleeptime", .doc = "Run again so long after; 0: once."},
+    {"sleeptime_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "sleeptime", .doc = "Run again so long after; 0: once."},
     {"fixed_time", BOUND_BOOL, EVERYWHERE, .doc = "Counted from the planned start, not from the end. Goes with `sleeptime_ms`."},
     {"window", BOUND_NAME, EVERYWHERE, 1, 64, .option = "limit", .doc = "Start only inside: `22:00-03:00`, `Sunday 01:00-05:00`; several with `;` between them."},
     {"at_window_end", BOUND_WORD, EVERYWHERE, .words = window_ends,
@@ -64,8 +62,8 @@ const Bound task_bounds[] = {
     {"key", BOUND_NAME, DOOR_API | DOOR_CLI, 1, 128,
      .doc = "Idempotency: submitted again with the same key, however it was answered, there is one task. Kept as long as the task is."},
     {"max_attempts", BOUND_INT, EVERYWHERE, 1, 100, .option = "attempts", .doc = "Runs before it ends with an error."},
-    {"pause_limit_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_PAUSE, .option = "pause-limit",
-     .doc = "Longest pause of a replica; 0: the job's or the configuration's."},
+    {"pause_limit_ms", BOUND_INT, FILES_TOO, 0, BOUND_LONGEST_PAUSE, .option = "pause-limit",
+     .file = "pause_limit", .doc = "Longest pause of a replica; 0: the job's or the configuration's."},
     {"plan", BOUND_OBJECT, EVERYWHERE, .bytes = 16384, .option = "", .doc = "When it runs again:"},
     {"plan.cron", BOUND_NAME, EVERYWHERE, 1, 256, .option = "cron",
      .doc = "Minute, hour, day, month, weekday: `0 2 * * *`, or `@daily` and its like. Goes without `sleeptime_ms`."},
@@ -77,24 +75,24 @@ const Bound task_bounds[] = {
      .doc = "Each turn begins up to so much later, by chance."},
     {"plan.not_on", BOUND_NAMES, EVERYWHERE, 0, 71, .each = 10, .option = "not-on",
      .doc = "Days that `cron` leaves out: `Sat`, `12-25`, `2026-04-03`."},
-    {"plan.backoff_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "backoff",
+    {"plan.backoff_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "backoff",
      .doc = "Wait before the second attempt, which doubles with each further one; half of it is by chance. 0: 30 seconds."},
-    {"plan.backoff_most_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "backoff",
+    {"plan.backoff_most_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "backoff",
      .doc = "Longest of these waits. 0: an hour."},
-    {"plan.run_timeout_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "run-timeout",
-     .doc = "Longest run of the job, which is ended then; never longer than its file says."},
+    {"plan.run_timeout_ms", BOUND_INT, FILES_TOO, 0, BOUND_LONGEST_SLEEP, .option = "run-timeout",
+     .file = "time_limit", .doc = "Longest run of the job, which is ended then; never longer than its file says."},
     {"plan.orphan", BOUND_WORD, EVERYWHERE, .words = orphans, .option = "orphan",
      .doc = "A run that its agent has lost: tried again (three times in a row at most), a failure like others (the default), or held for a person."},
     {"plan.after", BOUND_NAMES, EVERYWHERE, 0, 1000, .each = 19, .option = "after",
      .doc = "Ids of tasks, as texts: all must be done before it starts."},
-    {"plan.unique_for_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "unique-for",
+    {"plan.unique_for_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "unique-for",
      .doc = "The unique name is taken so long from the submission on, ended or not. Goes with `unique`."},
     {"plan.concurrency_key", BOUND_NAME, EVERYWHERE, 1, 128, .option = "concurrency-key",
      .doc = "Takes the place of the name: of one key so many run at once, and start within a time, as `queue.keys` of sidingd.conf says; one "
             "at a time where nothing is said."},
-    {"plan.start_by_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "start-by",
+    {"plan.start_by_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "start-by",
      .doc = "An event tells where it has not started so long after its planned time."},
-    {"plan.finish_by_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_SLEEP, .option = "finish-by",
+    {"plan.finish_by_ms", BOUND_INT, EVERYWHERE, 0, BOUND_LONGEST_SLEEP, .option = "finish-by",
      .doc = "An event tells where it has not ended so long after its planned time."},
     {"plan.post_process", BOUND_NAME, DOOR_API | DOOR_CLI, 1, 128, .option = "post-process",
      .doc = "A tasklet that is started as a task of its own after each run that went well."},
@@ -114,14 +112,14 @@ const Bound task_bounds[] = {
     {"options.allow", BOUND_WORDS, EVERYWHERE, 0, 2, .words = allowed, .option = "allow",
      .doc = "Pause a replica that others replicate from, or one that is delayed on purpose."},
     {"options.limits", BOUND_OBJECT, EVERYWHERE, .bytes = 1024, .option = "", .doc = "How far the pause may go:"},
-    {"options.limits.relay_bytes", BOUND_INT, EVERYWHERE, 0, MOST_BYTES, .option = "relay-limit",
-     .doc = "Most that may arrive in the relay logs meanwhile; 0: as configured."},
-    {"options.limits.catchup_ms", BOUND_INT, EVERYWHERE, 0, LONGEST_PAUSE, .option = "catchup-limit",
-     .doc = "Most that catching up may be estimated to take; 0: as configured."},
-    {"options.limits.free_bytes", BOUND_INT, EVERYWHERE, 0, MOST_BYTES, .option = "min-free",
-     .doc = "Least free space of result and relay log disk."},
-    {"options.limits.at_limit", BOUND_WORD, EVERYWHERE, .words = policies, .option = "at-limit",
-     .doc = "What happens to the job at a limit."},
+    {"options.limits.relay_bytes", BOUND_INT, FILES_TOO, 0, BOUND_MOST_BYTES, .option = "relay-limit",
+     .file = "relay_limit_bytes", .doc = "Most that may arrive in the relay logs meanwhile; 0: as configured."},
+    {"options.limits.catchup_ms", BOUND_INT, FILES_TOO, 0, BOUND_LONGEST_PAUSE, .option = "catchup-limit",
+     .file = "catchup_limit", .doc = "Most that catching up may be estimated to take; 0: as configured."},
+    {"options.limits.free_bytes", BOUND_INT, FILES_TOO, 0, BOUND_MOST_BYTES, .option = "min-free",
+     .file = "min_free_bytes", .doc = "Least free space of result and relay log disk."},
+    {"options.limits.at_limit", BOUND_WORD, FILES_TOO, .words = policies, .option = "at-limit",
+     .file = "at_limit", .doc = "What happens to the job at a limit."},
     {"dry_run", BOUND_BOOL, DOOR_API | DOOR_CLI, .doc = "Nothing is stored: where and when it would start."},
     {NULL},
 };
@@ -137,7 +135,7 @@ const Bound set_bounds[] = {
     {"priority", BOUND_INT, DOOR_API, -1000000, 1000000, .doc = "Larger runs first."},
     {"run_at", BOUND_TIME, DOOR_API, .doc = "Not before; of a recurring task this turn."},
     {"name", BOUND_NAME, DOOR_API, 1, 128, .doc = "Name of the task."},
-    {"sleeptime_ms", BOUND_INT, DOOR_API, 0, LONGEST_SLEEP, .doc = "Run again so long after; 0: not again."},
+    {"sleeptime_ms", BOUND_INT, DOOR_API, 0, BOUND_LONGEST_SLEEP, .doc = "Run again so long after; 0: not again."},
     {"window", BOUND_NAME, DOOR_API, 1, 64, .doc = "Start only inside."},
     {"max_attempts", BOUND_INT, DOOR_API, 1, 100, .doc = "Runs before it ends with an error."},
     {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
@@ -187,7 +185,7 @@ const Bound failover_bounds[] = {
     {"kill_after_ms", BOUND_INT, DOOR_API, 0, BOUND_DAY_MS, .doc = "Of a switchover: sessions in its way are ended after that; 0: it is refused."},
     {"accept_data_loss", BOUND_BOOL, DOOR_API,
      .doc = "What only those hold that cannot be asked is given up."},
-    {"old_primary_is_off", BOUND_BOOL, DOOR_API, .doc = "Its host is off, as a person has seen: nobody waits for it to close."},
+    {"old_primary_is_off", BOUND_BOOL, DOOR_API, .doc = "Its host is off, as a person has seen: nobody waits for it to close, and no majority is needed."},
     {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
     {NULL},
 };

@@ -368,6 +368,15 @@ bool wire_check_names(const WireField *fields, const void *s, Err *err)
     return true;
 }
 
+bool wire_read_asked(const WireField *fields, const json_t *j, void *s, Err *err)
+{
+    if (wire_read(fields, j, s, err) && wire_check_names(fields, s, err))
+        return true;
+    wire_free(fields, s);
+    err->kind = ERR_USAGE;
+    return false;
+}
+
 /* ---- runs and tasks ---------------------------------------------------------------------------------- */
 
 size_t wire_run_holders(const Run *r)
@@ -383,6 +392,16 @@ bool start_by_has_passed(const StartBy *by, const char *boot_id, int64_t mono_ms
 bool task_state_is_final(TaskState s)
 {
     return s >= TASK_DONE && s <= TASK_ACKNOWLEDGED;
+}
+
+bool task_recurs(const Task *t)
+{
+    return t->sleeptime_ms > 0 || *json_str(t->plan, "cron");
+}
+
+bool task_turn_failed(const Task *t)
+{
+    return t->state == TASK_WAITING && !t->attempts && t->error && *t->error && task_recurs(t);
 }
 
 bool coord_run_is_final(CoordRunState s)

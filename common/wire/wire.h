@@ -271,6 +271,14 @@ extern const WireField task_spec_fields[];
 WIRE_STRUCT(Written, WRITTEN_LIST);
 extern const WireField written_fields[];
 
+/* Where a server takes connections of replicas. */
+#define ORDER_SERVER_LIST(F, T) \
+    F(T, STR, node)             \
+    F(T, STR, host)             \
+    F(T, INT, port)
+WIRE_STRUCT(OrderServer, ORDER_SERVER_LIST);
+extern const WireField order_server_fields[];
+
 /* POST /v1/poll: the coordinator is there, what it has stored, and what the agent is to know meanwhile. The
  * answer is the agent's state, once it is newer than `after` or `wait_ms` have passed. */
 #define AGENT_POLL_LIST(F, T)                                                                    \
@@ -279,11 +287,13 @@ extern const WireField written_fields[];
     F(T, INT, wait_ms)                                                                           \
     F(T, INT, events_after) /* events it has not seen yet */                                     \
     F(T, INT, events_stored) /* all up to this one stand in the queue's database */              \
+    F(T, ENUM, role, NodeRole, node_role_names) /* of the node; none while a failover is not over */ \
     F(T, STR, primary) /* the primary's position, while this replica catches up */               \
     F(T, ENUM, acknowledger, Acknowledger, acknowledger_names) /* of a replica that is paused */ \
     F(T, BOOL, loading) /* a result is being loaded into this primary: `lag_ms` counts */        \
     F(T, INT, lag_ms) /* how far the serving replica is behind that is furthest so */            \
-    F(T, OBJ, written, Written, written_fields) /* by the primary, for a replica */
+    F(T, OBJ, written, Written, written_fields) /* by the primary, for a replica */              \
+    F(T, LIST, servers, OrderServer, order_server_fields) /* that this one may have to receive from */
 WIRE_STRUCT(AgentPoll, AGENT_POLL_LIST);
 extern const WireField agent_poll_fields[];
 
@@ -373,14 +383,6 @@ extern const WireField wire_decision_fields[];
 WIRE_STRUCT(VoteState, VOTE_STATE_LIST);
 extern const WireField vote_state_fields[];
 
-/* Where a server takes connections of replicas. */
-#define ORDER_SERVER_LIST(F, T) \
-    F(T, STR, node)             \
-    F(T, STR, host)             \
-    F(T, INT, port)
-WIRE_STRUCT(OrderServer, ORDER_SERVER_LIST);
-extern const WireField order_server_fields[];
-
 /* POST /v1/order, from the role coordinator; the agent looks at what is there and goes on from it, so that an
  * order may come any number of times, and comes until it is done. Answered within a few seconds by an
  * OrderAnswer:
@@ -396,10 +398,11 @@ extern const WireField order_server_fields[];
     F(T, BOOL, kill) /* fence: this node is the primary to be replaced. Its server is killed, and its binary log read */ \
     F(T, BOOL, clean) /* fence: … it is kept closed instead, and lives */                                 \
     F(T, INT, for_ms) /* close: it opens by itself after that, unless a fence has come */                 \
-    F(T, INT, kill_after_ms) /* close: sessions in its way are ended after that; 0: they keep it open */  \
+    F(T, INT, kill_after_ms) /* close, follow: sessions in its way are ended after that; 0: they stay */    \
     F(T, OBJ, decision, WireDecision, wire_decision_fields) /* from accept on; its ballot is the order's */ \
     /* drain: the donor, node NULL: none. follow: the winner */                                           \
     F(T, OBJ, source, OrderServer, order_server_fields)                                                   \
+    F(T, INT, silence) /* arm: the node's, that it ends: NodeState.silence before the decision was put to the voters */ \
     /* `received` of an answer: follow: of the winner's drain; drain: of the donor's fence; fence: of the     \
      * close: it is applied before the receiver is stopped */                                             \
     F(T, STR, gtid)
@@ -422,6 +425,7 @@ extern const WireField agent_order_fields[];
     F(T, BOOL, drained)                                                                                   \
     F(T, BOOL, follows)                                                                                   \
     F(T, BOOL, armed)                                                                                     \
+    F(T, INT, silence) /* as in NodeState */                                                              \
     F(T, BOOL, writable)                                                                                  \
     F(T, BOOL, probed)
 WIRE_STRUCT(OrderAnswer, ORDER_ANSWER_LIST);
@@ -564,6 +568,7 @@ extern const WireField agent_run_fields[];
     F(T, BOOL, acknowledges) /* to its source, with semi-sync */                                 \
     F(T, INT, delay_s) /* on purpose */                                                          \
     F(T, STR, filters) /* what it leaves out of its source's; NULL: nothing */                   \
+    F(T, STR, traits) /* variables that should be alike on all servers: "sql_mode=… time_zone=…" */ \
     F(T, INT, io_errno)                                                                          \
     F(T, STR, io_error)                                                                          \
     F(T, STR, sql_error)                                                                         \
@@ -620,7 +625,8 @@ extern const WireField lease_state_fields[];
     F(T, STR, level) /* info, warn, error */ \
     F(T, STR, kind)                          \
     F(T, STR, run)                           \
-    F(T, STR, text)
+    F(T, STR, text)                          \
+    F(T, INT, term) /* of the failover that it belongs to; 0: none */
 WIRE_STRUCT(AgentEvent, AGENT_EVENT_LIST);
 extern const WireField agent_event_fields[];
 
@@ -671,6 +677,13 @@ extern const WireField tasklet_fault_fields[];
 WIRE_STRUCT(ResultInfo, RESULT_INFO_LIST);
 extern const WireField result_info_fields[];
 
+/* A server that would not let this node's account of replication in. */
+#define SOURCE_FAULT_LIST(F, T) \
+    F(T, STR, node)             \
+    F(T, STR, error)
+WIRE_STRUCT(SourceFault, SOURCE_FAULT_LIST);
+extern const WireField source_fault_fields[];
+
 #define NODE_STATE_LIST(F, T)                                                                   \
     F(T, STR, node)                                                                             \
     F(T, STR, cluster_name)                                                                     \
@@ -688,10 +701,12 @@ extern const WireField result_info_fields[];
     F(T, OBJ, vault, VaultFigures, vault_figures_fields)                                        \
     F(T, OBJ, rescue, RescueState, rescue_state_fields)                                         \
     F(T, OBJ, vote, VoteState, vote_state_fields)                                               \
+    F(T, INT, silence) /* grows; what an order to acknowledge must name; 0: one was carried out since */ \
     F(T, OBJ, fill, FillState, fill_state_fields) /* order.id NULL: it was never filled */      \
     F(T, LIST, runs, AgentRun, agent_run_fields)                                                \
     F(T, LIST, jobs, JobInfo, job_info_fields)                                                  \
     F(T, LIST, tasklet_faults, TaskletFault, tasklet_fault_fields)                              \
+    F(T, LIST, source_faults, SourceFault, source_fault_fields) /* of the last look at them */  \
     /* -1: not known */                                                                         \
     F(T, INT, spool_free_bytes)                                                                 \
     F(T, INT, relay_free_bytes)                                                                 \
@@ -818,4 +833,8 @@ bool start_by_has_passed(const StartBy *by, const char *boot_id, int64_t mono_ms
 
 /* Nothing more happens without a person or a new run. */
 bool task_state_is_final(TaskState s);
+bool task_recurs(const Task *t);
+/* It waits for its next turn and its last has failed: nobody has seen to that, and no run has gone well
+ * since. */
+bool task_turn_failed(const Task *t);
 bool coord_run_is_final(CoordRunState s);

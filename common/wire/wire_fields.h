@@ -116,6 +116,8 @@ json_t *wire_write(const WireField *fields, const void *s);
 /* `s` is zeroed or a value to be replaced; on failure it is freed and zeroed. Errors are ERR_PROTOCOL and
  * name the field. */
 MUST_CHECK bool wire_read(const WireField *fields, const json_t *j, void *s, Err *err);
+/* The same of what is asked of this program, with every name known: what is wrong with it is ERR_USAGE. */
+MUST_CHECK bool wire_read_asked(const WireField *fields, const json_t *j, void *s, Err *err);
 void wire_free(const WireField *fields, void *s);                    /* frees what s holds and zeroes it */
 void wire_copy(const WireField *fields, void *to, const void *from); /* deep; `to` zeroed */
 /* A new zeroed element at the end of a list; pointers into the list die with it. */

@@ -238,15 +238,16 @@ static bool work_writable(Bootstrap *b, Err *err)
     ReplStatus s = {0};
     if (!repl_read(b->db, &s, err))
         return false;
-    bool closed = s.read_only && !s.is_replica && !b->plan.dry_run;
+    bool opens = s.read_only && !s.is_replica && !b->plan.dry_run, found = s.closed && !s.is_replica;
+    b->closed = found;
     repl_status_done(&s);
-    if (closed && !repl_set_read_only(b->db, false, err))
+    if (opens && !repl_set_read_only(b->db, false, err))
         return false;
     bool ok = work(b, err);
     Err later;
-    if (closed && !repl_set_read_only(b->db, true, &later) && ok) {
+    if (b->closed != (found && !opens) && !repl_set_read_only(b->db, b->closed, &later) && ok) {
         *err = later;
-        return err_prefix(err, "making the server read-only again");
+        return err_prefix(err, "making the server %s again", b->closed ? "read-only" : "writable");
     }
     return ok;
 }

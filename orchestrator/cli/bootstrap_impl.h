@@ -14,6 +14,7 @@ typedef struct Bootstrap {
     Db *db;
     BootstrapPlan plan;
     Str *out;
+    bool closed; /* read-only, as the server was found and as it is left in the end */
 } Bootstrap;
 
 typedef struct BootstrapAccount {
@@ -36,11 +37,18 @@ MUST_CHECK bool bootstrap_make_accounts(Bootstrap *b, Err *err);
 MUST_CHECK bool bootstrap_rotate(Bootstrap *b, Err *err);
 /* The old ones go. */
 MUST_CHECK bool bootstrap_end_rotation(Bootstrap *b, Err *err);
-/* Whether the server waited for acknowledgements before Siding: kept once, read (owned; NULL: not known),
- * put back. */
+/* What the server was set to before Siding: kept once, read, put back. NULL: not known. */
+typedef struct BootstrapKept {
+    char *semi_sync, *closed; /* "on", "off" */
+} BootstrapKept;
+void bootstrap_kept_done(BootstrapKept *k);
 MUST_CHECK bool bootstrap_keep_settings(Bootstrap *b, Err *err);
-MUST_CHECK bool bootstrap_read_kept(Bootstrap *b, char **ret, Err *err);
-MUST_CHECK bool bootstrap_put_back(Bootstrap *b, const char *kept, Err *err);
+MUST_CHECK bool bootstrap_read_kept(Bootstrap *b, BootstrapKept *ret, Err *err);
+MUST_CHECK bool bootstrap_put_back_semi_sync(Bootstrap *b, const BootstrapKept *kept, Err *err);
+/* The last of all: nothing can be written once it is read-only. */
+MUST_CHECK bool bootstrap_put_back_closed(Bootstrap *b, const BootstrapKept *kept, Err *err);
+/* What an agent keeps beside the relay logs of this server, where that is on this host. */
+void bootstrap_remove_ballast(Bootstrap *b);
 /* The part of the loaders' locks that only our accounts can read. */
 MUST_CHECK bool bootstrap_make_lock_name(Bootstrap *b, Err *err);
 /* Takes away what bootstrap and the programs have made on the servers, and says what is left. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The way back: what Siding has made on the primary goes, and with replication on the replicas; what stands
- * on hosts, and settings of servers, are told.
+ * The way back: what Siding has made on the primary goes, and with replication on the replicas; what it has
+ * set on the primary is put back. What stands on hosts, and settings of servers as they are then, are told.
  */
 #include <string.h>
 
@@ -88,7 +88,12 @@ static void drop_database(Str *sql, const char *name, const char *ignored)
     db_quote_id(sql, name);
 }
 
-/* Their values before Siding are not known where it did not change them during a pause. */
+static void tell_variable(Bootstrap *b, const char *name, const char *value)
+{
+    bool is_closed = str_ends(name, "read_only");
+    str_addf(b->out, "  %s = %s\n", name, is_closed && b->closed ? "ON" : is_closed ? "OFF" : value);
+}
+
 static bool tell_settings(Bootstrap *b, Err *err)
 {
     DbRows *r;
@@ -105,7 +110,7 @@ static bool tell_settings(Bootstrap *b, Err *err)
         b->out,
         "left on this server, as it stands now (what the option file says counts from its next start):\n");
     while ((ok = db_next(r, &more, err)) && more)
-        str_addf(b->out, "  %s = %s\n", db_text(r, "Variable_name"), db_text(r, "Value"));
+        tell_variable(b, db_text(r, "Variable_name"), db_text(r, "Value"));
     db_rows_free(r);
     return ok;
 }
@@ -119,14 +124,18 @@ static void tell_hosts(Bootstrap *b)
                  "agent.conf, "
                  "siding.ballast beside the server's relay logs, its option files\n",
                  coordconf_agent(b->cfg, i)->name);
+    str_adds(b->out, "  each: the option file with skip_slave_start (skip_replica_start) and read_only: with "
+                     "these a replica does "
+                     "not replicate after its next start, and a primary is closed\n");
     str_addf(b->out, "  here: sidingd (stop it first), %s, %s\n", b->cfg->state_dir, b->cfg->credentials_dir);
 }
 
 bool bootstrap_remove(Bootstrap *b, Err *err)
 {
     int64_t tables, users, schemas;
-    AUTOFREE char *kept = NULL;
-    if (!nothing_runs(b, err) || !bootstrap_read_kept(b, &kept, err) || !bootstrap_put_back(b, kept, err) ||
+    AUTO(bootstrap_kept_done) BootstrapKept kept = {0};
+    if (!nothing_runs(b, err) || !bootstrap_read_kept(b, &kept, err) ||
+        !bootstrap_put_back_semi_sync(b, &kept, err) ||
         !for_each(
             b,
             "SELECT table_schema AS one, table_name AS two FROM information_schema.tables WHERE table_type = "
@@ -140,6 +149,9 @@ bool bootstrap_remove(Bootstrap *b, Err *err)
         !for_each(
             b, "SELECT User AS one, Host AS two FROM mysql.user WHERE User IN " OUR_ACCOUNTS " ORDER BY 1, 2",
             drop_user, &users, err))
+        return false;
+    bootstrap_remove_ballast(b);
+    if (!bootstrap_put_back_closed(b, &kept, err))
         return false;
     if (b->plan.dry_run)
         return true;

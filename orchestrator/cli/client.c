@@ -74,16 +74,35 @@ bool client_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_json, Err *
     return true;
 }
 
+bool client_result_source(const Cli *cli, const json_t *result, const char *key, ResultSource *ret,
+                          json_t **ret_manifest, Err *err)
+{
+    const ResultSource agent = {.url = json_str(result, "url"), .run = key, .tls = &cli->config.tls};
+    const ResultSource coordinator = {
+        .url = cli->url, .run = key, .node = json_str(result, "node"), .tls = &cli->config.tls};
+    if (cli->whole || tls_is_set(&cli->config.tls)) {
+        *ret = agent;
+        if (resultfetch_manifest(&agent, ret_manifest, err))
+            return true;
+        if (err->kind != ERR_AUTH && err->kind != ERR_UNREACHABLE)
+            return false;
+    }
+    *ret = coordinator;
+    return true;
+}
+
 bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret, Err *err)
 {
+    AUTOJSON json_t *manifest = NULL;
     AUTOFREE char *key = runkey_of_manifest(result);
-    const ResultSource from = {json_str(result, "url"), key, &cli->config.tls};
     AUTOFREE char *to = xasprintf("%s/%s", dir, json_str(result, "run"));
+    ResultSource from;
     if (verify_is_here(result)) {
         *ret = xstrdup(json_str(result, "path"));
         return true;
     }
-    if (!resultfetch(&from, to, err))
+    if (!client_result_source(cli, result, key, &from, &manifest, err) ||
+        !resultfetch(&from, manifest, to, err))
         return false;
     *ret = STEAL(to);
     return true;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cmd.h"
+#include "common/net/resultfetch.h"
 
 enum { API_TIMEOUT_MS = 30000, API_CHECK_MS = 60000 }; /* a check asks all agents */
 
@@ -23,6 +24,12 @@ MUST_CHECK bool client_task(const Cli *cli, int64_t id, Task *ret, json_t **ret_
 /* Where a result is: RUN is "12.1" or "12"; `node` of several replicas, NULL: the first. */
 MUST_CHECK bool client_get_result(const Cli *cli, const char *run, const char *node, json_t **ret, Err *err);
 
+/* Where its files come from: its agent, where we have something to show it and it takes that, else the
+ * coordinator, which passes them on. `key` of the run; *ret borrows all. *ret_manifest: what the agent
+ * answered, as asking for it shows whether it takes us; NULL: it is the coordinator, who was not asked.
+ * Owned. */
+MUST_CHECK bool client_result_source(const Cli *cli, const json_t *result, const char *key, ResultSource *ret,
+                                     json_t **ret_manifest, Err *err);
 /* Fetches what client_get_result gave into DIR/RUN, unless it is on this host; goes on with a part that is
  * there. *ret: the folder. Owned. */
 MUST_CHECK bool client_fetch_result(const Cli *cli, const json_t *result, const char *dir, char **ret,

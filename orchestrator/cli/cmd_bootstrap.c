@@ -18,8 +18,8 @@ static const Opt bootstrap_options[] = {
     {"end-rotation", 0, OPT_FLAG, offsetof(BootstrapOptions, end_rotation),
      .doc = "Once the files are where they belong: the old passwords go."},
     {"remove", 0, OPT_FLAG, offsetof(BootstrapOptions, remove),
-     .doc =
-         "Take away accounts, schema and tables of Siding on the primary, and say what is left elsewhere."},
+     .doc = "Take away accounts, schema and tables of Siding on the primary, put back what it has set there, "
+            "and say what is left."},
     CLI_COMMON_OPTIONS,
 };
 

@@ -21,6 +21,20 @@ static void print_reasons(const json_t *list, const char *before, Str *out)
     json_array_foreach((json_t *)list, i, text) str_addf(out, "%s%s\n", before, json_string_value(text));
 }
 
+static void print_loss(const json_t *loss, Str *out)
+{
+    const json_t *lines = json_object_get(loss, "lines"), *text;
+    size_t i;
+    str_adds(out, json_bool(loss, "nothing") ? "if it were replaced now: " : "if it were replaced now:\n");
+    json_array_foreach((json_t *)lines, i, text)
+        str_addf(out, "%s%s\n", json_bool(loss, "nothing") ? "" : "  ", json_string_value(text));
+    if (!json_bool(loss, "majority"))
+        str_adds(
+            out,
+            "  no majority of the agents answers: a person decides, who has seen that its host is off\n");
+    str_addf(out, "by: %s\n", json_str(loss, "command"));
+}
+
 static void print_plan(const json_t *plan)
 {
     AUTO(str_done) Str out = STR_INIT;
@@ -42,6 +56,7 @@ static void print_plan(const json_t *plan)
         print_reasons(json_object_get(n, "never"), "  ", &out);
         print_reasons(json_object_get(n, "avoid"), "  better not: ", &out);
     }
+    print_loss(json_object_get(plan, "loss"), &out);
     out_text(str_z(&out));
 }
 
@@ -129,15 +144,17 @@ typedef struct FailoverCommand {
 
 static const Opt failover_options[] = {
     {"dry-run", 0, OPT_FLAG, offsetof(FailoverCommand, dry_run),
-     .doc = "Only show who could become the primary, and why not."},
+     .doc = "Only show who could become the primary, why not, and what would be lost."},
     {"to", 0, OPT_STR, offsetof(FailoverCommand, to), .arg = "NODE",
      .doc = "This node and no other; left out: the one that has received most."},
     {"accept-data-loss", 0, OPT_FLAG, offsetof(FailoverCommand, accept_data_loss),
      .doc = "Go on without those that cannot be asked: commits that only they hold are lost."},
     {"force", 0, OPT_FLAG, offsetof(FailoverCommand, force),
-     .doc = "Nobody waits for the old primary to close. Only with --old-primary-is-off."},
+     .doc = "Nobody waits for the old primary to close, and those that answer are enough. Only with "
+            "--old-primary-is-off."},
     {"old-primary-is-off", 0, OPT_FLAG, offsetof(FailoverCommand, old_primary_is_off),
-     .doc = "You have seen that its host is off: it takes no writes and answers nobody."},
+     .doc = "You have seen that its host is off, and stays off until a majority of the agents is back. "
+            "Refused while it answers."},
     {"give-up", 0, OPT_FLAG, offsetof(FailoverCommand, give_up),
      .doc = "Give up the one that is under way, as long as no new primary is decided."},
     {"wait", 0, OPT_STR, offsetof(FailoverCommand, wait), .arg = "D", .fallback = "10m",

@@ -7,12 +7,15 @@
 
 typedef struct MonitorCommand {
     CliCommon common;
-    bool read_only;
+    bool read_only, by_hand_only;
 } MonitorCommand;
 
 static const Opt monitor_options[] = {
     {"read-only", 0, OPT_FLAG, offsetof(MonitorCommand, read_only),
      .doc = "Look only: no key changes anything. Who may only look, by his role, needs no such option."},
+    {"only-in-manual", 0, OPT_FLAG, offsetof(MonitorCommand, by_hand_only),
+     .doc =
+         "As BibSched did: in automatic mode look only; what changes something wants manual mode first (a)."},
     CLI_COMMON_OPTIONS,
 };
 
@@ -22,7 +25,8 @@ static CLI_RUN(run)
     AUTOFREE char *user = cli_user();
     (void)words;
     (void)rest;
-    return terminal_run(&(TerminalSetup){cli->url, user, &cli->config.tls, when_parse, o->read_only}, err);
+    return terminal_run(
+        &(TerminalSetup){cli->url, user, &cli->config.tls, when_parse, o->read_only, o->by_hand_only}, err);
 }
 
 const CliCommand cmd_monitor = {

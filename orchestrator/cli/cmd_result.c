@@ -211,7 +211,8 @@ const CliCommand cmd_result_fetch = {
               "result that is "
               "on this host stays where it is. Prints the folder. RUN is a task's id, meaning its last run, "
               "or a run's "
-              "(12.1).",
+              "(12.1). The files come from the node's agent where a certificate of yours is accepted there, "
+              "else through sidingd; this takes the role operator.",
     .options = fetch_options,
     .size = sizeof(FetchOptions),
     .min_words = 1,
@@ -242,7 +243,12 @@ static bool nodes_of(const Cli *cli, const json_t *result, StrList *ret, Err *er
 static bool verify_one(const Cli *cli, const json_t *result, json_t *all, bool *all_ok, Err *err)
 {
     json_t *report = NULL;
-    if (!verify_result(result, &cli->config.tls, &report, err))
+    AUTOJSON json_t *ignored = NULL;
+    AUTOFREE char *key = runkey_of_manifest(result);
+    ResultSource from = {0};
+    if (!verify_is_here(result) && !client_result_source(cli, result, key, &from, &ignored, err))
+        return false;
+    if (!verify_result(result, &from, &report, err))
         return false;
     *all_ok = *all_ok && json_bool(report, "ok");
     const json_t *files = json_object_get(report, "files");
@@ -285,9 +291,9 @@ const CliCommand cmd_result_verify = {
     .name = "verify",
     .args = "RUN",
     .summary = "Read a result's files again and compare their checksums.",
-    .detail =
-        "Files on this host are read in place, others fetched from the node's agent. RUN is a task's id, "
-        "meaning its last run, or a run's (12.1).",
+    .detail = "Files on this host are read in place, others fetched as \"siding result fetch\" does. RUN is "
+              "a task's id, "
+              "meaning its last run, or a run's (12.1).",
     .options = result_options,
     .size = sizeof(ResultOptions),
     .min_words = 1,

@@ -6,11 +6,20 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/wire/queue_unread.h"
 #include "out.h"
 #include "service.h"
 
 /* Nothing starts for QUIET_S after each time it was asked for: who is interrupted leaves no trace. */
-enum { QUIET_S = 30, QUIET_AGAIN_MS = 10000, STOP_LOOK_MS = 300, EMPTY_LOOKS = 2, STOP_TASKS = 1000 };
+enum {
+    QUIET_S = 30,
+    QUIET_AGAIN_MS = 10000,
+    STOP_LOOK_MS = 300,
+    EMPTY_LOOKS = 2,
+    STOP_TASKS = 1000,
+    BEGINS_MS = 10000, /* how long one that has just been started may take to read its queue */
+    BEGINS_LOOK_MS = 100
+};
 
 typedef struct ServiceStop {
     CliCommon common;
@@ -52,7 +61,7 @@ static bool act(const Cli *cli, ServiceVerb verb, Err *err)
 /* ---- stop: tasks first ------------------------------------------------------------------------------ */
 
 /* `seconds` 0: it is over. */
-static bool keep_quiet(const Cli *cli, int64_t seconds, Err *err)
+static bool ask_quiet(const Cli *cli, int64_t seconds, Err *err)
 {
     AUTOJSON json_t *answer = NULL;
     AUTOJSON json_t *body = json_object();
@@ -61,6 +70,18 @@ static bool keep_quiet(const Cli *cli, int64_t seconds, Err *err)
     if (seconds)
         json_set_int(body, "for_s", seconds);
     return client_call(cli, "POST", "/v1/queue/quiet", body, API_TIMEOUT_MS, &answer, err);
+}
+
+/* One that has just been started answers before it has read its queue. */
+static bool keep_quiet(const Cli *cli, int64_t seconds, Err *err)
+{
+    int64_t end = clock_mono_ms() + BEGINS_MS;
+    while (!ask_quiet(cli, seconds, err)) {
+        if (!queue_is_unread(err) || clock_mono_ms() >= end)
+            return false;
+        clock_sleep_ms(BEGINS_LOOK_MS);
+    }
+    return true;
 }
 
 /* One that has ended meanwhile, or cannot be asked in its state, is only waited for. */

@@ -152,7 +152,8 @@ static bool watch_on_terminal(const Cli *cli, const Status *s, Err *err)
 /* Manual mode, or failures that nobody has seen to. */
 static bool needs_somebody(const json_t *queue)
 {
-    return str_eq(json_str(queue, "mode"), "manual") || json_int(queue, "errors") > 0;
+    return str_eq(json_str(queue, "mode"), "manual") || json_int(queue, "errors") > 0 ||
+           json_int(queue, "turns_failed") > 0;
 }
 
 /* A report holds tasks alone. */
@@ -187,7 +188,8 @@ static CLI_RUN(run)
 const CliCommand cmd_status = {
     .name = "status",
     .summary = "Show nodes, runs and queue, or tasks by state; with --watch on a screen that is redrawn.",
-    .detail = "Exit status 1 in manual mode, and while there are failures that nobody has seen to.",
+    .detail = "Exit status 1 in manual mode, and while there are failures that nobody has seen to, also in "
+              "the last turn of a recurring task.",
     .options = status_options,
     .size = sizeof(Status),
     .run = run,

@@ -173,7 +173,8 @@ typedef struct Log {
 } Log;
 
 static const Opt log_options[] = {
-    {"follow", 'f', OPT_FLAG, offsetof(Log, follow), .doc = "Go on until the task has ended."},
+    {"follow", 'f', OPT_FLAG, offsetof(Log, follow),
+     .doc = "Go on until the task has ended, over all its runs; of a run, until that has."},
     {"node", 0, OPT_STR, offsetof(Log, node), .arg = "NODE",
      .doc = "Of a job on several replicas: which one's."},
     CLI_COMMON_OPTIONS,
@@ -245,15 +246,65 @@ static bool copy_rest(LogSource *s, Str *keep, Err *err)
     return true;
 }
 
+static int64_t number_of(const Run *r)
+{
+    int64_t task, no = 0;
+    return r->id && wire_run_id(r->id, &task, &no) ? no : 0;
+}
+
+/* The run after one, which has ended then; 0: there is none yet. Those of a task stand in their order. */
+static int64_t run_after(const Task *t, int64_t no)
+{
+    const Run *runs = t->runs.v;
+    for (size_t i = 0; i < t->runs.n; i++)
+        if (number_of(&runs[i]) > no)
+            return number_of(&runs[i]);
+    return 0;
+}
+
+static bool run_is_over(const Task *t, int64_t no)
+{
+    const Run *runs = t->runs.v;
+    for (size_t i = 0; i < t->runs.n; i++)
+        if (number_of(&runs[i]) == no)
+            return coord_run_is_final(runs[i].state);
+    return task_state_is_final(t->state);
+}
+
+static bool copy_what_is_there(LogSource *s, Err *err)
+{
+    return !s->run || copy_rest(s, NULL, err) || err->kind == ERR_NOT_FOUND;
+}
+
+/* From its last run on, or one of them alone. */
+static bool follow_look(LogSource *s, bool one, const Task *t, Err *err)
+{
+    if (!s->run && t->runs.n)
+        s->run = number_of((const Run *)t->runs.v + t->runs.n - 1);
+    if (!copy_what_is_there(s, err))
+        return false;
+    for (int64_t next; !one && s->run && (next = run_after(t, s->run));) {
+        s->run = next;
+        s->offset = 0;
+        text_print(stderr, "run %lld.%lld\n", (long long)s->task, (long long)next);
+        if (!copy_what_is_there(s, err))
+            return false;
+    }
+    return true;
+}
+
 static bool follow(LogSource *s, Err *err)
 {
+    bool one = s->run != 0;
     for (bool ended = false; !ended; clock_sleep_ms(ended ? 0 : 500)) {
         Task t;
         if (!client_task(s->cli, s->task, &t, NULL, err))
             return false;
-        ended = task_state_is_final(t.state); /* asked before the last copy, so that nothing is missed */
+        /* asked before the last copy, so that nothing is missed */
+        ended = one ? run_is_over(&t, s->run) : task_state_is_final(t.state);
+        bool ok = follow_look(s, one, &t, err);
         wire_free(task_fields, &t);
-        if (!copy_rest(s, NULL, err) && err->kind != ERR_NOT_FOUND)
+        if (!ok)
             return false;
     }
     return true;
@@ -299,7 +350,8 @@ const CliCommand cmd_task_log = {
     .summary = "Print what the job wrote to stdout.",
     .detail =
         "ID is a run's (12.1), or a task's: of one that runs again and again earlier runs stand before the "
-        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow is of the last.",
+        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow begins with the last "
+        "and goes on with those that come; a line on stderr says where each begins.",
     .options = log_options,
     .size = sizeof(Log),
     .min_words = 1,
@@ -314,7 +366,8 @@ const CliCommand cmd_task_err = {
     .summary = "Print what the job wrote to stderr.",
     .detail =
         "ID is a run's (12.1), or a task's: of one that runs again and again earlier runs stand before the "
-        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow is of the last.",
+        "last, as far as the agents keep them (log_limit_bytes of agent.conf). --follow begins with the last "
+        "and goes on with those that come; a line on stderr says where each begins.",
     .options = log_options,
     .size = sizeof(Log),
     .min_words = 1,

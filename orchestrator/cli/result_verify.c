@@ -12,18 +12,15 @@
 #include "common/file/sha256.h"
 #include "common/net/httpc.h"
 #include "common/net/resultfetch.h"
-#include "common/wire/runkey.h"
 #include "out.h"
 
 enum { SUMS_MAX_BYTES = 64 << 20 };
 
 typedef struct HolderFiles {
     const char *dir; /* NULL: by HTTP */
-    const char *url, *run;
-    const Tls *tls;
+    const ResultSource *from;
     bool bar;
     int64_t done, total;
-    const char *key; /* of the run, as its agent names it */
 } HolderFiles;
 
 bool verify_parse_sums(const char *text, StrList *ret_sums, StrList *ret_names, Err *err)
@@ -79,8 +76,8 @@ static bool add_bytes(void *arg, const char *bytes, size_t n)
 
 static bool fetch(const HolderFiles *s, const char *name, Sum *sum, Err *err)
 {
-    AUTOFREE char *path = resultfetch_path(s->key, name);
-    HttpCall call = {.base_url = s->url, .method = "GET", .path = path, .tls = s->tls};
+    AUTOFREE char *path = resultfetch_path_at(s->from, name);
+    HttpCall call = {.base_url = s->from->url, .method = "GET", .path = path, .tls = s->from->tls};
     return httpc_download(&call, NULL, NULL, add_bytes, sum, err);
 }
 
@@ -185,16 +182,10 @@ static int64_t total_bytes(const json_t *manifest)
     return n;
 }
 
-bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
+bool verify_result(const json_t *result, const ResultSource *from, json_t **ret, Err *err)
 {
     const json_t *manifest = json_object_get(result, "manifest");
-    AUTOFREE char *key = runkey_of_manifest(result);
-    HolderFiles s = {.url = json_str(result, "url"),
-                     .key = key,
-                     .run = json_str(result, "run"),
-                     .tls = tls,
-                     .bar = out_is_smart(STDERR_FILENO),
-                     .total = total_bytes(manifest)};
+    HolderFiles s = {.from = from, .bar = out_is_smart(STDERR_FILENO), .total = total_bytes(manifest)};
     if (verify_is_here(result))
         s.dir = json_str(result, "path");
     AUTOJSON json_t *files = json_array();
@@ -207,9 +198,9 @@ bool verify_result(const json_t *result, const Tls *tls, json_t **ret, Err *err)
         return false;
     }
     json_t *r = json_object();
-    json_set_str(r, "run", s.run);
+    json_set_str(r, "run", json_str(result, "run"));
     json_set_str(r, "node", json_str(result, "node"));
-    json_set_str(r, "from", s.dir ? s.dir : s.url);
+    json_set_str(r, "from", s.dir ? s.dir : from->url);
     json_set_bool(r, "ok", ok);
     json_object_set(r, "files", files);
     *ret = r;

@@ -395,9 +395,17 @@ bool view_brakes(const json_t *queue, int64_t now_ms, Str *out)
             str_addf(out, ", holds %lld task%s", (long long)waiting, waiting == 1 ? "" : "s");
         str_adds(out, "\n");
     }
+    int64_t turns = json_int(queue, "turns_failed");
+    if (turns > 0)
+        str_addf(out, "%lld recurring task%s failed in %s last turn; run, acknowledge or delete:\n",
+                 (long long)turns, turns == 1 ? "" : "s", turns == 1 ? "its" : "their");
+    json_array_foreach(json_object_get(queue, "failed_turns"), i, v)
+    {
+        str_addf(out, "  task %lld \"%s\"\n", (long long)json_int(v, "task"), json_str(v, "name"));
+    }
     if (!out->len)
         str_adds(out, "automatic mode, nothing is held\n");
-    return manual || errors > 0;
+    return manual || errors > 0 || turns > 0;
 }
 
 /* ---- the screen ------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "topology.h"
+#include "traits.h"
 
 /* Replicas of a newer version may not be able to replicate from it. 0: not known. */
 static int64_t version_number(const char *text)
@@ -40,7 +41,7 @@ static void by_server(const Node *node, StrList *never)
 }
 
 static void by_source(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
-                      StrList *never)
+                      StrList *never, StrList *avoid)
 {
     const ServerState *s = &node->agent.server;
     if (!s->up || !s->is_replica || !primary || !primary->agent.node)
@@ -52,6 +53,18 @@ static void by_source(const Node *const *nodes, size_t n, const Node *primary, c
     AUTOFREE char *mixed = topology_mixed(primary, node);
     if (mixed)
         strlist_add(never, mixed);
+    traits_differ(primary, node, never, avoid);
+}
+
+/* Who could not follow it. */
+static void by_followers(const Node *const *nodes, size_t n, const Node *node, StrList *avoid)
+{
+    for (size_t i = 0; i < n; i++) {
+        const SourceFault *f = nodes[i]->agent.source_faults.v;
+        for (size_t k = 0; k < nodes[i]->agent.source_faults.n; k++)
+            if (str_eq(f[k].node, node->name))
+                strlist_addf(avoid, "%s could not replicate from it: %s", nodes[i]->name, f[k].error);
+    }
 }
 
 static void by_others(const Node *const *nodes, size_t n, const Node *node, StrList *avoid)
@@ -85,8 +98,9 @@ void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, 
         return;
     }
     by_server(node, never);
-    by_source(nodes, n, primary, node, never);
+    by_source(nodes, n, primary, node, never, avoid);
     by_others(nodes, n, node, avoid);
+    by_followers(nodes, n, node, avoid);
     if (strlist_has(rules->avoid, node->name))
         strlist_add(avoid, "failover.avoid of sidingd.conf names it");
     if (node->agent.lease.owner)

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/wire/finding.h"
 #include "topology.h"
+#include "traits.h"
 
 static void set_node(WireList *findings, const char *node)
 {
@@ -87,6 +88,37 @@ static void check_errant(const ClusterView *v, const Node *n, WireList *findings
     else
         finding_add(findings, "errant", "ok", NULL, "has no transactions that the primary does not have");
     set_node(findings, n->name);
+}
+
+static void check_traits(const ClusterView *v, const Node *n, WireList *findings)
+{
+    AUTO(strlist_done) StrList all = STRLIST_INIT;
+    const Node *primary = v->primary ? named(v, v->primary) : NULL;
+    if (!primary || primary == n || !is_seen(n) || !is_seen(primary))
+        return;
+    traits_differ(primary, n, &all, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        finding_add(findings, "settings", "warning",
+                    "set it alike in the option files and on the running servers of both", "%s", all.v[i]);
+        set_node(findings, n->name);
+    }
+    if (!all.n) {
+        finding_add(findings, "settings", "ok", NULL, "are those of the primary");
+        set_node(findings, n->name);
+    }
+}
+
+static void check_sources(const Node *n, WireList *findings)
+{
+    const SourceFault *f = n->agent.source_faults.v;
+    for (size_t i = 0; is_seen(n) && i < n->agent.source_faults.n; i++) {
+        finding_add(
+            findings, "account", "error",
+            "let the account of server.replication_defaults_file in its agent.conf in there, as on the "
+            "primary",
+            "could not replicate from %s, if that became the primary: %s", f[i].node, f[i].error);
+        set_node(findings, n->name);
+    }
 }
 
 /* ---- clocks --------------------------------------------------------------------------------------- */
@@ -170,6 +202,8 @@ void cluster_check(const ClusterView *v, WireList *findings)
     for (size_t i = 0; i < v->n; i++) {
         check_source(v, v->nodes[i], findings);
         check_errant(v, v->nodes[i], findings);
+        check_traits(v, v->nodes[i], findings);
+        check_sources(v->nodes[i], findings);
         check_clock(v->nodes[i], v->clock_ahead_ms[i], findings);
     }
     job_names(v, &jobs);

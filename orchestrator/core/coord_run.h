@@ -14,9 +14,9 @@
  */
 #pragma once
 
+#include "common/base/retry.h"
 #include "common/db/db.h"
 #include "common/wire/wire.h"
-#include "retry.h"
 #include "zone.h"
 
 /* ---- transitions ------------------------------------------------------------------------------------ */

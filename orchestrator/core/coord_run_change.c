@@ -78,8 +78,8 @@ static TaskState task_ended(CoordRunState s)
                                : TASK_ERROR;
 }
 
-/* However its run ended: a failure does not end a recurrence, nor does a run that a person has ended. Where
- * no time can be worked out it waits at its old one, and its slot says why. */
+/* However its run ended: a failure does not end a recurrence, nor does a run that a person has ended, who
+ * needs not be told. Where no time can be worked out it waits at its old one, and its slot says why. */
 static void next_turn(RunLook *l)
 {
     Task *t = l->t;
@@ -87,6 +87,8 @@ static void next_turn(RunLook *l)
         look_log(l, "error", xstrdup("its next time cannot be worked out"));
     else if (l->r->state != CRUN_DONE)
         look_say(l, "info", NULL, xasprintf("task %" PRId64 " goes on with its next turn", t->id));
+    if (l->r->state != CRUN_ERROR)
+        str_set(&t->error, NULL);
     t->attempts = t->snoozes = 0;
     t->state = TASK_WAITING;
 }

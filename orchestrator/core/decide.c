@@ -377,7 +377,7 @@ static void cannot_start(DecideTurn *t, uint32_t i, char *full, const char *no_n
                  : !full    ? room_on_replica(t, s, d)
                  : !no_node ? room_on_primary(t, s)
                             : NULL;
-    if (!full && !room)
+    if (!room)
         reserve(t, d, s->id);
     stick(d, room ? room : full ? xstrdup(full) : xstrdup(no_node));
 }

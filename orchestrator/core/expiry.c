@@ -49,3 +49,9 @@ void retention_plan(KeptResult *results, size_t n, int64_t now_ms)
         r->expires = !needed && newer > 0 && (many || old);
     }
 }
+
+bool retention_is_left_over(const Run *r, const char *node)
+{
+    return r->nodes.n > 1 && wire_run_holders(r) == 1 && coord_run_is_final(r->state) &&
+           !str_eq(r->nodes.v[0], node);
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/base/str.h"
+#include "common/wire/wire.h"
 
 typedef struct KeptResult {
     const char *run, *group; /* parts of one run on several nodes count as one */
@@ -17,3 +18,7 @@ typedef struct KeptResult {
 } KeptResult;
 
 void retention_plan(KeptResult *results, size_t n, int64_t now_ms);
+
+/* A run on several replicas is over, and its first node has gathered the result: what another node has of it
+ * is left over. Never that of the first, whatever an older list of its results says. */
+bool retention_is_left_over(const Run *r, const char *node);

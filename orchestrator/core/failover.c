@@ -27,6 +27,13 @@ static bool majority(const FailoverRules *r, NodeSet s)
     return 2 * count(s & r->voters) > count(r->voters);
 }
 
+/* A person has seen that the old primary's host is off, and answers for it that no other coordinator is at
+ * work: after a while those that answer are enough. */
+static bool forced(const FailoverLook *l)
+{
+    return l->r->old_is_off && l->r->forced_after_ms && l->now_ms >= l->f->phase_ms + l->r->forced_after_ms;
+}
+
 static bool later(const Decision *a, const Decision *b)
 {
     return a->ballot.term > b->ballot.term || (a->ballot.term == b->ballot.term && a->version > b->version);
@@ -63,7 +70,7 @@ static bool is_fenced(const FailoverLook *l)
     const Failover *f = l->f;
     if (f->clean && !old_primary_held(f))
         return false;
-    return majority(l->r, f->promised) && f->base.version &&
+    return (majority(l->r, f->promised) || forced(l)) && f->base.version &&
            (members_suffice(f, l->r) || old_primary_ended(f) || loss_is_taken(l));
 }
 
@@ -99,8 +106,8 @@ static int donor_for(const FailoverLook *l, int node)
     if (holds_all(l, node, FAILOVER_NOBODY))
         return FAILOVER_NOBODY;
     for (int i = 0; i < FAILOVER_NODES; i++)
-        if ((l->f->fenced & ~one(l->f->base.held_by) & one(i)) && i != node && holds(l, i, node) &&
-            holds_all(l, node, i))
+        if ((l->f->fenced & ~one(l->f->base.held_by) & ~l->r->paused & one(i)) && i != node &&
+            holds(l, i, node) && holds_all(l, node, i))
             return i;
     return node; /* there is none */
 }
@@ -221,15 +228,23 @@ static bool on_to(FailoverLook *l, FailoverPhase phase, bool over)
 static bool asking(FailoverLook *l)
 {
     const Failover *f = l->f;
-    if (!majority(l->r, f->promised) || !f->base.version)
+    bool enough = majority(l->r, f->promised) || (forced(l) && f->promised);
+    if (!enough || !f->base.version)
         return false;
     put_base(l, FAILOVER_CONFIRM, f->base.open, f->base.primary);
     return true;
 }
 
+/* Its own vote is what lets the winner open. */
+static bool is_accepted(const FailoverLook *l)
+{
+    const Failover *f = l->f;
+    return majority(l->r, f->accepted) || (forced(l) && (f->accepted & one(f->chosen.primary)));
+}
+
 static bool confirming(FailoverLook *l)
 {
-    if (!majority(l->r, l->f->accepted))
+    if (!is_accepted(l))
         return false;
     l->f->base = l->f->chosen;
     enter(l, FAILOVER_IDLE);
@@ -271,6 +286,21 @@ static bool too_long(FailoverLook *l)
     return false;
 }
 
+/* Where its agent answers, the old primary is killed within a moment: nobody then waits until it has closed
+ * by itself. That wait goes on meanwhile. */
+static bool waits_for_the_old(FailoverLook *l)
+{
+    enum { MOMENT_MS = 500 };
+    Failover *f = l->f;
+    if (!f->fenced_ms)
+        f->fenced_ms = l->now_ms;
+    int64_t until = f->fenced_ms + (l->r->fence_wait_ms < MOMENT_MS ? l->r->fence_wait_ms : MOMENT_MS);
+    if (old_primary_held(f) || l->r->old_is_off || l->now_ms >= until)
+        return false;
+    wake(l, until);
+    return true;
+}
+
 static bool fencing(FailoverLook *l)
 {
     Failover *f = l->f;
@@ -280,7 +310,8 @@ static bool fencing(FailoverLook *l)
     int node = is_fenced(l) ? winner(l, &donor) : FAILOVER_NOBODY;
     if (node == FAILOVER_NOBODY)
         return too_long(l);
-    f->fenced_ms = l->now_ms;
+    if (waits_for_the_old(l))
+        return false;
     f->donor = donor;
     put_base(l, FAILOVER_DECIDING, false, node);
     return true;
@@ -288,7 +319,7 @@ static bool fencing(FailoverLook *l)
 
 static bool deciding(FailoverLook *l)
 {
-    return on_to(l, FAILOVER_DRAINING, majority(l->r, l->f->accepted));
+    return on_to(l, FAILOVER_DRAINING, is_accepted(l));
 }
 
 static bool draining(FailoverLook *l)
@@ -318,7 +349,8 @@ static bool following(FailoverLook *l)
         wake(l, until);
         return false;
     }
-    if (n < l->r->acks && !l->r->alone)
+    bool alone = l->r->alone || (forced(l) && !(f->fenced & others & ~followers(l)));
+    if (n < l->r->acks && !alone)
         return false;
     put(l, FAILOVER_RECORDING, true, followers(l), n < l->r->acks ? n : l->r->acks);
     f->chosen.held_by = f->chosen.primary;
@@ -327,7 +359,7 @@ static bool following(FailoverLook *l)
 
 static bool recording(FailoverLook *l)
 {
-    return on_to(l, FAILOVER_WAITING, majority(l->r, l->f->accepted));
+    return on_to(l, FAILOVER_WAITING, is_accepted(l));
 }
 
 static bool waiting(FailoverLook *l)
@@ -382,9 +414,6 @@ static void ask(FailoverLook *l)
     case FAILOVER_FOLLOWING:
         order(l, FAILOVER_FOLLOW, l->r->servers & ~f->follows & ~winner_only & ~unable_to_follow(f));
         break;
-    case FAILOVER_ARMING:
-        order(l, FAILOVER_ARM, f->chosen.members & ~f->armed);
-        break;
     case FAILOVER_OPENING:
         order(l, FAILOVER_OPEN, winner_only);
         break;
@@ -393,10 +422,14 @@ static void ask(FailoverLook *l)
         break;
     case FAILOVER_IDLE:
     case FAILOVER_WAITING:
+    case FAILOVER_ARMING:
     case FAILOVER_DEPOSED:
     case FAILOVER_PHASES:
         break;
     }
+    if (f->phase >= FAILOVER_ARMING &&
+        f->phase <= FAILOVER_PROBING) /* it shall not hang on the quickest alone */
+        order(l, FAILOVER_ARM, f->chosen.members & ~f->armed);
 }
 
 static void look(FailoverLook *l)
@@ -410,6 +443,8 @@ static void look(FailoverLook *l)
     Failover *f = l->f;
     while (over[f->phase] && over[f->phase](l))
         ;
+    if (l->r->old_is_off && l->r->forced_after_ms && !forced(l))
+        wake(l, f->phase_ms + l->r->forced_after_ms);
     ask(l);
     if (f->phase == FAILOVER_IDLE || f->phase == FAILOVER_DEPOSED || f->told)
         return;
@@ -446,27 +481,52 @@ static void give_up(FailoverLook *l)
         enter(l, FAILOVER_ASKING); /* a majority's promises tell what stands, and it is confirmed */
 }
 
+static bool stands(const Failover *f)
+{
+    return f->phase == FAILOVER_IDLE && ballot_same(f->base.ballot, f->mine);
+}
+
+/* Of a decision that stands. */
+static void amend(FailoverLook *l, NodeSet members, int acks)
+{
+    l->f->chosen = l->f->base;
+    put(l, FAILOVER_CONFIRM, l->f->base.open, members, acks);
+}
+
 /* A majority knows of it before it acknowledges anything: from then on it is counted among those that must
- * promise. */
-static void grow(FailoverLook *l, int node)
+ * promise. One that was silenced since it was counted in may have been counted out without hearing of it, by
+ * whoever is in charge by now: a majority says that this is not so. */
+static void grow(FailoverLook *l, int node, int64_t silence)
 {
     Failover *f = l->f;
-    if (f->phase != FAILOVER_IDLE || !ballot_same(f->base.ballot, f->mine) || (f->base.members & one(node)))
+    if (node == FAILOVER_NOBODY)
         return;
-    f->chosen = f->base;
-    put(l, FAILOVER_CONFIRM, f->base.open, f->base.members | one(node), f->base.acks);
+    bool anew = silence && silence != f->silence[node];
+    bool arms = f->phase >= FAILOVER_ARMING && f->phase <= FAILOVER_PROBING;
+    if (stands(f) && (anew || !(f->base.members & one(node)))) {
+        f->silence[node] = silence;
+        amend(l, f->base.members | one(node), f->base.acks);
+    } else if (arms && anew && (f->chosen.members & one(node))) {
+        f->silence[node] = silence;
+        f->armed &= ~one(node);
+        put(l, FAILOVER_RECORDING, true, f->chosen.members, f->chosen.acks);
+    }
 }
 
 /* As many as a commit waits for must be left, or it would wait for ever. */
 static void shrink(FailoverLook *l, int node)
 {
-    Failover *f = l->f;
-    NodeSet rest = f->base.members & ~one(node);
-    if (f->phase != FAILOVER_IDLE || !ballot_same(f->base.ballot, f->mine) || !f->base.open ||
-        rest == f->base.members || __builtin_popcount(rest) < f->base.acks)
-        return;
-    f->chosen = f->base;
-    put(l, FAILOVER_CONFIRM, f->base.open, rest, f->base.acks);
+    const Decision *b = &l->f->base;
+    NodeSet rest = b->members & ~one(node);
+    if (stands(l->f) && b->open && rest != b->members && count(rest) >= b->acks)
+        amend(l, rest, b->acks);
+}
+
+static void raise_acks(FailoverLook *l, int acks)
+{
+    const Decision *b = &l->f->base;
+    if (stands(l->f) && b->open && acks > b->acks && count(b->members) >= acks)
+        amend(l, b->members, acks);
 }
 
 static void take(FailoverLook *l, const FailoverEvent *ev)
@@ -510,8 +570,10 @@ static void take(FailoverLook *l, const FailoverEvent *ev)
         f->drained |= by_winner && f->phase == FAILOVER_DRAINING;
         break;
     case FAILOVER_EV_FOLLOWS:
-        if (f->phase == FAILOVER_FOLLOWING)
+        if (f->phase == FAILOVER_FOLLOWING) {
             f->follows |= one(ev->node);
+            f->silence[ev->node] = ev->silence;
+        }
         break;
     case FAILOVER_EV_ARMED:
         if (f->phase >= FAILOVER_ARMING)
@@ -527,10 +589,13 @@ static void take(FailoverLook *l, const FailoverEvent *ev)
         }
         break;
     case FAILOVER_EV_GROW:
-        grow(l, ev->node);
+        grow(l, ev->node, ev->silence);
         break;
     case FAILOVER_EV_SHRINK:
         shrink(l, ev->node);
+        break;
+    case FAILOVER_EV_RAISE:
+        raise_acks(l, ev->acks);
         break;
     case FAILOVER_EV_GIVE_UP:
         give_up(l);

@@ -10,6 +10,13 @@
  * Terms used here: voters are all agents. Members are the replicas that may acknowledge the primary's
  * commits; each commit needs `acks` of them. With n members, what n - acks + 1 of them have received holds
  * all that was ever acknowledged.
+ *
+ * A primary counts whoever acknowledges; that only members do is for the agents to keep, one of which may
+ * know nothing of the last decision: its host was off, or it could not be reached. So a replica acknowledges
+ * nothing from each start of its receiver on, until it is armed. Each such silence has a number of its own,
+ * and an arm names the one that it ends. It is sent with a decision alone that was put to the voters after
+ * the number was heard. Who is counted out is in a silence that no arm names, or off: to acknowledge again it
+ * needs a decision later than that, and no coordinator gets one accepted that a later one has replaced.
  */
 #pragma once
 
@@ -51,18 +58,20 @@ typedef struct FailoverRules {
     NodeSet voters, servers; /* servers: voters that are no mere witness */
     NodeSet never;           /* not to be promoted: configuration, filters, no binary log, … */
     NodeSet prefer, avoid;   /* … if it can be helped */
+    NodeSet paused;          /* what they have received stands in no binary log: nobody fetches from them */
     int acks;                /* that a commit of the winner shall wait for */
     bool alone;              /* a winner that nobody follows may open without acknowledgements */
     bool loose;              /* the primary was seen committing without acknowledgements: what its members
                                 have received tells nothing */
     /* what a person takes upon himself */
-    int64_t loss_after_ms;  /* then those that have promised are enough, whoever they are; 0: never */
-    bool old_is_off;        /* the old primary's host is off: nobody waits for it to close */
-    int64_t fence_wait_ms;  /* 1.01 fence_after + close_ms */
-    int64_t close_wait_ms;  /* a switchover is given up where the primary is not closed in that time */
-    int64_t closed_most_ms; /* … or nobody is decided so long after it was; then it opens again */
-    int64_t follow_wait_ms; /* for more followers than needed */
-    int64_t phase_limit_ms; /* then it is told what is waited for */
+    int64_t loss_after_ms;   /* then those that have promised are enough, whoever they are; 0: never */
+    bool old_is_off;         /* the old primary's host is off: nobody waits for it to close */
+    int64_t forced_after_ms; /* … and then the voters that answer are enough, though no majority; 0: never */
+    int64_t fence_wait_ms;   /* 1.01 fence_after + close_ms */
+    int64_t close_wait_ms;   /* a switchover is given up where the primary is not closed in that time */
+    int64_t closed_most_ms;  /* … or nobody is decided so long after it was; then it opens again */
+    int64_t follow_wait_ms;  /* for more followers than needed */
+    int64_t phase_limit_ms;  /* then it is told what is waited for */
 } FailoverRules;
 
 typedef struct FailoverNode {
@@ -79,6 +88,7 @@ typedef struct Failover {
     Decision base;   /* the latest that any promise told */
     Decision chosen; /* ours */
     NodeSet promised, fenced, accepted, follows, armed;
+    int64_t silence[FAILOVER_NODES]; /* that an arm by the decision of this ballot ends; 0: none */
     FailoverNode nodes[FAILOVER_NODES];
     int donor;  /* the winner fetches from it what it has not received */
     bool clean; /* a switchover: the old primary is closed, not killed, and follows the winner at once */
@@ -94,11 +104,15 @@ typedef enum FailoverEventKind {
     FAILOVER_EV_TAKE_OVER, /* `ballot` is ours from now on, above all that was heard */
     FAILOVER_EV_BEGIN,     /* the same, and the primary is to be replaced; `clean`: it lives */
     FAILOVER_EV_CLOSED,
-    FAILOVER_EV_GROW, /* of an idle one, whose ballot stands: `node` becomes a member, before it acknowledges
-                       */
-    /* … is no member any more. It acknowledges nothing, and the rest hold all that it ever did: the caller
-       knows */
+    /* Of an idle one, whose ballot stands: `node`, in `silence`, becomes a member before it acknowledges.
+     * One that is a member, and is silent again, stays one by a new version; also while members are armed. */
+    FAILOVER_EV_GROW,
+    /* … is no member any more. It is silent, no arm of this ballot names that silence, and the rest hold all
+     * that it ever acknowledged: the caller knows. */
     FAILOVER_EV_SHRINK,
+    /* Commits of an idle one's primary wait for `acks` of its members by now, and the members hold all that
+       it committed before: the caller knows. */
+    FAILOVER_EV_RAISE,
     FAILOVER_EV_GIVE_UP,  /* the primary lives: what was decided before stands, if nothing else is yet */
     FAILOVER_EV_PROMISED, /* `accepted`, and if it was asked to stop: `received`, `ended` */
     FAILOVER_EV_ACCEPTED, /* `version` */
@@ -114,7 +128,9 @@ typedef struct FailoverEvent {
     FailoverEventKind kind;
     int64_t now_ms; /* boot clock */
     int node;
-    Ballot ballot; /* that the answer belongs to */
+    int acks;
+    int64_t silence; /* FOLLOWS, GROW: the node's */
+    Ballot ballot;   /* that the answer belongs to */
     bool stopped, clean;
     FailoverNode reading;
     Decision accepted;
@@ -130,7 +146,7 @@ typedef enum FailoverOrderKind {
     FAILOVER_ACCEPT, /* `decision` */
     FAILOVER_DRAIN,  /* apply all that was received, and what `donor` has */
     FAILOVER_FOLLOW, /* replicate from the winner */
-    FAILOVER_ARM,    /* acknowledge its commits */
+    FAILOVER_ARM,    /* acknowledge its commits, out of Failover.silence of the node */
     FAILOVER_OPEN,   /* semi-sync on, then writable */
     FAILOVER_PROBE,
     FAILOVER_TELL, /* not an order: what the phase waits for, once */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recur.h"
 
+#include "common/base/retry.h"
 #include "cron.h"
 #include "decide.h"
-#include "retry.h"
+#include "numbered.h"
 
 enum {
     ATTEMPT_LEAST_MS = 30000, /* before a failed run's next attempt; doubles with each */
     ATTEMPT_MOST_MS = 3600000,
-    ATTEMPT_DOUBLINGS = 7,
-    LATE_MS = 60000 /* a turn that is late by less is not missed */
+    ATTEMPT_DEFAULT_MOST_MS = 128 * ATTEMPT_LEAST_MS, /* of a plan that says nothing of it */
+    LATE_MS = 60000                                   /* a turn that is late by less is not missed */
 };
 #define MADE_UP_MS (INT64_C(7) * 86400000) /* turns older than this are not made up */
 
@@ -143,11 +144,11 @@ bool recur_is_left_out(const Task *t, int64_t alive_ms, int64_t now_ms)
 int64_t recur_backoff_ms(const Task *t)
 {
     int64_t least = json_int(t->plan, "backoff_ms"), most = json_int(t->plan, "backoff_most_ms");
-    int64_t doublings = t->attempts - 1;
     if (!least && !most)
-        return ATTEMPT_LEAST_MS << (doublings < ATTEMPT_DOUBLINGS ? doublings : ATTEMPT_DOUBLINGS);
-    return retry_backoff_ms(t->attempts + 1, least ? least : ATTEMPT_LEAST_MS, most ? most : ATTEMPT_MOST_MS,
-                            seed_of(t));
+        return retry_wait_ms(t->attempts, ATTEMPT_LEAST_MS, ATTEMPT_DEFAULT_MOST_MS);
+    uint64_t chance = numbered_mix(seed_of(t) + (uint64_t)(t->attempts + 1) * 0x9e3779b97f4a7c15u);
+    return retry_by_chance_ms(
+        retry_wait_ms(t->attempts, least ? least : ATTEMPT_LEAST_MS, most ? most : ATTEMPT_MOST_MS), chance);
 }
 
 size_t recur_forecast(const Task *t, const Zone *z, int64_t now_ms, int64_t until_ms, int64_t lasts_ms,

@@ -267,6 +267,7 @@ void slot_free(Slots *q, uint32_t i)
 {
     Slot *s = slot_at(q, i);
     q->count[s->place]--;
+    q->turns_failed -= s->turn_failed;
     numbered_remove(&q->by_id, q, i);
     slot_demand_drop(q, s->demand);
     symbols_drop(q->texts, s->name);

@@ -178,7 +178,8 @@ static char *why_ready(const Slots *q, const Slot *s)
         before += slot_before(slot_at(q, d->ready.v[i]), s);
     if (!before)
         return xstrdup(d->why ? d->why : "it starts now");
-    return xasprintf("%zu tasks that need the same are before it, the first is task %" PRId64 "%s%s", before,
+    return xasprintf("%zu task%s before it, the first is task %" PRId64 "%s%s", before,
+                     before == 1 ? " that needs the same is" : "s that need the same are",
                      slot_at(q, d->ready.v[0])->id, d->why ? ": " : "", d->why ? d->why : "");
 }
 
@@ -240,4 +241,16 @@ size_t slots_failures(const Slots *q, SlotFailure *ret, size_t most)
     if (n)
         qsort(ret, n, sizeof *ret, older_first);
     return n;
+}
+
+/* A walk through all of them: only where there is one, which is rare. */
+size_t slots_turns_failed(const Slots *q, SlotFailure *ret, size_t most)
+{
+    size_t told = 0;
+    for (uint32_t i = 1; told < most && told < q->turns_failed && i < q->n_slots; i++) {
+        const Slot *s = slot_at(q, i);
+        if (s->in_use && s->turn_failed)
+            ret[told++] = (SlotFailure){.id = s->id, .name = symbols_text(q->texts, s->name)};
+    }
+    return q->turns_failed;
 }

@@ -358,6 +358,8 @@ static uint32_t add_slot(Slots *q, const SlotTask *t, const SlotTime *now)
     s->due_ms = now->mono_ms + (t->run_at - now->wall_ms);
     s->sequence_id = upload ? 0 : t->sequence_id;
     s->by_hand = t->by_hand;
+    s->turn_failed = t->turn_failed;
+    q->turns_failed += t->turn_failed;
     s->preempt = (uint8_t)t->preempt;
     s->window_end = (uint8_t)t->window_end;
     s->parent_task = t->parent_task;

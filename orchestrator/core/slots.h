@@ -46,6 +46,7 @@ typedef struct SlotTask {
     WindowEnd window_end;
     uint32_t apart, awake; /* sets of groups (queue_groups.h): of one never two, never two awake */
     bool alone;            /* it runs beside nothing */
+    bool turn_failed;      /* its last turn has, and it waits for the next; nobody has seen to it */
     bool by_hand;          /* a person has told it to start: neither time nor priority, mode nor lane count */
     TaskKind kind;
     NodeRole on; /* none: as its job says, once an agent knows it */
@@ -107,6 +108,9 @@ typedef struct SlotFailure {
     size_t waiting; /* what it holds */
 } SlotFailure;
 size_t slots_failures(const Slots *q, SlotFailure *ret, size_t most);
+/* Of those that wait the ones whose last turn has failed, of which `most` are told; `since` is not known.
+ * Their number. */
+size_t slots_turns_failed(const Slots *q, SlotFailure *ret, size_t most);
 
 /* Manual mode, with a sentence: only what a person starts by hand starts. NULL: automatic. */
 void slots_manual(Slots *q, const char *why);

@@ -44,7 +44,7 @@ typedef struct Slot {
     uint32_t pos, member;
     uint32_t round; /* last seen in the database */
     uint8_t place, holds, phase, preempt, window_end;
-    bool upload, for_others, at_once, by_hand, woken, in_use, paced;
+    bool upload, for_others, at_once, by_hand, turn_failed, woken, in_use, paced;
 } Slot;
 
 typedef struct SlotKey {
@@ -92,6 +92,7 @@ struct Slots {
     uint32_t *woken; /* a ring of those to be looked at */
     size_t woken_first, woken_n, woken_cap;
     size_t count[SLOT_PLACES];
+    size_t turns_failed;
     size_t active_uploads, active_primary, asleep_primary;
     uint32_t round;
     int64_t now_ms; /* monotonic, as last told */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/retry.h"
 #include "common/base/text.h"
 #include "common/file/json.h"
 #include "mail_plan.h"
@@ -129,8 +130,5 @@ void turn_mail_compose(const TurnMail *m, const char *from, const char *cluster,
 
 int64_t turn_mail_wait_ms(int64_t tries)
 {
-    int64_t wait = FIRST_WAIT_MS;
-    for (int64_t i = 1; i < tries && wait < LONGEST_WAIT_MS; i++)
-        wait *= 2;
-    return tries >= MOST_TRIES ? 0 : wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS;
+    return tries >= MOST_TRIES ? 0 : retry_wait_ms(tries, FIRST_WAIT_MS, LONGEST_WAIT_MS);
 }

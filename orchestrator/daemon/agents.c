@@ -11,11 +11,12 @@
 #include "orchestrator/core/cluster_check.h"
 #include "orchestrator/core/topology.h"
 #include "retention.h"
+#include "takeover.h"
 
 enum {
-    POLL_WAIT_MS = 5000,
+    POLL_WAIT_MS = 1000,
     POLL_WAIT_REPLAY_MS = 500,
-    POLL_TIMEOUT_MS = 12000,
+    POLL_TIMEOUT_MS = 5000,
     RETRY_LEAST_MS = 100,
     RETRY_MOST_MS = 2000,
     TELL_AFTER = 2
@@ -206,6 +207,24 @@ static int64_t greatest_lag_ms(const AgentLink *primary)
     return most;
 }
 
+OrderServer agents_server(const AgentLink *a)
+{
+    const ServerState *s = &a->node.agent.server;
+    return (OrderServer){xstrdup(a->name), xstrdup(s->address), s->port};
+}
+
+static void list_others(const AgentLink *a, WireList *ret)
+{
+    for (size_t i = 0; i < a->c->n_agents; i++) {
+        const AgentLink *o = a->c->agents[i];
+        const ServerState *s = &o->node.agent.server;
+        if (o == a || !s->address || !s->port)
+            continue;
+        OrderServer *to = wire_list_add(ret, sizeof *to);
+        *to = agents_server(o);
+    }
+}
+
 static AgentPoll make_poll(const AgentLink *a)
 {
     bool loading = state_primary_agent(a->c) == a && a->fresh && loads(a);
@@ -213,12 +232,14 @@ static AgentPoll make_poll(const AgentLink *a)
                    .after = a->fresh ? a->node.agent.seq : 0,
                    .events_after = a->events.taken,
                    .events_stored = a->events.stored,
+                   .role = failover_role(a->c, a->name),
                    .primary = xstrdup(position_for(a)),
                    .acknowledger = acknowledger(a),
                    .loading = loading,
                    .lag_ms = loading ? greatest_lag_ms(a) : 0};
     if (seen_primary(a))
         wire_copy(written_fields, &p.written, &seen_primary(a)->node.agent.server.written);
+    list_others(a, &p.servers);
     /* After an outage the answer must not wait for the next change. */
     p.wait_ms = !a->fresh ? 0 : p.primary || loading ? POLL_WAIT_REPLAY_MS : POLL_WAIT_MS;
     return p;

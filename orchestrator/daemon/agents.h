@@ -9,6 +9,7 @@
 /* Follows the configured list: new agents are polled, dropped ones forgotten. Called at start and on SIGHUP.
  */
 void agents_configure(Coord *c);
+OrderServer agents_server(const AgentLink *a); /* as it was last seen; owned */
 /* It has heard of a later term than ours, or of another coordinator in ours. */
 bool agents_has_other_term(const AgentLink *a);
 /* Each has answered or was asked in vain, or it took too long: the term is above all that can be known. */

@@ -153,9 +153,9 @@ static void role_told(CallRef *ref, bool ok, json_t *body, const Err *err)
 
 static void tell_role(Coord *c, AgentLink *a)
 {
-    NodeRole role = state_role(c, a->name);
+    NodeRole role = failover_role(c, a->name);
     const char *name = wire_enum_name(&node_role_names, (int)role);
-    if (!a->fresh)
+    if (!a->fresh || !role)
         return;
     if (a->node.agent.role == role && a->node.agent.term == c->journal.term) {
         retry_reset(&a->role_retry);

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "common/wire/queue_unread.h"
 #include "coord_store.h"
 #include "events.h"
 #include "queue_impl.h"
@@ -32,10 +33,8 @@ QueueErrors coord_brakes_errors(const Coord *c)
     return (QueueErrors){(int64_t)slots_count(c->slots, SLOT_FAILED), oldest.id, oldest.since};
 }
 
-static json_t *failures_json(const Coord *c)
+static json_t *failures_json(const SlotFailure *found, size_t n)
 {
-    SlotFailure found[FAILURES_SHOWN];
-    size_t n = slots_failures(c->slots, found, COUNT(found));
     json_t *a = json_array();
     for (size_t i = 0; i < n; i++) {
         json_t *o = json_object();
@@ -53,13 +52,19 @@ json_t *coord_brakes_json(const Coord *c)
     json_t *o = json_object(), *all = json_array();
     const WireList *list = brakes_of(c);
     QueueErrors errors = coord_brakes_errors(c);
+    SlotFailure found[FAILURES_SHOWN], turns[FAILURES_SHOWN];
+    size_t n = slots_failures(c->slots, found, COUNT(found));
+    size_t n_turns = slots_turns_failed(c->slots, turns, COUNT(turns));
     for (size_t i = 0; i < list->n; i++)
         json_array_append_new(all, wire_write(queue_brake_fields, (const QueueBrake *)list->v + i));
     json_set_str(o, "mode", coord_brakes_find(c, BRAKE_QUEUE, "") ? "manual" : "automatic");
     json_object_set_new(o, "brakes", all);
     json_set_int(o, "errors", errors.n);
     json_set_time(o, "errors_since", errors.since);
-    json_object_set_new(o, "failures", failures_json(c));
+    json_object_set_new(o, "failures", failures_json(found, n));
+    json_set_int(o, "turns_failed", (int64_t)n_turns);
+    json_object_set_new(o, "failed_turns",
+                        failures_json(turns, n_turns < COUNT(turns) ? n_turns : COUNT(turns)));
     return o;
 }
 
@@ -177,8 +182,7 @@ static bool is_ready(const Coord *c, Err *err)
     if (c->fenced)
         return err_set(err, ERR_STALE_TERM, 0,
                        "another coordinator has taken over this cluster: ask that one");
-    return c->loaded ||
-           err_set(err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s", store_trouble(c));
+    return c->loaded || queue_unread(err, store_trouble(c));
 }
 
 /* Put on once more, as a drain does: what is not said anew stays. */

@@ -111,12 +111,15 @@ static void step_run(Coord *c, TaskEntry *e, CoordRunInput *in)
     CoordRunEffects effects = {0};
     in->now_ms = clock_mono_ms();
     in->wall_ms = clock_wall_ms();
+    TaskState before = e->t.state;
     coord_run_step(&e->run, &k, in, &effects);
     if (in->kind == CRUN_IN_CLAIMED)
         entry_is_on_record(e);
     for (size_t i = 0; i < effects.n; i++)
         carry_out(c, e, &effects.v[i]);
     coord_run_effects_done(&effects);
+    if (task_state_is_final(before) && !task_state_is_final(e->t.state))
+        queue_revived(c, before);
     queue_follow(c, e);
 }
 

@@ -208,6 +208,18 @@ AgentLink *state_agent(const Coord *c, const char *name)
     return NULL;
 }
 
+bool state_is_being_made(const Coord *c, const AgentLink *a)
+{
+    const ProvisionRecord *r = c->provision;
+    return provision_is_blank(&a->node.agent) || (provision_is_under_way(r) && str_eq(r->node, a->name));
+}
+
+bool state_heard_lately(const AgentLink *a)
+{
+    enum { SILENT_MS = 2000 }; /* a poll is answered within a second */
+    return a->fresh && clock_mono_ms() - a->seen_ms < SILENT_MS;
+}
+
 const Node **state_nodes(const Coord *c)
 {
     const Node **nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
@@ -235,7 +247,12 @@ char *state_mixed(const Coord *c, const AgentLink *a)
 bool state_primary_flavor(const Coord *c, DbFlavor *ret)
 {
     AgentLink *a = state_primary_agent(c);
-    return a && flavor_from_name(a->node.agent.server.flavor, ret);
+    if (a && flavor_from_name(a->node.agent.server.flavor, ret))
+        return true;
+    for (size_t i = 0; a && i < c->n_agents; i++)
+        if (flavor_from_name(c->agents[i]->node.agent.server.flavor, ret))
+            return true;
+    return false;
 }
 
 AgentRun *state_agent_run(const AgentLink *a, const char *run)

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "common/base/retry.h"
 #include "common/db/work.h"
 #include "common/net/certificate.h"
 #include "common/net/coordconf.h"
@@ -15,7 +16,7 @@
 #include "orchestrator/core/coord_run.h"
 #include "orchestrator/core/errant.h"
 #include "orchestrator/core/lag.h"
-#include "orchestrator/core/retry.h"
+#include "orchestrator/core/provision.h"
 #include "orchestrator/core/slots.h"
 
 typedef struct Coord Coord;
@@ -105,13 +106,15 @@ struct Coord {
     HttpClient *http;
     WorkPool *files; /* blocking downloads for answers: logs */
     CoordStore *store;
-    struct FailoverEdge *failover; /* failover_impl.h */
-    struct Provisions *provisions; /* provisions.c */
+    struct FailoverEdge *failover;    /* failover_impl.h */
+    struct Provisions *provisions;    /* provisions.c */
+    const ProvisionRecord *provision; /* of it: the replica that is made, or was last */
     Events *events;
     Mail *mail;
     struct TurnMailer *turn_mailer; /* turn_mailer.h */
     HttpServer *server;
-    Slots *slots; /* the queue's inside: a place for each task that is not ended */
+    struct ResultStreams *result_streams; /* result_stream.h */
+    Slots *slots;                         /* the queue's inside: a place for each task that is not ended */
     RoleMap *roles;
     struct {
         bool loading, taking, saving_events;
@@ -157,6 +160,10 @@ void state_remove(Coord *c, TaskEntry *e);
 void state_free_entries(Coord *c);
 AgentLink *state_agent(const Coord *c, const char *name);
 AgentLink *state_primary_agent(const Coord *c);
+/* The node's server holds nothing whole, or has not caught up since it was filled: it is not told to follow
+ * or to acknowledge, and does not count. */
+bool state_is_being_made(const Coord *c, const AgentLink *a);
+bool state_heard_lately(const AgentLink *a); /* it has answered when an answer was due */
 /* All of them, c->n_agents, for what looks at the cluster as a whole; the array is the caller's. */
 const Node **state_nodes(const Coord *c);
 NodeRole state_role(const Coord *c, const char *node); /* none while the primary is not known */

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "coord_store.h"
 #include "queue_db.h"
+#include "takeover.h"
 
 enum {
     RING = 2048,
@@ -196,6 +197,8 @@ static void take_one(AgentLink *a, const AgentEvent *e)
                          .run = task ? xstrdup(e->run) : NULL,
                          .node = xstrdup(a->name),
                          .text = xasprintf("%s: %s", a->name, e->text ? e->text : "")});
+    if (e->term)
+        failover_record_late(a->c, e->term, e->time, a->name, e->text);
     a->events.taken = e->seq;
     a->events.taken_own = a->c->events->last;
 }

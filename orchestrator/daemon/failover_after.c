@@ -14,27 +14,17 @@
 enum {
     UNFINISHED_MS = 3000, /* votes of a failover that another coordinator may still be at */
     TIDY_EVERY_MS = 1000,
+    STILL_MS =
+        1500, /* commits wait, and nothing is written: it is not the next acknowledgement that is late */
+    ARM_AGAIN_MS = 5000,
 };
-
-size_t failover_heard(const Coord *c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->n_agents; i++)
-        n += c->agents[i]->fresh;
-    return n;
-}
-
-static bool hears_majority(const Coord *c)
-{
-    return 2 * failover_heard(c) > c->n_agents;
-}
 
 static void watch_votes(Coord *c)
 {
     FailoverEdge *e = c->failover;
     int64_t now = clock_mono_ms();
     bool calm = e->f.phase == FAILOVER_IDLE || e->f.phase == FAILOVER_DEPOSED;
-    if (!calm || c->fenced || !hears_majority(c) || !failover_is_unfinished(c)) {
+    if (!calm || c->fenced || !failover_hears_majority(c) || !failover_is_unfinished(c)) {
         e->unfinished_ms = 0;
         return;
     }
@@ -59,40 +49,72 @@ void failover_watch_rivals(Coord *c)
     }
 }
 
-/* One that was away gets the decision, follows, is counted in, acknowledges: one step a look. */
-static void tidy_node(Coord *c, const AgentLink *a)
+/* The members may have what is waited for, and their receivers will never say so. A server that hangs over
+ * it may not answer either. */
+static bool commits_stand(const Coord *c)
+{
+    const FailoverEdge *e = c->failover;
+    const AgentLink *primary = state_primary_agent(c);
+    const ServerState *s = primary ? &primary->node.agent.server : NULL;
+    return s && primary->fresh && s->semi_sync_waits > 0 && (s->hangs || e->watched.still_ms >= STILL_MS);
+}
+
+static bool is_to_say_again(Coord *c)
+{
+    FailoverEdge *e = c->failover;
+    if (!commits_stand(c) || clock_mono_ms() < e->armed_ms + ARM_AGAIN_MS)
+        return false;
+    e->armed_ms = clock_mono_ms();
+    return true;
+}
+
+/* One that was away gets the decision, follows, is counted in, acknowledges: one step a look. False: nothing
+ * is to be ordered. */
+static bool wish(Coord *c, const AgentLink *a, int node, bool say_again, FailoverOrder *o)
 {
     FailoverEdge *e = c->failover;
     const NodeState *s = &a->node.agent;
-    int node = failover_number(c, a->name);
-    FailoverOrder o = {.ballot = e->f.mine, .decision = e->f.base, .donor = FAILOVER_NOBODY};
-    if (node == FAILOVER_NOBODY || !a->fresh || e->peers[node].busy)
-        return;
-    e->peers[node].wanted = false;
     bool accepted = failover_is_ours(e, ballot_read(&s->vote.accepted.ballot)) &&
                     s->vote.accepted.version == e->f.base.version;
-    if (!accepted) {
-        o.kind = FAILOVER_ACCEPT;
-        failover_want(c, node, &o);
+    *o = (FailoverOrder){
+        .kind = FAILOVER_ACCEPT, .ballot = e->f.mine, .decision = e->f.base, .donor = FAILOVER_NOBODY};
+    if (!accepted)
+        return true;
+    o->kind = FAILOVER_OPEN;
+    if (node == e->f.base.primary)
+        return e->opens || failover_raise(c, o);
+    if (!s->server.up || state_is_being_made(c, a))
+        return false;
+    o->kind = FAILOVER_FOLLOW;
+    if (!failover_follows_primary(c, a))
+        return true;
+    o->kind = FAILOVER_ARM;
+    if (s->server.io != RECEIVER_YES)
+        return false;
+    bool member = e->f.base.members & (NodeSet)1 << node;
+    if (member && s->server.acknowledges && !say_again)
+        return false;
+    if (str_eq(e->leaving.node, a->name)) /* what it acknowledges from here on is not among what was noted */
+        str_set(&e->leaving.node, NULL);
+    if (member && (!s->silence || s->silence == e->f.silence[node]))
+        return true;
+    FailoverEvent ev = {.kind = FAILOVER_EV_GROW, .node = node, .ballot = e->f.mine, .silence = s->silence};
+    e->grows = true;
+    failover_feed(c, &ev);
+    return false;
+}
+
+static void tidy_node(Coord *c, const AgentLink *a, bool say_again)
+{
+    FailoverEdge *e = c->failover;
+    FailoverOrder o;
+    int node = failover_number(c, a->name);
+    if (node == FAILOVER_NOBODY || !a->fresh || e->peers[node].busy)
         return;
-    }
-    if (node == e->f.base.primary && e->opens) {
-        o.kind = FAILOVER_OPEN;
+    if (wish(c, a, node, say_again, &o))
         failover_want(c, node, &o);
-    }
-    if (node == e->f.base.primary || !s->server.up || provisions_hold(c, a))
-        return;
-    if (!failover_follows_primary(c, a)) {
-        o.kind = FAILOVER_FOLLOW;
-        failover_want(c, node, &o);
-    } else if (s->server.io == RECEIVER_YES && !(e->f.base.members & (NodeSet)1 << node)) {
-        FailoverEvent ev = {.kind = FAILOVER_EV_GROW, .node = node, .ballot = e->f.mine};
-        e->grows = true;
-        failover_feed(c, &ev);
-    } else if (s->server.io == RECEIVER_YES && !s->server.acknowledges) {
-        o.kind = FAILOVER_ARM;
-        failover_want(c, node, &o);
-    }
+    else if (e->f.phase == FAILOVER_IDLE) /* else it is asked for something by now */
+        e->peers[node].wanted = false;
 }
 
 static void tidy(Coord *c)
@@ -102,9 +124,10 @@ static void tidy(Coord *c)
     if (now < e->tidied_ms + TIDY_EVERY_MS)
         return;
     e->tidied_ms = now;
+    bool say_again = is_to_say_again(c);
     for (size_t i = 0;
          e->f.phase == FAILOVER_IDLE && failover_is_ours(e, e->f.base.ballot) && i < c->n_agents; i++)
-        tidy_node(c, c->agents[i]);
+        tidy_node(c, c->agents[i], say_again);
 }
 
 /* The node that was asked for, where it can still be. */
@@ -134,7 +157,7 @@ static void look_back(Coord *c)
 {
     FailoverEdge *e = c->failover;
     const char *primary = failover_name(c, e->f.base.primary);
-    bool calm = e->f.phase == FAILOVER_IDLE && !e->unfinished_ms && hears_majority(c);
+    bool calm = e->f.phase == FAILOVER_IDLE && !e->unfinished_ms && failover_hears_majority(c);
     if (e->looked_back || !calm || e->watched.login == DETECT_NOT_TRIED)
         return;
     e->looked_back = true;

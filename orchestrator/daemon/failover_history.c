@@ -84,6 +84,25 @@ void failover_record_close(Coord *c, int64_t id, const char *outcome, const char
     write_history(c, list);
 }
 
+/* What a person takes upon himself: who, when, what. */
+void failover_record_decision(Coord *c, const FailoverWish *w)
+{
+    const struct {
+        bool taken;
+        const char *what;
+    } all[] = {{w->old_is_off, "old_primary_is_off"}, {w->takes_loss, "accept_data_loss"}};
+    for (size_t i = 0; i < COUNT(all); i++) {
+        if (!all[i].taken)
+            continue;
+        json_t *o = json_object();
+        json_set_str(o, "what", all[i].what);
+        json_set_str(o, "by", w->by);
+        json_set_time(o, "at", clock_wall_ms());
+        json_array_append_new(json_object_get(c->failover->record, "decisions"), o);
+        c->failover->unsaved = true;
+    }
+}
+
 void failover_record_begin(Coord *c, const FailoverWish *w)
 {
     FailoverEdge *e = c->failover;
@@ -103,12 +122,14 @@ void failover_record_begin(Coord *c, const FailoverWish *w)
     json_set_str(o, "to", NULL);
     json_set_str(o, "outcome", NULL);
     json_set_time(o, "began_at", clock_wall_ms());
+    json_object_set_new(o, "decisions", json_array());
     json_object_set_new(o, "steps", json_array());
     json_decref(e->record);
     e->record = o;
     e->begun_ms = clock_mono_ms();
     e->unwritten_ms = w->since_ms;
     failover_record(c, "%s: %s", w->kind, w->cause);
+    failover_record_decision(c, w);
     failover_record_save(c);
 }
 
@@ -129,6 +150,52 @@ void failover_record(Coord *c, const char *fmt, ...)
     json_set_str(step, "text", text);
     json_array_append_new(steps, step);
     e->unsaved = true;
+}
+
+static bool has_step(const json_t *steps, int64_t at, const char *text)
+{
+    char when[CLOCK_TEXT];
+    clock_format(at, when);
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t *s = json_array_get(steps, i);
+        if (str_eq(json_str(s, "at"), when) && str_eq(json_str(s, "text"), text))
+            return true;
+    }
+    return false;
+}
+
+/* By the clock of the node, as far as that goes on from the failover's begin. */
+static bool add_late(json_t *o, int64_t term, int64_t at, const char *text)
+{
+    int64_t began = 0;
+    json_t *steps = json_object_get(o, "steps");
+    if (json_int(o, "term") != term)
+        return false;
+    if (has_step(steps, at, text) || json_array_size(steps) >= STEPS_MOST)
+        return true; /* an agent tells it until this coordinator has said that it knows */
+    json_t *step = json_object();
+    (void)clock_parse(json_str(o, "began_at"), &began);
+    json_set_int(step, "ms", at > began ? at - began : 0);
+    json_set_time(step, "at", at);
+    json_set_str(step, "text", text);
+    json_array_append_new(steps, step);
+    return true;
+}
+
+void failover_record_late(Coord *c, int64_t term, int64_t at, const char *node, const char *text)
+{
+    FailoverEdge *e = c->failover;
+    AUTOFREE char *said = xasprintf("%s: %s", node, text ? text : "");
+    if (e->record && add_late(e->record, term, at, said)) {
+        e->unsaved = true;
+        return;
+    }
+    AUTOJSON json_t *list = failover_history_read(c);
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (add_late(json_array_get(list, i), term, at, said)) {
+            write_history(c, list);
+            return;
+        }
 }
 
 void failover_record_end(Coord *c, const char *outcome, const char *to)

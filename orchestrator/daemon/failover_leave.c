@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A replica is counted out: it acknowledges nothing any more, the others hold all that it ever acknowledged,
  * and a majority of the voters knows that it is no member. Asked again until it is so; nothing is remembered
- * but the position that the others must have reached.
+ * but the position that the others must have reached, and the silence (orchestrator/core/failover) that it
+ * was read in: whoever acknowledges again begins another, and is counted in anew before.
  */
 #include <stdio.h>
 
@@ -55,18 +56,38 @@ static bool may_leave(Coord *c, const AgentLink *a, bool is_off, Err *err)
     return is_silent(a, is_off, err);
 }
 
-/* Read after the last sign of life of the one that leaves. */
+/* Stopped, and in a silence that no order to acknowledge which may be under way can end. */
+static bool is_beyond_orders(Coord *c, const AgentLink *a)
+{
+    const FailoverEdge *e = c->failover;
+    const NodeState *s = &a->node.agent;
+    if (!a->fresh || !s->server.up)
+        return true; /* off, as a person says: whatever comes back begins another */
+    int64_t armed = e->f.silence[failover_number(c, a->name)];
+    return failover_is_ours(e, ballot_read(&s->vote.accepted.ballot)) &&
+           s->vote.accepted.version == e->f.base.version && s->silence && s->silence != armed;
+}
+
+/* By a reading of the primary that was begun after it was known that this one acknowledges nothing: the first
+ * that comes may have been under way by then, and hosts have clocks of their own. */
 static const char *position_after(Coord *c, const AgentLink *a)
 {
+    enum { READINGS = 2 };
     FailoverEdge *e = c->failover;
     const AgentLink *primary = state_primary_agent(c);
-    if (str_eq(e->leaving.node, a->name))
+    int64_t silence = a->fresh && a->node.agent.server.up ? a->node.agent.silence : 0;
+    if (!str_eq(e->leaving.node, a->name) || e->leaving.silence != silence) {
+        str_set(&e->leaving.node, a->name);
+        str_set(&e->leaving.position, NULL);
+        e->leaving.silence = silence;
+        e->leaving.read_at = e->leaving.readings = 0;
+    }
+    if (e->leaving.position || !primary || !primary->fresh || !primary->node.agent.server.up)
         return e->leaving.position;
-    if (!primary || !primary->fresh || !primary->node.agent.server.up ||
-        (a->fresh && primary->node.agent.server.read_at <= a->node.agent.server.read_at))
-        return NULL;
-    str_set(&e->leaving.node, a->name);
-    str_set(&e->leaving.position, primary->node.agent.server.binlog);
+    const ServerState *s = &primary->node.agent.server;
+    if (e->leaving.read_at && s->read_at != e->leaving.read_at && ++e->leaving.readings == READINGS)
+        str_set(&e->leaving.position, s->binlog);
+    e->leaving.read_at = s->read_at;
     return e->leaving.position;
 }
 
@@ -81,8 +102,7 @@ static bool has(Coord *c, const AgentLink *a, const char *position)
     return order == GTID_EQUAL || order == GTID_AFTER;
 }
 
-/* The first of the members that are left that does not hold all; NULL: they do. */
-static const char *who_lacks(Coord *c, const AgentLink *a, const char *position)
+const char *failover_who_lacks(Coord *c, const AgentLink *a, const char *position)
 {
     const Decision *base = &c->failover->f.base;
     for (int i = 0; i < c->failover->n_peers; i++) {
@@ -103,10 +123,12 @@ static char *leave(Coord *c, const AgentLink *a)
         failover_confirm_last(c);
         return xstrdup("the last decision is confirmed by the voters");
     }
+    if (!is_beyond_orders(c, a))
+        return xasprintf("%s is told of the last decision, and asked once more", a->name);
     const char *position = position_after(c, a);
     if (!position)
         return xstrdup("the primary is asked what it has committed");
-    const char *lacks = who_lacks(c, a, position);
+    const char *lacks = failover_who_lacks(c, a, position);
     if (lacks)
         return xasprintf("%s has not received all that %s may have acknowledged (%.200s)", lacks, a->name,
                          position);

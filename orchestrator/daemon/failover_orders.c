@@ -14,7 +14,13 @@
 #include "failover_impl.h"
 
 /* An answer comes within a few seconds; an agent that has died meanwhile is asked again after that. */
-enum { ORDER_MS = 10000, AGAIN_LEAST_MS = 50, AGAIN_MOST_MS = 1000 };
+enum {
+    ORDER_MS = 10000,
+    AGAIN_LEAST_MS = 50,
+    AGAIN_MOST_MS = 1000,
+    REFUSED_MOST_MS = 30000,  /* to one that cannot follow before a person has looked at it */
+    FOLLOWS_WITHIN_MS = 3000, /* … whose acknowledgements the new primary opens with */
+};
 
 static const OrderKind kinds[] = {
     [FAILOVER_PROMISE] = ORDER_PROMISE, [FAILOVER_FENCE] = ORDER_FENCE, [FAILOVER_CLOSE] = ORDER_CLOSE,
@@ -49,9 +55,8 @@ void failover_want(Coord *c, int node, const FailoverOrder *o)
 static void set_source(const Coord *c, int node, OrderServer *ret)
 {
     const AgentLink *a = failover_agent(c, node);
-    if (!a)
-        return;
-    *ret = (OrderServer){xstrdup(a->name), xstrdup(a->node.agent.server.address), a->node.agent.server.port};
+    if (a)
+        *ret = agents_server(a);
 }
 
 /* The old primary is ended, or kept closed; what that has written is applied first by those that may win. */
@@ -82,11 +87,16 @@ static json_t *order_body(Coord *c, int node, const FailoverOrder *o)
     ballot_write(o->ballot, &w.ballot);
     if (o->kind >= FAILOVER_ACCEPT)
         failover_write_decision(c, &o->decision, &w.decision);
-    if (o->kind == FAILOVER_DRAIN)
+    if (o->kind == FAILOVER_ARM)
+        w.silence = e->f.silence[node];
+    if (o->kind == FAILOVER_DRAIN && o->donor != FAILOVER_NOBODY) {
         set_source(c, o->donor, &w.source);
+        w.gtid = xstrdup(e->peers[o->donor].position);
+    }
     if (o->kind == FAILOVER_FOLLOW) {
         set_source(c, o->decision.primary, &w.source);
         w.gtid = xstrdup(e->drained);
+        w.kill_after_ms = o->decision.open ? 0 : FOLLOWS_WITHIN_MS;
     }
     json_t *body = wire_write(agent_order_fields, &w);
     wire_free(agent_order_fields, &w);
@@ -109,6 +119,7 @@ static void event_of(Coord *c, FailoverPeer *p, int node, const OrderAnswer *a, 
                            .ballot = p->asked_ballot,
                            .stopped = p->asked == FAILOVER_FENCE,
                            .reading = {.received = node, .ended = a->ended, .closed = a->closed},
+                           .silence = a->silence,
                            .accepted = failover_decision(c, &a->accepted),
                            .version = p->asked_version};
     if (p->asked == FAILOVER_FENCE)
@@ -117,6 +128,17 @@ static void event_of(Coord *c, FailoverPeer *p, int node, const OrderAnswer *a, 
         c->failover->unwritten_ms = clock_mono_ms() - a->closed_for_ms;
     if (p->asked == FAILOVER_DRAIN)
         str_set(&c->failover->drained, a->received);
+}
+
+/* While members are armed: this one was silenced since that was decided, its server was restarted perhaps. */
+static void silent_anew(Coord *c, int node, const OrderAnswer *a)
+{
+    const Failover *f = &c->failover->f;
+    const FailoverPeer *p = &c->failover->peers[node];
+    FailoverEvent ev = {
+        .kind = FAILOVER_EV_GROW, .node = node, .ballot = p->asked_ballot, .silence = a->silence};
+    if (p->asked == FAILOVER_ARM && a->follows && f->phase != FAILOVER_IDLE)
+        failover_feed(c, &ev);
 }
 
 static void taken(Coord *c, int node, const json_t *body)
@@ -135,11 +157,15 @@ static void taken(Coord *c, int node, const json_t *body)
         event_of(c, p, node, &a, &ev);
         if (p->order.kind == p->asked && p->order.decision.version == p->asked_version)
             p->wanted = false;
-        if (p->asked == FAILOVER_OPEN)
+        if (p->asked == FAILOVER_OPEN) {
             e->opens = false;
+            e->raising.strict = e->f.phase == FAILOVER_IDLE && p->order.decision.acks > e->f.base.acks;
+        }
         if (p->asked == FAILOVER_FOLLOW)
             str_set(&p->told, NULL);
         failover_feed(c, &ev);
+    } else {
+        silent_anew(c, node, &a);
     }
     wire_free(order_answer_fields, &a);
 }
@@ -187,8 +213,10 @@ static void answered(CallRef *ref, bool ok, json_t *body, const Err *err)
         taken(c, node, body);
     else
         refused(c, p, err);
+    bool waits_for_person = !ok && p->asked == FAILOVER_FOLLOW && err->kind == ERR_CONFLICT &&
+                            c->failover->f.phase == FAILOVER_IDLE;
     if (p->wanted)
-        retry_failed(c, &p->retry, AGAIN_LEAST_MS, AGAIN_MOST_MS);
+        retry_failed(c, &p->retry, AGAIN_LEAST_MS, waits_for_person ? REFUSED_MOST_MS : AGAIN_MOST_MS);
     failover_send(c);
 }
 

@@ -53,7 +53,7 @@ static DetectReplica replica_reading(Coord *c, const AgentLink *a)
     const char *source = topology_source(nodes, c->n_agents, &a->node);
     bool ours = !source || str_eq(source, c->journal.primary);
     return (DetectReplica){.name = a->name,
-                           .heard = a->fresh,
+                           .heard = state_heard_lately(a),
                            .votes = s->up && s->is_replica && ours && s->io != RECEIVER_NO,
                            .receives = s->io == RECEIVER_YES,
                            .alive = s->io == RECEIVER_CONNECTING && server_said};
@@ -72,6 +72,16 @@ static void tell_kind(Coord *c, const char *primary, const DetectReading *r)
     if (first)
         return;
     AUTOFREE char *evidence = detect_evidence(r);
+    if (kind == DETECT_ALONE) {
+        AUTO(loss_done) Loss loss;
+        failover_loss(c, &loss);
+        events_add(
+            c, "warn", "failover", 0, NULL, primary,
+            "the primary %s: %s (%s). Mend the network here; only if the host of %s is off, and no other "
+            "coordinator runs: %s",
+            primary, wire_enum_name(&detect_kind_names, (int)kind), evidence, primary, loss.command);
+        return;
+    }
     events_add(c, detect_is_fatal(kind) ? "error" : "info", "failover", 0, NULL, primary,
                "the primary %s: %s (%s)", primary, wire_enum_name(&detect_kind_names, (int)kind), evidence);
 }
@@ -94,10 +104,13 @@ static void begin_by_itself(Coord *c, const char *primary, const DetectReading *
     AUTOFREE char *why = strlist_join(&obstacles, "; ");
     if (str_eq(why, e->told))
         return;
-    events_add(c, "error", "failover", 0, NULL, primary,
-               "needs decision: %s; no failover begins by itself: %s. siding cluster failover --dry-run "
-               "shows what could be done",
-               cause, why);
+    AUTO(loss_done) Loss loss;
+    failover_loss(c, &loss);
+    events_add(
+        c, "error", "failover", 0, NULL, primary,
+        "needs decision: %s; no failover begins by itself: %s. %s replaces it; siding cluster failover "
+        "--dry-run shows what could be done",
+        cause, why, loss.command);
     str_set(&e->told, why);
 }
 
@@ -112,7 +125,7 @@ static void detect(Coord *c)
     DetectReading r = {.now_ms = clock_mono_ms(),
                        .login = e->watched.login,
                        .stuck_ms = e->watched.stuck_ms,
-                       .agent_heard = primary->fresh,
+                       .agent_heard = state_heard_lately(primary),
                        .up = s->up,
                        .hangs = s->hangs,
                        .waiting = s->semi_sync_waits,
@@ -155,6 +168,26 @@ void failover_step_all(Coord *c)
     failover_send(c);
 }
 
+/* A decision that was forced, before a majority of the voters has it. */
+static void warn_of_the_few(Coord *c, StrList *ret)
+{
+    const FailoverEdge *e = c->failover;
+    AUTO(strlist_done) StrList ignorant = STRLIST_INIT;
+    if (e->f.phase != FAILOVER_IDLE || !failover_is_ours(e, e->f.base.ballot))
+        return;
+    for (size_t i = 0; i < c->n_agents; i++)
+        if (!failover_is_ours(e, ballot_read(&c->agents[i]->node.agent.vote.accepted.ballot)))
+            strlist_add(&ignorant, c->agents[i]->name);
+    if (2 * ignorant.n < c->n_agents)
+        return;
+    AUTOFREE char *names = strlist_join(&ignorant, ", ");
+    strlist_addf(
+        ret,
+        "no majority of the agents knows that %s is the primary (%s do not): when they come back, this "
+        "coordinator must run, with its state_dir, and no other",
+        failover_name(c, e->f.base.primary), names);
+}
+
 void failover_warnings(Coord *c, StrList *ret)
 {
     FailoverEdge *e = c->failover;
@@ -168,6 +201,7 @@ void failover_warnings(Coord *c, StrList *ret)
                      wire_enum_name(&detect_kind_names, (int)e->detect.kind),
                      e->told ? "; no failover begins by itself: " : "", e->told ? e->told : "");
     }
+    warn_of_the_few(c, ret);
     if (failover_maintenance_until(c) > clock_wall_ms()) {
         clock_format(failover_maintenance_until(c), until);
         strlist_addf(ret, "maintenance until %s: no failover begins by itself", until);

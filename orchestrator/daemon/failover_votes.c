@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the agents' votes say of failovers: whose they are, and whether one is unfinished.
  */
+#include "common/file/json.h"
 #include "failover_impl.h"
 #include "orchestrator/core/topology.h"
 #include "provisions.h"
@@ -8,6 +9,19 @@
 bool failover_is_ours(const FailoverEdge *e, Ballot b)
 {
     return e->f.mine.term && ballot_same(b, e->f.mine);
+}
+
+size_t failover_heard(const Coord *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_agents; i++)
+        n += state_heard_lately(c->agents[i]);
+    return n;
+}
+
+bool failover_hears_majority(const Coord *c)
+{
+    return 2 * failover_heard(c) > c->n_agents;
 }
 
 bool failover_follows_primary(Coord *c, const AgentLink *a)
@@ -52,8 +66,18 @@ bool failover_is_unfinished(Coord *c)
             return true;
         first = v;
         if (accepted.term && a->node.agent.server.up && !str_eq(a->name, c->journal.primary) &&
-            !failover_follows_primary(c, a) && !provisions_hold(c, a))
+            !failover_follows_primary(c, a) && !state_is_being_made(c, a))
             return true;
     }
     return false;
+}
+
+NodeRole failover_role(Coord *c, const char *node)
+{
+    const FailoverEdge *e = c->failover;
+    bool is_over = json_int(c->journal.failover, "ballot") <= e->f.base.ballot.term;
+    if (!e->known || failover_is_under_way(c) || failover_is_unfinished(c) ||
+        !(is_over || failover_hears_majority(c)))
+        return ROLE_NONE;
+    return state_role(c, node);
 }

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "common/wire/queue_unread.h"
 #include "coord_store.h"
 #include "handlers.h"
 #include "queue_db.h"
@@ -56,7 +57,9 @@ static void fetch_done(Coord *c, StoreOp *op)
 
 static void say_unread(HttpRequest *req, const Coord *c)
 {
-    handle_error(req, ERR_UNREACHABLE, "the queue cannot be read yet: %s", store_trouble(c));
+    Err err;
+    queue_unread(&err, store_trouble(c));
+    http_reply_error(req, &err);
 }
 
 void handle_with_task(HttpRequest *req, Coord *c, int64_t id, HandleTask then)

@@ -42,6 +42,7 @@ void handle_change_schedule(HttpRequest *req, void *context);
 void handle_forecast(HttpRequest *req, void *context);
 void handle_list_results(HttpRequest *req, void *context);
 void handle_get_result(HttpRequest *req, void *context);
+void handle_get_result_file(HttpRequest *req, void *context);
 void handle_list_nodes(HttpRequest *req, void *context);
 void handle_pause(HttpRequest *req, void *context);
 void handle_resume(HttpRequest *req, void *context);

@@ -30,6 +30,18 @@ static json_t *candidate_json(Coord *c, const AgentLink *a)
     return o;
 }
 
+static json_t *loss_json(Coord *c)
+{
+    AUTO(loss_done) Loss loss;
+    json_t *o = json_object();
+    failover_loss(c, &loss);
+    json_set_bool(o, "majority", loss.majority);
+    json_set_bool(o, "nothing", loss.complete);
+    json_set_strs(o, "lines", &loss.lines);
+    json_set_str(o, "command", loss.command);
+    return o;
+}
+
 static json_t *plan_json(Coord *c)
 {
     const FailoverEdge *e = c->failover;
@@ -50,6 +62,7 @@ static json_t *plan_json(Coord *c)
         if (!str_eq(c->agents[i]->name, c->journal.primary))
             json_array_append_new(nodes, candidate_json(c, c->agents[i]));
     json_object_set_new(o, "nodes", nodes);
+    json_object_set_new(o, "loss", loss_json(c));
     return o;
 }
 
@@ -117,10 +130,12 @@ static bool may_switch(Coord *c, const char *to, Err *err)
     return a ? is_quick(a, err) : any_is_quick(c, err);
 }
 
-static bool may_fail_over(const Coord *c, const FailoverWish *w, Err *err)
+static bool may_fail_over(Coord *c, const FailoverWish *w, Err *err)
 {
     const FailoverEdge *e = c->failover;
-    if (e->detect.kind != DETECT_WELL || w->takes_loss || w->old_is_off)
+    if (w->old_is_off)
+        return failover_primary_is_silent(c, err);
+    if (e->detect.kind != DETECT_WELL || w->takes_loss)
         return true;
     return err_set(err, ERR_REFUSED, 0,
                    "the primary %s is well: siding cluster switchover moves it in good order",

@@ -8,6 +8,7 @@
 #include "coord_store.h"
 #include "handlers.h"
 #include "queue_db.h"
+#include "result_stream.h"
 #include "retention.h"
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000, CALL_TIMEOUT_MS = 15000 };
@@ -156,7 +157,8 @@ static const char *best_holder(const Coord *c, const Run *r)
     return r->nodes.v[0];
 }
 
-static void send_result(HttpRequest *req, Coord *c, const Task *t)
+/* The run that the path names, and the agent that has its result; NULL: answered. */
+static AgentLink *holder_of(HttpRequest *req, Coord *c, const Task *t, const Run **ret)
 {
     int64_t task, no = 0;
     const char *text = http_param(req, "run");
@@ -164,34 +166,62 @@ static void send_result(HttpRequest *req, Coord *c, const Task *t)
     const Run *r = find_run(t, no, text);
     if (!r) {
         handle_error(req, ERR_NOT_FOUND, "there is no run %s", text);
-        return;
+        return NULL;
     }
     if (!r->result_dir) {
         handle_error(req, ERR_NOT_FOUND, "run %.*s is %s and has no sealed result", RUN_TEXT(r->id),
                      WIRE_TEXT(coord_run_state_names, r, state));
-        return;
+        return NULL;
     }
     const char *node = http_query(req, "node") ? http_query(req, "node") : best_holder(c, r);
     AgentLink *a = strlist_has(&r->nodes, node) || json_has_str(json_object_get(r->detail, "copies"), node)
                        ? state_agent(c, node)
                        : NULL;
+    *ret = r;
+    if (a && !retention_expired_at(r, node))
+        return a;
     if (!a)
         handle_error(req, ERR_NOT_FOUND, "run %.*s was not on \"%s\", or that node is no longer configured",
                      RUN_TEXT(r->id), node);
-    else if (retention_expired_at(r, node))
+    else
         handle_error(req, ERR_NOT_FOUND, "the result of run %.*s on %s has expired (see keep and keep_for)",
                      RUN_TEXT(r->id), node);
-    else
+    return NULL;
+}
+
+static void send_result(HttpRequest *req, Coord *c, const Task *t)
+{
+    const Run *r;
+    AgentLink *a = holder_of(req, c, t, &r);
+    if (a)
         fetch_manifest(req, a, t, r);
 }
 
-void handle_get_result(HttpRequest *req, void *context)
+static void send_file(HttpRequest *req, Coord *c, const Task *t)
+{
+    const Run *r;
+    const AgentLink *a = holder_of(req, c, t, &r);
+    if (a)
+        result_stream(c, req, a, r->id, http_param(req, "file"));
+}
+
+static void with_task_of_run(HttpRequest *req, Coord *c, HandleTask then)
 {
     int64_t task, no;
     const char *text = http_param(req, "run");
     if (wire_run_id(text, &task, &no))
-        handle_with_task(req, context, task, send_result);
+        handle_with_task(req, c, task, then);
     else
         handle_error(req, ERR_USAGE, "\"%s\" is no run; runs are named 12.1, or 12 for the last of task 12",
                      text);
+}
+
+void handle_get_result(HttpRequest *req, void *context)
+{
+    with_task_of_run(req, context, send_result);
+}
+
+void handle_get_result_file(HttpRequest *req, void *context)
+{
+    with_task_of_run(req, context, send_file);
 }

@@ -136,7 +136,7 @@ static bool read_wish(HttpRequest *req, Coord *c, Task *ret, bool *dry_run, Err 
     TaskSpec spec = {0};
     if (!http_body(req, &body, err) || !bounds_check(task_bounds, DOOR_API, body, err) ||
         !json_opt_bool(body, "dry_run", false, dry_run, err) ||
-        !wire_read(task_spec_fields, body, &spec, err))
+        !wire_read_asked(task_spec_fields, body, &spec, err))
         return false;
     if (!spec.plan)
         spec.plan = json_object();

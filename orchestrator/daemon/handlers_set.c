@@ -30,9 +30,7 @@ static bool patched(Coord *c, const Task *old, const json_t *patch, Task *ret, E
     json_object_update(body, (json_t *)patch);
     json_object_del(body, "by");
     bool ok = bounds_check(task_bounds, DOOR_API, body, err) &&
-              wire_read(task_spec_fields, body, &spec, err) && queue_make_task(c, &spec, ret, err);
-    if (!ok && err->kind == ERR_PROTOCOL)
-        err->kind = ERR_USAGE;
+              wire_read_asked(task_spec_fields, body, &spec, err) && queue_make_task(c, &spec, ret, err);
     wire_free(task_spec_fields, &spec);
     if (!ok)
         return false;

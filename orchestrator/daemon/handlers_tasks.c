@@ -30,13 +30,8 @@ static void name_user(const HttpRequest *req, TaskSpec *spec)
 static bool read_spec(HttpRequest *req, json_t *body, TaskSpec *spec, bool *dry_run, Err *err)
 {
     if (!bounds_check(task_bounds, DOOR_API, body, err) ||
-        !json_opt_bool(body, "dry_run", false, dry_run, err))
-        return false;
-    if (!wire_read(task_spec_fields, body, spec, err)) {
-        err->kind = ERR_USAGE;
-        return false;
-    }
-    if (!wire_check_names(task_spec_fields, spec, err))
+        !json_opt_bool(body, "dry_run", false, dry_run, err) ||
+        !wire_read_asked(task_spec_fields, body, spec, err))
         return false;
     name_user(req, spec);
     return true;

@@ -20,8 +20,8 @@
 #include "common/wire/finding.h"
 #include "coord_brakes.h"
 #include "coord_journal.h"
+#include "coord_parts.h"
 #include "coord_runs.h"
-#include "coord_store.h"
 #include "deadlines.h"
 #include "events.h"
 #include "history.h"
@@ -29,16 +29,12 @@
 #include "mail.h"
 #include "orchestrator/core/mail_plan.h"
 #include "provisions.h"
-#include "queue_after.h"
-#include "queue_memory.h"
 #include "retention.h"
 #include "routes.h"
-#include "run_inbox.h"
 #include "takeover.h"
 #include "task_queue.h"
-#include "turn_mailer.h"
 
-enum { TICK_MS = 500, HEAR_AGENTS_MS = 2000, FILE_THREADS = 2, FILES_QUEUED = 64 };
+enum { TICK_MS = 500, HEAR_AGENTS_MS = 2000 };
 
 typedef struct SidingdOptions {
     char *config;
@@ -193,73 +189,14 @@ static void watch_signals(Coord *c)
 
 static bool open_all(Coord *c, Err *err)
 {
-    if (!coord_journal_lock(c, err) || !coord_journal_open(c, err))
-        return false;
-    c->base = event_base_new();
-    (void)event_base_priority_init(c->base, HTTP_PRIORITIES);
-    c->step = event_new(c->base, -1, 0, step, c);
-    c->tick = event_new(c->base, -1, EV_PERSIST, tick, c);
-    c->events = events_new();
-    mail_open(c);
-    turn_mailer_open(c);
-    c->http = httpc_new(c->base);
-    c->files = work_new(c->base, "files", FILE_THREADS, FILES_QUEUED);
-    c->store = store_new(c, queue_read_anew);
-    failover_open(c);
-    provisions_open(c);
-    queue_memory_open(c);
-    if (!routes_open(c, err))
+    if (!coord_open(c, step, tick, err))
         return false;
     watch_signals(c);
     struct timeval tv = {0, TICK_MS * 1000};
     event_add(c->tick, &tv);
-    agents_configure(c);
     log_info("sidingd %s: cluster \"%s\", term %lld, %zu agents", SIDING_VERSION, c->conf.cluster_name,
              (long long)c->journal.term, c->n_agents);
     return true;
-}
-
-/* Whoever still waits for an answer gets one; what is queued for the database is tried once more. */
-static void close_all(Coord *c)
-{
-    if (c->server)
-        http_server_free(c->server);
-    roles_free(c->roles);
-    if (c->store) {
-        queue_save(c);
-        store_free(c);
-    }
-    if (c->files)
-        work_free(c->files);
-    if (c->base) {
-        agents_free(c);
-        httpc_free(c->http);
-        failover_close(c);
-        provisions_close(c);
-        mail_close(c);
-        turn_mailer_close(c);
-        events_free(c->events);
-        for (size_t i = 0; i < COUNT(c->signals); i++)
-            if (c->signals[i])
-                event_free(c->signals[i]);
-        event_free(c->step);
-        event_free(c->tick);
-        event_base_free(c->base);
-    }
-    queue_after_free(c);
-    deadlines_free(c);
-    queue_memory_close(c);
-    state_free_entries(c);
-    run_inbox_free(c);
-    lag_samples_done(&c->samples);
-    coord_journal_close(c);
-    free(c->topology_error);
-    free(c->reload_trouble);
-    free(c->certificate.warning);
-    free(c->queue.load_error);
-    free(c->incarnation);
-    coordconf_free(&c->conf);
-    free(c->config_path);
 }
 
 static int fail(const Err *err)
@@ -276,13 +213,13 @@ static int serve(Coord *c)
     c->hear_until_ms = clock_mono_ms() + HEAR_AGENTS_MS;
     if (!open_all(c, &err)) {
         int status = fail(&err);
-        close_all(c);
+        coord_close(c);
         return status;
     }
     sdnotify_begin(c->base);
     event_base_dispatch(c->base);
     sdnotify_end();
-    close_all(c);
+    coord_close(c);
     return 0;
 }
 

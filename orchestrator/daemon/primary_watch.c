@@ -30,6 +30,7 @@ struct PrimaryWatch {
     bool writes;
     char *position;
     int64_t written_ms, stuck_ms; /* monotonic: last commit seen; begin of the one that hangs */
+    int64_t moved_ms;             /* monotonic: the position was another for the last time; 0: not known */
     uint64_t hanging;             /* its connection; 0: none */
     WatchResult result;
 };
@@ -116,7 +117,7 @@ static void look_at_commits(PrimaryWatch *w, char *position)
     str_set(&w->position, position);
     free(position);
     if (moved) {
-        w->written_ms = now;
+        w->written_ms = w->moved_ms = now;
         w->stuck_ms = 0;
     } else if (w->writes && now - w->written_ms >= WRITE_EVERY_MS && !still_hangs(w, &ignored)) {
         write_once(w);
@@ -142,6 +143,7 @@ static void look(void *arg)
     if (ok)
         look_at_commits(w, position);
     w->result.login = ok ? DETECT_ANSWERS : judge(w, &err);
+    w->result.still_ms = ok && w->moved_ms ? clock_mono_ms() - w->moved_ms : 0;
     w->result.stuck_ms = ok && w->stuck_ms ? clock_mono_ms() - w->stuck_ms : 0;
 }
 
@@ -151,6 +153,7 @@ static void forget_server(PrimaryWatch *w)
         db_close(STEAL(w->db));
     db_target_done(&w->target);
     str_set(&w->position, NULL);
+    w->moved_ms = 0;
     w->hanging = 0;
     w->stuck_ms = 0;
 }

@@ -43,6 +43,7 @@ void provisions_open(Coord *c)
     AUTOFREE char *path = path_of(c);
     AUTOJSON json_t *j = NULL;
     Provisions *p = c->provisions = NEW(Provisions);
+    c->provision = &p->r;
     bool ok = json_read_file(path, &j, &err) && wire_read(provision_record_fields, j, &p->r, &err);
     if (!ok && err.kind != ERR_NOT_FOUND)
         log_error("%s", err.text);
@@ -53,13 +54,8 @@ void provisions_close(Coord *c)
     if (!c->provisions)
         return;
     wire_free(provision_record_fields, &c->provisions->r);
+    c->provision = NULL;
     free(STEAL(c->provisions));
-}
-
-bool provisions_hold(const Coord *c, const AgentLink *a)
-{
-    const ProvisionRecord *r = &c->provisions->r;
-    return provision_is_blank(&a->node.agent) || (provision_is_under_way(r) && str_eq(r->node, a->name));
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------ */
@@ -153,11 +149,6 @@ static void resume_donor(Coord *c, AgentLink *donor)
     call(c, donor, "resume", body);
 }
 
-static void set_server(const AgentLink *a, OrderServer *ret)
-{
-    *ret = (OrderServer){xstrdup(a->name), xstrdup(a->node.agent.server.address), a->node.agent.server.port};
-}
-
 static void fill(Coord *c, AgentLink *node, const AgentLink *donor)
 {
     const ProvisionRecord *r = &c->provisions->r;
@@ -169,8 +160,8 @@ static void fill(Coord *c, AgentLink *node, const AgentLink *donor)
                    .replaces = r->replaces,
                    .discards = r->discards,
                    .by = xstrdup(r->by)};
-    set_server(donor, &o.donor);
-    set_server(primary, &o.source);
+    o.donor = agents_server(donor);
+    o.source = agents_server(primary);
     AUTOJSON json_t *body = wire_write(fill_order_fields, &o);
     wire_free(fill_order_fields, &o);
     call(c, node, "fill", body);

@@ -39,11 +39,11 @@ static bool check(const Task *t, bool active, TaskAction action, Err *err);
 
 static TaskState state_wished(const Task *t, TaskAction action)
 {
-    return action == ACTION_KILL                             ? TASK_KILLED
-           : action == ACTION_STOP                           ? TASK_STOPPED
-           : action == ACTION_RETRY                          ? TASK_WAITING
-           : action == ACTION_DELETE || action == ACTION_RUN ? t->state
-                                                             : TASK_ACKNOWLEDGED;
+    return action == ACTION_KILL                                                    ? TASK_KILLED
+           : action == ACTION_STOP                                                  ? TASK_STOPPED
+           : action == ACTION_RETRY                                                 ? TASK_WAITING
+           : action == ACTION_DELETE || action == ACTION_RUN || task_turn_failed(t) ? t->state
+                                                                                    : TASK_ACKNOWLEDGED;
 }
 
 static bool run_is_under_way(const Task *t)
@@ -86,11 +86,12 @@ static void set_wished(const ChangeOp *o, Task *t)
     if (o->action == ACTION_RUN)
         str_set(&t->request_by, o->by);
     t->finished_at = t->state == TASK_WAITING ? 0 : o->now;
+    if (o->action == ACTION_RETRY || (o->action == ACTION_ACK && t->state == TASK_WAITING))
+        str_set(&t->error, NULL);
     if (o->action != ACTION_RETRY)
         return;
     t->run_at = o->now;
     t->attempts = 0;
-    str_set(&t->error, NULL);
 }
 
 static bool write_audit(Db *db, const ChangeOp *o, const Task *t, Err *err)
@@ -107,7 +108,7 @@ static bool write_audit(Db *db, const ChangeOp *o, const Task *t, Err *err)
 static bool keep_unique(Db *db, const Task *t, TaskAction action, Err *err)
 {
     bool freed;
-    if (!t->unique || action == ACTION_RUN)
+    if (!t->unique || action == ACTION_RUN || (action == ACTION_ACK && t->state == TASK_WAITING))
         return true;
     if (action == ACTION_RETRY)
         return qdb_take_unique(db, t->unique, t->id, err);
@@ -122,6 +123,8 @@ static bool change_work(Db *db, StoreOp *op, Err *err)
     Task *t = o->found.v;
     if (run_is_under_way(t))
         return err_set(err, ERR_CONFLICT, IS_ACTIVE, "task %" PRId64 " is under way", t->id);
+    if (o->action == ACTION_RETRY && task_turn_failed(t))
+        o->action = ACTION_RUN; /* once more now; its next turn stays */
     if (!check(t, false, o->action, err) ||
         (o->action == ACTION_RETRY && t->unique && !qdb_unique_is_free(db, t->unique, t->id, err)))
         return false;
@@ -295,10 +298,11 @@ static bool check(const Task *t, bool active, TaskAction action, Err *err)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " has ended already: it is %s", t->id, state);
     if (!on_run && active)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s: first stop or kill it", t->id, state);
-    if (action == ACTION_ACK && t->state != TASK_ERROR && t->state != TASK_DONE_WITH_ERRORS)
+    bool turn_failed = task_turn_failed(t);
+    if (action == ACTION_ACK && t->state != TASK_ERROR && t->state != TASK_DONE_WITH_ERRORS && !turn_failed)
         return err_set(err, ERR_CONFLICT, 0, "task %" PRId64 " is %s: there is no error to acknowledge",
                        t->id, state);
-    if (action == ACTION_RETRY && (!final || t->state == TASK_DONE))
+    if (action == ACTION_RETRY && (!final || t->state == TASK_DONE) && !turn_failed)
         return err_set(err, ERR_CONFLICT, 0,
                        "task %" PRId64 " is %s: only what failed or was stopped is tried again", t->id,
                        state);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/wire/queue_unread.h"
 #include "events.h"
 #include "queue_impl.h"
 #include "queue_turn.h"
@@ -120,7 +121,7 @@ void queue_submit(Coord *c, Task *t, bool takes_existing, QueueDone done, void *
     if (c->fenced) {
         err_set(&o->op.err, ERR_STALE_TERM, 0, "another coordinator has taken over this cluster");
     } else if (!c->loaded) {
-        err_set(&o->op.err, ERR_UNREACHABLE, 0, "the queue cannot be read yet: %s", store_trouble(c));
+        queue_unread(&o->op.err, store_trouble(c));
     } else {
         try_to_start(c, o);
         store_start(c, &o->op);

@@ -72,6 +72,7 @@ SlotTask queue_slot_task(Coord *c, const Task *t, char **ret_broken)
                   .sequence_id = t->sequence_id,
                   .failed_at = t->finished_at,
                   .holds = brakes_held_by(t, c->conf.queue.on_error),
+                  .turn_failed = task_turn_failed(t),
                   .by_hand = t->request == ACTION_RUN,
                   .preempt = t->preempt,
                   .window_end = t->at_window_end,
@@ -129,6 +130,12 @@ void queue_settle(Coord *c, const TaskEntry *e)
         c->queue.memory->ended[e->t.state]++;
     c->queue.memory->after_ended = true;
     coord_step_soon(c);
+}
+
+void queue_revived(Coord *c, TaskState before)
+{
+    int64_t *ended = c->queue.memory->ended;
+    ended[before] -= ended[before] > 0;
 }
 
 void queue_follow(Coord *c, const TaskEntry *e)

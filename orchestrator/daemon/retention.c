@@ -133,13 +133,16 @@ static void removed(CallRef *ref, bool ok, json_t *body, const Err *err)
         note_expired(ref->c, e, r, ref->node, "its result has expired and is removed");
 }
 
-static void ask_to_remove(AgentLink *a, const char *run, void (*done)(CallRef *, bool, json_t *, const Err *))
+/* `only_part`: not if it has become the whole result since it was listed. */
+static void ask_to_remove(AgentLink *a, const char *run, bool only_part,
+                          void (*done)(CallRef *, bool, json_t *, const Err *))
 {
     Coord *c = a->c;
     CallRef ref = {.done = done};
     snprintf(ref.run, sizeof ref.run, "%s", run);
     snprintf(ref.node, sizeof ref.node, "%s", a->name);
-    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, run, c->journal.term);
+    AUTOFREE char *path =
+        xasprintf("/v1/results/%s?term=%" PRId64 "%s", run, c->journal.term, only_part ? "&part=1" : "");
     c->retention.waiting++;
     agents_call(a, "DELETE", path, NULL, CALL_TIMEOUT_MS, &ref);
 }
@@ -174,7 +177,7 @@ static void decide_expiry(Coord *c)
     retention_plan(results, n, clock_wall_ms());
     for (size_t i = 0; i < n; i++)
         if (results[i].expires)
-            ask_to_remove(holders[i], results[i].run, removed);
+            ask_to_remove(holders[i], results[i].run, false, removed);
 }
 
 /* ---- copies ----------------------------------------------------------------------------------------- */
@@ -229,15 +232,15 @@ static void part_dropped(CallRef *ref, bool ok, json_t *body, const Err *err)
 {
     (void)body;
     ref->c->retention.waiting--;
-    if (!ok && err->kind != ERR_CANCELLED)
+    if (!ok && err->kind != ERR_CANCELLED && err->kind != ERR_NOT_FOUND)
         log_info("%s keeps its part of the result of run %.*s: %s", ref->node, RUN_TEXT(ref->run), err->text);
 }
 
 /* Its agent could not be reached when the parts became one. */
 static void drop_part(AgentLink *holder, const Run *r)
 {
-    if (r && r->nodes.n > 1 && wire_run_holders(r) == 1 && coord_run_is_final(r->state))
-        ask_to_remove(holder, r->id, part_dropped);
+    if (r && retention_is_left_over(r, holder->name))
+        ask_to_remove(holder, r->id, true, part_dropped);
 }
 
 static void note_copy(TaskEntry *e, Run *r, const char *node)

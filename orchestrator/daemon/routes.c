@@ -25,6 +25,7 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/forecast", ROLE_VIEWER, handle_forecast, .query = "until"},
     {"GET", "/v1/results", ROLE_VIEWER, handle_list_results, .query = "limit"},
     {"GET", "/v1/results/{run}", ROLE_VIEWER, handle_get_result, .query = "node"},
+    {"GET", "/v1/results/{run}/{file...}", ROLE_OPERATOR, handle_get_result_file, .query = "node", .does = "read {file} of the result of run {run}"},
     {"GET", "/v1/nodes", ROLE_VIEWER, handle_list_nodes},
     {"POST", "/v1/nodes/{name}/pause", ROLE_OPERATOR, handle_pause, .does = "pause {name}"},
     {"POST", "/v1/nodes/{name}/resume", ROLE_OPERATOR, handle_resume, .does = "resume {name}"},

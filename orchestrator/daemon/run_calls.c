@@ -200,7 +200,7 @@ static void drop(Coord *c, const TaskEntry *e, const CoordRunEffect *x)
     CallRef ref = {.task = e->t.id, .done = dropped};
     snprintf(ref.run, sizeof ref.run, "%s", entry_run(e)->id);
     snprintf(ref.node, sizeof ref.node, "%s", e->run.parts[x->part].node);
-    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64, ref.run, c->journal.term);
+    AUTOFREE char *path = xasprintf("/v1/results/%s?term=%" PRId64 "&part=1", ref.run, c->journal.term);
     agents_call(state_agent(c, ref.node), "DELETE", path, NULL, RUN_CALL_TIMEOUT_MS, &ref);
 }
 

@@ -2,10 +2,10 @@
 #include "store_batch.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/retry.h"
 #include "queue_db.h"
 
 enum {
@@ -180,10 +180,8 @@ static bool passes_by(const Err *err)
 
 static void pause_with_jitter(int64_t tries)
 {
-    int64_t most = LEAST_PAUSE_MS << (tries < 6 ? tries : 6);
-    most = most > MOST_PAUSE_MS ? MOST_PAUSE_MS : most;
-    int64_t ms = most / 2 + clock_mono_ms() * 7919 % (most / 2 + 1);
-    nanosleep(&(struct timespec){0, (long)ms * 1000000}, NULL);
+    int64_t ms = retry_wait_ms(tries + 1, LEAST_PAUSE_MS, MOST_PAUSE_MS);
+    clock_sleep_ms(retry_by_chance_ms(ms, (uint64_t)clock_mono_ms() * 7919));
 }
 
 static void fail_rest(StoreBatch *b, size_t from, const Err *err)

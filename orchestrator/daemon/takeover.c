@@ -13,15 +13,6 @@
 #include "events.h"
 #include "failover_impl.h"
 
-enum {
-    FOLLOW_WAIT_MS = 3000,
-    CLEAN_FOLLOW_WAIT_MS = 100, /* of a switchover: who is late is counted in afterwards */
-    PHASE_LIMIT_MS = 10000,
-    LOSS_AFTER_MS = 5000,
-    CLOSE_WAIT_MS = 5000,
-    CLOSED_MOST_MS = 2000, /* before the primary opens by itself */
-};
-
 /* ---- the journal ------------------------------------------------------------------------------------ */
 
 bool failover_journal(Coord *c, const char *key, json_t *value, Err *err)
@@ -46,11 +37,6 @@ static void note_decision(Coord *c)
     wire_free(wire_decision_fields, &w);
 }
 
-bool failover_was_strict(const Coord *c)
-{
-    return json_bool(c->journal.failover, "strict");
-}
-
 int64_t failover_maintenance_until(const Coord *c)
 {
     return json_int(c->journal.failover, "maintenance_until");
@@ -68,17 +54,6 @@ static uint64_t draw_owner(void)
     return h ? h : 1;
 }
 
-static NodeSet all_nodes(Coord *c)
-{
-    NodeSet set = 0;
-    for (size_t i = 0; i < c->n_agents; i++) {
-        int node = failover_number(c, c->agents[i]->name);
-        if (node != FAILOVER_NOBODY)
-            set |= (NodeSet)1 << node;
-    }
-    return set;
-}
-
 /* Before any failover all replicas may acknowledge: one too many in the list makes it harder to take over,
  * never wrong. */
 static Decision first_decision(Coord *c)
@@ -88,7 +63,7 @@ static Decision first_decision(Coord *c)
                       .primary = primary,
                       .held_by = primary,
                       .open = true,
-                      .members = all_nodes(c) & ~((NodeSet)1 << primary),
+                      .members = failover_nodes(c) & ~((NodeSet)1 << primary),
                       .acks = 1};
 }
 
@@ -139,56 +114,11 @@ void failover_close(Coord *c)
     free(e->refused);
     free(e->drained);
     free(e->told);
+    free(e->raising.position);
     free(e->leaving.node);
     free(e->leaving.position);
     free(e);
     c->failover = NULL;
-}
-
-bool failover_is_under_way(const Coord *c)
-{
-    const FailoverEdge *e = c->failover;
-    return e->known && e->f.phase != FAILOVER_IDLE && e->f.phase != FAILOVER_DEPOSED;
-}
-
-/* ---- who may become the primary --------------------------------------------------------------------- */
-
-void failover_candidates(Coord *c, const AgentLink *a, StrList *never, StrList *avoid)
-{
-    AUTOFREE const Node **nodes = state_nodes(c);
-    const AgentLink *primary = state_primary_agent(c);
-    CandidateRules rules = {&c->conf.failover.never, &c->conf.failover.avoid, c->failover->only,
-                            c->conf.max_lag_ms};
-    candidate_reasons(nodes, c->n_agents, primary ? &primary->node : NULL, &a->node, &rules, never, avoid);
-}
-
-void failover_rules(Coord *c, FailoverRules *ret)
-{
-    const FailoverEdge *e = c->failover;
-    *ret = (FailoverRules){.voters = all_nodes(c),
-                           .servers = all_nodes(c),
-                           .acks = (int)c->conf.failover.acks,
-                           .alone = c->conf.failover.alone,
-                           .loose = !failover_was_strict(c),
-                           .loss_after_ms = e->takes_loss ? LOSS_AFTER_MS : 0,
-                           .old_is_off = e->old_is_off,
-                           .fence_wait_ms =
-                               c->conf.failover.fence_after_ms * 101 / 100 + c->conf.failover.close_ms,
-                           .close_wait_ms = CLOSE_WAIT_MS + e->kill_after_ms,
-                           .closed_most_ms = CLOSED_MOST_MS,
-                           .follow_wait_ms = e->f.clean ? CLEAN_FOLLOW_WAIT_MS : FOLLOW_WAIT_MS,
-                           .phase_limit_ms = PHASE_LIMIT_MS};
-    for (size_t i = 0; i < c->n_agents; i++) {
-        AUTO(strlist_done) StrList never = STRLIST_INIT, avoid = STRLIST_INIT;
-        int node = failover_number(c, c->agents[i]->name);
-        NodeSet bit = node == FAILOVER_NOBODY ? 0 : (NodeSet)1 << node;
-        failover_candidates(c, c->agents[i], &never, &avoid);
-        /* Nobody waits closed until what a paused one holds back is applied. */
-        bool late = e->f.clean && c->agents[i]->node.agent.lease.owner;
-        ret->never |= never.n || late ? bit : 0;
-        ret->avoid |= avoid.n ? bit : 0;
-        ret->prefer |= strlist_has(&c->conf.failover.prefer, c->agents[i]->name) ? bit : 0;
-    }
 }
 
 /* ---- the beginning ---------------------------------------------------------------------------------- */
@@ -218,16 +148,50 @@ static bool join(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err)
 {
     FailoverEdge *e = c->failover;
     FailoverEvent ev = {.kind = FAILOVER_EV_TICK};
-    bool waits = e->f.phase == FAILOVER_FENCING || (e->f.phase == FAILOVER_WAITING && w->old_is_off);
+    bool waits = e->f.phase == FAILOVER_FENCING || (e->f.phase <= FAILOVER_WAITING && w->old_is_off);
     if (!waits || !(w->takes_loss || w->old_is_off))
         return err_set(err, ERR_CONFLICT, 0, "failover %" PRId64 " is under way", failover_record_id(c));
     e->takes_loss |= w->takes_loss;
     e->old_is_off |= w->old_is_off;
     failover_record(c, "%s", w->cause);
+    failover_record_decision(c, w);
     *ret_id = failover_record_id(c);
     failover_feed(c, &ev);
     failover_send(c);
     return true;
+}
+
+/* Another primary than ours, by the votes. */
+static const char *opened_elsewhere(const Coord *c)
+{
+    for (size_t i = 0; i < c->n_agents; i++) {
+        const WireDecision *d = &c->agents[i]->node.agent.vote.accepted;
+        if (c->agents[i]->fresh && d->version && d->open && !str_eq(d->primary, c->journal.primary))
+            return d->primary;
+    }
+    return NULL;
+}
+
+/* What the votes say of an earlier one is confirmed first. Without a majority nobody does that by himself. */
+static bool is_finished(Coord *c, const FailoverWish *w, Err *err)
+{
+    if (!failover_is_unfinished(c))
+        return true;
+    bool alone = w->old_is_off && !failover_hears_majority(c);
+    const char *other = opened_elsewhere(c);
+    if (alone && !other)
+        return true;
+    if (!alone)
+        return err_set(
+            err, ERR_CONFLICT, 0,
+            "an earlier failover is not finished: what the agents have accepted is confirmed first; "
+            "try again in some seconds");
+    c->failover->old_is_off = true;
+    failover_confirm_last(c);
+    return err_set(
+        err, ERR_CONFLICT, 0,
+        "an earlier failover has made %s the primary: this is confirmed; siding cluster primary shows it",
+        other);
 }
 
 bool failover_begin(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err)
@@ -238,11 +202,8 @@ bool failover_begin(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err)
         return err_set(err, ERR_UNREACHABLE, 0, "the primary is not known yet: nothing can be taken over");
     if (e->record)
         return join(c, w, ret_id, err);
-    if (failover_is_unfinished(c))
-        return err_set(
-            err, ERR_CONFLICT, 0,
-            "an earlier failover is not finished: what the agents have accepted is confirmed first; "
-            "try again in some seconds");
+    if (!is_finished(c, w, err))
+        return false;
     if (!next_ballot(c, &ev.ballot, err))
         return false;
     str_set(&e->only, w->only);
@@ -253,6 +214,7 @@ bool failover_begin(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err)
     for (int i = 0; i < e->n_peers; i++)
         str_set(&e->peers[i].position, NULL);
     failover_record_begin(c, w);
+    json_set_int(e->record, "term", ev.ballot.term);
     *ret_id = failover_record_id(c);
     events_add(c, w->clean ? "info" : "warn", "failover", 0, NULL, c->journal.primary,
                "failover %" PRId64 " of %s begins (%s): %s", failover_record_id(c), c->journal.primary,
@@ -285,32 +247,6 @@ void failover_confirm_last(Coord *c)
 }
 
 /* ---- what a phase has come to ----------------------------------------------------------------------- */
-
-char *failover_what_is_missing(Coord *c)
-{
-    FailoverEdge *e = c->failover;
-    const Failover *f = &e->f;
-    Str out = STR_INIT;
-    NodeSet all = all_nodes(c);
-    if (f->phase == FAILOVER_FENCING) {
-        AUTOFREE char *have = failover_names(c, f->fenced);
-        AUTOFREE char *lack = failover_names(c, all & ~f->fenced);
-        AUTOFREE char *members = failover_names(c, f->base.members);
-        str_addf(&out, "needs decision: promised have %s; not %s. A new primary needs a majority", have,
-                 lack);
-        if (failover_was_strict(c))
-            str_addf(&out, ", and %d of the members (%s)",
-                     __builtin_popcount(f->base.members) - f->base.acks + 1, members);
-        str_adds(&out, ", or the old primary's binary log; what only those hold that have not promised would "
-                       "be lost by siding cluster failover --accept-data-loss");
-    }
-    for (int i = 0; i < e->n_peers; i++)
-        if (e->peers[i].wanted && e->peers[i].waits)
-            str_addf(&out, "%s%s: %s", out.len ? "; " : "", e->peers[i].name, e->peers[i].waits);
-    if (!out.len)
-        str_adds(&out, "answers of the agents");
-    return str_take(&out);
-}
 
 static const char *const phases[FAILOVER_PHASES] = {
     [FAILOVER_ASKING] = "the voters are asked for the last decision",
@@ -384,6 +320,11 @@ static void promoted(Coord *c)
         e->again_ms = clock_mono_ms() + c->conf.failover.again_after_ms;
     events_add(c, "warn", "failover", 0, NULL, winner,
                "%s is the primary, in place of %s (failover %" PRId64 ")", winner, from, id);
+    if (!e->f.base.acks)
+        events_add(
+            c, "error", "failover", 0, NULL, winner,
+            "no replica follows %s: its commits wait for nobody, until replicas follow it and hold all",
+            winner);
 }
 
 static void settled(Coord *c, FailoverPhase before)
@@ -419,6 +360,7 @@ void failover_phase_changed(Coord *c, FailoverPhase before)
                    "an agent has promised a later term to another coordinator: this one leaves the failover "
                    "to it");
         failover_record_end(c, "left to another coordinator", NULL);
+        e->takes_loss = e->old_is_off = false;
         return;
     }
     if (e->f.phase == FAILOVER_IDLE)

@@ -13,7 +13,11 @@ void failover_close(Coord *c);
 void failover_step_all(Coord *c); /* in each turn of the loop */
 /* Nobody else may give roles meanwhile. */
 bool failover_is_under_way(const Coord *c);
+/* What a node is told to be; ROLE_NONE while that may be about to change, or has changed unknown to us. */
+NodeRole failover_role(Coord *c, const char *node);
 /* Sentences for `siding status`. */
+/* Something of the failover of that term is told when it is over, or before. */
+void failover_record_late(Coord *c, int64_t term, int64_t at, const char *node, const char *text);
 void failover_warnings(Coord *c, StrList *ret);
 
 void handle_failover(HttpRequest *req, void *context);

@@ -19,6 +19,7 @@ void queue_look_up(Coord *c, int64_t task);
 bool queue_is_absent(const Coord *c, int64_t task);
 /* Its run is over for good: what waited for it goes on. */
 void queue_settle(Coord *c, const TaskEntry *e);
+void queue_revived(Coord *c, TaskState before);  /* what had ended goes on */
 void queue_follow(Coord *c, const TaskEntry *e); /* a run that is under way has its place among the active */
 /* Why it waits, a sentence; owned. NULL: it does not. */
 char *queue_why(Coord *c, int64_t task);

@@ -180,9 +180,9 @@ static bool is_under_way(const Task *t)
     return !task_state_is_final(t->state) && t->state != TASK_WAITING;
 }
 
-static bool has_ended(const Task *t)
+static bool may_start_anew(const Task *t)
 {
-    return task_state_is_final(t->state);
+    return task_state_is_final(t->state) || task_turn_failed(t);
 }
 
 void act_refuse(Monitor *m, const char *why)
@@ -212,8 +212,11 @@ void act_kill(Monitor *m, int64_t now_ms)
         return;
     if (all_are(m, columns_is_failed)) {
         str_set(&m->plan.verb, "ack");
-        if (first_target(m)->task->sleeptime_ms > 0)
+        if (all_are(m, task_turn_failed))
             ask_first(m, "Acknowledge the error of", "It is periodic: it goes on with its next time.");
+        else if (first_target(m)->task->sleeptime_ms > 0)
+            ask_first(m, "Acknowledge the error of",
+                      "It was held, and does not run again then; i starts it anew, and its times go on.");
         else
             act_send(m);
     } else if (all_are(m, is_under_way))
@@ -290,7 +293,8 @@ void act_wake(Monitor *m, int64_t now_ms)
     str_set(&m->plan.verb, "resume");
     m->plan.body = json_object();
     json_set_str(m->plan.body, "reason", "from the monitor");
-    if (m->plan.keys.n == 1 && !r->node->agent.lease.owner)
+    bool stands = r->node->state == NODE_ERRORS || r->node->state == NODE_STOPPED;
+    if (m->plan.keys.n == 1 && !r->node->agent.lease.owner && !stands)
         act_refuse(m, "it is not paused");
     else if (r->node->agent.lease.owner && !str_eq(r->node->agent.lease.owner, "manual"))
         act_refuse(m, "a run holds it: press 2, and t or k on its task ends both");
@@ -303,7 +307,7 @@ void act_retry(Monitor *m, int64_t now_ms)
     (void)now_ms;
     if (!act_plan_tasks(m, "retry"))
         return;
-    if (!all_are(m, has_ended))
+    if (!all_are(m, may_start_anew))
         act_refuse(m, "only what has ended can be started anew");
     else if (m->plan.keys.n > 1)
         ask_first(m, "Start anew", "");
@@ -396,7 +400,7 @@ void act_command(Monitor *m, const char *text, int64_t now_ms)
         return;
     if (str_to_i64(text, 1, INT64_MAX, &id)) {
         if (!rows_choose_key(m, text))
-            monitor_say(m, LOOK_PLAIN, "task %s is not in this view; 3 holds what has ended", text);
+            feed_seek(m, id);
         return;
     }
     if (str_eq(text, "q") || str_eq(text, "quit"))

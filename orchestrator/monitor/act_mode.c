@@ -47,7 +47,9 @@ void act_mode(Monitor *m, int64_t now_ms)
 {
     static const char *const spans[] = {short_while, an_hour, for_ever, NULL};
     (void)now_ms;
-    if (!m->status || !monitor_queue(m)) {
+    if (m->read_only)
+        (void)monitor_may_change(m); /* says why not */
+    else if (!m->status || !monitor_queue(m)) {
         monitor_say(m, LOOK_PLAIN, "this sidingd knows no manual mode");
     } else if (monitor_is_manual(m)) {
         plan_queue(m, "auto");
@@ -101,10 +103,17 @@ static void write_brakes(Monitor *m, Flow *f, int64_t now_ms)
 {
     const json_t *q = monitor_queue(m), *brakes = json_object_get(q, "brakes");
     const json_t *failures = json_object_get(q, "failures"), *v;
+    const json_t *turns = json_object_get(q, "failed_turns");
     size_t i;
     AUTO(str_done) Str waits = STR_INIT;
     (void)now_ms;
     header_waits(m, &waits);
+    if (m->away)
+        flow_pairf(
+            f, "away", LOOK_BAD,
+            "%s. Jobs and replicas go on without sidingd; nothing new starts. On its host siding start "
+            "starts it, and its log says why it ended; this screen then goes on by itself.",
+            m->away);
     flow_pair(f, "for you", LOOK_BAD, str_z(&waits));
     const json_t *warnings = json_object_get(m->status, "warnings");
     json_array_foreach(warnings, i, v) if (json_array_size(warnings) > 1)
@@ -114,6 +123,8 @@ static void write_brakes(Monitor *m, Flow *f, int64_t now_ms)
     json_array_foreach(brakes, i, v) write_brake(v, f);
     if (!json_array_size(brakes))
         flow_pair(f, "held", LOOK_PLAIN, "nothing");
+    json_array_foreach(turns, i, v) flow_pairf(f, "failed", LOOK_BAD, "task %lld %s, in its last turn",
+                                               (long long)json_int(v, "task"), json_str(v, "name"));
     json_array_foreach(failures, i, v)
     {
         char since[OUT_TEXT];

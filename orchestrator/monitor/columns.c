@@ -17,7 +17,7 @@ const Run *columns_last_run(const Task *t)
 
 bool columns_is_failed(const Task *t)
 {
-    return t->state == TASK_ERROR || t->state == TASK_DONE_WITH_ERRORS;
+    return t->state == TASK_ERROR || t->state == TASK_DONE_WITH_ERRORS || task_turn_failed(t);
 }
 
 int64_t columns_time(const json_t *o, const char *key)
@@ -64,7 +64,8 @@ static void write_id(const Monitor *m, const MonitorRow *r, int width, Str *out)
     str_addf(out, "%" PRId64, r->task->id);
 }
 
-/* "job:name" where it fits, else the name; and the priority where it is not the usual one. */
+/* "job:name" where it fits, else the name; and the priority where it is not the usual one. An upload bears
+ * the name of the task whose result it loads. */
 static void write_proc(const Monitor *m, const MonitorRow *r, int width, Str *out)
 {
     const Task *t = r->task;
@@ -74,7 +75,9 @@ static void write_proc(const Monitor *m, const MonitorRow *r, int width, Str *ou
     AUTOFREE char *priority = t->priority ? xasprintf(" [%" PRId64 "]", t->priority) : xstrdup("");
     int room = width - (int)strlen(priority);
     add_clean(&name, t->name ? t->name : t->job);
-    if (t->name && t->job && !str_eq(t->name, t->job))
+    if (t->kind == KIND_UPLOAD)
+        str_adds(&whole, "upload");
+    else if (t->name && t->job && !str_eq(t->name, t->job))
         add_clean(&whole, t->job);
     str_addf(&whole, "%s%s", whole.len ? ":" : "", str_z(&name));
     bool fits = (int)text_width(str_z(&whole), whole.len) <= room;
@@ -150,6 +153,8 @@ static void write_status(const Monitor *m, const MonitorRow *r, int width, Str *
         str_adds(out, "caught up");
     else if (works)
         str_adds(out, WIRE_TEXT(coord_run_state_names, run, state));
+    else if (task_turn_failed(t))
+        str_adds(out, "ERR, waits");
     else
         str_adds(out, name ? name : WIRE_TEXT(task_state_names, t, state));
     if (t->request && t->state != TASK_STOPPING)
@@ -506,6 +511,8 @@ static void write_about(const Monitor *m, const MonitorRow *r, int width, Str *o
 
 static CellLook task_look(const Task *t)
 {
+    if (task_turn_failed(t))
+        return LOOK_BAD;
     switch (t->state) {
     case TASK_ERROR:
     case TASK_DONE_WITH_ERRORS:

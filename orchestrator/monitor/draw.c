@@ -89,7 +89,7 @@ static void draw_row(const Monitor *m, Cells *c, int line, size_t index, const i
 {
     const MonitorRow *r = &m->rows[index];
     const MonitorColumn *columns = columns_of(m);
-    bool chosen = index == m->views[m->view].index;
+    bool chosen = r == rows_chosen(m);
     unsigned look = columns_look(r) | (chosen ? LOOK_CHOSEN : 0u);
     int at = TAG_WIDTH;
     cells_blank(c, line, 0, c->width, look);

@@ -4,6 +4,7 @@
  * seconds, every second while something runs. Never two calls of one feed at a time.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -12,6 +13,8 @@
 enum {
     IDLE_MS = 4000,
     BUSY_MS = 1000,
+    LONG_LIST = 200, /* tasks: a longer one is asked for as much more seldom */
+    LONGEST_MS = 20000,
     AWAY_MS = 1000, /* between two tries while sidingd does not answer */
     CALL_TIMEOUT_MS = 8000,
     EVENTS_WAIT_MS = 20000,
@@ -99,6 +102,8 @@ static char *path_of(const Monitor *m, Feed f)
         return xasprintf("/v1/tasks/%" PRId64, chosen_task(m));
     case FEED_WHY:
         return xasprintf("/v1/tasks/%" PRId64 "/why", chosen_task(m));
+    case FEED_SOUGHT:
+        return xasprintf("/v1/tasks/%" PRId64, m->sought);
     case FEED_LOG:
         return logbox_path(m);
     default:
@@ -135,6 +140,8 @@ static bool is_wanted(const Monitor *m, Feed f)
     case FEED_TASK:
     case FEED_WHY:
         return detail;
+    case FEED_SOUGHT:
+        return m->sought != 0;
     case FEED_LOG:
         return m->box.kind == BOX_LOG && m->log.task && (m->log.follow || !m->log.at_end);
     default:
@@ -270,6 +277,40 @@ static void take_detail(Monitor *m, const json_t *body)
         monitor_say(m, LOOK_BAD, "sidingd gave something that cannot be read: %s", err.text);
 }
 
+/* The view that it belongs into, with the cursor on it. */
+static void go_to_sought(Monitor *m)
+{
+    char key[32];
+    bool live = !task_state_is_final(m->found.state) || columns_is_failed(&m->found);
+    snprintf(key, sizeof key, "%" PRId64, m->found.id);
+    m->going = false;
+    m->view = live ? VIEW_LIVE : VIEW_ARCHIVE;
+    m->archive_wanted = m->archive_wanted || (!live && !m->tasks[FEED_ARCHIVE].n);
+    str_set(&rows_view(m)->filter, NULL);
+    rows_build(m);
+    (void)!rows_choose_key(m, key);
+}
+
+static void take_sought(Monitor *m, const json_t *body)
+{
+    Err err;
+    wire_free(task_fields, &m->found);
+    if (!wire_read(task_fields, body, &m->found, &err)) {
+        monitor_say(m, LOOK_BAD, "sidingd gave something that cannot be read: %s", err.text);
+        m->found.id = 0;
+    }
+    if (m->going && m->found.id)
+        go_to_sought(m);
+}
+
+void feed_seek(Monitor *m, int64_t id)
+{
+    wire_free(task_fields, &m->found);
+    m->sought = id;
+    m->going = true;
+    m->feeds[FEED_SOUGHT].due_ms = 0;
+}
+
 static void take(Monitor *m, Feed f, const json_t *body)
 {
     switch (f) {
@@ -289,6 +330,9 @@ static void take(Monitor *m, Feed f, const json_t *body)
     case FEED_WHY:
         m->why_id = json_int(body, "task");
         str_set(&m->why, json_str(body, "why"));
+        break;
+    case FEED_SOUGHT:
+        take_sought(m, body);
         break;
     case FEED_LOG:
         logbox_take(m, body);
@@ -333,10 +377,27 @@ static void take_failure(Monitor *m, const Ask *a, const Err *err)
         m->no_schedules = true;
     else if (a->feed == FEED_LOG)
         str_set(&m->log.error, err->text);
-    else if (a->feed == FEED_TASK || a->feed == FEED_WHY)
+    else if (a->feed == FEED_SOUGHT) {
+        if (m->going)
+            monitor_say(m, LOOK_PLAIN, "%s", err->text);
+        wire_free(task_fields, &m->found);
+        m->sought = 0;
+        m->going = false;
+    } else if (a->feed == FEED_TASK || a->feed == FEED_WHY)
         wire_free(task_fields, &m->detail); /* gone meanwhile: the list says it too */
     else
         monitor_say(m, LOOK_BAD, "%s", err->text);
+}
+
+/* What waits or has ended changes with an event, which asks at once: a long list need not be read again and
+ * again. */
+static int64_t rest_ms(const Monitor *m, Feed f, bool works)
+{
+    int64_t ms = works ? BUSY_MS : IDLE_MS;
+    bool still = f == FEED_FAILED || f == FEED_WAITING || f == FEED_DONE;
+    if (still)
+        ms *= 1 + (int64_t)m->tasks[f].n / LONG_LIST;
+    return ms < LONGEST_MS ? ms : LONGEST_MS;
 }
 
 void feed_answer(Monitor *m, const Ask *a, bool ok, const json_t *body, const Err *err)
@@ -344,19 +405,20 @@ void feed_answer(Monitor *m, const Ask *a, bool ok, const json_t *body, const Er
     FeedState *s = &m->feeds[a->feed];
     s->asked = false;
     bool works = feed_is_busy(m);
-    s->due_ms = m->now_ms + (a->feed == FEED_EVENTS ? 0 : works ? BUSY_MS : IDLE_MS);
+    s->due_ms = m->now_ms + (a->feed == FEED_EVENTS ? 0 : rest_ms(m, a->feed, works));
     if (a->feed == FEED_STATUS && !works)
         s->due_ms = m->now_ms + IDLE_MS / 2;
     if (a->feed == FEED_LOG)
         s->due_ms = m->now_ms + BUSY_MS;
     if (ok) {
         note_back(m);
+        s->answer = ++m->last_answer;
         take(m, a->feed, body);
     } else {
         s->due_ms = m->now_ms + AWAY_MS;
         take_failure(m, a, err);
     }
-    rows_build(m);
+    rows_build_anew(m);
 }
 
 void feed_free(Monitor *m)
@@ -367,6 +429,7 @@ void feed_free(Monitor *m)
         free_list(task_fields, sizeof(Task), &m->tasks[f]);
     free_list(node_fields, sizeof(Node), &m->nodes);
     wire_free(task_fields, &m->detail);
+    wire_free(task_fields, &m->found);
     json_decref(m->status);
     json_decref(m->events);
     json_decref(m->schedules);

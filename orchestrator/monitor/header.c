@@ -69,6 +69,7 @@ static void add_mode(const Monitor *m, Str *out)
 void header_waits(const Monitor *m, Str *out)
 {
     int64_t failed = header_count(m, "error") + header_count(m, "done_with_errors"), since = failed_since(m);
+    int64_t turns = json_int(monitor_queue(m), "turns_failed");
     const json_t *database = json_object_get(m->status, "database");
     const json_t *warnings = json_object_get(m->status, "warnings");
     char at[OUT_TEXT];
@@ -79,6 +80,11 @@ void header_waits(const Monitor *m, Str *out)
     if (failed)
         add_part(out, "%lld failed task%s%s%.5s", (long long)failed, plural(failed), since ? " since " : "",
                  since ? at + 11 : "");
+    if (turns == 1)
+        add_part(out, "%s failed in its last turn",
+                 json_str(json_array_get(json_object_get(monitor_queue(m), "failed_turns"), 0), "name"));
+    else if (turns)
+        add_part(out, "%lld recurring tasks failed in their last turn", (long long)turns);
     add_nodes(m, out);
     if (json_array_size(warnings) == 1)
         add_part(out, "warning: %s", json_string_value(json_array_get(warnings, 0)));
@@ -112,7 +118,8 @@ static void draw_away(const Monitor *m, Cells *c)
     cells_blank(c, 1, 0, c->width, LOOK_BAD);
     text_clean(&clean, m->away);
     str_addf(&s, " AWAY %s: %s%s", gone, str_z(&clean), m->seen_once ? "; what is shown is older" : "");
-    cells_put_cut(c, 1, 0, c->width, LOOK_BAD, str_z(&s));
+    if (cells_put_cut(c, 1, 0, c->width, LOOK_BAD, str_z(&s)) >= c->width)
+        cells_put(c, 1, c->width - 9, 9, LOOK_KEY, "… e: all ");
 }
 
 static void draw_first(const Monitor *m, Cells *c)

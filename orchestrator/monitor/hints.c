@@ -13,6 +13,7 @@ static const Hint sleeping_hints[] = {{"w", "wake"}, {"t", "stop"}, {"k", "kill"
 static const Hint waiting_hints[] = {{"r", "run"}, {"n", "priority"}, {"d", "delete"}, {0}};
 static const Hint ended_hints[] = {{"i", "start anew"}, {"d", "delete"}, {0}};
 static const Hint paused_hints[] = {{"w", "resume"}, {0}};
+static const Hint broken_hints[] = {{"x", "cordon"}, {"w", "resume, once mended"}, {0}};
 static const Hint replica_hints[] = {{"s", "pause"}, {0}};
 static const Hint schedule_hints[] = {{"r", "run now"}, {"s", "disable"}, {"w", "enable"}, {0}};
 static const Hint no_hints[] = {{0}};
@@ -22,6 +23,10 @@ static const Hint last_hints[] = {{"?", "help"}, {"q", "quit"}, {0}};
 
 static const Hint *hints_of(const Monitor *m, const MonitorRow *r)
 {
+    if (r && r->node && r->node->agent_error && *r->node->agent_error)
+        return no_hints;
+    if (r && r->node && (r->node->state == NODE_ERRORS || r->node->state == NODE_STOPPED))
+        return broken_hints;
     if (r && r->node && str_eq(r->node->agent.lease.owner, "manual"))
         return paused_hints;
     if (r && r->node)

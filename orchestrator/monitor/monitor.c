@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor_impl.h"
 
-enum { AT_ONCE = 6, TICK_MS = 1000 };
+enum { AT_ONCE = 6, TICK_MS = 1000, QUIET_TICK_MS = 4000 };
 
 Monitor *monitor_new(const MonitorSetup *setup, int64_t now_ms)
 {
@@ -11,6 +11,7 @@ Monitor *monitor_new(const MonitorSetup *setup, int64_t now_ms)
     m->parse_time = setup->parse_time;
     m->read_only = setup->read_only;
     m->asked_read_only = setup->read_only;
+    m->by_hand_only = setup->by_hand_only;
     m->utf8 = setup->utf8;
     m->now_ms = now_ms;
     m->view = VIEW_LIVE;
@@ -55,7 +56,7 @@ void monitor_key(Monitor *m, int key, int64_t now_ms)
     /* From now on the cursor stays: what is asked for is asked for the line that was seen. */
     rows_view(m)->moved = true;
     const MonitorKey *k = keymap_find(key);
-    if (k && k->changes && !monitor_may_change(m))
+    if (k && k->changes && k->run != act_mode && !monitor_may_change(m))
         return;
     if (k)
         k->run(m, now_ms);
@@ -73,7 +74,10 @@ void monitor_tick(Monitor *m, int64_t now_ms)
 
 int64_t monitor_next_tick(const Monitor *m, int64_t now_ms)
 {
-    int64_t next = feed_next(m), soon = now_ms + TICK_MS;
+    /* Where nothing is counted on the screen it need not be drawn each second. */
+    bool quiet =
+        !m->away && !m->message && m->box.kind == BOX_NONE && m->view != VIEW_REPLICAS && !feed_is_busy(m);
+    int64_t next = feed_next(m), soon = now_ms + (quiet ? QUIET_TICK_MS : TICK_MS);
     return next < soon ? next : soon;
 }
 

@@ -39,7 +39,8 @@ typedef struct MonitorSetup {
     const char *url;  /* of sidingd, shown where it cannot be reached */
     const char *user; /* said to be who asks */
     MonitorTime *parse_time;
-    bool read_only; /* asked for; else as the caller's roles are */
+    bool read_only;    /* asked for; else as the caller's roles are */
+    bool by_hand_only; /* in automatic mode nothing is changed but the mode */
     bool utf8;
 } MonitorSetup;
 

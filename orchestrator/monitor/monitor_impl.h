@@ -31,6 +31,7 @@ typedef enum Feed {
     FEED_EVENTS,
     FEED_TASK,
     FEED_WHY,
+    FEED_SOUGHT,
     FEED_LOG,
     FEEDS,
     FEED_ACTION = FEEDS, /* not again: what a person asked for */
@@ -40,6 +41,7 @@ typedef struct FeedState {
     bool asked;     /* an answer is still to come */
     bool stale;     /* something happened: ask again at once */
     int64_t due_ms; /* not before */
+    int64_t answer; /* the number of its last answer among all */
 } FeedState;
 
 typedef struct Ask {
@@ -65,9 +67,10 @@ typedef struct ViewState {
     char chosen[72]; /* key of the line under the cursor; "": none yet */
     size_t index;    /* where it was last */
     size_t top;
-    bool moved;   /* a key was pressed: until then the cursor goes to what failed first */
-    StrList tags; /* keys */
-    int sort;     /* a column + 1; 0: the view's own order */
+    int64_t lost_ms; /* since when the chosen line is not there; 0: it is */
+    bool moved;      /* a key was pressed: until then the cursor goes to what failed first */
+    StrList tags;    /* keys */
+    int sort;        /* a column + 1; 0: the view's own order */
     bool reversed;
     char *filter;
 } ViewState;
@@ -117,12 +120,13 @@ typedef struct LogBuffer {
 typedef struct Monitor {
     char *url, *user;
     MonitorTime *parse_time;
-    bool read_only, asked_read_only, utf8, over, bell, show_pane, pane_chosen;
+    bool read_only, asked_read_only, by_hand_only, utf8, over, bell, show_pane, pane_chosen;
     int width, height;
     int64_t now_ms;
 
     Ask *asks;
     uint64_t last_ask;
+    int64_t last_answer;
     FeedState feeds[FEEDS];
     char *away; /* why sidingd does not answer; NULL: it does */
     int64_t away_since;
@@ -135,8 +139,12 @@ typedef struct Monitor {
     bool archive_ends, archive_wanted; /* wanted: the next page of it */
     int64_t last_event;
     bool no_schedules; /* this sidingd knows none: those of the queue are shown */
-    Task detail;       /* id 0: none */
-    int64_t why_id;    /* of which task `why` is */
+    int64_t sought; /* a task that a person has named; 0: none. It is shown though its list does not reach so
+                       far */
+    bool going;     /* to it, once it is known */
+    Task found;     /* the same; id 0: none */
+    Task detail;    /* id 0: none */
+    int64_t why_id; /* of which task `why` is */
     char *why;
 
     MonitorView view;
@@ -165,7 +173,8 @@ const json_t *monitor_brake(const Monitor *m, const char *kind, const char *name
 
 /* ---- feed.c */
 void feed_tick(Monitor *m, int64_t now_ms);
-void feed_soon(Monitor *m); /* all feeds are asked again at once */
+void feed_seek(Monitor *m, int64_t id); /* the task of that id is shown, wherever it is */
+void feed_soon(Monitor *m);             /* all feeds are asked again at once */
 void feed_answer(Monitor *m, const Ask *a, bool ok, const json_t *body, const Err *err);
 int64_t feed_next(const Monitor *m);
 Ask *feed_ask(Monitor *m, Feed feed, const char *method, char *path, json_t *body, int64_t timeout_ms);
@@ -174,7 +183,8 @@ void feed_free(Monitor *m);
 void feed_drop_ask(Monitor *m, Ask *a);
 
 /* ---- monitor_rows.c */
-void rows_build(Monitor *m);
+void rows_build(Monitor *m);      /* a person wants to see other lines */
+void rows_build_anew(Monitor *m); /* sidingd has answered */
 ViewState *rows_view(Monitor *m);
 const MonitorRow *rows_chosen(const Monitor *m);
 void rows_move(Monitor *m, long by);

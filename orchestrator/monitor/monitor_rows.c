@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The lines of a view: which there are, in which order, where the cursor stands. The cursor stays with its
- * task while lines move around it; where its task is gone it stays at its place.
+ * task while lines move around it; where its task is gone it stays at its place, after a moment on no line.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,12 @@
 #include "common/base/text.h"
 #include "monitor_impl.h"
 
-enum { WHOLE = 4000 }; /* columns: nothing is cut */
+enum {
+    WHOLE = 4000, /* columns: nothing is cut */
+    /* What changes its state may be in no list for a moment, as each list is asked for by itself. So long no
+     * other line takes its place under the cursor, where a key would be meant for the one that was there. */
+    LOST_MS = 1500
+};
 
 ViewState *rows_view(Monitor *m)
 {
@@ -20,7 +25,7 @@ ViewState *rows_view(Monitor *m)
 const MonitorRow *rows_chosen(const Monitor *m)
 {
     const ViewState *v = &m->views[m->view];
-    return v->index < m->n_rows ? &m->rows[v->index] : NULL;
+    return v->index < m->n_rows && !v->lost_ms ? &m->rows[v->index] : NULL;
 }
 
 const MonitorRow *rows_find(const Monitor *m, const char *key)
@@ -78,6 +83,33 @@ static void add_row(RowsBuild *b, const MonitorRow *r)
     m->rows[m->n_rows++] = *r;
 }
 
+/* sidingd gives the newest first. */
+static bool has_task(const WireList *l, int64_t id)
+{
+    size_t from = 0, to = l->n;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        int64_t there = ((const Task *)l->v)[middle].id;
+        if (there == id)
+            return true;
+        if (there > id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return false;
+}
+
+/* What changes its state may be in two lists for a moment, as each is asked for by itself: the later answer
+ * counts. */
+static bool is_elsewhere(const Monitor *m, Feed f, int64_t id)
+{
+    for (int other = FEED_ACTIVE; other <= FEED_WAITING; other++)
+        if (other != (int)f && m->feeds[other].answer > m->feeds[f].answer && has_task(&m->tasks[other], id))
+            return true;
+    return false;
+}
+
 static void add_tasks(RowsBuild *b, Feed f, bool (*only)(const Task *))
 {
     const WireList *l = &b->m->tasks[f];
@@ -85,23 +117,40 @@ static void add_tasks(RowsBuild *b, Feed f, bool (*only)(const Task *))
         const Task *t = (const Task *)l->v + i;
         MonitorRow r = {.task = t};
         snprintf(r.key, sizeof r.key, "%" PRId64, t->id);
-        if (!only || only(t))
+        bool stale = f <= FEED_WAITING && is_elsewhere(b->m, f, t->id);
+        if (!stale && (!only || only(t)))
             add_row(b, &r);
     }
 }
 
-static bool is_periodic(const Task *t)
-{
-    return t->sleeptime_ms > 0 || *json_str(t->plan, "cron");
-}
-
 static bool is_once(const Task *t)
 {
-    return !is_periodic(t);
+    return !task_recurs(t);
+}
+
+static bool is_listed(const Monitor *m, const Task *t, bool live)
+{
+    for (int f = live ? FEED_ACTIVE : FEED_ARCHIVE; f <= (live ? FEED_WAITING : FEED_ARCHIVE); f++)
+        if (has_task(&m->tasks[f], t->id))
+            return true;
+    return false;
+}
+
+/* One that a person has named, where its list does not reach so far. */
+static void add_found(RowsBuild *b, bool live, bool (*only)(const Task *))
+{
+    const Task *t = &b->m->found;
+    MonitorRow r = {.task = t};
+    bool belongs = live == (!task_state_is_final(t->state) || columns_is_failed(t));
+    if (!t->id || !belongs || (only && !only(t)) || is_listed(b->m, t, live))
+        return;
+    snprintf(r.key, sizeof r.key, "%" PRId64, t->id);
+    add_row(b, &r);
 }
 
 static void add_live(RowsBuild *b, bool (*only)(const Task *))
 {
+    add_found(b, true, only);
     add_tasks(b, FEED_FAILED, only);
     add_tasks(b, FEED_ACTIVE, only);
     add_tasks(b, FEED_WAITING, only);
@@ -141,6 +190,7 @@ static void collect(RowsBuild *b)
         break;
     case VIEW_ARCHIVE:
         add_tasks(b, FEED_ARCHIVE, NULL);
+        add_found(b, false, NULL);
         break;
     case VIEW_ONCE:
         add_live(b, is_once);
@@ -150,7 +200,7 @@ static void collect(RowsBuild *b)
         break;
     case VIEW_SCHEDULES:
         if (m->no_schedules)
-            add_live(b, is_periodic);
+            add_live(b, task_recurs);
         else
             add_json(b, m->schedules, "name", false);
         break;
@@ -244,22 +294,29 @@ static size_t first_failed(const Monitor *m)
     return 0;
 }
 
-static void settle_cursor(Monitor *m)
+static void settle_cursor(Monitor *m, bool wait)
 {
     ViewState *v = rows_view(m);
     const MonitorRow *r = v->chosen[0] ? rows_find(m, v->chosen) : NULL;
     /* Who stands at the top of the events reads on there, while new ones come in above. */
     bool stays_on_top = !v->moved || (m->view == VIEW_EVENTS && v->index == 0);
+    if (r || !v->moved)
+        v->lost_ms = 0;
+    else if (!v->lost_ms)
+        v->lost_ms = m->now_ms;
     if (stays_on_top)
         v->index = m->view == VIEW_EVENTS ? 0 : first_failed(m);
     else if (r)
         v->index = (size_t)(r - m->rows);
     else if (v->index >= m->n_rows)
         v->index = m->n_rows ? m->n_rows - 1 : 0;
+    if (wait && !stays_on_top && !r && v->chosen[0] && m->now_ms < v->lost_ms + LOST_MS)
+        return;
+    v->lost_ms = 0;
     snprintf(v->chosen, sizeof v->chosen, "%s", m->n_rows ? m->rows[v->index].key : "");
 }
 
-void rows_build(Monitor *m)
+static void build(Monitor *m, bool wait)
 {
     RowsBuild b = {.m = m};
     const ViewState *v = rows_view(m);
@@ -270,8 +327,18 @@ void rows_build(Monitor *m)
         strlist_split(&b.words, v->filter, ' ');
     collect(&b);
     sort_rows(m);
-    settle_cursor(m);
+    settle_cursor(m, wait);
     strlist_done(&b.words);
+}
+
+void rows_build(Monitor *m)
+{
+    build(m, false);
+}
+
+void rows_build_anew(Monitor *m)
+{
+    build(m, true);
 }
 
 void rows_choose(Monitor *m, size_t index)
@@ -280,6 +347,7 @@ void rows_choose(Monitor *m, size_t index)
     if (!m->n_rows)
         return;
     v->moved = true;
+    v->lost_ms = 0;
     v->index = index < m->n_rows ? index : m->n_rows - 1;
     snprintf(v->chosen, sizeof v->chosen, "%s", m->rows[v->index].key);
     m->feeds[FEED_TASK].stale = m->feeds[FEED_WHY].stale = true;

@@ -57,6 +57,8 @@ static void write_task(Monitor *m, const Task *t, Flow *f)
               : t->state == TASK_WAITING ? "waits"
                                          : "now",
               failed ? LOOK_BAD : LOOK_PLAIN, why_of(m, t));
+    if (failed && t->state == TASK_WAITING)
+        flow_pair(f, "waits", LOOK_PLAIN, m->why_id == t->id ? m->why : t->why);
     if (t->request)
         flow_pairf(f, "asked", LOOK_WARN, "%s%s%s", WIRE_TEXT(task_action_names, t, request),
                    t->request_by ? " by " : "", t->request_by ? t->request_by : "");
@@ -118,7 +120,7 @@ static void write_options(const Task *t, Flow *f)
 /* ---- replicas -------------------------------------------------------------------------------------------
  */
 
-static void write_lease(const Monitor *m, const LeaseState *l, Flow *f)
+static void write_lease(const Monitor *m, const LeaseState *l, bool away, Flow *f)
 {
     char since[OUT_TEXT], left[CLOCK_TEXT], bytes[OUT_TEXT];
     if (!l->owner)
@@ -132,7 +134,10 @@ static void write_lease(const Monitor *m, const LeaseState *l, Flow *f)
                by_hand && l->reason ? ": " : "", by_hand && l->reason ? l->reason : "");
     if (l->expires_at && l->phase != PHASE_CATCHING_UP)
         flow_pairf(f, "time left", l->expires_at < m->now_ms ? LOOK_BAD : LOOK_PLAIN, "%s%s%s",
-                   l->expires_at < m->now_ms ? "none: it is over its limit, w resumes it" : left,
+                   l->expires_at >= m->now_ms ? left
+                   : away ? "none: it is over its limit. Its agent resumes it once it runs: start "
+                            "siding-agent there"
+                          : "none: it is over its limit, w resumes it",
                    l->hold ? ", held over a restart of the server" : "",
                    l->renew_overdue ? "; sidingd was not heard for long" : "");
     if (l->relay_bytes > 0)
@@ -173,7 +178,7 @@ static void write_node(const Monitor *m, const Node *n, Flow *f)
     flow_pair(f, "server", LOOK_BAD, s->error);
     flow_pair(f, "applier", LOOK_BAD, s->sql_error);
     flow_pair(f, "receiver", LOOK_BAD, s->io_error);
-    write_lease(m, &n->agent.lease, f);
+    write_lease(m, &n->agent.lease, n->agent_error && *n->agent_error, f);
     write_replay(&n->agent.lease, f);
     flow_pair(f, "lag", LOOK_PLAIN, str_z(&lag));
     flow_pair(f, "position", LOOK_PLAIN, s->applied && *s->applied ? s->applied : s->binlog);

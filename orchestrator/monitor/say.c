@@ -19,6 +19,11 @@ void monitor_say(Monitor *m, CellLook look, const char *fmt, ...)
 
 bool monitor_may_change(Monitor *m)
 {
+    if (!m->read_only && m->by_hand_only && !monitor_is_manual(m)) {
+        monitor_say(m, LOOK_PLAIN,
+                    "in automatic mode this monitor looks only (--only-in-manual): a is for manual mode");
+        return false;
+    }
     if (!m->read_only)
         return true;
     monitor_say(m, LOOK_PLAIN,

@@ -12,6 +12,8 @@
 
 enum { CONTROL_C = 'C' & 0x1f, CONTROL_L = 'L' & 0x1f, CONTROL_Z = 'Z' & 0x1f, SIGNALS = 5 };
 
+enum { LONGEST_MS = 4000, TOGETHER_MS = 30 };
+
 typedef struct Terminal {
     const TerminalSetup *setup;
     struct event_base *base;
@@ -26,7 +28,7 @@ typedef struct TerminalAnswer {
     uint64_t id;
 } TerminalAnswer;
 
-static void turn(Terminal *t);
+static void turn_soon(Terminal *t);
 
 /* ---- sidingd --------------------------------------------------------------------------------------------
  */
@@ -38,7 +40,7 @@ static void on_answer(void *arg, bool ok, json_t *body, const Err *err)
     /* Calls that the end of the program cancels are nobody's any more. */
     if (ok || err->kind != ERR_CANCELLED) {
         monitor_answer(t->monitor, a->id, ok, body, err, clock_wall_ms());
-        turn(t);
+        turn_soon(t);
     }
     free(a);
 }
@@ -76,7 +78,7 @@ static void draw(Terminal *t)
 static void set_timer(Terminal *t)
 {
     int64_t now = clock_wall_ms(), ms = monitor_next_tick(t->monitor, now) - now;
-    ms = ms < 10 ? 10 : ms > 1000 ? 1000 : ms; /* also where the clock was set back */
+    ms = ms < 10 ? 10 : ms > LONGEST_MS ? LONGEST_MS : ms; /* also where the clock was set back */
     const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     evtimer_add(t->timer, &tv);
 }
@@ -92,6 +94,13 @@ static void turn(Terminal *t)
     start_calls(t);
     draw(t);
     set_timer(t);
+}
+
+/* Answers that come together are drawn together. */
+static void turn_soon(Terminal *t)
+{
+    const struct timeval tv = {.tv_usec = TOGETHER_MS * 1000};
+    evtimer_add(t->timer, &tv);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -185,7 +194,8 @@ static void terminal_free(Terminal *t)
 bool terminal_run(const TerminalSetup *setup, Err *err)
 {
     Terminal t = {.setup = setup};
-    MonitorSetup model = {setup->url, setup->user, setup->parse_time, setup->read_only, curses_is_utf8()};
+    MonitorSetup model = {setup->url,       setup->user,         setup->parse_time,
+                          setup->read_only, setup->by_hand_only, curses_is_utf8()};
     if (!curses_open(err))
         return false;
     t.base = event_base_new();

@@ -11,7 +11,7 @@ typedef struct TerminalSetup {
     const char *url, *user;
     const Tls *tls;
     MonitorTime *parse_time;
-    bool read_only;
+    bool read_only, by_hand_only;
 } TerminalSetup;
 
 /* Returns when the person quits; ERR_USAGE where there is no terminal. */

@@ -18,6 +18,7 @@
 #include "replica-agent/agent/do/node_events.h"
 #include "replica-agent/agent/do/purge.h"
 #include "replica-agent/agent/do/sampler.h"
+#include "replica-agent/agent/do/source_look.h"
 #include "replica-agent/agent/do/store.h"
 #include "replica-agent/agent/do/vault_tick.h"
 #include "replica-agent/core/agent_step.h"
@@ -63,6 +64,7 @@ typedef struct Agent {
     char *data_dir; /* of the server, where it is this host's; NULL: not known yet */
     Ballast ballast;
     Sampler sampler;
+    SourceLook source_look;
     Purge purge;
     Tell tell;
     Release release;
@@ -70,7 +72,8 @@ typedef struct Agent {
         pid_t pid; /* of the last one started; 0: none, or reaped */
         int64_t next_ms;
     } watcher;
-    struct Probe *probe; /* between two readings */
+    struct RoleCall *role_call; /* the hook after a promotion or demotion that runs; NULL: none */
+    struct Probe *probe;        /* between two readings */
 
     int64_t seq; /* of what others see */
     struct event *news;
@@ -131,6 +134,10 @@ void fill_close(Agent *a);
 
 /* hooks.c */
 void hook_call(Agent *a, bool before);
+
+/* role_hooks.c */
+void role_hook_call(Agent *a, const Effect *e);
+void role_hook_end(Agent *a);
 
 /* run_split.c */
 void splits_tick(Agent *a);

@@ -15,7 +15,7 @@ enum { LATE_MS = 2000, MOST_STEPS = 10000 };
 
 static void do_event(Agent *a, const Effect *e)
 {
-    tell_add(a, e->level, e->word, e->owner, e->text);
+    tell_of_failover(a, e->level, e->word, e->owner, e->text, e->number);
 }
 
 static void do_changed(Agent *a, const Effect *e)
@@ -68,6 +68,12 @@ static void carry_out(Agent *a, Effect *e)
     case FX_HOOK:
         hook_call(a, e->flag);
         break;
+    case FX_ROLE_HOOK:
+        role_hook_call(a, e);
+        break;
+    case FX_END_ROLE_HOOK:
+        role_hook_end(a);
+        break;
     case FX_CLEAR_VAULT:
         vault_give_up(a);
         break;
@@ -110,6 +116,11 @@ static void refuse(Agent *a, Effect *e, const Err *err)
     case FX_HOOK:
         in = queue_input(IN_HOOK, NULL);
         in->flag = e->flag;
+        in->flag2 = true;
+        in->err = *err;
+        break;
+    case FX_ROLE_HOOK:
+        in = queue_input(IN_ROLE_HOOK, NULL);
         in->flag2 = true;
         in->err = *err;
         break;

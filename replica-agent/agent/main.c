@@ -2,31 +2,24 @@
  * siding-agent: the daemon, and the small programs inside it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent.h"
+#include "agent_parts.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/proc.h"
 #include "common/base/text.h"
 #include "common/db/servercheck.h"
-#include "common/file/fs.h"
 #include "common/net/sdnotify.h"
 #include "common/wire/finding.h"
 #include "reload.h"
-#include "replica-agent/agent/do/copies.h"
-#include "replica-agent/agent/do/operation.h"
-#include "replica-agent/agent/do/spool.h"
 #include "replica-agent/agent/do/store.h"
-#include "replica-agent/agent/do/watcher.h"
 #include "replica-agent/helper/fill.h"
 #include "replica-agent/helper/lease_watch.h"
 #include "replica-agent/helper/rescue.h"
@@ -34,7 +27,7 @@
 #include "replica-agent/host/confcheck.h"
 #include "replica-agent/host/tools.h"
 
-enum { ENDING_MS = 10000, TICK_MS = 100, WORKERS = 4, MAX_QUEUED = 16 };
+enum { ENDING_MS = 10000, TICK_MS = 100 };
 
 typedef struct MainArgs {
     char *config;
@@ -83,31 +76,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     Agent *a = arg;
-    log_tick();
-    vault_tick(a);
-    rescue_tick(a);
-    fill_look(a);
-    watcher_tick(a);
-    programs_tick(a);
-    splits_tick(a);
-    sampler_tick(a);
-    purge_tick(a);
-    if (!a->loop.held_since_ms)
-        queue_post(a, queue_input(IN_TICK, NULL));
-    api_tick(a);
-    release_tick(a);
-    tell_tick(a);
+    agent_tick(a);
     if (a->ending_ms)
         end_soon(a);
-    if (cert_watch(&a->certificate, &a->conf.tls))
-        tell_event(a, "warn", "certificate", NULL, "%s", a->certificate.warning);
-}
-
-static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    probe_begin(arg);
 }
 
 /* Whoever ends the agent may be about to end the machine. */
@@ -154,24 +125,6 @@ static void on_hangup(evutil_socket_t signo, short what, void *arg)
     reload_all(arg);
 }
 
-static bool lock_state(Agent *a, Err *err)
-{
-    AUTOFREE char *path = store_path(a, "lock");
-    a->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (a->lock_fd < 0)
-        return err_errno(err, errno, "open %s", path);
-    if (flock(a->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, ERR_CONFLICT, 0, "another agent works with %s", a->conf.state_dir);
-    return true;
-}
-
-static bool make_folders(Agent *a, Err *err)
-{
-    AUTOFREE char *runs = store_path(a, "runs");
-    return fs_mkdirs(a->conf.state_dir, 0700, err) && fs_mkdirs(runs, 0700, err) &&
-           fs_mkdirs(a->conf.spool_dir, 0700, err);
-}
-
 static void take_signals(Agent *a)
 {
     const struct {
@@ -182,39 +135,6 @@ static void take_signals(Agent *a)
         a->signals[i] = evsignal_new(a->base, taken[i].signo, taken[i].call, a);
         event_add(a->signals[i], NULL);
     }
-}
-
-static bool set_up(Agent *a, Err *err)
-{
-    umask(077);
-    if (!make_folders(a, err) || !lock_state(a, err))
-        return false;
-    if (!a->release.wanted)
-        apart_look(a);
-    db_library_begin();
-    a->base = event_base_new();
-    (void)event_base_priority_init(a->base, HTTP_PRIORITIES);
-    a->probes = work_new(a->base, "probe", 1, 2);
-    a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
-    kept_sweep(a);
-    a->seq = clock_wall_ms();
-    a->s.known.spool_free = a->s.known.state_free = a->s.known.relay_free = -1;
-    a->s.known.boot_id = clock_boot_id();
-    lag_done(&a->s.known.lag);
-    a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
-    a->probe_timer = evtimer_new(a->base, on_probe_timer, a);
-    job_list_load(&a->conf, &a->jobs);
-    for (size_t i = 0; i < a->jobs.warnings.n; i++)
-        log_warn("%s", a->jobs.warnings.v[i]);
-    reload_rules(a);
-    loop_open(a);
-    vault_open(a);
-    if (!store_open(a, err))
-        return false;
-    Input *boot = queue_input(IN_BOOT, NULL);
-    boot->flag = vault_is_empty(&a->vault.place); /* before this agent keeps anything */
-    queue_post(a, boot);
-    return a->release.wanted || api_open(a, err);
 }
 
 static void run_loop(Agent *a)
@@ -228,50 +148,6 @@ static void run_loop(Agent *a)
     sdnotify_begin(a->base);
     event_base_dispatch(a->base);
     sdnotify_end();
-    a->stopping = true;
-}
-
-static void free_events(Agent *a)
-{
-    struct event *const all[] = {a->tick,       a->probe_timer, a->news,
-                                 a->signals[0], a->signals[1],  a->signals[2]};
-    for (size_t i = 0; i < COUNT(all); i++)
-        if (all[i])
-            event_free(all[i]);
-    if (a->base)
-        event_base_free(a->base);
-}
-
-static void tear_down(Agent *a)
-{
-    if (a->http)
-        api_close(a);
-    operation_cancel_all();
-    if (a->probes)
-        work_free(a->probes);
-    if (a->work)
-        work_free(a->work);
-    vault_close(a);
-    probe_close(a);
-    rescue_close(a);
-    fill_close(a);
-    programs_close(a);
-    splits_close(a);
-    sql_drop_held(a);
-    copies_close(a);
-    sampler_close(a);
-    tell_close(a);
-    store_close(a);
-    purge_close(a);
-    loop_close(a);
-    agent_state_done(&a->s);
-    job_list_done(&a->jobs);
-    free(a->certificate.warning);
-    free(a->reload_trouble);
-    free(a->release.said);
-    free(a->release.position);
-    free(a->data_dir);
-    free_events(a);
 }
 
 static int check_config(const Agent *a)
@@ -343,12 +219,15 @@ static int daemon_main(const char *path, bool check, bool release, bool allow_ro
         agent_config_free(&a.conf);
         return 1;
     }
-    bool ok = set_up(&a, &err), taken = !ok && err.kind == ERR_CONFLICT;
+    umask(077);
+    if (!release)
+        apart_look(&a);
+    bool ok = agent_open(&a, on_tick, &err), taken = !ok && err.kind == ERR_CONFLICT;
     if (ok)
         run_loop(&a);
     else if (!(release && taken))
         log_error("%s", err.text);
-    tear_down(&a);
+    agent_close(&a);
     int status = ok && (!release || a.release.ok) ? 0 : 1;
     if (release && taken)
         status = release_by_api(&a.conf);
@@ -414,8 +293,8 @@ static int print_journal(const char *path)
 
 /* ---- another server ---------------------------------------------------------------------------------- */
 
-static const char *const of_server[] = {"bound", "lease", "role",  "server", "hook",
-                                        "rates", "ways",  "purge", "relay",  "fill"};
+static const char *const of_server[] = {"bound", "lease", "role",  "server", "hook",     "rates",
+                                        "ways",  "purge", "relay", "fill",   "role_hook"};
 
 static void print_forgotten(void *arg, const char *key, const json_t *value)
 {
@@ -448,7 +327,7 @@ static int adopt(const char *path, bool allow_root)
     Err err;
     Agent a = {.config_path = path, .lock_fd = -1};
     bool ok = agent_config_load(path, &a.conf, &err) && check_user(&a.conf, allow_root, &err) &&
-              make_folders(&a, &err) && lock_state(&a, &err) && forget_server(&a.conf, &err);
+              agent_take_folders(&a, &err) && forget_server(&a.conf, &err);
     if (!ok)
         text_print(stderr, "siding-agent: %s\n", err.text);
     agent_config_free(&a.conf);

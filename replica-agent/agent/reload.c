@@ -61,6 +61,8 @@ void reload_rules(Agent *a)
                       .boost_trials_above_ms = c->boost_trials_above_ms,
                       .calls_before_pause = c->hooks.before_pause != NULL,
                       .calls_after_caught_up = c->hooks.after_caught_up != NULL,
+                      .calls_after_promotion = c->hooks.after_promotion != NULL,
+                      .calls_after_demotion = c->hooks.after_demotion != NULL,
                       .ignores_failed_hooks = str_eq(c->hooks.on_failure, "ignore"),
                       .jobs = jobs};
     fill_jobs(&a->jobs, r);

@@ -58,8 +58,10 @@ static void good_reading(Turn *t, Reading *in)
         fx_changed(t);
     else if (moves_on(v, in))
         fx_changed_slightly(t);
-    if (v->ever && lease_server_compare(&v->id, &in->id) == SERVER_OTHER)
+    if (v->ever && lease_server_compare(&v->id, &in->id) == SERVER_OTHER) {
         t->s->flight.boot.seen = false;
+        t->s->flight.vote.opened_acks = 0; /* of its own it waits for as many as the decision said */
+    }
     take_status(t, in);
     lag_sample(&t->s->known.lag, v->version.flavor, v->status.applied, v->status.received, in->begun_ms,
                t->now_ms);
@@ -125,10 +127,13 @@ static void start_by_hand(Turn *t, bool surely)
         fx_post(t, IN_START, NULL)->flag = true;
         fx_answer(t, f->token, NULL, NULL);
     } else {
-        err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding, and %s", t->s->known.rules.node,
-                !v->up                  ? "its server does not answer"
-                : !v->status.is_replica ? "replicates from no other server"
-                                        : "its replication runs");
+        if (!free_to)
+            (void)pause_conflict(t->s, &err); /* it began meanwhile */
+        else
+            err_set(&err, ERR_CONFLICT, 0, "%s is not paused by Siding, and %s", t->s->known.rules.node,
+                    !v->up                  ? "its server does not answer"
+                    : !v->status.is_replica ? "replicates from no other server"
+                                            : "its replication runs");
         fx_answer(t, f->token, NULL, &err);
     }
     f->token = 0;
@@ -158,6 +163,8 @@ static void reading(Turn *t, Reading *in)
 
 static void operation(Turn *t, const OpReport *op)
 {
+    if (op->kind == OP_START && (op->way == START_BOTH || op->way == START_REFETCH))
+        vote_silenced(t);
     if (op->kind == OP_ROLE)
         role_op(t, op);
     else if (op->kind == OP_ORDER)
@@ -192,6 +199,7 @@ static void tick(Turn *t)
     pause_tick(t);
     guard_tick(t);
     hook_tick(t);
+    role_hook_tick(t);
     run_tick(t);
     boot_tick(t);
     role_tick(t);
@@ -206,6 +214,7 @@ static void resume_by_hand(Turn *t, Input *in)
     PauseState state = s->durable.pause;
     const char *by = in->by ? in->by : "", *reason = in->text ? in->text : "";
     if (state == PAUSE_NONE) {
+        pause_unwish(t, *by ? by : "request");
         ask_for_start(t, in);
         return;
     }
@@ -294,6 +303,9 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         break;
     case IN_HOOK:
         hook_ended(t, in);
+        break;
+    case IN_ROLE_HOOK:
+        role_hook_ended(t, in);
         break;
     case IN_RESCUE_PROGRESS:
         rescue_progress(t, in);
@@ -430,6 +442,9 @@ Record *agent_records(AgentState *s, size_t *ret_n)
         add(&all, xstrdup("server"), wire_write(lease_server_fields, &d->dealt_with));
     if (c->hook)
         add(&all, xstrdup("hook"), d->hook.owner ? wire_write(hook_record_fields, &d->hook) : NULL);
+    if (c->role_hook)
+        add(&all, xstrdup("role_hook"),
+            d->role_hook.term ? wire_write(role_hook_record_fields, &d->role_hook) : NULL);
     if (c->rates)
         add(&all, xstrdup("rates"), wire_write(rates_record_fields, &d->rates));
     if (c->ways)
@@ -455,10 +470,21 @@ static bool restore_lease(Durable *d, const json_t *value, int64_t wall_ms, Err 
                            .reason = xstrdup("a lease that could not be read"),
                            .lost = true,
                            .taken_at = wall_ms};
-    (void)pause_state_from_name(d->lease.state, &d->pause);
-    if (d->pause == PAUSE_NONE)
-        d->pause = PAUSE_ABANDONED;
+    d->pause = pause_state_of_lease(d->lease.state);
     return ok;
+}
+
+/* Of another version: whatever it does, its program must end before anything else may begin. */
+static void cut_unknown(AgentRunner *r)
+{
+    RunJournal *j = &r->j;
+    r->state = RUN_CUTTING;
+    if (j->cut_outcome)
+        return;
+    str_put(&j->cut_outcome, wire_enum_name(&run_outcome_names, OUTCOME_ERROR));
+    str_put(&j->cut_kind, err_kind_name(ERR_CORRUPT));
+    j->cut_text = xasprintf("its state on record, \"%s\", is none that this version of the agent knows",
+                            j->state ? j->state : "");
 }
 
 static bool restore_run(AgentState *s, const json_t *value, Err *err)
@@ -472,7 +498,7 @@ static bool restore_run(AgentState *s, const json_t *value, Err *err)
     r->j = j;
     r->side = j.run.spec.on == ROLE_PRIMARY ? RUN_ON_PRIMARY : RUN_ON_REPLICA;
     if (!run_state_from_name(j.state, &r->state))
-        r->state = RUN_RESUMING;
+        cut_unknown(r);
     return true;
 }
 
@@ -495,6 +521,8 @@ bool agent_restore(AgentState *s, const char *key, const json_t *value, int64_t 
         return wire_read(lease_server_fields, value, &d->dealt_with, err);
     if (str_eq(key, "hook"))
         return wire_read(hook_record_fields, value, &d->hook, err);
+    if (str_eq(key, "role_hook"))
+        return wire_read(role_hook_record_fields, value, &d->role_hook, err);
     if (str_eq(key, "rates"))
         return wire_read(rates_record_fields, value, &d->rates, err);
     if (str_eq(key, "ways"))

@@ -91,6 +91,7 @@ void boot_seen(Turn *t)
     s->flight.boot.seen = true;
     s->flight.boot.start_due = false;
     s->flight.role.confirmed = s->flight.role.settled = false;
+    vote_silenced(t);
     if (st->is_replica || s->durable.pause != PAUSE_NONE) {
         const BootRow *row =
             boot_decide(s->durable.pause, same_server(t), boot_threads(st->io, st->sql_running), owner_of(t),
@@ -119,7 +120,7 @@ static void trouble(Turn *t, const char *text)
     fx_changed(t);
 }
 
-/* No pause can have begun meanwhile: pause_wish refuses while this is under way. */
+/* No pause can have begun meanwhile: pause_wish waits while this is under way. */
 bool boot_op(Turn *t, const OpReport *op)
 {
     BootFlight *f = &t->s->flight.boot;

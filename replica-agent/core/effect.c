@@ -210,6 +210,7 @@ OpOrder *fx_sql(Turn *t, OpKind kind, bool after_record)
     e->op.kind = kind;
     e->op.id = ++t->s->flight.last_op;
     e->op.shut = !vote_lets_receive(t->s);
+    e->op.silent = t->s->durable.vote.vote.accepted.version > 0;
     return &e->op;
 }
 

@@ -11,23 +11,27 @@
 #include "input.h"
 
 typedef enum EffectKind {
-    FX_LOG,         /* level, text */
-    FX_EVENT,       /* for people: level, word (its kind), owner (a run or NULL), text */
-    FX_POST,        /* `post`, behind what is queued */
-    FX_SQL,         /* `op` */
-    FX_CANCEL,      /* number: the operation whose end nobody needs: its waiting ends */
-    FX_DROP_HELD,   /* the connection kept since the freeze is closed */
-    FX_PROGRAM,     /* owner's program `word` is started, or found again */
-    FX_SIGNAL,      /* number: to owner's program */
-    FX_CLEAN,       /* owner's secrets and what no result needs */
-    FX_FORGET,      /* owner's files go; IN_FORGOTTEN follows */
-    FX_RESCUE,      /* the rescue is started, or found again */
-    FX_FILL,        /* its program is started, or found again; flag: what an earlier order left goes first */
-    FX_HOOK,        /* flag: before_pause, else after_caught_up */
-    FX_CLEAR_VAULT, /* links may go once all is applied */
-    FX_ANSWER,      /* token; err, or owner's run, or text: a body, number: its status */
-    FX_NEWS,        /* for requests that wait for a pause: owner, number = PauseNews, err */
-    FX_CHANGED,     /* what others see; flag: it can wait a little */
+    FX_LOG,       /* level, text */
+    FX_EVENT,     /* for people: level, word (its kind), owner (a run or NULL), text; number: the term of the
+                     failover     that it belongs to, or 0 */
+    FX_POST,      /* `post`, behind what is queued */
+    FX_SQL,       /* `op` */
+    FX_CANCEL,    /* number: the operation whose end nobody needs: its waiting ends */
+    FX_DROP_HELD, /* the connection kept since the freeze is closed */
+    FX_PROGRAM,   /* owner's program `word` is started, or found again */
+    FX_SIGNAL,    /* number: to owner's program */
+    FX_CLEAN,     /* owner's secrets and what no result needs */
+    FX_FORGET,    /* owner's files go; IN_FORGOTTEN follows */
+    FX_RESCUE,    /* the rescue is started, or found again */
+    FX_FILL,      /* its program is started, or found again; flag: what an earlier order left goes first */
+    FX_HOOK,      /* flag: before_pause, else after_caught_up */
+    FX_ROLE_HOOK, /* flag: after_promotion, else after_demotion; number: its term, token: the attempt, owner:
+                     the primary */
+    FX_END_ROLE_HOOK, /* the one that runs is killed */
+    FX_CLEAR_VAULT,   /* links may go once all is applied */
+    FX_ANSWER,        /* token; err, or owner's run, or text: a body, number: its status */
+    FX_NEWS,          /* for requests that wait for a pause: owner, number = PauseNews, err */
+    FX_CHANGED,       /* what others see; flag: it can wait a little */
     FX_KINDS
 } EffectKind;
 

@@ -3,24 +3,14 @@
  * keeps what was ordered and how far it is, and starts the program again until it is done or refused. While
  * it is under way nothing else is done on the server.
  */
+#include "common/base/retry.h"
 #include "step_parts.h"
 
-enum { RETRY_MS = 1000, MOST_TRIES = 5 };
+enum { RETRY_LEAST_MS = 2000, RETRY_MOST_MS = 16000, MOST_TRIES = 5 };
 
 static FillState *record(Turn *t)
 {
     return &t->s->durable.fill;
-}
-
-bool fill_is_under_way(const AgentState *s)
-{
-    FillPhase p = s->durable.fill.phase;
-    return p != FILL_NONE && p != FILL_FILLED && p != FILL_FAILED;
-}
-
-bool fill_is_unfinished(const AgentState *s)
-{
-    return fill_is_under_way(s) || (s->durable.fill.touched && s->durable.fill.phase != FILL_FILLED);
 }
 
 static void set_phase(Turn *t, FillPhase phase)
@@ -135,6 +125,15 @@ static void fail(Turn *t, const char *why)
              r->order.donor.node, why);
 }
 
+/* It has nothing more of a primary that was replaced, and is pointed at whom the agents have decided on. */
+static void follows_anew(Turn *t)
+{
+    VoteRecord *v = &t->s->durable.vote;
+    const char *primary = v->vote.accepted.version ? v->vote.accepted.primary : NULL;
+    v->stale = v->stale && primary && !str_eq(primary, record(t)->order.source.node);
+    vote_owes_start(t); /* once a reading shows it, and the gate lets it */
+}
+
 void fill_ended(Turn *t, const Input *in)
 {
     FillFlight *f = &t->s->flight.fill;
@@ -146,7 +145,7 @@ void fill_ended(Turn *t, const Input *in)
         fx_event(t, "info", "replica", NULL, "the server of %s holds the data of %s at %s and follows %s",
                  t->s->known.rules.node, record(t)->order.donor.node, record(t)->order.gtid,
                  record(t)->order.source.node);
-        vote_owes_start(t); /* once a reading shows it, and the gate lets it */
+        follows_anew(t);
         return;
     }
     if (in->err.kind == ERR_REFUSED || ++f->tries >= MOST_TRIES) {
@@ -154,7 +153,7 @@ void fill_ended(Turn *t, const Input *in)
         return;
     }
     fx_log(t, LOG_LEVEL_WARN, "%s; it is tried again", in->err.text);
-    f->retry_ms = t->now_ms + (RETRY_MS << f->tries);
+    f->retry_ms = t->now_ms + retry_wait_ms(f->tries, RETRY_LEAST_MS, RETRY_MOST_MS);
 }
 
 void fill_tick(Turn *t)

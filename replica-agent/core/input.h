@@ -16,6 +16,8 @@ typedef enum InputKind {
     IN_READING, /* a look at the server, good or bad: `reading` */
     IN_OP,      /* an operation is back: `op` */
     IN_HOOK,    /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
+    IN_ROLE_HOOK, /* one after a promotion or demotion has ended: err.kind ERR_NONE: well; number: ms that it
+                     took; flag2: it was not called */
     IN_RESCUE_PROGRESS, /* number and total: transactions */
     IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied; ERR_DB: a person must mend something */
     IN_FILL,            /* the server is to be filled: `fill` */
@@ -121,6 +123,7 @@ typedef struct Input {
     int64_t number;
     bool flag, flag2;
     int64_t total; /* IN_RESCUE_PROGRESS: of `number`; IN_HEARD: the newest state that it has */
+    NodeRole role; /* IN_HEARD: what the coordinator has this node for */
     Err err;
     uint64_t token; /* of the request that waits for an answer; 0: none */
     Reading *reading;

@@ -98,7 +98,7 @@ void client_cnf_done(ClientCnf *c)
     *c = (ClientCnf){0};
 }
 
-static void take_setting(void *arg, const OptionLine *line)
+static bool take_setting(void *arg, const OptionLine *line)
 {
     ClientCnf *c = arg;
     const struct {
@@ -114,6 +114,7 @@ static void take_setting(void *arg, const OptionLine *line)
             free(*keys[i].to);
             *keys[i].to = xstrdup(line->value);
         }
+    return true;
 }
 
 void client_cnf_parse(const char *text, ClientCnf *ret)

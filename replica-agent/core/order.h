@@ -46,6 +46,7 @@ typedef struct OpOrder {
     bool fresh_server, may_end_rescue;    /* OP_START */
     bool boost;                           /* OP_START: with `boosted` */
     bool shut;                            /* OP_START: no receiver is started */
+    bool silent;                          /* … or one that acknowledges nothing */
     bool open;                            /* OP_ROLE: writable */
     LeaseSettings boosted;                /* OP_START, OP_RETUNE; owned */
     OrderAct act;                         /* OP_ORDER */
@@ -70,6 +71,7 @@ typedef struct OpReport {
     int64_t backlog;
     bool open;                    /* OP_ROLE */
     const char *received, *ahead; /* OP_ORDER */
+    const char *told;             /* OP_ORDER: what was done to others' sessions; NULL: nothing */
     int64_t closed_for_ms;        /* OP_ORDER */
     bool ended_well;              /* OP_START: the server processes since the lease's have ended in order */
     const char *left;             /* OP_RESTORE: settings that somebody else has changed; NULL: none */

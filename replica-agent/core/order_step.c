@@ -50,11 +50,20 @@ static OrderAct follow(const Order *o, const OrderView *view)
     return view->has_all ? ORDER_ANSWER : ORDER_WAIT;
 }
 
-static OrderAct arm(const Order *o, const OrderView *view)
+static OrderAct arm(const Voter *v, const Order *o, const OrderView *view)
 {
-    if (!o->member || !view->follows)
+    if (!o->member || o->version < v->version)
         return ORDER_REFUSE;
+    if (!view->follows || view->silent_anew)
+        return ORDER_WAIT;
     return view->armed ? ORDER_ANSWER : ORDER_SET_ARMED;
+}
+
+static OrderAct open_it(const Voter *v, const Order *o, const OrderView *view)
+{
+    if (!o->primary || !o->open || !view->drained || o->version < v->version)
+        return ORDER_REFUSE;
+    return view->writable && view->strict ? ORDER_ANSWER : ORDER_SET_OPEN;
 }
 
 OrderAct order_next(const Voter *v, const Order *o, const OrderView *view)
@@ -81,11 +90,9 @@ OrderAct order_next(const Voter *v, const Order *o, const OrderView *view)
     case ORDER_FOLLOW:
         return follow(o, view);
     case ORDER_ARM:
-        return arm(o, view);
+        return arm(v, o, view);
     case ORDER_OPEN:
-        return !o->primary || !o->open || !view->drained ? ORDER_REFUSE
-               : view->writable                          ? ORDER_ANSWER
-                                                         : ORDER_SET_OPEN;
+        return open_it(v, o, view);
     case ORDER_PROBE:
         return !o->primary || !view->writable ? ORDER_REFUSE
                : view->probed                 ? ORDER_ANSWER

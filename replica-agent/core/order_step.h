@@ -4,7 +4,9 @@
  * again and goes on from what it finds. Pure.
  *
  * Invariants: nothing is done to the server, and nothing answered, before the vote that allows it is on disk;
- * a receiver is stopped before its position is told; a server is killed before its binary log is read.
+ * a receiver is stopped before its position is told; a server is killed before its binary log is read; nobody
+ * acknowledges, and nothing is opened, by a version of the decision that another has replaced, nor does a
+ * silence end by an arm that does not name it (orchestrator/core/failover).
  */
 #pragma once
 
@@ -34,6 +36,8 @@ typedef struct OrderView {
     bool ahead;           /* it has transactions that the primary lacks */
     bool has_all;         /* it has received all that the primary had when it was drained */
     bool armed, writable; /* it acknowledges; its server is open */
+    bool silent_anew;     /* since the decision was put to the voters: the order names an earlier silence */
+    bool strict;          /* an act of this ballot has made commits wait for as many as the decision says */
     bool probed;          /* a commit was acknowledged since it opened */
 } OrderView;
 
@@ -48,7 +52,8 @@ typedef enum OrderAct {
     ORDER_APPLY_ALL,
     ORDER_REPOINT,
     ORDER_SET_ARMED,
-    ORDER_SET_OPEN, /* semi-sync on first */
+    ORDER_SET_SILENT, /* not of an order: the decision leaves it out, whoever starts its receiver */
+    ORDER_SET_OPEN,   /* semi-sync on first */
     ORDER_WRITE_PROBE,
     ORDER_WAIT, /* for the server, or for what it has yet to receive */
     ORDER_ANSWER,

@@ -137,14 +137,12 @@ const char *pause_event_name(PauseEvent e)
     return events[e];
 }
 
-bool pause_state_from_name(const char *name, PauseState *ret)
+PauseState pause_state_of_lease(const char *name)
 {
-    for (size_t i = 0; i < PAUSE_STATES; i++)
-        if (str_eq(states[i].name, name)) {
-            *ret = (PauseState)i;
-            return true;
-        }
-    return false;
+    for (size_t i = PAUSE_NONE + 1; i < PAUSE_STATES; i++)
+        if (str_eq(states[i].name, name))
+            return (PauseState)i;
+    return PAUSE_ABANDONED;
 }
 
 void pause_machine_draw(Str *out)

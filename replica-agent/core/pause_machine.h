@@ -71,8 +71,9 @@ const PauseRow *pause_machine_find(PauseState from, PauseEvent event);
 /* What a restarted agent does first in this state. */
 PauseAction pause_machine_again(PauseState s);
 
-const char *pause_state_name(PauseState s); /* as in lease.json */
-bool pause_state_from_name(const char *name, PauseState *ret);
+const char *pause_state_name(PauseState s); /* as in the lease's record */
+/* Of a lease that is on record: abandoned where its state is none that this version knows. */
+PauseState pause_state_of_lease(const char *name);
 const char *pause_state_phase(PauseState s); /* LeaseState.phase: pausing frozen resuming rescuing
                                                 catching_up; NULL */
 const char *pause_event_name(PauseEvent e);

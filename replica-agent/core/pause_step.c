@@ -31,7 +31,7 @@ static bool may_begin(Turn *t, Err *err)
     return server_is_ours(t->s, err);
 }
 
-void pause_wish(Turn *t, Input *in)
+static void begin(Turn *t, Input *in)
 {
     Err err;
     PauseFlight *f = pause_flight(t);
@@ -56,6 +56,41 @@ void pause_wish(Turn *t, Input *in)
                               .limit_ms = w->limit_ms < most ? w->limit_ms : most,
                               .hold = w->hold,
                               .taken_at = t->wall_ms};
+}
+
+/* A START takes a moment, and who asks in that moment need not ask again. Runs look before they wish. */
+void pause_wish(Turn *t, Input *in)
+{
+    enum { START_MS = 5000 };
+    PauseFlight *f = pause_flight(t);
+    if (in->kind != IN_PAUSE || !t->s->flight.boot.op || f->waiting) {
+        begin(t, in);
+        return;
+    }
+    f->waiting = NEW(Input);
+    *f->waiting = (Input){.kind = IN_PAUSE, .token = in->token, .wish = STEAL(in->wish)};
+    f->waiting_until_ms = t->now_ms + START_MS;
+}
+
+/* Somebody wants replication to run, who came later. */
+void pause_unwish(Turn *t, const char *by)
+{
+    Err err;
+    PauseFlight *f = pause_flight(t);
+    if (!f->waiting)
+        return;
+    err_set(&err, ERR_CONFLICT, 0, "%s was resumed by hand by %s meanwhile", pause_node(t), by);
+    refuse(t, f->waiting, &err);
+    input_free(STEAL(f->waiting));
+}
+
+static void look_at_waiting(Turn *t)
+{
+    PauseFlight *f = pause_flight(t);
+    if (!f->waiting || (t->s->flight.boot.op && t->now_ms < f->waiting_until_ms))
+        return;
+    begin(t, f->waiting);
+    input_free(STEAL(f->waiting));
 }
 
 static void cannot_begin(Turn *t, const Err *err)
@@ -291,11 +326,18 @@ static void check_frozen(Turn *t)
         pause_void(t, change == FROZEN_RESTARTED ? PAUSE_EV_RESTARTED : PAUSE_EV_MOVED, why);
 }
 
+/* An order that points it at a new primary may have done so, and has not told yet. */
+static bool is_being_pointed(const AgentState *s)
+{
+    const VoteFlight *v = &s->flight.vote;
+    return (v->op && v->act == ORDER_REPOINT) || s->known.server.begun_ms <= v->since_ms;
+}
+
 void pause_reading(Turn *t)
 {
     PauseFlight *f = pause_flight(t);
     /* A reading that began before the last change of state is of the time before it. */
-    if (f->op || t->s->known.server.begun_ms <= f->since_ms)
+    if (f->op || t->s->known.server.begun_ms <= f->since_ms || is_being_pointed(t->s))
         return;
     if (t->s->durable.pause == PAUSE_FROZEN && !pause_lease(t)->restarted)
         check_frozen(t);
@@ -308,6 +350,7 @@ void pause_reading(Turn *t)
 void pause_tick(Turn *t)
 {
     PauseFlight *f = pause_flight(t);
+    look_at_waiting(t);
     if (t->s->flight.ending)
         resume_ending(t);
     if (t->s->durable.pause != PAUSE_NONE && f->retry_ms && t->now_ms >= f->retry_ms && !f->op)

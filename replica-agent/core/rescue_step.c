@@ -2,9 +2,16 @@
  * Transactions that the relay files hold and nobody has applied: found by a START that was not sent, applied
  * by a program of its own (replica-agent/helper/rescue), then replication is started.
  */
+#include "common/base/retry.h"
 #include "pause_state.h"
 
-enum { RETRY_MS = 1000, RETRIES_SLOWER = 20, STANDS_MS = 15000, STANDS_DOUBLINGS = 6 };
+enum {
+    RETRY_MS = 1000,
+    RETRIES_SLOWER = 20,
+    STANDS_MS = 15000,
+    STANDS_MOST_MS = 64 * STANDS_MS,
+    STANDS_TRIES = 7
+};
 
 void rescue_note(Turn *t, const OpReport *op)
 {
@@ -68,8 +75,8 @@ static void stands(Turn *t, const char *why)
     pause_apply(t, PAUSE_EV_RESCUE_FAILED);
     if (!str_eq(why, pause_flight(t)->trouble))
         pause_trouble(t, why);
-    pause_flight(t)->retry_ms = t->now_ms + (STANDS_MS << (*tries > 1 ? *tries - 1 : 0));
-    if (*tries <= STANDS_DOUBLINGS)
+    pause_flight(t)->retry_ms = t->now_ms + retry_wait_ms(*tries, STANDS_MS, STANDS_MOST_MS);
+    if (*tries < STANDS_TRIES)
         ++*tries;
 }
 

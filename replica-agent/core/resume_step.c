@@ -245,16 +245,15 @@ static void retune(Turn *t, const FlavorWay *way)
     t->s->changed.lease = true;
 }
 
-/* Nothing more comes: a failover has stopped the receiver. */
+/* Nothing more comes: a failover has stopped the receiver. (Where it is not known what was received,
+ * replay_reading goes by the source's coordinates.) */
 static bool is_drained(const Turn *t)
 {
     const ServerView *v = &t->s->known.server;
     const ReplStatus *st = &v->status;
     if (vote_lets_receive(t->s) || st->io != REPL_IO_NO)
         return false;
-    bool at_end = st->exec_file && str_eq(st->exec_file, st->read_file) && st->exec_pos == st->read_pos;
-    return st->received && *st->received ? buffer_reaches(v->version.flavor, st->applied, st->received)
-                                         : at_end;
+    return st->received && *st->received && buffer_reaches(v->version.flavor, st->applied, st->received);
 }
 
 static void applier_runs(Turn *t)

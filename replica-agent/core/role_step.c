@@ -14,7 +14,16 @@ static RoleRecord *record(Turn *t)
     return &t->s->durable.role;
 }
 
-static void hear(Turn *t, int64_t term, const char *owner)
+/* A coordinator speaks in one term before a failover and after it. A node that was away meanwhile knows
+ * nothing of it: as the primary it opens only where it was called that since. */
+static bool is_repeated(const Turn *t, int64_t term, NodeRole said)
+{
+    const RoleRecord *r = &t->s->durable.role;
+    bool was_decided = t->s->durable.vote.vote.accepted.version;
+    return r->role && term == r->term && (r->role != ROLE_PRIMARY || !was_decided || said == ROLE_PRIMARY);
+}
+
+static void hear(Turn *t, int64_t term, const char *owner, NodeRole said)
 {
     RoleRecord *r = record(t);
     if (term <= 0)
@@ -30,7 +39,7 @@ static void hear(Turn *t, int64_t term, const char *owner)
         str_put(&r->seen_owner, owner);
         t->s->changed.role = true;
     }
-    if (r->role && term == r->term)
+    if (is_repeated(t, term, said))
         t->s->flight.role.confirmed = true;
 }
 
@@ -41,7 +50,7 @@ static void heard(Turn *t, Input *in)
     if (in->number && !term_is_of(record(t)->seen_term, record(t)->seen_owner, in->number, in->by,
                                   t->s->known.rules.node, &ignored))
         return; /* the request was answered so; nothing it says counts */
-    hear(t, in->number, in->by);
+    hear(t, in->number, in->by, in->role);
     run_heard(t, in->total);
     if (in->text) {
         free(k->primary);
@@ -75,7 +84,7 @@ static void give(Turn *t, Input *in)
         fx_answer(t, in->token, NULL, &err);
         return;
     }
-    hear(t, in->number, in->by);
+    hear(t, in->number, in->by, role);
     if (r->role != role || r->term != in->number) {
         fx_log(t, LOG_LEVEL_INFO, "role: %s in term %lld", in->text, (long long)in->number);
         r->role = role;
@@ -143,9 +152,9 @@ void role_reading(Turn *t)
         r->opened = r->closed_by_hand = false;
         t->s->changed.role = true;
     }
-    if (v->status.is_replica || f->op || t->s->flight.vote.order.kind || t->s->flight.vote.op ||
-        t->s->flight.vote.closed || v->begun_ms <= f->since_ms || !was_opened(t->s) ||
-        v->status.closed == r->closed_by_hand)
+    const VoteFlight *vote = &t->s->flight.vote; /* what it closes, it notes as not opened */
+    if (v->status.is_replica || f->op || vote->order.kind || vote->op || v->begun_ms <= f->since_ms ||
+        !was_opened(t->s) || v->status.closed == r->closed_by_hand)
         return;
     r->closed_by_hand = v->status.closed;
     t->s->changed.role = true;
@@ -267,8 +276,8 @@ void role_tick(Turn *t)
     /* To close one that the agents have decided against, nobody has to be heard. */
     bool sure = f->confirmed || (!primary && s->durable.vote.vote.accepted.version);
     if (!r->role || !sure || f->op || s->flight.vote.order.kind || s->flight.vote.op || f->unwritten ||
-        s->changed.role || fill_is_under_way(s) || !s->known.server.up || !s->flight.boot.seen ||
-        t->now_ms < f->retry_ms || is_as_it_should(s))
+        s->changed.role || fill_is_under_way(s) || !s->known.server.up || t->now_ms < f->retry_ms ||
+        is_as_it_should(s))
         return;
     if (primary &&
         (!vote_lets_open(s) || s->flight.vote.closed)) /* closed for a switchover: it has a time of its own */

@@ -181,6 +181,11 @@ static bool gather(Turn *t, AgentRunner *r, Input *in, Err *err)
     r->j.gather = *in->gather;
     *in->gather = (GatherOrder){0};
     free(STEAL(r->j.run.gather_error));
+    free(STEAL(r->j.cut_outcome)); /* of a gathering before: this one may be ended too */
+    free(STEAL(r->j.cut_kind));
+    free(STEAL(r->j.cut_text));
+    r->j.cut_hard = false;
+    r->j.tries = 0;
     run_apply(t, r, RUN_EV_GATHER);
     return true;
 }
@@ -209,8 +214,10 @@ static void remember_done(Turn *t, const AgentRunner *r)
     StrList *done = &t->s->flight.done;
     if (run_is_late(&t->s->known, &r->j.run.spec, t->now_ms) || !r->j.run.spec.start_by.boot_id)
         return;
-    if (done->n >= MOST)
-        strlist_done(done);
+    if (done->n == MOST) { /* the oldest's orders have come, or are late */
+        free(done->v[0]);
+        memmove(&done->v[0], &done->v[1], --done->n * sizeof done->v[0]);
+    }
     strlist_add(done, run_id(r));
 }
 

@@ -94,8 +94,8 @@ static void signal_program(Turn *t, const AgentRunner *r, int signo)
 
 static RunEvent cut_stage(Turn *t, AgentRunner *r)
 {
-    if (!r->watched && !r->j.program)
-        return r->state == RUN_CUTTING ? run_cut_ended(t, r) : RUN_EV_NONE;
+    if (!r->j.program)
+        return run_cut_ended(t, r);
     if (!r->watched) {
         Effect *e = fx_add(t, FX_PROGRAM);
         e->owner = xstrdup(run_id(r));

@@ -112,8 +112,7 @@ static void news_for(Turn *t, AgentRunner *r, Input *in)
 {
     if (r && run_is_under_way(r))
         news(t, r, in);
-    else if (in->number == PAUSE_NEWS_FROZEN && !str_eq(in->owner, LEASE_MANUAL) &&
-             !str_eq(in->owner, LEASE_RESCUE))
+    else if (in->number == PAUSE_NEWS_FROZEN && !str_eq(in->owner, LEASE_MANUAL))
         fx_post(t, IN_RELEASE, in->owner);
 }
 

@@ -3,10 +3,12 @@
 
 #include "buffer.h"
 #include "common/base/clock.h"
+#include "input.h"
 
 const WireField bound_record_fields[] = WIRE_FIELDS(BoundRecord, BOUND_RECORD_LIST);
 const WireField role_record_fields[] = WIRE_FIELDS(RoleRecord, ROLE_RECORD_LIST);
 const WireField hook_record_fields[] = WIRE_FIELDS(HookRecord, HOOK_RECORD_LIST);
+const WireField role_hook_record_fields[] = WIRE_FIELDS(RoleHookRecord, ROLE_HOOK_RECORD_LIST);
 const WireField rates_record_fields[] = WIRE_FIELDS(RatesRecord, RATES_RECORD_LIST);
 const WireField vote_record_fields[] = WIRE_FIELDS(VoteRecord, VOTE_RECORD_LIST);
 const WireField run_journal_fields[] = WIRE_FIELDS(RunJournal, RUN_JOURNAL_LIST);
@@ -17,6 +19,7 @@ static void flight_done(Flight *f)
     free(f->pause.align_file);
     free(f->pause.trouble);
     free(f->pause.failed_at);
+    input_free(f->pause.waiting);
     free(f->start.by);
     free(f->start.reason);
     catchup_done(&f->replay.catchup);
@@ -52,6 +55,7 @@ void agent_state_done(AgentState *s)
     wire_free(fill_state_fields, &d->fill);
     wire_free(lease_server_fields, &d->dealt_with);
     wire_free(hook_record_fields, &d->hook);
+    wire_free(role_hook_record_fields, &d->role_hook);
     wire_free(boost_memory_fields, &d->ways);
     for (size_t i = 0; i < s->n_runs; i++) {
         wire_free(run_journal_fields, &s->runs[i]->j);
@@ -244,6 +248,17 @@ char *short_of_space(const AgentState *s)
 }
 
 /* ---- the gate of a failover ------------------------------------------------------------------------- */
+
+bool fill_is_under_way(const AgentState *s)
+{
+    FillPhase p = s->durable.fill.phase;
+    return p != FILL_NONE && p != FILL_FILLED && p != FILL_FAILED;
+}
+
+bool fill_is_unfinished(const AgentState *s)
+{
+    return fill_is_under_way(s) || (s->durable.fill.touched && s->durable.fill.phase != FILL_FILLED);
+}
 
 /* What opens the gate is on disk first: behind a kill the record would say again that it is shut. */
 bool vote_is_on_disk(const AgentState *s)

@@ -35,6 +35,7 @@ typedef struct AgentRules {
     bool boost, boost_trials, boost_last_acknowledger, sync_relay_log;
     int64_t boost_workers, boost_queue_bytes, boost_trials_above_ms;
     bool calls_before_pause, calls_after_caught_up, ignores_failed_hooks;
+    bool calls_after_promotion, calls_after_demotion;
     JobRules *jobs;
     size_t n_jobs;
 } AgentRules;
@@ -103,6 +104,15 @@ extern const WireField bound_record_fields[];
 WIRE_STRUCT(HookRecord, HOOK_RECORD_LIST);
 extern const WireField hook_record_fields[];
 
+/* That this node has become, or is no longer, the primary, and its hook has not been called, or failed. */
+#define ROLE_HOOK_RECORD_LIST(F, T)                                                                          \
+    F(T, BOOL, promoted)                                                                                     \
+    F(T, INT, term)    /* of the decision; 0: nothing is owed */                                             \
+    F(T, STR, primary) /* by that decision */                                                                \
+    F(T, INT, tries)
+WIRE_STRUCT(RoleHookRecord, ROLE_HOOK_RECORD_LIST);
+extern const WireField role_hook_record_fields[];
+
 /* apply_rate: transactions/s of the last catch-up worth measuring; 0: none yet. */
 #define RATES_RECORD_LIST(F, T) F(T, NUM, apply_rate)
 WIRE_STRUCT(RatesRecord, RATES_RECORD_LIST);
@@ -125,6 +135,7 @@ typedef struct Durable {
     BoundRecord bound;
     LeaseServer dealt_with; /* the server process whose start has been dealt with */
     HookRecord hook;
+    RoleHookRecord role_hook;
     RatesRecord rates;
     BoostMemory ways; /* of applying, and which was the fastest */
 } Durable;
@@ -177,8 +188,10 @@ typedef struct PauseFlight {
         stopped_ms; /* since when the applier has been seen stopped while it should catch up; 0: it runs */
     char *align_gtid, *align_file;
     int64_t align_pos;
-    char *trouble;   /* why it does not get on, for people */
-    char *failed_at; /* the position at which a failure of the applier was reported; NULL: none */
+    char *trouble;         /* why it does not get on, for people */
+    char *failed_at;       /* the position at which a failure of the applier was reported; NULL: none */
+    struct Input *waiting; /* wished by hand while replication is just being started; NULL: none */
+    int64_t waiting_until_ms;
 } PauseFlight;
 
 /* A request to start replication that somebody has stopped: it waits for a reading. */
@@ -225,15 +238,21 @@ typedef struct VoteFlight {
     int64_t answer_ms;  /* it is answered then, done or not */
     Ballot ballot;      /* in which all below was found */
     uint64_t op;
-    OrderAct act;      /* of `op` */
-    Ballot in;         /* … and the ballot it was begun in */
-    bool looks;        /* what the last act did is to be seen in a reading first */
-    int64_t since_ms;  /* of that act's end */
-    int64_t opened_ms; /* when an act of this ballot opened the server; 0: none did */
+    OrderAct act;        /* of `op` */
+    Ballot in;           /* … and the ballot it was begun in */
+    bool looks;          /* what the last act did is to be seen in a reading first */
+    int64_t since_ms;    /* of that act's end */
+    int64_t opened_ms;   /* when an act of this ballot opened the server; 0: none did */
+    int64_t opened_acks; /* … and how many its commits wait for since */
     int64_t retry_ms;
     char *trouble; /* why it does not get on */
     bool told;     /* that somebody else has started the receiver */
     bool stopped, killed, log_read, closed, drained, armed, probed;
+    /* Since when it acknowledges nothing before it is armed again, as a number that never comes again; 0: it
+     * was armed. `ends`: what an arm that is under way ends; `muted`: the last in which the server was told
+     * so itself, as the decision leaves it out; `stands`: the receiver did at the last reading. */
+    int64_t silence, last_silence, ends, muted;
+    bool stands;
     int64_t reopen_ms; /* it was closed for a switchover, and opens then unless more is ordered; 0: nothing is
                           due */
     Ballot closed_in;
@@ -256,6 +275,12 @@ typedef struct HookFlight {
     int64_t retry_ms, failed; /* failed: counter since the start */
 } HookFlight;
 
+typedef struct RoleHookFlight {
+    bool calling, ending; /* ending: it was asked to */
+    bool promoted;        /* of the one that runs */
+    int64_t term, retry_ms;
+} RoleHookFlight;
+
 typedef struct FillFlight {
     bool running;     /* its program runs, or is being started */
     int64_t retry_ms; /* it is started again then; 0: not */
@@ -273,6 +298,7 @@ typedef struct Flight {
     VoteFlight vote;
     GuardFlight guard;
     HookFlight hook;
+    RoleHookFlight role_hook;
     FillFlight fill;
     StrList done;  /* runs that were forgotten; their orders may still be on the way */
     bool rescuing; /* a rescue's program runs */
@@ -281,7 +307,7 @@ typedef struct Flight {
 
 /* Which records are ahead of what was given to be written. */
 typedef struct Changed {
-    bool lease, role, vote, bound, dealt_with, hook, rates, ways, fill;
+    bool lease, role, vote, bound, dealt_with, hook, role_hook, rates, ways, fill;
     StrList gone; /* runs that were forgotten */
 } Changed;
 

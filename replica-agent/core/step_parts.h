@@ -8,10 +8,11 @@
 
 /* pause_step.c: the lease. With resume_step.c and rescue_step.c (pause_state.h) alone in ordering what
  * touches the applier. */
-void pause_wish(Turn *t, Input *in);    /* IN_WISH, IN_PAUSE */
-void pause_take(Turn *t, Input *in);    /* IN_TAKE */
-void pause_release(Turn *t, Input *in); /* IN_RELEASE */
-void pause_move_on(Turn *t, Input *in); /* IN_MOVE_ON */
+void pause_wish(Turn *t, Input *in);        /* IN_WISH, IN_PAUSE */
+void pause_unwish(Turn *t, const char *by); /* IN_RESUME, where none has begun */
+void pause_take(Turn *t, Input *in);        /* IN_TAKE */
+void pause_release(Turn *t, Input *in);     /* IN_RELEASE */
+void pause_move_on(Turn *t, Input *in);     /* IN_MOVE_ON */
 void pause_op(Turn *t, const OpReport *op);
 void pause_reading(Turn *t);
 void pause_tick(Turn *t);
@@ -70,6 +71,7 @@ void vote_reading(Turn *t);
 void vote_tick(Turn *t);
 void vote_owes_start(Turn *t);                  /* one was kept from it by the gate */
 void vote_started(Turn *t, const OpReport *op); /* an OP_START went well */
+void vote_silenced(Turn *t);                    /* from here on nothing is acknowledged before an arm */
 
 /* guard_step.c */
 void guard_reading(Turn *t);
@@ -81,3 +83,8 @@ void hook_before_pause(Turn *t, const Input *in); /* IN_BEFORE_PAUSE; IN_TAKE fo
 void hook_ended(Turn *t, const Input *in);
 void hook_caught_up(Turn *t, const char *gtid);
 void hook_tick(Turn *t);
+
+/* role_hook_step.c */
+void role_hook_owe(Turn *t, bool promoted, const WireDecision *d);
+void role_hook_ended(Turn *t, const Input *in); /* IN_ROLE_HOOK */
+void role_hook_tick(Turn *t);

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/wire/bounds.h"
 
 enum { TEXT_BYTES = 2000 };
 
@@ -67,8 +68,10 @@ static bool take_on(TaskletHeader *h, const char *value, Err *err)
 
 static bool take_time_limit(TaskletHeader *h, const char *value, Err *err)
 {
-    return (clock_parse_duration(value, &h->time_limit_ms) && h->time_limit_ms > 0) ||
-           err_set(err, ERR_CONFIG, 0, "time-limit is \"%.40s\"; write 90s, 10m or 2h", value);
+    return (clock_parse_duration(value, &h->time_limit_ms) && h->time_limit_ms > 0 &&
+            h->time_limit_ms <= BOUND_LONGEST_SLEEP) ||
+           err_set(err, ERR_CONFIG, 0, "time-limit is \"%.40s\"; write 90s, 10m or 2h, at most %lldd", value,
+                   (long long)(BOUND_LONGEST_SLEEP / BOUND_DAY_MS));
 }
 
 /* The next word; its end. */
@@ -140,15 +143,19 @@ static bool take_line(TaskletHeader *h, const char *line, Err *err)
                 {"on", take_on},
                 {"time-limit", take_time_limit},
                 {"param", take_param}};
+    AUTO(strlist_done) StrList known = STRLIST_INIT;
     for (size_t i = 0; i < COUNT(keys); i++) {
         const char *value = value_for(line, keys[i].key);
         if (value)
             return keys[i].take(h, value, err);
+        strlist_add(&known, keys[i].key);
     }
+    AUTOFREE char *key = xstrndup(line, strcspn(line, ":"));
+    const char *near = str_nearest(key, (const char *const *)known.v);
     return err_set(err, ERR_CONFIG, 0,
-                   "\"%.60s\" is none of tasklet:, text:, on:, time-limit:, param:; an empty line ends the "
-                   "header",
-                   line);
+                   "\"%.60s\" is none of tasklet:, text:, on:, time-limit:, param:%s%s%s; an empty line ends "
+                   "the header",
+                   line, near ? " (did you mean " : "", near ? near : "", near ? ":?)" : "");
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------- */

@@ -3,6 +3,11 @@
  * (core/order_step), and answered. One order at a time; another takes its place. An act that is under way
  * ends first, and what it has found stays known for the ballot it was found in. After a restart of the agent
  * the order comes again, and it looks again.
+ *
+ * A replica that was away may have been counted out meanwhile, and its server would acknowledge from its
+ * option file on. So each server process that is met, each receiver that is started or found stopped begins a
+ * silence (orchestrator/core/failover says why); the starts themselves see to it that nothing is
+ * acknowledged.
  */
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
@@ -60,6 +65,8 @@ static void take_role(Turn *t, const WireDecision *d)
     t->s->flight.role.confirmed = true;
     if (r->role == role)
         return;
+    if (role == ROLE_PRIMARY || r->role == ROLE_PRIMARY)
+        role_hook_owe(t, role == ROLE_PRIMARY, d);
     r->role = role;
     r->opened = r->closed_by_hand = false;
     t->s->flight.role.settled = false;
@@ -85,6 +92,15 @@ void vote_owes_start(Turn *t)
 {
     t->s->durable.vote.owed = true;
     t->s->changed.vote = true;
+}
+
+/* By the wall clock, so that what an agent before this one has said does not come again. */
+void vote_silenced(Turn *t)
+{
+    VoteFlight *f = flight(t);
+    f->silence = t->wall_ms > f->last_silence ? t->wall_ms : f->last_silence + 1;
+    f->last_silence = f->silence;
+    fx_changed(t);
 }
 
 /* A START has done what a fence has undone. */
@@ -199,6 +215,8 @@ static OrderView view_of(const Turn *t)
     view.ahead = f->ahead != NULL;
     view.has_all = has_received(t, f->order.gtid);
     view.armed = f->armed && view.follows;
+    view.silent_anew = !f->last_silence || (f->silence && f->silence != f->order.silence);
+    view.strict = f->opened_acks >= f->order.decision.acks;
     view.probed = f->probed && view.writable;
     return view;
 }
@@ -227,6 +245,7 @@ static void reply(Turn *t, uint64_t token, OrderKind kind, bool done, const char
         .drained = f->drained,
         .follows = v.follows,
         .armed = v.armed,
+        .silence = f->silence,
         .writable = v.writable,
         .probed = v.probed};
     AUTOJSON json_t *j = wire_write(order_answer_fields, &a);
@@ -280,8 +299,11 @@ static void refuse_this(Turn *t)
         f->ahead ? xasprintf("%s has transactions that the new primary lacks (%.300s): it does not follow it "
                              "before a person has looked at them",
                              node(t), f->ahead)
-                 : xasprintf("the decision that %s has accepted does not let it %s now", node(t),
-                             wire_enum_name(&order_kind_names, (int)f->order.kind));
+        : f->order.kind == ORDER_CLOSE
+            ? xasprintf("%s is not open to writes, or a failover has begun: there is nothing to close",
+                        node(t))
+            : xasprintf("the decision that %s has accepted does not let it %s now", node(t),
+                        wire_enum_name(&order_kind_names, (int)f->order.kind));
     f->token = 0;
     refuse(t, token, &f->order, why);
     f->order.kind = ORDER_NONE;
@@ -299,6 +321,7 @@ static void begin(Turn *t, OrderAct act)
     o->receiver_alone = pause_is_in_force(t->s);
     f->op = o->id;
     f->act = act;
+    f->ends = f->silence;
     f->in = ballot_read(&state(t)->promised);
 }
 
@@ -359,7 +382,7 @@ static void go(Turn *t)
     const OrderView view = view_of(t);
     OrderAct next = order_next(&v, &o, &view);
     if (o.kind == ORDER_OPEN && o.primary && o.open && !view.drained && next == ORDER_REFUSE &&
-        view.server_up)
+        o.version >= v.version && view.server_up)
         next = ORDER_APPLY_ALL; /* an agent before this one may have seen it drained */
     switch (next) {
     case ORDER_REFUSE:
@@ -369,8 +392,11 @@ static void go(Turn *t)
         trouble(t, unwritten);
         break;
     case ORDER_WAIT:
-        trouble(t, view.server_up ? "it has not received all that the new primary has"
-                                  : "its server does not answer");
+        trouble(t, !view.server_up       ? "its server does not answer"
+                   : o.kind != ORDER_ARM ? "it has not received all that the new primary has"
+                   : !view.follows       ? "it does not follow the new primary yet"
+                                         : "its receiver was started since: the voters are asked first "
+                                           "whether it is a member still");
         break;
     case ORDER_ANSWER:
         trouble(t, NULL);
@@ -390,7 +416,7 @@ static void go(Turn *t)
 static void forget(VoteFlight *f)
 {
     f->stopped = f->killed = f->log_read = f->closed = f->drained = f->armed = f->probed = false;
-    f->opened_ms = 0;
+    f->opened_ms = f->opened_acks = 0;
     free(STEAL(f->received));
     free(STEAL(f->ahead));
 }
@@ -417,7 +443,9 @@ void vote_order(Turn *t, Input *in)
     f->order = *in->order;
     *in->order = (AgentOrder){0};
     free(STEAL(f->ahead));
-    f->stopped = f->closed = false; /* somebody may have started, or opened, it since */
+    /* Somebody may have started, or opened, it since; and what it has received without acknowledging it is
+     * acknowledged by the act. */
+    f->stopped = f->closed = f->armed = false;
     f->token = in->token;
     f->answer_ms = t->now_ms + ANSWER_MS;
     f->retry_ms = 0;
@@ -469,13 +497,16 @@ static void found(Turn *t, const OpReport *op)
         fx_event(t, "warn", "failover", NULL,
                  "%s was closed for a switchover and nobody went on with it: it is open to writes again",
                  node(t));
+        f->closed = false;
         role_note_opened(t);
         break;
     case ORDER_APPLY_ALL:
+        vote_silenced(t); /* it may have fetched from a donor */
         f->drained = true;
         f->looks = false;
         break;
     case ORDER_REPOINT:
+        vote_silenced(t);
         r->stale = r->owed = false;
         t->s->changed.vote = true;
         if (pause_is_in_force(t->s)) {
@@ -487,6 +518,16 @@ static void found(Turn *t, const OpReport *op)
     case ORDER_SET_ARMED:
         f->armed = true;
         f->looks = false;
+        if (f->silence == f->ends)
+            f->silence = 0;
+        f->muted = 0;
+        break;
+    case ORDER_SET_SILENT: /* what receives into a pause stays stopped until that is over */
+        if (op->status->io == REPL_IO_NO && t->s->known.server.status.io != REPL_IO_NO)
+            vote_owes_start(t);
+        vote_silenced(t);
+        f->muted = f->silence;
+        f->looks = false;
         break;
     case ORDER_SET_OPEN: /* as the operation has seen it */
         t->s->known.server.status.is_replica = false;
@@ -494,6 +535,7 @@ static void found(Turn *t, const OpReport *op)
         t->s->flight.role.settled = true;
         f->looks = false;
         f->opened_ms = t->now_ms;
+        f->opened_acks = f->order.decision.acks;
         role_note_opened(t);
         break;
     case ORDER_WRITE_PROBE:
@@ -537,6 +579,8 @@ void vote_op(Turn *t, const OpReport *op)
         return;
     f->op = 0;
     f->since_ms = t->now_ms;
+    if (op->told)
+        fx_event(t, "warn", "failover", NULL, "%s: %s", node(t), op->told);
     if (op->end != END_OK) {
         failed(t, op);
         return;
@@ -551,7 +595,6 @@ void vote_op(Turn *t, const OpReport *op)
 /* Somebody else has started it: it is stopped again. */
 static void stop_again(Turn *t)
 {
-    const ServerView *v = &t->s->known.server;
     VoteFlight *f = flight(t);
     f->stopped = false;
     if (!f->told)
@@ -559,9 +602,31 @@ static void stop_again(Turn *t)
                  "the receiver of %s was started although a failover has stopped it: it is stopped again",
                  node(t));
     f->told = true;
-    if (!v->up || is_disturbed(t, ORDER_STOP_RECEIVER))
+    if (is_disturbed(t, ORDER_STOP_RECEIVER))
         return;
     begin(t, ORDER_STOP_RECEIVER);
+}
+
+static bool is_left_out(const Turn *t)
+{
+    const WireDecision *d = &state(t)->accepted;
+    bool in = !d->version || !d->open || str_eq(d->primary, node(t));
+    for (size_t i = 0; i < d->members.n; i++)
+        in = in || str_eq(d->members.v[i], node(t));
+    return !in;
+}
+
+/* The agent's own starts are silent; a person who starts the receiver of one that was counted out does not
+ * know what the server was set to before. */
+static bool mute(Turn *t, bool runs)
+{
+    VoteFlight *f = flight(t);
+    const ServerView *v = &t->s->known.server;
+    if (!v->up || !v->status.is_replica || (runs && !v->semi_sync.acknowledges) || f->order.kind ||
+        f->muted == f->last_silence || !is_left_out(t) || is_disturbed(t, ORDER_SET_SILENT))
+        return false;
+    begin(t, ORDER_SET_SILENT);
+    return true;
 }
 
 void vote_reading(Turn *t)
@@ -570,19 +635,22 @@ void vote_reading(Turn *t)
     const ServerView *v = &t->s->known.server;
     if (f->op || v->begun_ms <= f->since_ms)
         return;
+    bool runs = v->status.is_replica && v->status.io != REPL_IO_NO;
+    if (!runs && !f->stands)
+        vote_silenced(t); /* nothing is under way that could start it and have it acknowledge */
+    f->stands = !runs;
     f->looks = false;
     if (f->killed)
         f->killed = f->log_read =
             false; /* another process: it is killed again where that is asked for again */
-    if (v->status.io == REPL_IO_NO || !v->status.is_replica)
+    if (!runs)
         f->armed = f->told = false;
     if (is_writable(t))
         f->closed = false;
-    bool runs = v->status.is_replica && v->status.io != REPL_IO_NO;
     bool fetches = f->order.kind == ORDER_DRAIN; /* from a donor */
     if (runs && !vote_lets_receive(t->s) && !fetches && (f->stopped || !f->order.kind))
         stop_again(t);
-    else
+    else if (!mute(t, runs))
         go(t);
 }
 
@@ -591,10 +659,12 @@ static void reopen(Turn *t)
 {
     VoteFlight *f = flight(t);
     const Voter v = voter_of(state(t));
-    if (!f->reopen_ms || t->now_ms < f->reopen_ms || f->op || f->order.kind)
+    const ServerView *server = &t->s->known.server;
+    if (!f->reopen_ms || t->now_ms < f->reopen_ms || f->op || f->order.kind || !server->up ||
+        server->status.is_replica)
         return;
     f->reopen_ms = 0;
-    if (order_may_reopen(&v, f->closed_in) && t->s->known.server.up && !is_writable(t))
+    if (order_may_reopen(&v, f->closed_in) && !is_writable(t))
         begin(t, ORDER_REOPEN);
 }
 

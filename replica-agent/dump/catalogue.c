@@ -7,6 +7,7 @@
 
 #include "common/db/engine.h"
 #include "common/db/flavor.h"
+#include "members.h"
 #include "names.h"
 
 static const char *const system_databases[] = {"mysql", "information_schema", "performance_schema", "sys"};
@@ -110,6 +111,25 @@ static bool list_databases(Db *db, const StrList *wanted, StrList *ret, Err *err
     return ok;
 }
 
+/* MariaDB leaves a table out of information_schema, with a warning, while another session is about to change
+ * it and this one holds any: it is there all the same. After each question. */
+static bool none_skipped(Db *db, Err *err)
+{
+    DbRows *r;
+    bool more, ok;
+    if (!db_warnings(db))
+        return true;
+    if (!db_query(db, &r, err, "SHOW WARNINGS", ""))
+        return false;
+    while ((ok = db_next(r, &more, err)) && more)
+        if (db_int(r, "Code") == CATALOGUE_SKIPPED) {
+            ok = err_set(err, ERR_DB, CATALOGUE_SKIPPED, "%s", db_text(r, "Message"));
+            break;
+        }
+    db_rows_free(r);
+    return ok;
+}
+
 /* ---- tables --------------------------------------------------------------------------------------- */
 
 /* Answers come sorted by table: the search goes on where the last one ended. */
@@ -158,7 +178,7 @@ static bool list_tables(Db *db, Database *d, const Filter *wanted, Err *err)
     }
     strlist_done(&taken);
     db_rows_free(r);
-    return ok;
+    return ok && none_skipped(db, err);
 }
 
 static bool read_sizes(Db *db, Database *d, const char *table, Err *err)
@@ -180,7 +200,7 @@ static bool read_sizes(Db *db, Database *d, const char *table, Err *err)
         t->bytes_estimate = db_int(r, "bytes");
     }
     db_rows_free(r);
-    return ok;
+    return ok && none_skipped(db, err);
 }
 
 typedef bool (*OpenedReader)(Db *db, Database *d, const char *table, Err *err);
@@ -291,7 +311,8 @@ static bool read_columns(Db *db, Database *d, Err *err)
     DbRows *r;
     if (!db_query(
             db, &r, err,
-            "SELECT table_name AS tbl, column_name AS name, data_type AS type, character_set_name AS cs, "
+            "SELECT table_name AS tbl, column_name AS name, data_type AS type, column_type AS whole_type, "
+            "character_set_name AS cs, "
             "collation_name AS coll,"
             " is_nullable = 'YES' AS nullable, COALESCE(generation_expression, '') AS computed, extra"
             " FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position",
@@ -317,6 +338,13 @@ static bool read_columns(Db *db, Database *d, Err *err)
             c.read_before = f->real_text_before;
             c.read_after = f->real_text_after;
         }
+        c.by_number = (str_eq(c.type, "enum") || str_eq(c.type, "set")) &&
+                      members_are_ambiguous(db_text(r, "whole_type"), c.collation);
+        if (c.by_number) {
+            c.kind = VALUE_NUMBER;
+            c.read_before = "CAST(";
+            c.read_after = " AS UNSIGNED)";
+        }
         if (str_eq(c.type, "json")) {
             c.read_before = f->json_text_before;
             c.read_after = f->json_text_after;
@@ -326,6 +354,7 @@ static bool read_columns(Db *db, Database *d, Err *err)
         add_column(t, c);
     }
     db_rows_free(r);
+    ok = ok && none_skipped(db, err);
     for (size_t i = 0; ok && i < d->n_tables; i++) {
         judge_versions(&d->tables[i]);
         judge_losses(&d->tables[i]);
@@ -403,7 +432,7 @@ static bool read_keys(Db *db, Database *d, const char *table, Err *err)
     else
         key_done(&k);
     db_rows_free(r);
-    return ok;
+    return ok && none_skipped(db, err);
 }
 
 /* ---- triggers, routines, events ------------------------------------------------------------------- */
@@ -446,7 +475,7 @@ static bool read_objects(Db *db, Database *d, Err *err)
                                                   xstrdup(db_field(r, 1, NULL))};
         }
         db_rows_free(r);
-        if (!ok)
+        if (!ok || !none_skipped(db, err))
             return false;
     }
     return true;

@@ -21,6 +21,7 @@ typedef struct Column {
     char *charset, *collation; /* NULL where the type has none */
     bool nullable, generated;
     bool is_period; /* begin or end of a row's version */
+    bool by_number; /* an ENUM or SET whose text may mean another member */
     ValueKind kind;
     char *
         lost_if; /* SQL condition on a value that a restore cannot bring back as it is; NULL: all come back */
@@ -84,6 +85,9 @@ typedef struct Catalogue {
 } Catalogue;
 
 /* No database wanted: every one but the server's own. An absent database or table is ERR_NOT_FOUND. */
+/* The server's number where it has left a table out that another session is about to change: read it again.
+ */
+enum { CATALOGUE_SKIPPED = 1684 };
 MUST_CHECK bool catalogue_read(Db *db, const Filter *wanted, Catalogue *ret, Err *err);
 void catalogue_done(Catalogue *c);
 

@@ -294,6 +294,15 @@ static void tell_losses(const TableWork *w)
             t->database, t->name, (long long)json);
 }
 
+/* Of ENUM and SET columns. */
+static bool has_numbers(const DumpTable *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].by_number)
+            return true;
+    return false;
+}
+
 static json_t *describe_table(const TableWork *t, const DataPlan *plan)
 {
     bool summed = !plan->output || plan->verify;
@@ -307,6 +316,7 @@ static json_t *describe_table(const TableWork *t, const DataPlan *plan)
     json_object_set_new(j, "checksum", sum ? json_string(sum) : json_null());
     json_set_str(j, "checksum_kind", "rowcheck");
     json_set_bool(j, "verified", summed);
+    json_set_bool(j, "members_by_number", has_numbers(t->table));
     if (plan->format == FORMAT_TSV) {
         AUTO(str_done) Str load = STR_INIT;
         format_load_data(&load, t->table);

@@ -188,7 +188,8 @@ void format_insert_head(Str *out, const DumpTable *t)
     str_addf(out, "%s) VALUES\n", *sep == ',' ? "" : sep);
 }
 
-/* A column whose type takes no binary string is read into a variable and named utf8mb4. */
+/* A column whose type takes no binary string is read into a variable and named utf8mb4; so is a number that
+ * stands for members. */
 void format_load_data(Str *out, const DumpTable *t)
 {
     AUTO(str_done) Str set = STR_INIT;
@@ -203,14 +204,15 @@ void format_load_data(Str *out, const DumpTable *t)
             continue;
         str_adds(out, sep);
         sep = ",";
-        if (c->kind != VALUE_WORDS) {
+        if (c->kind != VALUE_WORDS && !c->by_number) {
             db_quote_id(out, c->name);
             continue;
         }
         str_addf(out, "@v%zu", i);
         str_adds(&set, set.len ? ", " : " SET ");
         db_quote_id(&set, c->name);
-        str_addf(&set, " = CONVERT(@v%zu USING utf8mb4)", i);
+        /* Read as a text it would be looked for among the members first. */
+        str_addf(&set, c->by_number ? " = CAST(@v%zu AS UNSIGNED)" : " = CONVERT(@v%zu USING utf8mb4)", i);
     }
     str_addf(out, "%s)%s", *sep == ',' ? "" : " (@none", str_z(&set));
 }

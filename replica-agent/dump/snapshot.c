@@ -164,27 +164,18 @@ static bool open_held(const SnapshotPlan *plan, Snapshot *s, Err *err)
 /* "file:position" of a session's snapshot; "" where the server does not tell. */
 static bool binlog_place(Snapshot *s, Db *db, Str *ret, Err *err)
 {
-    DbRows *r;
-    bool more, ok;
-    AUTO(str_done) Str file = STR_INIT, pos = STR_INIT;
-    if (!db_query(db, &r, err, flavor(s)->snapshot_position_sql, ""))
+    AUTOFREE char *file = NULL;
+    int64_t pos = 0;
+    if (!repl_snapshot_place(db, &file, &pos, err))
         return false;
-    while ((ok = db_next(r, &more, err)) && more) {
-        const char *name = db_field(r, 0, NULL), *value = db_field(r, 1, NULL);
-        if (name && value && strcasecmp(name, "binlog_snapshot_file") == 0)
-            str_adds(&file, value);
-        if (name && value && strcasecmp(name, "binlog_snapshot_position") == 0)
-            str_adds(&pos, value);
-    }
-    db_rows_free(r);
     str_clear(ret);
-    if (ok && file.len && pos.len) {
-        str_addf(ret, "%s:%s", file.p, pos.p);
+    if (file) {
+        str_addf(ret, "%s:%lld", file, (long long)pos);
         free(s->binlog_file);
-        s->binlog_file = xstrdup(file.p);
-        s->binlog_pos = strtoll(pos.p, NULL, 10);
+        s->binlog_file = STEAL(file);
+        s->binlog_pos = pos;
     }
-    return ok;
+    return true;
 }
 
 /* *ret_same: all snapshots stand at one known place of the binary log. */

@@ -58,7 +58,8 @@ static bool try_moment(SnapshotCatalogue *m, bool *ret_same, Err *err)
 static bool has_changed(const Err *err)
 {
     enum { NO_DATABASE = 1049, NO_TABLE = 1146, DEFINITION_CHANGED = 1412 };
-    return err->code == NO_DATABASE || err->code == NO_TABLE || err->code == DEFINITION_CHANGED;
+    return err->code == NO_DATABASE || err->code == NO_TABLE || err->code == DEFINITION_CHANGED ||
+           err->code == CATALOGUE_SKIPPED;
 }
 
 /* Tables are held first, so that each is the same one in all snapshots; and listed again afterwards, so that

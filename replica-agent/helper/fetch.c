@@ -41,7 +41,7 @@ bool fetch_patiently(const ResultSource *from, const char *to, Err *err)
     int64_t until = clock_mono_ms() + PATIENCE_MS;
     for (;;) {
         int64_t had = fs_tree_bytes(to);
-        if (resultfetch(from, to, err))
+        if (resultfetch(from, NULL, to, err))
             return true;
         int64_t now = clock_mono_ms();
         if (fs_tree_bytes(to) >

@@ -76,8 +76,7 @@ static void take_record(void *arg, const char *key, const json_t *value)
     }
     wire_free(lease_fields, &w->lease);
     w->lease = l;
-    if (!pause_state_from_name(l.state, &w->state))
-        w->state = PAUSE_ABANDONED;
+    w->state = pause_state_of_lease(l.state);
 }
 
 static void read_journal(Watcher *w)

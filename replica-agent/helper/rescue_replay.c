@@ -13,6 +13,7 @@
 #include "replica-agent/core/buffer.h"
 #include "replica-agent/core/follows.h"
 #include "replica-agent/server/ddl_recovery.h"
+#include "replica-agent/server/relay_events.h"
 #include "replica-agent/server/rescue_channel.h"
 #include "rescue_impl.h"
 
@@ -62,7 +63,7 @@ static bool read_files(Rescue *r, Err *err)
     Err why;
     if (!vault_keep(&r->place, &why))
         log_warn("%s", why.text);
-    return vault_files(&r->place, &r->files, err) && scan(r, err);
+    return relay_events_files(r->db, &r->place, &r->files, err) && scan(r, err);
 }
 
 /* A transaction of the server's own in between: of its crash recovery, or a person's. */

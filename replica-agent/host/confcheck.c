@@ -187,6 +187,8 @@ void confcheck_files(const AgentConfig *c, WireList *findings)
                  "results cannot be loaded while this host is the primary", findings);
     check_program("hooks", "hooks.before_pause", c->hooks.before_pause, true, findings);
     check_program("hooks", "hooks.after_caught_up", c->hooks.after_caught_up, true, findings);
+    check_program("hooks", "hooks.after_promotion", c->hooks.after_promotion, true, findings);
+    check_program("hooks", "hooks.after_demotion", c->hooks.after_demotion, true, findings);
     check_program("dump_encryption", "dump_encryption.program", c->dump_encryption.program, true, findings);
     check_own_programs(findings);
     cert_check(&c->tls, &hosts, "siding-agent", findings);

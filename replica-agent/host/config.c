@@ -56,6 +56,15 @@ static const ConfOption hook_options[] = {
      .doc = "Program run once it has caught up with its own settings, and whenever before_pause was called "
             "and no "
             "pause came of it. Tried three times."},
+    {"after_promotion", CONF_PATH, IN(hooks, after_promotion),
+     .doc = "Program run when a failover or switchover has made this node the primary and it is open, for "
+            "instance to take an address over. No failover waits for it. Its environment has SIDING_HOOK, "
+            "SIDING_NODE, SIDING_SERVER, SIDING_PRIMARY, SIDING_TERM (one number for each failover) and "
+            "SIDING_ATTEMPT. Tried three times, as long as this node is the primary."},
+    {"after_demotion", CONF_PATH, IN(hooks, after_demotion),
+     .doc =
+         "The same when another has become the primary in this node's place; its server is closed, or does "
+         "not run. If the host was away: as soon as its agent hears of it."},
     {"timeout", CONF_DURATION, IN(hooks, timeout_ms), .fallback = "30s", .min = 100, .max = 3600000,
      .doc = "Longest run of a hook; then it is killed with all its processes, and has failed."},
     {"on_failure", CONF_STR, IN(hooks, on_failure), .fallback = "refuse", .choices = "refuse|ignore",
@@ -347,6 +356,13 @@ DbTarget agent_config_rescue_target(const AgentConfig *c)
     DbTarget t = agent_config_target(c);
     if (c->server.rescue_defaults_file)
         t.defaults_file = c->server.rescue_defaults_file;
+    return t;
+}
+
+DbTarget agent_config_job_target(const AgentConfig *c)
+{
+    DbTarget t = agent_config_target(c);
+    t.defaults_file = c->job_defaults_file;
     return t;
 }
 

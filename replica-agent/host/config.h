@@ -39,7 +39,7 @@ typedef struct AgentConfig {
     bool allow_delayed, allow_downstream;
     char *semi_sync; /* "manage", "leave" */
     struct {
-        char *before_pause, *after_caught_up, *on_failure;
+        char *before_pause, *after_caught_up, *on_failure, *after_promotion, *after_demotion;
         int64_t timeout_ms;
     } hooks;
     bool allow_dump, boost, boost_trials, boost_last_acknowledger;
@@ -68,6 +68,8 @@ MUST_CHECK bool agent_config_roles(const char *path, const AgentConfig *c, RoleM
 DbTarget agent_config_target(const AgentConfig *c);
 /* The same with the account that may replay everything. */
 DbTarget agent_config_rescue_target(const AgentConfig *c);
+/* … with the jobs' account, which may read. */
+DbTarget agent_config_job_target(const AgentConfig *c);
 
 typedef struct JobConfig {
     JobFile f;

@@ -11,6 +11,7 @@
 #include "common/file/gz.h"
 #include "common/file/json.h"
 #include "common/file/sha256.h"
+#include "common/wire/bounds.h"
 
 enum { MAX_FIELDS = 255, LONGEST_COMMENT = 2000, LONGEST_QUERY = 65536, LONGEST_NAME = 128 };
 
@@ -100,7 +101,7 @@ const ConfOption job_file_options[] = {
             "zlib:9, zstd:1 to zstd:19, or none."},
     {"nice", CONF_INT, offsetof(JobFile, nice), .fallback = "10", .min = -20, .max = 19,
      .doc = "Nice value."},
-    {"time_limit", CONF_DURATION, offsetof(JobFile, time_limit_ms),
+    {"time_limit", CONF_DURATION, offsetof(JobFile, time_limit_ms), .max = BOUND_LONGEST_SLEEP,
      .doc = "Longest run; left out: no limit."},
     {"snooze", CONF_DURATION, offsetof(JobFile, snooze_ms), .min = 1000,
      .doc = "A job that ends with status 75 is run again so much later, and that is no attempt. Left out: it "
@@ -108,13 +109,14 @@ const ConfOption job_file_options[] = {
             "failure."},
     {"snooze_most", CONF_INT, offsetof(JobFile, snooze_most), .fallback = "100", .min = 1, .max = 100000,
      .doc = "How often in a row; the next one is a failure."},
-    {"pause_limit", CONF_DURATION, offsetof(JobFile, pause_limit_ms),
+    {"pause_limit", CONF_DURATION, offsetof(JobFile, pause_limit_ms), .max = BOUND_LONGEST_PAUSE,
      .doc = "Longest pause of the replica; left out: the agent's."},
-    {"relay_limit_bytes", CONF_INT, offsetof(JobFile, relay_limit_bytes), .min = 0, .max = INT64_MAX,
+    {"relay_limit_bytes", CONF_INT, offsetof(JobFile, relay_limit_bytes), .min = 0, .max = BOUND_MOST_BYTES,
      .doc = "Most that may arrive in the relay logs during the pause; left out: the agent's."},
-    {"catchup_limit", CONF_DURATION, offsetof(JobFile, catchup_limit_ms), .min = 0, .max = 1209600000,
+    {"catchup_limit", CONF_DURATION, offsetof(JobFile, catchup_limit_ms), .min = 0,
+     .max = BOUND_LONGEST_PAUSE,
      .doc = "Most that catching up may be estimated to take; left out: the agent's."},
-    {"min_free_bytes", CONF_INT, offsetof(JobFile, min_free_bytes), .min = 0, .max = INT64_MAX,
+    {"min_free_bytes", CONF_INT, offsetof(JobFile, min_free_bytes), .min = 0, .max = BOUND_MOST_BYTES,
      .doc = "Least free space of result, state and relay log disk; never less than the agent's."},
     {"at_limit", CONF_STR, offsetof(JobFile, at_limit), .choices = "stop|kill|let-finish",
      .doc = "What happens at a limit; left out: as the agent's at_limit says."},
@@ -128,7 +130,7 @@ const ConfOption job_file_options[] = {
             "the agent's result.destinations."},
     {"memory_limit_bytes", CONF_INT, offsetof(JobFile, memory_limit_bytes), .max = INT64_MAX,
      .doc = "Most address space of a command's process; left out: no limit."},
-    {"tasks_limit", CONF_INT, offsetof(JobFile, tasks_limit), .max = 1000000,
+    {"tasks_limit", CONF_INT, offsetof(JobFile, tasks_limit), .min = 0, .max = 1000000,
      .doc = "Most processes and threads of the job's user; left out: no limit but siding-jobd's."},
     {"user", CONF_STR, offsetof(JobFile, user),
      .doc = "Operating system user of the job; left out: the first of siding-jobd's users, without "
@@ -255,9 +257,36 @@ static bool check_encryption(const char *path, const JobFile *f, Err *err)
            conf_error(err, path, "encryption", "upload \"%s\" cannot load an encrypted result", f->upload);
 }
 
+static json_t *value_of(const ConfOption *o, const JobFile *f)
+{
+    const void *at = (const char *)f + o->offset;
+    if (o->type == CONF_INT || o->type == CONF_DURATION)
+        return json_integer(*(const int64_t *)at);
+    if (o->type == CONF_STR)
+        return *(char *const *)at ? json_string(*(char *const *)at) : json_null();
+    const StrList *list = at;
+    json_t *a = json_array();
+    for (size_t i = 0; i < list->n; i++)
+        json_array_append_new(a, json_string(list->v[i]));
+    return a;
+}
+
+/* What may be said of a task too has the same bounds here, whoever says it. */
+static bool check_bounds(const char *path, const JobFile *f, Err *err)
+{
+    Err why;
+    for (const ConfOption *o = job_file_options; o->name; o++) {
+        const Bound *row = bounds_of_option(task_bounds, o->name);
+        AUTOJSON json_t *value = row ? value_of(o, f) : NULL;
+        if (row && !bounds_check_option(row, value, &why))
+            return conf_error(err, path, o->name, "%s", why.text);
+    }
+    return true;
+}
+
 static bool check_job(const char *path, JobFile *f, Err *err)
 {
-    if (!check_encryption(path, f, err))
+    if (!check_bounds(path, f, err) || !check_encryption(path, f, err))
         return false;
     if (str_eq(f->kind, "command")) {
         if (!f->program)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica-agent/load/load.h"
+#include "replica-agent/load/lineage.h"
 
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/retry.h"
 #include "common/file/sha256.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
@@ -12,6 +14,8 @@
 #include "replica-agent/load/ledger.h"
 #include "replica-agent/load/marker.h"
 #include "replica-agent/load/tablesum.h"
+
+enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 8000 };
 
 /* ---- connection ---------------------------------------------------------------------------------- */
 
@@ -79,11 +83,14 @@ static bool check_local_infile(Db *db, Err *err)
 
 bool load_connect(Load *l, int number, Db **ret, Err *err)
 {
+    /* Who waits for a row holds those that it has written: not for long. */
+    static const char waits[] = "SET SESSION lock_wait_timeout=60, innodb_lock_wait_timeout=10";
     Db *db;
     if (!db_connect(&l->o->target, 0, &db, err))
         return false;
-    bool ok = check_local_infile(db, err) && tables_settle_names(db, &l->tables, err) &&
-              db_exec(db, err, "SET SESSION lock_wait_timeout=60", "") && take_lock(l, db, number, err);
+    bool ok = (!l->o->same_history || lineage_holds(db, l->bundle->gtid, err)) &&
+              check_local_infile(db, err) && tables_settle_names(db, &l->tables, err) &&
+              db_exec(db, err, waits, "") && take_lock(l, db, number, err);
     if (ok)
         *ret = db;
     else
@@ -277,7 +284,7 @@ static bool next(Load *l, bool *ret_done, Err *err)
 static bool may_pass(const Err *err)
 {
     enum { READ_ONLY = 1290 };
-    return err_is_transient(err) || err->code == READ_ONLY || db_deadlocked(err);
+    return err_is_transient(err) || err->code == READ_ONLY || db_locked_out(err);
 }
 
 /* What a lost connection has left is found out by looking again. */
@@ -285,13 +292,14 @@ static bool try_again(Load *l, const Err *err)
 {
     if (!may_pass(err) || clock_mono_ms() - l->progress_ms > l->o->retry_ms)
         return false;
-    log_warn("%s; looking again", err->text);
+    l->pause_ms = retry_longer_ms(l->pause_ms, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+    log_warn("%s; looking again in %.0f s", err->text, (double)l->pause_ms / 1000);
     progress_set(0, l->bundle->rows, err->text);
     db_close(l->db);
     l->db = NULL;
     l->txn_rows = 0;
     l->begun_here = l->has_last = false;
-    clock_sleep_ms(1000);
+    clock_sleep_ms(l->pause_ms);
     return true;
 }
 
@@ -299,11 +307,14 @@ bool load_run(Load *l, Err *err)
 {
     bool done = false, ok = true;
     l->progress_ms = clock_mono_ms();
+    l->pause_ms = 0;
     while (ok && !done) {
-        if (next(l, &done, err))
+        if (next(l, &done, err)) {
             l->progress_ms = clock_mono_ms();
-        else
+            l->pause_ms = 0;
+        } else {
             ok = try_again(l, err);
+        }
     }
     db_close(l->db);
     l->db = NULL;

@@ -15,6 +15,7 @@ typedef struct LoadOptions {
     DbTarget target;
     const char *run;
     bool replace, drop_old, allow_nontransactional, allow_older;
+    bool same_history; /* refuse a result that is ahead of the primary */
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms;
     ThrottleLimits throttle;
     const char *work;          /* folder where the agent says how far replicas are behind; NULL: nowhere */
@@ -47,6 +48,7 @@ typedef struct Load {
     int64_t second_round_from; /* the primary's clock at the first round, 0: not known */
     DeltaKeys first_round;
     int64_t progress_ms; /* when something last succeeded */
+    int64_t pause_ms;    /* before this try; 0: the one before it went well */
     LoadOutcome outcome;
 } Load;
 

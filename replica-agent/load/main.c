@@ -14,6 +14,7 @@
 #include "replica-agent/index/connopts.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/tokenize.h"
+#include "replica-agent/load/lineage.h"
 #include "replica-agent/load/load.h"
 #include "replica-agent/load/program_load.h"
 
@@ -23,7 +24,7 @@ typedef struct Options {
     StrList databases;
     char *manifest, *definition, *run, *work, *mode, *program;
     StrList args;
-    bool json, drop_old, allow_nontransactional, allow_older;
+    bool json, drop_old, allow_nontransactional, allow_older, same_history, allow_ahead;
     int64_t rows_per_transaction, bytes_per_transaction, max_txn_ms, max_running, max_commit_ms, max_lag_ms;
     int64_t throttle_limit_ms, rename_wait_ms, lock_wait_ms, retry_ms;
 } Options;
@@ -52,6 +53,10 @@ static const Opt option_table[] = {
      .doc = "Swap and replace also where the target holds a result that was frozen later, or in another "
             "history."},
 
+    {"same-history", 0, OPT_FLAG, offsetof(Options, same_history),
+     .doc = "Refuse a result that was made of transactions which this server never had, as after a failover "
+            "that lost some. The agent gives it."},
+    {"allow-ahead", 0, OPT_FLAG, offsetof(Options, allow_ahead), .doc = "Load it all the same."},
     {"rows-per-transaction", 0, OPT_INT, offsetof(Options, rows_per_transaction), "N", "20000", 1, 10000000,
      "Most rows of one transaction.", "How gently"},
     {"bytes-per-transaction", 0, OPT_SIZE, offsetof(Options, bytes_per_transaction), "SIZE", "4M", 1, 1 << 30,
@@ -182,12 +187,23 @@ static void take_paths(const Bundle *b, StrList *ret)
             strlist_addf(ret, "%s/%s", b->folder, b->files[i].name);
 }
 
+static bool check_history(const Options *o, const Bundle *b, Err *err)
+{
+    Db *db;
+    if (!db_connect(&o->target, 0, &db, err))
+        return false;
+    bool ok = lineage_holds(db, b->gtid, err);
+    db_close(db);
+    return ok;
+}
+
 static bool load(const Options *o, const Bundle *b, const JobFile *job, const char *mode, LoadOutcome *ret,
                  Err *err)
 {
     if (str_eq(mode, "program")) {
         ret->rows = b->rows;
-        return program_load(&o->target, b, o->run, o->program, &o->args, err);
+        return (!o->same_history || o->allow_ahead || check_history(o, b, err)) &&
+               program_load(&o->target, b, o->run, o->program, &o->args, err);
     }
     LoadOptions lo = {
         .target = o->target,
@@ -195,6 +211,7 @@ static bool load(const Options *o, const Bundle *b, const JobFile *job, const ch
         .replace = str_eq(mode, "replace"),
         .drop_old = o->drop_old,
         .allow_older = o->allow_older,
+        .same_history = o->same_history && !o->allow_ahead,
         .allow_nontransactional = o->allow_nontransactional,
         .rows_per_transaction = o->rows_per_transaction,
         .bytes_per_transaction = o->bytes_per_transaction,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/retry.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/layout.h"
@@ -24,6 +25,7 @@ enum {
     LIVE_KEYS = 20,
     STATEMENT_BYTES = 512 * 1024,
     TRIES = 12,
+    FIRST_PAUSE_MS = 20,
     LONGEST_PAUSE_MS = 1000,
 };
 
@@ -194,20 +196,13 @@ static bool once(Reindex *r, Err *err)
            db_exec(r->db, err, "COMMIT", "");
 }
 
-static bool is_lock_conflict(const Err *err)
-{
-    enum { LOCK_WAIT_TIMEOUT = 1205 };
-    return db_deadlocked(err) || err->code == LOCK_WAIT_TIMEOUT;
-}
-
 static bool until_done(Reindex *r, Err *err)
 {
     for (int try = 1; !once(r, err); try++) {
         Err ignored;
-        if (!is_lock_conflict(err) || !db_exec(r->db, &ignored, "ROLLBACK", "") || try == TRIES)
+        if (!db_locked_out(err) || !db_exec(r->db, &ignored, "ROLLBACK", "") || try == TRIES)
             return false;
-        int64_t pause_ms = 10ll << try;
-        clock_sleep_ms(pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS);
+        clock_sleep_ms(retry_wait_ms(try, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
     }
     return true;
 }

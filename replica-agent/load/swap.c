@@ -3,6 +3,7 @@
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/retry.h"
 #include "common/wire/progress.h"
 #include "replica-agent/index/jobctl.h"
 #include "replica-agent/index/target.h"
@@ -10,7 +11,7 @@
 #include "replica-agent/load/load.h"
 #include "replica-agent/load/tablesum.h"
 
-enum { LONGEST_PAUSE_MS = 5000 };
+enum { FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 5000 };
 
 static bool is_delta(const Load *l)
 {
@@ -123,7 +124,7 @@ static void tell_who_blocks(Load *l, int try)
 
 static bool rename_patiently(Load *l, Err *err)
 {
-    int64_t deadline = clock_mono_ms() + l->o->rename_wait_ms, pause_ms = 500;
+    int64_t deadline = clock_mono_ms() + l->o->rename_wait_ms;
     for (int try = 1; !tables_rename(l->db, &l->tables, l->target_exists, err); try++) {
         if (err->code != 1205)
             return false;
@@ -136,8 +137,7 @@ static bool rename_patiently(Load *l, Err *err)
                 l->bundle->target, (long long)l->o->rename_wait_ms / 1000);
         if (!jobctl_check(err))
             return false;
-        clock_sleep_ms(pause_ms);
-        pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
+        clock_sleep_ms(retry_wait_ms(try, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
     }
     return true;
 }

@@ -307,28 +307,47 @@ bool foreign_resolve(Folder *f, Err *err)
 
 /* ---- counts --------------------------------------------------------------------------------------- */
 
-/* [`db`.`table`]: names as in file names, in quotes of either kind. */
-static char *section_stem(const char *line, size_t n)
+/* `name`, in quotes of either kind; what follows it, NULL: there is none. */
+static const char *take_quoted(const char *p, const char *end, char **ret)
 {
     Str s = STR_INIT;
-    if (n < 2 || line[0] != '[' || line[n - 1] != ']')
-        return NULL;
-    char quote = line[1];
+    char quote = p < end ? *p++ : 0;
     if (quote != '`' && quote != '"')
         return NULL;
-    for (size_t i = 1; i + 1 < n; i++)
-        if (line[i] != quote)
-            str_addc(&s, line[i]);
-        else if (line[i + 1] == quote)
-            str_addc(&s, line[i++]);
-    return s.p ? str_take(&s) : NULL;
+    for (; p < end && (*p != quote || (p + 1 < end && p[1] == quote)); p++) {
+        str_addc(&s, *p);
+        p += *p == quote;
+    }
+    *ret = s.p ? str_take(&s) : xstrdup("");
+    return p < end ? p + 1 : NULL;
+}
+
+/* [`db`.`table`] */
+static bool take_section(const char *line, size_t n, ForeignCount *ret)
+{
+    const char *end = line + n - 1, *p = line + 1;
+    *ret = (ForeignCount){0};
+    if (n < 2 || line[0] != '[' || line[n - 1] != ']')
+        return false;
+    p = take_quoted(p, end, &ret->database);
+    p = p && p < end && *p == '.' ? take_quoted(p + 1, end, &ret->table) : NULL;
+    return p == end;
+}
+
+static void count_done(ForeignCount *c)
+{
+    free(c->database);
+    free(c->table);
+    *c = (ForeignCount){0};
 }
 
 bool foreign_counts(const Folder *f, ForeignCount **ret, size_t *ret_n, Err *err)
 {
     enum { MOST = 256 << 20 };
     AUTO(str_done) Str text = STR_INIT;
-    AUTOFREE char *path = xasprintf("%s/metadata", f->path), *stem = NULL;
+    AUTOFREE char *path = xasprintf("%s/metadata", f->path);
+    ForeignCount section = {0};
+    bool of_table = false;
     *ret = NULL;
     *ret_n = 0;
     if (!fs_read(path, MOST, &text, err))
@@ -337,21 +356,25 @@ bool foreign_counts(const Folder *f, ForeignCount **ret, size_t *ret_n, Err *err
         size_t n = strcspn(p, "\r\n");
         long long rows;
         if (*p == '[') {
-            free(stem);
-            stem = section_stem(p, n);
-        } else if (stem && sscanf(p, "rows = %lld", &rows) == 1) {
+            count_done(&section);
+            of_table = take_section(p, n, &section);
+        } else if (of_table && sscanf(p, "rows = %lld", &rows) == 1) {
             *ret = xrealloc(*ret, (*ret_n + 1) * sizeof **ret);
-            (*ret)[(*ret_n)++] = (ForeignCount){STEAL(stem), rows};
+            section.rows = rows;
+            (*ret)[(*ret_n)++] = section;
+            section = (ForeignCount){0};
+            of_table = false;
         }
         p += n;
         p += strspn(p, "\r\n");
     }
+    count_done(&section);
     return true;
 }
 
 void foreign_counts_free(ForeignCount *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free(c[i].files);
+        count_done(&c[i]);
     free(c);
 }

@@ -12,7 +12,8 @@
 MUST_CHECK bool foreign_resolve(Folder *f, Err *err);
 
 typedef struct ForeignCount {
-    char *files; /* the table's "db.table" in file names */
+    char *database; /* its true name, or as in file names: 0.15 writes the one, 1.0 the other */
+    char *table;    /* as in file names */
     int64_t rows;
 } ForeignCount;
 

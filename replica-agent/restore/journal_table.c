@@ -44,14 +44,18 @@ static bool wait_workers(Db *db, int64_t wait_ms, Err *err)
                    (long long)taken);
 }
 
-bool journal_table_lock(Db *db, int64_t wait_ms, Err *err)
+bool journal_table_lock_main(Db *db, Err *err)
 {
     enum { GONE_S = 3 }; /* the server needs a moment to see that a client was killed */
     bool got;
     if (!db_take_lock(db, "siding_restore", GONE_S, &got, err))
         return false;
-    return got ? wait_workers(db, wait_ms, err)
-               : taken_by(db, "siding_restore", "another siding-restore is at work in this server", err);
+    return got || taken_by(db, "siding_restore", "another siding-restore is at work in this server", err);
+}
+
+bool journal_table_lock(Db *db, int64_t wait_ms, Err *err)
+{
+    return journal_table_lock_main(db, err) && wait_workers(db, wait_ms, err);
 }
 
 bool journal_table_lock_worker(Db *db, size_t number, Err *err)
@@ -137,6 +141,16 @@ bool journal_table_read(Db *db, const char *dump, const char *file, FilePlace *r
         *ret = (FilePlace){db_int(r, "statements"), db_int(r, "done")};
     db_rows_free(r);
     return ok;
+}
+
+bool journal_table_has(Db *db, const char *dump, const char *file, bool *ret, Err *err)
+{
+    int64_t n;
+    if (!db_value_int(db, &n, err, "SELECT COUNT(*) FROM siding_restore.ledger WHERE dump = ? AND file = ?",
+                      "ss", dump, file))
+        return false;
+    *ret = n > 0;
+    return true;
 }
 
 bool journal_table_write(Db *db, const char *dump, const char *file, const FilePlace *place, Err *err)

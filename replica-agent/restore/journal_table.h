@@ -17,6 +17,8 @@ typedef struct FilePlace {
 /* One restore at a time in a server: held until the connection ends. Waits for what an earlier run, killed,
  * has still under way; ERR_REFUSED while another one lives. */
 MUST_CHECK bool journal_table_lock(Db *db, int64_t wait_ms, Err *err);
+/* The same without waiting: threads of this restore that have their connections are at work. */
+MUST_CHECK bool journal_table_lock_main(Db *db, Err *err);
 /* By each other connection of the restore; `number` is its own. */
 MUST_CHECK bool journal_table_lock_worker(Db *db, size_t number, Err *err);
 
@@ -25,6 +27,8 @@ MUST_CHECK bool journal_table_marks(Db *db, const char *dump, bool *ret_begun, j
 /* Another dump's is ERR_REFUSED unless `overwrite` gives up what it notes. */
 MUST_CHECK bool journal_table_open(Db *db, const char *dump, bool overwrite, Err *err);
 MUST_CHECK bool journal_table_read(Db *db, const char *dump, const char *file, FilePlace *ret, Err *err);
+/* Whether there is a row of it. */
+MUST_CHECK bool journal_table_has(Db *db, const char *dump, const char *file, bool *ret, Err *err);
 MUST_CHECK bool journal_table_write(Db *db, const char *dump, const char *file, const FilePlace *place,
                                     Err *err);
 MUST_CHECK bool journal_table_forget(Db *db, const char *dump, const char *file, Err *err);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "blame.h"
 #include "common/db/engine.h"
 #include "common/db/flavor.h"
 #include "common/file/gz.h"
 #include "common/file/json.h"
 #include "common/wire/progress.h"
+#include "connect.h"
 #include "content.h"
 #include "filelist.h"
 #include "journal_table.h"
@@ -22,29 +24,8 @@ enum {
     EXISTS_TRIGGER = 1359,
     EXISTS_ROUTINE = 1304,
     EXISTS_EVENT = 1537,
-    DEADLOCK_TRIES = 100,
+    LOST_TRIES = 5,
 };
-
-/* ---- a connection --------------------------------------------------------------------------------- */
-
-bool loader_connect(const Restore *r, Db **ret, Err *err)
-{
-    AUTOFREE char *waits = xasprintf("SET SESSION wait_timeout=31536000, lock_wait_timeout=%lld,"
-                                     " foreign_key_checks=0",
-                                     (long long)((r->o->lock_wait_ms + 999) / 1000));
-    Db *db;
-    if (!db_connect(&r->where, 0, &db, err))
-        return false;
-    bool ok = flavor_check_version(db_version(db), err) && db_exec(db, err, waits, "") &&
-              db_exec(db, err, flavor_of(db_version(db)->flavor)->reader_session, "") &&
-              (!r->o->no_binlog || db_exec(db, err, "SET SESSION sql_log_bin=0", ""));
-    if (!ok) {
-        db_close(db);
-        return false;
-    }
-    *ret = db;
-    return true;
-}
 
 static bool use(Db *db, const char *database, Err *err)
 {
@@ -92,6 +73,7 @@ typedef struct FileLoad {
     FilePlace place;
     int64_t seen, uncommitted; /* statements that put rows in; bytes */
     bool bound;                /* its rows can be in the ledger's transaction */
+    bool loose;                /* its rows cannot, and some may be in */
     bool as_lines;             /* INSERTs are fed as lines */
     Content held;              /* of the text in the variable that is executed next */
 } FileLoad;
@@ -105,13 +87,14 @@ static bool commit(FileLoad *l, bool done, Err *err)
            db_exec(l->w->db, err, "COMMIT", "");
 }
 
-/* The server ends the connection of a client that sends more than it takes. */
-static bool explain_large(const Err *failed, size_t n, Err *err)
+/* The server ends the connection of a client that sends more than it takes: again would be no help. */
+static bool explain_large(RestoreWorker *w, const Err *failed, size_t n, Err *err)
 {
     enum { GONE = 2006, LOST = 2013, TOO_LARGE = 1153, LARGE_BYTES = 1 << 20 };
-    if (n < LARGE_BYTES || (failed->code != GONE && failed->code != LOST && failed->code != TOO_LARGE))
+    if (n < LARGE_BYTES || (int64_t)n < w->most_bytes ||
+        (failed->code != GONE && failed->code != LOST && failed->code != TOO_LARGE))
         return false;
-    return err_set(err, failed->kind, failed->code,
+    return err_set(err, ERR_REFUSED, failed->code,
                    "%.600s; the statement has %zu bytes: is the server's max_allowed_packet smaller?",
                    failed->text, n);
 }
@@ -132,11 +115,13 @@ static ssize_t feed_text(void *arg, char *buffer, size_t n, Err *err)
 }
 
 /* A server whose binary log has statements would have to keep the lines in it. */
-static bool look_for_lines(RestoreWorker *w, Err *err)
+static bool look_at_server(RestoreWorker *w, Err *err)
 {
     int64_t takes;
     if (w->looked)
         return true;
+    if (!db_value_int(w->db, &w->most_bytes, err, "SELECT @@session.max_allowed_packet", ""))
+        return false;
     w->looked = db_value_int(
         w->db, &takes, err,
         "SELECT @@local_infile AND (NOT @@sql_log_bin OR NOT @@log_bin OR @@binlog_format = 'ROW')", "");
@@ -156,7 +141,7 @@ static bool put_lines(FileLoad *l, const char *sql, size_t n, bool *ret, Err *er
     if (!db_exec(w->db, err, "SAVEPOINT siding_rows", ""))
         return false;
     *ret = db_load_data(w->db, str_z(&w->lines.statement), feed_text, &(Fed){&w->lines.text, 0}, &rows, err);
-    if (!*ret && (err->kind == ERR_LOST || db_deadlocked(err)))
+    if (!*ret && (err->kind == ERR_LOST || db_locked_out(err)))
         return false;
     *ret = *ret && rows == w->lines.rows && db_warnings(w->db) == 0;
     l->as_lines = *ret; /* what one statement met the next ones may meet too */
@@ -170,6 +155,24 @@ static bool put_rows(FileLoad *l, const char *sql, size_t n, Err *err)
     return put_lines(l, sql, n, &done, err) && (done || db_exec(l->w->db, err, sql, ""));
 }
 
+/* The server refuses whatever rows: it is read-only, the account may not, the table is not there. */
+static bool is_of_any_row(int code)
+{
+    static const int codes[] = {1290, 1836, 1792, 1044, 1142, 1146};
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (code == codes[i])
+            return true;
+    return false;
+}
+
+static bool explain_rows(const FileLoad *l, const char *sql, size_t n, const Err *failed, Err *err)
+{
+    if (explain_large(l->w, failed, n, err) || failed->kind != ERR_DB || db_locked_out(failed) ||
+        is_of_any_row(failed->code))
+        return false;
+    return blame_row(l->w->db, sql, n, l->seen, l->bound, failed, err);
+}
+
 static bool run_row_statement(FileLoad *l, const char *sql, size_t n, Err *err)
 {
     RestoreWorker *w = l->w;
@@ -178,7 +181,7 @@ static bool run_row_statement(FileLoad *l, const char *sql, size_t n, Err *err)
         return true;
     if (!(insert ? put_rows(l, sql, n, err) : db_exec(w->db, err, sql, ""))) {
         Err failed = *err;
-        return explain_large(&failed, n, err);
+        return insert ? explain_rows(l, sql, n, &failed, err) : false;
     }
     l->uncommitted += insert ? (int64_t)n : 0;
     if (!l->bound || l->uncommitted < w->r->o->transaction_bytes)
@@ -212,22 +215,15 @@ static bool explain_definition(const Restore *r, const Err *failed, Err *err)
         failed->text);
 }
 
-/* MySQL takes back one of two statements that make tables with foreign keys to each other. */
-static bool exec_definition(Db *db, const char *sql, Err *err)
-{
-    for (int try = 1; !db_exec(db, err, sql, ""); try++)
-        if (!db_deadlocked(err) || try == DEADLOCK_TRIES || !control_point(err))
-            return false;
-    return true;
-}
-
 bool loader_make(const Restore *r, Db *db, const char *mark, const char *sql, Err *err)
 {
     Err failed;
     bool had = json_object_get(r->target.marks, mark);
+    if (!had && atomic_load(&r->lost_once) && !journal_table_has(db, r->f->id, mark, &had, err))
+        return false;
     if (!had && !journal_table_write(db, r->f->id, mark, &(FilePlace){0, false}, err))
         return false;
-    if (exec_definition(db, sql, &failed))
+    if (db_exec(db, &failed, sql, ""))
         return true;
     if (exists_already(failed.code) && had)
         return true;
@@ -385,6 +381,12 @@ static bool tell_left_out(Restore *r, const RestoreFile *file)
     return true;
 }
 
+/* A line's number for members of an ENUM or SET would be looked for among their texts first. */
+static bool may_be_lines(const json_t *table)
+{
+    return table && !json_bool(table, "members_by_number");
+}
+
 static bool load_open(FileLoad *l, GzReader *in, Err *err)
 {
     RestoreWorker *w = l->w;
@@ -396,9 +398,10 @@ static bool load_open(FileLoad *l, GzReader *in, Err *err)
     if (!kind.has_rows)
         return tell_left_out(w->r, l->file) && commit(l, true, err);
     l->bound = l->file->step == STEP_ROWS && kind.bound;
-    if (l->bound && (!look_for_lines(w, err) || !db_exec(w->db, err, "START TRANSACTION", "")))
+    l->loose = l->file->step == STEP_ROWS && !kind.bound;
+    if (l->bound && (!look_at_server(w, err) || !db_exec(w->db, err, "START TRANSACTION", "")))
         return false;
-    l->as_lines = l->bound && w->takes_lines && folder_table(w->r->f, l->file);
+    l->as_lines = l->bound && w->takes_lines && may_be_lines(folder_table(w->r->f, l->file));
     if (!(l->file->tsv ? load_lines(l, in, err) : run_statements(l, in, err)))
         return false;
     return commit(l, true, err);
@@ -440,14 +443,28 @@ static bool load_rest(FileLoad *l, Err *err)
            (l->place.done || load_checked(l, err) || err_prefix(err, "%s", l->file->name));
 }
 
+/* Rows of a transaction that was locked out, or of a lost connection, are taken back to the last COMMIT,
+ * which the journal is of; objects are known by their marks. Rows without transactions may be in: the next
+ * start empties their table. */
+static bool load_again(FileLoad *l, int try, Err *err)
+{
+    RestoreWorker *w = l->w;
+    Err lost;
+    if (l->bound && db_locked_out(err) && db_exec(w->db, &lost, "ROLLBACK", ""))
+        return connect_await_locks(try, err);
+    return !l->loose && try <= LOST_TRIES && connect_worker_again(w, err);
+}
+
 bool loader_load(RestoreWorker *w, const RestoreFile *file, Err *err)
 {
     FileLoad l = {.w = w, .file = file};
     if (file->stand_in)
         return true;
-    /* Rows of a deadlock's victim are taken back to the last COMMIT, which the journal is of. */
+    int64_t before = 0; /* whoever gets on has all tries again */
     for (int try = 1; !load_rest(&l, err); try++) {
-        if (!l.bound || !db_deadlocked(err) || try == DEADLOCK_TRIES)
+        try = l.place.statements > before ? 1 : try;
+        before = l.place.statements;
+        if (!load_again(&l, try, err))
             return false;
         l = (FileLoad){.w = w, .file = file};
     }

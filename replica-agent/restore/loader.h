@@ -5,6 +5,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "folder.h"
 #include "lines.h"
@@ -16,11 +17,15 @@ typedef struct Restore {
     const Folder *f;
     DbTarget where;
     RestoreTarget target;
+    Db *db;                    /* of the main thread: connect.h */
+    int64_t lost_until_ms;     /* the main thread's: it is given up then; 0: it is there */
     struct Accounts *accounts; /* accounts.h; none where they are not asked for */
+    atomic_bool lost_once;     /* a connection was lost: what it asked for may have been done */
     pthread_mutex_t objects;   /* held by whoever makes routines, events or triggers: they may set the
                                   database's collation for a moment */
     pthread_mutex_t lock;      /* guards the rest */
     size_t next, end;          /* files of the step under way */
+    int64_t holder;            /* the connection that holds the restore's lock; 0: it may be gone */
     int64_t done_bytes, kept_bytes;
     StrList left_out; /* tables whose rows are not theirs, told */
     bool failed;
@@ -32,11 +37,11 @@ typedef struct RestoreWorker {
     Db *db;
     size_t number;            /* from 0 */
     bool looked, takes_lines; /* the server lets a client feed LOAD DATA, and logs its rows as rows */
+    int64_t most_bytes;       /* of a statement */
     Lines lines;
     pthread_t thread;
 } RestoreWorker;
 
-MUST_CHECK bool loader_connect(const Restore *r, Db **ret, Err *err);
 /* A file that is done already is passed over. */
 MUST_CHECK bool loader_load(RestoreWorker *w, const RestoreFile *file, Err *err);
 /* Runs a statement that makes an object: its mark first. `mark` as journal_table_mark. */

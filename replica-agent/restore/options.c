@@ -42,7 +42,7 @@ static const Opt rows[] = {
      "run "
      "later, and the restore counts as done. Without it they are listed, and it ends with exit status 1."},
     {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
-     "Longest wait for a lock before the restore gives up."},
+     "Longest wait for another session's lock; what waits longer is tried again, up to 20 times, and told."},
     {0},
 };
 

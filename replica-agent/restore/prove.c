@@ -108,13 +108,13 @@ static bool prove_there(Db *db, const Restore *r, const Catalogue *c, Err *err)
 
 /* ---- row counts of mydumper ----------------------------------------------------------------------- */
 
-static const RestoreFile *file_of(const Folder *f, const char *files)
+static const RestoreFile *file_of(const Folder *f, const ForeignCount *count)
 {
     for (size_t i = 0; i < f->n_files; i++) {
         const RestoreFile *file = &f->files[i];
-        size_t n = strlen(file->database);
-        if (file->step == STEP_TABLES && !file->stand_in && strncmp(files, file->database, n) == 0 &&
-            files[n] == '.' && str_eq(files + n + 1, file->table))
+        if (file->step == STEP_TABLES && !file->stand_in && str_eq(count->table, file->table) &&
+            (str_eq(count->database, file->database) ||
+             str_eq(count->database, folder_database(f, file->database))))
             return file;
     }
     return NULL;
@@ -123,7 +123,7 @@ static const RestoreFile *file_of(const Folder *f, const char *files)
 static bool prove_count(Db *db, const Restore *r, const Catalogue *c, const ForeignCount *count, bool *ret,
                         Err *err)
 {
-    const RestoreFile *file = file_of(r->f, count->files);
+    const RestoreFile *file = file_of(r->f, count);
     const DumpTable *t;
     AUTO(str_done) Str sql = STR_INIT;
     int64_t rows;
@@ -131,9 +131,9 @@ static bool prove_count(Db *db, const Restore *r, const Catalogue *c, const Fore
     if (!file)
         return count->rows == 0 ||
                err_set(err, ERR_CORRUPT, 0,
-                       "metadata says that table %s has %lld rows, the dump has no file that "
+                       "metadata says that table %s.%s has %lld rows, the dump has no file that "
                        "defines it",
-                       count->files, (long long)count->rows);
+                       count->database, count->table, (long long)count->rows);
     if (!find_stored(db, r, c, folder_database(r->f, file->database), folder_real_name(r->f, file), &t, err))
         return false;
     if (t->kind != TABLE_BASE || !engine_has_rows(t->engine))

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
+#include "connect.h"
 #include "journal_table.h"
 #include "loader.h"
 #include "prove.h"
@@ -37,7 +38,7 @@ static const RestoreFile *next_file(Restore *r)
 static bool work(RestoreWorker *w, Err *err)
 {
     const RestoreFile *file;
-    if (!loader_connect(w->r, &w->db, err) || !journal_table_lock_worker(w->db, w->number, err))
+    if (!connect_worker(w, err))
         return false;
     while ((file = next_file(w->r)))
         if (!control_point(err) || !loader_load(w, file, err))
@@ -73,29 +74,32 @@ static bool run_step(Restore *r, size_t from, size_t end, Err *err)
             abort();
     }
     while (control_workers() > 0) {
+        Err lost;
         control_wait(WAIT_MS);
         if (control_stopping())
             fail(r, &(Err){.kind = ERR_CANCELLED, .text = "stopped by a signal"});
+        if (!restore_failed(r) && !connect_keep_main(r, &lost))
+            fail(r, &lost);
     }
     for (size_t i = 0; i < threads; i++)
         pthread_join(workers[i].thread, NULL);
     free(workers);
     if (r->failed)
         *err = r->err;
-    return !r->failed;
+    return !r->failed && connect_check_main(r, err);
 }
 
 /* ---- all ------------------------------------------------------------------------------------------ */
 
-static bool run_steps(Restore *r, Db *db, RestoreOutcome *out, StrList *unmade_files, Err *err)
+static bool run_steps(Restore *r, RestoreOutcome *out, StrList *unmade_files, Err *err)
 {
     size_t from = 0;
     for (RestoreStep step = 0; step < N_STEPS; step++) {
         size_t end = from;
         while (end < r->f->n_files && r->f->files[end].step == step)
             end++;
-        if ((step == STEP_ROWS && !loader_empty_unbound(r, db, err)) ||
-            (step == STEP_VIEWS && !accounts_grant(r->accounts, db, true, err)))
+        if ((step == STEP_ROWS && !loader_empty_unbound(r, r->db, err)) ||
+            (step == STEP_VIEWS && !accounts_grant(r->accounts, r->db, true, err)))
             return false;
         if (!(step == STEP_VIEWS ? views_load(r, from, end, &out->unmade, unmade_files, err)
                                  : run_step(r, from, end, err)))
@@ -135,17 +139,16 @@ static bool finish(const Restore *r, Db *db, RestoreOutcome *out, const StrList 
            (close_databases(r, db, err) && journal_table_drop(db, err));
 }
 
-static void describe(Restore *r, Db *db, RestoreOutcome *out)
+static void describe(const Restore *r, RestoreOutcome *out)
 {
     out->resumed = r->target.resumed;
     out->kept_bytes = r->kept_bytes;
-    out->become_replica = flavor_of(db_version(db)->flavor)->become_replica;
+    out->become_replica = flavor_of(db_version(r->db)->flavor)->become_replica;
 }
 
 bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, Err *err)
 {
     Restore r = {.o = o, .f = f};
-    Db *db = NULL;
     AUTO(strlist_done) StrList unmade_files = STRLIST_INIT;
     pthread_mutex_init(&r.lock, NULL);
     pthread_mutex_init(&r.objects, NULL);
@@ -153,16 +156,15 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
     *ret = (RestoreOutcome){.files = f->n_files};
     Accounts accounts = {0};
     r.accounts = &accounts;
-    bool ok = (!o->users || accounts_open(f, &accounts, err)) && loader_connect(&r, &db, err) &&
-              journal_table_lock(db, o->lock_wait_ms, err) &&
-              restore_target_prepare(db, f, o->overwrite, &r.target, err) &&
-              accounts_make(&accounts, &r, db, err) && run_steps(&r, db, ret, &unmade_files, err) &&
-              accounts_grant(&accounts, db, false, err) && finish(&r, db, ret, &unmade_files, err);
+    bool ok = (!o->users || accounts_open(f, &accounts, err)) && connect_main(&r, err) &&
+              restore_target_prepare(r.db, f, o->overwrite, &r.target, err) &&
+              accounts_make(&accounts, &r, r.db, err) && run_steps(&r, ret, &unmade_files, err) &&
+              accounts_grant(&accounts, r.db, false, err) && finish(&r, r.db, ret, &unmade_files, err);
     if (ok)
-        describe(&r, db, ret);
+        describe(&r, ret);
     ret->accounts_made = accounts.n_made;
     accounts_done(&accounts);
-    db_close(db);
+    db_close(r.db);
     db_target_done(&r.where);
     restore_target_done(&r.target);
     strlist_done(&r.left_out);

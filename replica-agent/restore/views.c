@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/file/fs.h"
+#include "connect.h"
 #include "content.h"
 #include "journal_table.h"
 #include "replica-agent/dump/control.h"
@@ -204,7 +205,7 @@ bool views_load(Restore *r, size_t from, size_t end, StrList *ret_unmade, StrLis
     if (from == end)
         return true;
     views_init(&vs, r, from, end);
-    bool ok = loader_connect(r, &vs.w.db, err) && journal_table_lock_worker(vs.w.db, 0, err) &&
+    bool ok = connect_open(r, &vs.w.db, err) && journal_table_lock_worker(vs.w.db, 0, err) &&
               find_stand_ins(&vs, err);
     for (size_t i = 0; ok && i < vs.n; i++)
         ok = vs.v[i].state != TODO || make_view(&vs, &vs.v[i], err);

@@ -7,8 +7,10 @@
 
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/db/db.h"
 
 /* True if a process has begun since `since_ms` (wall clock), and each of them came after one that had ended
- * in order. False too where the files do not reach back so far, are encrypted, or cannot be read: then
- * *ret_why says so (owned). */
-bool clean_end_since(const StrList *binlogs, int64_t since_ms, char **ret_why);
+ * in order. False too where the files do not reach back so far or cannot be read: then *ret_why says so
+ * (owned). Files that MySQL has encrypted are read by the server of `db`, which needs REPLICATION SLAVE;
+ * without one (NULL) they cannot be. */
+bool clean_end_since(Db *db, const StrList *binlogs, int64_t since_ms, char **ret_why);

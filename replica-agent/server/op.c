@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_impl.h"
 
+#include <inttypes.h>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/proc.h"
 #include "common/db/servercheck.h"
+#include "relay_events.h"
 #include "replica-agent/core/half_done.h"
 
 void cancel_ask(Cancel *c)
@@ -103,6 +106,23 @@ bool op_stop_both(Db *db, const ReplStatus *s, Err *err)
     return repl_stop_both(db, err) || op_stop_failed(s, err);
 }
 
+bool op_kill(Db *db, uint64_t id, Err *err)
+{
+    enum { NO_SUCH_THREAD = 1094 };
+    AUTOFREE char *sql = xasprintf("KILL %" PRIu64, id);
+    return db_exec(db, err, sql, "") || err->code == NO_SUCH_THREAD;
+}
+
+bool op_be_silent(Db *db, Err *err)
+{
+    enum { UNKNOWN_VARIABLE = 1193 };
+    Err why = {0};
+    if (db_exec(db, &why, op_flavor(db)->semi_sync_replica_off, "") || why.code == UNKNOWN_VARIABLE)
+        return true;
+    *err = why;
+    return false;
+}
+
 bool op_wait_for_ever(Db *db, int64_t acks, Err *err)
 {
     const Flavor *f = op_flavor(db);
@@ -162,7 +182,7 @@ bool op_half_done(Db *db, char **ret_text, bool *ret_passes, Err *err)
     return true;
 }
 
-bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret, Err *err)
+bool op_scan(Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret, Err *err)
 {
     Err why;
     AUTO(strlist_done) StrList files = STRLIST_INIT;
@@ -172,5 +192,22 @@ bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogS
     }
     if (!vault_keep(place, &why))
         log_warn("%s", why.text); /* they may be readable all the same */
-    return vault_files(place, &files, err) && binlog_scan(&files, ret, err);
+    return relay_events_files(db, place, &files, err) && binlog_scan(&files, ret, err);
+}
+
+bool op_held(Db *db, const VaultPlace *place, const ReplStatus *s, char **ret, Err *err)
+{
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    if (op_scan(db, place, s, &scan, err)) {
+        *ret = xstrdup(scan.last ? scan.last : "");
+        return true;
+    }
+    if (err->code != BINLOG_ENCRYPTED)
+        return false;
+    *err = (Err){0};
+    if (s->received && *s->received) {
+        *ret = xstrdup(s->received);
+        return true;
+    }
+    return relay_events_last(db, place, ret, err);
 }

@@ -47,8 +47,18 @@ bool op_stop_failed(const ReplStatus *s, Err *err);
 /* Semi-sync as a source: nothing is acknowledged before `acks` replicas have it, also after a time, and also
  * when none is there. */
 MUST_CHECK bool op_wait_for_ever(Db *db, int64_t acks, Err *err);
+
+/* A session; also one that is gone already. OP_NOT_ITS_OWNER: its account has rights that keep this one from
+ * it (MySQL's SYSTEM_USER). */
+enum { OP_NOT_ITS_OWNER = 1095 };
+MUST_CHECK bool op_kill(Db *db, uint64_t id, Err *err);
+
+/* From the next start of the receiver on nothing is acknowledged, whatever the option file says, and whatever
+ * was set before this replica was counted out. A server without that setting acknowledges nothing. */
+MUST_CHECK bool op_be_silent(Db *db, Err *err);
 /* STOP of both threads. */
 MUST_CHECK bool op_stop_both(Db *db, const ReplStatus *s, Err *err);
 /* What the relay files of `place` hold; on MySQL the server has scanned them when it started. */
-MUST_CHECK bool op_scan(const Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret,
-                        Err *err);
+MUST_CHECK bool op_scan(Db *db, const VaultPlace *place, const ReplStatus *s, BinlogScan *ret, Err *err);
+/* Up to where the relay files reach: of those that only the server can read, by what it says. Owned. */
+MUST_CHECK bool op_held(Db *db, const VaultPlace *place, const ReplStatus *s, char **ret, Err *err);

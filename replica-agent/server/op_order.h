@@ -11,7 +11,8 @@
  *     APPLY_ALL      all that was received is applied, also what the donor had; `received` is all it has. No
  *                    receiver runs
  *     REPOINT        it receives from order.source, and does not acknowledge yet
- *     SET_ARMED      it acknowledges
+ *     SET_ARMED      it acknowledges, and its source was told, or would not hear, what it has received before
+ *     SET_SILENT     it acknowledges nothing; its receiver is stopped where it did and the applier stands
  *     SET_OPEN       it follows nobody, waits for acknowledgements, and takes writes
  *     WRITE_PROBE    a commit was acknowledged
  *   OP_MOVED    REPOINT: `ahead` is what it has and the new primary lacks; nothing was changed
@@ -31,6 +32,7 @@
 typedef struct OrderIn {
     OpServer at;
     DbTarget rescuer; /* may reset replication, where the agent's own account may not */
+    DbTarget reader;  /* sees the tables that jobs may read; the agent's own account sees none */
     OrderAct act;
     AgentOrder order;
     bool receiver_alone; /* a pause is in force: the applier stays stopped */
@@ -49,6 +51,7 @@ typedef struct OrderOut {
     ServerSeen seen;
     VaultPlace place;
     char *received, *ahead;
+    char *told;            /* what was done to others, for an event; NULL: nothing */
     int64_t closed_for_ms; /* SET_CLOSED: since nothing could be written */
 } OrderOut;
 

@@ -29,11 +29,11 @@ void restore_out_done(RestoreOut *out)
 static bool files_are_applied(const RestoreIn *in, Db *db, RestoreOut *out, bool *ret)
 {
     const ReplStatus *s = &out->seen.status;
-    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    AUTOFREE char *last = NULL;
     if (!vault_place_read(db, in->vault_folder, &out->place, &out->err) ||
-        !op_scan(db, &out->place, s, &scan, &out->err))
+        !op_held(db, &out->place, s, &last, &out->err))
         return false;
-    AUTOFREE char *held = gtid_max_text(db_version(db)->flavor, s->applied, scan.last);
+    AUTOFREE char *held = gtid_max_text(db_version(db)->flavor, s->applied, last);
     const char *target = held ? held : s->applied;
     if (!repl_wait_applied(db, target, OP_SLICE_MS, ret, &out->err))
         return false;

@@ -8,7 +8,7 @@
 #include "common/base/log.h"
 #include "op_impl.h"
 
-enum { TRY_MS = 1000, NO_SUCH_THREAD = 1094, NOT_OWNER = 1095 };
+enum { TRY_MS = 1000 };
 
 static const char waiting_commits[] = "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE "
                                       "'Waiting for semi-sync ACK%' AND COMMAND <> 'Killed'";
@@ -27,12 +27,11 @@ void role_out_done(RoleOut *out)
 
 static bool cut(Db *db, uint64_t id, Err *err)
 {
-    AUTOFREE char *sql = xasprintf("KILL %" PRIu64, id);
-    if (db_exec(db, err, sql, "") || err->code == NO_SUCH_THREAD)
+    if (op_kill(db, id, err))
         return true;
-    if (err->code != NOT_OWNER)
+    if (err->code != OP_NOT_ITS_OWNER)
         return false;
-    return err_set(err, ERR_REFUSED, NOT_OWNER,
+    return err_set(err, ERR_REFUSED, OP_NOT_ITS_OWNER,
                    "a commit of session %" PRIu64
                    " waits for a replica to acknowledge it, and that session has "
                    "rights which keep this account from ending it: KILL %" PRIu64 ". Semi-sync stays on",

@@ -138,7 +138,7 @@ static bool has_ended_well(const StartIn *in, Db *db, const BufferInput *buffer)
     AUTO(strlist_done) StrList files = STRLIST_INIT;
     bool well = in->boosted_at && !buffer_position_lags(buffer) && repl_paths_read(db, &p, &err) &&
                 vault_index_files(p.binlog_index, p.data_folder, &files, &err) &&
-                clean_end_since(&files, in->boosted_at, &why);
+                clean_end_since(db, &files, in->boosted_at, &why);
     repl_paths_done(&p);
     if (well)
         log_info(
@@ -208,6 +208,8 @@ static void decide(const StartIn *in, Db *db, StartOut *out)
         .sql_running = s->sql_running, .io = s->io, .fresh_server = in->fresh_server, .shut = in->shut};
     if (!facts.sql_running && facts.io == REPL_IO_NO) {
         facts.buffer = judge(in, db, out);
+        out->is_spent = facts.buffer == BUFFER_APPLIED && op_flavor(db)->purges_on_start &&
+                        relay_events_some_encrypted(&out->place);
         facts.can_refetch = op_flavor(db)->refetch_sql != NULL && !out->alone;
         facts.source_answers = facts.buffer == BUFFER_CRASHED && facts.can_refetch &&
                                source_answers(s->source_host, s->source_port);
@@ -258,6 +260,8 @@ static bool start_by(const StartIn *in, Db *db, const StartOut *out, Err *err)
 {
     if (out->way == START_SQL)
         return repl_start_sql(db, err);
+    if (in->silent && !op_be_silent(db, err))
+        return false;
     if (out->way == START_REFETCH) {
         log_error(
             "the machine crashed while durability was relaxed: this server's own binary log is given up "
@@ -269,14 +273,25 @@ static bool start_by(const StartIn *in, Db *db, const StartOut *out, Err *err)
     return start_both(in, db, err);
 }
 
+/* The server has removed them and begins its numbers anew: the next start could not tell what encrypted ones
+ * are. */
+static void forget_spent(const StartOut *out)
+{
+    Err err;
+    if (out->is_spent && !vault_clear(&out->place, &err))
+        log_warn("links to encrypted relay files, which are applied, cannot be removed: %s", err.text);
+}
+
 static OpResult start(const StartIn *in, Db *db, StartOut *out)
 {
     const ReplStatus *s = &out->seen.status;
     prepare(in, db, out);
     if (!start_by(in, db, out, &out->err) || !op_look(db, &out->seen, &out->err))
         return op_failed_or_unknown(&out->err);
-    if (s->sql_running)
+    if (s->sql_running) {
+        forget_spent(out);
         return OP_DONE;
+    }
     err_set(&out->err, ERR_DB, (int)s->sql_errno, "the applier stopped again: %s", s->sql_error);
     return OP_FAILED;
 }

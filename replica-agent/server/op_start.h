@@ -31,6 +31,7 @@ typedef struct StartIn {
     char *source_position;  /* what the coordinator said that the primary has; NULL: nothing yet */
     LeaseSettings original; /* the lease's; members NULL: none was taken */
     bool shut;              /* no receiver is started */
+    bool silent;            /* … or one that acknowledges nothing, until it is armed (op_order) */
     bool boost;             /* `boosted` is set before it */
     LeaseSettings boosted;
 } StartIn;
@@ -45,6 +46,7 @@ typedef struct StartOut {
      * many transactions that are; the transaction that is the server's own. */
     char *from, *held_gtid, *errant;
     int64_t backlog;
+    bool is_spent; /* its relay files, encrypted ones among them, are applied: a START of both removes them */
     bool ended_well; /* `crashed`, and yet the server was shut down in order: the machine took nothing with it
                       */
     char *alone;     /* of START_CRASHED: why it does not fetch again what its source has; NULL: it may */

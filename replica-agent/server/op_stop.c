@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/retry.h"
 #include "op_impl.h"
 
 enum { HELD_TIMEOUT_S = 31536000, WHOLE_FIRST_MS = 10, WHOLE_MOST_MS = 500 };
@@ -86,7 +87,7 @@ static bool moves_on(Db *db, const Cancel *cancel, int64_t until, bool *ret_whol
 /* What is half done mostly ends within a few transactions. Each turn waits longer than the one before. */
 static OpResult stop_whole(const StopIn *in, const Cancel *cancel, Db *db, StopOut *out)
 {
-    int64_t until = clock_mono_ms() + in->whole_ms, wait_ms = WHOLE_FIRST_MS;
+    int64_t until = clock_mono_ms() + in->whole_ms, wait_ms = 0;
     OpResult result = stop(in, db, out);
     bool whole = in->whole_ms == 0;
     while (result == OP_DONE && !whole) {
@@ -94,8 +95,8 @@ static OpResult stop_whole(const StopIn *in, const Cancel *cancel, Db *db, StopO
             return OP_FAILED;
         if (whole)
             break;
+        wait_ms = retry_longer_ms(wait_ms, WHOLE_FIRST_MS, WHOLE_MOST_MS);
         clock_sleep_ms(wait_ms);
-        wait_ms = wait_ms < WHOLE_MOST_MS ? 2 * wait_ms : WHOLE_MOST_MS;
         result = stop(in, db, out);
     }
     return result;

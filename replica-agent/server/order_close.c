@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "order_impl.h"
+#include "order_sessions.h"
 
 enum {
     LONG_S = 2,       /* an open transaction of that age, or a statement, is not cut off for a switchover */
@@ -20,82 +21,31 @@ enum {
     TRY_MS = 1200,    /* one attempt at read_only; the server itself gives up after a second */
     LOOK_MS = 5,
     KILLED_MS = 1000, /* a session that was ended is gone, and what it did undone, within */
-    NO_SUCH_THREAD = 1094,
-    INFO_MOST = 120,
 };
 
-/* Sessions of clients that write: id, who, seconds, what. The longest first. */
-#define CLIENTS                                                                                              \
-    "p.ID <> CONNECTION_ID() AND p.USER NOT IN ('system user', 'event_scheduler') AND p.USER NOT LIKE "      \
-    "'siding%' AND p.COMMAND NOT LIKE 'Binlog Dump%' AND p.COMMAND NOT IN ('Daemon', 'Killed')"
+/* Those that write, the longest first. */
 static const char transactions[] =
     "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), TIMESTAMPDIFF(SECOND, t.trx_started, NOW()),"
     " LEFT(COALESCE(p.INFO, 'an open transaction'), 120) FROM information_schema.INNODB_TRX t"
-    " JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE " CLIENTS
+    " JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE " SESSIONS_OF_CLIENTS
     " AND (t.trx_rows_modified > 0 OR t.trx_rows_locked > 0)"
     " AND TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) >= ? ORDER BY 3 DESC";
 static const char statements[] =
     "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(p.INFO, 120)"
-    " FROM information_schema.PROCESSLIST p WHERE " CLIENTS " AND p.TIME >= ?"
+    " FROM information_schema.PROCESSLIST p WHERE " SESSIONS_OF_CLIENTS " AND p.TIME >= ?"
     " AND p.INFO REGEXP "
     "'^[[:space:](]*(ALTER|CREATE|DROP|RENAME|TRUNCATE|OPTIMIZE|REPAIR|ANALYZE|LOAD|INSERT|"
     "UPDATE|DELETE|REPLACE|FLUSH|LOCK|GRANT|REVOKE|CALL)' ORDER BY 3 DESC";
-static const char everybody[] =
-    "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME,"
-    " LEFT(COALESCE(p.INFO, p.COMMAND), 120)"
-    " FROM information_schema.PROCESSLIST p WHERE " CLIENTS " AND p.TIME >= ? ORDER BY 3 DESC";
-
-/* … for longer than a commit takes that is acknowledged. */
+/* Sessions that wait for longer than a commit takes that is acknowledged. */
 static const char waits[] = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE "
                             "'Waiting for semi-sync ACK%' AND TIME >= ?";
 
-enum { HOLDERS = 64 };
-typedef struct Holders {
-    uint64_t ids[HOLDERS];
-    size_t n;
-    char *first; /* "session 12 (app@host), 40 s: UPDATE …" */
-} Holders;
-
-static void holders_done(Holders *h)
+static bool find_long(Db *db, Sessions *h, Err *err)
 {
-    free(h->first);
-    *h = (Holders){0};
+    return sessions_find(db, transactions, LONG_S, h, err) && sessions_find(db, statements, LONG_S, h, err);
 }
 
-static bool find(Db *db, const char *sql, int64_t from_s, Holders *h, Err *err)
-{
-    DbRows *r;
-    bool more, ok;
-    if (!db_query(db, &r, err, sql, "i", from_s))
-        return false;
-    while ((ok = db_next(r, &more, err)) && more) {
-        if (!h->first)
-            h->first = xasprintf("session %s (%s), %s s: %.*s", db_field(r, 0, NULL), db_field(r, 1, NULL),
-                                 db_field(r, 2, NULL), INFO_MOST, db_field(r, 3, NULL));
-        if (h->n < HOLDERS)
-            h->ids[h->n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
-    }
-    db_rows_free(r);
-    return ok;
-}
-
-static bool find_long(Db *db, Holders *h, Err *err)
-{
-    return find(db, transactions, LONG_S, h, err) && find(db, statements, LONG_S, h, err);
-}
-
-static bool end_sessions(Db *db, const Holders *h, Err *err)
-{
-    for (size_t i = 0; i < h->n; i++) {
-        AUTOFREE char *sql = xasprintf("KILL %" PRIu64, h->ids[i]);
-        if (!db_exec(db, err, sql, "") && err->code != NO_SUCH_THREAD)
-            return err_prefix(err, "session %" PRIu64 " cannot be ended", h->ids[i]);
-    }
-    if (h->n)
-        log_warn("%zu sessions that were in the way of a switchover are ended, the first: %s", h->n,
-                 h->first);
-    return true;
-}
+static const char in_the_way[] = "that were in the way of a switchover";
 
 static bool count_waiting(Db *db, int64_t from_s, int64_t *ret, Err *err)
 {
@@ -117,7 +67,7 @@ static bool await_short(const OrderIn *in, Db *db, Err *err)
     int64_t until = clock_mono_ms() + in->order.kill_after_ms;
     bool ended = false;
     for (;; clock_sleep_ms(LOOK_MS * 10)) {
-        AUTO(holders_done) Holders h = {0};
+        AUTO(sessions_done) Sessions h = {0};
         if (!refuse_waiting(db, err) || !find_long(db, &h, err))
             return false;
         if (!h.n)
@@ -129,7 +79,7 @@ static bool await_short(const OrderIn *in, Db *db, Err *err)
                            "%s: it would be cut off by a switchover. Wait for its end, or let --kill-after D "
                            "end it",
                            h.first);
-        if (!ended && !end_sessions(db, &h, err))
+        if (!ended && !sessions_end(db, &h, in_the_way, err))
             return false;
         ended = true;
     }
@@ -159,13 +109,13 @@ static bool is_closed(Db *db, OrderOut *out, int64_t *ret_waiting, bool *ret)
 
 static bool held(Db *db, int64_t waiting, const Err *tried, Err *err)
 {
-    AUTO(holders_done) Holders h = {0};
+    AUTO(sessions_done) Sessions h = {0};
     Err ignored;
     if (waiting)
         return err_set(err, ERR_REFUSED, 0,
                        "it could not be closed within %d ms: %" PRId64 " commits wait for an acknowledgement",
                        CLOSED_MS, waiting);
-    if (!find(db, everybody, 0, &h, &ignored))
+    if (!sessions_find_all(db, &h, &ignored))
         log_debug("%s", ignored.text);
     return err_set(
         err, ERR_REFUSED, 0,
@@ -176,8 +126,8 @@ static bool held(Db *db, int64_t waiting, const Err *tried, Err *err)
 
 static bool end_everybody(Db *db, Err *err)
 {
-    AUTO(holders_done) Holders h = {0};
-    return find(db, everybody, 0, &h, err) && end_sessions(db, &h, err);
+    AUTO(sessions_done) Sessions h = {0};
+    return sessions_find_all(db, &h, err) && sessions_end(db, &h, in_the_way, err);
 }
 
 /* A statement that has not come to its end says nothing, whatever the variable reads as meanwhile. */

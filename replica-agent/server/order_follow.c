@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The receiver in a failover: stopped for good, pointed at the new primary, made to acknowledge.
+ * The receiver in a failover: stopped for good, pointed at the new primary.
  */
 #include <stdlib.h>
 
@@ -8,10 +8,11 @@
 #include "common/db/clientfile.h"
 #include "common/db/gtid.h"
 #include "order_impl.h"
+#include "order_sessions.h"
 #include "replica-agent/core/applier_error.h"
 #include "replica-agent/core/buffer.h"
 
-enum { SETTLE_MS = 5000, PAUSE_MS = 20, NO_SUCH_THREAD = 1094 };
+enum { SETTLE_MS = 5000, PAUSE_MS = 20 };
 
 /* A statement that an earlier operation has sent and nobody waits for any more would start the receiver
  * behind the STOP: it waits in the server for the same lock. */
@@ -32,10 +33,8 @@ static bool end_starts(Db *db, bool *ret_none, Err *err)
         if (n < COUNT(ids))
             ids[n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
     db_rows_free(r);
-    for (size_t i = 0; ok && i < n; i++) {
-        AUTOFREE char *sql = xasprintf("KILL %llu", (unsigned long long)ids[i]);
-        ok = db_exec(db, err, sql, "") || err->code == NO_SUCH_THREAD;
-    }
+    for (size_t i = 0; ok && i < n; i++)
+        ok = op_kill(db, ids[i], err);
     *ret_none = n == 0;
     return ok;
 }
@@ -59,17 +58,25 @@ static bool await_no_start(Db *db, Err *err)
 static bool read_received(const OrderIn *in, Db *db, OrderOut *out)
 {
     const ReplStatus *s = &out->seen.status;
-    AUTO(binlog_scan_done) BinlogScan scan = {0};
-    AUTOFREE char *has = order_has(db, s);
+    AUTOFREE char *has = order_has(db, s), *last = NULL;
     if (!vault_place_read(db, in->vault_folder, &out->place, &out->err) ||
-        !op_scan(db, &out->place, s, &scan, &out->err))
+        !op_held(db, &out->place, s, &last, &out->err))
         return false;
-    out->received = has ? gtid_max_text(db_version(db)->flavor, has, scan.last ? scan.last : "") : NULL;
+    out->received = has ? gtid_max_text(db_version(db)->flavor, has, last) : NULL;
     return out->received ||
            err_set(&out->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", s->binlog);
 }
 
-static OpResult applied_in_time(Db *db, const char *target, OrderOut *out)
+static bool unblock_applier(Db *db, OrderOut *out)
+{
+    bool blocked = false;
+    return sessions_block_applier(db, &blocked, &out->err) &&
+           (!blocked ||
+            sessions_end_before_opening(db, "a lock of others kept it from applying what it has received",
+                                        &out->told, &out->err));
+}
+
+static OpResult applied_in_time(const OrderIn *in, Db *db, const char *target, OrderOut *out)
 {
     enum { SLICE_MS = 1500 };
     bool there = false;
@@ -77,6 +84,8 @@ static OpResult applied_in_time(Db *db, const char *target, OrderOut *out)
         return OP_FAILED;
     if (there)
         return OP_DONE;
+    if (in->act == ORDER_APPLY_ALL && !unblock_applier(db, out))
+        return OP_FAILED;
     const ReplStatus *s = &out->seen.status;
     err_set(&out->err, ERR_TIMEOUT, 0, "%lld transactions that it has received are not applied yet%s%s",
             (long long)gtid_behind_text(db_version(db)->flavor, s->applied, target),
@@ -92,7 +101,7 @@ OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out)
     }
     if (!await_no_start(db, &out->err))
         return OP_FAILED;
-    if (in->order.gtid && applied_in_time(db, in->order.gtid, out) != OP_DONE)
+    if (in->order.gtid && applied_in_time(in, db, in->order.gtid, out) != OP_DONE)
         return OP_WAITING;
     if (!db_exec(db, &out->err, op_flavor(db)->stop_receiver, ""))
         return op_failed_or_unknown(&out->err);
@@ -122,7 +131,7 @@ static OpResult apply_own(const OrderIn *in, Db *db, OrderOut *out)
     if (has && buffer_reaches(db_version(db)->flavor, has, target))
         return OP_DONE;
     if (s->sql_running)
-        return applied_in_time(db, target, out);
+        return applied_in_time(in, db, target, out);
     err_set(&out->err, ERR_TIMEOUT, 0,
             "its applier stands, and what it has received up to %.200s is not applied", target);
     return OP_WAITING;
@@ -134,18 +143,25 @@ static OpResult apply_donors(const OrderIn *in, Db *db, OrderOut *out)
     const OrderServer *donor = &in->order.source;
     const ReplStatus *s = &out->seen.status;
     AUTOFREE char *has = order_has(db, s);
-    if (has && in->order.gtid && buffer_reaches(db_version(db)->flavor, has, in->order.gtid))
-        return repl_stop_both(db, &out->err) && order_look(db, out) ? OP_DONE : OP_UNKNOWN;
-    if (s->io == REPL_IO_NO || !points_at(s, donor)) {
+    if (!in->order.gtid) {
+        err_set(&out->err, ERR_USAGE, 0, "the order to drain names no position of its donor %s", donor->node);
+        return OP_FAILED;
+    }
+    bool all = has && buffer_reaches(db_version(db)->flavor, has, in->order.gtid);
+    if (!all && (s->io == REPL_IO_NO || !points_at(s, donor))) {
         AUTO(str_done) Str sql = STR_INIT;
         op_flavor(db)->follow(&sql, donor->host, donor->port);
-        if (!op_stop_both(db, s, &out->err) ||
+        if (!order_stop_both(in, db, out) ||
             !db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
             !db_exec(db, &out->err, str_z(&sql), "") || !repl_start_both_purging(db, &out->err))
             return op_failed_or_unknown(&out->err);
     }
-    return applied_in_time(db, in->order.gtid ? in->order.gtid : "", out) == OP_FAILED ? OP_FAILED
-                                                                                       : OP_WAITING;
+    OpResult result = all ? OP_DONE : applied_in_time(in, db, in->order.gtid, out);
+    if (result == OP_WAITING)
+        err_prefix(&out->err, "%s gives what it has applied itself, look there as well", donor->node);
+    if (result != OP_DONE)
+        return result;
+    return order_stop_both(in, db, out) && order_look(db, out) ? OP_DONE : OP_UNKNOWN;
 }
 
 OpResult order_apply_all(const OrderIn *in, Db *db, OrderOut *out)
@@ -229,8 +245,7 @@ OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
     const OrderServer *to = &in->order.source;
     AUTO(str_done) Str sql = STR_INIT;
     AUTOFREE char *refused = refused_by(&out->seen.status, to);
-    if (!await_no_start(db, &out->err) || !op_stop_both(db, &out->seen.status, &out->err) ||
-        !order_look(db, out))
+    if (!await_no_start(db, &out->err) || !order_stop_both(in, db, out) || !order_look(db, out))
         return op_failed_or_unknown(&out->err);
     AUTOFREE char *has = order_has(db, &out->seen.status);
     out->ahead = has ? beyond(db, has, in->order.gtid ? in->order.gtid : "") : xstrdup("?");
@@ -254,36 +269,4 @@ OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
         return op_failed_or_unknown(&out->err);
     log_info("this server follows %s:%lld now", to->host, (long long)to->port);
     return OP_DONE;
-}
-
-static bool acknowledges(Db *db, bool *ret, Err *err)
-{
-    ReplSemiSync now;
-    if (!repl_semi_sync_read(db, &now, err))
-        return false;
-    *ret = now.acknowledges;
-    return true;
-}
-
-/* It is asked for at the start of the receiver. */
-OpResult order_set_armed(const OrderIn *in, Db *db, OrderOut *out)
-{
-    const Flavor *f = op_flavor(db);
-    bool there = false;
-    (void)in;
-    if (!db_exec(db, &out->err, f->semi_sync_replica_on, "") || !acknowledges(db, &there, &out->err))
-        return op_failed_or_unknown(&out->err);
-    if (!there &&
-        (!db_exec(db, &out->err, f->stop_receiver, "") || !db_exec(db, &out->err, f->start_receiver, "")))
-        return op_failed_or_unknown(&out->err);
-    for (int64_t until = clock_mono_ms() + SETTLE_MS; !there; clock_sleep_ms(PAUSE_MS)) {
-        if (!acknowledges(db, &there, &out->err))
-            return OP_FAILED;
-        if (!there && clock_mono_ms() >= until) {
-            err_set(&out->err, ERR_TIMEOUT, 0,
-                    "its receiver has not connected to the new primary with semi-sync");
-            return OP_FAILED;
-        }
-    }
-    return order_look(db, out) ? OP_DONE : OP_FAILED;
 }

@@ -12,6 +12,7 @@ OpResult order_reopen(const OrderIn *in, Db *db, OrderOut *out);
 OpResult order_apply_all(const OrderIn *in, Db *db, OrderOut *out);
 OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out);
 OpResult order_set_armed(const OrderIn *in, Db *db, OrderOut *out);
+OpResult order_set_silent(Db *db, OrderOut *out);
 OpResult order_set_open(const OrderIn *in, Db *db, OrderOut *out);
 OpResult order_write_probe(const OrderIn *in, const Cancel *cancel, OrderOut *out);
 /* Without a server. */
@@ -20,5 +21,8 @@ OpResult order_read_log(const OrderIn *in, OrderOut *out);
 
 /* All that this server has committed: as a replica and by itself. Owned; NULL: not understood. */
 char *order_has(const Db *db, const ReplStatus *s);
+/* Both threads; false: not, and the clients of one that is to be the primary are ended, so that the next try
+ * finds none of their locks. */
+MUST_CHECK bool order_stop_both(const OrderIn *in, Db *db, OrderOut *out);
 /* A look anew, in the place of the one before. */
 MUST_CHECK bool order_look(Db *db, OrderOut *out);

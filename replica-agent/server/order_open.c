@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "order_impl.h"
+#include "order_sessions.h"
 
 enum { PROBE_MS = 5000, PROBE_KEPT = 100 };
 
@@ -22,11 +23,28 @@ static bool is_strict(Db *db, Err *err)
                op_flavor(db)->semi_sync_source_on);
 }
 
-static bool forget_source(const OrderIn *in, Db *db, const ReplStatus *s, Err *err)
+static bool forget_source(const OrderIn *in, Db *db, OrderOut *out)
 {
     AUTODB Db *rescuer = NULL;
-    return op_stop_both(db, s, err) && db_connect(&in->rescuer, in->at.statement_ms, &rescuer, err) &&
+    Err *err = &out->err;
+    return order_stop_both(in, db, out) && db_connect(&in->rescuer, in->at.statement_ms, &rescuer, err) &&
            db_exec(rescuer, err, op_flavor(db)->forget_source, "");
+}
+
+/* A table that a client has locked takes no writes of others, and says so to nobody. Without an account that
+ * sees tables it is opened all the same. */
+static bool unlock_tables(const OrderIn *in, Db *db, OrderOut *out)
+{
+    AUTODB Db *reader = NULL;
+    Err ignored;
+    bool locked = false;
+    if (!in->reader.defaults_file || !op_open_as(&in->reader, in->at.statement_ms, NULL, &reader, &ignored) ||
+        !sessions_lock_tables(db, reader, &locked, &ignored)) {
+        log_warn("whether clients have locked tables is not known: %s",
+                 in->reader.defaults_file ? ignored.text : "no job_defaults_file in agent.conf");
+        return true;
+    }
+    return !locked || sessions_end_before_opening(db, "tables were locked on it", &out->told, &out->err);
 }
 
 OpResult order_set_open(const OrderIn *in, Db *db, OrderOut *out)
@@ -37,9 +55,9 @@ OpResult order_set_open(const OrderIn *in, Db *db, OrderOut *out)
     if (!alone && !(in->leaves_semi_sync ? is_strict(db, &out->err)
                                          : op_wait_for_ever(db, in->order.decision.acks, &out->err)))
         return op_failed_or_unknown(&out->err);
-    if (out->seen.status.is_replica && !forget_source(in, db, &out->seen.status, &out->err))
+    if (out->seen.status.is_replica && !forget_source(in, db, out))
         return op_failed_or_unknown(&out->err);
-    if (!repl_set_read_only(db, false, &out->err) || !order_look(db, out))
+    if (!unlock_tables(in, db, out) || !repl_set_read_only(db, false, &out->err) || !order_look(db, out))
         return op_failed_or_unknown(&out->err);
     if (out->seen.status.is_replica || out->seen.status.read_only) {
         err_set(&out->err, ERR_DB, 0, "it is still %s",
@@ -48,6 +66,18 @@ OpResult order_set_open(const OrderIn *in, Db *db, OrderOut *out)
     }
     log_info("the server is opened to writes: it is the primary of term %" PRId64, in->order.ballot.term);
     return OP_DONE;
+}
+
+static void unblock_probe(const OrderIn *in, uint64_t id, OrderOut *out)
+{
+    AUTODB Db *db = NULL;
+    Err err;
+    bool blocked = false;
+    if (!op_open_as(&in->at.target, in->at.statement_ms, NULL, &db, &err) ||
+        !sessions_block(db, id, &blocked, &err) ||
+        (blocked &&
+         !sessions_end_before_opening(db, "a lock of others kept it from committing", &out->told, &err)))
+        log_warn("%s", err.text);
 }
 
 /* As a client commits, in the binary log: it comes back only when the members have it. */
@@ -61,6 +91,7 @@ OpResult order_write_probe(const OrderIn *in, const Cancel *cancel, OrderOut *ou
                  in->order.ballot.term)) {
         if (op_is_unanswered(&out->err)) {
             err_prefix(&out->err, "a write is not acknowledged");
+            unblock_probe(in, db_connection_id(db), out);
             if (!db_kill(&in->at.target, db_connection_id(db), &ignored))
                 log_debug("%s", ignored.text);
         }

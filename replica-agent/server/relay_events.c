@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/db/binlog.h"
 #include "common/db/gtid.h"
 
 static bool same_file(const char *a, const char *b)
@@ -12,14 +13,30 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* A link to a file that the server has removed. */
+/* The number of "relay.000007", or of a link to it; 0 for what has none. */
+static long long number_of(const char *path)
+{
+    long long n = 0;
+    const char *dot = strrchr(path, '.');
+    return dot && str_to_i64(dot + 1, 1, INT64_MAX, &n) ? n : 0;
+}
+
+/* The applier removes a file when it has passed it, in their order, and nobody else removes the first and
+ * leaves the later ones. */
+static bool is_passed(const char *link, const StrList *present)
+{
+    long long n = number_of(link), first = present->n ? number_of(present->v[0]) : 0;
+    return n && n < first;
+}
+
+/* A link to a file that the server has removed before it was applied. */
 static bool all_are_present(const StrList *all, const StrList *present, Err *err)
 {
     for (size_t i = 0; i < all->n; i++) {
         size_t k = 0;
         while (k < present->n && !same_file(all->v[i], present->v[k]))
             k++;
-        if (k == present->n)
+        if (k == present->n && !is_passed(all->v[i], present))
             return err_set(err, ERR_REFUSED, 0, "%s is encrypted, and the server does not list it any more",
                            all->v[i]);
     }
@@ -66,5 +83,59 @@ bool relay_events_last(Db *db, const VaultPlace *place, char **ret, Err *err)
         if (!read_file(db, present.v[i], &last, err))
             return false;
     *ret = STEAL(last);
+    return true;
+}
+
+/* The server's own path of what may be a link. */
+static const char *own_path(const char *path, const StrList *present)
+{
+    for (size_t i = 0; i < present->n; i++)
+        if (same_file(path, present->v[i]))
+            return present->v[i];
+    return NULL;
+}
+
+static bool is_empty(Db *db, const char *path, const StrList *present)
+{
+    Err err;
+    const char *own = binlog_is_encrypted(path) ? own_path(path, present) : NULL;
+    AUTOFREE char *last = xstrdup("");
+    return own && read_file(db, own, &last, &err) && !*last;
+}
+
+static bool some_are_encrypted(const StrList *files)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (binlog_is_encrypted(files->v[i]))
+            return true;
+    return false;
+}
+
+bool relay_events_some_encrypted(const VaultPlace *place)
+{
+    Err err;
+    AUTO(strlist_done) StrList files = STRLIST_INIT;
+    return vault_files(place, &files, &err) && some_are_encrypted(&files);
+}
+
+static void leave_empty(Db *db, const VaultPlace *place, StrList *files)
+{
+    Err err;
+    AUTO(strlist_done) StrList present = STRLIST_INIT, left = STRLIST_INIT;
+    if (!some_are_encrypted(files) || !vault_index_files(place->index, place->data_folder, &present, &err))
+        return;
+    for (size_t i = 0; i < files->n; i++)
+        if (!is_empty(db, files->v[i], &present))
+            strlist_add(&left, files->v[i]);
+    strlist_done(files);
+    *files = left;
+    left = (StrList)STRLIST_INIT;
+}
+
+bool relay_events_files(Db *db, const VaultPlace *place, StrList *ret, Err *err)
+{
+    if (!vault_files(place, ret, err))
+        return false;
+    leave_empty(db, place, ret);
     return true;
 }

@@ -9,3 +9,9 @@
 /* The last transaction of each domain, whole or not: a position that covers it has applied all there is.
  * ERR_REFUSED if a file is kept that the server does not know any more. Owned. */
 MUST_CHECK bool relay_events_last(Db *db, const VaultPlace *place, char **ret, Err *err);
+
+/* As vault_files, without those that are encrypted and hold no transaction: as the first of a server that was
+ * started with encryption while its replica was paused. */
+MUST_CHECK bool relay_events_files(Db *db, const VaultPlace *place, StrList *ret, Err *err);
+/* Is there one that is encrypted, empty or not? */
+bool relay_events_some_encrypted(const VaultPlace *place);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The Debian packages Siding needs, in four groups, and how they get in.
-# None of them starts a system service: mariadb-server would, mariadb-server-core does not.
+# None of them starts a system service: mariadb-server would, mariadb-server-core does not. systemd is wanted for
+# systemd-analyze; where it is not the init already, it is installed and not run.
 
 # shellcheck disable=SC2034 # read by name in need_packages
 PACKAGES_build="gcc libc6-dev meson ninja-build pkg-config python3 default-libmysqlclient-dev libevent-dev libconfig-dev \
@@ -8,7 +9,7 @@ zlib1g-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev libicu-d
 # shellcheck disable=SC2034
 PACKAGES_run="mariadb-server-core mariadb-client-core mariadb-client"
 # shellcheck disable=SC2034
-PACKAGES_test="git iproute2 openssl clang clang-format shellcheck mydumper pigz sphinxsearch tmux zsh fish groff faketime"
+PACKAGES_test="git iproute2 openssl clang clang-format shellcheck mydumper pigz zstd sphinxsearch tmux zsh fish groff faketime haproxy systemd"
 # shellcheck disable=SC2034
 PACKAGES_fuzz="clang libclang-rt-dev"
 # Packages that a release of Debian does not have; tests that need one say so and are left out there.

@@ -4,13 +4,16 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from attack import agent, attack, coordinator, request
-from harness import Failed, slack, wait_until
+from harness import BUILD, Failed, call, slack, wait_until
 
 CROWD = 1500
 
@@ -103,6 +106,84 @@ def crowd_at_the_coordinator(c):
     written = log_bytes(c, "coordinator", "sidingd.log") - before
     if written > 200000:
         raise Failed("the coordinator logged %d bytes about it" % written)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def tls_ports(c):
+    """db1's agent and sidingd listen with TLS besides: (folder of the certificates, port of the agent, port of sidingd)."""
+    folder, old, ports = os.path.join(c.folder, "ca"), {}, {}
+    siding = os.path.join(BUILD, "siding")
+    made = [call(siding, "cert", "init", "--dir", folder)] + [call(siding, "cert", "issue", "--dir", folder, "--address", "127.0.0.1", n) for n in ("here", "balancer")]
+    if any(status for status, _, _ in made):
+        raise Failed("certificates: %s" % made)
+    files = {"agent": os.path.join(c.folder, "db1", "agent.conf"), "sidingd": os.path.join(c.folder, "coordinator", "sidingd.conf")}
+    try:
+        for what, path in files.items():
+            with open(path, encoding="utf-8") as f:
+                old[path] = f.read()
+            ports[what] = free_port()
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(old[path].replace("listen = [ ", 'listen = [ "tls:127.0.0.1:%d", ' % ports[what], 1) +
+                        'tls = { certificate_file = "%s/here.pem"; key_file = "%s/here.key"; ca_file = "%s/ca.pem"; };\n' % (folder, folder, folder))
+        c.kill("sidingd")
+        c.kill("agent1")
+        c.up()
+        yield folder, ports["agent"], ports["sidingd"]
+    finally:
+        for path, text in old.items():
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+        c.kill("sidingd")
+        c.kill("agent1")
+        c.up()
+        shutil.rmtree(folder)
+
+
+def health_over_tls(folder, port):
+    """As a balancer asks, which tries again before it gives a host up: in the crowd a handshake may be pushed out."""
+    trusted = ssl.create_default_context(cafile=folder + "/ca.pem")
+    trusted.load_cert_chain(folder + "/balancer.pem", folder + "/balancer.key")
+    said = []
+    for _ in range(3):
+        try:
+            with urllib.request.urlopen("https://127.0.0.1:%d/healthz" % port, timeout=5 * slack(), context=trusted) as answer:
+                if answer.status == 200:
+                    return
+                said.append(answer.status)
+        except OSError as e:
+            said.append(e)
+    raise Failed("port %d: %s" % (port, said))
+
+
+@attack(who="somebody in the network without a certificate", does="holds every connection that he can get at the TLS ports of an agent and of the coordinator, before "
+        "any handshake and in the middle of one, while a replica is paused",
+        gets="the replica resumes on time, load balancers are answered at both doors, operators work on, and the logs stay small")
+def crowd_before_a_handshake(c):
+    with tls_ports(c) as (folder, agent_port, sidingd_port):
+        before = [log_bytes(c, "db1", "agent.log"), log_bytes(c, "coordinator", "sidingd.log")]
+        for says in (b"", b"\x16\x03\x01\x02\x00\x01\x00"):
+            with Crowd("https://127.0.0.1:%d" % agent_port, says), Crowd("https://127.0.0.1:%d" % sidingd_port, says):
+                c.siding("replica", "pause", "db1", "--for", "6s", "--reason", "a crowd stands before its TLS port")
+                if c.replication("db1")["sql"] != "No":
+                    raise Failed("it was not paused")
+                for url, port in ((agent(c, "db1"), agent_port), (coordinator(c), sidingd_port)):
+                    for _ in range(3):
+                        health_answers(c, url)
+                        health_over_tls(folder, port)
+                if c.siding("cluster", "status")["primary"] != "db0":
+                    raise Failed("the coordinator does not know its primary")
+                wait_until(lambda: c.replication("db1")["sql"] == "Yes", 16, "the replica resumes when its time is over")
+                wait_until(lambda: lease(c)["owner"] is None, 20, "its settings are back")
+        c.expect_replicating("db1")
+        written = [log_bytes(c, "db1", "agent.log") - before[0], log_bytes(c, "coordinator", "sidingd.log") - before[1]]
+        if max(written) > 200000:
+            raise Failed("the agent and the coordinator logged %s bytes about it" % written)
 
 
 @attack(who="a local user", does="sends a request very slowly, or half of one", gets="closed after two seconds")

@@ -11,7 +11,7 @@ import time
 from typing import Callable, Optional
 
 from dialect import last_number
-from harness import Failed, wait_until
+from harness import Failed, running, wait_until
 from plan import BOTH, BUSY
 from prepare import write
 
@@ -182,7 +182,10 @@ def processes_below(stage, fault, **which):
 
 
 def kill_job(stage, fault):
-    places, pids = stage.workplaces(fault), processes_below(stage, fault, supervisors=False)
+    pids = processes_below(stage, fault, supervisors=False)
+    places = stage.workplaces(fault)  # an upload may have begun meanwhile
+    commands = stage.cluster.processes()  # on a busy machine some end while the others are looked for; a rescue is no job
+    pids = [p for p in pids if p in commands and running(p) and " rescue " not in commands[p][0] + " "]
     if not pids:
         return nothing("no job ran")
     stage.cluster.kill_pids(pids)
@@ -190,7 +193,8 @@ def kill_job(stage, fault):
 
 
 def kill_supervisor(stage, fault):
-    places, pids = stage.workplaces(fault), processes_below(stage, fault, jobs=False)
+    pids = processes_below(stage, fault, jobs=False)
+    places = stage.workplaces(fault)
     commands = stage.cluster.processes()
     pids = [p for p in pids if p in commands]
     if not pids:
@@ -438,16 +442,20 @@ def foreign_lock(stage, fault):
     return Effect("%s is locked by somebody" % node, session.client.kill)
 
 
-def option_file(stage, fault):
+def changed_options(stage, node, option, killed=False):
     """Somebody has changed the server's option file, and starts it anew; later the line goes again."""
-    c, node = stage.cluster, stage.node(fault)
+    c = stage.cluster
     server, options = "server" + node[2:], c.path(node, "options")
 
     def start_anew():
         pid = c.pid(server)
         if not pid:
             return False
-        c.end_server(server)
+        if killed:
+            c.stopped.discard(pid)
+            c.kill_pids([pid])
+        else:
+            c.end_server(server)
         c.launch(server)
         return True
 
@@ -457,11 +465,22 @@ def option_file(stage, fault):
         # MariaDB hangs for good where SIGTERM comes while it starts its slave threads
         wait_until(lambda: not c.pid(server) or c.try_sql(node, "SELECT 1") is not None, 60, "begin of " + server)
         start_anew()
-    write(options, fault.option + "\n")
+    write(options, option + "\n")
     if start_anew():
-        return Effect("%s started with %s" % (server, fault.option), back, [(node, SERVER_GONE)], (server,))
+        return Effect("%s %sstarted with %s" % (server, "killed and " * killed, option), back, [(node, SERVER_GONE)], (server,))
     os.unlink(options)
     return nothing("%s did not run" % server)
+
+
+def option_file(stage, fault):
+    return changed_options(stage, stage.node(fault), fault.option)
+
+
+def encrypt(stage, fault):
+    """A server encrypts the logs that it writes, for a while. What it has written then stays so until it is gone."""
+    if not stage.cluster.has_keys:
+        return nothing("the servers of the system have no keys")
+    return changed_options(stage, stage.node(fault), stage.cluster.dialect.encrypt, fault.option == "killed")
 
 
 def errant(stage, fault):
@@ -533,7 +552,8 @@ def operator_delay(stage, fault):
     c, node = stage.cluster, stage.node(fault)
 
     def delay(seconds):
-        if stage.lease(node) or (c.replication_now(node) or {}).get("sql") != "Yes":
+        now = c.connections(node).get("") or {}
+        if stage.lease(node) or now.get("sql") != "Yes":
             return False
         return by_hand(stage, node, "STOP REPLICA SQL_THREAD; %s; START REPLICA SQL_THREAD" % (c.dialect.delay % seconds))
 
@@ -554,7 +574,7 @@ def operator_repoint(stage, fault):
 
     def point_to(source):
         port = c.ports.base + int(source[2:])
-        return by_hand(stage, node, "STOP REPLICA; %s; START REPLICA" % (c.dialect.point_to % port))
+        return "" in c.connections(node) and by_hand(stage, node, "STOP REPLICA; %s; START REPLICA" % (c.dialect.point_to % port))
 
     effect = Effect("%s follows %s" % (node, other))
 
@@ -566,6 +586,51 @@ def operator_repoint(stage, fault):
     if not point_to(other):
         wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)
         return nothing("%s did not answer" % node)
+    effect.undo = back
+    return effect
+
+
+def make_connection(stage, node, name):
+    """The only one of a node, of this name; whatever others have received is applied before they go. False: not now."""
+    c, words = stage.cluster, stage.cluster.dialect
+    there = c.connections(node)
+    if not there and c.try_sql(node, "SELECT 1") is None or stage.lease(node):
+        return False
+    for other, now in there.items():
+        if other == name:
+            continue
+        if now["sql"] != "Yes" and not name:  # the server was started anew meanwhile, and begins with what it has received
+            by_hand(stage, node, words.start % other)
+        if now["sql"] != "Yes" or not by_hand(stage, node, words.stop_receiver % other):
+            return False
+        with contextlib.suppress(Failed):
+            wait_until(lambda n=other: c.has_applied(node, c.connections(node)[n]["received"]), 3, "applied")
+        done = c.connections(node).get(other)
+        if not done or stage.lease(node) or not c.has_applied(node, done["received"]) or not by_hand(stage, node, words.remove % (other, other)):
+            by_hand(stage, node, words.start % other)
+            return False
+    follow = words.follow % {"name": name, "port": c.ports.base}
+    return (name in there or by_hand(stage, node, follow)) and by_hand(stage, node, words.start % name)
+
+
+def named(stage, fault):
+    """The one connection of a replica has a name for a while. It is made anew while Siding is not at work there."""
+    c, node = stage.cluster, stage.node(fault)
+
+    def made(name):
+        with contextlib.suppress(Failed, KeyError):
+            return make_connection(stage, node, name)
+        return False
+    effect = Effect("the connection of %s has a name" % node)
+
+    def back():
+        c.launch("server" + node[2:])
+        wait_until(lambda: made(""), 60, "%s follows by the default connection" % node)
+    try:
+        wait_until(lambda: made("east"), 5, "a moment between two pauses")
+    except Failed:
+        back()
+        return nothing("%s was at work" % node)
     effect.undo = back
     return effect
 

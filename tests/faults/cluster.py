@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 
+import encryption
 import load
 from dialect import DIALECTS
-from harness import BUILD, ROOT, Cluster, Failed, call, parent, running, wait_until
+from harness import BUILD, Cluster, Failed, parent, running, wait_until
 from prepare import RELAY_OFFSET, write
 from relay import Relays
 
@@ -51,6 +52,7 @@ if [[ $conf == %(folder)s/db[1-9]/my.cnf ]]; then
 	if [[ $node == %(folder)s/db2 ]]; then
 		set -- "$@" '--replicate-wild-ignore-table=scratch.pad%%'
 	fi
+	set -- "$@" %(keys)s
 	if [[ -e $node/options ]]; then
 		mapfile -t more <"$node/options"
 		set -- "$@" "${more[@]}"
@@ -85,6 +87,8 @@ class Init:
 class FaultCluster(Cluster):
     """db0 and two replicas. With `disks` (root only) spool, state and tmp of each node and the relay logs of each replica
     are small file systems of their own; they belong to the mount namespace of this process and go with it."""
+    jobs, server_script = JOBS, SERVER
+    has_keys = True  # those of encrypted logs
 
     def __init__(self, disks, flavor="mariadb"):
         super().__init__(flavor=flavor)
@@ -103,22 +107,26 @@ class FaultCluster(Cluster):
     def make_programs(self):
         """Wrappers of the daemons (clocks, configuration) and of the server (relay logs in a folder of their own)."""
         os.makedirs(self.programs + "/jobs")
-        for name, text in JOBS.items():
+        for name, text in self.jobs.items():
             write(os.path.join(self.programs, "jobs", name + ".conf"), 'name = "%s"; %s\n' % (name, text))
         for name in ("siding", "siding-run", "siding-dump", "siding-index", "siding-load"):
             os.symlink(os.path.join(BUILD, name), os.path.join(self.programs, name))
         words = {"python": sys.executable, "prepare": os.path.join(HERE, "prepare.py"), "disks": self.disks, "folder": self.folder,
+                 "keys": " ".join("'--%s'" % option for option in self.keys()),
                  "shift": os.path.join(BUILD, "tests", "tools", "libclock_shift.so")}
         for name in ("sidingd", "siding-agent"):
             self.wrapper(name, DAEMON % dict(words, program=os.path.join(BUILD, name)))
-        self.wrapper(self.dialect.server, SERVER % dict(words, program=self.real_server()))
+        self.wrapper(self.dialect.server, self.server_script % dict(words, program=self.real_server()))
+
+    def keys(self):
+        """Options by which replicas have the keys of encrypted logs, which they do not write until told to."""
+        return encryption.mariadb_keys(self.programs) if self.has_keys and self.flavor == "mariadb" else []
 
     def real_server(self):
         if self.flavor == "mysql":
-            status, out, err = call(os.path.join(ROOT, "scripts", "mysql-server"), within_s=600)
-            if status:
-                raise Failed("no MySQL server: " + err)
-            return out.strip()
+            own = encryption.program("mysql-server")
+            self.has_keys = self.has_keys and bool(encryption.home_of(own))
+            return encryption.mysqld_with_keyring(self.programs) if self.has_keys else own
         return shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
 
     def wrapper(self, name, text):
@@ -304,14 +312,29 @@ class FaultCluster(Cluster):
     def replication_now(self, node, within_s=8):
         """SHOW REPLICA STATUS with the keys io, sql, port, file (of the source, received) and received (a GTID position or
         set) in either flavour; None if the server does not answer in time."""
-        try:
-            names, rows = self.query(node, "SHOW REPLICA STATUS", within_s=within_s)
-        except (Failed, OSError):
+        answer = self.try_query(node, "SHOW REPLICA STATUS", within_s)
+        if not answer:
             return None
-        row = {name: value or "" for name, value in zip(names, rows[0])} if rows else {}
+        names, rows = answer
+        return self.neutral({name: value or "" for name, value in zip(names, rows[0])} if rows else {})
+
+    @staticmethod
+    def neutral(row):
         names = {"io": "Slave_IO_Running Replica_IO_Running", "sql": "Slave_SQL_Running Replica_SQL_Running",
                  "port": "Master_Port Source_Port", "file": "Master_Log_File Source_Log_File", "received": "Gtid_IO_Pos Retrieved_Gtid_Set"}
         return dict(row, **{key: next((row[n] for n in either.split() if n in row), None) for key, either in names.items()})
+
+    def connections(self, node):
+        """{name: its row of replication_now} of all by which a node replicates, but a rescue's; {} if it does not answer."""
+        names, rows = self.try_query(node, self.dialect.connections) or ((), ())
+        found = [{name: value or "" for name, value in zip(names, row)} for row in rows]
+        return {row[self.dialect.connection_name]: self.neutral(row) for row in found if row[self.dialect.connection_name] != "siding_rescue"}
+
+    def try_query(self, node, statement, within_s=8):
+        """(names, rows), or None"""
+        with contextlib.suppress(Failed, OSError):
+            return self.query(node, statement, within_s=within_s)
+        return None
 
     def try_sql(self, node, statement, within_s=15):
         """Rows, or None if that did not work; never hangs for long."""

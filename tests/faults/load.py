@@ -33,11 +33,16 @@ CREATE TABLE totals (id BIGINT AUTO_INCREMENT PRIMARY KEY, run VARCHAR(20) NOT N
 SCRATCH = "CREATE DATABASE scratch; CREATE TABLE scratch.pad (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(20)) ENGINE=InnoDB"
 
 
+# By which a replica receives when an operator has made its connection anew.
+EAST = "CREATE USER east IDENTIFIED BY 'p'; GRANT REPLICATION SLAVE ON *.* TO east"
+
+
 def fill(cluster):
     def rows(of, count):
         return ",".join(of(i) for i in range(1, count + 1))
     cluster.sql("db0", SCHEMA)
     cluster.sql("db0", SCRATCH)
+    cluster.sql("db0", EAST)
     cluster.sql("db0", "INSERT INTO account VALUES " + rows(lambda i: "(%d,%d)" % (i, START), ACCOUNTS), database="town")
     cluster.sql("db0", "INSERT INTO bulk VALUES " + rows(lambda i: "(%d,0)" % i, BULK), database="town")
     cluster.sql("db0", "INSERT INTO note (id, body) VALUES " + rows(

@@ -46,7 +46,7 @@ class Oracle:
         self.submitted = set(submitted)
         self.cluster, self.schedule, self.writers, self.watch = cluster, schedule, writers, watch
         self.base, self.before, self.until = base, before, time.monotonic() + deadline_s
-        self.wrong, self.tasks, self.error = [], [], None
+        self.wrong, self.tasks, self.error, self.acknowledged = [], [], None, set()
 
     def left_s(self):
         return max(2.0, self.until - time.monotonic())
@@ -79,6 +79,7 @@ class Oracle:
     def await_tasks(self):
         def ended():
             self.tasks = tasks_since(self.cluster, self.base)
+            self.acknowledge()
             return self.submitted <= {t["id"] for t in self.tasks} and all(t["state"] in TASK_ENDS for t in self.tasks)
 
         def which():
@@ -89,7 +90,7 @@ class Oracle:
 
     def judge_tasks(self):
         for t in self.tasks:
-            if t["state"] == "error" and not t.get("error"):
+            if t["state"] in ("error", "acknowledged") and not t.get("error"):
                 self.wrong.append("task %d ended with an error and no reason" % t["id"])
             if t["job"] == "expire":
                 if t["state"] == "done":
@@ -292,10 +293,11 @@ class Oracle:
         self.acknowledge()
 
     def acknowledge(self):
-        """As a person does in the morning: a failed upload holds those after it into the same table until then."""
+        """As a person does: a failed upload holds those after it into the same table until then."""
         for t in self.tasks:
-            if t["state"] == "error":
+            if t["state"] == "error" and t["id"] not in self.acknowledged:
                 self.cluster.siding("task", "ack", str(t["id"]))
+                self.acknowledged.add(t["id"])
 
     def judge_telling(self, told, logs):
         """`told`: pairs of a node (or several, one of which does) and what must stand in its agent's log, in its warnings, or

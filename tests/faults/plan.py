@@ -19,7 +19,8 @@ class Kind:
     """A kind of fault. `lasts`: shortest and longest time in seconds until it is undone (a killed process is started
     again, a disk is free again). `harmless`: no job may fail by it. `heavy`: needs tens of seconds, so it is rarer.
     `options`: values one of which is drawn. `phases`: those in which it makes sense: there is something to strike.
-    `spoils`: the servers are not equal afterwards, and the cluster is used no more."""
+    `spoils`: the servers are not equal afterwards, and the cluster is used no more. `besides`: drawn by dice of its own
+    and struck besides the others, so that a seed kept its jobs and faults when this kind came."""
     name: str
     targets: tuple
     lasts: tuple
@@ -28,6 +29,7 @@ class Kind:
     options: tuple = ("",)
     phases: tuple = PHASES
     spoils: bool = False
+    besides: bool = False
 
 
 WORKING = ("running", "sealing", "uploading")  # programs of a job are there
@@ -71,7 +73,12 @@ KINDS = (
     Kind("operator_stop_io", (BUSY, *NODES), (0.5, 3)),
     Kind("operator_delay", NODES, (1, 5)),
     Kind("operator_repoint", (BUSY, *NODES), (1, 4)),
+    Kind("encrypt", (BUSY, *NODES), (1, 6), options=("shut down", "killed"), besides=True),
+    Kind("named", NODES, (1, 6), besides=True),
 )
+DRAWN = tuple(k for k in KINDS if not k.besides)
+BESIDES = tuple(k for k in KINDS if k.besides)
+BESIDES_IN = 6  # of so many schedules one has a fault of BESIDES
 BY_NAME = {k.name: k for k in KINDS}
 
 
@@ -112,7 +119,7 @@ class Schedule:
                 "faults": [dataclasses.asdict(f) for f in self.faults]}
 
 
-def draw_fault(dice, kinds=KINDS):
+def draw_fault(dice, kinds=DRAWN):
     kind = dice.choice(kinds)
     if kind.heavy and dice.random() < 0.5:
         kind = dice.choice([k for k in kinds if not k.heavy])
@@ -129,11 +136,14 @@ def draw_operations(dice):
 
 
 def random_schedule(seed):
-    """One to four faults, at random moments and in random phases; several may be there at once."""
+    """One to four faults, at random moments and in random phases, and sometimes one besides; several may be there at once."""
     dice = random.Random("siding %d" % seed)
     operations = draw_operations(dice)
     count = dice.choice((1, 1, 2, 2, 3, 4))
     faults = tuple(draw_fault(dice) for _ in range(count))
+    besides = random.Random("siding besides %d" % seed)
+    if besides.randrange(BESIDES_IN) == 0:
+        faults += (draw_fault(besides, BESIDES),)
     return Schedule(str(seed), operations, faults)
 
 

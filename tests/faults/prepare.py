@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run by the wrappers of cluster.py before a daemon's first start: small file systems, short limits, relays, jobs.
 usage: prepare CONFIGURATION DISKS(0|1), where CONFIGURATION is agent.conf, sidingd.conf or my.cnf of a sandbox"""
+import importlib
 import os
 import re
 import shutil
@@ -46,10 +47,17 @@ def mount(node, names):
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "siding-test", folder], check=True)
 
 
+def encryption():
+    """Loaded once for a server, not at each start of a daemon."""
+    sys.dont_write_bytecode = True
+    sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
+    return importlib.import_module("encryption")
+
+
 def main():
     conf, disks = sys.argv[1], sys.argv[2] == "1"
     folder, name = os.path.split(conf)
-    done = os.path.join(folder, name + ".prepared")
+    done, programs = os.path.join(folder, name + ".prepared"), os.path.dirname(folder) + ".bin"
     if os.path.exists(done):
         return
     has_relay = not folder.endswith("/db0")
@@ -57,6 +65,8 @@ def main():
         write(folder + "/clock", "\0" * 16)
     if name == "my.cnf" and disks:
         mount(folder, ("relay", "tmp") if has_relay else ("tmp",))
+    if name == "my.cnf" and has_relay and os.path.isdir(programs + "/mysql"):
+        encryption().give_keyring(folder + "/data")
     elif name == "agent.conf":
         set_options(conf, AGENT_OPTIONS)
         # the vault needs the file system of the relay logs
@@ -64,7 +74,7 @@ def main():
         if disks:
             mount(folder, ("agent", "spool"))
         jobs = os.path.join(os.path.dirname(folder), "jobs")
-        shutil.copytree(os.path.join(os.path.dirname(folder) + ".bin", "jobs"), jobs, dirs_exist_ok=True)
+        shutil.copytree(os.path.join(programs, "jobs"), jobs, dirs_exist_ok=True)
     elif name == "sidingd.conf":
         replace(conf, r"127\.0\.0\.1:(\d+)\"; }", lambda m: '127.0.0.1:%d"; }' % (int(m[1]) + RELAY_OFFSET))
     write(done, "")

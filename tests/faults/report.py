@@ -17,7 +17,7 @@ class Outcomes:
                 self.all = json.load(f)
 
     def add(self, outcome):
-        self.all.append(dict(outcome, schedule=plan.schedule_named(outcome["name"]).as_json()))
+        self.all.append(outcome)
         if self.path:
             with open(self.path + ".new", "w", encoding="utf-8") as f:
                 json.dump(self.all, f, indent=1)
@@ -32,7 +32,11 @@ class Outcomes:
 
 def show(outcome):
     faults = ", ".join(map(str, plan.schedule_named(outcome["name"]).faults)) or "no faults"
-    print("%s - %s (%.0f s): %s; %s" % ("ok" if outcome["ok"] else "not ok", outcome["name"], outcome["seconds"], faults, outcome["tasks"]))
+    show_lines(outcome, "%s; %s" % (faults, outcome["tasks"]))
+
+
+def show_lines(outcome, what):
+    print("%s - %s (%.0f s): %s" % ("ok" if outcome["ok"] else "not ok", outcome["name"], outcome["seconds"], what))
     for line in outcome["wrong"] + (["logs: " + outcome["logs"]] if "logs" in outcome else []):
         print(*("#   " + part for part in line.rstrip().splitlines()), sep="\n")
     if outcome["struck"]:

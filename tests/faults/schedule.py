@@ -3,6 +3,9 @@
 oracle judges."""
 import contextlib
 import dataclasses
+import os
+import re
+import shutil
 import subprocess
 import threading
 import time
@@ -21,7 +24,9 @@ OPERATION_ARGS = {"index": ("index", "--job", "words"), "dump": ("dump", "--data
 LOADED = ("index", "totals")  # jobs whose results are loaded
 CORRUPT_RELAY_LOG = ("1594", "13121")  # a server that could not write one leaves it so, and logs no more until it is started anew
 SERVER_DISKS = {"relay_full", "vault_full"}
-PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S = 15, 90, 15
+NEW_BOOT = {"reboot_host", "restart_host"}
+CRASHED = r"the machine crashed while durability was relaxed: .*provision it anew"
+PHASE_WITHIN_S, UNDO_WITHIN_S, BEFORE_WITHIN_S, CRASHED_WITHIN_S = 15, 90, 15, 20
 RELAY_LOG_WRITE_FAILURE, TOLD_WITHIN_S = "1595", 10  # such a server may hang in STOP until it is restarted, which its agent tells
 
 
@@ -78,6 +83,7 @@ class Execution:
             with self.timed("heal"):
                 crashed = self.heal()
                 init = Init(c)
+                self.heal_crashed()
                 for node in self.stage.operators:
                     self.heal_by_hand(node)
             judge = oracle.Oracle(c, self.schedule, writers, self.watch, self.base, self.before, self.submitted, self.last_event)
@@ -178,6 +184,35 @@ class Execution:
                     crashed.append(process)
                 c.launch(process)
         return crashed
+
+    def heal_crashed(self):
+        """A replica whose server cannot fetch again what it lost, and whose machine went down while it was written less
+        durably, is to be provisioned anew. Here only processes were killed and nothing is lost: its data are as good as new."""
+        if not any(f.kind in NEW_BOOT and e.struck for f, e in self.effects):
+            return
+        for node in self.cluster.nodes[1:]:
+            with contextlib.suppress(Failed):
+                if wait_until(lambda n=node: self.end_of_boot(n), CRASHED_WITHIN_S, "") == "crashed":
+                    self.forget_pause(node)
+
+    def end_of_boot(self, node):
+        with contextlib.suppress(subprocess.SubprocessError, ValueError):
+            if re.search(CRASHED, self.cluster.logs_since(self.marks).get(node, "")):
+                return "crashed"
+            if not (self.cluster.journal(node).get("lease") or {}).get("owner"):
+                return "well"
+        return ""
+
+    def forget_pause(self, node):
+        c, agent = self.cluster, "agent" + node[2:]
+        c.kill_pids([*filter(None, [c.pid(agent)]), *c.watchers(node), *c.below_agent(node)])
+        for name in ("journal.1", "journal.2"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(c.path(node, "agent", name))
+        shutil.rmtree(c.path(node, "agent", "runs"), ignore_errors=True)
+        c.launch(agent)
+        actors.by_hand(self.stage, node, "START REPLICA")
+        self.note("%s is provisioned anew, as its agent has asked" % node)
 
     def out_of_inodes(self):
         """Nodes whose relay logs may be found corrupt only when the applier comes to them."""

@@ -3,15 +3,10 @@
  * a job has left to be sealed, the state that a hostile agent tells, the orders that a hostile coordinator
  * gives.
  */
-#include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/file/fs.h"
@@ -20,7 +15,7 @@
 #include "common/wire/bounds.h"
 #include "common/wire/limits.h"
 #include "common/wire/wire.h"
-#include "fuzz.h"
+#include "fuzz_ask.h"
 #include "orchestrator/core/choose.h"
 #include "orchestrator/core/run_view.h"
 #include "orchestrator/core/topology.h"
@@ -81,44 +76,14 @@ static struct event_base *serve(const char **ret_path)
     return base;
 }
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    MUST(strlen(path) < sizeof to.sun_path);
-    memcpy(to.sun_path, path, strlen(path) + 1);
-    MUST(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    MUST(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
-    return fd;
-}
-
 /* Whatever it is: an answer that is HTTP, or the end of the connection, soon. */
 static void http(const char *bytes, size_t n)
 {
     enum { PATIENCE_MS = 5000, MOST = 1 << 16 };
     const char *path;
-    char got[4096];
-    size_t sent = 0, received = 0;
     struct event_base *base = serve(&path);
-    if (n > MOST)
-        return;
-    AUTOFD int fd = connect_to(path);
-    bool shut = false;
-    for (int64_t end = clock_mono_ms() + PATIENCE_MS;;) {
-        ssize_t some = sent < n ? send(fd, bytes + sent, n - sent, MSG_NOSIGNAL) : 0;
-        sent = some < 0 && errno != EAGAIN ? n : sent + (size_t)(some > 0 ? some : 0);
-        if (sent == n && !shut)
-            shut = shutdown(fd, SHUT_WR) == 0 || true;
-        event_base_loop(base, EVLOOP_NONBLOCK);
-        some = recv(fd, got, sizeof got, 0);
-        if (some > 0 && !received)
-            MUST(some >= 12 && memcmp(got, "HTTP/1.", 7) == 0 && got[9] >= '1' && got[9] <= '5');
-        received += (size_t)(some > 0 ? some : 0);
-        if (some == 0 || (some < 0 && errno != EAGAIN))
-            break;
-        MUST(clock_mono_ms() < end);
-    }
-    event_base_loop(base, EVLOOP_NONBLOCK);
+    if (n <= MOST)
+        fuzz_ask(base, &(FuzzAsk){path, bytes, n, PATIENCE_MS, .least = '1', .says_all = true});
 }
 
 #define JSON_HEAD "Host: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"

@@ -15,10 +15,12 @@ typedef struct FuzzTarget {
     void (*feed)(const char *bytes, size_t n); /* behind them is a NUL that n does not count */
     const char *const *examples;               /* ended by NULL; NULL: none */
     void (*make)(FuzzAdd add, void *arg);      /* examples that have to be made; NULL: none */
+    int slow;                                  /* one call costs as much as so many of others; 0: no more */
 } FuzzTarget;
 
 /* Each ended by one without a name. */
-extern const FuzzTarget fuzz_lines[], fuzz_json[], fuzz_files[], fuzz_bytes[], fuzz_doors[];
+extern const FuzzTarget fuzz_lines[], fuzz_json[], fuzz_files[], fuzz_bytes[], fuzz_doors[], fuzz_handlers[],
+    fuzz_agent[];
 
 const FuzzTarget *fuzz_target(size_t i); /* of all; NULL behind the last */
 void fuzz_examples(const FuzzTarget *t, FuzzAdd add, void *arg);

@@ -217,13 +217,20 @@ static const char *const name_examples[] = {"shop-schema-create.sql",
 
 /* ---- option files, SQL ---------------------------------------------------------------------------- */
 
+static OptionValue nothing_included(void *arg, const OptionLine *line)
+{
+    (void)arg;
+    (void)line;
+    return OPTION_ABSENT;
+}
+
 static void options(const char *text, size_t n)
 {
     (void)n;
-    AUTO(strlist_done) StrList includes = STRLIST_INIT, lines = STRLIST_INIT;
+    AUTO(strlist_done) StrList lines = STRLIST_INIT;
     ClientCnf c = {0};
     AUTO(str_done) Str out = STR_INIT;
-    optionfile_parse(text, "skip_slave_start", &includes);
+    optionfile_parse(text, "skip_slave_start", nothing_included, NULL);
     optionfile_word(text, "skip_slave_start");
     client_cnf_parse(text, &c);
     client_cnf_write(&out, &c);

@@ -8,7 +8,8 @@
 
 const FuzzTarget *fuzz_target(size_t i)
 {
-    static const FuzzTarget *const groups[] = {fuzz_lines, fuzz_json, fuzz_files, fuzz_bytes, fuzz_doors};
+    static const FuzzTarget *const groups[] = {fuzz_lines, fuzz_json,     fuzz_files, fuzz_bytes,
+                                               fuzz_doors, fuzz_handlers, fuzz_agent};
     for (size_t g = 0; g < COUNT(groups); g++)
         for (const FuzzTarget *t = groups[g]; t->name; t++)
             if (i-- == 0)
@@ -41,11 +42,12 @@ static void remove_folder(void)
     (void)!fs_remove_tree(folder, &ignored);
 }
 
+/* In memory, if it can be: most of what is written is synced. */
 const char *fuzz_folder(void)
 {
     if (!*folder) {
-        const char *tmp = getenv("TMPDIR");
-        snprintf(folder, sizeof folder, "%s/siding-fuzz-XXXXXX", tmp ? tmp : "/tmp");
+        const char *tmp = getenv("TMPDIR"), *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        snprintf(folder, sizeof folder, "%s/siding-fuzz-XXXXXX", tmp ? tmp : memory);
         MUST(mkdtemp(folder));
         atexit(remove_folder);
     }

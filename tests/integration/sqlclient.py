@@ -44,16 +44,16 @@ def pieces(statements):
 
 
 class Connection:
-    """As root of the server behind a socket, or who runs the tests where that is not root."""
+    """As root of the server behind a socket, or who runs the tests where that is not root; or as `user`, without a password."""
 
-    def __init__(self, socket, database=None, timeout_s=60):
+    def __init__(self, socket, database=None, timeout_s=60, user=None):
         self.my = _lib.mysql_init(None)
         seconds = max(1, int(timeout_s))
         for option, value in ((CONNECT_TIMEOUT, min(10, seconds)), (READ_TIMEOUT, seconds), (LOCAL_INFILE, 1)):
             _lib.mysql_options(self.my, option, ctypes.byref(ctypes.c_uint(value)))
         _lib.mysql_options(self.my, CHARSET_NAME, b"utf8mb4")
-        user = pwd.getpwuid(os.geteuid()).pw_name.encode()
-        if not _lib.mysql_real_connect(self.my, None, user, None, database and database.encode(), 0, os.fsencode(socket),
+        name = user or pwd.getpwuid(os.geteuid()).pw_name
+        if not _lib.mysql_real_connect(self.my, None, name.encode(), b"" if user else None, database and database.encode(), 0, os.fsencode(socket),
                                        CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS):
             error = self.error()
             self.close()

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import time
 
-from harness import BUILD, ClusterTest, call, main, slack
+from harness import BUILD, ClusterTest, call, main, slack, wait_until
 
 ACCOUNTS = {"coordinator": "siding", "agent": "siding_agent", "job": "siding_job", "load": "siding_load"}
 
@@ -502,13 +502,56 @@ class Bootstrap:
         self.sql("UPDATE siding.meta SET value = 'off' WHERE name = 'semi_sync_before'; SET GLOBAL %s = 1" % variable)
         said = self.bootstrap("--remove")
         self.assertEqual(self.sql("SELECT @@global.%s" % variable), [["0"]])
-        for part in ("semi-sync as a source is off again", "taken away: 2 tables, 1 schemas", "db0: siding-agent (stop it first)", "siding.ballast", "read_only = "):
+        for part in ("semi-sync as a source is off again", "taken away: 2 tables, 1 schemas", "db0: siding-agent (stop it first)", "siding.ballast",
+                     "read_only = OFF", "skip_slave_start"):
             self.assertIn(part, said)
+        self.assertNotIn("read_only is", said)
         self.assertEqual(self.sql("SELECT User, Host FROM mysql.user WHERE User IN ('siding', 'siding_agent', 'siding_job', 'siding_load', 'siding_rescue')"), [])
         self.assertEqual(sorted(self.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'shop'")),
                          [["_item_sidings"], ["item"]])
         self.assertEqual(self.schema(), [])
         self.assertIn("taken away: 0 tables, 0 schemas, 0 accounts", self.bootstrap("--remove"))
+        self.assertIn("account 'siding_job'@'localhost'", self.bootstrap())
+
+    def is_closed(self):
+        return self.sql("SELECT @@global.%s" % ("read_only" if self.mariadb else "super_read_only")) == [["1"]]
+
+    def close(self):
+        self.sql("SET GLOBAL %s=1" % ("read_only" if self.mariadb else "super_read_only"))
+
+    def test_all_that_was_set_is_put_back(self):
+        self.bootstrap()
+        self.assertEqual(self.sql("SELECT value FROM siding.meta WHERE name = 'read_only_before'"), [["off"]])
+        # closed meanwhile, as an agent does without its coordinator; and an agent's ballast
+        folder = os.path.dirname(self.sql("SELECT COALESCE(NULLIF(@@GLOBAL.relay_log_basename, ''), CONCAT(@@GLOBAL.datadir, 'x'))")[0][0])
+        ballast = os.path.join(folder, "siding.ballast")
+        with open(ballast, "wb") as f:
+            f.write(bytes(4096))
+        self.close()
+        said = self.bootstrap("--remove", "--dry-run")
+        self.assertIn("rm " + ballast, said)
+        self.assertIn("SET GLOBAL", said)
+        self.assertTrue(self.is_closed() and os.path.exists(ballast))
+        said = self.bootstrap("--remove")
+        self.assertIn("read_only is off again, as before bootstrap", said)
+        self.assertIn("removed " + ballast, said)
+        self.assertFalse(self.is_closed() or os.path.exists(ballast))
+        self.assertEqual(self.schema(), [])
+        # found closed, opened by Siding: closed again, but not below programs that use it
+        self.close()
+        self.bootstrap()
+        self.assertEqual(self.sql("SELECT value FROM siding.meta WHERE name = 'read_only_before'"), [["on"]])
+        self.assertTrue(self.is_closed())
+        self.sql("SET GLOBAL super_read_only=0" if not self.mariadb else "SELECT 1")
+        self.sql("SET GLOBAL read_only=0")
+        with self.cluster.session("db0") as program:
+            self.assertEqual(program.sql("SELECT 1"), [("1",)])
+            self.assertIn("left open: the first bootstrap found this server read-only", self.bootstrap("--remove", "--dry-run"))
+        wait_until(lambda: "left open" not in self.bootstrap("--remove", "--dry-run"), 20, "nobody is connected")
+        self.assertIn("read_only is on again, as before bootstrap", self.bootstrap("--remove"))
+        self.assertTrue(self.is_closed())
+        self.sql("SET GLOBAL super_read_only=0" if not self.mariadb else "SELECT 1")
+        self.sql("SET GLOBAL read_only=0")
         self.assertIn("account 'siding_job'@'localhost'", self.bootstrap())
 
     def test_a_wrong_password_is_told(self):

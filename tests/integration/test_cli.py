@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import termios
+import time
 import unittest
 import unittest.mock
 import urllib.error
@@ -422,6 +423,31 @@ class Requests(ClusterTest):
         self.siding("start")
         for task, state in ((held, "stopped"), (halted, "stopped"), (waiting, "done")):
             c.expect_state(task, state)
+        # stop at once: it waits until the queue has been read
+        self.siding("stop")
+        with c.table_held("db0", "siding.task") as held:
+            self.siding("start")
+            with subprocess.Popen([SIDING, "stop"], env=c.env, stderr=subprocess.PIPE, text=True) as stop:
+                time.sleep(2)
+                self.assertIsNone(stop.poll(), "it was refused")
+                held.close()
+                self.assertIn("sidingd has ended", stop.communicate(timeout=60 * slack())[1])
+        self.assertEqual(stop.returncode, 0)
+        self.siding("start")
+
+    def test_a_log_is_followed_over_the_runs_of_a_task(self):
+        c = self.cluster
+        c.job("tries", 'name = "tries"; kind = "command"; on = "primary"; upload = "none"; program = "/bin/bash";\n'
+              'args = [ "-c", "echo try $SIDING_RUN_ID; sleep 0.7; echo over $SIDING_RUN_ID; exit 1" ];\n')
+        wait_until(lambda: "tries" in str(c.siding("cluster", "status")["nodes"][0]["agent"].get("jobs")), 20, "the job is known")
+        task = c.submit("tries", "--attempts", "3", "--backoff", "1s..1s")
+        c.expect_run_state(task, "running")
+        out, err = self.siding("task", "log", "--follow", task)
+        self.assertEqual(c.task(task)["state"], "error")
+        self.assertEqual(out, "".join("try %s.%d\nover %s.%d\n" % (task, n, task, n) for n in (1, 2, 3)))
+        self.assertEqual(err, "run %s.2\nrun %s.3\n" % (task, task))
+        self.assertEqual(self.siding("task", "log", "--follow", task + ".2")[0], "try %s.2\nover %s.2\n" % (task, task))
+        self.see_to_failures()
         c.up()  # the file "env" names a process that is gone
 
     def test_bare_siding_opens_the_monitor_on_a_terminal(self):

@@ -401,6 +401,31 @@ class Dumps:
                 assert rows.get("guest", 1) in (0, 1), rows
         assert made >= 2, f"of 5 dumps {made} were made: {done.stderr}"
 
+    def test_a_table_that_is_about_to_change_is_not_left_out(self):
+        """MariaDB's information_schema skips a table that another session is about to rename, with warning 1684, for a
+        session that holds tables, as the dump does when it lists them again."""
+        c = STATE["cluster"]
+        sql("DROP DATABASE IF EXISTS unrest; CREATE DATABASE unrest; CREATE TABLE unrest.m (a INT PRIMARY KEY); INSERT INTO unrest.m VALUES (1); "
+            "CREATE TABLE unrest.z LIKE unrest.m; CREATE TABLE unrest.few LIKE unrest.m; INSERT INTO unrest.few VALUES (1), (2)")
+        waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table%' AND info LIKE "
+        with folder() as out, c.session("db0") as locker:
+            sql("RENAME TABLE unrest.few TO big.few")
+            locker.sql("LOCK TABLES unrest.z WRITE")
+            run = subprocess.Popen(command("--database", "unrest", "--output", out, "--threads", "2", "--lock-wait", "20s", "--verify"),
+                                   env=clean_env(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            wait_until(lambda: value(waits + "'%unrest%.%z%LIMIT 0'") == "1", 15, "the dump holds m and waits for z")
+            sql("RENAME TABLE big.few TO unrest.few")
+            renamer = subprocess.Popen(["mariadb", "--no-defaults", "-S", socket(), "-e", "SET lock_wait_timeout = 2; RENAME TABLE unrest.few TO "
+                                        "unrest.more, unrest.m TO unrest.n"], stderr=subprocess.DEVNULL)
+            wait_until(lambda: value(waits + "'RENAME TABLE unrest%'") == "1", 15, "the renaming waits for m")
+            locker.sql("UNLOCK TABLES")
+            said = run.communicate(timeout=90 * slack())
+            renamer.wait(60)
+            assert run.returncode == 0, said
+            rows = {t["table"]: t["rows"] for t in files_of(out)["tables"]}
+            assert rows in ({"few": 2, "m": 1, "z": 0}, {"more": 2, "n": 1, "z": 0}), rows
+        sql("DROP DATABASE unrest")
+
     def test_bad_input_is_told(self):
         with folder() as out:
             one_sentence(dump("--database", "bgi", "--output", out, status=1), "bgi", 'did you mean "big"?')

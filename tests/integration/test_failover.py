@@ -63,6 +63,18 @@ class Coordinator:
     def carry(self, node, kind, **more):
         return self.order(node, kind, decision=self.decision, **more)
 
+    def arm(self, node):
+        """Out of the silence that its start as a replica has begun. Refused while its agent's last look at the server is of before it followed: asked again, as sidingd does."""
+        last = []
+
+        def armed():
+            try:
+                return self.carry(node, "arm", silence=self.carry(node, "accept")["silence"])
+            except Refused as e:
+                last[:] = [str(e)]
+                return None
+        wait_until(armed, 10, lambda: "%s is armed: %s" % (node, last))
+
     def promote(self, winner, followers, old, voters, donor=None):
         """After the fence: decide, drain, follow, record, arm, open, probe."""
         self.decide(voters, winner, old, followers + [winner], False)
@@ -71,7 +83,7 @@ class Coordinator:
             self.carry(node, "follow", source=self.server(winner), gtid=had)
         self.decide(voters, winner, winner, followers, True)
         for node in followers:
-            self.carry(node, "arm")
+            self.arm(node)
         self.carry(winner, "open")
         self.carry(winner, "probe")
         return had

@@ -13,7 +13,7 @@ import unittest
 from harness import ROOT, main, slack, wait_until
 
 FAULTS = os.path.join(ROOT, "scripts", "faults")
-SLICE = "kill_agent:running,lose_primary:running"
+SLICE = "kill_agent:running,lose_primary:running,named:before"
 
 
 class Faults(unittest.TestCase):
@@ -25,10 +25,11 @@ class Faults(unittest.TestCase):
 class OnMySQL(Faults):
     flavor = "mysql"
 
-    def test_a_server_killed_under_a_job(self):
-        done = self.faults("--flavor", "mysql", "--seeds", "kill_server:running")
+    def test_a_server_killed_under_a_job_and_one_that_goes_on_with_encrypted_logs(self):
+        done = self.faults("--flavor", "mysql", "--seeds", "kill_server:running,encrypt:running")
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, "(?m)^ok - kill_server:running")
+        self.assertRegex(done.stdout, r"(?m)^encrypt +1 +1 +0$")
 
 
 class Slice(Faults):
@@ -41,9 +42,10 @@ class Slice(Faults):
                 outcomes = {o["name"]: o for o in json.load(f)}
             again = self.faults("--seeds", SLICE, "--json", out, "--continue")
             cells = self.faults("--cells", out)
-        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "lose_primary:running:totals"])
+        self.assertEqual(sorted(outcomes), ["kill_agent:running:totals", "lose_primary:running:totals", "named:before:totals"])
         self.assertTrue(all(o["ok"] for o in outcomes.values()))
         self.assertTrue(any("agent" in s and "killed" in s for s in outcomes["kill_agent:running:totals"]["struck"]))
+        self.assertTrue(any("has a name" in s for s in outcomes["named:before:totals"]["struck"]))
         self.assertIn("totals error", outcomes["lose_primary:running:totals"]["tasks"])
         self.assertEqual((again.returncode, again.stdout.count("\nok - ")), (0, 0), again.stdout)
         self.assertRegex(cells.stdout, r"(?m)^lose_primary +0 +0 +1 ")

@@ -221,9 +221,10 @@ class Disks:
         # What was written before counts as this primary's rate for a while.
         run = wait_until(lambda: self.accepted("stubborn"), 150, "the pause is allowed again")
         foreign = os.path.join(self.disk, "foreign")
-        with open(foreign, "wb", buffering=0) as f, contextlib.suppress(OSError):
-            while True:
-                f.write(b"x" * 65536)
+        # In one piece: a writer still at it would take what the ballast gives back.
+        left = os.statvfs(self.disk)
+        with open(foreign, "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, left.f_bavail * left.f_frsize)
         self.wide_rows(20)
         self.told("the ballast of 8388608 bytes has been removed", "error")
         outcome, error, _ = self.one.ended(run, 120)

@@ -11,8 +11,8 @@ from harness import main, running, wait_until
 from test_guard import GuardBase
 
 
-class Promise:
-    """What holds on both flavours."""
+class Held:
+    """A replica whose catching up is held open."""
 
     def relaxed(self):
         return self.cluster.sql("db1", "SELECT @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit")[0]
@@ -68,6 +68,38 @@ class Promise:
         self.cluster.must_sandbox("start", node)
         wait_until(lambda: self.answers(node), 30, "the agent of " + node)
 
+    def rebooted(self, how):
+        """Agent and server end while durability is relaxed, and start in what looks like another boot."""
+        c = self.cluster
+        with self.held_catching_up() as session:
+            self.end_agent()
+            lease = c.journal("db1")["lease"]
+            self.assertTrue(lease["boost_boot_id"])
+            session.client.kill()  # a MySQL does not shut down before its applier has got the table
+            self.end_server(how)
+        for record in (lease, lease["server"]):
+            record["boot_id"] = "of-before"
+        lease["boost_boot_id"] = "of-before"
+        c.leave_old_file("db1", "lease.json", lease)
+        return lease
+
+    def first_log(self):
+        return self.cluster.sql("db1", "SHOW BINARY LOGS")[0][0]
+
+    def expect_no_crash_after_a_reboot_in_order(self):
+        c, first = self.cluster, self.first_log()
+        self.rebooted(signal.SIGTERM)
+        self.started()
+        self.said("after the server had been shut down in order")
+        c.expect_replicating("db1", 60)
+        self.no_lease()
+        c.expect_caught_up()
+        self.assertEqual(self.first_log(), first, "its binary log is still there")
+
+
+class Promise(Held):
+    """What holds on both flavours."""
+
     # -- nobody is left
 
     def test_a_pause_whose_agent_is_gone_ends_a_minute_after_its_limit(self):
@@ -106,33 +138,8 @@ class Promise:
             self.assertEqual(self.relaxed(), ("1", "1"), "not relaxed again")
         self.no_lease()
 
-    def rebooted(self, how):
-        """Agent and server end while durability is relaxed, and start in what looks like another boot."""
-        c = self.cluster
-        with self.held_catching_up() as session:
-            self.end_agent()
-            lease = c.journal("db1")["lease"]
-            self.assertTrue(lease["boost_boot_id"])
-            session.client.kill()  # a MySQL does not shut down before its applier has got the table
-            self.end_server(how)
-        for record in (lease, lease["server"]):
-            record["boot_id"] = "of-before"
-        lease["boost_boot_id"] = "of-before"
-        c.leave_old_file("db1", "lease.json", lease)
-        return lease
-
-    def first_log(self):
-        return self.cluster.sql("db1", "SHOW BINARY LOGS")[0][0]
-
     def test_a_server_that_was_shut_down_in_order_has_not_crashed(self):
-        c, first = self.cluster, self.first_log()
-        self.rebooted(signal.SIGTERM)
-        self.started()
-        self.said("after the server had been shut down in order")
-        c.expect_replicating("db1", 60)
-        self.no_lease()
-        c.expect_caught_up()
-        self.assertEqual(self.first_log(), first, "its binary log is still there")
+        self.expect_no_crash_after_a_reboot_in_order()
 
     def test_a_state_folder_from_a_backup_makes_no_crash(self):
         c, first = self.cluster, self.first_log()

@@ -8,12 +8,17 @@ import contextlib
 import json
 import os
 import signal
+import statistics
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 
-from harness import TASK_ENDS, ClusterTest, Failed, command_lines, main, parent, run_key, wait_until
+from harness import ROOT, TASK_ENDS, ClusterTest, Failed, command_lines, main, parent, run_key, slack, wait_until
+
+sys.path.append(os.path.join(ROOT, "tests", "bench"))
+import bench_queue  # noqa: E402  pylint: disable=wrong-import-position
 
 # It holds a lock while it lives, so that another of its task says so.
 SLEEP = 'name = "%s"; kind = "command"; on = "%s"; program = "/bin/bash"; allow_args = [ "[0-9.]*" ];\n' \
@@ -315,6 +320,73 @@ class Stories:
             self.in_three_seconds()
             self.ends(running)
             self.assertEqual(self.begun(running), ["%s.1" % running])
+
+
+class FullQueue:
+    """A queue with much in it, in small what scripts/bench queue measures in full."""
+    replicas = 1
+    WAITING, ENDED, CLAIMS, READ_MOST = 3000, 20000, 12, 200
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        c = cls.cluster
+        c.job("stamp", bench_queue.JOB % c.folder)
+        wait_until(lambda: all("stamp" in [j["name"] for j in n["agent"]["jobs"]] for n in c.siding("cluster", "status")["nodes"]), 15,
+                   "the agents know the job")
+        cls.queue = bench_queue.Queue(c)
+
+    def rows_read(self):
+        """By all sessions. MySQL's handler counts what statements read of its own dictionary too, by the thousand."""
+        name = "Innodb_rows_read" if self.flavor == "mysql" else "Handler_read_next"
+        return int(self.cluster.sql("db0", "SHOW GLOBAL STATUS LIKE '%s'" % name)[0][1])
+
+    def restart(self):
+        c = self.cluster
+        c.kill("sidingd")
+        c.start("coordinator")
+        wait_until(lambda: c.siding("status", status=0)["database"]["ok"], 30, "the queue is read")
+
+    def test_1_a_claim_does_not_walk_through_what_has_ended_or_cannot_start(self):
+        """QG8: rows read for a claim do not depend on how many there are."""
+        c = self.cluster
+        self.queue.fill(self.WAITING, self.ENDED)
+        self.restart()  # so that those which it has not been told of are in its memory
+        self.assertEqual(c.siding("status")["counts"]["waiting"], self.WAITING)
+        begun, first = time.monotonic(), self.rows_read()
+        time.sleep(2)
+        idle = (self.rows_read() - first) / (time.monotonic() - begun)
+        begun, first = time.monotonic(), self.rows_read()
+        self.queue.by_api(self.CLAIMS)
+        each = (self.rows_read() - first - idle * (time.monotonic() - begun)) / self.CLAIMS
+        # all that wait are looked through now and then, which falls into one of the two spans or the other
+        self.assertLess(each, self.WAITING / 2, "rows read for each claim; idle %.0f a second" % idle)
+
+    def test_2_a_long_transaction_does_not_slow_the_queue(self):
+        """QG7: versions of rows that its snapshot keeps are not walked through."""
+        c = self.cluster
+        with c.session("db0") as other:
+            other.sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            other.sql("SELECT COUNT(*) FROM siding.task")
+            begin = self.queue.by_api(self.CLAIMS)
+            sql = "".join("CALL siding.submit('stamp', NULL, '{\"name\": \"churn%d\", \"priority\": -11}', @id);" % i for i in range(500))
+            for _ in range(4):
+                c.sql("db0", "START TRANSACTION;" + sql + "COMMIT", within_s=120)
+            wait_until(lambda: c.value("db0", "SELECT COUNT(*) FROM siding.inbox") == "0", 60, "all is taken")
+            begun, first = time.monotonic(), self.rows_read()
+            end = self.queue.by_api(self.CLAIMS)
+            each = (self.rows_read() - first) / self.CLAIMS
+            tenth = sorted(end)[-2]
+            self.assertLess(tenth, 5 * max(statistics.median(begin), 20) * slack(), (begin, end))
+            self.assertLess(each, 10 * self.READ_MOST * max(1, time.monotonic() - begun), "rows read for each claim")
+
+
+class FullOnMariadb(FullQueue, ClusterTest):
+    pass
+
+
+class FullOnMysql(FullQueue, ClusterTest):
+    flavor = "mysql"
 
 
 class MariaDB(Stories, ClusterTest):

@@ -142,9 +142,13 @@ def others_dump(case):
     """`files` of a dump of another program are restored: `answers` of `queries`, or `says` with exit status 1."""
     with folder() as out:
         for name, text in case["files"].items():
-            path = os.path.join(out, name)
-            with (gzip.open(path, "wt", encoding="utf-8") if name.endswith(".gz") else open(path, "w", encoding="utf-8")) as f:
-                f.write(text)
+            path, written = os.path.join(out, name), text.encode()
+            if name.endswith(".gz"):
+                written = gzip.compress(written)
+            elif name.endswith(".zst"):
+                written = subprocess.run(["zstd", "-q", "-c"], input=written, capture_output=True, check=True, timeout=20).stdout
+            with open(path, "wb") as f:
+                f.write(written)
         done = restore(out, status=case.get("status", 0))
         for words in case.get("says", []):
             assert words in done.stderr, f"{case['name']}: {words!r} is not said: {done.stderr}"

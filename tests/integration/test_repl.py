@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""common/db/db.c, repl.c and servercheck.c on a real pair of servers: runs the program exercise_db."""
+"""common/db on a real pair of servers: runs the programs exercise_db, exercise_session and exercise_repl."""
 import os
 import subprocess
 
 from harness import BUILD, ClusterTest, call, main
-
-PROGRAM = os.path.join(BUILD, "tests", "integration", "exercise_db")
 
 
 class OnServers:
     replicas, servers_only = 1, True
 
     def test_statements_and_replication(self):
-        self.exercise(10)
+        for program, tests in (("exercise_db", 8), ("exercise_session", 2), ("exercise_repl", 8)):
+            self.exercise(program, tests)
 
-    def exercise(self, least, **env):
-        status, out, err = call(PROGRAM, within_s=240, env={**self.cluster.env, "CMOCKA_MESSAGE_OUTPUT": "TAP", **env})
+    def exercise(self, name, tests, **env):
+        program = os.path.join(BUILD, "tests", "integration", name)
+        status, out, err = call(program, within_s=240, env={**self.cluster.env, "CMOCKA_MESSAGE_OUTPUT": "TAP", **env})
         self.assertEqual(status, 0, out + err)
-        self.assertGreaterEqual(out.count("\nok "), least)
+        self.assertEqual(out.count("\nok "), tests)
 
     def test_tls_with_a_password_that_is_never_sent_plain(self):
         c = self.cluster
@@ -42,7 +42,7 @@ class OnServers:
             f.write("[mysqld]\nssl_ca=%s\nssl_cert=%s\nssl_key=%s\n" % (path("ca.pem"), path("db1.pem"), path("db1.key")))
         c.stop("db1")
         c.start("db1")
-        self.exercise(2, DB_TLS_CA=path("ca.pem"), DB_TLS_OTHER_CA=path("other.pem"))
+        self.exercise("exercise_db", 2, DB_TLS_CA=path("ca.pem"), DB_TLS_OTHER_CA=path("other.pem"))
         self.option_files(path)
 
     def option_files(self, path):

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -221,6 +222,7 @@ class Replicas:
     def test_a_tail_that_nobody_has_is_given_up_only_when_asked(self):
         """On a server that replicates no more, as an old primary: others are further on, and lack it."""
         c = self.cluster
+        wait_until(lambda: self.node("db1")["agent"]["server"]["acknowledges"], 30, "another acknowledges")
         c.sql("db0", "STOP REPLICA")
         for i in range(10, 20):
             c.sql("db5", "INSERT INTO shop.t VALUES (%d, 1)" % i)
@@ -242,17 +244,50 @@ class Replicas:
         r = c.siding("replica", "remove", "db2")
         self.assertTrue(r["removed"] and r["left_to_do"], r)
         self.assertNotIn("db2", self.get("/v1/failover")["members"])
+        enabled = "SELECT @@GLOBAL.rpl_semi_sync_%s_enabled" % ("slave" if c.flavor == "mariadb" else "replica")
+        wait_until(lambda: c.value("db2", enabled) == "0", 20, "it would acknowledge nothing, whoever starts it")
         c.kill("db2")
         c.sql("db5", "INSERT INTO shop.t VALUES (71, 1)")
         c.kill("db3")
         wait_until(lambda: self.node("db3")["state"] == "unreachable", 30, "its end is noticed")
         self.assertIn("--its-host-is-off", c.siding("replica", "remove", "db3", status=1))
         self.assertTrue(c.siding("replica", "remove", "db3", "--its-host-is-off")["removed"])
+        self.expect_it_releases_nothing("db3")
         c.start("db2")
-        c.start("db3")
         wait_until(lambda: all(n in self.get("/v1/failover")["members"] for n in ("db2", "db3")), 60, "who comes back is counted in")
         c.expect_caught_up()
         c.expect_equal()
+
+    def expect_it_releases_nothing(self, node):
+        """Counted out while its host was off, it comes back and has heard nothing of that: the coordinator stands still. It
+        receives what is committed, and no member does."""
+        c = self.cluster
+        members = self.get("/v1/failover")["members"].split(", ")
+        sidingd = c.pid("sidingd")
+        told = threading.Event()
+
+        def write():
+            c.sql("db5", "INSERT INTO shop.t VALUES (72, 1)")
+            told.set()
+        os.kill(sidingd, signal.SIGSTOP)
+        writer = threading.Thread(target=write)
+        try:
+            c.start(node)
+            c.expect_replicating(node)
+            for member in members:
+                c.sql(member, "STOP REPLICA IO_THREAD")
+            writer.start()
+            wait_until(lambda: c.value(node, "SELECT COUNT(*) FROM shop.t WHERE a = 72") == "1", 30, "%s has received it" % node)
+            self.assertFalse(told.wait(2), "no member has it, and it is told to the client")  # an acknowledgement comes at once
+            for member in members:
+                self.assertEqual(c.value(member, "SELECT COUNT(*) FROM shop.t WHERE a = 72"), "0")
+        finally:
+            for member in members:
+                c.sql(member, "START REPLICA IO_THREAD")
+            os.kill(sidingd, signal.SIGCONT)
+            writer.join(60)
+        self.assertTrue(told.is_set())
+        wait_until(lambda: self.node(node)["agent"]["server"]["acknowledges"], 60, "%s is counted in, and acknowledges" % node)
 
     def test_it_says_how_far_it_is(self):
         c = self.cluster

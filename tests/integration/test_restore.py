@@ -2,19 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """siding-restore on real servers: what was dumped comes back value by value, also by myloader; killed restores go on
 where they were; random schemas."""
+import contextlib
+import fcntl
 import getpass
 import glob
 import gzip
 import hashlib
 import json
 import os
+import pty
 import random
 import re
 import shutil
 import subprocess
 import tempfile
+import termios
 import time
 
+import library
 import random_schema
 import test_dump
 from harness import BUILD, ClusterTest, lacks, main, needs_package, slack, wait_until
@@ -43,6 +48,29 @@ def myloader(path):
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120 * slack(), check=False)
     assert done.returncode == 0 or "CRITICAL" in done.stderr, done.stderr
     return done.stderr
+
+
+def on_a_terminal(argv, typed):
+    """The program with a terminal of its own for what it asks, once it has asked: how it ended, and all that the terminal showed."""
+    master, slave = pty.openpty()
+
+    def take_terminal():
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    with subprocess.Popen(argv, env=clean_env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True, preexec_fn=take_terminal) as run:
+        shown = ""
+        while "Password: " not in shown:
+            shown += os.read(master, 4096).decode()
+        os.close(slave)  # not before the program has opened it
+        wait_until(lambda: not termios.tcgetattr(master)[3] & termios.ECHO, 20, "the terminal shows nothing")
+        os.write(master, typed.encode() + b"\n")
+        out, err = run.communicate(timeout=60 * slack())
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(master, 4096):
+                shown += part.decode()
+    os.close(master)
+    return subprocess.CompletedProcess(argv, run.returncode, out, err), shown
 
 
 def refused(done, *words):
@@ -262,6 +290,131 @@ class Restores:
                 assert "gone on with" in text or rows < 0, text
         assert before == checksums("big")
         sql("DROP TABLE big.mine")
+
+    def test_a_row_that_is_refused_is_named(self):
+        """Error reference: 1406, 1264, 1062, 1048, 1136; the server names a column, the restore the row."""
+        sql("""DROP DATABASE IF EXISTS bad; CREATE DATABASE bad; CREATE TABLE bad.t (id INT PRIMARY KEY, b VARCHAR(9), n TINYINT NOT NULL);
+            CREATE TABLE bad.m (id INT PRIMARY KEY, b VARCHAR(9)) ENGINE=MyISAM""")
+        sql("INSERT INTO bad.t VALUES " + ", ".join(f"({i}, 'v{i}', {i % 50})" for i in range(700)) + "; INSERT INTO bad.m SELECT id, b FROM bad.t")
+        with folder() as out:
+            dump("--database", "bad", "--output", out, "--verify", "--statement-size", "4K", "--compress", "zlib:1")
+            for old, new, words in ((b"(333,'v333',33)", b"(333,'much too long',33)", "Data too long for column 'b'"), (b"(7,'v7',7)", b"(7,'v7',777)", "Out of range"),
+                                    (b"(699,'v699',49)", b"(333,'twice',1)", "Duplicate entry '333'"), (b"(500,'v500',0)", b"(500,'v500',NULL)", "cannot be null"),
+                                    (b"(1,'v1',1)", b"(1,'v1')", "Column count")):
+                sql("DROP DATABASE IF EXISTS bad")
+                sql("DROP DATABASE IF EXISTS siding_restore")
+                whole = rewrite_text(out, "bad.t.00000*", lambda text, a=old, b=new: text.replace(a, b))
+                assert old in whole
+                statement = whole[:whole.index(old)].count(b"INSERT INTO")
+                row = whole[:whole.index(old)].rpartition(b"VALUES\n")[2].count(b"\n") + 1
+                done = restore(out, status=1)
+                for said in (words, "bad.t.00000.sql.gz", f"INSERT {statement} of the file, row {row}: ", new.decode()[:40]):
+                    assert said in done.stderr, (said, done.stderr)
+                rewrite_text(out, "bad.t.00000*", lambda _, text=whole: text)
+            assert "gone on with" in restore(out).stdout
+            sql("DROP DATABASE bad")
+            rewrite(out, "bad.m.00000*", lambda text: text.replace(b"'v650'", b"'much too long'"))
+            refused(restore(out, status=1), "bad.m.00000.sql.gz: INSERT ", "Data too long", "(650,'much too long'")
+        assert value("SELECT COUNT(*) FROM bad.t") == "700"
+        sql("DROP DATABASE bad; DROP DATABASE siding_restore")
+
+    def test_lost_connections_are_made_again(self):
+        """Connections that are killed, and a server that is killed and comes back: each row is there once."""
+        c, before = STATE["cluster"], checksums("big")
+        for server in (False, True):
+            with folder() as out:
+                dump("--database", "big", "--output", out, "--verify", "--bytes-per-file", "256K", "--statement-size", "16K")
+                sql("DROP DATABASE big")
+                with c.session("db0") as other:
+                    run = subprocess.Popen(command(out, "--threads", "3", "--transaction-size", "32K"), env=clean_env(), text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                    wait_until(lambda: run.poll() is not None or (value("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = "  # noqa: B023
+                               "'siding_restore'") == "1" and value("SELECT COUNT(*) FROM siding_restore.ledger WHERE file LIKE 'big.%.00%'") != "0"),
+                               20, "rows are loaded")
+                    other.sql("LOCK TABLES siding_restore.ledger READ")  # held in mid-work, however fast the machine is
+                    held = "SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for table%' AND info LIKE 'REPLACE%siding_restore.ledger%'"
+                    wait_until(lambda: sql(held), 20, "a thread waits")
+                    if server:
+                        c.kill("db0")
+                        c.start("db0")
+                        sql("SET GLOBAL " + ("read_only=0" if self.flavor == "mariadb" else "super_read_only=0; SET GLOBAL read_only=0"))
+                    else:
+                        for (number,) in sql(held):
+                            sql(f"KILL {number}")
+                        other.sql("UNLOCK TABLES")
+                    done = run.communicate(timeout=120 * slack())
+                assert "a connection is lost" in done[1], done
+                if server and "read-only" in done[1]:  # so a server begins here, and might be a replica by now
+                    again = restore(out)
+                    done, run.returncode = (again.stdout, again.stderr), 0
+                assert run.returncode == 0 and "tables equal the dump by their checksums" in done[0], done
+                assert before == checksums("big")
+
+    def test_locks_of_others_are_waited_out(self):
+        """1205: of rows, of a table without transactions, of every table (a backup's FLUSH TABLES WITH READ LOCK); 1213: a
+        deadlock, where who has changed less is the victim. The statement, or its whole transaction, is tried again, and told."""
+        c, waits = STATE["cluster"], "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        last = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'locked' AND table_name = 'm'"
+        sql("""CREATE DATABASE locked; USE locked; CREATE TABLE a (id INT PRIMARY KEY, t VARCHAR(200)); CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM;
+            CREATE TABLE b (id INT PRIMARY KEY, v VARCHAR(9)); CREATE VIEW v AS SELECT COUNT(*) FROM b;
+            INSERT INTO b SELECT n, 'ours' FROM big.numbers WHERE n < 1000; INSERT INTO m SELECT n FROM big.numbers WHERE n < 1000;
+            CREATE DATABASE heavy; CREATE TABLE heavy.t (id INT PRIMARY KEY)""")
+        for i in range(4):  # its rows are the first, and keep the restore busy while the others' tables are there and empty
+            sql(f"INSERT INTO locked.a SELECT n + {i} * {test_dump.ROWS}, REPEAT(n, 20) FROM big.numbers")
+        before = checksums("locked")
+        with folder() as out:
+            dump("--database", "locked", "--output", out, "--verify")
+            for held, code in (("every table", 1205), ("a table without transactions", 1205), ("a row", 1205), ("a deadlock", 1213)):
+                sql("DROP DATABASE locked")
+                with c.session("db0") as other, c.session("db0") as gate:
+                    if held == "every table":
+                        other.sql("FLUSH TABLES WITH READ LOCK")
+                    run = subprocess.Popen(command(out, "--threads", "1", "--lock-wait", "30s" if held == "a deadlock" else "1s"), env=clean_env(), text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                    if held != "every table":
+                        wait_until(lambda: sql(last), 20, "the tables are there")
+                    if held == "a table without transactions":
+                        other.sql("LOCK TABLES locked.m READ")
+                    elif held != "every table":
+                        gate.sql("LOCK TABLES siding_restore.ledger READ")
+                        other.sql("START TRANSACTION; INSERT INTO locked.b VALUES (999, 'other')")
+                        if held == "a deadlock":
+                            other.sql("INSERT INTO heavy.t SELECT n FROM big.numbers")
+                        gate.sql("UNLOCK TABLES")
+                        wait_until(lambda: value(waits) != "0", 30, "the restore waits")
+                    if held == "a deadlock":
+                        other.sql("INSERT INTO locked.b VALUES (0, 'other')")
+                    said, where = "", "(locked.b.00000" if held in ("a row", "a deadlock") else "("
+                    while not re.search(rf"locks are in the way {re.escape(where)}.*\(server error {code}\)", said):
+                        line = run.stderr.readline()
+                        assert line, (held, said, run.stdout.read())
+                        said += line
+                    other.sql("UNLOCK TABLES; ROLLBACK")
+                    done = run.communicate(timeout=60 * slack())
+                assert run.returncode == 0 and "tables equal the dump by their checksums" in done[0], (held, said, done)
+                assert before == checksums("locked"), held
+        sql("DROP DATABASE locked; DROP DATABASE heavy")
+
+    def test_passwords_are_asked_for_on_a_terminal(self):
+        """-p: nothing that is typed is shown, and no output goes to the terminal; without one the programs say where else a password may be."""
+        sql("CREATE USER asked@localhost IDENTIFIED BY 'p w\"'; GRANT ALL ON *.* TO asked@localhost")
+        with folder() as out, folder() as result, folder() as index:
+            dump("--database", "types", "--output", out)
+            library.plain_result(result, ["1\tword\n"])
+            with open(index + "/lib.conf", "w", encoding="utf-8") as f:
+                f.write(library.DEFINITION % 'on_change = "discard";')
+            for program, words in (("siding-dump", ("--checksum", "--database", "types")), ("siding-restore", (out,)),
+                                   ("siding-index", ("--definition", index + "/lib.conf", "--output", index + "/out")),
+                                   ("siding-load", ("--manifest", result, "--run", "1.1"))):
+                argv = [os.path.join(BUILD, program), "-p", "--user", "asked", "--socket", socket(), *words]
+                for password, right in (("p w\"", True), ("wrong", False)):
+                    done, shown = on_a_terminal(argv, password)
+                    assert shown.strip() == "Password:", (program, shown)
+                    assert ("Access denied" not in done.stderr) == right, (program, password, done)
+                    assert password not in done.stdout + done.stderr, done
+                done = subprocess.run(argv, env=clean_env(), text=True, capture_output=True, timeout=20 * slack(), start_new_session=True, check=False)
+                assert done.returncode == 2 and "--defaults-file" in done.stderr and "MYSQL_PWD" in done.stderr, done
+        sql("DROP USER asked@localhost")
 
     def test_refusals(self):
         with folder() as out:

@@ -10,7 +10,7 @@ import time
 
 import library
 from harness import BUILD, ClusterTest, call, main, numbers, run_key, wait_until
-from test_agent import Load
+from test_agent import Agent, Load, Refused
 
 INDEX = """
 name = "%s"; kind = "index"; on = "replica"; upload = "swap"; allow_args = [ "--range=2", "--threads=1" ];
@@ -317,6 +317,15 @@ class MariaDB(Shards, ClusterTest):
         task = c.submit("command", "--on", "replica", "parts", "--replicas", "3")
         c.expect_state(task, "done", 60)
         self.assertEqual(c.sql("db0", "SELECT shard FROM shop.part ORDER BY shard"), [("0",), ("1",), ("2",)])
+        self.expect_whole_one_stays(task)
+
+    def expect_whole_one_stays(self, task):
+        """Whoever takes it for a part, as he has seen it before the others were gathered, does not remove it."""
+        run = self.cluster.last_run(task)
+        holder = Agent(self.cluster, run["nodes"][0])
+        with self.assertRaisesRegex(Refused, "has the whole result"):
+            holder.call("DELETE", "/v1/results/%s?part=1" % run_key(run))
+        self.assertEqual(self.manifest(task)["run"], run["id"])
 
     def test_5_copies_outlive_the_replica(self):
         c = self.cluster

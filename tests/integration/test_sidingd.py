@@ -773,5 +773,14 @@ class MariaDB(Queue, ClusterTest):
         assert self.daemon.wait(10) == 0
 
 
+class MySQL(Queue, ClusterTest):
+    """What goes through the queue's tables."""
+    flavor = "mysql"
+
+    @classmethod
+    def gtid(cls, n):
+        return "11111111-2222-3333-4444-555555555555:1-%d" % n
+
+
 if __name__ == "__main__":
     main()

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What other managers of failovers got wrong, on real servers: stories that need no server to die. docs/testing.md names
 the others."""
+import contextlib
+import os
+import re
+import signal
 import threading
 import time
 
-from harness import ClusterTest, Failed, main, wait_until
+from harness import BUILD, ClusterTest, Failed, call, main, wait_until
 from test_switchover import Replaced
 
 
@@ -26,6 +30,16 @@ class Stories(Replaced):
             if name != self.primary():
                 self.await_member(name)
         self.await_well()
+
+    def writer(self, primary, k, told):
+        """A client that commits one row, and adds it to `told` when it has heard so."""
+        def write():
+            with self.cluster.session(primary, "app") as s, contextlib.suppress(Failed):
+                s.sql("INSERT INTO t.w (k) VALUES ('%s')" % k)
+                told.append(k)
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        return thread
 
     def test_1_a_replica_delayed_on_purpose_is_no_candidate(self):
         self.all_well()
@@ -60,19 +74,8 @@ class Stories(Replaced):
         others = [n for n in self.cluster.nodes if n != primary]
         for node in others:
             self.cluster.sql(node, "STOP REPLICA IO_THREAD")
-        told, lock = [], threading.Lock()
-
-        def write(k):
-            with self.cluster.session(primary, "app") as s:
-                try:
-                    s.sql("INSERT INTO t.w (k) VALUES ('%s')" % k)
-                    with lock:
-                        told.append(k)
-                except Failed:
-                    pass
-        waiting = [threading.Thread(target=write, args=("waits-%d" % i,), daemon=True) for i in range(8)]
-        for t in waiting:
-            t.start()
+        told = []
+        waiting = [self.writer(primary, "waits-%d" % i, told) for i in range(8)]
         time.sleep(3)
         self.assertEqual([], told)
         # which is found first depends on how long the replicas have not received
@@ -101,6 +104,87 @@ class Stories(Replaced):
             self.switch("--to", primary)
             self.all_well()
         self.cluster.expect_equal()
+
+    def test_5_commits_that_every_replica_has_are_acknowledged(self):
+        """Received while no receiver acknowledged, and sent to none of them a second time."""
+        self.all_well()
+        primary, coordinator, told, waiting = self.primary(), self.cluster.pid("sidingd"), [], []
+        others = [n for n in self.cluster.nodes if n != primary]
+        os.kill(coordinator, signal.SIGSTOP)
+        try:
+            for node in others:
+                self.cluster.sql(node, "SET GLOBAL rpl_semi_sync_%s_enabled = 0; STOP REPLICA IO_THREAD; START REPLICA IO_THREAD"
+                                 % {"mariadb": "slave", "mysql": "replica"}[self.flavor])
+            for i in range(2):  # two groups in the binary log: MariaDB lets no third one in then
+                waiting.append(self.writer(primary, "stands-%d" % i, told))
+                for node in others:
+                    wait_until(lambda n=node, i=i: int(self.cluster.value(
+                        n, "SELECT COUNT(*) FROM t.w WHERE k LIKE 'stands-%'")) > i, 20, "%s has received it" % node)
+            self.assertEqual([], told)
+        finally:
+            os.kill(coordinator, signal.SIGCONT)
+        for t in waiting:
+            t.join(60)
+        self.assertEqual(["stands-0", "stands-1"], sorted(told))
+        self.assertEqual(primary, self.primary())
+        self.all_well()
+
+
+    def test_6_settings_unlike_the_primarys(self):
+        """What stops replicas forbids it, what applications notice speaks against it; both are told all the time."""
+        self.all_well()
+        primary = self.primary()
+        node = next(n for n in self.cluster.nodes if n != primary)
+        self.assertEqual([[], []], [self.node(node)["never"], self.node(node)["avoid"]])
+
+        def set_mode(value):
+            self.cluster.sql(node, "SET GLOBAL sql_mode = '%s'" % value)
+        was = self.cluster.value(node, "SELECT @@GLOBAL.sql_mode")
+        set_mode("ANSI_QUOTES")
+        wait_until(lambda: any('its sql_mode is "ANSI_QUOTES"' in t for t in self.node(node)["avoid"]), 20,
+                   lambda: "%s: %s" % (node, self.node(node)))
+        self.assertTrue(self.node(node)["can"])
+        out = call(os.path.join(BUILD, "siding"), "check", env=self.cluster.env)[1]
+        self.assertIn('its sql_mode is "ANSI_QUOTES", that of %s' % primary, out)
+        set_mode(was)
+        if self.flavor == "mariadb":
+            self.cluster.sql(node, "SET GLOBAL gtid_domain_id = 9")
+            self.says(node, 'its gtid_domain_id is "9", that of %s "0"' % primary)
+            self.cluster.sql(node, "SET GLOBAL gtid_domain_id = 0")
+        wait_until(lambda: self.node(node)["can"] and not self.node(node)["avoid"], 20, lambda: "nothing is said: %s" % self.node(node))
+
+
+    def test_7_an_account_that_a_server_does_not_let_in(self):
+        """Of replication, on one that others would have to follow: told before it matters."""
+        self.all_well()
+        primary = self.primary()
+        node, other = [n for n in self.cluster.nodes if n != primary]
+        account = re.search(r"^user *= *(\S+)", self.account_file(other), re.M)[1]
+        name = self.cluster.value(
+            node, "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE User = '%s' LIMIT 1" % account)
+
+        def let_in(how):
+            read_only = {"mariadb": "read_only", "mysql": "super_read_only"}[self.flavor]
+            self.cluster.sql(node, "SET SESSION sql_log_bin = 0; SET GLOBAL %s = 0; ALTER USER %s ACCOUNT %s; SET GLOBAL %s = 1"
+                             % (read_only, name, how, read_only))
+        let_in("LOCK")
+        try:
+            told = "%s could not replicate from it: " % other
+            wait_until(lambda: any(t.startswith(told) for t in self.node(node)["avoid"]), 60,
+                       lambda: "%s: %s" % (node, self.node(node)))
+            self.assertTrue(self.node(node)["can"])
+            self.assertEqual([], self.node(other)["avoid"])
+            out = call(os.path.join(BUILD, "siding"), "check", env=self.cluster.env)[1]
+            self.assertIn("could not replicate from %s, if that became the primary" % node, out)
+        finally:
+            let_in("UNLOCK")
+        wait_until(lambda: not self.node(node)["avoid"], 60, lambda: "nothing is said: %s" % self.node(node))
+
+    def account_file(self, node):
+        with open(os.path.join(self.cluster.folder, node, "agent.conf"), encoding="utf-8") as f:
+            path = re.search(r'replication_defaults_file *= *"([^"]+)"', f.read())[1]
+        with open(path, encoding="utf-8") as f:
+            return f.read()
 
 
 class OnMariadb(Stories, ClusterTest):

@@ -9,7 +9,7 @@ import signal
 import tempfile
 
 import library
-from harness import ClusterTest, Failed, main, wait_until
+from harness import ClusterTest, Failed, main, slack, wait_until
 
 TITLES = 50
 
@@ -140,6 +140,53 @@ class Surprises:
             with self.subTest(query=query):
                 self.assertRegex(self.index(self.conf([query]), status=1), 'field "f0": .*warning %d' % code)
         self.index(self.conf(["SELECT id, CONCAT(title, 1 / 0) FROM lib.record UNION ALL SELECT id, title FROM lib.record"]))
+
+    def test_a_deprecation_is_logged_and_no_error(self):
+        """Error 1287: DES_ENCRYPT() of MariaDB from 10.10 on; && of MySQL. Each is told once, not with each statement."""
+        old = {"mariadb": "IF(DES_ENCRYPT('a', 'k') IS NULL, title, title)", "mysql": "IF(1 && 1, title, title)"}[self.cluster.flavor]
+        folder, plain = self.folder(), self.folder()
+        run = library.start("siding-index", "--definition", self.conf([f"SELECT id, {old} FROM lib.record", f"SELECT id, {old} FROM lib.record"]),
+                            "--output", folder, *library.at(self.cluster, "db1", "job"))
+        _, err = run.communicate(timeout=60 * slack())
+        self.assertEqual(run.returncode, 0, err)
+        self.assertEqual(err.count("(1287)"), 1, err)
+        self.assertRegex(err, r"the server warns: .*deprecated.* \(1287\)")
+        library.index(self.cluster, "db1", plain, self.conf(["SELECT id, title FROM lib.record"] * 2, name="plain.conf"))
+        self.assertEqual(library.rows(folder), library.rows(plain))
+
+    # -- locks of others
+
+    def loading(self, folder, run):
+        return library.start("siding-load", "--manifest", folder, "--run", run, "--rows-per-transaction", "100",
+                             *library.at(self.cluster, "db0", "load"))
+
+    def test_locks_of_others_are_waited_out(self):
+        """1205: a transaction that waits too long for a row is taken back. 1213: it is a deadlock's victim. Each is begun
+        anew, told, and each row is there once."""
+        c, of_innodb = self.cluster, "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        lines = ["%d\tword%d\n" % (i, i) for i in range(1000)]
+        for code in (1205, 1213):
+            folder = self.plain(lines, "(id INT PRIMARY KEY, word VARCHAR(40))")
+            with c.session("db0") as other:
+                other.sql("CREATE TABLE IF NOT EXISTS lib.heavy (id INT PRIMARY KEY AUTO_INCREMENT, word TEXT)")
+                other.sql("START TRANSACTION; INSERT INTO lib.plain VALUES (950, 'of another')")
+                if code == 1213:  # the victim is who has changed less
+                    other.sql("INSERT INTO lib.heavy (word) SELECT a.title FROM lib.record a, lib.record b, lib.record d LIMIT 20000")
+                load = self.loading(folder, self.next_run())
+                wait_until(lambda: c.value("db0", of_innodb) != "0", 30, "the load waits")
+                if code == 1213:
+                    other.sql("INSERT INTO lib.plain VALUES (%s, 'of another')" % c.value(
+                        "db0", "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED; SELECT MAX(id) FROM lib.plain WHERE id < 950"))
+                said = ""
+                while "looking again" not in said:
+                    line = load.stderr.readline()
+                    self.assertTrue(line, said)
+                    said += line
+                self.assertIn("(server error %d)" % code, said)
+                other.sql("ROLLBACK; DROP TABLE lib.heavy")
+                _, err = load.communicate(timeout=60 * slack())
+                self.assertEqual(load.returncode, 0, said + err)
+            self.assertEqual(c.sql("db0", "SELECT COUNT(*), SUM(id), SUM(word = CONCAT('word', id)) FROM lib.plain"), [("1000", "499500", "1000")])
 
 
     # -- a target that is another by now

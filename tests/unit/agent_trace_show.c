@@ -25,6 +25,7 @@ static const char *const act_names[] = {
     [ORDER_APPLY_ALL] = "apply all",
     [ORDER_REPOINT] = "repoint",
     [ORDER_SET_ARMED] = "arm",
+    [ORDER_SET_SILENT] = "be silent",
     [ORDER_SET_OPEN] = "open",
     [ORDER_WRITE_PROBE] = "probe",
 };
@@ -56,6 +57,8 @@ static void line_of_op(Trace *t, const OpOrder *o)
         str_adds(&t->out, " beside a rescue");
     if (o->kind == OP_START && o->shut)
         str_adds(&t->out, " shut");
+    if (o->kind == OP_START && o->silent && !o->shut)
+        str_adds(&t->out, " silent");
     if (o->kind == OP_ORDER)
         str_addf(&t->out, ": %s%s", act_names[o->act], o->receiver_alone ? ", the receiver alone" : "");
     if (o->allow_downstream || o->allow_delayed)
@@ -76,6 +79,7 @@ static const char *const effect_names[FX_KINDS] = {
     [FX_CLEAN] = "clean",     [FX_FORGET] = "forget",
     [FX_RESCUE] = "rescue",   [FX_FILL] = "fill",
     [FX_HOOK] = "hook",       [FX_CLEAR_VAULT] = "clear vault",
+    [FX_ROLE_HOOK] = "hook",  [FX_END_ROLE_HOOK] = "end hook",
     [FX_ANSWER] = "answer",   [FX_NEWS] = "news",
     [FX_CHANGED] = "changed",
 };
@@ -92,6 +96,8 @@ static void line_of_answer(Trace *t, const Effect *e)
         str_addf(&t->out, ", received %s", json_str(j, "received"));
     if (json_bool(j, "ended"))
         str_adds(&t->out, ", ended");
+    if (json_int(j, "closed_for_ms") >= 0)
+        str_addf(&t->out, ", closed for %lld ms", (long long)json_int(j, "closed_for_ms"));
 }
 
 static void line_of_rest(Trace *t, const Effect *e)
@@ -113,6 +119,9 @@ static void line_of_rest(Trace *t, const Effect *e)
                                         : "CONT");
     if (e->kind == FX_HOOK)
         str_adds(&t->out, e->flag ? " before_pause" : " after_caught_up");
+    if (e->kind == FX_ROLE_HOOK)
+        str_addf(&t->out, " %s term=%lld attempt=%llu", e->flag ? "after_promotion" : "after_demotion",
+                 (long long)e->number, (unsigned long long)e->token);
     if (e->kind == FX_PROGRAM && e->flag)
         str_adds(&t->out, " find");
     if (e->kind == FX_CHANGED)
@@ -122,6 +131,8 @@ static void line_of_rest(Trace *t, const Effect *e)
                  e->level == LOG_LEVEL_ERROR  ? "error"
                  : e->level == LOG_LEVEL_WARN ? "warn"
                                               : "info");
+    if (e->kind == FX_EVENT && e->number)
+        str_addf(&t->out, " of term %lld", (long long)e->number);
     if (e->kind == FX_NEWS)
         str_addf(&t->out, " %s", news_names[e->number]);
     if (e->err.kind != ERR_NONE)
@@ -172,7 +183,7 @@ static void show_members(Trace *t, const json_t *record)
 {
     static const char *const flags[] = {"closed_by_hand", "boosted",   "retuning", "durable",  "taken_over",
                                         "stalled",        "restarted", "hold",     "aligning", "verified",
-                                        "resumed_early",  "reread",    "lost"};
+                                        "resumed_early",  "reread",    "lost",     "seen"};
     const json_t *ours = json_object_get(record, "ours"), *own = json_object_get(record, "original");
     static const char *const texts[] = {"gtid", "program", "voided", "cut_outcome", "boost_boot_id"};
     static const char *const numbers[] = {"limit_ms", "relay_bytes", "tries"};
@@ -206,6 +217,15 @@ static void show_members(Trace *t, const json_t *record)
                  (long long)json_int(rescue, "total"), (long long)json_int(rescue, "tries"));
 }
 
+static void show_ways(Trace *t, const json_t *record)
+{
+    size_t i;
+    json_t *found;
+    json_array_foreach(json_object_get(record, "found"), i, found)
+        str_addf(&t->out, " %s at %.0f/s for size %lld", json_str(found, "way"),
+                 json_number_value(json_object_get(found, "rate")), (long long)json_int(found, "size_class"));
+}
+
 void trace_show_records(Trace *t, const Record *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -214,8 +234,11 @@ void trace_show_records(Trace *t, const Record *r, size_t n)
         if (!r[i].value)
             str_adds(&t->out, " gone");
         else if (str_eq(r[i].key, "role"))
-            str_addf(&t->out, " %s %lld", json_str(r[i].value, "role"),
-                     (long long)json_int(r[i].value, "seen_term"));
+            str_addf(&t->out, " %s %lld%s%s", json_str(r[i].value, "role"),
+                     (long long)json_int(r[i].value, "seen_term"),
+                     *json_str(r[i].value, "seen_owner") ? " of " : "", json_str(r[i].value, "seen_owner"));
+        else if (str_eq(r[i].key, "ways"))
+            show_ways(t, r[i].value);
         else if (str_eq(r[i].key, "vote")) {
             const json_t *vote = json_object_get(r[i].value, "vote"),
                          *accepted = json_object_get(vote, "accepted");
@@ -309,6 +332,10 @@ static void show_runs(Trace *t)
                      json_object_get(w->manifest, "files") ? "" : ", its files not named");
         if (json_object_get(w->outcome_detail, "rows"))
             str_addf(&t->out, ", rows %lld", (long long)json_int(w->outcome_detail, "rows"));
+        if (w->aligned)
+            str_adds(&t->out, ", aligned");
+        if (w->caught_up_at)
+            str_addf(&t->out, ", caught up %lld", (long long)since_begin(w->caught_up_at));
         if (w->snooze_ms)
             str_addf(&t->out, ", again in %lld", (long long)w->snooze_ms);
         str_addc(&t->out, '\n');
@@ -345,6 +372,12 @@ bool trace_look(Trace *t)
     show_fill(t);
     show_troubles(t);
     show_guard(t);
+    if (lag_in_transactions(&t->s) > 0)
+        str_addf(&t->out, "  told: %lld transactions behind\n", (long long)lag_in_transactions(&t->s));
+    if (wants_close_readings(&t->s))
+        str_adds(&t->out, "  told: readings follow each other closely\n");
+    if (role_is_closed_by_hand(&t->s))
+        str_adds(&t->out, "  told: closed by hand\n");
     if (inflow_is_known(f))
         str_addf(&t->out, "  told: %.0f bytes came, %s%s%s:%lld\n", f->total, f->source,
                  *f->source ? ", " : "", f->file, (long long)f->pos);

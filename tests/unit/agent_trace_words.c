@@ -70,7 +70,9 @@ static ReplStatus status_of(const Words *w)
                         .source_port = number(w, "port", 3306),
                         .applied = xstrdup(applied),
                         .binlog = xstrdup(value(w, "binlog") ? value(w, "binlog") : "0-1-10"),
-                        .received = xstrdup(received ? received : applied),
+                        .received = xstrdup(!received               ? applied
+                                            : str_eq(received, "-") ? NULL
+                                                                    : received),
                         .exec_file = xstrdup("bin.000001"),
                         .exec_pos = number(w, "exec", 100),
                         .read_file = xstrdup("bin.000001"),
@@ -203,6 +205,7 @@ static bool operation(Trace *t, const Words *w)
                      .received = value(w, "received"),
                      .ahead = value(w, "ahead"),
                      .ended_well = has(w, "ended-well"),
+                     .closed_for_ms = number(w, "closed-for", 0),
                      .left = value(w, "left")};
     for (size_t i = 0; i < COUNT(op_ends); i++)
         if (str_eq(w->v[2], op_ends[i].word))
@@ -231,24 +234,29 @@ static json_t *limits_of(const Words *w)
     return NULL;
 }
 
-/* "accept RUN [upload] [primary] [barrier] [next] [after=GTID] [limit=MS] [shards=N], or a limit of the task"
+/* "accept RUN [upload] [primary] [barrier] [next] [after=GTID] [limit=MS] [default=MS] [shards=N shard=N]
+ * [kind=KIND], or a limit of the task"
  */
 static bool accept(Trace *t, const Words *w)
 {
     Input *in = trace_new_input(IN_ACCEPT, w->v[1]);
     in->token = ++t->token;
     in->spec = NEW(RunSpec);
-    *in->spec = (RunSpec){.run = xstrdup(w->v[1]),
-                          .job = xstrdup("read"),
-                          .kind = has(w, "upload")     ? KIND_UPLOAD
-                                  : has(w, "kindless") ? 0
-                                                       : KIND_COMMAND,
-                          .on = has(w, "primary") ? ROLE_PRIMARY : ROLE_NONE,
-                          .barrier = has(w, "barrier"),
-                          .during_catch_up = has(w, "next"),
-                          .after_gtid = xstrdup(value(w, "after")),
-                          .shards = number(w, "shards", 1),
-                          .pause_limit_ms = number(w, "limit", 0)};
+    *in->spec =
+        (RunSpec){.run = xstrdup(w->v[1]),
+                  .job = xstrdup("read"),
+                  .kind = has(w, "upload")     ? KIND_UPLOAD
+                          : has(w, "kindless") ? 0
+                          : value(w, "kind")   ? (TaskKind)wire_enum_find(&task_kind_names, value(w, "kind"))
+                                               : KIND_COMMAND,
+                  .on = has(w, "primary") ? ROLE_PRIMARY : ROLE_NONE,
+                  .barrier = has(w, "barrier"),
+                  .during_catch_up = has(w, "next"),
+                  .after_gtid = xstrdup(value(w, "after")),
+                  .shards = number(w, "shards", 1),
+                  .shard = number(w, "shard", 0),
+                  .pause_default_ms = number(w, "default", 0),
+                  .pause_limit_ms = number(w, "limit", 0)};
     in->spec->options = limits_of(w);
     if (value(w, "by"))
         in->spec->start_by =
@@ -334,6 +342,7 @@ static bool result(Trace *t, InputKind kind, const Words *w)
 {
     Input *in = trace_new_input(kind, w->n > 2 ? w->v[1] : NULL);
     in->flag = has(w, "before");
+    in->flag2 = has(w, "not-called");
     if (has(w, "fails"))
         err_set(&in->err, ERR_REFUSED, 0, "it failed");
     if (has(w, "stands"))
@@ -348,12 +357,13 @@ static bool role(Trace *t, const Words *w)
     Input *in = trace_new_input(IN_ROLE, NULL);
     in->token = ++t->token;
     in->text = xstrdup(w->v[1]);
+    in->by = xstrdup(value(w, "owner"));
     in->number = number(w, "term", 1);
     return trace_happens(t, in);
 }
 
 /* "order KIND term=N [owner=HEX] [kill] [clean] [for=MS] [primary=NODE held=NODE version=N members=NODE
- * may-open] [source=HOST] [gtid=GTID]" */
+ * may-open] [source=HOST] [gtid=GTID] [old-silence]" */
 static bool order(Trace *t, const Words *w)
 {
     Input *in = trace_new_input(IN_ORDER, NULL);
@@ -366,7 +376,8 @@ static bool order(Trace *t, const Words *w)
                     .clean = has(w, "clean"),
                     .for_ms = number(w, "for", 0),
                     .source = {(char *)value(w, "primary"), (char *)value(w, "source"), 3306},
-                    .gtid = (char *)value(w, "gtid")};
+                    .gtid = (char *)value(w, "gtid"),
+                    .silence = has(w, "old-silence") ? 1 : t->s.flight.vote.silence};
     if (o.kind >= ORDER_ACCEPT)
         o.decision = (WireDecision){.ballot = ballot,
                                     .version = number(w, "version", 1),
@@ -422,6 +433,8 @@ static bool heard(Trace *t, const Words *w)
     in->number = number(w, "term", 1);
     in->total = number(w, "state", 0);
     in->text = xstrdup(value(w, "at"));
+    in->by = xstrdup(value(w, "owner"));
+    in->role = has(w, "primary") ? ROLE_PRIMARY : ROLE_NONE;
     in->flag2 = has(w, "sole") || has(w, "not-sole");
     in->flag = has(w, "sole");
     return trace_happens(t, in);
@@ -434,6 +447,26 @@ static void pass(Trace *t, const Words *w)
         t->now_ms += ms;
         t->wall_ms += ms;
     }
+}
+
+/* "tell RUN state=N": whoever tells the coordinator has put the run into its states of that number. */
+static bool tell(Trace *t, const Words *w)
+{
+    AgentRunner *r = w->n > 1 ? run_find(&t->s, w->v[1]) : NULL;
+    if (r)
+        r->told_seq = number(w, "state", 1);
+    return r != NULL;
+}
+
+/* "done N": so many other runs were done here and forgotten. */
+static bool done(Trace *t, const Words *w)
+{
+    long long n = 0;
+    if (w->n < 2 || !str_to_i64(w->v[1], 0, 10000, &n))
+        return false;
+    for (long long i = 0; i < n; i++)
+        strlist_addf(&t->s.flight.done, "other.%lld", i);
+    return true;
 }
 
 /* "split RUN joined|left lost=N" */
@@ -478,6 +511,7 @@ static bool understood(Trace *t, const Words *w)
                 {"order", order},      {"role", role},
                 {"heard", heard},      {"rescue-progress", progress},
                 {"split", split_list}, {"progress", run_progress},
+                {"tell", tell},        {"done", done},
                 {"fill", fill},        {"fill-progress", fill_runs},
                 {"filled", fill_ends}};
     static const char *const requests[] = {"stop", "kill", "sleep", "wake", "dance"};
@@ -497,6 +531,8 @@ static bool understood(Trace *t, const Words *w)
         return result(t, IN_FORGOTTEN, w);
     if (str_eq(word, "hook"))
         return result(t, IN_HOOK, w);
+    if (str_eq(word, "role-hook"))
+        return result(t, IN_ROLE_HOOK, w);
     if (str_eq(word, "rescue"))
         return result(t, IN_RESCUE_ENDED, w);
     if (str_eq(word, "resume"))
@@ -570,6 +606,8 @@ static void rules(Trace *t, const Words *w)
     AgentRules *r = &t->rules;
     r->calls_before_pause = has(w, "before_pause");
     r->calls_after_caught_up = has(w, "after_caught_up");
+    r->calls_after_promotion = has(w, "after_promotion");
+    r->calls_after_demotion = has(w, "after_demotion");
     r->ignores_failed_hooks = has(w, "ignore");
     r->boost = !has(w, "no-boost");
     r->boost_trials = has(w, "trials");

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "failover_world.h"
+#include "failover_world_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FENCE_AFTER = 1, CLOSE = 1, WAIT = 3 };
+enum { FENCE_AFTER = 1, CLOSE = 1, WAIT = 3, FORCED_AFTER = 1 };
 
-typedef struct Message {
-    bool answer, clean;
-    uint8_t kind; /* FailoverOrderKind, or FailoverEventKind of an answer */
-    int8_t coordinator, node, donor;
-    Ballot ballot;
-    Decision decision;
-    FailoverEvent event;
-} Message;
-
-/* All that were ever sent in any world. */
-static Message messages[WORLD_MESSAGES];
+/* All that were ever sent in any world since the last that began. */
+static WorldMessage messages[WORLD_MESSAGES];
 static uint64_t hashes[WORLD_MESSAGES];
 static int n_messages;
 
@@ -32,7 +23,7 @@ static uint64_t hash_words(const void *data, size_t size)
     return h;
 }
 
-static void send_message(World *w, const Message *m)
+void world_send(World *w, const WorldMessage *m)
 {
     int i = 0;
     uint64_t hash = hash_words(m, sizeof *m);
@@ -51,7 +42,7 @@ static void send_message(World *w, const Message *m)
 
 /* ---- positions: a log as a number ------------------------------------------------------------------- */
 
-static int position(const WorldServer *s)
+int world_position(const WorldServer *s)
 {
     int p = 0;
     for (int i = 0; i < s->n; i++)
@@ -67,12 +58,17 @@ static int length(int p)
     return n;
 }
 
-static bool covers(const void *arg, int a, int b)
+bool world_covers(int a, int b)
 {
-    (void)arg;
     for (int more = length(a) - length(b); more > 0; more--)
         a /= WORLD_TRX + 1;
     return a == b;
+}
+
+static bool covers(const void *arg, int a, int b)
+{
+    (void)arg;
+    return world_covers(a, b);
 }
 
 static bool is_prefix(const WorldServer *a, const WorldServer *of)
@@ -80,17 +76,19 @@ static bool is_prefix(const WorldServer *a, const WorldServer *of)
     return a->n <= of->n && !memcmp(a->log, of->log, a->n);
 }
 
-static int n_voters(const WorldConf *c)
+int world_voters(const WorldConf *c)
 {
     return c->servers + c->witness;
 }
 
-static FailoverRules rules(const WorldConf *c)
+static FailoverRules rules(const World *w, const WorldConf *c, int coordinator)
 {
-    FailoverRules r = {.voters = (1u << n_voters(c)) - 1,
+    FailoverRules r = {.voters = (1u << world_voters(c)) - 1,
                        .servers = (1u << c->servers) - 1,
                        .acks = c->acks,
                        .alone = c->alone,
+                       .old_is_off = w->forced && coordinator == 0,
+                       .forced_after_ms = FORCED_AFTER,
                        .fence_wait_ms = WAIT,
                        .follow_wait_ms = 1,
                        .close_wait_ms = 3,
@@ -104,6 +102,7 @@ static FailoverRules rules(const WorldConf *c)
 void world_init(World *w, const WorldConf *c)
 {
     memset(w, 0, sizeof *w);
+    n_messages = 0;
     Decision d;
     memset(&d, 0, sizeof d);
     d.ballot = (Ballot){1, 1};
@@ -111,7 +110,7 @@ void world_init(World *w, const WorldConf *c)
     d.open = true;
     d.members = ((1u << c->servers) - 1) & ~1u;
     d.acks = c->acks;
-    for (int i = 0; i < n_voters(c); i++) {
+    for (int i = 0; i < world_voters(c); i++) {
         w->voters[i].vote = (Voter){.promised = d.ballot, .accepted = d.ballot, .version = 1};
         w->voters[i].accepted = d;
     }
@@ -133,33 +132,43 @@ void world_init(World *w, const WorldConf *c)
     failover_init(&w->coordinators[0], &d);
     failover_init(&w->coordinators[1], &none);
     w->coordinators[0].mine = d.ballot;
+    members_init(w, c);
 }
 
 /* ---- coordinators ----------------------------------------------------------------------------------- */
 
-static void coordinate(World *w, const WorldConf *c, int i, FailoverEvent *ev)
+void world_order(World *w, int coordinator, int node, const FailoverOrder *o)
 {
-    FailoverRules r = rules(c);
+    const Failover *f = &w->coordinators[coordinator];
+    WorldMessage m;
+    memset(&m, 0, sizeof m);
+    m.kind = (uint8_t)o->kind;
+    m.coordinator = (int8_t)coordinator;
+    m.node = (int8_t)node;
+    m.ballot = o->ballot;
+    m.clean = m.kind == FAILOVER_FENCE && o->clean && node == f->base.held_by;
+    if (m.kind >= FAILOVER_ACCEPT) {
+        m.decision = o->decision;
+        m.donor = (int8_t)o->donor;
+    }
+    if (m.kind == FAILOVER_ARM)
+        m.silence = (uint8_t)f->silence[node];
+    world_send(w, &m);
+}
+
+void world_feed(World *w, const WorldConf *c, int i, FailoverEvent *ev)
+{
+    FailoverRules r = rules(w, c, i);
     FailoverOrders out;
     ev->now_ms = w->now;
     failover_step(&w->coordinators[i], &r, ev, covers, NULL, &out);
+    FailoverPhase phase = w->coordinators[i].phase;
+    if (i == 0 && (phase == FAILOVER_IDLE || phase == FAILOVER_DEPOSED))
+        w->forced = false;
     for (int k = 0; k < out.n; k++)
-        for (int node = 0; node < n_voters(c); node++)
-            if (out.v[k].kind != FAILOVER_TELL && (out.v[k].to & (1u << node))) {
-                Message m;
-                memset(&m, 0, sizeof m);
-                m.kind = (uint8_t)out.v[k].kind;
-                m.coordinator = (int8_t)i;
-                m.node = (int8_t)node;
-                m.ballot = out.v[k].ballot;
-                m.clean =
-                    m.kind == FAILOVER_FENCE && out.v[k].clean && node == w->coordinators[i].base.held_by;
-                if (m.kind >= FAILOVER_ACCEPT) {
-                    m.decision = out.v[k].decision;
-                    m.donor = (int8_t)out.v[k].donor;
-                }
-                send_message(w, &m);
-            }
+        for (int node = 0; node < world_voters(c); node++)
+            if (out.v[k].kind != FAILOVER_TELL && (out.v[k].to & (1u << node)))
+                world_order(w, i, node, &out.v[k]);
 }
 
 static Ballot next_ballot(const World *w, int i)
@@ -173,7 +182,7 @@ static Ballot next_ballot(const World *w, int i)
 
 /* ---- agents ----------------------------------------------------------------------------------------- */
 
-static Order order_of(const Message *m)
+static Order order_of(const WorldMessage *m)
 {
     static const OrderKind kinds[] = {
         [FAILOVER_PROMISE] = ORDER_PROMISE, [FAILOVER_FENCE] = ORDER_FENCE, [FAILOVER_CLOSE] = ORDER_CLOSE,
@@ -190,7 +199,7 @@ static Order order_of(const Message *m)
                    .member = m->kind >= FAILOVER_ACCEPT && (d->members & (1u << m->node))};
 }
 
-static OrderView view_of(const World *w, const WorldConf *c, const Message *m, bool recorded)
+static OrderView view_of(const World *w, const WorldConf *c, const WorldMessage *m, bool recorded)
 {
     const WorldServer *s = &w->servers[m->node];
     const Decision *acc = &w->voters[m->node].accepted;
@@ -207,6 +216,8 @@ static OrderView view_of(const World *w, const WorldConf *c, const Message *m, b
     v.drained = s->drained;
     v.armed = s->armed;
     v.writable = s->open;
+    v.strict = m->decision.acks == 0 || (s->semi_sync && s->acks >= m->decision.acks);
+    v.silent_anew = s->silence && m->silence != s->silence;
     v.probed = s->probe;
     if (m->kind >= FAILOVER_ACCEPT) {
         const WorldServer *p = &w->servers[m->decision.primary];
@@ -239,14 +250,14 @@ static const char *open_server(World *w, int node, int64_t term)
     return NULL;
 }
 
-static void stop_server(WorldServer *s)
+void world_stop_server(WorldServer *s)
 {
     s->up = s->open = s->closed = s->receiver = s->armed = s->semi_sync = false;
     s->waiting = 0;
     memset(s->got, 0, sizeof s->got);
 }
 
-static const char *act(World *w, const Message *m, OrderAct act)
+static const char *act(World *w, const WorldMessage *m, OrderAct act)
 {
     WorldServer *s = &w->servers[m->node];
     const Decision *d = &m->decision;
@@ -255,7 +266,7 @@ static const char *act(World *w, const Message *m, OrderAct act)
         s->receiver = false;
         return NULL;
     case ORDER_KILL_SERVER:
-        stop_server(s);
+        world_stop_server(s);
         s->log_read = false;
         return NULL;
     case ORDER_READ_LOG:
@@ -278,10 +289,16 @@ static const char *act(World *w, const Message *m, OrderAct act)
         s->follows = (int8_t)d->primary;
         s->receiver = true;
         s->armed = s->drained = s->closed = false;
+        s->silence = ++w->silences;
         return NULL;
-    case ORDER_SET_ARMED:
+    case ORDER_SET_ARMED: { /* what it has received before is acknowledged, too */
+        WorldServer *from = &w->servers[s->follows];
         s->armed = true;
+        s->silence = 0;
+        if (from->up && is_prefix(s, from))
+            from->got[m->node] = s->n;
         return NULL;
+    }
     case ORDER_SET_OPEN:
         s->semi_sync = d->acks > 0;
         s->acks = (uint8_t)d->acks;
@@ -303,10 +320,10 @@ static const FailoverEventKind answers[] = {
     [FAILOVER_PROBE] = FAILOVER_EV_PROBED,
 };
 
-static void answer(World *w, const WorldConf *c, const Message *m, bool refused)
+static void answer(World *w, const WorldConf *c, const WorldMessage *m, bool refused)
 {
     const WorldVoter *v = &w->voters[m->node];
-    Message a;
+    WorldMessage a;
     memset(&a, 0, sizeof a);
     a.answer = true;
     a.coordinator = m->coordinator;
@@ -319,19 +336,43 @@ static void answer(World *w, const WorldConf *c, const Message *m, bool refused)
         ev->version = m->decision.version;
         if (m->kind <= FAILOVER_FENCE)
             ev->accepted = v->accepted;
+        if (m->kind == FAILOVER_FOLLOW)
+            ev->silence = w->servers[m->node].silence;
+        if (m->kind == FAILOVER_OPEN)
+            ev->acks = m->decision.acks;
         ev->stopped = m->kind == FAILOVER_FENCE;
         if (m->kind == FAILOVER_FENCE && m->node < c->servers) {
-            ev->reading.received = position(&w->servers[m->node]);
+            ev->reading.received = world_position(&w->servers[m->node]);
             const WorldServer *s = &w->servers[m->node];
             ev->reading.ended = m->clean ? s->closed && !c->rights : s->log_read && !s->up;
             ev->reading.closed = s->closed;
         }
     }
-    send_message(w, &a);
+    world_send(w, &a);
+}
+
+/* It would be armed, and was silenced since that was decided. */
+static void answer_silence(World *w, const WorldMessage *m)
+{
+    WorldMessage a;
+    memset(&a, 0, sizeof a);
+    a.answer = true;
+    a.coordinator = m->coordinator;
+    a.node = m->node;
+    a.event.kind = FAILOVER_EV_GROW;
+    a.event.node = m->node;
+    a.event.ballot = m->ballot;
+    a.event.silence = w->servers[m->node].silence;
+    world_send(w, &a);
+}
+
+static bool accepts_another(const Voter *before, const Voter *v)
+{
+    return before->version != v->version || !ballot_same(before->accepted, v->accepted);
 }
 
 /* `acts`: how many before the agent is killed; -1: it is not. */
-static const char *obey(World *w, const WorldConf *c, const Message *m, int acts)
+static const char *obey(World *w, const WorldConf *c, const WorldMessage *m, int acts)
 {
     WorldVoter *v = &w->voters[m->node];
     Order o = order_of(m);
@@ -339,8 +380,7 @@ static const char *obey(World *w, const WorldConf *c, const Message *m, int acts
     Decision accepted_before = v->accepted;
     bool agreed = order_vote(&v->vote, &o);
     bool recorded = !memcmp(&before, &v->vote, sizeof before);
-    if (agreed && m->kind >= FAILOVER_ACCEPT && v->vote.version == m->decision.version &&
-        ballot_same(v->vote.accepted, m->decision.ballot))
+    if (agreed && accepts_another(&before, &v->vote))
         v->accepted = m->decision;
     for (;;) {
         OrderView view = view_of(w, c, m, recorded);
@@ -349,6 +389,8 @@ static const char *obey(World *w, const WorldConf *c, const Message *m, int acts
             answer(w, c, m, true);
         if (next == ORDER_ANSWER)
             answer(w, c, m, false);
+        if (next == ORDER_WAIT && m->kind == FAILOVER_ARM && view.server_up && view.silent_anew)
+            answer_silence(w, m);
         /* As long as commits wait it is not closed, and the attempt is undone. */
         bool held = next == ORDER_SET_CLOSED && w->servers[m->node].waiting;
         if (next == ORDER_REFUSE || next == ORDER_ANSWER || next == ORDER_WAIT || held)
@@ -387,7 +429,7 @@ static bool may_renew(const World *w, const WorldConf *c, int node)
     const WorldVoter *own = &w->voters[node];
     int n = 0;
     for (int i = 0; i < c->servers; i++)
-        n += (own->accepted.members & (1u << i)) && !w->voters[i].vote.shut &&
+        n += (own->accepted.members & ~w->away & (1u << i)) && !w->voters[i].vote.shut &&
              w->voters[i].vote.promised.term <= own->vote.promised.term + 1 &&
              w->voters[i].accepted.primary == node;
     return s->up && s->open && n >= s->acks && s->valid_until < w->now + FENCE_AFTER;
@@ -412,7 +454,7 @@ static bool may_pass(const World *w, const WorldConf *c)
     return true;
 }
 
-static void add(WorldAction *ret, int *n, WorldActionKind kind, int a, int b)
+void world_add(WorldAction *ret, int *n, WorldActionKind kind, int a, int b)
 {
     if (*n < WORLD_ACTIONS)
         ret[(*n)++] = (WorldAction){kind, a, b};
@@ -423,24 +465,37 @@ static void server_actions(const World *w, const WorldConf *c, WorldAction *ret,
     for (int i = 0; i < c->servers; i++) {
         const WorldServer *s = &w->servers[i];
         if (s->up && (s->open || (s->closed && c->rights)) && w->n_trx < c->trx && s->n < WORLD_TRX)
-            add(ret, n, WORLD_WRITE, i, 0);
+            world_add(ret, n, WORLD_WRITE, i, 0);
         const WorldServer *from = s->follows >= 0 ? &w->servers[s->follows] : NULL;
         if (s->up && s->receiver && from && from->up && s->n < from->n && is_prefix(s, from))
-            add(ret, n, WORLD_REPLICATE, i, 0);
+            world_add(ret, n, WORLD_REPLICATE, i, 0);
         for (int k = 0; k < s->n; k++)
             if (may_acknowledge(s, c, k))
-                add(ret, n, WORLD_ACKNOWLEDGE, i, k);
+                world_add(ret, n, WORLD_ACKNOWLEDGE, i, k);
         if (s->up && w->kills < c->kills)
-            add(ret, n, WORLD_KILL, i, 0);
-        if (!s->up)
-            add(ret, n, WORLD_RESTART, i, 0);
+            world_add(ret, n, WORLD_KILL, i, 0);
+        if (!s->up && !(w->off && i == 0) && !(w->away & (1u << i)))
+            world_add(ret, n, WORLD_RESTART, i, 0);
         if (may_reopen(w, i))
-            add(ret, n, WORLD_REOPEN, i, 0);
+            world_add(ret, n, WORLD_REOPEN, i, 0);
         if (may_renew(w, c, i))
-            add(ret, n, WORLD_RENEW, i, 0);
+            world_add(ret, n, WORLD_RENEW, i, 0);
         if (s->up && s->open && s->acks > 0 && w->now >= s->valid_until)
-            add(ret, n, WORLD_CLOSE, i, 0);
+            world_add(ret, n, WORLD_CLOSE, i, 0);
     }
+}
+
+static bool is_for(const WorldMessage *m, int node)
+{
+    return !m->answer && m->node == node;
+}
+
+/* Who says so looks first: it is the host of the primary that is being replaced. */
+static bool may_force(const World *w)
+{
+    const Failover *f = &w->coordinators[0];
+    return w->off && !w->forced && f->base.held_by == 0 && f->phase != FAILOVER_IDLE &&
+           f->phase != FAILOVER_DEPOSED;
 }
 
 int world_actions(const World *w, const WorldConf *c, WorldAction *ret)
@@ -448,26 +503,33 @@ int world_actions(const World *w, const WorldConf *c, WorldAction *ret)
     int n = 0;
     server_actions(w, c, ret, &n);
     for (int i = 0; i < n_messages; i++)
-        if (w->sent[i / 64] & ((uint64_t)1 << (i % 64))) {
-            add(ret, &n, WORLD_DELIVER, i, 0);
+        if ((w->sent[i / 64] & ((uint64_t)1 << (i % 64))) && !(w->off && is_for(&messages[i], 0)) &&
+            (messages[i].answer || !(w->away & (1u << messages[i].node)))) {
+            world_add(ret, &n, WORLD_DELIVER, i, 0);
             if (!messages[i].answer && w->kills < c->kills) {
-                add(ret, &n, WORLD_CUT, i, 0);
-                add(ret, &n, WORLD_CUT, i, 1);
-                add(ret, &n, WORLD_CUT, i, 2);
+                world_add(ret, &n, WORLD_CUT, i, 0);
+                world_add(ret, &n, WORLD_CUT, i, 1);
+                world_add(ret, &n, WORLD_CUT, i, 2);
             }
         }
     for (int i = 0; i < WORLD_COORDINATORS; i++) {
         if (w->begun[i] < c->begins) {
-            add(ret, &n, WORLD_BEGIN, i, 0);
-            add(ret, &n, WORLD_SWITCH, i, 0);
-            add(ret, &n, WORLD_TAKE_OVER, i, 0);
+            world_add(ret, &n, WORLD_BEGIN, i, 0);
+            world_add(ret, &n, WORLD_SWITCH, i, 0);
+            world_add(ret, &n, WORLD_TAKE_OVER, i, 0);
             if (w->coordinators[i].phase == FAILOVER_FENCING || w->coordinators[i].phase == FAILOVER_CLOSING)
-                add(ret, &n, WORLD_GIVE_UP, i, 0);
+                world_add(ret, &n, WORLD_GIVE_UP, i, 0);
         }
-        add(ret, &n, WORLD_LOOK, i, 0);
+        world_add(ret, &n, WORLD_LOOK, i, 0);
     }
     if (may_pass(w, c))
-        add(ret, &n, WORLD_TIME, 0, 0);
+        world_add(ret, &n, WORLD_TIME, 0, 0);
+    if (c->off && !w->off)
+        world_add(ret, &n, WORLD_OFF, 0, 0);
+    if (may_force(w))
+        world_add(ret, &n, WORLD_FORCE, 0, 0);
+    if (c->moves)
+        members_actions(w, c, ret, &n);
     return n;
 }
 
@@ -501,10 +563,10 @@ static void begin(World *w, const WorldConf *c, int i, FailoverEventKind kind, b
     ev.kind = kind;
     ev.ballot = next_ballot(w, i);
     w->begun[i]++;
-    coordinate(w, c, i, &ev);
+    world_feed(w, c, i, &ev);
 }
 
-const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
+static const char *happens(World *w, const WorldConf *c, const WorldAction *a)
 {
     WorldServer *s = &w->servers[a->a < WORLD_NODES ? a->a : 0];
     FailoverEvent ev;
@@ -526,23 +588,26 @@ const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
         return acknowledge(w, a->a, a->b);
     case WORLD_KILL:
         w->kills++;
-        stop_server(s);
+        world_stop_server(s);
         return NULL;
     case WORLD_RESTART:
         s->up = true;
         s->semi_sync = true;
         s->log_read = false;
         s->acks = (uint8_t)c->acks;
+        s->process++;
+        s->silence = ++w->silences;
         return NULL;
     case WORLD_DELIVER:
     case WORLD_CUT: {
-        const Message m = messages[a->a];
+        const WorldMessage m = messages[a->a];
         if (!m.answer) {
             w->kills += a->kind == WORLD_CUT;
             return obey(w, c, &m, a->kind == WORLD_CUT ? a->b : -1);
         }
         ev = m.event;
-        coordinate(w, c, m.coordinator, &ev);
+        members_opened(w, m.coordinator, &ev);
+        world_feed(w, c, m.coordinator, &ev);
         return NULL;
     }
     case WORLD_BEGIN:
@@ -557,11 +622,11 @@ const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
     case WORLD_GIVE_UP:
         w->begun[a->a]++;
         ev.kind = FAILOVER_EV_GIVE_UP;
-        coordinate(w, c, a->a, &ev);
+        world_feed(w, c, a->a, &ev);
         return NULL;
     case WORLD_LOOK:
         ev.kind = FAILOVER_EV_TICK;
-        coordinate(w, c, a->a, &ev);
+        world_feed(w, c, a->a, &ev);
         return NULL;
     case WORLD_RENEW:
         s->valid_until = (int8_t)(w->now + FENCE_AFTER);
@@ -569,20 +634,37 @@ const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
     case WORLD_TIME:
         w->now++;
         return NULL;
+    case WORLD_OFF:
+        w->off = true;
+        world_stop_server(&w->servers[0]);
+        return NULL;
+    case WORLD_FORCE:
+        w->forced = true;
+        ev.kind = FAILOVER_EV_TICK;
+        world_feed(w, c, 0, &ev);
+        return NULL;
     case WORLD_CLOSE: /* fence 2: SIGKILL */
-        stop_server(s);
+        world_stop_server(s);
+        return NULL;
+    default:
+        members_do(w, c, a);
         return NULL;
     }
-    return NULL;
+}
+
+const char *world_do(World *w, const WorldConf *c, const WorldAction *a)
+{
+    const char *wrong = happens(w, c, a);
+    return wrong || !c->moves ? wrong : members_hold(w, c);
 }
 
 void world_say(const WorldAction *a, char *ret, size_t size)
 {
     static const char *const orders[] = {"promise", "fence", "close", "accept", "drain",
                                          "follow",  "arm",   "open",  "probe"};
-    static const char *const events[] = {"tick",    "take over", "begin",    "closed",   "grow",
-                                         "shrink",  "give up",   "promised", "accepted", "drained",
-                                         "follows", "armed",     "opened",   "probed",   "refused"};
+    static const char *const events[] = {"tick",  "take over", "begin",    "closed",   "grow",    "shrink",
+                                         "raise", "give up",   "promised", "accepted", "drained", "follows",
+                                         "armed", "opened",    "probed",   "refused"};
     static const char *const kinds[] = {"a client writes on",
                                         "replicates one:",
                                         "acknowledged by",
@@ -598,12 +680,23 @@ void world_say(const WorldAction *a, char *ret, size_t size)
                                         "looks: coordinator",
                                         "renews its leave:",
                                         "time passes",
-                                        "closes itself:"};
+                                        "closes itself:",
+                                        "its host is powered off:",
+                                        "is told that it is off: coordinator",
+                                        "is off for a while:",
+                                        "its host is back:",
+                                        "its receiver is stopped by a person:",
+                                        "its agent starts the receiver:",
+                                        "hears:",
+                                        "does the next step for a node:",
+                                        "is asked to count out:",
+                                        "counts out, if it may: coordinator",
+                                        "raises the acknowledgements, a step: coordinator"};
     if (a->kind != WORLD_DELIVER && a->kind != WORLD_CUT) {
-        snprintf(ret, size, "%s %d", kinds[a->kind], a->a);
+        snprintf(ret, size, "%s %d (%d)", kinds[a->kind], a->a, a->b);
         return;
     }
-    const Message *m = &messages[a->a];
+    const WorldMessage *m = &messages[a->a];
     if (m->answer)
         snprintf(ret, size, "%s %s from %d to coordinator %d, term %lld received %d", kinds[a->kind],
                  events[m->event.kind], m->node, m->coordinator, (long long)m->event.ballot.term,

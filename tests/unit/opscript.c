@@ -9,7 +9,7 @@ static const Dialect dialects[] = {
             .status = "SHOW ALL SLAVES STATUS",
             .position = "SELECT @@global.gtid_slave_pos AS applied, @@global.gtid_binlog_pos AS binlog,"
                         " @@global.read_only AS read_only, @@global.server_id AS server_id, @@global.datadir "
-                        "AS datadir, @@global.gtid_binlog_state AS logged",
+                        "AS datadir, @@global.gtid_binlog_state AS logged, CONCAT_WS(…",
             .settings = "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit"
                         " AS flush_log, @@global.slave_parallel_threads AS workers,"
                         " @@global.slave_parallel_mode AS parallel_mode, @@global.sync_relay_log AS"
@@ -34,7 +34,7 @@ static const Dialect dialects[] = {
                         " @@global.super_read_only AS read_only, @@global.read_only AS closed, "
                         "@@global.server_id AS server_id, "
                         "@@global.datadir AS datadir,"
-                        " @@global.server_uuid AS uuid",
+                        " @@global.server_uuid AS uuid, CONCAT_WS(…",
             .settings = "SELECT @@global.sync_binlog AS sync_binlog, @@global.innodb_flush_log_at_trx_commit"
                         " AS flush_log, @@global.replica_parallel_workers AS workers, '' AS parallel_mode,"
                         " @@global.sync_relay_log AS sync_relay, @@global.replica_pending_jobs_size_max AS"
@@ -135,10 +135,11 @@ const char *status_columns(void)
     return is_mariadb() ? "Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_User|Master_Port|Relay_"
                           "Master_Log_File|"
                           "Exec_Master_Log_Pos|Gtid_IO_Pos|Last_IO_Errno|Last_SQL_Errno|Last_SQL_Error|"
-                          "Relay_Log_Space|Using_Gtid|Connection_name"
+                          "Relay_Log_Space|Using_Gtid|Connection_name|Master_Log_File|Read_Master_Log_Pos"
                         : "Replica_IO_Running|Replica_SQL_Running|Source_Host|Source_User|Source_Port|"
                           "Relay_Source_Log_File|Exec_Source_Log_Pos|Retrieved_Gtid_Set|Last_IO_Errno|"
-                          "Last_SQL_Errno|Last_SQL_Error|Relay_Log_Space|Auto_Position|Channel_Name";
+                          "Last_SQL_Errno|Last_SQL_Error|Relay_Log_Space|Auto_Position|Channel_Name|"
+                          "Source_Log_File|Read_Source_Log_Pos";
 }
 
 const char *status_row(View v)
@@ -146,11 +147,11 @@ const char *status_row(View v)
     static const char *const io[] = {"No", "Connecting", "Yes"};
     if (v.primary)
         return "";
-    return script_keep(xasprintf("%s|%s|%s|repl|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s|%s", io[v.io],
-                                 v.sql ? "Yes" : "No", v.source_host, v.source_port,
-                                 v.received_text ? v.received_text : at_trx(v.received), v.io_errno,
-                                 v.sql_errno, v.sql_error ? v.sql_error : "", v.space,
-                                 is_mariadb() ? "Slave_Pos" : "1", v.channel ? v.channel : ""));
+    return script_keep(xasprintf(
+        "%s|%s|%s|repl|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s|%s|%s|%d", io[v.io], v.sql ? "Yes" : "No",
+        v.source_host, v.source_port, v.received_text ? v.received_text : at_trx(v.received), v.io_errno,
+        v.sql_errno, v.sql_error ? v.sql_error : "", v.space, is_mariadb() ? "Slave_Pos" : "1",
+        v.channel ? v.channel : "", v.read_file ? v.read_file : "", v.read_pos));
 }
 
 const char *position_row(View v)

@@ -52,7 +52,9 @@ typedef struct View {
     int source_port;
     int io_errno, sql_errno;
     const char *sql_error;
-    const char *channel; /* NULL: the default connection */
+    const char *channel;   /* NULL: the default connection */
+    const char *read_file; /* where its receiver is; NULL: nowhere yet */
+    int read_pos;
     int space;
 } View;
 /* A replica at `n`, both threads running. */

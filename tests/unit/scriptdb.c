@@ -216,15 +216,16 @@ void db_thread_end(void)
 
 bool db_connect(const DbTarget *target, int64_t timeout_ms, Db **ret, Err *err)
 {
-    AUTOFREE char *sql = xasprintf("CONNECT %s", target->user);
-    Script s = next(NULL, target->user, sql);
+    const char *user = target->user ? target->user : "source"; /* the option file's */
+    AUTOFREE char *sql = xasprintf("CONNECT %s", user);
+    Script s = next(NULL, user, sql);
     if (s.ms && s.ms != timeout_ms)
         fail_msg("%s: a timeout of %lld ms, expected %lld", sql, (long long)timeout_ms, (long long)s.ms);
     if (s.fail)
         return fails(&s, err);
     assert_true(script.n_open < CONNECTIONS_MAX);
     Db *db = NEW(Db);
-    db->user = xstrdup(target->user);
+    db->user = xstrdup(user);
     db->id = ++script.ids;
     db->timeout_ms = timeout_ms;
     db->version = script.flavor == DB_MARIADB ? (DbVersion){DB_MARIADB, 10, 11, 6, "10.11.6-MariaDB"}
@@ -283,6 +284,12 @@ void db_set_cancel(Db *db, const atomic_bool *cancel)
 bool db_ping(Db *db, Err *err)
 {
     return db_exec(db, err, "DO 1", "");
+}
+
+bool db_ask_binlog(Db *db, uint32_t server_id, const char *file, uint64_t pos, Err *err)
+{
+    AUTOFREE char *sql = xasprintf("BINLOG %s:%llu for %u", file, (unsigned long long)pos, server_id);
+    return db_exec(db, err, sql, "");
 }
 
 bool db_kill(const DbTarget *target, uint64_t connection_id, Err *err)

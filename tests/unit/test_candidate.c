@@ -44,6 +44,46 @@ static void expect(const char *only, const char *never, const char *avoid)
     build();
 }
 
+static void trait(int node, const char *text)
+{
+    free(nodes[node].agent.server.traits);
+    nodes[node].agent.server.traits = xstrdup(text);
+}
+
+/* Of what is known of both; a word is compared as a whole. */
+static void settings_that_differ(void **state)
+{
+    (void)state;
+    build();
+    trait(1, "sql_mode=ANSI");
+    expect(NULL, "", "");
+    trait(0, "gtid_domain_id=0 lower_case_table_names=0 sql_mode= time_zone=SYSTEM");
+    trait(1, "gtid_domain_id=0 lower_case_table_names=0 sql_mode= time_zone=SYSTEM max_allowed_packet=1");
+    expect(NULL, "", "");
+    trait(0, "gtid_domain_id=0 sql_mode=A,B");
+    trait(1, "gtid_domain_id=9 sql_mode=A,B");
+    expect(NULL,
+           "its gtid_domain_id is \"9\", that of db0 \"0\": it would write in another domain than all others "
+           "have",
+           "");
+    trait(0, "gtid_domain_id=0 sql_mode=A,B");
+    trait(1, "gtid_domain_id=0 sql_mode=A");
+    expect(
+        NULL, "",
+        "its sql_mode is \"A\", that of db0 \"A,B\": statements of applications would do otherwise, or fail");
+}
+
+static void whom_others_could_not_follow(void **state)
+{
+    (void)state;
+    build();
+    SourceFault *f = wire_list_add(&nodes[2].agent.source_faults, sizeof *f);
+    *f = (SourceFault){xstrdup("db1"), xstrdup("Access denied")};
+    f = wire_list_add(&nodes[2].agent.source_faults, sizeof *f);
+    *f = (SourceFault){xstrdup("db0"), xstrdup("Access denied")};
+    expect(NULL, "", "db2 could not replicate from it: Access denied");
+}
+
 static void one_fault_at_a_time(void **state)
 {
     (void)state;
@@ -78,6 +118,11 @@ static void one_fault_at_a_time(void **state)
     expect(NULL, "it replicates from an unknown server, not from the primary", "");
     nodes[1].agent.lease.owner = xstrdup("12.1");
     expect(NULL, "", "it is paused (12.1): what it has received is applied first");
+    s->source_port = 3999; /* the primary was never heard: nobody can tell where it is */
+    free(STEAL(nodes[0].agent.node));
+    expect(NULL, "", "");
+    nodes[1].lag_ms = 60000;
+    expect(NULL, "", "");
     nodes[1].lag_ms = 61000;
     expect(NULL, "", "it is 61.0 s behind");
     str_set(&s->version, "11.4.2-MariaDB");
@@ -107,6 +152,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_fault_at_a_time),
+        cmocka_unit_test(settings_that_differ),
+        cmocka_unit_test(whom_others_could_not_follow),
         cmocka_unit_test(names_of_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,9 +21,10 @@ typedef struct Fixture {
     char dir[40], config[80], program[300];
     json_t *got; /* body of the last POST */
     char *got_path;
-    int asked;  /* times the task was looked at */
-    int listed; /* times a list of tasks was asked for */
-    int most;   /* lists that still hold one */
+    int asked;        /* times the task was looked at */
+    int listed;       /* times a list of tasks was asked for */
+    int most;         /* lists that still hold one */
+    int manifests[2]; /* times one was read from the agent, and through the coordinator */
 } Fixture;
 
 static Fixture f;
@@ -174,16 +175,19 @@ static void on_result(HttpRequest *req, void *context)
     json_t *m = NULL;
     (void)context;
     assert_ok(json_read_file(manifest, &m, &err), err);
-    bool far = str_eq(http_query(req, "node"), "far");
-    AUTOFREE char *url = xasprintf("unix:%s/s", f.dir);
+    const char *node = http_query(req, "node");
+    bool far = str_eq(node, "far"), off = str_eq(node, "off");
+    AUTOFREE char *url = xasprintf("unix:%s/%s", f.dir, off ? "nobody" : "s");
     http_reply_json(req, 200,
                     json_pack("{s:s,s:s,s:s,s:s,s:o}", "run", "12.1", "node", "db1", "url", url, "path",
-                              far ? "/nonexistent" : path, "manifest", m));
+                              far || off ? "/nonexistent" : path, "manifest", m));
 }
 
 static void on_result_file(HttpRequest *req, void *context)
 {
     (void)context;
+    if (str_eq(http_param(req, "file"), "manifest.json"))
+        f.manifests[http_query(req, "node") != NULL]++;
     AUTOFREE char *path = xasprintf("%s/result/%s", f.dir, http_param(req, "file"));
     http_reply_file(req, open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
                     "application/octet-stream", NULL);
@@ -202,7 +206,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/nodes/{name}/pause", ROLE_HEALTH, on_pause},
     {"GET", "/v1/check", ROLE_HEALTH, on_check},
     {"GET", "/v1/results/{run}", ROLE_HEALTH, on_result, .query = "node"},
-    {"GET", "/v1/results/{run}/{file...}", ROLE_HEALTH, on_result_file},
+    {"GET", "/v1/results/{run}/{file...}", ROLE_HEALTH, on_result_file, .query = "node"},
     {0},
 };
 
@@ -549,6 +553,32 @@ static void verifies(void **state)
     expect("result verify 12 --node far", 1, NULL, "the result of run 12.1 is damaged");
 }
 
+/* The manifest is read once: that is also what shows whether the agent takes us. */
+static void fetches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *node;
+        int of_agent, of_coordinator;
+    } rows[] = {{"far", 1, 0}, {"off", 0, 1}};
+    write_result("sub/c%d.gz", "good!", "good!");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTOFREE char *to = xasprintf("%s/to-%s", f.dir, rows[i].node);
+        AUTOFREE char *line = xasprintf("result fetch 12 --node %s --to %s", rows[i].node, to);
+        AUTOFREE char *said = xasprintf("%s/12.1\n", to);
+        AUTOFREE char *manifest = xasprintf("%s/12.1/manifest.json", to);
+        memset(f.manifests, 0, sizeof f.manifests);
+        expect(line, 0, said, "");
+        assert_int_equal(f.manifests[0], rows[i].of_agent);
+        assert_int_equal(f.manifests[1], rows[i].of_coordinator);
+        assert_true(fs_size(manifest) > 0);
+    }
+    AUTOFREE char *here = xasprintf("%s/result\n", f.dir);
+    memset(f.manifests, 0, sizeof f.manifests);
+    expect("result fetch 12 --node db1", 0, here, "");
+    assert_int_equal(f.manifests[0] + f.manifests[1], 0);
+}
+
 static int set_up(void **state)
 {
     Err err;
@@ -592,17 +622,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(submits),
-        cmocka_unit_test(wrong_usage),
-        cmocka_unit_test(failures),
-        cmocka_unit_test(waits),
-        cmocka_unit_test(requests),
-        cmocka_unit_test(lists_and_logs),
-        cmocka_unit_test(tasklets),
-        cmocka_unit_test(checks),
-        cmocka_unit_test(verifies),
-        cmocka_unit_test(reports),
-        cmocka_unit_test(coordinator_of_a_unit),
+        cmocka_unit_test(submits),  cmocka_unit_test(wrong_usage), cmocka_unit_test(failures),
+        cmocka_unit_test(waits),    cmocka_unit_test(requests),    cmocka_unit_test(lists_and_logs),
+        cmocka_unit_test(tasklets), cmocka_unit_test(checks),      cmocka_unit_test(verifies),
+        cmocka_unit_test(fetches),  cmocka_unit_test(reports),     cmocka_unit_test(coordinator_of_a_unit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

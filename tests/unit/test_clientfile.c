@@ -4,9 +4,11 @@
  */
 #include "test.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/db/clientfile.h"
+#include "common/file/fs.h"
 
 static bool read_text(const char *text, ClientFile *ret, Err *err)
 {
@@ -83,8 +85,24 @@ static void what_protects_a_connection(void **state)
 static void what_is_not_known_is_refused(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"ssl-mode=SOMETIMES", "ssl-mode",  "ssl-nonsense=1", "tls-something",
-                                        "protocol=pipe",      "protocol=", "port=many",      "port=70000"};
+    static const char *const cases[] = {"ssl-mode=SOMETIMES",
+                                        "ssl-mode",
+                                        "ssl-nonsense=1",
+                                        "tls-something",
+                                        "protocol=pipe",
+                                        "protocol=",
+                                        "port=many",
+                                        "port=70000",
+                                        "hos=db1",
+                                        "us=me",
+                                        "prot=tcp",
+                                        "comp",
+                                        "dns-srv-name=_mysql._tcp.x",
+                                        "[client",
+                                        "[mysqld",
+                                        "!include",
+                                        "!includedir ",
+                                        "Ssl-Mode=SOMETIMES"};
     for (size_t i = 0; i < COUNT(cases); i++) {
         Err err;
         ClientFile c = {0};
@@ -96,12 +114,51 @@ static void what_is_not_known_is_refused(void **state)
     }
 }
 
+static void put(const char *dir, const char *name, const char *text)
+{
+    Err err;
+    AUTOFREE char *path = xasprintf("%s/%s", dir, name), *whole = xasprintf(text, dir, dir);
+    assert_ok(fs_replace(path, whole, strlen(whole), 0600, &err), err);
+}
+
+/* An included file stands where its line does: what comes after it wins, and the group goes on. */
+static void included_files(void **state)
+{
+    (void)state;
+    Err err;
+    ClientFile c = {0};
+    char dir[] = "/tmp/siding-cnf-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    AUTOFREE char *first = xasprintf("%s/first.cnf", dir), *more = xasprintf("%s/more.d", dir);
+    assert_int_equal(mkdir(more, 0700), 0);
+    put(dir, "first.cnf",
+        "[client ]\nhost=before\nport=1\n!include %s/a.cnf\nHost=after\n!includedir %s/more.d\n");
+    put(dir, "a.cnf", "[client]\nhost=a\nuser=a\nport=2\n[mysqld]\n");
+    put(dir, "more.d/b.cnf", "[client]\nuser=b\n");
+    put(dir, "more.d/c.txt", "[client]\nuser=c\n");
+    assert_ok(clientfile_read(first, &c, &err), err);
+    assert_string_equal(c.host, "after");
+    assert_string_equal(c.user, "b");
+    assert_int_equal(c.port, 2);
+    clientfile_done(&c);
+    put(dir, "a.cnf", "[client]\nuser=a\n");
+    put(dir, "first.cnf", "!include %s/a.cnf # a comment is none here\n");
+    assert_false(clientfile_read(first, &c, &err));
+    assert_non_null(strstr(err.text, "a.cnf # a comment is none here"));
+    put(dir, "first.cnf", "!include %s/a.cnf\n");
+    put(dir, "a.cnf", "!include %s/a.cnf\n");
+    assert_false(clientfile_read(first, &c, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_true(fs_remove_tree(dir, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_groups),
         cmocka_unit_test(what_protects_a_connection),
         cmocka_unit_test(what_is_not_known_is_refused),
+        cmocka_unit_test(included_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 #include "orchestrator/core/cron.h"
 #include "orchestrator/core/deadline.h"
 #include "orchestrator/core/recur.h"
-#include "orchestrator/core/retry.h"
 
 static Zone *zone(const char *name)
 {
@@ -338,16 +337,28 @@ static void jitter_and_backoff_stay_within_their_bounds(void **state)
     assert_true(early && late);
     assert_int_equal(cron_jitter(1, 2, 0), 0);
     static const struct {
-        int64_t attempt, least, most;
-    } rows[] = {{2, 15000, 30000},
-                {3, 30000, 60000},
-                {4, 60000, 120000},
-                {9, 1800000, 3600000},
-                {99, 1800000, 3600000}};
+        const char *plan;
+        int64_t attempts, least, most;
+    } rows[] = {{"{\"backoff_ms\": 30000}", 1, 15000, 30000},
+                {"{\"backoff_ms\": 30000}", 2, 30000, 60000},
+                {"{\"backoff_ms\": 30000}", 3, 60000, 120000},
+                {"{\"backoff_ms\": 30000}", 8, 1800000, 3600000},
+                {"{\"backoff_ms\": 30000}", 98, 1800000, 3600000},
+                {"{\"backoff_most_ms\": 40000}", 1, 15000, 30000},
+                {"{\"backoff_most_ms\": 40000}", 2, 20000, 40000},
+                {"{}", 1, 30000, 30000}, /* without a word of it nothing is left to chance */
+                {"{}", 2, 60000, 60000},
+                {"{}", 8, 3840000, 3840000},
+                {"{}", 98, 3840000, 3840000}};
     for (size_t i = 0; i < COUNT(rows); i++)
-        for (uint64_t seed = 0; seed < 50; seed++)
-            assert_in_range(retry_backoff_ms(rows[i].attempt, 30000, 3600000, seed), rows[i].least,
-                            rows[i].most);
+        for (int task = 0; task < 50; task++) {
+            Task t = task_with(rows[i].plan);
+            free(t.name);
+            t.name = xasprintf("task %d", task);
+            t.attempts = rows[i].attempts;
+            assert_in_range(recur_backoff_ms(&t), rows[i].least, rows[i].most);
+            wire_free(task_fields, &t);
+        }
 }
 
 static void a_night_is_forecast(void **state)

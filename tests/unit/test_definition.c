@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "common/wire/bounds.h"
 #include "replica-agent/index/definition.h"
 
 static const char good[] = "name = \"catalogue\";\nkind = \"index\";\nupload = \"swap\";\nindex = {\n"
@@ -92,11 +93,133 @@ static void refuses_with_file_line_and_option(void **state)
     }
 }
 
+static bool load_job(const char *text, JobFile *f, Err *err)
+{
+    char path[] = "/tmp/siding-job-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    bool ok = job_file_load(path, f, err);
+    unlink(path);
+    return ok;
+}
+
+/* One value each that a row takes, and those beside its bounds that it does not. */
+static void every_number_of_a_job_file_has_bounds(void **state)
+{
+    (void)state;
+    for (const ConfOption *o = job_file_options; o->name; o++) {
+        if (o->type != CONF_INT && o->type != CONF_DURATION)
+            continue;
+        Err err;
+        JobFile f = {0};
+        bool duration = o->type == CONF_DURATION;
+        int64_t most = o->max ? o->max : duration ? CONF_DURATION_MS : 0;
+        if (most <= o->min)
+            fail_msg("%s has no bounds", o->name);
+        const struct {
+            int64_t value;
+            bool fits;
+        } tries[] = {{duration ? (o->min + 999) / 1000 : o->min, true},
+                     {duration ? most / 1000 : most, true},
+                     {duration           ? most / 1000 + 1
+                      : most < INT64_MAX ? most + 1
+                                         : o->min - 1,
+                      false},
+                     {duration ? -1 : o->min - 1, false}};
+        for (size_t i = 0; i < COUNT(tries); i++) {
+            AUTOFREE char *text =
+                xasprintf("name = \"j\"; kind = \"command\"; program = \"/bin/true\"; %s = %lldL;", o->name,
+                          (long long)tries[i].value);
+            bool ok = load_job(text, &f, &err);
+            if (ok)
+                job_file_done(&f);
+            if (ok != tries[i].fits)
+                fail_msg("%s: %s", text, ok ? "taken" : err.text);
+            if (!ok)
+                assert_non_null(strstr(err.text, "is outside"));
+        }
+    }
+}
+
+static void expect_job(const char *more, const char *error)
+{
+    Err err;
+    JobFile f = {0};
+    AUTOFREE char *text = xasprintf("kind = \"command\"; program = \"/bin/true\"; %s", more);
+    bool ok = load_job(text, &f, &err);
+    if (ok)
+        job_file_done(&f);
+    if (ok != !error || (error && !strstr(err.text, error)))
+        fail_msg("%.200s: %s", text, ok ? "taken" : err.text);
+}
+
+/* The API, siding, CALL and a job file say the same of a task: by one row. */
+static void what_a_task_may_say_too_has_its_bounds(void **state)
+{
+    (void)state;
+    size_t rows = 0;
+    for (const Bound *r = task_bounds; r->name; r++) {
+        const ConfOption *o = job_file_options;
+        if (!(r->doors & DOOR_FILE))
+            continue;
+        while (o->name && !str_eq(o->name, r->file))
+            o++;
+        if (!o->name || bounds_of_option(task_bounds, r->file) != r)
+            fail_msg("%s: no option %s of a job file", r->name, r->file);
+        if (r->type == BOUND_INT && (o->max != r->max || o->min != r->min))
+            fail_msg("%s: %lld to %lld, a task has %lld to %lld", o->name, (long long)o->min,
+                     (long long)o->max, (long long)r->min, (long long)r->max);
+        rows++;
+    }
+    assert_int_equal(rows, 9);
+    /* what the rows of the file would let through */
+    AUTO(str_done) Str text = STR_INIT;
+    str_adds(&text, "name = \"j\"; args = [ \"");
+    for (int i = 0; i < 4; i++) {
+        for (int n = 0; n < 4096; n++)
+            str_addc(&text, 'a');
+        str_adds(&text, "\", \"");
+    }
+    AUTOFREE char *few = xasprintf("%s\" ];", str_z(&text));
+    expect_job(few, NULL);
+    for (int i = 0; i < 13; i++) {
+        for (int n = 0; n < 4096; n++)
+            str_addc(&text, 'a');
+        str_adds(&text, "\", \"");
+    }
+    AUTOFREE char *many = xasprintf("%s\" ];", str_z(&text));
+    expect_job(many, "option \"args\": it is longer; it must be an array of at most 1000 texts");
+    expect_job("name = \"a\xE2\x80\xAE\";", "option \"name\"");
+    expect_job("name = \"j\"; pause_limit = \"14d\";", NULL);
+    expect_job("name = \"j\"; pause_limit = \"15d\";", "option \"pause_limit\"");
+    expect_job("name = \"j\"; min_free_bytes = 1000000000000001L;", "option \"min_free_bytes\"");
+    expect_job("name = \"j\"; at_limit = \"halt\";", "option \"at_limit\"");
+}
+
+static void an_unknown_key_is_told_with_the_nearest(void **state)
+{
+    (void)state;
+    Err err;
+    JobFile f = {0};
+    assert_false(
+        load_job("name = \"j\"; kind = \"command\"; program = \"/bin/true\"; keep_fr = \"1d\";", &f, &err));
+    assert_non_null(strstr(err.text, "did you mean \"keep_for\"?"));
+    assert_false(load_job(
+        "name = \"j\"; kind = \"command\"; program = \"/bin/true\"; encryption = { programm = \"/x\"; };", &f,
+        &err));
+    assert_non_null(strstr(err.text, "did you mean \"program\"?"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_an_index),
         cmocka_unit_test(refuses_with_file_line_and_option),
+        cmocka_unit_test(every_number_of_a_job_file_has_bounds),
+        cmocka_unit_test(what_a_task_may_say_too_has_its_bounds),
+        cmocka_unit_test(an_unknown_key_is_told_with_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,26 @@ static void who_stood_still_looks_anew(void **state)
     assert_true(s.began);
 }
 
+/* Since when it is so is counted from the first look that saw it, and anew after a time without looks. */
+static void it_is_said_since_when(void **state)
+{
+    (void)state;
+    Detect d = {0};
+    DetectReading r = reading(DETECT_REFUSED, "down", "xx");
+    r.now_ms = 1000;
+    assert_false(detect_step(&d, &rules, &r));
+    r.now_ms += LOOK;
+    assert_false(detect_step(&d, &rules, &r));
+    r.now_ms += GAP;
+    assert_false(detect_step(&d, &rules, &r));
+    assert_int_equal(d.since_ms, 1000);
+    assert_int_equal(d.failed_ms, 1000);
+    r.now_ms += GAP + 1;
+    assert_false(detect_step(&d, &rules, &r));
+    assert_int_equal(d.since_ms, r.now_ms);
+    assert_int_equal(d.failed_ms, r.now_ms);
+}
+
 static void commits_that_wait(void **state)
 {
     (void)state;
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_restart_in_time_is_none),  cmocka_unit_test(the_evidence_may_change_its_name),
         cmocka_unit_test(who_stood_still_looks_anew), cmocka_unit_test(commits_that_wait),
         cmocka_unit_test(a_lock_is_no_death),         cmocka_unit_test(it_is_said_by_whom),
+        cmocka_unit_test(it_is_said_since_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

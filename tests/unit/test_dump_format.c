@@ -5,6 +5,7 @@
 
 #include "common/file/crc.h"
 #include "replica-agent/dump/format.h"
+#include "replica-agent/dump/members.h"
 #include "replica-agent/dump/metadata.h"
 #include "replica-agent/dump/names.h"
 #include "replica-agent/dump/portable_create.h"
@@ -187,6 +188,34 @@ static void types_have_kinds(void **state)
         assert_int_equal(catalogue_value_kind(cases[i].type), cases[i].kind);
 }
 
+static void members_that_their_text_does_not_tell(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *collation;
+        bool ambiguous;
+    } cases[] = {
+        {"enum('a','b')", "utf8mb4_general_ci", false},
+        {"set('y','n','it''s',',')", "latin1_swedish_ci", false},
+        {"enum('a','','b')", "utf8mb4_bin", true},
+        {"enum('')", "utf8mb4_bin", true},
+        {"set('x','')", "latin1_swedish_ci", true},
+        {"enum('''','a')", "utf8mb4_bin", false},
+        {"enum(''',''','b')", "utf8mb4_bin", false},
+        {"enum('a','A')", "utf8mb4_general_ci", true},
+        {"enum('a','A')", "utf8mb4_bin", false},
+        {"enum('a','a')", "binary", true},
+        {"enum('\u00e9','e')", "utf8mb4_general_ci", true},
+        {"enum('\u00e9','e')", "utf8mb4_bin", false},
+        {"enum('a','b')", NULL, false},
+        {"enum('a\\','b')", "utf8mb4_bin", true},
+        {"enum('a", "utf8mb4_bin", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (members_are_ambiguous(cases[i].type, cases[i].collation) != cases[i].ambiguous)
+            fail_msg("%s", cases[i].type);
+}
+
 static void file_names(void **state)
 {
     (void)state;
@@ -302,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_sum_is_the_crc_of_joined_values),
         cmocka_unit_test(damaged_text_is_found),
         cmocka_unit_test(types_have_kinds),
+        cmocka_unit_test(members_that_their_text_does_not_tell),
         cmocka_unit_test(file_names),
         cmocka_unit_test(view_placeholders),
         cmocka_unit_test(bodies_with_semicolons),

@@ -82,7 +82,7 @@ static void holds(void **state)
     for (size_t i = 0; i < e.n; i++)
         t->feed(str_z(&e.v[i]), e.v[i].len);
     state_of_chance = (uint64_t)setting("SIDING_FUZZ_SEED", 1);
-    for (long i = setting("SIDING_FUZZ_ROUNDS", ROUNDS); i > 0; i--) {
+    for (long i = setting("SIDING_FUZZ_ROUNDS", ROUNDS) / (t->slow ? t->slow : 1); i > 0; i--) {
         mutate(&e.v[chance((uint32_t)e.n)], &text);
         t->feed(str_z(&text), text.len);
     }

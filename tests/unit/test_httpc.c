@@ -291,6 +291,70 @@ static void cancelling(void **state)
     f.client = httpc_new(f.base);
 }
 
+/* ---- parts */
+
+typedef struct Part {
+    bool called, ok;
+    int64_t size;
+    char etag[20];
+    Str bytes;
+    Err err;
+} Part;
+
+static void on_part(void *arg, const HttpPart *part, const Err *err)
+{
+    Part *p = arg;
+    assert_false(p->called);
+    p->called = true;
+    p->ok = part != NULL;
+    p->err = *err;
+    if (!part)
+        return;
+    p->size = part->size;
+    snprintf(p->etag, sizeof p->etag, "%s", part->etag);
+    str_add(&p->bytes, part->bytes, part->n);
+}
+
+static Part part_of(const char *path, int64_t from, size_t most)
+{
+    Part p = {0};
+    HttpCall c = {.base_url = f.url, .method = "GET", .path = path, .timeout_ms = 5000};
+    httpc_start_part(f.client, &c, from, most, on_part, &p);
+    loop_until(f.base, &p.called);
+    return p;
+}
+
+static void expect_part_of_source(int64_t from, size_t most, size_t n)
+{
+    Err err;
+    AUTO(str_done) Str all = STR_INIT;
+    AUTOFREE char *source = xasprintf("%s/source", f.dir);
+    assert_ok(fs_read(source, 10000000, &all, &err), err);
+    Part p = part_of("/file", from, most);
+    assert_ok(p.ok, p.err);
+    assert_int_equal(p.size, all.len);
+    assert_string_equal(p.etag, "v1");
+    assert_int_equal(p.bytes.len, n);
+    if (n)
+        assert_memory_equal(p.bytes.p, all.p + from, n);
+    str_done(&p.bytes);
+}
+
+static void parts(void **state)
+{
+    (void)state;
+    expect_part_of_source(0, 1, 1);
+    expect_part_of_source(1000, 500000, 500000);
+    expect_part_of_source(2999990, 500000, 10);
+    expect_part_of_source(3000000, 1, 0);
+    Part p = part_of("/refuse", 0, 1);
+    assert_int_equal(p.err.kind, ERR_REFUSED);
+    p = part_of("/get/all", 0, 1); /* takes no ranges */
+    assert_int_equal(p.err.kind, ERR_PROTOCOL);
+    p = part_of("/file", 3000001, 10); /* beyond the end */
+    assert_int_equal(p.err.kind, ERR_PROTOCOL);
+}
+
 /* ---- downloads */
 
 enum { FILE_BYTES = 3000000 };
@@ -439,6 +503,7 @@ int main(void)
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(errors_on_the_loop),
         cmocka_unit_test(cancelling),
+        cmocka_unit_test(parts),
         cmocka_unit_test(downloads_resume),
         cmocka_unit_test(another_version_is_not_mixed_in),
         cmocka_unit_test(download_errors_stay_out_of_the_file),

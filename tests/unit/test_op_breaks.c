@@ -151,7 +151,7 @@ static bool reads(Sim *s, const char *sql, Script *ret)
         goes_on(s);
     if (str_eq(sql, d->status))
         *ret = (Script){.sql = sql, .columns = status_columns(), .rows = status_row(view_of(s))};
-    else if (str_eq(sql, d->position))
+    else if (str_starts(sql, "SELECT @@global.gtid_"))
         *ret = (Script){.sql = sql, .columns = POSITION_COLUMNS, .rows = position_row(view_of(s))};
     else if (str_eq(sql, d->settings))
         *ret = (Script){.sql = sql, .columns = SETTINGS_COLUMNS, .rows = settings_row(settings_of(s))};

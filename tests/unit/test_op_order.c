@@ -31,6 +31,8 @@ static AgentOrder order_for(OrderKind kind, const char *host, const char *gtid)
 }
 
 static char *account_file;
+static bool leaves_semi_sync; /* as agent.conf may say */
+static bool reads_tables;     /* it names an account for jobs */
 
 static void act(OrderAct act_, AgentOrder order, OpResult want, ErrKind kind, OrderOut *ret)
 {
@@ -39,8 +41,11 @@ static void act(OrderAct act_, AgentOrder order, OpResult want, ErrKind kind, Or
                   .rescuer = rescuer_target(),
                   .act = act_,
                   .order = order,
+                  .leaves_semi_sync = leaves_semi_sync,
                   .node = (char *)"db1",
                   .account_file = account_file};
+    if (reads_tables)
+        in.reader = (DbTarget){.user = (char *)"reader", .defaults_file = (char *)"/etc/siding/job.cnf"};
     op_order(&in, NULL, &out);
     EXPECT_RESULT(out, want, kind);
     wire_free(agent_order_fields, &in.order);
@@ -91,6 +96,68 @@ static void the_receiver_is_stopped_for_good(void)
 }
 BOTH(the_receiver_is_stopped_for_good)
 
+#define BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST a …"
+#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
+
+/* Those who hold what its applier waits for all through a moment are ended; one that may not be is named. */
+static void locks_of_others_end_with_a_drain(void)
+{
+    Relay r;
+    OrderOut out;
+    relay_begin(&r, 7);
+    View v = view_at(5);
+    v.io = REPL_IO_NO;
+    v.received = 7;
+    for (int i = 0; i < 3; i++) {
+        expect_open(5000);
+        expect_look(v);
+        expect_paths(&r);
+        EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w",
+               word("-1", "1"));
+        expect_look(v);
+        EXPECT(BLOCKED, "n", "1");
+        EXPECT(BLOCKED, "n", i == 0 ? "0" : "1");
+        if (i)
+            EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep\n17|root@host|2|Sleep");
+        if (i)
+            EXPECT("KILL 16");
+        if (i)
+            EXPECT("KILL 17", .fail = i == 1 ? ERR_NONE : ERR_DB, .code = 1095);
+        act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), i == 2 ? OP_FAILED : OP_WAITING,
+            i == 2 ? ERR_REFUSED : ERR_TIMEOUT, &out);
+        assert_int_equal(out.told != NULL, i == 1);
+        if (i == 2)
+            assert_non_null(strstr(out.err.text, "KILL 17"));
+        order_out_done(&out);
+    }
+    relay_end(&r);
+}
+BOTH(locks_of_others_end_with_a_drain)
+
+/* A donor without a position would never be through. */
+static void a_donor_gives_up_to_a_position(void)
+{
+    Relay r;
+    OrderOut out;
+    relay_begin(&r, 5);
+    View behind = both_stopped_at(5), all = both_stopped_at(7);
+    expect_open(5000);
+    expect_look(behind);
+    expect_paths(&r);
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db2", NULL), OP_FAILED, ERR_USAGE, NULL);
+    View fetches = view_at(7);
+    fetches.source_host = "db2";
+    expect_open(5000);
+    expect_look(fetches);
+    EXPECT(d->stop_both);
+    expect_look(all);
+    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db2", at_trx(7)), OP_DONE, ERR_NONE, &out);
+    assert_string_equal(out.received, at_trx(7));
+    order_out_done(&out);
+    relay_end(&r);
+}
+BOTH(a_donor_gives_up_to_a_position)
+
 static void a_drain_ends_when_all_is_applied(void)
 {
     Relay r;
@@ -104,6 +171,7 @@ static void a_drain_ends_when_all_is_applied(void)
     expect_paths(&r);
     EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w", word("-1", "1"));
     expect_look(v);
+    EXPECT(BLOCKED, "n", "0");
     act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
     /* It stands: it is for the start to apply what the files hold. */
     v.sql = false;
@@ -134,8 +202,10 @@ static void it_follows_and_does_not_acknowledge_yet(void)
     EXPECT(d->stop_both);
     expect_look(both_stopped_at(5));
     EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0"));
-    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_USE_GTID=slave_pos",
-                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_AUTO_POSITION=1"));
+    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_CONNECT_RETRY=1, "
+                "MASTER_USE_GTID=slave_pos",
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_CONNECT_RETRY=1, "
+                "SOURCE_RETRY_COUNT=86400, SOURCE_AUTO_POSITION=1"));
     EXPECT(d->start_both);
     View v = view_at(5);
     v.source_host = "db2";
@@ -162,9 +232,11 @@ static void the_old_primary_follows_as_the_named_account(void)
     expect_look(was);
     EXPECT(word("SET GLOBAL rpl_semi_sync_master_enabled=0", "SET GLOBAL rpl_semi_sync_source_enabled=0"));
     EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0"));
-    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_USE_GTID=slave_pos, "
+    EXPECT(word("CHANGE MASTER TO MASTER_HOST='db2', MASTER_PORT=3306, MASTER_CONNECT_RETRY=1, "
+                "MASTER_USE_GTID=slave_pos, "
                 "MASTER_DEMOTE_TO_SLAVE=1",
-                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_AUTO_POSITION=1"));
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='db2', SOURCE_PORT=3306, SOURCE_CONNECT_RETRY=1, "
+                "SOURCE_RETRY_COUNT=86400, SOURCE_AUTO_POSITION=1"));
     EXPECT(word("CHANGE MASTER TO MASTER_USER='repl', MASTER_PASSWORD='it\\'s'",
                 "CHANGE REPLICATION SOURCE TO GET_SOURCE_PUBLIC_KEY=1, SOURCE_USER='repl', "
                 "SOURCE_PASSWORD='it\\'s'"));
@@ -233,6 +305,109 @@ static void it_acknowledges_from_the_next_connection_on(void)
 }
 BOTH(it_acknowledges_from_the_next_connection_on)
 
+static void expect_said(const char *binlog, ErrKind fail)
+{
+    View v = view_at(5);
+    expect_open(5000);
+    expect_look(v);
+    EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=1", "SET GLOBAL rpl_semi_sync_replica_enabled=1"));
+    expect_semi_sync(false, true);
+    expect_look(v); /* its receiver has just been started, and has no place yet */
+    v.read_file = "binlog.000008";
+    v.read_pos = 911;
+    expect_look(v);
+    EXPECT("CONNECT source", .ms = 1500);
+    EXPECT(word("SET @master_binlog_checksum=@@global.binlog_checksum",
+                "SET @source_binlog_checksum=@@global.binlog_checksum"));
+    EXPECT(word("SET @mariadb_slave_capability=4", "SET @replica_uuid=UUID()"));
+    EXPECT(word("SET @rpl_semi_sync_slave=1", "SET @rpl_semi_sync_replica=1"));
+    EXPECT(binlog, .fail = fail);
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+}
+
+/* As the replica of the receiver's number where the source counts replicas, of another where it would end the
+ * receiver's connection for it. Whether it is heard or not, it acknowledges from here on. */
+static void what_it_has_received_is_acknowledged_too(void)
+{
+    const char *binlog = word("BINLOG binlog.000008:911 for 1073741826", "BINLOG binlog.000008:911 for 2");
+    char path[] = "/etc/siding/repl.cnf";
+    account_file = path;
+    expect_said(binlog, ERR_NONE);
+    expect_said(binlog, ERR_DB);
+    account_file = NULL;
+}
+BOTH(what_it_has_received_is_acknowledged_too)
+
+/* Whoever has stopped the receiver since the last reading has it stopped. */
+static void one_that_was_stopped_is_not_started_to_acknowledge(void)
+{
+    View v = view_at(5);
+    v.io = REPL_IO_NO;
+    expect_open(5000);
+    expect_look(v);
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_FAILED, ERR_CONFLICT, NULL);
+}
+BOTH(one_that_was_stopped_is_not_started_to_acknowledge)
+
+static void expect_acknowledging(View v)
+{
+    expect_open(5000);
+    expect_look(view_at(5));
+    EXPECT(word("SET GLOBAL rpl_semi_sync_slave_enabled=1", "SET GLOBAL rpl_semi_sync_replica_enabled=1"));
+    expect_semi_sync(false, true);
+    expect_look(v);
+}
+
+/* Where the receiver is cannot be told: the act fails with the cause, and so comes again. */
+static void what_cannot_be_said_yet_is_said_again(void)
+{
+    OrderOut out;
+    char path[] = "/etc/siding/repl.cnf";
+    View v = view_at(5);
+    account_file = path;
+    v.io = REPL_IO_CONNECTING;
+    expect_acknowledging(v);
+    EXPECT(d->status, status_columns(), status_row(v), .delay_ms = 600);
+    EXPECT(d->position, POSITION_COLUMNS, position_row(v));
+    EXPECT("SHOW GLOBAL STATUS LIKE 'Uptime'", "Variable_name|Value", "Uptime|5000");
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_FAILED, ERR_TIMEOUT, &out);
+    assert_non_null(strstr(out.err.text, "is connecting to the primary"));
+    order_out_done(&out);
+    v.io = REPL_IO_NO;
+    expect_acknowledging(v);
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_FAILED, ERR_TIMEOUT, &out);
+    assert_non_null(strstr(out.err.text, "has stopped"));
+    order_out_done(&out);
+    expect_acknowledging(view_at(5));
+    expect_look_broken(view_at(5), 1, ERR_LOST);
+    act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_FAILED, ERR_LOST, NULL);
+    account_file = NULL;
+}
+BOTH(what_cannot_be_said_yet_is_said_again)
+
+/* One that acknowledges does so until its receiver connects anew. In a pause that would lose what it holds:
+ * there it is only stopped. */
+static void who_is_left_out_is_made_silent(void)
+{
+    const char *off =
+        word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0");
+    const View views[] = {both_stopped_at(5), view_at(5), stopped_at(5)};
+    for (size_t i = 0; i < COUNT(views); i++) {
+        bool runs = views[i].io != REPL_IO_NO;
+        expect_open(5000);
+        expect_look(views[i]);
+        EXPECT(off);
+        expect_semi_sync(false, runs);
+        if (runs)
+            EXPECT(word("STOP SLAVE IO_THREAD", "STOP REPLICA IO_THREAD"));
+        if (runs && views[i].sql)
+            EXPECT(word("START SLAVE IO_THREAD", "START REPLICA IO_THREAD"));
+        expect_look(views[i]);
+        act(ORDER_SET_SILENT, order_for(ORDER_PROMISE, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+    }
+}
+BOTH(who_is_left_out_is_made_silent)
+
 static void expect_strict(void)
 {
     if (is_mariadb()) {
@@ -248,20 +423,25 @@ static void expect_strict(void)
     EXPECT(d->semi_sync_on);
 }
 
-/* Nothing is writable before nothing can be acknowledged without the members. */
-static void it_opens_strictly(void)
+static void expect_opened(void)
 {
     View v = {.primary = true, .open = true, .applied = 5};
-    expect_open(5000);
-    expect_look(both_stopped_at(5));
-    expect_strict();
-    expect_semi_sync(true, false);
     EXPECT(d->stop_both);
     EXPECT("CONNECT rescuer");
     EXPECT(word("RESET SLAVE ALL", "RESET REPLICA ALL"), .on = "rescuer");
     EXPECT(d->read_only_off);
     expect_look(v);
     act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+}
+
+/* Nothing is writable before nothing can be acknowledged without the members. */
+static void it_opens_strictly(void)
+{
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    expect_strict();
+    expect_semi_sync(true, false);
+    expect_opened();
     /* Semi-sync that does not go on keeps it closed. */
     expect_open(5000);
     expect_look(both_stopped_at(5));
@@ -270,6 +450,101 @@ static void it_opens_strictly(void)
     act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_FAILED, ERR_REFUSED, NULL);
 }
 BOTH(it_opens_strictly)
+
+/* semi_sync = "leave": it is looked at, and a person's to set. */
+static void semi_sync_that_is_a_persons_is_left(void)
+{
+    leaves_semi_sync = true;
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    expect_semi_sync(true, false);
+    expect_opened();
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    expect_semi_sync(false, false);
+    act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_FAILED, ERR_REFUSED, NULL);
+    leaves_semi_sync = false;
+}
+BOTH(semi_sync_that_is_a_persons_is_left)
+
+#define PROBE_BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = …"
+
+static void a_lock_that_keeps_the_probe_is_ended(void)
+{
+    OrderOut out;
+    EXPECT("CONNECT agent");
+    EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)", .fail = ERR_TIMEOUT);
+    EXPECT("CONNECT agent");
+    EXPECT(PROBE_BLOCKED, "n", "1");
+    EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep");
+    EXPECT("KILL 16");
+    EXPECT("KILL …");
+    act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, &out);
+    assert_non_null(strstr(out.told, "session 16 (app@host)"));
+    order_out_done(&out);
+}
+BOTH(a_lock_that_keeps_the_probe_is_ended)
+
+static void expect_stop_without_answer(void)
+{
+    expect_open(5000);
+    expect_look(both_stopped_at(5));
+    EXPECT(STARTS, "ID", "");
+    EXPECT(d->stop_both, .fail = ERR_TIMEOUT);
+}
+
+/* On a replica that is to follow they stay, as long as the new primary can do without it. */
+static void a_stop_that_waits_for_a_lock(void)
+{
+    AgentOrder needed = order_for(ORDER_FOLLOW, "db2", at_trx(6));
+    needed.kill_after_ms = 3000;
+    expect_stop_without_answer();
+    act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_UNKNOWN, ERR_TIMEOUT, NULL);
+    expect_stop_without_answer();
+    EXPECT("CONNECT agent");
+    EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep");
+    EXPECT("KILL 16");
+    act(ORDER_REPOINT, needed, OP_UNKNOWN, ERR_TIMEOUT, NULL);
+}
+BOTH(a_stop_that_waits_for_a_lock)
+
+static void expect_table_look(const char *tables, const char *statements)
+{
+    EXPECT("SHOW OPEN TABLES WHERE In_use > 0…", "Database|Table|In_use|Name_locked", tables, .on = "reader");
+    EXPECT("SELECT INFO FROM information_schema.PROCESSLIST…", "INFO", statements, .on = "agent");
+}
+
+/* What a statement names is read; what nobody names twice in a moment is locked. */
+static void tables_that_are_locked_by_name_are_free_before_it_opens(void)
+{
+    reads_tables = true;
+    for (int i = 0; i < 3; i++) {
+        View v = {.primary = true, .open = true, .applied = 5};
+        expect_open(5000);
+        expect_look(both_stopped_at(5));
+        expect_strict();
+        expect_semi_sync(true, false);
+        EXPECT(d->stop_both);
+        EXPECT("CONNECT rescuer");
+        EXPECT(word("RESET SLAVE ALL", "RESET REPLICA ALL"), .on = "rescuer");
+        EXPECT("CONNECT reader");
+        if (i == 0) {
+            expect_table_look("t|w|1|0", "SELECT COUNT(*) FROM t.w");
+        } else {
+            expect_table_look("t|w|1|0\nt|x|1|0", "SELECT COUNT(*) FROM t.x");
+            expect_table_look(i == 1 ? "" : "t|w|1|0", "");
+        }
+        if (i == 2)
+            EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep", .on = "agent");
+        if (i == 2)
+            EXPECT("KILL 16", .on = "agent");
+        EXPECT(d->read_only_off, .on = "agent");
+        expect_look(v);
+        act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_DONE, ERR_NONE, NULL);
+    }
+    reads_tables = false;
+}
+BOTH(tables_that_are_locked_by_name_are_free_before_it_opens)
 
 static void a_probe_is_a_commit_that_is_acknowledged(void)
 {
@@ -281,6 +556,8 @@ static void a_probe_is_a_commit_that_is_acknowledged(void)
     act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_DONE, ERR_NONE, NULL);
     EXPECT("CONNECT agent");
     EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)", .fail = ERR_TIMEOUT);
+    EXPECT("CONNECT agent");
+    EXPECT(PROBE_BLOCKED, "n", "0");
     EXPECT("KILL …");
     act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, NULL);
 }
@@ -445,12 +722,22 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TESTS_OF(the_receiver_is_stopped_for_good),
         TESTS_OF(a_drain_ends_when_all_is_applied),
+        TESTS_OF(locks_of_others_end_with_a_drain),
+        TESTS_OF(a_donor_gives_up_to_a_position),
+        TESTS_OF(a_lock_that_keeps_the_probe_is_ended),
+        TESTS_OF(a_stop_that_waits_for_a_lock),
+        TESTS_OF(tables_that_are_locked_by_name_are_free_before_it_opens),
         TESTS_OF(it_follows_and_does_not_acknowledge_yet),
         TESTS_OF(the_old_primary_follows_as_the_named_account),
         TESTS_OF(one_that_is_ahead_does_not_follow),
         TESTS_OF(one_that_the_new_primary_refuses_does_not_follow),
         TESTS_OF(it_acknowledges_from_the_next_connection_on),
+        TESTS_OF(what_it_has_received_is_acknowledged_too),
+        TESTS_OF(what_cannot_be_said_yet_is_said_again),
+        TESTS_OF(one_that_was_stopped_is_not_started_to_acknowledge),
+        TESTS_OF(who_is_left_out_is_made_silent),
         TESTS_OF(it_opens_strictly),
+        TESTS_OF(semi_sync_that_is_a_persons_is_left),
         TESTS_OF(a_probe_is_a_commit_that_is_acknowledged),
         TESTS_OF(it_is_closed_when_nobody_waits),
         TESTS_OF(commits_that_wait_keep_it_open),

@@ -192,7 +192,8 @@ BOTH(a_short_one_breaks)
     "GRANT SUPER, RELOAD, PROCESS, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, "       \
     "BINLOG "                                                                                                \
     "MONITOR, BINLOG ADMIN, BINLOG REPLAY, READ_ONLY ADMIN, CONNECTION ADMIN, REPLICATION CLIENT, "          \
-    "REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, BINLOG_ADMIN, XA_RECOVER_ADMIN ON "  \
+    "REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, BINLOG_ADMIN, XA_RECOVER_ADMIN, "    \
+    "REPLICATION SLAVE ON "                                                                                  \
     "*.* TO `siding_agent`@`localhost`"
 
 static const char *const keyless[] = {"SELECT DISTINCT SUBSTRING_INDEX(t.NAME, '#', 1) FROM…",

@@ -104,12 +104,13 @@ static void names(void **state)
 {
     (void)state;
     for (int s = 0; s < PAUSE_STATES; s++) {
-        PauseState back;
-        assert_true(pause_state_from_name(pause_state_name((PauseState)s), &back));
-        assert_int_equal(back, s);
+        assert_int_equal(pause_state_of_lease(pause_state_name((PauseState)s)),
+                         s == PAUSE_NONE ? PAUSE_ABANDONED : s);
         if (s != PAUSE_NONE)
             assert_non_null(pause_state_phase((PauseState)s));
     }
+    assert_int_equal(pause_state_of_lease("of another version"), PAUSE_ABANDONED);
+    assert_int_equal(pause_state_of_lease(NULL), PAUSE_ABANDONED);
     for (int e = 0; e < PAUSE_EVENTS; e++)
         assert_non_null(pause_event_name((PauseEvent)e));
     AUTO(str_done) Str out = STR_INIT;

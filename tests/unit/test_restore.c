@@ -4,6 +4,8 @@
 #include "test.h"
 
 #include "common/db/db.h"
+#include "replica-agent/restore/blame.h"
+#include "replica-agent/restore/connect.h"
 #include "replica-agent/restore/content.h"
 #include "replica-agent/restore/folder.h"
 #include "replica-agent/restore/lines.h"
@@ -49,6 +51,39 @@ static void files_have_steps(void **state)
         assert_false(folder_classify(none[i], &f));
         free(f.database);
         free(f.table);
+    }
+}
+
+static void rows_of_an_insert_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql, *rows; /* with | between them; NULL: there are none */
+    } cases[] = {
+        {"INSERT INTO `t` (`a`) VALUES\n(1),\n(2)", "(1)|(2)"},
+        {"INSERT INTO `t` VALUES(1,\"x\")\n,(2,\"a\\\"),(b\")", "(1,\"x\")|(2,\"a\\\"),(b\")"},
+        {"insert into `VALUES (` values (1,'it''s)','(')  ,  (NULL,0x00)", "(1,'it''s)','(')|(NULL,0x00)"},
+        {"INSERT INTO t VALUES (1,_binary'),(',(2)),(3)", "(1,_binary'),(',(2))|(3)"},
+        {"INSERT INTO t VALUES (1),(2", "(1)"},
+        {"INSERT INTO t VALUES ('a),(2)", ""},
+        {"INSERT INTO t SELECT 1", NULL},
+        {"INSERT INTO t VALUES", NULL},
+        {"INSERT INTO `t", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *sql = cases[i].sql, *end = sql + strlen(sql), *at = blame_rows_of(sql, strlen(sql)), *row;
+        AUTO(str_done) Str rows = STR_INIT;
+        size_t n;
+        if (!cases[i].rows) {
+            assert_null(at);
+            continue;
+        }
+        assert_non_null(at);
+        while (blame_next_row(&at, end, &row, &n)) {
+            str_adds(&rows, rows.len ? "|" : "");
+            str_add(&rows, row, n);
+        }
+        assert_string_equal(str_z(&rows), cases[i].rows);
     }
 }
 
@@ -220,6 +255,22 @@ static void other_inserts_do_not(void **state)
     lines_done(&l);
 }
 
+/* Growing, and not for ever. */
+static void waits_for_locks_end(void **state)
+{
+    (void)state;
+    int64_t all = 0, before = 0, ms;
+    int try = 1;
+    for (; (ms = connect_pause_ms(try)) >= 0; try++) {
+        assert_true(ms >= before && ms > 0 && ms <= 5000 && try < 100);
+        before = ms;
+        all += ms;
+    }
+    assert_int_equal(try, 20);
+    assert_true(all > 30000);
+    assert_int_equal(connect_pause_ms(try + 1), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,9 +278,11 @@ int main(void)
         cmocka_unit_test(statements_say_what_they_make),
         cmocka_unit_test(texts_come_out_of_their_quotes),
         cmocka_unit_test(a_file_of_an_object_in_quotes_is_read),
+        cmocka_unit_test(rows_of_an_insert_are_told_apart),
         cmocka_unit_test(inserts_become_lines),
         cmocka_unit_test(other_inserts_do_not),
         cmocka_unit_test(statements_are_cut_however_they_come),
+        cmocka_unit_test(waits_for_locks_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,8 +56,32 @@ static void plans(void **state)
     }
 }
 
+static void parts_that_are_left_over(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *nodes, *node;
+        CoordRunState run;
+        bool gathered, left_over;
+    } rows[] = {
+        {"of another node", "db2 db1", "db1", CRUN_DONE, true, true},
+        {"the first has them all, and was listed before", "db2 db1", "db2", CRUN_DONE, true, false},
+        {"not gathered", "db2 db1", "db1", CRUN_ERROR, false, false},
+        {"not over", "db2 db1", "db1", CRUN_CAUGHT_UP, true, false},
+        {"of one replica", "db2", "db1", CRUN_DONE, true, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Run r = {.state = rows[i].run, .detail = json_pack("{s:b}", "gathered", rows[i].gathered)};
+        strlist_split(&r.nodes, rows[i].nodes, ' ');
+        if (retention_is_left_over(&r, rows[i].node) != rows[i].left_over)
+            fail_msg("%s", rows[i].what);
+        strlist_done(&r.nodes);
+        json_decref(r.detail);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plans)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plans), cmocka_unit_test(parts_that_are_left_over)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

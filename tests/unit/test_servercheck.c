@@ -76,8 +76,10 @@ static ServerFacts good(DbFlavor flavor)
     } else {
         strlist_add(&f.grants,
                     "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO `siding_agent`@`localhost`");
-        strlist_add(&f.grants, "GRANT BINLOG_ADMIN,XA_RECOVER_ADMIN,CONNECTION_ADMIN,REPLICATION_SLAVE_ADMIN,"
-                               "SYSTEM_VARIABLES_ADMIN ON *.* TO `siding_agent`@`localhost`");
+        strlist_add(
+            &f.grants,
+            "GRANT BINLOG_ADMIN,REPLICATION SLAVE,XA_RECOVER_ADMIN,CONNECTION_ADMIN,REPLICATION_SLAVE_ADMIN,"
+            "SYSTEM_VARIABLES_ADMIN ON *.* TO `siding_agent`@`localhost`");
     }
     return f;
 }
@@ -360,8 +362,9 @@ static void the_mend_is_a_statement(void **state)
     servercheck_judge(&f, "siding_agent", &findings);
     const Finding *bad = complaint(&findings);
     assert_non_null(bad);
-    assert_string_equal(bad->mend, "GRANT REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
-                                   "BINLOG_ADMIN, XA_RECOVER_ADMIN ON *.* TO 'siding_agent'@'localhost'");
+    assert_string_equal(
+        bad->mend, "GRANT REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, "
+                   "BINLOG_ADMIN, XA_RECOVER_ADMIN, REPLICATION SLAVE ON *.* TO 'siding_agent'@'localhost'");
     assert_ptr_equal(servercheck_first_error(&findings), bad);
     servercheck_free(&findings);
     server_facts_done(&f);

@@ -168,6 +168,27 @@ static void an_order_with_an_unknown_name_is_refused(void **state)
     }
 }
 
+/* Whoever asks learns that the mistake is his, not ours: 400, not 500. Nothing is left of what was read. */
+static void what_is_asked_is_the_askers(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "{\"run\": 7}", "{\"args\": [\"a\", 5]}", "{\"claimed_at\": \"noon\"}",
+        "{\"run\": \"1.1\", \"source\": {\"run\": []}}", "{\"run\": \"1.1\", \"on\": \"moon\"}"};
+    Err err;
+    RunSpec s = {0};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        AUTOJSON json_t *j = json_loads(wrong[i], 0, NULL);
+        assert_false(wire_read_asked(run_spec_fields, j, &s, &err));
+        assert_int_equal(err.kind, ERR_USAGE);
+        assert_null(s.run);
+    }
+    AUTOJSON json_t *j = json_loads("{\"run\": \"1.1\", \"on\": \"primary\"}", 0, NULL);
+    assert_ok(wire_read_asked(run_spec_fields, j, &s, &err), err);
+    assert_string_equal(s.run, "1.1");
+    wire_free(run_spec_fields, &s);
+}
+
 /* Each table: every name finds its value and back, no name twice, the ends are none and unknown. */
 static void names_and_values_agree(void **state)
 {
@@ -304,6 +325,7 @@ int main(void)
         cmocka_unit_test(bad_fields_are_named),
         cmocka_unit_test(an_unknown_name_is_not_lost),
         cmocka_unit_test(an_order_with_an_unknown_name_is_refused),
+        cmocka_unit_test(what_is_asked_is_the_askers),
         cmocka_unit_test(names_and_values_agree),
         cmocka_unit_test(run_ids),
         cmocka_unit_test(a_run_of_another_queue_has_another_key),

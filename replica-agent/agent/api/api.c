@@ -109,8 +109,7 @@ static void get_state(HttpRequest *req, void *context)
 static bool read_poll(HttpRequest *req, AgentPoll *ret, Err *err)
 {
     json_t *body;
-    if (!http_body(req, &body, err) || !wire_read(agent_poll_fields, body, ret, err) ||
-        !wire_check_names(agent_poll_fields, ret, err))
+    if (!http_body(req, &body, err) || !wire_read_asked(agent_poll_fields, body, ret, err))
         return false;
     if (ret->term < 1)
         return err_set(err, ERR_USAGE, 0, "field \"term\" is %lld, it must be at least 1",
@@ -133,6 +132,7 @@ static void post_poll(HttpRequest *req, void *context)
     if (read_poll(req, &p, &err) && api_hear_poll(req, a, &p, &err)) {
         tell_acknowledge(a, p.events_stored);
         AUTOFREE char *lag_ms = xasprintf("%lld", (long long)p.lag_ms);
+        source_look_told(a, &p.servers);
         if (p.loading)
             run_told_lag(a, lag_ms);
         answer_state(req, a, p.after, p.wait_ms, p.events_after);
@@ -370,7 +370,7 @@ static const HttpRoute routes[] = {
     {"GET", "/v1/runs/{id}/log", READS, api_get_log, .query = "stream,offset,tail"},
     {"GET", "/v1/logs/{task}", READS, api_get_task_logs, .query = "stream,most"},
     {"GET", "/v1/results", READS | ROLE_PEER, api_get_results, .query = "brief"},
-    {"DELETE", "/v1/results/{id}", ROLE_COORDINATOR | ROLE_ADMIN, api_delete_result, .query = "term", .does = "delete the result of run {id}"},
+    {"DELETE", "/v1/results/{id}", ROLE_COORDINATOR | ROLE_ADMIN, api_delete_result, .query = "term,part", .does = "delete the result of run {id}"},
     {"POST", "/v1/results/{id}/copy", STEERS, api_post_copy, .does = "copy the result of run {id} from {node}"},
     {"GET", "/v1/results/{id}/{file...}", FETCHES, api_get_result_file},
     {"POST", "/v1/pause", HELPS, api_post_pause, .does = "pause this replica"},

@@ -46,8 +46,7 @@ static bool check_decision(const AgentOrder *o, Err *err)
 static bool read_order(HttpRequest *req, const Agent *a, AgentOrder *ret, Err *err)
 {
     json_t *body;
-    return http_body(req, &body, err) && wire_read(agent_order_fields, body, ret, err) &&
-           wire_check_names(agent_order_fields, ret, err) &&
+    return http_body(req, &body, err) && wire_read_asked(agent_order_fields, body, ret, err) &&
            (ret->kind != ORDER_NONE || err_set(err, ERR_USAGE, 0, "field \"kind\" is missing")) &&
            check_ballot(a, &ret->ballot, err) && check_decision(ret, err);
 }
@@ -85,7 +84,7 @@ static bool read_fill(HttpRequest *req, Agent *a, FillOrder *ret, Err *err)
     if (!api_body_term(req, a, &body, err))
         return false;
     json_object_del(body, "term");
-    if (!wire_read(fill_order_fields, body, ret, err) || !wire_check_names(fill_order_fields, ret, err))
+    if (!wire_read_asked(fill_order_fields, body, ret, err))
         return false;
     if (!ret->id || !*ret->id || strlen(ret->id) > LONGEST_ID || !ret->gtid || !*ret->gtid)
         return err_set(err, ERR_USAGE, 0, "fields \"id\" (at most %d bytes) and \"gtid\" are needed",

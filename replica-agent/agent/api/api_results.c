@@ -179,9 +179,11 @@ void api_post_copy(HttpRequest *req, void *context)
 void api_delete_result(HttpRequest *req, void *context)
 {
     Err err;
+    int64_t only_part;
     if (!api_heard(req, context))
         return;
-    if (kept_remove(context, http_param(req, "id"), &err))
+    if (http_query_int(req, "part", 0, 1, 0, &only_part, &err) &&
+        kept_remove(context, http_param(req, "id"), only_part, &err))
         http_reply_json(req, 200, json_object());
     else
         http_reply_error(req, &err);

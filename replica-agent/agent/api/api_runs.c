@@ -142,11 +142,8 @@ static bool settle_sources(const Agent *a, RunSpec *s, Err *err)
 static bool read_spec(HttpRequest *req, const Agent *a, RunSpec *ret, Err *err)
 {
     json_t *body;
-    if (http_body(req, &body, err) && wire_read(run_spec_fields, body, ret, err))
-        return settle_sources(a, ret, err);
-    if (err->kind == ERR_PROTOCOL)
-        err->kind = ERR_USAGE;
-    return false;
+    return http_body(req, &body, err) && wire_read_asked(run_spec_fields, body, ret, err) &&
+           settle_sources(a, ret, err);
 }
 
 void api_post_run(HttpRequest *req, void *context)
@@ -209,7 +206,7 @@ void api_post_align(HttpRequest *req, void *context)
     RunAlign to = {0};
     if (!api_run_of(req, a))
         return;
-    if (!api_body_term(req, a, &body, &err) || !wire_read(run_align_fields, body, &to, &err)) {
+    if (!api_body_term(req, a, &body, &err) || !wire_read_asked(run_align_fields, body, &to, &err)) {
         http_reply_error(req, &err);
         return;
     }

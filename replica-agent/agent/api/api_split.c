@@ -156,7 +156,7 @@ void api_post_gather(HttpRequest *req, void *context)
     GatherOrder order = {0};
     if (!api_run_of(req, a))
         return;
-    bool ok = api_body_term(req, a, &body, &err) && wire_read(gather_order_fields, body, &order, &err);
+    bool ok = api_body_term(req, a, &body, &err) && wire_read_asked(gather_order_fields, body, &order, &err);
     for (size_t i = 0; ok && i < order.sources.n; i++)
         ok = api_settle_source(a, (RunSource *)order.sources.v + i, &err);
     if (!ok) {

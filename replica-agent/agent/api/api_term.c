@@ -58,6 +58,7 @@ bool api_hear_poll(const HttpRequest *req, Agent *a, const AgentPoll *p, Err *er
     in->by = xstrdup(owner_of(req));
     in->number = p->term;
     in->total = p->after;
+    in->role = p->role;
     in->text = xstrdup(p->primary);
     if (p->written.file) {
         in->written = NEW(Written);

@@ -53,6 +53,7 @@ static ServerState server_state(const Agent *a)
     out.acknowledges = v->semi_sync.acknowledges;
     out.delay_s = s->delay_s;
     out.filters = s->filters;
+    out.traits = s->traits;
     out.io_errno = s->io_errno;
     out.io_error = s->io_error;
     out.sql_error = s->sql_error;
@@ -312,11 +313,13 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .vault = a->vault.figures,
                    .rescue = rescue_state(a),
                    .vote = a->s.durable.vote.vote,
+                   .silence = a->s.flight.vote.silence,
                    .fill = a->s.durable.fill,
                    .spool_free_bytes = a->s.known.spool_free,
                    .relay_free_bytes = a->s.known.relay_free,
                    .events_last = a->tell.last,
                    .tasklet_faults = a->jobs.faults,
+                   .source_faults = a->source_look.lists.faults,
                    .warnings = warnings};
     list_jobs(a, &s.jobs);
     json_t *j = wire_write(node_state_fields, &s);

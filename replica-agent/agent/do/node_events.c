@@ -57,6 +57,11 @@ static const char *level_name(LogLevel l)
 
 void tell_add(Agent *a, LogLevel l, const char *kind, const char *run, const char *text)
 {
+    tell_of_failover(a, l, kind, run, text, 0);
+}
+
+void tell_of_failover(Agent *a, LogLevel l, const char *kind, const char *run, const char *text, int64_t term)
+{
     Tell *t = &a->tell;
     if (run)
         log_line(l, "run %.*s: %s", RUN_TEXT(run), text);
@@ -70,7 +75,7 @@ void tell_add(Agent *a, LogLevel l, const char *kind, const char *run, const cha
     int64_t now = clock_wall_ms();
     t->last = now > t->last ? now : t->last + 1;
     AgentEvent *e = wire_list_add(&t->events, sizeof *e);
-    *e = (AgentEvent){t->last, now, xstrdup(level_name(l)), xstrdup(kind), xstrdup(run), xstrdup(text)};
+    *e = (AgentEvent){t->last, now, xstrdup(level_name(l)), xstrdup(kind), xstrdup(run), xstrdup(text), term};
     t->changed = true;
     agent_changed(a);
 }

@@ -28,6 +28,9 @@ void tell_event(struct Agent *a, const char *level, const char *kind, const char
     PRINTF_LIKE(5, 6);
 void tell_acknowledge(struct Agent *a, int64_t seq); /* all up to this one are stored elsewhere */
 void tell_add(struct Agent *a, LogLevel level, const char *kind, const char *run, const char *text);
+/* term: of the failover that it belongs to; 0: none. */
+void tell_of_failover(struct Agent *a, LogLevel level, const char *kind, const char *run, const char *text,
+                      int64_t term);
 void tell_records(struct Agent *a); /* what is new goes to the store */
 MUST_CHECK bool tell_restore(struct Agent *a, const json_t *event, Err *err);
 MUST_CHECK bool tell_restore_told(struct Agent *a, const json_t *value, Err *err);

@@ -299,8 +299,8 @@ static bool load_spec(Agent *a, const AgentRunner *r, ProgramSpec *ret, Err *err
     /* The ledger counts what is loaded of this result, whichever upload did it: one that is tried again goes
      * on. */
     const char *result = wire_of(r)->spec.source.run;
-    const char *const args[] = {"--manifest", files, "--run", result ? result : wire_of(r)->spec.run,
-                                "--work",     work,  "--json"};
+    const char *const args[] = {"--manifest", files, "--run",  result ? result : wire_of(r)->spec.run,
+                                "--work",     work,  "--json", "--same-history"};
     for (size_t i = 0; i < COUNT(args); i++)
         strlist_add(&ret->args, args[i]);
     if (j && str_eq(j->f.kind, "index")) {

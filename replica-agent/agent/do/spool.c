@@ -31,6 +31,12 @@ static char *group_of(const json_t *manifest)
     return xstrdup(str_z(&s));
 }
 
+/* One replica's of several, until the first has gathered them. */
+static bool is_part(const json_t *manifest)
+{
+    return json_int(manifest, "shards") > 1 && !json_bool(manifest, "gathered");
+}
+
 static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
 {
     const char *job = json_str(manifest, "job");
@@ -42,7 +48,7 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
                         .keep_for_ms = j && j->f.keep_for_ms ? j->f.keep_for_ms : a->conf.keep_for_ms};
     if (!clock_parse(json_str(manifest, "finished_at"), &ret->sealed_at))
         ret->sealed_at = 0;
-    ret->part = json_int(manifest, "shards") > 1 && !json_bool(manifest, "gathered");
+    ret->part = is_part(manifest);
     strlist_add_all(&ret->destinations, copies_destinations(a, job));
     copies_done(ret->run, &ret->destinations, &ret->copies);
 }
@@ -115,15 +121,15 @@ static void remove_later(Agent *a, const char *dir)
     free(r);
 }
 
-static char *job_of(const char *dir)
+static json_t *manifest_in(const char *dir)
 {
     Err ignored;
-    AUTOJSON json_t *m = NULL;
+    json_t *m = NULL;
     AUTOFREE char *path = xasprintf("%s/manifest.json", dir);
-    return json_read_file(path, &m, &ignored) ? xstrdup(json_str(m, "job")) : NULL;
+    return json_read_file(path, &m, &ignored) ? m : NULL;
 }
 
-bool kept_remove(Agent *a, const char *run, Err *err)
+bool kept_remove(Agent *a, const char *run, bool only_part, Err *err)
 {
     int64_t task, no;
     const AgentRunner *r = run_find(&a->s, run);
@@ -133,10 +139,13 @@ bool kept_remove(Agent *a, const char *run, Err *err)
     if (r && run_is_under_way(r))
         return err_set(err, ERR_CONFLICT, 0, "run %.*s is still under way on %s", RUN_TEXT(run),
                        a->conf.node);
-    AUTOFREE char *job = job_of(dir);
+    AUTOJSON json_t *manifest = manifest_in(dir);
+    if (only_part && !is_part(manifest))
+        return err_set(err, ERR_CONFLICT, 0, "%s has the whole result of run %.*s, not a part: it stays",
+                       a->conf.node, RUN_TEXT(run));
     if (!fs_remove_tree(gone, err))
         return false;
-    copies_remove(a, run, job);
+    copies_remove(a, run, json_str(manifest, "job"));
     if (rename(dir, gone) < 0)
         return err_errno(err, errno, "rename %s", dir);
     if (!fs_sync_dir(a->conf.spool_dir, err))

@@ -12,7 +12,7 @@ struct Agent;
 bool kept_is_sealed(const struct Agent *a, const char *run);
 json_t *kept_list(struct Agent *a); /* ResultInfo each; owned */
 /* ERR_CONFLICT while its run is under way, ERR_NOT_FOUND if there is none. */
-MUST_CHECK bool kept_remove(struct Agent *a, const char *run, Err *err);
+MUST_CHECK bool kept_remove(struct Agent *a, const char *run, bool only_part, Err *err);
 /* What cannot be removed now, because it is a job's user's still, goes with what has expired. */
 void kept_set_aside(struct Agent *a, const char *run);
 void kept_sweep(struct Agent *a); /* at start: removes what a killed agent has renamed */

@@ -95,6 +95,7 @@ static void start_in(Agent *a, OpOrder *from, OperationIn *ret)
                            .fresh_server = from->fresh_server,
                            .may_end_rescue = from->may_end_rescue,
                            .shut = from->shut,
+                           .silent = from->silent,
                            .stalled = l->stalled,
                            .crashed = lease_crashed_boosted(l, clock_boot_id()),
                            .boosted_at = l->boosted_at,
@@ -143,7 +144,7 @@ static void role_in(Agent *a, OpOrder *from, OperationIn *ret)
 
 static void order_in(Agent *a, OpOrder *from, OperationIn *ret)
 {
-    DbTarget rescuer = agent_config_rescue_target(&a->conf);
+    DbTarget rescuer = agent_config_rescue_target(&a->conf), reader = agent_config_job_target(&a->conf);
     ret->order = (OrderIn){.at = at_for_stop(a),
                            .act = from->act,
                            .order = from->order,
@@ -154,6 +155,7 @@ static void order_in(Agent *a, OpOrder *from, OperationIn *ret)
                            .account_file = xstrdup(a->conf.server.replication_defaults_file)};
     from->order = (AgentOrder){0};
     db_target_copy(&ret->order.rescuer, &rescuer);
+    db_target_copy(&ret->order.reader, &reader);
     wire_copy(lease_server_fields, &ret->order.server,
               a->s.known.server.ever ? &a->s.known.server.id : &a->s.durable.dealt_with);
     wire_copy(vault_place_fields, &ret->order.place, &a->vault.place);
@@ -265,6 +267,7 @@ static void order_back(Agent *a, Operation *o, OpReport *ret)
     report(ret, out->result, &out->err, &out->seen);
     ret->received = out->received;
     ret->ahead = out->ahead;
+    ret->told = out->told;
     ret->closed_for_ms = out->closed_for_ms;
 }
 

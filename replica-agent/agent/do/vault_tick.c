@@ -21,7 +21,8 @@ typedef struct Round {
     VaultPlace place;
     bool sync, clear, ok;
     DbFlavor flavor;
-    char *applied, *held; /* clear: where the server is, and what it must reach */
+    char *applied, *received; /* clear: where the server is */
+    char *held;               /* and what it must have applied */
     VaultFigures figures;
     Err err;
 } Round;
@@ -30,18 +31,30 @@ static void round_free(Round *r)
 {
     wire_free(vault_place_fields, &r->place);
     free(r->applied);
+    free(r->received);
     free(r->held);
     free(r);
 }
 
-/* What the relay files hold now, the pause being over. Later transactions are the server's own affair. */
+/* What the relay files hold now, the pause being over. Later transactions are the server's own affair. Of
+ * files that are encrypted only the server knows it: no more than it has received until now. */
 static bool read_held(Round *r, Err *err)
 {
     AUTO(strlist_done) StrList files = STRLIST_INIT;
     AUTO(binlog_scan_done) BinlogScan scan = {0};
-    if (!vault_files(&r->place, &files, err) || !binlog_scan(&files, &scan, err))
+    if (!vault_files(&r->place, &files, err))
         return false;
-    r->held = xstrdup(scan.last ? scan.last : "");
+    if (binlog_scan(&files, &scan, err)) {
+        r->held = xstrdup(scan.last ? scan.last : "");
+        return true;
+    }
+    if (err->code != BINLOG_ENCRYPTED)
+        return false;
+    if (!r->received || !*r->received)
+        return err_set(err, ERR_CONFLICT, 0,
+                       "links in %s are kept: what the server has received is not known yet",
+                       r->place.folder);
+    r->held = xstrdup(r->received);
     return true;
 }
 
@@ -146,8 +159,10 @@ static Round *next_round(Agent *a)
     r->sync = pause_is_in_force(&a->s) && str_eq(a->conf.buffer_sync, "agent");
     r->flavor = a->s.known.server.version.flavor;
     r->applied = xstrdup(a->s.known.server.status.applied);
-    if (r->clear)
+    if (r->clear) {
+        r->received = xstrdup(a->s.known.server.status.received);
         r->held = xstrdup(a->vault.held);
+    }
     wire_copy(vault_place_fields, &r->place, &a->vault.place);
     return r;
 }

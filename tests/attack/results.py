@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results leave by two doors, the agent's and the coordinator's: who gets them, and what he can rely on."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+from attack import as_nobody, attack, coordinator, expect_refused, request
+from harness import BUILD, Failed, call
+from roles import roles_of_sidingd
+
+
+def sums_are_right(folder):
+    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+                          check=False)
+    if done.returncode:
+        raise Failed("%s: %s" % (folder, done.stdout))
+
+
+def sealed_dump(c):
+    """(run, folder, largest file) of a dump with a file of several parts."""
+    c.sql("db0", "CREATE DATABASE thick; CREATE TABLE thick.t (id INT AUTO_INCREMENT PRIMARY KEY, x TEXT NOT NULL); INSERT INTO thick.t (x) VALUES ('x')")
+    for _ in range(11):
+        c.sql("db0", "INSERT INTO thick.t (x) SELECT HEX(RANDOM_BYTES(1000)) FROM thick.t")
+    task = c.submit("dump", "--database", "thick")
+    c.expect_state(task, "done", 120)
+    folder = c.siding("result", "show", task)["path"]
+    largest = max(glob.glob(folder + "/**/*.*z*", recursive=True), key=os.path.getsize)
+    if os.path.getsize(largest) < 1200000:
+        raise Failed("%s has %d bytes" % (largest, os.path.getsize(largest)))
+    return task + ".1", folder, os.path.relpath(largest, folder)
+
+
+@attack(who="an account of this machine that is in the operators' group, and one in the viewers'", does="fetches a result with nothing but the coordinator's socket",
+        gets="the operator: the files, compared with their checksums here; the viewer: 403, which names the role; the trail tells both")
+def fetch_by_the_socket(c):
+    run, folder, largest = sealed_dump(c)
+    siding = os.path.join(BUILD, "siding")
+    mine = tempfile.mkdtemp(prefix="sdf", dir="/tmp")
+    os.chown(mine, 65534, 65534)
+    roles = 'roles = { viewer = [ "group:daemon" ]; operator = [ "group:nogroup" ]; admin = [ "token:%s/credentials/admin.token" ]; };' % c.folder
+    try:
+        with roles_of_sidingd(c, roles) as socket:
+            fetch = [siding, "--config", socket, "result", "fetch", run, "--to", mine]
+            status, out = as_nobody(*fetch, group=1)
+            if status != 1 or "needs the role operator, and nobody has health or viewer" not in out or os.listdir(mine) not in ([], [run]):
+                raise Failed("a viewer fetches: %d %s %s" % (status, out, os.listdir(mine)))
+            if glob.glob(mine + "/*/*"):
+                raise Failed("a viewer has got %s" % glob.glob(mine + "/*/*"))
+            status, out = as_nobody(*fetch)
+            if (status, out) != (0, "%s/%s\n" % (mine, run)):
+                raise Failed("an operator fetches: %d %s" % (status, out))
+            sums_are_right(os.path.join(mine, run))
+            # cut off half way: the same command goes on
+            os.truncate(os.path.join(mine, run, largest), 700001)
+            status, out = as_nobody(*fetch)
+            if status:
+                raise Failed("after an interruption: %d %s" % (status, out))
+            sums_are_right(os.path.join(mine, run))
+            status, out = as_nobody(siding, "--config", socket, "result", "verify", run)
+            if status or largest + ": OK" not in out:
+                raise Failed("it verifies: %d %s" % (status, out))
+            damage_is_seen(c, siding, socket, run, os.path.join(folder, largest), mine)
+            told = [json.loads(line)["text"] for line in call(siding, "events", "--kind", "audit", "--json", env=c.env)[1].splitlines()]
+        reads = [t for t in told if t.startswith("nobody (unix socket) asked to read ") and "of the result of run " + run in t]
+        if not any(": refused (403)" in t for t in reads) or len([t for t in reads if t.endswith(": done")]) != 1:
+            raise Failed("the trail: %s" % reads)
+    finally:
+        shutil.rmtree(mine)
+        c.sql("db0", "DROP DATABASE thick")
+
+
+def damage_is_seen(c, siding, socket, run, path, mine):
+    with open(path, "r+b") as f:
+        f.seek(600000)
+        byte = f.read(1)
+        f.seek(600000)
+        f.write(bytes([byte[0] ^ 1]))
+    try:
+        status, out = as_nobody(siding, "--config", socket, "result", "fetch", run, "--to", os.path.join(mine, "again"))
+        if status == 0 or "arrived damaged" not in out or os.path.exists(os.path.join(mine, "again", run, "manifest.json")):
+            raise Failed("a damaged file: %d %s" % (status, out))
+    finally:
+        with open(path, "r+b") as f:
+            f.seek(600000)
+            f.write(byte)
+
+
+@attack(who="an operator", does="asks the coordinator for files beside those of a sealed result, by names that lead elsewhere",
+        gets="404 or 400; strangers get 403")
+def names_beside_a_result(c):
+    task = c.submit("dump", "--database", "siding")
+    c.expect_state(task, "done", 120)
+    base = coordinator(c) + "/v1/results/"
+    expect_refused(c, "GET", base + task + "/manifest.json", None, "operator")
+    expect_refused(c, "GET", base + task + "/manifest.json", None, "operator", role="peer", headers={"Authorization": "Bearer nonsense"})
+    status, text = request(c, "GET", base + task + "/manifest.json", role="admin")
+    if status != 200 or json.loads(text)["run"] != task + ".1":
+        raise Failed("%d %s" % (status, text))
+    for name in ("%2e%2e/%2e%2e/agent.conf", "../../agent.conf", "%2e%2e%2fagent.conf", "files.json", ".siding-sealed", "nosuch", "/etc/passwd",
+                 "manifest.json/x", "manifest.json?node=nosuch", "manifest.json?node=db0&node=db1"):
+        status, text = request(c, "GET", base + task + "/" + name, role="admin")
+        if status not in (400, 404):
+            raise Failed("%s: %d %s" % (name, status, text[:300]))
+    for run in ("999999", "0", "-1", "1.1.1", "x", "999999.1-abcdefghij"):
+        status, text = request(c, "GET", base + run + "/manifest.json", role="admin")
+        if status not in (400, 404):
+            raise Failed("%s: %d %s" % (run, status, text[:300]))

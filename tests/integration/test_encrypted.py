@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Logs that only the server itself can read. MariaDB: no pause, and the mend that is printed is carried out. MySQL, which
+reads its relay files itself after a crash: everything, also where it has to be known how a server ended."""
+import contextlib
+import os
+import signal
+import tempfile
+
+import encryption
+from harness import main, wait_until
+from test_agent import Refused
+from test_guard import GuardBase
+from test_promise import Held
+
+
+class Encrypted(Held):
+    """db1 can be told to encrypt its logs by lines of its option file."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.TemporaryDirectory(prefix="sdtkeys")
+        os.chmod(cls.home.name, 0o755)
+        cls.prepare()
+        super().setUpClass()
+        cls.options = cls.cluster.folder + "/db1/my.cnf"
+        with open(cls.options, encoding="utf-8") as f:
+            cls.plain = f.read()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.home.cleanup()
+
+    @classmethod
+    def encrypt(cls, lines):
+        with open(cls.options, "w", encoding="utf-8") as f:
+            f.write(cls.plain + "".join(line + "\n" for line in lines))
+
+    @classmethod
+    def restart(cls):
+        cls.cluster.stop("db1")
+        cls.cluster.must_sandbox("start", "db1")
+        wait_until(lambda: cls.up("db1"), 30, "the agent of db1")
+        cls.cluster.expect_replicating("db1", 60)
+
+
+class OnMysql(Encrypted, GuardBase):
+    flavor = "mysql"
+
+    @classmethod
+    def prepare(cls):
+        os.environ["MYSQLD"] = encryption.mysqld_with_keyring(cls.home.name)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        encryption.give_keyring(cls.cluster.folder + "/db1/data")
+        cls.encrypt(["binlog_encryption=ON"])
+        cls.restart()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        del os.environ["MYSQLD"]
+
+    def test_1_a_server_that_was_shut_down_in_order_has_not_crashed(self):
+        """Its marks are in files that only the next server can read."""
+        self.assertEqual(self.cluster.sql("db1", "SHOW BINARY LOGS")[-1][2], "Yes", "it is encrypted")
+        self.expect_no_crash_after_a_reboot_in_order()
+
+    def test_2_one_that_was_killed_has(self):
+        self.rebooted(signal.SIGKILL)
+        self.started()
+        self.said("does not end in order")
+        self.said("crashed while durability was relaxed")
+        self.provision_anew()
+
+    def provision_anew(self):
+        """Nothing was lost here, whatever the agent has to fear: it forgets, and replication goes on."""
+        c = self.cluster
+        self.end_agent()
+        for name in ("journal.1", "journal.2", "lease.json"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.folder("db1", "agent", name))
+        c.sql("db1", "START REPLICA")
+        self.started()
+        c.expect_replicating("db1", 60)
+
+
+class OnMariadb(Encrypted, GuardBase):
+
+    @classmethod
+    def prepare(cls):
+        cls.lines = encryption.mariadb_options(cls.home.name)
+
+    def test_1_no_pause_where_only_the_server_reads_the_relay_files(self):
+        """And the mend that is printed is one."""
+        c = self.cluster
+        self.encrypt(self.lines)
+        self.restart()
+        with self.assertRaisesRegex(Refused, "encrypt_binlog is ON.*to mend it: encrypt_binlog=OFF in the server's option file"):
+            self.one.post("/v1/pause", for_s=60, reason="test", by="test")
+        self.assertIsNone(self.one.lease()["owner"])
+        c.expect_replicating("db1")
+        self.encrypt_no_more()
+        c.expect_caught_up()
+
+        def paused():
+            try:
+                return self.one.post("/v1/pause", for_s=600, reason="test", by="test")
+            except Refused:
+                return None  # the applier has not passed the files of before
+        wait_until(paused, 40, "it can be paused")
+        self.backlog(20)
+        self.one.post("/v1/resume", by="test", reason="test")
+        self.no_lease()
+        c.expect_caught_up()
+
+    def encrypt_no_more(self):
+        """The keys stay: there are files of before."""
+        self.encrypt([line.replace("binlog=ON", "binlog=OFF") for line in self.lines])
+        self.restart()
+
+    def switched_on(self, how):
+        """The server of a paused replica ends, and starts with encrypted logs."""
+        c = self.cluster
+        self.encrypt_no_more()
+        self.one.post("/v1/pause", for_s=600, reason="test", by="test")
+        self.backlog(30)
+        self.end_server(how)
+        self.encrypt(self.lines)
+        self.backlog(20)
+        c.must_sandbox("start", "db1")
+        c.expect_replicating("db1", 90)
+        self.no_lease()
+        c.expect_caught_up()
+        c.expect_equal()
+
+    def test_2_switched_on_by_a_kill_of_a_paused_replica(self):
+        self.switched_on(signal.SIGKILL)
+
+    def test_3_switched_on_by_a_restart_of_a_paused_replica(self):
+        self.switched_on(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
