@@ -37,6 +37,13 @@ static void mysql_follow(Str *out, const char *host, int64_t port)
              (long long)port);
 }
 
+static void mysql_lift_delay(Str *out, const char *relay_file, int64_t relay_pos)
+{
+    str_adds(out, "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=0, SOURCE_DELAY=0, RELAY_LOG_FILE=");
+    db_quote_str(out, relay_file, strlen(relay_file));
+    str_addf(out, ", RELAY_LOG_POS=%lld", (long long)relay_pos);
+}
+
 static void follow_as(Str *out, const char *user_is, const char *user, const char *password_is,
                       const char *password)
 {
@@ -279,6 +286,8 @@ static const Flavor flavors[] = {
             .received_without_applied = false,
             .follow = mariadb_follow,
             .demoted = ", MASTER_DEMOTE_TO_SLAVE=1",
+            .delayed = ", MASTER_DELAY=%lld",
+            .lift_delay = NULL,
             .follow_as = mariadb_follow_as,
             .start_sql_until = mariadb_until,
             .wait_applied = mariadb_wait,
@@ -417,6 +426,8 @@ static const Flavor flavors[] = {
             .received_without_applied = true,
             .follow = mysql_follow,
             .demoted = "",
+            .delayed = ", SOURCE_DELAY=%lld",
+            .lift_delay = mysql_lift_delay,
             .follow_as = mysql_follow_as,
             .start_sql_until = mysql_until,
             .wait_applied = mysql_wait,

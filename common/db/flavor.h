@@ -82,6 +82,11 @@ typedef struct Flavor {
     void (*follow)(Str *out, const char *host, int64_t port); /* by GTID, as the account that is configured */
     const char
         *demoted; /* goes behind `follow` on what was a primary: what it has written counts as its position */
+    const char *delayed; /* text with one %lld, goes behind `follow`: on purpose by so many seconds */
+    /* Both threads stopped: no delay any more, and what the relay files hold from there on is kept (without a
+     * file it would be thrown away). Its position by GTID comes back with `follow`. NULL: there is no such
+     * statement, a rescue does not know the delay. */
+    void (*lift_delay)(Str *out, const char *relay_file, int64_t relay_pos);
     void (*follow_as)(Str *out, const char *user, const char *password); /* that account */
     void (*start_sql_until)(Str *out, const char *gtid, const char *source_file, int64_t source_pos);
     void (*wait_applied)(Str *out, const char *gtid, double seconds); /* SELECT: 0 reached */

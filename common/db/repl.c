@@ -20,7 +20,7 @@ void repl_status_done(ReplStatus *s)
 {
     char *const owned[] = {s->source_host, s->applied,   s->binlog,    s->received,   s->channel,
                            s->identity,    s->exec_file, s->read_file, s->relay_name, s->io_error,
-                           s->sql_error,   s->logged,    s->filters,   s->traits};
+                           s->sql_error,   s->logged,    s->filters,   s->traits,     s->relay_file};
     for (size_t i = 0; i < COUNT(owned); i++)
         free(owned[i]);
     *s = (ReplStatus){0};
@@ -84,7 +84,8 @@ static void take_channel(const Flavor *f, const DbRows *r, ReplStatus *s)
     s->read_file = xstrdup(db_text(r, f->col_read_file));
     s->read_pos = db_int(r, f->col_read_pos);
     s->received = one_line(db_text(r, f->col_received));
-    s->relay_name = relay_name(db_text(r, "Relay_Log_File"));
+    s->relay_file = xstrdup(db_text(r, "Relay_Log_File"));
+    s->relay_name = relay_name(s->relay_file);
     s->relay_bytes = db_int(r, f->col_relay_space);
     s->relay_pos = db_int(r, f->col_relay_pos);
     s->delay_s = db_int(r, f->col_delay);
@@ -269,6 +270,13 @@ bool repl_relay_is_broken(const Db *db, const Err *failed)
 {
     const Flavor *f = flavor(db);
     return f->relay_reset_sql && failed->kind == ERR_DB && failed->code == f->relay_broken_errno;
+}
+
+bool repl_lift_delay(Db *db, const ReplStatus *s, Err *err)
+{
+    AUTO(str_done) Str sql = STR_INIT;
+    flavor(db)->lift_delay(&sql, s->relay_file, s->relay_pos);
+    return db_exec(db, err, str_z(&sql), "");
 }
 
 bool repl_drain(Db *db, Err *err)

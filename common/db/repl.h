@@ -25,9 +25,10 @@ typedef struct ReplStatus {
     int64_t exec_pos;
     char *read_file;
     char *relay_name; /* of its relay files now, without their number; NULL: none */
+    char *relay_file; /* that is being applied, as the server names it; relay_pos is in it */
     int64_t read_pos;
     int64_t relay_bytes;  /* Relay_Log_Space */
-    int64_t relay_pos;    /* applied, in the oldest relay file */
+    int64_t relay_pos;    /* applied, in relay_file */
     int64_t delay_s;      /* on purpose */
     char *filters;        /* "Replicate_Do_DB=x; …": what it leaves out; NULL: nothing */
     bool waits_for_delay; /* what is due is applied: the next event is younger than the delay */
@@ -74,6 +75,9 @@ MUST_CHECK bool repl_start_both_purging(Db *db, Err *err);
  * the relay files hold. ERR_REFUSED on the other. */
 MUST_CHECK bool repl_drain(Db *db, Err *err);
 MUST_CHECK bool repl_stop_both(Db *db, Err *err);
+/* Both threads stopped, `s` read since: it is not delayed any more, and what the relay files hold stays. Only
+ * where the flavour has lift_delay. */
+MUST_CHECK bool repl_lift_delay(Db *db, const ReplStatus *s, Err *err);
 /* Waits in the server until `gtid` is applied; *ret false after the time. */
 MUST_CHECK bool repl_wait_applied(Db *db, const char *gtid, int64_t timeout_ms, bool *ret, Err *err);
 MUST_CHECK bool repl_set_read_only(Db *db, bool on, Err *err);

@@ -17,6 +17,21 @@ static int64_t version_number(const char *text)
     return (int64_t)major * 1000 + minor;
 }
 
+static bool lacks_log(const ServerState *s)
+{
+    return s->up && s->is_replica && (!s->binlog || (!*s->binlog && s->applied && *s->applied));
+}
+
+static bool is_filtered(const ServerState *s)
+{
+    return s->filters && *s->filters;
+}
+
+bool candidate_log_is_partial(const Node *node)
+{
+    return lacks_log(&node->agent.server) || is_filtered(&node->agent.server);
+}
+
 static void by_server(const Node *node, StrList *never)
 {
     const ServerState *s = &node->agent.server;
@@ -26,10 +41,10 @@ static void by_server(const Node *node, StrList *never)
         strlist_add(never, "it is no replica");
     else if (!s->uses_gtid)
         strlist_add(never, "it replicates without GTID positions");
-    if (s->up && s->is_replica && (!s->binlog || (!*s->binlog && s->applied && *s->applied)))
+    if (lacks_log(s))
         strlist_add(never, "its binary log lacks what it has applied: log_bin and log_slave_updates "
                            "(MySQL: log_replica_updates) must be on");
-    if (s->filters && *s->filters)
+    if (is_filtered(s))
         strlist_addf(never, "it leaves out what its filters say: %s", s->filters);
     if (s->delay_s > 0) {
         char delay[CLOCK_TEXT];

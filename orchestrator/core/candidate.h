@@ -16,3 +16,6 @@ typedef struct CandidateRules {
  * it to `avoid`. */
 void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
                        const CandidateRules *rules, StrList *never, StrList *avoid);
+/* As far as is known its binary log leaves out some of what it applies: whoever fetched from it would pass
+ * that by without a word. */
+bool candidate_log_is_partial(const Node *node);

@@ -103,22 +103,32 @@ static bool holds_all(const FailoverLook *l, int node, int donor)
  * runs: nobody fetches from the old primary's, which has been killed. */
 static int donor_for(const FailoverLook *l, int node)
 {
+    int best = node; /* there is none */
+    NodeSet donors = l->f->fenced & ~one(l->f->base.held_by) & ~one(node) & ~l->r->partial;
     if (holds_all(l, node, FAILOVER_NOBODY))
         return FAILOVER_NOBODY;
     for (int i = 0; i < FAILOVER_NODES; i++)
-        if ((l->f->fenced & ~one(l->f->base.held_by) & ~l->r->paused & one(i)) && i != node &&
-            holds(l, i, node) && holds_all(l, node, i))
-            return i;
-    return node; /* there is none */
+        if ((donors & one(i)) && holds(l, i, node) && holds_all(l, node, i) &&
+            (best == node || (l->r->slow & one(best) & ~one(i))))
+            best = i;
+    return best;
+}
+
+static bool waits_for_slow(const FailoverLook *l, int donor)
+{
+    return donor != FAILOVER_NOBODY && (l->r->slow & one(donor));
 }
 
 /* Whether `a` is the better of two that hold, or can fetch, all. */
 static bool better(const FailoverLook *l, int a, int b)
 {
     const FailoverRules *r = l->r;
+    int donor_a = donor_for(l, a), donor_b = donor_for(l, b);
+    if (waits_for_slow(l, donor_a) != waits_for_slow(l, donor_b))
+        return waits_for_slow(l, donor_b);
     if (!(r->avoid & one(a)) != !(r->avoid & one(b)))
         return !(r->avoid & one(a));
-    bool helped_a = donor_for(l, a) != FAILOVER_NOBODY, helped_b = donor_for(l, b) != FAILOVER_NOBODY;
+    bool helped_a = donor_a != FAILOVER_NOBODY, helped_b = donor_b != FAILOVER_NOBODY;
     if (helped_a != helped_b)
         return helped_b;
     if (!(r->prefer & one(a)) != !(r->prefer & one(b)))
@@ -409,7 +419,9 @@ static void ask(FailoverLook *l)
         order(l, FAILOVER_ACCEPT, l->r->voters & ~f->accepted);
         break;
     case FAILOVER_DRAINING:
-        order(l, FAILOVER_DRAIN, winner_only);
+        /* What the donor has not applied is in no binary log of it. */
+        order(l, FAILOVER_DRAIN,
+              winner_only | (f->donor == FAILOVER_NOBODY || f->donated ? 0 : one(f->donor)));
         break;
     case FAILOVER_FOLLOWING:
         order(l, FAILOVER_FOLLOW, l->r->servers & ~f->follows & ~winner_only & ~unable_to_follow(f));
@@ -568,6 +580,7 @@ static void take(FailoverLook *l, const FailoverEvent *ev)
         break;
     case FAILOVER_EV_DRAINED:
         f->drained |= by_winner && f->phase == FAILOVER_DRAINING;
+        f->donated |= ev->node == f->donor && f->phase == FAILOVER_DRAINING;
         break;
     case FAILOVER_EV_FOLLOWS:
         if (f->phase == FAILOVER_FOLLOWING) {

@@ -58,11 +58,12 @@ typedef struct FailoverRules {
     NodeSet voters, servers; /* servers: voters that are no mere witness */
     NodeSet never;           /* not to be promoted: configuration, filters, no binary log, … */
     NodeSet prefer, avoid;   /* … if it can be helped */
-    NodeSet paused;          /* what they have received stands in no binary log: nobody fetches from them */
-    int acks;                /* that a commit of the winner shall wait for */
-    bool alone;              /* a winner that nobody follows may open without acknowledgements */
-    bool loose;              /* the primary was seen committing without acknowledgements: what its members
-                                have received tells nothing */
+    NodeSet partial; /* their binary log leaves out some of what they apply: nobody fetches from them */
+    NodeSet slow;    /* … comes late, after a pause or a delay on purpose: only if nobody else has it */
+    int acks;        /* that a commit of the winner shall wait for */
+    bool alone;      /* a winner that nobody follows may open without acknowledgements */
+    bool loose;      /* the primary was seen committing without acknowledgements: what its members
+                        have received tells nothing */
     /* what a person takes upon himself */
     int64_t loss_after_ms;   /* then those that have promised are enough, whoever they are; 0: never */
     bool old_is_off;         /* the old primary's host is off: nobody waits for it to close */
@@ -93,10 +94,10 @@ typedef struct Failover {
     int donor;  /* the winner fetches from it what it has not received */
     bool clean; /* a switchover: the old primary is closed, not killed, and follows the winner at once */
     bool closed;
-    int64_t closed_ms; /* when it was told */
-    bool drained, opened;
-    int64_t phase_ms, fenced_ms; /* begin of the phase; when the fence was complete */
-    bool told;                   /* what is waited for, in this phase */
+    int64_t closed_ms;             /* when it was told */
+    bool drained, donated, opened; /* the winner has applied all; the donor has all it received */
+    int64_t phase_ms, fenced_ms;   /* begin of the phase; when the fence was complete */
+    bool told;                     /* what is waited for, in this phase */
 } Failover;
 
 typedef enum FailoverEventKind {
@@ -144,7 +145,7 @@ typedef enum FailoverOrderKind {
     FAILOVER_FENCE,
     FAILOVER_CLOSE,  /* nothing more is written; it opens by itself where nobody goes on */
     FAILOVER_ACCEPT, /* `decision` */
-    FAILOVER_DRAIN,  /* apply all that was received, and what `donor` has */
+    FAILOVER_DRAIN,  /* apply all that was received; the winner also what `donor` has */
     FAILOVER_FOLLOW, /* replicate from the winner */
     FAILOVER_ARM,    /* acknowledge its commits, out of Failover.silence of the node */
     FAILOVER_OPEN,   /* semi-sync on, then writable */

@@ -126,7 +126,7 @@ static void event_of(Coord *c, FailoverPeer *p, int node, const OrderAnswer *a, 
         str_set(&p->position, a->received ? a->received : "");
     if (p->asked == FAILOVER_CLOSE && a->closed_for_ms >= 0)
         c->failover->unwritten_ms = clock_mono_ms() - a->closed_for_ms;
-    if (p->asked == FAILOVER_DRAIN)
+    if (p->asked == FAILOVER_DRAIN && node == c->failover->f.chosen.primary)
         str_set(&c->failover->drained, a->received);
 }
 

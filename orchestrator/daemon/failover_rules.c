@@ -69,10 +69,12 @@ void failover_rules(Coord *c, FailoverRules *ret)
         NodeSet bit = node == FAILOVER_NOBODY ? 0 : (NodeSet)1 << node;
         failover_candidates(c, c->agents[i], &never, &avoid);
         /* Nobody waits closed until what a paused one holds back is applied. */
-        bool paused = c->agents[i]->node.agent.lease.owner != NULL, late = e->f.clean && paused;
+        const Node *known = &c->agents[i]->node;
+        bool paused = known->agent.lease.owner != NULL, late = e->f.clean && paused;
         ret->never |= never.n || late ? bit : 0;
         ret->avoid |= avoid.n ? bit : 0;
-        ret->paused |= paused ? bit : 0;
+        ret->partial |= candidate_log_is_partial(known) ? bit : 0;
+        ret->slow |= paused || known->agent.server.delay_s > 0 || !known->agent.server.up ? bit : 0;
         ret->prefer |= strlist_has(&c->conf.failover.prefer, c->agents[i]->name) ? bit : 0;
     }
 }

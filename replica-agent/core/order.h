@@ -52,6 +52,7 @@ typedef struct OpOrder {
     OrderAct act;                         /* OP_ORDER */
     AgentOrder order;                     /* OP_ORDER; owned */
     bool receiver_alone;                  /* OP_ORDER: a pause is in force, the applier stays stopped */
+    int64_t delay_s;                      /* OP_ORDER: VoteRecord.delay_s */
 } OpOrder;
 
 /* All pointers are borrowed for the time of the step. */

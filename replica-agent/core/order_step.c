@@ -86,7 +86,9 @@ OrderAct order_next(const Voter *v, const Order *o, const OrderView *view)
         return ORDER_WAIT;
     switch (o->kind) {
     case ORDER_DRAIN:
-        return !o->primary || view->writable ? ORDER_REFUSE : view->drained ? ORDER_ANSWER : ORDER_APPLY_ALL;
+        return !(o->primary || o->donor) || view->writable ? ORDER_REFUSE
+               : view->drained                             ? ORDER_ANSWER
+                                                           : ORDER_APPLY_ALL;
     case ORDER_FOLLOW:
         return follow(o, view);
     case ORDER_ARM:

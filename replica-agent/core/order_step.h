@@ -22,6 +22,7 @@ typedef struct Order {
     bool open;    /* the decision lets its primary open */
     bool primary; /* this node is its primary */
     bool member;  /* … one of its members */
+    bool donor;   /* ORDER_DRAIN: the primary fetches from it what it lacks */
 } Order;
 
 /* What is so on this node. */

@@ -122,7 +122,10 @@ extern const WireField rates_record_fields[];
 #define VOTE_RECORD_LIST(F, T)                                                                               \
     F(T, OBJ, vote, VoteState, vote_state_fields)                                                            \
     F(T, BOOL, stale) /* its source is a primary that was replaced: it follows nobody until told whom */     \
-    F(T, BOOL, owed)  /* a failover has stopped its receiver: it is started when that may be */
+    F(T, BOOL, owed)  /* a failover has stopped its receiver: it is started when that may be */              \
+    /* on purpose, lifted for a drain: it comes back when it follows the new primary; 0: nothing was lifted  \
+     */                                                                                                      \
+    F(T, INT, delay_s)
 WIRE_STRUCT(VoteRecord, VOTE_RECORD_LIST);
 extern const WireField vote_record_fields[];
 

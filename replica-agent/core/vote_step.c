@@ -37,6 +37,12 @@ static const char *node(const Turn *t)
     return t->s->known.rules.node;
 }
 
+/* One that is ordered to drain without being the winner. */
+static bool is_donor(const AgentOrder *o, const char *name)
+{
+    return o->kind == ORDER_DRAIN && !str_eq(o->decision.primary, name) && str_eq(o->source.node, name);
+}
+
 /* ---- the record ------------------------------------------------------------------------------------------
  */
 
@@ -161,6 +167,7 @@ static Order pure(const Turn *t, const AgentOrder *order)
                    .version = decides ? d->version : 0,
                    .open = decides && d->open,
                    .primary = decides && str_eq(d->primary, node(t)),
+                   .donor = is_donor(order, node(t)),
                    .member = member};
 }
 
@@ -312,13 +319,27 @@ static void refuse_this(Turn *t)
 /* ---- acts ------------------------------------------------------------------------------------------------
  */
 
+/* Before it is lifted: a kill would leave nobody who knows it. */
+static void note_delay(Turn *t)
+{
+    VoteRecord *r = &t->s->durable.vote;
+    int64_t delay_s = t->s->known.server.status.delay_s;
+    if (delay_s <= 0 || delay_s == r->delay_s)
+        return;
+    r->delay_s = delay_s;
+    t->s->changed.vote = true;
+}
+
 static void begin(Turn *t, OrderAct act)
 {
     VoteFlight *f = flight(t);
+    if (act == ORDER_APPLY_ALL)
+        note_delay(t);
     OpOrder *o = fx_sql(t, OP_ORDER, true);
     o->act = act;
     wire_copy(agent_order_fields, &o->order, &f->order);
     o->receiver_alone = pause_is_in_force(t->s);
+    o->delay_s = t->s->durable.vote.delay_s;
     f->op = o->id;
     f->act = act;
     f->ends = f->silence;
@@ -340,7 +361,7 @@ static bool is_disturbed(Turn *t, OrderAct act)
     return ops[0] || ops[1] || ops[2];
 }
 
-/* Whoever is promoted applies everything, and has its own settings. */
+/* Whoever is promoted, or gives what it has, applies everything, and has its own settings. */
 static bool still_paused(Turn *t)
 {
     const AgentState *s = t->s;
@@ -349,7 +370,8 @@ static bool still_paused(Turn *t)
     if (pause_is_in_force(s)) {
         Input *in = fx_post(t, IN_RESUME, NULL);
         in->by = xstrdup("the coordinator");
-        in->text = xstrdup("it is to be the primary");
+        in->text = xstrdup(is_donor(&flight(t)->order, node(t)) ? "the new primary lacks what it has received"
+                                                                : "it is to be the primary");
     }
     AUTOFREE char *why =
         xasprintf("what it has received is being applied (%s)",
@@ -508,6 +530,7 @@ static void found(Turn *t, const OpReport *op)
     case ORDER_REPOINT:
         vote_silenced(t);
         r->stale = r->owed = false;
+        r->delay_s = 0;
         t->s->changed.vote = true;
         if (pause_is_in_force(t->s)) {
             str_put(&t->s->durable.lease.source_host, op->status->source_host);
@@ -647,7 +670,7 @@ void vote_reading(Turn *t)
         f->armed = f->told = false;
     if (is_writable(t))
         f->closed = false;
-    bool fetches = f->order.kind == ORDER_DRAIN; /* from a donor */
+    bool fetches = f->order.kind == ORDER_DRAIN && !is_donor(&f->order, node(t));
     if (runs && !vote_lets_receive(t->s) && !fetches && (f->stopped || !f->order.kind))
         stop_again(t);
     else if (!mute(t, runs))

@@ -8,8 +8,8 @@
  *     READ_LOG       `received` is where its binary log ends
  *     SET_CLOSED     it is closed, nobody waits; `received` is all it has written
  *     REOPEN         it takes writes again
- *     APPLY_ALL      all that was received is applied, also what the donor had; `received` is all it has. No
- *                    receiver runs
+ *     APPLY_ALL      all that was received is applied, for all its delay, also what the donor had; `received`
+ *                    is all it has. No receiver runs
  *     REPOINT        it receives from order.source, and does not acknowledge yet
  *     SET_ARMED      it acknowledges, and its source was told, or would not hear, what it has received before
  *     SET_SILENT     it acknowledges nothing; its receiver is stopped where it did and the applier stands
@@ -37,6 +37,7 @@ typedef struct OrderIn {
     AgentOrder order;
     bool receiver_alone; /* a pause is in force: the applier stays stopped */
     bool leaves_semi_sync;
+    int64_t delay_s; /* on purpose, written down: lifted by APPLY_ALL, and given back by REPOINT */
     char *node;
     char *vault_folder;
     char *account_file; /* that replicas receive as; NULL: only one that has an account can follow */

@@ -54,8 +54,7 @@ static bool await_no_start(Db *db, Err *err)
     return false;
 }
 
-/* What the relay files hold, and what of it is applied. */
-static bool read_received(const OrderIn *in, Db *db, OrderOut *out)
+bool order_read_received(const OrderIn *in, Db *db, OrderOut *out)
 {
     const ReplStatus *s = &out->seen.status;
     AUTOFREE char *has = order_has(db, s), *last = NULL;
@@ -67,32 +66,6 @@ static bool read_received(const OrderIn *in, Db *db, OrderOut *out)
            err_set(&out->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", s->binlog);
 }
 
-static bool unblock_applier(Db *db, OrderOut *out)
-{
-    bool blocked = false;
-    return sessions_block_applier(db, &blocked, &out->err) &&
-           (!blocked ||
-            sessions_end_before_opening(db, "a lock of others kept it from applying what it has received",
-                                        &out->told, &out->err));
-}
-
-static OpResult applied_in_time(const OrderIn *in, Db *db, const char *target, OrderOut *out)
-{
-    enum { SLICE_MS = 1500 };
-    bool there = false;
-    if (!repl_wait_applied(db, target, SLICE_MS, &there, &out->err) || !order_look(db, out))
-        return OP_FAILED;
-    if (there)
-        return OP_DONE;
-    if (in->act == ORDER_APPLY_ALL && !unblock_applier(db, out))
-        return OP_FAILED;
-    const ReplStatus *s = &out->seen.status;
-    err_set(&out->err, ERR_TIMEOUT, 0, "%lld transactions that it has received are not applied yet%s%s",
-            (long long)gtid_behind_text(db_version(db)->flavor, s->applied, target),
-            s->sql_error && *s->sql_error ? ": " : "", s->sql_error ? s->sql_error : "");
-    return OP_WAITING;
-}
-
 OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out)
 {
     if (!out->seen.status.is_replica) {
@@ -101,7 +74,7 @@ OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out)
     }
     if (!await_no_start(db, &out->err))
         return OP_FAILED;
-    if (in->order.gtid && applied_in_time(in, db, in->order.gtid, out) != OP_DONE)
+    if (in->order.gtid && order_await_applied(in, db, in->order.gtid, out) != OP_DONE)
         return OP_WAITING;
     if (!db_exec(db, &out->err, op_flavor(db)->stop_receiver, ""))
         return op_failed_or_unknown(&out->err);
@@ -111,77 +84,12 @@ OpResult order_stop_receiver(const OrderIn *in, Db *db, OrderOut *out)
         err_set(&out->err, ERR_TIMEOUT, 0, "the receiver still runs after STOP");
         return OP_UNKNOWN;
     }
-    return read_received(in, db, out) ? OP_DONE : OP_FAILED;
+    return order_read_received(in, db, out) ? OP_DONE : OP_FAILED;
 }
 
-static bool points_at(const ReplStatus *s, const OrderServer *to)
+bool order_points_at(const ReplStatus *s, const OrderServer *to)
 {
     return s->is_replica && str_eq(s->source_host, to->host) && s->source_port == to->port;
-}
-
-/* ---- drain ------------------------------------------------------------------------------------------------
- */
-
-static OpResult apply_own(const OrderIn *in, Db *db, OrderOut *out)
-{
-    const ReplStatus *s = &out->seen.status;
-    if (!read_received(in, db, out))
-        return OP_FAILED;
-    AUTOFREE char *target = xstrdup(out->received), *has = order_has(db, s);
-    if (has && buffer_reaches(db_version(db)->flavor, has, target))
-        return OP_DONE;
-    if (s->sql_running)
-        return applied_in_time(in, db, target, out);
-    err_set(&out->err, ERR_TIMEOUT, 0,
-            "its applier stands, and what it has received up to %.200s is not applied", target);
-    return OP_WAITING;
-}
-
-/* The union of what several members have: from the server of one of them, without acknowledging anything. */
-static OpResult apply_donors(const OrderIn *in, Db *db, OrderOut *out)
-{
-    const OrderServer *donor = &in->order.source;
-    const ReplStatus *s = &out->seen.status;
-    AUTOFREE char *has = order_has(db, s);
-    if (!in->order.gtid) {
-        err_set(&out->err, ERR_USAGE, 0, "the order to drain names no position of its donor %s", donor->node);
-        return OP_FAILED;
-    }
-    bool all = has && buffer_reaches(db_version(db)->flavor, has, in->order.gtid);
-    if (!all && (s->io == REPL_IO_NO || !points_at(s, donor))) {
-        AUTO(str_done) Str sql = STR_INIT;
-        op_flavor(db)->follow(&sql, donor->host, donor->port);
-        if (!order_stop_both(in, db, out) ||
-            !db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
-            !db_exec(db, &out->err, str_z(&sql), "") || !repl_start_both_purging(db, &out->err))
-            return op_failed_or_unknown(&out->err);
-    }
-    OpResult result = all ? OP_DONE : applied_in_time(in, db, in->order.gtid, out);
-    if (result == OP_WAITING)
-        err_prefix(&out->err, "%s gives what it has applied itself, look there as well", donor->node);
-    if (result != OP_DONE)
-        return result;
-    return order_stop_both(in, db, out) && order_look(db, out) ? OP_DONE : OP_UNKNOWN;
-}
-
-OpResult order_apply_all(const OrderIn *in, Db *db, OrderOut *out)
-{
-    const OrderServer *donor = &in->order.source;
-    bool from_donor = donor->node && donor->host && !str_eq(donor->node, in->node);
-    OpResult result = OP_DONE;
-    if (out->seen.status.is_replica && out->seen.status.io != REPL_IO_NO && !from_donor) {
-        err_set(&out->err, ERR_CONFLICT, 0, "its receiver runs: somebody has started it");
-        return OP_FAILED;
-    }
-    if (out->seen.status.is_replica && out->seen.status.io == REPL_IO_NO)
-        result = apply_own(in, db, out);
-    if (result == OP_DONE && from_donor)
-        result = apply_donors(in, db, out);
-    if (result != OP_DONE)
-        return result;
-    free(out->received);
-    out->received = order_has(db, &out->seen.status);
-    return out->received ? OP_DONE : OP_FAILED;
 }
 
 /* ---- the new primary's replicas ---------------------------------------------------------------------------
@@ -235,9 +143,16 @@ static bool stop_being_source(const OrderIn *in, Db *db, Err *err)
  * its own. */
 static char *refused_by(const ReplStatus *s, const OrderServer *to)
 {
-    if (!points_at(s, to) || s->io != REPL_IO_NO || !receiver_is_refused(s->io_errno))
+    if (!order_points_at(s, to) || s->io != REPL_IO_NO || !receiver_is_refused(s->io_errno))
         return NULL;
     return xasprintf("the new primary says: %.200s", s->io_error ? s->io_error : "it has no such history");
+}
+
+/* What it was told to do for a drain as well. */
+static bool is_settled(const OrderIn *in, const ReplStatus *s)
+{
+    return order_points_at(s, &in->order.source) && s->uses_gtid &&
+           (!in->delay_s || s->delay_s == in->delay_s);
 }
 
 OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
@@ -257,13 +172,15 @@ OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
         return OP_MOVED;
     }
     op_flavor(db)->follow(&sql, to->host, to->port);
+    if (in->delay_s)
+        str_addf(&sql, op_flavor(db)->delayed, (long long)in->delay_s);
     if (!out->seen.status.is_replica) {
         str_adds(&sql, op_flavor(db)->demoted);
         if (!stop_being_source(in, db, &out->err))
             return op_failed_or_unknown(&out->err);
     }
     if (!db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
-        (!points_at(&out->seen.status, to) && !db_exec(db, &out->err, str_z(&sql), "")) ||
+        (!is_settled(in, &out->seen.status) && !db_exec(db, &out->err, str_z(&sql), "")) ||
         (!out->seen.status.has_account && !give_account(in, db, &out->err)) || !start(in, db, &out->err) ||
         !order_look(db, out))
         return op_failed_or_unknown(&out->err);

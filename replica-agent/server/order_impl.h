@@ -24,5 +24,10 @@ char *order_has(const Db *db, const ReplStatus *s);
 /* Both threads; false: not, and the clients of one that is to be the primary are ended, so that the next try
  * finds none of their locks. */
 MUST_CHECK bool order_stop_both(const OrderIn *in, Db *db, OrderOut *out);
+bool order_points_at(const ReplStatus *s, const OrderServer *to);
+/* `received`: what it has applied and what its relay files hold. */
+MUST_CHECK bool order_read_received(const OrderIn *in, Db *db, OrderOut *out);
+/* For a moment; OP_WAITING: not yet. Of a drain: clients whose locks keep the applier from it are ended. */
+OpResult order_await_applied(const OrderIn *in, Db *db, const char *gtid, OrderOut *out);
 /* A look anew, in the place of the one before. */
 MUST_CHECK bool order_look(Db *db, OrderOut *out);

@@ -159,7 +159,7 @@ bool sessions_end_before_opening(Db *db, const char *sign, char **told, Err *err
     for (int i = 0; i < LOOKS_MOST; i++) {
         AUTO(sessions_done) Sessions s = {0};
         if (!sessions_find_all(db, &s, err) ||
-            !sessions_end(db, &s, "that keep this server from being the primary", err))
+            !sessions_end(db, &s, "that are in the way of a failover", err))
             return false;
         if (s.n && !first)
             first = STEAL(s.first);

@@ -100,21 +100,71 @@ class Winner(Dead):
         self.configure("")
         self.comes_back(self.old)
 
-    def test_2_a_donor_gives_what_the_winner_lacks(self):
-        """It was asked for, and another has received more."""
-        winner = self.only_winner()
+    def only_donor_has(self, winner, text):
+        """What another alone has received, and the client was told of. The primary dies after it."""
         self.cluster.sql(winner, "STOP REPLICA IO_THREAD")
-        told = []
-        for i in range(20):
-            self.cluster.sql(self.old, "INSERT INTO t.w (k) VALUES ('donor-%d')" % i)
-            told.append("donor-%d" % i)
+        told = ["%s-%d" % (text, i) for i in range(20)]
+        for k in told:
+            self.cluster.sql(self.old, "INSERT INTO t.w (k) VALUES ('%s')" % k)
         self.cluster.kill("server" + self.old[2:])
         type(self).told += told
+
+    def donor_gave(self, winner):
         self.assertEqual(winner, self.await_another())
         self.say()
         self.expect_there(winner)
         self.configure("")
         self.comes_back(self.old)
+
+    def test_2_a_donor_gives_what_the_winner_lacks(self):
+        """It was asked for, and another has received more."""
+        winner = self.only_winner()
+        self.only_donor_has(winner, "donor")
+        self.donor_gave(winner)
+
+    def test_4_a_donor_that_has_not_applied_it(self):
+        """Delayed on purpose, stopped, locked, paused: nobody waits for that, and the delay is there again."""
+        for late in ("delayed", "stopped", "locked", "paused"):
+            with self.subTest(late=late):
+                self.setUp()
+                winner = self.only_winner()
+                donor = self.others[1]
+                with self.late(donor, late):
+                    self.only_donor_has(winner, late)
+                    self.assertEqual("0", self.cluster.value(donor, "SELECT COUNT(*) FROM t.w WHERE k LIKE '%s-%%'" % late))
+                    begun = time.monotonic()
+                    self.donor_gave(winner)
+                    print("# %s: %.1f s" % (late, time.monotonic() - begun))
+                    self.await_member(donor)
+
+    @contextlib.contextmanager
+    def late(self, donor, how):
+        if how == "delayed":
+            self.delay(donor, 3600)
+            yield
+            self.assertEqual(3600, self.server(donor)["delay_s"])
+            self.delay(donor, 0)
+        elif how == "stopped":
+            self.cluster.sql(donor, "STOP REPLICA SQL_THREAD")
+            yield
+        elif how == "locked":
+            with self.cluster.session(donor, "locker") as s:
+                s.sql("FLUSH TABLES WITH READ LOCK")
+                yield
+        else:
+            self.cluster.siding("replica", "pause", donor, "--for", "10m", "--reason", "test")
+            yield
+
+    def delay(self, node, seconds):
+        if seconds:
+            self.cluster.expect_caught_up()
+        self.cluster.sql(node, "STOP REPLICA; %s=%d; START REPLICA" % (
+            {"mariadb": "CHANGE MASTER TO MASTER_DELAY", "mysql": "CHANGE REPLICATION SOURCE TO SOURCE_DELAY"}[self.flavor], seconds))
+        wait_until(lambda: self.server(node)["delay_s"] == seconds, 20, "the delay is read")
+        self.await_member(node)
+
+    def server(self, node):
+        return next(n["agent"]["server"] for n in self.ask("status")["nodes"] if n["name"] == node)
 
 
 class Hangs(Dead):

@@ -69,6 +69,8 @@ static void line_of_op(Trace *t, const OpOrder *o)
                  o->boosted.workers ? o->boosted.workers : "-");
     if (o->kind == OP_ROLE)
         str_adds(&t->out, o->open ? " open" : " closed");
+    if (o->delay_s)
+        str_addf(&t->out, " delay=%lld", (long long)o->delay_s);
 }
 
 static const char *const effect_names[FX_KINDS] = {
@@ -247,6 +249,8 @@ void trace_show_records(Trace *t, const Record *r, size_t n)
                      json_bool(vote, "shut") ? " shut" : "", json_bool(r[i].value, "stale") ? " stale" : "");
             if (json_bool(r[i].value, "owed"))
                 str_adds(&t->out, " owed");
+            if (json_int(r[i].value, "delay_s"))
+                str_addf(&t->out, " delay=%lld", (long long)json_int(r[i].value, "delay_s"));
             if (json_int(accepted, "version"))
                 str_addf(&t->out, " accepted %s version %lld%s", json_str(accepted, "primary"),
                          (long long)json_int(accepted, "version"),

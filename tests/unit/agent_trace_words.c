@@ -363,7 +363,7 @@ static bool role(Trace *t, const Words *w)
 }
 
 /* "order KIND term=N [owner=HEX] [kill] [clean] [for=MS] [primary=NODE held=NODE version=N members=NODE
- * may-open] [source=HOST] [gtid=GTID] [old-silence]" */
+ * may-open] [donor=NODE] [source=HOST] [gtid=GTID] [old-silence]" */
 static bool order(Trace *t, const Words *w)
 {
     Input *in = trace_new_input(IN_ORDER, NULL);
@@ -375,7 +375,8 @@ static bool order(Trace *t, const Words *w)
                     .kill = has(w, "kill"),
                     .clean = has(w, "clean"),
                     .for_ms = number(w, "for", 0),
-                    .source = {(char *)value(w, "primary"), (char *)value(w, "source"), 3306},
+                    .source = {(char *)value(w, value(w, "donor") ? "donor" : "primary"),
+                               (char *)value(w, "source"), 3306},
                     .gtid = (char *)value(w, "gtid"),
                     .silence = has(w, "old-silence") ? 1 : t->s.flight.vote.silence};
     if (o.kind >= ORDER_ACCEPT)

@@ -196,6 +196,7 @@ static Order order_of(const WorldMessage *m)
                    .version = d->version,
                    .open = d->open,
                    .primary = m->kind >= FAILOVER_ACCEPT && d->primary == m->node,
+                   .donor = m->kind == FAILOVER_DRAIN && m->donor == m->node,
                    .member = m->kind >= FAILOVER_ACCEPT && (d->members & (1u << m->node))};
 }
 

@@ -135,11 +135,12 @@ const char *status_columns(void)
     return is_mariadb() ? "Slave_IO_Running|Slave_SQL_Running|Master_Host|Master_User|Master_Port|Relay_"
                           "Master_Log_File|"
                           "Exec_Master_Log_Pos|Gtid_IO_Pos|Last_IO_Errno|Last_SQL_Errno|Last_SQL_Error|"
-                          "Relay_Log_Space|Using_Gtid|Connection_name|Master_Log_File|Read_Master_Log_Pos"
+                          "Relay_Log_Space|Using_Gtid|Connection_name|Master_Log_File|Read_Master_Log_Pos|"
+                          "SQL_Delay|Relay_Log_File|Relay_Log_Pos"
                         : "Replica_IO_Running|Replica_SQL_Running|Source_Host|Source_User|Source_Port|"
                           "Relay_Source_Log_File|Exec_Source_Log_Pos|Retrieved_Gtid_Set|Last_IO_Errno|"
                           "Last_SQL_Errno|Last_SQL_Error|Relay_Log_Space|Auto_Position|Channel_Name|"
-                          "Source_Log_File|Read_Source_Log_Pos";
+                          "Source_Log_File|Read_Source_Log_Pos|SQL_Delay|Relay_Log_File|Relay_Log_Pos";
 }
 
 const char *status_row(View v)
@@ -147,11 +148,12 @@ const char *status_row(View v)
     static const char *const io[] = {"No", "Connecting", "Yes"};
     if (v.primary)
         return "";
-    return script_keep(xasprintf(
-        "%s|%s|%s|repl|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s|%s|%s|%d", io[v.io], v.sql ? "Yes" : "No",
-        v.source_host, v.source_port, v.received_text ? v.received_text : at_trx(v.received), v.io_errno,
-        v.sql_errno, v.sql_error ? v.sql_error : "", v.space, is_mariadb() ? "Slave_Pos" : "1",
-        v.channel ? v.channel : "", v.read_file ? v.read_file : "", v.read_pos));
+    return script_keep(
+        xasprintf("%s|%s|%s|repl|%d|binlog.000007|4711|%s|%d|%d|%s|%d|%s|%s|%s|%d|%d|relay.000001|683",
+                  io[v.io], v.sql ? "Yes" : "No", v.source_host, v.source_port,
+                  v.received_text ? v.received_text : at_trx(v.received), v.io_errno, v.sql_errno,
+                  v.sql_error ? v.sql_error : "", v.space, is_mariadb() ? "Slave_Pos" : "1",
+                  v.channel ? v.channel : "", v.read_file ? v.read_file : "", v.read_pos, v.delay_s));
 }
 
 const char *position_row(View v)

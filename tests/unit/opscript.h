@@ -56,6 +56,7 @@ typedef struct View {
     const char *read_file; /* where its receiver is; NULL: nowhere yet */
     int read_pos;
     int space;
+    int delay_s;
 } View;
 /* A replica at `n`, both threads running. */
 View view_at(int n);

@@ -651,21 +651,62 @@ static void test_nobody_waits_for_one_that_has_ended(void **state)
     assert_int_equal(f.phase, FAILOVER_ARMING);
 }
 
-/* It alone has the newest, in its relay files: it is drained and promoted, though another would be liked
- * better. */
-static void test_nobody_fetches_from_a_paused_one(void **state)
+/* Node 2 alone has the newest, and is liked less. Nobody fetches from one that is paused where it may be
+ * promoted itself, nor ever from one whose binary log leaves something out. */
+static void test_who_fetches_from_whom(void **state)
 {
     (void)state;
-    for (int paused = 0; paused < 2; paused++) {
-        FailoverRules r = {.voters = 7, .servers = 7, .acks = 1, .avoid = 4, .paused = paused ? 4 : 0};
+    static const struct {
+        NodeSet never, slow, partial;
+        int primary, donor;
+    } cases[] = {
+        {0, 0, 0, 1, 2},
+        {0, 4, 0, 2, FAILOVER_NOBODY}, /* paused */
+        {4, 4, 0, 1, 2},               /* delayed on purpose */
+        {0, 0, 4, 2, FAILOVER_NOBODY},
+        {4, 0, 4, FAILOVER_NOBODY, FAILOVER_NOBODY}, /* filters: what it alone has is lost without it */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        FailoverRules r = {.voters = 7,
+                           .servers = 7,
+                           .acks = 1,
+                           .avoid = 4,
+                           .never = cases[i].never,
+                           .slow = cases[i].slow,
+                           .partial = cases[i].partial};
         FailoverOrders out;
         Failover f = begun(&r, &out);
         says(&f, &r, FAILOVER_EV_PROMISED, 1, 1100, &out);
         says(&f, &r, FAILOVER_EV_PROMISED, 2, 1100, &out);
-        assert_int_equal(f.phase, FAILOVER_DECIDING);
-        assert_int_equal(f.chosen.primary, paused ? 2 : 1);
-        assert_int_equal(f.donor, paused ? FAILOVER_NOBODY : 2);
+        bool decided = cases[i].primary != FAILOVER_NOBODY;
+        assert_int_equal(f.phase, decided ? FAILOVER_DECIDING : FAILOVER_FENCING);
+        assert_int_equal(f.chosen.primary, cases[i].primary);
+        assert_int_equal(f.donor, cases[i].donor);
     }
+}
+
+/* Of two that have the newest, the one that need not be helped. The donor is told to apply what it has; its
+ * answer does not count as the winner's. */
+static void test_a_donor_is_asked_to_apply_what_it_has(void **state)
+{
+    (void)state;
+    FailoverRules r = {
+        .voters = 15, .servers = 15, .acks = 1, .never = 12, .slow = 4, .phase_limit_ms = 10000};
+    FailoverOrders out;
+    Failover f = begun(&r, &out);
+    for (int node = 1; node < 4; node++)
+        says(&f, &r, FAILOVER_EV_PROMISED, node, 1100, &out);
+    assert_int_equal(f.phase, FAILOVER_DECIDING);
+    assert_int_equal(f.donor, 3);
+    for (int node = 1; node < 4; node++)
+        says(&f, &r, FAILOVER_EV_ACCEPTED, node, 1200, &out);
+    assert_int_equal(f.phase, FAILOVER_DRAINING);
+    assert_int_equal(out.v[out.n - 1].kind, FAILOVER_DRAIN);
+    assert_int_equal(out.v[out.n - 1].to, 2 | 8);
+    says(&f, &r, FAILOVER_EV_DRAINED, 3, 1300, &out);
+    assert_int_equal(f.phase, FAILOVER_DRAINING);
+    says(&f, &r, FAILOVER_EV_DRAINED, 1, 1300, &out);
+    assert_int_equal(f.phase, FAILOVER_FOLLOWING);
 }
 
 /* Its binary log was read to its end, but its server is dead: what only it has cannot be fetched. */
@@ -923,7 +964,8 @@ int main(void)
         cmocka_unit_test(test_who_is_forced_asks_all_that_answer),
         cmocka_unit_test(test_the_last_one_takes_over_when_told),
         cmocka_unit_test(test_nobody_waits_for_one_that_has_ended),
-        cmocka_unit_test(test_nobody_fetches_from_a_paused_one),
+        cmocka_unit_test(test_who_fetches_from_whom),
+        cmocka_unit_test(test_a_donor_is_asked_to_apply_what_it_has),
         cmocka_unit_test(test_nobody_fetches_from_the_killed),
         cmocka_unit_test(test_a_member_is_recorded_before_it_acknowledges),
         cmocka_unit_test(test_a_member_leaves_once_a_majority_knows),

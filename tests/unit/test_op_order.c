@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The acts of a failover on a server: every statement, in order, on both flavours.
  */
-#include "opscript.h"
+#include "orderscript.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,52 +9,8 @@
 
 #include "common/base/clock.h"
 #include "common/file/fs.h"
-#include "replica-agent/server/op_order.h"
 
-#define STARTS                                                                                               \
-    "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'START "       \
-    "SLAVE%'…"
 #define SEMI_SYNC "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'"
-
-static const char *word(const char *mariadb, const char *mysql)
-{
-    return is_mariadb() ? mariadb : mysql;
-}
-
-static AgentOrder order_for(OrderKind kind, const char *host, const char *gtid)
-{
-    AgentOrder o = {.kind = kind, .ballot = {7, xstrdup("00000000000000aa")}};
-    o.decision = (WireDecision){.ballot = {7, xstrdup("00000000000000aa")}, .version = 2, .acks = 2};
-    o.source = (OrderServer){host ? xstrdup(host) : NULL, host ? xstrdup(host) : NULL, 3306};
-    o.gtid = xstrdup(gtid);
-    return o;
-}
-
-static char *account_file;
-static bool leaves_semi_sync; /* as agent.conf may say */
-static bool reads_tables;     /* it names an account for jobs */
-
-static void act(OrderAct act_, AgentOrder order, OpResult want, ErrKind kind, OrderOut *ret)
-{
-    OrderOut out = {0};
-    OrderIn in = {.at = agent_server(),
-                  .rescuer = rescuer_target(),
-                  .act = act_,
-                  .order = order,
-                  .leaves_semi_sync = leaves_semi_sync,
-                  .node = (char *)"db1",
-                  .account_file = account_file};
-    if (reads_tables)
-        in.reader = (DbTarget){.user = (char *)"reader", .defaults_file = (char *)"/etc/siding/job.cnf"};
-    op_order(&in, NULL, &out);
-    EXPECT_RESULT(out, want, kind);
-    wire_free(agent_order_fields, &in.order);
-    script_end(0);
-    if (ret)
-        *ret = out;
-    else
-        order_out_done(&out);
-}
 
 static void expect_semi_sync(bool source, bool replica)
 {
@@ -96,104 +52,6 @@ static void the_receiver_is_stopped_for_good(void)
 }
 BOTH(the_receiver_is_stopped_for_good)
 
-#define BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST a …"
-#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
-
-/* Those who hold what its applier waits for all through a moment are ended; one that may not be is named. */
-static void locks_of_others_end_with_a_drain(void)
-{
-    Relay r;
-    OrderOut out;
-    relay_begin(&r, 7);
-    View v = view_at(5);
-    v.io = REPL_IO_NO;
-    v.received = 7;
-    for (int i = 0; i < 3; i++) {
-        expect_open(5000);
-        expect_look(v);
-        expect_paths(&r);
-        EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w",
-               word("-1", "1"));
-        expect_look(v);
-        EXPECT(BLOCKED, "n", "1");
-        EXPECT(BLOCKED, "n", i == 0 ? "0" : "1");
-        if (i)
-            EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep\n17|root@host|2|Sleep");
-        if (i)
-            EXPECT("KILL 16");
-        if (i)
-            EXPECT("KILL 17", .fail = i == 1 ? ERR_NONE : ERR_DB, .code = 1095);
-        act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), i == 2 ? OP_FAILED : OP_WAITING,
-            i == 2 ? ERR_REFUSED : ERR_TIMEOUT, &out);
-        assert_int_equal(out.told != NULL, i == 1);
-        if (i == 2)
-            assert_non_null(strstr(out.err.text, "KILL 17"));
-        order_out_done(&out);
-    }
-    relay_end(&r);
-}
-BOTH(locks_of_others_end_with_a_drain)
-
-/* A donor without a position would never be through. */
-static void a_donor_gives_up_to_a_position(void)
-{
-    Relay r;
-    OrderOut out;
-    relay_begin(&r, 5);
-    View behind = both_stopped_at(5), all = both_stopped_at(7);
-    expect_open(5000);
-    expect_look(behind);
-    expect_paths(&r);
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db2", NULL), OP_FAILED, ERR_USAGE, NULL);
-    View fetches = view_at(7);
-    fetches.source_host = "db2";
-    expect_open(5000);
-    expect_look(fetches);
-    EXPECT(d->stop_both);
-    expect_look(all);
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db2", at_trx(7)), OP_DONE, ERR_NONE, &out);
-    assert_string_equal(out.received, at_trx(7));
-    order_out_done(&out);
-    relay_end(&r);
-}
-BOTH(a_donor_gives_up_to_a_position)
-
-static void a_drain_ends_when_all_is_applied(void)
-{
-    Relay r;
-    OrderOut out;
-    relay_begin(&r, 7);
-    View v = view_at(5);
-    v.io = REPL_IO_NO;
-    v.received = 7;
-    expect_open(5000);
-    expect_look(v);
-    expect_paths(&r);
-    EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w", word("-1", "1"));
-    expect_look(v);
-    EXPECT(BLOCKED, "n", "0");
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
-    /* It stands: it is for the start to apply what the files hold. */
-    v.sql = false;
-    expect_open(5000);
-    expect_look(v);
-    expect_paths(&r);
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
-    View all = both_stopped_at(7);
-    expect_open(5000);
-    expect_look(all);
-    expect_paths(&r);
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_DONE, ERR_NONE, &out);
-    assert_string_equal(out.received, at_trx(7));
-    order_out_done(&out);
-    /* Somebody has started the receiver. */
-    expect_open(5000);
-    expect_look(view_at(7));
-    act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_FAILED, ERR_CONFLICT, NULL);
-    relay_end(&r);
-}
-BOTH(a_drain_ends_when_all_is_applied)
-
 static void it_follows_and_does_not_acknowledge_yet(void)
 {
     expect_open(5000);
@@ -224,7 +82,7 @@ static void the_old_primary_follows_as_the_named_account(void)
     assert_true(fd >= 0);
     close(fd);
     assert_ok(fs_replace(path, "[client]\nuser=repl\npassword=it's\n", 32, 0600, &err), err);
-    account_file = path;
+    order_script.account_file = path;
     expect_open(5000);
     expect_look(was);
     EXPECT(STARTS, "ID", "");
@@ -245,7 +103,7 @@ static void the_old_primary_follows_as_the_named_account(void)
     v.source_host = "db2";
     expect_look(v);
     act(ORDER_REPOINT, order_for(ORDER_FOLLOW, "db2", at_trx(6)), OP_DONE, ERR_NONE, NULL);
-    account_file = NULL;
+    order_script.account_file = NULL;
     unlink(path);
 }
 BOTH(the_old_primary_follows_as_the_named_account)
@@ -331,10 +189,10 @@ static void what_it_has_received_is_acknowledged_too(void)
 {
     const char *binlog = word("BINLOG binlog.000008:911 for 1073741826", "BINLOG binlog.000008:911 for 2");
     char path[] = "/etc/siding/repl.cnf";
-    account_file = path;
+    order_script.account_file = path;
     expect_said(binlog, ERR_NONE);
     expect_said(binlog, ERR_DB);
-    account_file = NULL;
+    order_script.account_file = NULL;
 }
 BOTH(what_it_has_received_is_acknowledged_too)
 
@@ -364,7 +222,7 @@ static void what_cannot_be_said_yet_is_said_again(void)
     OrderOut out;
     char path[] = "/etc/siding/repl.cnf";
     View v = view_at(5);
-    account_file = path;
+    order_script.account_file = path;
     v.io = REPL_IO_CONNECTING;
     expect_acknowledging(v);
     EXPECT(d->status, status_columns(), status_row(v), .delay_ms = 600);
@@ -381,7 +239,7 @@ static void what_cannot_be_said_yet_is_said_again(void)
     expect_acknowledging(view_at(5));
     expect_look_broken(view_at(5), 1, ERR_LOST);
     act(ORDER_SET_ARMED, order_for(ORDER_ARM, NULL, NULL), OP_FAILED, ERR_LOST, NULL);
-    account_file = NULL;
+    order_script.account_file = NULL;
 }
 BOTH(what_cannot_be_said_yet_is_said_again)
 
@@ -454,7 +312,7 @@ BOTH(it_opens_strictly)
 /* semi_sync = "leave": it is looked at, and a person's to set. */
 static void semi_sync_that_is_a_persons_is_left(void)
 {
-    leaves_semi_sync = true;
+    order_script.leaves_semi_sync = true;
     expect_open(5000);
     expect_look(both_stopped_at(5));
     expect_semi_sync(true, false);
@@ -463,7 +321,7 @@ static void semi_sync_that_is_a_persons_is_left(void)
     expect_look(both_stopped_at(5));
     expect_semi_sync(false, false);
     act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_FAILED, ERR_REFUSED, NULL);
-    leaves_semi_sync = false;
+    order_script.leaves_semi_sync = false;
 }
 BOTH(semi_sync_that_is_a_persons_is_left)
 
@@ -517,7 +375,7 @@ static void expect_table_look(const char *tables, const char *statements)
 /* What a statement names is read; what nobody names twice in a moment is locked. */
 static void tables_that_are_locked_by_name_are_free_before_it_opens(void)
 {
-    reads_tables = true;
+    order_script.reads_tables = true;
     for (int i = 0; i < 3; i++) {
         View v = {.primary = true, .open = true, .applied = 5};
         expect_open(5000);
@@ -542,7 +400,7 @@ static void tables_that_are_locked_by_name_are_free_before_it_opens(void)
         expect_look(v);
         act(ORDER_SET_OPEN, order_for(ORDER_OPEN, NULL, NULL), OP_DONE, ERR_NONE, NULL);
     }
-    reads_tables = false;
+    order_script.reads_tables = false;
 }
 BOTH(tables_that_are_locked_by_name_are_free_before_it_opens)
 
@@ -721,9 +579,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TESTS_OF(the_receiver_is_stopped_for_good),
-        TESTS_OF(a_drain_ends_when_all_is_applied),
-        TESTS_OF(locks_of_others_end_with_a_drain),
-        TESTS_OF(a_donor_gives_up_to_a_position),
         TESTS_OF(a_lock_that_keeps_the_probe_is_ended),
         TESTS_OF(a_stop_that_waits_for_a_lock),
         TESTS_OF(tables_that_are_locked_by_name_are_free_before_it_opens),

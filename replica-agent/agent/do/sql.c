@@ -149,6 +149,7 @@ static void order_in(Agent *a, OpOrder *from, OperationIn *ret)
                            .act = from->act,
                            .order = from->order,
                            .receiver_alone = from->receiver_alone,
+                           .delay_s = from->delay_s,
                            .leaves_semi_sync = str_eq(a->conf.semi_sync, "leave"),
                            .node = xstrdup(a->conf.node),
                            .vault_folder = vault_folder(a),
