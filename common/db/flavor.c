@@ -107,6 +107,7 @@ static const FlavorGrant mariadb_grants[] = {
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
     {"siding_load", "SELECT", "siding.meta"},
+    {"siding_provision", "SELECT, SHOW VIEW, TRIGGER, EVENT, SLAVE MONITOR, BINLOG MONITOR", "*.*"},
     {NULL, NULL, NULL},
 };
 
@@ -126,6 +127,7 @@ static const FlavorGrant mysql_grants[] = {
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, SHOW VIEW, TRIGGER", "LOAD"},
     {"siding_load", "SELECT, INSERT, UPDATE, DELETE", "siding.ledger"},
     {"siding_load", "SELECT", "siding.meta"},
+    {"siding_provision", "SELECT, SHOW VIEW, TRIGGER, EVENT, REPLICATION CLIENT, SHOW_ROUTINE", "*.*"},
     {NULL, NULL, NULL},
 };
 

@@ -6,7 +6,8 @@
 #include "db.h"
 
 typedef struct FlavorGrant {
-    const char *account;    /* "siding", "siding_agent", "siding_rescue", "siding_job", "siding_load" */
+    const char *account;    /* "siding", "siding_agent", "siding_rescue", "siding_job", "siding_load",
+                               "siding_provision" (on a donor) */
     const char *privileges; /* comma list */
     const char *on; /* "*.*", "siding.*", "siding.ledger", "READ" (each database of grants.read), "LOAD" */
 } FlavorGrant;

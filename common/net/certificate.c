@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 
 #include "common/base/clock.h"
+#include "common/file/sha256.h"
 
 enum { DAY_MS = 86400000, LOOK_MS = 600000, CHAIN_MAX = 20 };
 
@@ -151,6 +152,23 @@ bool cert_read(const Tls *tls, const StrList *hosts, CertFacts *ret, Err *err)
         if (!covers(x, hosts->v[i]))
             strlist_add(&ret->uncovered, hosts->v[i]);
     follow_chain(own, trusted, ret);
+    return true;
+}
+
+bool cert_pin(const char *certificate_file, char ret[CERT_PIN_CHARS + 1], Err *err)
+{
+    unsigned char *key = NULL, digest[32];
+    AUTO(stack_done) STACK_OF(X509) *own = read_file(certificate_file, err);
+    if (!own)
+        return false;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(sk_X509_value(own, 0)), &key);
+    if (n <= 0)
+        return unreadable(certificate_file, err);
+    Sha256 *sha = sha256_new();
+    sha256_add(sha, key, (size_t)n);
+    sha256_finish_raw(sha, digest);
+    OPENSSL_free(key);
+    EVP_EncodeBlock((unsigned char *)ret, digest, sizeof digest);
     return true;
 }
 

@@ -38,6 +38,11 @@ typedef struct CertWatch {
 /* True when it has become worse since the last look: somebody is to be told `warning`. */
 bool cert_watch(CertWatch *w, const Tls *tls);
 
+/* SHA-256 of the public key of the first certificate of a file, as base64; it is the same for every
+ * certificate of that key. */
+enum { CERT_PIN_CHARS = 44 };
+MUST_CHECK bool cert_pin(const char *certificate_file, char ret[CERT_PIN_CHARS + 1], Err *err);
+
 /* The host in "https://host:port" and "host:port"; NULL where there is none that a certificate names. Owned.
  */
 char *cert_host_of(const char *address);
@@ -52,3 +57,6 @@ MUST_CHECK bool cert_make_ca(const CertOrder *o, const char *certificate, const 
 /* Signed by the CA of these two files; replaces what is there. */
 MUST_CHECK bool cert_issue(const CertOrder *o, const Tls *ca, const char *certificate, const char *key,
                            Err *err);
+/* NAME.pem and NAME.key in `dir`, for `name` and `host`, by the ca.pem and ca.key of `ca_dir`. */
+MUST_CHECK bool cert_issue_host(const char *ca_dir, const char *dir, const char *name, const char *host,
+                                int64_t days, Err *err);

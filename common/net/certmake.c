@@ -175,3 +175,17 @@ bool cert_issue(const CertOrder *o, const Tls *ca, const char *certificate, cons
         return failed("issue a certificate", err);
     return write_both(x, key, certificate, key_file, err);
 }
+
+bool cert_issue_host(const char *ca_dir, const char *dir, const char *name, const char *host, int64_t days,
+                     Err *err)
+{
+    AUTO(strlist_done) StrList hosts = STRLIST_INIT;
+    AUTOFREE char *ca_file = xasprintf("%s/ca.pem", ca_dir), *ca_key = xasprintf("%s/ca.key", ca_dir),
+                  *pem = xasprintf("%s/%s.pem", dir, name), *key = xasprintf("%s/%s.key", dir, name);
+    const Tls ca = {.ca_file = ca_file, .key_file = ca_key};
+    strlist_add(&hosts, name);
+    if (!str_eq(name, host))
+        strlist_add(&hosts, host);
+    const CertOrder order = {.name = name, .hosts = &hosts, .days = days};
+    return cert_issue(&order, &ca, pem, key, err);
+}

@@ -180,6 +180,9 @@ const ConfOption coordconf_options[] = {
     {"listen", CONF_STRS, FIELD(listen), .required = true, .restart = true,
      .doc = "Addresses of the API: \"unix:/run/siding/siding.sock\", \"127.0.0.1:7320\". Any address that is "
             "neither a unix socket nor loopback needs tls."},
+    {"join_listen", CONF_STR, FIELD(join_listen), .fallback = "*:3311",
+     .doc = "Where new hosts fetch their files, with TLS; open only while one is invited (siding replica "
+            "invite)."},
     {"log_format", CONF_STR, FIELD(log_format), .fallback = "text", .choices = "text|json",
      .doc = "Form of the log lines on stderr."},
     {"log_level", CONF_STR, FIELD(log_level), .fallback = "info", .choices = "error|warn|info|debug",

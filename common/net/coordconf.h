@@ -45,6 +45,7 @@ typedef struct SidingConfig {
     char *cluster_name;
     char *state_dir;
     StrList listen;
+    char *join_listen;
     char *log_format, *log_level;
     ConfList agents;              /* AgentAddress */
     char *database_defaults_file; /* the coordinator's account */

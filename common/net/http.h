@@ -53,6 +53,8 @@ typedef struct HttpService {
     const RoleMap *roles;    /* borrowed; NULL: nobody but this account and root by unix socket */
     void *context;
     void (*audit)(void *context, const HttpAudit *a); /* may be NULL */
+    bool anonymous;   /* TLS asks nobody for a certificate: what a request says has to prove it */
+    size_t most_body; /* bytes; 0: HTTP_MAX_BODY_BYTES */
 } HttpService;
 
 /* Priorities of a loop whose own work comes before strangers: for event_base_priority_init, at once. */
@@ -84,6 +86,9 @@ MUST_CHECK bool http_query_int(const HttpRequest *req, const char *name, int64_t
 const char *http_header(const HttpRequest *req, const char *name);
 const char *http_who(const HttpRequest *req); /* proved: "alice", "certificate db1", "token x" */
 RoleSet http_roles(const HttpRequest *req);
+enum { HTTP_PEER_BYTES = 64 };
+/* The address of the other end of TCP; "" where there is none. */
+void http_peer(const HttpRequest *req, char ret[HTTP_PEER_BYTES]);
 /* How to write down who asks: the proved name, with what the request claims beside it. Owned. */
 char *http_by(const HttpRequest *req, const char *claimed);
 void http_about(HttpRequest *req, int64_t about);         /* for the audit: the number of what was made */

@@ -114,10 +114,11 @@ static void begin_body(HttpConn *c)
 {
     Err err;
     HttpRequest *req = c->req;
-    size_t n = (size_t)req->head.body_bytes;
-    if (req->head.body_bytes > HTTP_MAX_BODY_BYTES) {
-        err_set(&err, ERR_USAGE, 0, "the body has %lld bytes, at most %d are taken",
-                (long long)req->head.body_bytes, HTTP_MAX_BODY_BYTES);
+    size_t n = (size_t)req->head.body_bytes, own = c->server->service.most_body,
+           most = own ? own : HTTP_MAX_BODY_BYTES;
+    if (n > most) {
+        err_set(&err, ERR_USAGE, 0, "the body has %lld bytes, at most %zu are taken",
+                (long long)req->head.body_bytes, most);
         refuse(c, 413, &err);
         return;
     }

@@ -213,5 +213,5 @@ bool http_listen(HttpListener *l, const char *listen, const Tls *tls, Err *err)
     if (!open_socket(l, listen, tls, &l->fd, err))
         return false;
     l->port = l->is_unix ? 0 : bound_port(l->fd);
-    return !l->is_tls || s->tls || tls_server_context(tls, &s->tls, err);
+    return !l->is_tls || s->tls || tls_server_context(tls, s->service.anonymous, &s->tls, err);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a request says, for handlers and for the audit trail.
  */
+#include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/file/json.h"
 #include "http_impl.h"
@@ -40,6 +42,17 @@ const char *http_header(const HttpRequest *req, const char *name)
 const char *http_who(const HttpRequest *req)
 {
     return req->who;
+}
+
+void http_peer(const HttpRequest *req, char ret[HTTP_PEER_BYTES])
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    ret[0] = 0;
+    int fd = req->conn ? bufferevent_getfd(req->conn->bev) : -1;
+    if (fd >= 0 && getpeername(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family != AF_UNIX &&
+        getnameinfo((struct sockaddr *)&a, n, ret, HTTP_PEER_BYTES, NULL, 0, NI_NUMERICHOST) != 0)
+        ret[0] = 0;
 }
 
 RoleSet http_roles(const HttpRequest *req)

@@ -19,7 +19,7 @@ bool http_server_renew_tls(HttpServer *s, const Tls *tls, Err *err)
     struct ssl_ctx_st *fresh = NULL;
     if (!s->tls)
         return true;
-    if (!tls_server_context(tls, &fresh, err))
+    if (!tls_server_context(tls, s->service.anonymous, &fresh, err))
         return false;
     tls_context_free(s->tls); /* sessions hold it until they end */
     s->tls = fresh;

@@ -73,11 +73,16 @@ void httpc_encode(Str *out, const char *value)
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg);
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg);
 
-static void set_tls(CURL *easy, const Tls *tls)
+static void set_tls(CURL *easy, const Tls *tls, const char *pin)
 {
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (pin) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, pin);
+    }
     if (!tls_is_set(tls))
         return;
     curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
@@ -164,7 +169,7 @@ static Transfer *transfer_new(const HttpCall *call)
     int64_t timeout = call->timeout_ms > 0 ? call->timeout_ms : HTTPC_DEFAULT_TIMEOUT_MS;
     int64_t connect = timeout < HTTPC_CONNECT_TIMEOUT_MS ? timeout : HTTPC_CONNECT_TIMEOUT_MS;
     set_url(t, call);
-    set_tls(t->easy, call->tls);
+    set_tls(t->easy, call->tls, call->pin);
     t->headers = curl_slist_append(NULL, "Expect:");
     set_token(t, call);
     set_body(t, call);
@@ -222,6 +227,7 @@ static ErrKind kind_of(const Transfer *t, CURLcode code)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return ERR_AUTH;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
@@ -239,10 +245,11 @@ static ErrKind kind_of(const Transfer *t, CURLcode code)
 
 static HttpcRefusal refusal_of(ErrKind kind, CURLcode code, const char *why)
 {
-    return kind != ERR_AUTH                         ? HTTPC_NO_REFUSAL
-           : code == CURLE_PEER_FAILED_VERIFICATION ? HTTPC_THEIR_CERTIFICATE
-           : strstr(why, "alert")                   ? HTTPC_OUR_CERTIFICATE
-                                                    : HTTPC_NO_REFUSAL;
+    return kind != ERR_AUTH ? HTTPC_NO_REFUSAL
+           : code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH
+               ? HTTPC_THEIR_CERTIFICATE
+           : strstr(why, "alert") ? HTTPC_OUR_CERTIFICATE
+                                  : HTTPC_NO_REFUSAL;
 }
 
 static const char *verb_of(ErrKind kind, HttpcRefusal refusal)

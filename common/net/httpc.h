@@ -27,7 +27,10 @@ typedef struct HttpCall {
     const json_t *body;        /* NULL: none; borrowed for the duration of the starting call only */
     int64_t timeout_ms;        /* whole call; 0: the default, for a download: none but HTTPC_STALL_S */
     const Tls *tls;            /* NULL: plain or system defaults; borrowed like body */
-    const char *owner;         /* of the term that it is made in: header X-Siding-Owner; NULL: none */
+    /* "sha256//…" of the key that the other end must prove itself with, whatever its certificate says; NULL:
+     * by the CA of tls. */
+    const char *pin;
+    const char *owner; /* of the term that it is made in: header X-Siding-Owner; NULL: none */
     /* The answer is no JSON: given is {"text", "bytes", "next"}, made fit for a terminal; next: as below, or
      * null. */
     bool as_text;

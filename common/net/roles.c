@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/password.h"
 #include "common/file/fs.h"
 
 #define FIELD(name) offsetof(RoleConfig, name)
@@ -253,18 +254,6 @@ static bool has_group(const RoleCaller *caller, gid_t gid)
     return false;
 }
 
-/* Takes as long wherever they differ. */
-static bool same_secret(const char *a, const char *b)
-{
-    size_t n = strlen(a);
-    volatile unsigned char differs = 0;
-    if (strlen(b) != n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        differs |= (unsigned char)(a[i] ^ b[i]);
-    return differs == 0;
-}
-
 static bool is_meant(const RoleEntry *e, const RoleCaller *caller)
 {
     switch (e->kind) {
@@ -275,7 +264,7 @@ static bool is_meant(const RoleEntry *e, const RoleCaller *caller)
     case BY_GROUP:
         return caller->is_unix && has_group(caller, e->gid);
     case BY_TOKEN:
-        return caller->token && same_secret(caller->token, e->secret);
+        return caller->token && secret_equal(caller->token, e->secret);
     }
     return false;
 }

@@ -57,13 +57,14 @@ static bool load_files(SSL_CTX *ctx, const Tls *tls, Err *err)
     return true;
 }
 
-bool tls_server_context(const Tls *tls, struct ssl_ctx_st **ret, Err *err)
+bool tls_server_context(const Tls *tls, bool anonymous, struct ssl_ctx_st **ret, Err *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx)
         return tls_error(err, "library", "OpenSSL");
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(ctx, anonymous ? SSL_VERIFY_NONE : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       NULL);
     /* No resumption: every connection shows its certificate. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
@@ -81,7 +82,7 @@ bool tls_check(const Tls *tls, Err *err)
     struct ssl_ctx_st *ctx = NULL;
     if (!tls_is_set(tls))
         return true;
-    if (!tls_server_context(tls, &ctx, err))
+    if (!tls_server_context(tls, false, &ctx, err))
         return false;
     tls_context_free(ctx);
     return true;

@@ -24,7 +24,8 @@ MUST_CHECK bool tls_check(const Tls *tls, Err *err);
 
 struct ssl_ctx_st;
 struct ssl_st;
-MUST_CHECK bool tls_server_context(const Tls *tls, struct ssl_ctx_st **ret, Err *err);
+/* `anonymous`: clients need no certificate, and none is asked for. */
+MUST_CHECK bool tls_server_context(const Tls *tls, bool anonymous, struct ssl_ctx_st **ret, Err *err);
 void tls_context_free(struct ssl_ctx_st *ctx);
 struct ssl_st *tls_session_new(struct ssl_ctx_st *ctx); /* for a bufferevent, which owns it */
 /* Of the verified peer certificate its common name, else its first DNS name; "" before the handshake, and for

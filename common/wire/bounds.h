@@ -59,6 +59,7 @@ extern const Bound pause_bounds[];
 extern const Bound resume_bounds[];
 /* A failover or switchover, and maintenance. */
 extern const Bound failover_bounds[], provision_bounds[], remove_bounds[];
+extern const Bound invite_bounds[], revoke_bounds[], join_bounds[];
 extern const Bound maintenance_bounds[];
 /* What keeps queue, lane or node from starting anything. */
 extern const Bound brake_bounds[];

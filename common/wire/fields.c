@@ -173,6 +173,26 @@ const Bound provision_bounds[] = {
     {NULL},
 };
 
+/* The secret itself never comes here, nor what the files say. */
+const Bound invite_bounds[] = {
+    {"proof_hash", BOUND_NAME, DOOR_API, 64, 64, .doc = "SHA-256 of the proof that the host will show."},
+    {"bundle", BOUND_NAME, DOOR_API, 1, 600000, .doc = "Its files, sealed with its token."},
+    {"valid_ms", BOUND_INT, DOOR_API, 1000, INT64_C(7) * BOUND_DAY_MS, .doc = "They lie there for so long."},
+    {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
+    {NULL},
+};
+
+const Bound revoke_bounds[] = {
+    {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
+    {NULL},
+};
+
+const Bound join_bounds[] = {
+    {"node", BOUND_NAME, DOOR_API, 1, BOUND_NODE_CHARS, .doc = "Who joins, as the token says."},
+    {"proof", BOUND_NAME, DOOR_API, 64, 64, .doc = "Made of the token's secret."},
+    {NULL},
+};
+
 const Bound remove_bounds[] = {
     {"its_host_is_off", BOUND_BOOL, DOOR_API, .doc = "Who asks has seen that it acknowledges nothing any more."},
     {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},

@@ -226,7 +226,8 @@ static bool work(Bootstrap *b, Err *err)
 {
     if (!check_server(b, err) || !check_cluster_name(b, err))
         return false;
-    return b->plan.remove         ? bootstrap_remove(b, err)
+    return b->plan.reader_host    ? bootstrap_make_reader(b, err)
+           : b->plan.remove       ? bootstrap_remove(b, err)
            : b->plan.rotate       ? bootstrap_rotate(b, err)
            : b->plan.end_rotation ? bootstrap_end_rotation(b, err)
                                   : make_all(b, err);

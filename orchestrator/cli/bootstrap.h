@@ -8,6 +8,7 @@
 typedef struct BootstrapPlan {
     bool dry_run; /* only collect the statements */
     bool rotate, end_rotation, remove;
+    const char *reader_host; /* only the account that new hosts are filled with, from this one; NULL: all */
 } BootstrapPlan;
 
 /* Appends one line a thing done (or, dry, each statement, passwords hidden) to `out`. Refuses with the reason

@@ -17,6 +17,9 @@ const BootstrapAccount bootstrap_accounts[] = {
     {"siding_job", "job.cnf"},     {"siding_load", "load.cnf"},   {NULL, NULL},
 };
 
+/* At the addresses of hosts that were invited, and so not among those that a rotation finds. */
+static const BootstrapAccount reader = {"siding_provision", "provision.cnf"};
+
 /* ---- what is there ---------------------------------------------------------------------------------- */
 
 /* An account at one host, as the server has it. */
@@ -244,9 +247,11 @@ static bool is_another(const BootstrapAccount *a, const char *host, const char *
     return err_set(
         err, ERR_REFUSED, 0,
         "account %s%s%s is there already, and %s %s: copy %s from the host where bootstrap made it, "
-        "or give all hosts new passwords with siding bootstrap --rotate",
+        "or %s",
         a->account, host ? "@" : "", host ? host : "", path,
-        has_file ? "holds another password than it has" : "is not", a->file);
+        has_file ? "holds another password than it has" : "is not", a->file,
+        a == &reader ? "drop the account on the primary"
+                     : "give all hosts new passwords with siding bootstrap --rotate");
 }
 
 /* Before anything is changed. */
@@ -306,6 +311,16 @@ bool bootstrap_make_accounts(Bootstrap *b, Err *err)
 {
     warn_of_everything(b);
     return each_account(b, check_account, err) && each_account(b, make_account, err);
+}
+
+bool bootstrap_make_reader(Bootstrap *b, Err *err)
+{
+    SidingConfig there = *b->cfg;
+    char *host[] = {(char *)b->plan.reader_host, NULL};
+    there.grants.hosts = (StrList){.v = host, .n = 1};
+    Bootstrap own = *b;
+    own.cfg = &there;
+    return check_account(&own, &reader, err) && make_account(&own, &reader, err);
 }
 
 /* ---- rotation --------------------------------------------------------------------------------------- */

@@ -33,6 +33,8 @@ void bootstrap_quote_account(Str *out, const char *account, const char *host);
 /* Makes accounts that are not there, and grants. Of one that is there the password is compared with the
  * file's: nothing is changed before all are found right. */
 MUST_CHECK bool bootstrap_make_accounts(Bootstrap *b, Err *err);
+/* The account that reads everything for a new host, from plan.reader_host; its file beside the others. */
+MUST_CHECK bool bootstrap_make_reader(Bootstrap *b, Err *err);
 /* New passwords beside the old ones, which stay valid; then the files. */
 MUST_CHECK bool bootstrap_rotate(Bootstrap *b, Err *err);
 /* The old ones go. */

@@ -6,7 +6,9 @@
 
 #include "bootstrap_impl.h"
 
-#define OUR_ACCOUNTS "('siding', 'siding_agent', 'siding_rescue', 'siding_job', 'siding_load')"
+#define OUR_ACCOUNTS                                                                                         \
+    "('siding', 'siding_agent', 'siding_rescue', 'siding_job', 'siding_load', "                              \
+    "'siding_provision')"
 /* Tables of an upload that a kill or a person has left, and of a restore. */
 #define OUR_TABLES                                                                                           \
     "(table_name LIKE '\\\\_%\\\\_siding\\\\_new' OR table_name LIKE '\\\\_%\\\\_siding\\\\_old' OR "        \

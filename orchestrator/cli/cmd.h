@@ -73,9 +73,9 @@ extern const CliCommand cmd_submit, cmd_task_list, cmd_task_show, cmd_task_why, 
     cmd_schedule_diff, cmd_schedule_apply, cmd_schedule_dump, cmd_schedule_enable, cmd_schedule_disable,
     cmd_schedule_run_now, cmd_schedule_forecast, cmd_result_list, cmd_result_show, cmd_result_path,
     cmd_result_verify, cmd_result_fetch, cmd_restore, cmd_replica_list, cmd_replica_pause, cmd_replica_resume,
-    cmd_replica_check, cmd_replica_add, cmd_replica_reprovision, cmd_replica_remove, cmd_cluster_status,
-    cmd_cluster_primary, cmd_cluster_reset_term, cmd_events, cmd_status, cmd_monitor, cmd_completion, cmd_man,
-    cmd_check, cmd_bootstrap, cmd_cert_init, cmd_cert_issue, cmd_init;
+    cmd_replica_check, cmd_replica_invite, cmd_replica_add, cmd_replica_reprovision, cmd_replica_remove,
+    cmd_cluster_status, cmd_cluster_primary, cmd_cluster_reset_term, cmd_events, cmd_status, cmd_monitor,
+    cmd_completion, cmd_man, cmd_check, cmd_bootstrap, cmd_cert_init, cmd_cert_issue, cmd_init;
 extern const CliCommand cmd_import_bibsched, cmd_cluster_open, cmd_cluster_failover, cmd_cluster_switchover,
     cmd_cluster_failovers, cmd_cluster_maintenance, cmd_start, cmd_stop, cmd_halt, cmd_restart;
 extern const CliCommand *const cli_commands[];

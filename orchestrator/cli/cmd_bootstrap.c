@@ -26,7 +26,8 @@ static const Opt bootstrap_options[] = {
 static CLI_RUN(run)
 {
     const BootstrapOptions *o = options;
-    BootstrapPlan plan = {o->dry_run, o->rotate, o->end_rotation, o->remove};
+    BootstrapPlan plan = {
+        .dry_run = o->dry_run, .rotate = o->rotate, .end_rotation = o->end_rotation, .remove = o->remove};
     AUTO(str_done) Str text = STR_INIT;
     (void)words;
     (void)rest;

@@ -76,16 +76,9 @@ static bool write_file(const char *dir, const char *name, const Str *text, Err *
 static bool write_certificate(const InitPlan *p, const char *dir, const char *name, const char *host,
                               Err *err)
 {
-    AUTO(strlist_done) StrList hosts = STRLIST_INIT;
     AUTO(str_done) Str ca_text = STR_INIT;
-    AUTOFREE char *ca_file = xasprintf("%s/ca/ca.pem", p->dir), *ca_key = xasprintf("%s/ca/ca.key", p->dir);
-    AUTOFREE char *pem = xasprintf("%s/%s.pem", dir, name), *key = xasprintf("%s/%s.key", dir, name);
-    const Tls ca = {.ca_file = ca_file, .key_file = ca_key};
-    strlist_add(&hosts, name);
-    if (!str_eq(name, host))
-        strlist_add(&hosts, host);
-    CertOrder order = {.name = name, .hosts = &hosts, .days = CERT_DAYS};
-    return cert_issue(&order, &ca, pem, key, err) && fs_read(ca_file, 1 << 20, &ca_text, err) &&
+    AUTOFREE char *ca = xasprintf("%s/ca", p->dir), *ca_file = xasprintf("%s/ca.pem", ca);
+    return cert_issue_host(ca, dir, name, host, CERT_DAYS, err) && fs_read(ca_file, 1 << 20, &ca_text, err) &&
            write_file(dir, "ca.pem", &ca_text, err);
 }
 
@@ -94,7 +87,7 @@ static bool write_node(const InitPlan *p, const InitNode *n, Err *err)
     AUTO(str_done) Str conf = STR_INIT, options = STR_INIT;
     AUTOFREE char *dir = xasprintf("%s/%s", p->dir, n->name), *jobs = xasprintf("%s/jobs", dir);
     init_agent_conf(p, n, &conf);
-    init_option_file(n, &options);
+    init_option_file(p, n, &options);
     return fs_mkdirs(jobs, 0700, err) && write_file(dir, "agent.conf", &conf, err) &&
            write_file(dir, "siding.cnf", &options, err) && write_certificate(p, dir, n->name, n->host, err);
 }

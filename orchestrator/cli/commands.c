@@ -47,6 +47,7 @@ const CliCommand *const cli_commands[] = {
     &cmd_result_fetch,
     &cmd_restore,
     &cmd_replica_list,
+    &cmd_replica_invite,
     &cmd_replica_add,
     &cmd_replica_reprovision,
     &cmd_replica_remove,

@@ -10,7 +10,7 @@
 
 void init_node_done(InitNode *n)
 {
-    char *const owned[] = {n->name, n->host, n->socket, n->trouble};
+    char *const owned[] = {n->name, n->host, n->agent_url, n->socket, n->trouble};
     for (size_t i = 0; i < COUNT(owned); i++)
         free(owned[i]);
     server_facts_done(&n->facts);
@@ -18,23 +18,31 @@ void init_node_done(InitNode *n)
     *n = (InitNode){0};
 }
 
+bool init_read_address(const char *word, char **ret_host, int64_t *port)
+{
+    bool v6 = *word == '[';
+    size_t n = v6 ? strcspn(word, "]") + 1 : strcspn(word, ":");
+    if (!n || (v6 && (n <= 2 || n > strlen(word))))
+        return false;
+    long long own = *port;
+    if (word[n] && (word[n] != ':' || !str_to_i64(word + n + 1, 1, 65535, &own)))
+        return false;
+    *ret_host = v6 ? xstrndup(word + 1, n - 2) : xstrndup(word, n);
+    *port = own;
+    return true;
+}
+
 bool init_read_node(const char *word, InitNode *ret, Err *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    const char *is = strchr(word, '='), *host = is ? is + 1 : "";
-    size_t name = is ? (size_t)(is - word) : 0,
-           n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    long long port = INIT_SERVER_PORT;
-    bool bracketed = *host == '[' && n > 2 && n <= strlen(host);
-    const char *rest = host + (n <= strlen(host) ? n : strlen(host));
-    bool ok = name && strspn(word, allowed) == name && n && (*host != '[' || bracketed) &&
-              (!*rest || (*rest == ':' && str_to_i64(rest + 1, 1, 65535, &port)));
-    if (!ok)
+    const char *is = strchr(word, '=');
+    size_t name = is ? (size_t)(is - word) : 0;
+    char *host;
+    int64_t port = INIT_SERVER_PORT;
+    if (!name || strspn(word, allowed) != name || !init_read_address(is + 1, &host, &port))
         return err_set(err, ERR_USAGE, 0,
                        "\"%s\" is no node: write NAME=HOST or NAME=HOST:PORT, such as db1=10.0.0.2", word);
-    *ret = (InitNode){.name = xstrndup(word, name),
-                      .host = bracketed ? xstrndup(host + 1, n - 2) : xstrndup(host, n),
-                      .port = port};
+    *ret = (InitNode){.name = xstrndup(word, name), .host = host, .port = port};
     return true;
 }
 
@@ -57,28 +65,46 @@ static void add_endpoint(Str *out, const char *host, int64_t port)
     str_addf(out, "%s%s%s:%" PRId64, v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
-static char *endpoint(const char *host, int64_t port)
+char *init_endpoint(const char *host, int64_t port)
 {
     Str s = STR_INIT;
     add_endpoint(&s, host, port);
     return str_take(&s);
 }
 
-static void add_tls(Str *out, const char *name)
+static const char *etc_of(const InitPlan *p)
 {
-    str_addf(
-        out,
-        "tls = { certificate_file = \"/etc/siding/%s.pem\"; key_file = \"/etc/siding/%s.key\"; ca_file = "
-        "\"/etc/siding/ca.pem\"; };\n",
-        name, name);
+    return p->etc ? p->etc : "/etc/siding";
+}
+
+static void add_tls(const InitPlan *p, Str *out, const char *name)
+{
+    const char *etc = etc_of(p);
+    str_addf(out,
+             "tls = { certificate_file = \"%s/%s.pem\"; key_file = \"%s/%s.key\"; ca_file = "
+             "\"%s/ca.pem\"; };\n",
+             etc, name, etc, name, etc);
+}
+
+static char *url_of(const InitNode *n)
+{
+    AUTOFREE char *at = init_endpoint(n->host ? n->host : "", INIT_AGENT_PORT);
+    return n->agent_url ? xstrdup(n->agent_url) : xasprintf("https://%s", at);
 }
 
 /* ---- configurations ------------------------------------------------------------------------------- */
 
+char *init_entry(const InitNode *n)
+{
+    AUTOFREE char *url = url_of(n);
+    return xasprintf("{ name = \"%s\"; url = \"%s\"; }", n->name, url);
+}
+
 void init_agent_conf(const InitPlan *p, const InitNode *n, Str *out)
 {
-    AUTOFREE char *at = endpoint(n->host, INIT_AGENT_PORT);
-    const char *socket = n->socket ? n->socket : "/run/mysqld/mysqld.sock";
+    AUTOFREE char *at = init_endpoint(n->host, INIT_AGENT_PORT);
+    const char *socket = n->socket ? n->socket : "/run/mysqld/mysqld.sock", *etc = etc_of(p),
+               *state = p->state ? p->state : "/var/lib/siding";
     str_addf(out,
              "# /etc/siding/agent.conf on %s. Every option: agent.conf.sample beside the installed "
              "documentation.\n"
@@ -86,35 +112,43 @@ void init_agent_conf(const InitPlan *p, const InitNode *n, Str *out)
              "node = \"%s\";\n"
              "listen = [ \"%s\" ];\n"
              "advertise_url = \"https://%s\";\n"
-             "state_dir = \"/var/lib/siding\";\n"
-             "spool_dir = \"/var/lib/siding/spool\";\n"
-             "jobs_dir = \"/etc/siding/jobs\";\n"
+             "state_dir = \"%s\";\n"
+             "spool_dir = \"%s/spool\";\n"
+             "jobs_dir = \"%s/jobs\";\n"
              "server = {\n"
              "    socket = \"%s\";\n"
              "    address = \"%s\";\n"
              "    port = %" PRId64 ";\n"
-             "    defaults_file = \"/etc/siding/agent.cnf\";\n",
-             n->host, p->cluster, n->name, at, at, socket, n->host, n->port);
+             "    defaults_file = \"%s/agent.cnf\";\n",
+             n->host, p->cluster, n->name, at, at, state, state, etc, socket, n->host, n->port, etc);
     if (flavor_of(n->flavor)->purges_on_start)
-        str_adds(out, "    rescue_defaults_file = \"/etc/siding/rescue.cnf\";\n");
-    str_adds(out, "};\n"
-                  "job_defaults_file = \"/etc/siding/job.cnf\";\n"
-                  "load_defaults_file = \"/etc/siding/load.cnf\";\n");
-    add_tls(out, n->name);
-    str_adds(
+        str_addf(out, "    rescue_defaults_file = \"%s/rescue.cnf\";\n", etc);
+    if (n->is_filled)
+        str_addf(out,
+                 "    replication_defaults_file = \"%s/repl.cnf\";\n"
+                 "    provision_defaults_file = \"%s/provision.cnf\";\n",
+                 etc, etc);
+    str_addf(out,
+             "};\n"
+             "job_defaults_file = \"%s/job.cnf\";\n"
+             "load_defaults_file = \"%s/load.cnf\";\n",
+             etc, etc);
+    add_tls(p, out, n->name);
+    str_addf(
         out,
         "# Who may do what (docs/security.md): roles.operator = [ \"group:dba\" ] lets that group pause and "
         "resume here.\n"
-        "roles = { coordinator = [ \"cert:sidingd\" ]; };\n"
+        "roles = { coordinator = [ \"cert:%s\" ]; };\n"
         "# The other agents: results are fetched from them only, and theirs are the certificates that "
         "may.\n"
-        "peers = (\n");
+        "peers = (\n",
+        p->steered_by ? p->steered_by : "sidingd");
     const char *separator = "";
     for (size_t i = 0; i < p->n; i++) {
         if (&p->nodes[i] == n)
             continue;
-        AUTOFREE char *peer = endpoint(p->nodes[i].host, INIT_AGENT_PORT);
-        str_addf(out, "%s    { name = \"%s\"; url = \"https://%s\"; }", separator, p->nodes[i].name, peer);
+        AUTOFREE char *entry = init_entry(&p->nodes[i]);
+        str_addf(out, "%s    %s", separator, entry);
         separator = ",\n";
     }
     str_adds(out, "\n);\n");
@@ -142,9 +176,8 @@ void init_sidingd_conf(const InitPlan *p, Str *out)
              "agents = (\n",
              p->coordinator, p->cluster);
     for (size_t i = 0; i < p->n; i++) {
-        AUTOFREE char *at = endpoint(p->nodes[i].host, INIT_AGENT_PORT);
-        str_addf(out, "    { name = \"%s\"; url = \"https://%s\"; }%s\n", p->nodes[i].name, at,
-                 i + 1 < p->n ? "," : "");
+        AUTOFREE char *entry = init_entry(&p->nodes[i]);
+        str_addf(out, "    %s%s\n", entry, i + 1 < p->n ? "," : "");
     }
     str_adds(out, ");\n"
                   "database_defaults_file = \"/etc/siding/coordinator.cnf\";\n"
@@ -159,15 +192,16 @@ void init_sidingd_conf(const InitPlan *p, Str *out)
     str_adds(out, ";\n    load = ");
     add_names(out, p->databases, "\"*\"");
     str_addf(out, ";\n};\nmin_serving = %d;\n", p->n > 2 ? 1 : 0);
-    add_tls(out, "sidingd");
+    add_tls(p, out, "sidingd");
     str_adds(out, "# Who may do what (docs/security.md), besides root and the account of sidingd: "
                   "roles = { operator = [ \"group:dba\" ]; };\n");
 }
 
 /* ---- the server's option file --------------------------------------------------------------------- */
 
-void init_option_file(const InitNode *n, Str *out)
+void init_option_file(const InitPlan *p, const InitNode *n, Str *out)
 {
+    const char *etc = etc_of(p);
     str_addf(out,
              "# For the server of %s: what Siding needs of it (docs/guide.md). Behind the server's other "
              "option files.\n"
@@ -175,10 +209,10 @@ void init_option_file(const InitNode *n, Str *out)
              n->name);
     servercheck_options(n->flavor, n->seen ? &n->facts : NULL, out);
     str_addf(out,
-             "ssl_cert=/etc/siding/%s.pem\n"
-             "ssl_key=/etc/siding/%s.key\n"
-             "ssl_ca=/etc/siding/ca.pem\n",
-             n->name, n->name);
+             "ssl_cert=%s/%s.pem\n"
+             "ssl_key=%s/%s.key\n"
+             "ssl_ca=%s/ca.pem\n",
+             etc, n->name, etc, n->name, etc);
 }
 
 /* ---- for people ----------------------------------------------------------------------------------- */
@@ -186,14 +220,14 @@ void init_option_file(const InitNode *n, Str *out)
 static void tell_node(const InitNode *n, Str *out)
 {
     const Finding *f = n->findings.v;
-    AUTOFREE char *at = endpoint(n->host, n->port);
+    AUTOFREE char *at = init_endpoint(n->host, n->port);
     if (n->trouble) {
         str_addf(out, "%s (%s): not looked at: %s\n", n->name, at, n->trouble);
         return;
     }
     const ReplStatus *r = &n->facts.repl;
     AUTOFREE char *source =
-        r->is_replica ? endpoint(r->source_host ? r->source_host : "?", r->source_port) : NULL;
+        r->is_replica ? init_endpoint(r->source_host ? r->source_host : "?", r->source_port) : NULL;
     bool stopped = r->is_replica && (!r->sql_running || r->io == REPL_IO_NO);
     str_addf(out, "%s (%s): %s %s, %s%s%s\n", n->name, at, flavor_of(n->flavor)->name, n->facts.version.text,
              source ? "replica of " : "primary", source ? source : "",

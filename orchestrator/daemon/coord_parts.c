@@ -6,6 +6,7 @@
 #include "coord_store.h"
 #include "deadlines.h"
 #include "events.h"
+#include "invitations.h"
 #include "mail.h"
 #include "provisions.h"
 #include "queue_after.h"
@@ -35,6 +36,7 @@ bool coord_open(Coord *c, event_callback_fn step, event_callback_fn tick, Err *e
     c->store = store_new(c, queue_read_anew);
     failover_open(c);
     provisions_open(c);
+    invitations_open(c);
     queue_memory_open(c);
     c->result_streams = result_streams_new();
     if (!routes_open(c, err))
@@ -60,6 +62,7 @@ void coord_close(Coord *c)
         result_streams_free(c->result_streams);
         failover_close(c);
         provisions_close(c);
+        invitations_close(c);
         mail_close(c);
         turn_mailer_close(c);
         events_free(c->events);

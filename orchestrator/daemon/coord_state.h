@@ -109,6 +109,7 @@ struct Coord {
     struct FailoverEdge *failover;    /* failover_impl.h */
     struct Provisions *provisions;    /* provisions.c */
     const ProvisionRecord *provision; /* of it: the replica that is made, or was last */
+    struct Invitations *invitations;  /* invitations.c */
     Events *events;
     Mail *mail;
     struct TurnMailer *turn_mailer; /* turn_mailer.h */

@@ -147,6 +147,12 @@ static void add_left(const Coord *c, const AgentLink *a, json_t *o)
                  a->name, c->config_path);
     strlist_addf(&left, "stop the agent of %s and its server, and take it out of what clients connect to",
                  a->name);
+    if (a->node.agent.server.address)
+        strlist_addf(
+            &left,
+            "on the primary: DROP USER IF EXISTS 'siding_provision'@'%s', which read everything where "
+            "it was invited",
+            a->node.agent.server.address);
     json_set_strs(o, "left_to_do", &left);
 }
 

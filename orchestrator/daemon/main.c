@@ -26,6 +26,7 @@
 #include "events.h"
 #include "history.h"
 #include "holds.h"
+#include "invitations.h"
 #include "mail.h"
 #include "orchestrator/core/mail_plan.h"
 #include "provisions.h"
@@ -76,6 +77,7 @@ static void step(evutil_socket_t fd, short what, void *arg)
     agents_step(c);
     failover_step_all(c);
     provisions_step(c);
+    invitations_step(c);
     cluster_step(c);
     holds_step(c);
     queue_step(c);
@@ -157,6 +159,7 @@ static void reload(Coord *c)
     c->certificate.due_ms = 0;
     if (tls_is_set(&c->conf.tls) && !http_server_renew_tls(c->server, &c->conf.tls, &err))
         log_error("the certificates stay as they were: %s", err.text);
+    invitations_renew(c);
     apply_log(c);
     agents_configure(c);
     if (!routes_configure(c, &err)) {

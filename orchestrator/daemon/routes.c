@@ -3,6 +3,7 @@
 
 #include "events.h"
 #include "handlers.h"
+#include "invitations.h"
 #include "provisions.h"
 #include "reset_term.h"
 #include "takeover.h"
@@ -31,6 +32,9 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/nodes/{name}/resume", ROLE_OPERATOR, handle_resume, .does = "resume {name}"},
     {"POST", "/v1/nodes/{name}/cordon", ROLE_OPERATOR, handle_cordon, .does = "cordon {name}"},
     {"POST", "/v1/nodes/{name}/provision", ROLE_ADMIN, handle_provision, .does = "fill {name} with the data of another"},
+    {"POST", "/v1/nodes/{name}/invite", ROLE_ADMIN, handle_invite, .does = "invite {name} to join"},
+    {"POST", "/v1/nodes/{name}/revoke", ROLE_ADMIN, handle_revoke, .does = "withdraw the invitation of {name}"},
+    {"GET", "/v1/invitations", ROLE_VIEWER, handle_invitations},
     {"POST", "/v1/nodes/{name}/remove", ROLE_ADMIN, handle_remove, .does = "count {name} out"},
     {"GET", "/v1/provision", ROLE_VIEWER, handle_provision_show},
     {"POST", "/v1/nodes/{name}/uncordon", ROLE_OPERATOR, handle_uncordon, .does = "uncordon {name}"},

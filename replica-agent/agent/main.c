@@ -18,6 +18,7 @@
 #include "common/db/servercheck.h"
 #include "common/net/sdnotify.h"
 #include "common/wire/finding.h"
+#include "join.h"
 #include "reload.h"
 #include "replica-agent/agent/do/store.h"
 #include "replica-agent/helper/fill.h"
@@ -381,6 +382,8 @@ int main(int argc, char **argv)
         return fill_main(argc - 1, argv + 1);
     if (str_eq(tool, "rescue"))
         return rescue_main(argc - 1, argv + 1);
+    if (str_eq(tool, "join"))
+        return join_main(argc - 1, argv + 1);
     if (str_eq(tool, "watch"))
         return lease_watch_main(argc - 1, argv + 1);
     return main_with_options(argc, argv);

@@ -38,6 +38,7 @@ def every_route_by_loopback(c):
     calls = [("POST", "/v1/tasks", "operator"), ("GET", "/v1/tasks", "viewer"), ("POST", "/v1/tasks/1/request", "operator"),
              ("GET", "/v1/status", "viewer"), ("GET", "/v1/events", "viewer"), ("GET", "/v1/results/1.1", "viewer"),
              ("GET", "/v1/tasklets", "viewer"), ("POST", "/v1/nodes/db1/provision", "admin"), ("POST", "/v1/nodes/db1/remove", "admin"),
+             ("POST", "/v1/nodes/db9/invite", "admin"), ("POST", "/v1/nodes/db9/revoke", "admin"), ("GET", "/v1/invitations", "viewer"),
              ("GET", "/v1/provision", "viewer"), ("GET", "/v1/results/1.1/manifest.json", "operator")]
     for method, path, needs in calls:
         expect_refused(c, method, coordinator(c) + path, {} if method == "POST" else None, needs)

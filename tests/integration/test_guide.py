@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""docs/guide.md as a person does it: its own blocks of commands, in their order, on four hosts. Each host is a namespace of mounts,
+"""docs/guide.md as a person does it: its own blocks of commands, in their order, on five hosts. Each host is a namespace of mounts,
 network and name, with an address, a /etc, a /var and programs of its own; the servers are MariaDB with Debian's option files. Then
 what happens to such a cluster later: a certificate that is wrong, one that is renewed, a server without its relay logs' name."""
 import json
@@ -15,9 +15,10 @@ from harness import ROOT, Failed, call, main, slack, wait_until
 
 GUIDE = os.path.join(ROOT, "docs", "guide.md")
 SHIMS = os.path.join(ROOT, "tests", "integration", "guide")
-HOSTS = {"db0": "10.77.0.1", "db1": "10.77.0.2", "db2": "10.77.0.3", "ops": "10.77.0.4"}
+HOSTS = {"db0": "10.77.0.1", "db1": "10.77.0.2", "db2": "10.77.0.3", "ops": "10.77.0.4", "db3": "10.77.0.5"}
 SERVERS = ("db0", "db1", "db2")
-WHERE = {"all": tuple(HOSTS), "db": SERVERS, "primary": ("db0",), "replicas": ("db1", "db2"), "ops": ("ops",), "build": ("build",)}
+LATER = "db3"  # empty, and no host of the cluster before section 11
+WHERE = {"all": SERVERS + ("ops",), "new": (LATER,), "db": SERVERS, "primary": ("db0",), "replicas": ("db1", "db2"), "ops": ("ops",), "build": ("build",)}
 INSIDE = "SIDING_TEST_GUIDE"
 
 # What Debian's mariadb-server puts into /etc/mysql, comments left out.
@@ -140,7 +141,7 @@ class Network:
 
     def servers(self):
         """As Debian's package leaves them, and as a DBA has made a primary and replicas of them, by file and position."""
-        for i, name in enumerate(SERVERS):
+        for i, name in enumerate(SERVERS + (LATER,)):
             host = self.hosts[name]
             host.run("id mysql >/dev/null 2>&1 || { groupadd -f --system mysql; useradd --system --gid mysql --home-dir /nonexistent --shell /bin/false mysql; }; "
                      "install -d -o mysql -g mysql /var/lib/mysql /run/mysqld")
@@ -150,13 +151,13 @@ class Network:
             host.write("etc/mysql/mariadb.conf.d/60-cluster.cnf", CLUSTER % (i + 1))
         first = self.hosts["db0"]
         first.run("mariadb-install-db --user=mysql --skip-test-db --auth-root-authentication-method=socket >/dev/null 2>&1")
-        for name in SERVERS[1:]:
+        for name in SERVERS[1:] + (LATER,):
             self.shell("cp -a %s/var/lib/mysql/. %s/var/lib/mysql/" % (first.folder, self.hosts[name].folder))
-        for name in SERVERS:
+        for name in SERVERS + (LATER,):
             self.hosts[name].run("systemctl start mariadb")
-        first.sql("CREATE USER repl@'10.77.0.%' IDENTIFIED BY 'r'; GRANT REPLICATION SLAVE ON *.* TO repl@'10.77.0.%'; " + SAMPLE)
+        first.sql("CREATE USER repl@'10.77.0.%' IDENTIFIED BY 'change me'; GRANT REPLICATION SLAVE ON *.* TO repl@'10.77.0.%'; " + SAMPLE)
         for name in SERVERS[1:]:
-            self.hosts[name].sql("CHANGE MASTER TO MASTER_HOST='10.77.0.1', MASTER_USER='repl', MASTER_PASSWORD='r', MASTER_CONNECT_RETRY=1, "
+            self.hosts[name].sql("CHANGE MASTER TO MASTER_HOST='10.77.0.1', MASTER_USER='repl', MASTER_PASSWORD='change me', MASTER_CONNECT_RETRY=1, "
                                  "MASTER_USE_GTID=no; START SLAVE;")
             self.await_row(name, 1000)
 
@@ -227,7 +228,7 @@ class Guide(unittest.TestCase):
         for role, language, text in found:
             self.net.run_block(role, language, text)
         self.db0.sql("INSERT INTO library.book VALUES (2000, 'written while Siding runs')")
-        for name in SERVERS[1:]:
+        for name in SERVERS[1:] + (LATER,):
             self.net.await_row(name, 2000)
 
     def test_2_what_it_leaves(self):
@@ -273,7 +274,106 @@ class Guide(unittest.TestCase):
         wait_until(lambda: self.ops.run(served) not in ("", before), 20, "the new certificate is served")
         self.expect_well()
 
-    def test_6_relay_logs_without_a_name(self):
+    # -- a host that joins: db3 is a member by the guide's own words; here what an attacker, a kill and a mistake get
+
+    def test_6_what_a_host_has_joined_with(self):
+        later = self.net.hosts[LATER]
+        self.assertEqual(later.run("stat -c '%a %U' /etc/siding/*.* | sort -u"), "600 mysql\n")
+        self.assertEqual(later.run("find /etc/siding -name '.joining' -o -name 'accounts.sql'"), "")
+        self.assertEqual(self.ops.run("find /root/siding /etc/siding -name 'db3*' -o -name '.invite'"), "")
+        node = next(n for n in json.loads(self.ops.run("siding cluster status --json"))["nodes"] if n["name"] == LATER)
+        self.assertEqual((node["state"], node["agent"]["server"]["read_only"]), ("serving", True))
+        audit = self.ops.run("siding events --kind audit")
+        for words in ("root (unix socket) asked to invite db3 to join: done", "db3 was given its files by the token of its invitation, from 10.77.0.5",
+                      "db3 has its files on its disk, its token is used up, from 10.77.0.5"):
+            self.assertIn(words, audit)
+        self.assertIn("received", self.ops.run("siding replica invite"))
+        password = re.search(r"password=(\S+)", self.ops.run("cat /etc/siding/agent.cnf")).group(1)
+        self.assertEqual(self.ops.run("grep -rlF -e %s -e 'PRIVATE KEY' /var/lib/sidingd /var/log || :" % password), "")
+
+    def invite(self, node, *options):
+        """The token. Of a host whose server is no member of anything: only its files are looked at."""
+        return self.ops.run("siding replica invite %s --address 10.77.0.5 %s 2>/dev/null" % (node, " ".join(options))).strip()
+
+    def join(self, token, where="/root/joined", host=None, status=0):
+        host = host or self.net.hosts[LATER]
+        host.run("umask 077; echo '%s' > /root/token" % token)
+        return host.run("siding-agent join --token /root/token --dir %s" % where, status=status)
+
+    def test_7_tokens_that_open_nothing(self):
+        later = self.net.hosts[LATER]
+        token = self.invite("db4")
+        prefix, node, address, pin, secret = token.split("~")
+        flipped = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+        for parts, says in (((prefix, node, address, pin, flipped), "not valid here"), ((prefix, "db3", address, pin, secret), "not valid here"),
+                            ((prefix, "db5", address, pin, secret), "not valid here"),
+                            ((prefix, node, address, "A" * 43 + "=", secret), "this is not the sidingd that the token was made by"),
+                            # an agent's certificate is of the same CA, and does not help
+                            ((prefix, node, "10.77.0.1:3310", pin, secret), "this is not the sidingd that the token was made by")):
+            self.assertIn(says, self.join("~".join(parts), status=1))
+        self.assertIn("no token, or not all of it", self.join(token[:-3], status=2))
+        self.assertEqual(later.run("ls -A /root/joined 2>/dev/null || :"), "")
+        self.assertIn("asked to join as db4 with a token that is not", self.ops.run("siding events --kind audit"))
+        # a guesser neither gets in nor keeps the right one out
+        guess = "for i in $(seq 60); do curl -sk -o /dev/null -w '%%{http_code}\n' -H 'Content-Type: application/json' -d '{\"node\": \"db4\", \"proof\": \"%s\"}' " \
+                "https://10.77.0.4:3311/v1/join; done | sort | uniq -c" % ("0" * 64)
+        codes = dict(reversed(line.split()) for line in later.run(guess).splitlines())
+        self.assertGreater(int(codes.get("503", 0)), 30, codes)
+        self.assertEqual(set(codes) - {"403", "503"}, set())
+        for path in ("/v1/status", "/healthz", "/v1/nodes/db4/revoke"):
+            self.assertEqual(later.run("curl -sk -o /dev/null -w '%%{http_code}' https://10.77.0.4:3311%s" % path), "404")
+        said = self.join(token)
+        self.assertIn("siding replica add db4", said)
+        # The server of db3 is in use: its accounts are left as they are, and what would make them lies there.
+        self.assertRegex(said, "it holds [0-9]+ databases already.*run the statements of /root/joined/accounts.sql")
+        self.assertIn("SET SESSION sql_log_bin=0;\nCREATE USER IF NOT EXISTS 'siding_agent'@'localhost' ", later.run("cat /root/joined/accounts.sql"))
+        self.assertEqual(later.run("stat -c '%a %U' /root/joined/db4.key"), "600 mysql\n")
+        self.assertIn("/root/joined/db4.key", later.run("cat /root/joined/agent.conf"))
+        # used; and nothing is replaced
+        self.assertIn("not valid here", self.join(token, where="/root/second", status=1))
+        self.assertIn("is there already", self.join(self.invite("db4"), status=1))
+        later.run("rm -r /root/joined")
+
+    def test_8_who_comes_second_or_too_late(self):
+        later = self.net.hosts[LATER]
+        token = self.invite("db5")
+        # It was answered, and could not keep what it got.
+        later.run("mkdir /root/full; mount -t tmpfs -o size=4k none /root/full")
+        self.join(token, where="/root/full/siding", status=1)
+        self.assertIn("fetched", self.ops.run("siding replica invite"))
+        said = self.join(token, where="/root/stolen", host=self.db1, status=1)
+        self.assertIn("used from another address already", said)
+        self.assertIn("somebody at 10.77.0.2 showed the token of db5, whose files were fetched from 10.77.0.5 before", self.ops.run("siding events --kind audit"))
+        # What sidingd has promised outlives it.
+        self.ops.run("kill -9 $(cat /run/sidingd.test-pid); systemctl start sidingd")
+        self.join(token)
+        later.run("umount /root/full; rm -r /root/joined")
+        token = self.invite("db5")
+        self.ops.run("siding replica invite db5 --revoke")
+        self.assertIn("not valid here", self.join(token, status=1))
+        token = self.invite("db5")
+        self.invite("db5")
+        self.assertIn("not valid here", self.join(token, status=1))
+        token = self.invite("db5", "--valid", "1s")
+        wait_until(lambda: "the invitation of db5 has expired" in self.ops.run("siding events --kind audit"), 30, "it expires")
+        self.assertIn("not valid here", self.join(token, status=1))
+
+    def test_9_a_join_that_is_killed(self):
+        """At any point: then nothing is in its place that is not whole, and the same again ends it."""
+        later = self.net.hosts[LATER]
+        token = self.invite("db6")
+        later.run("umask 077; echo '%s' > /root/token" % token)
+        for ms in range(2, 60, 4):
+            later.run("timeout -s KILL 0.%03d siding-agent join --token /root/token --dir /root/joined >/dev/null 2>&1 || :" % ms)
+            if later.run("test ! -e /root/joined/agent.conf || echo whole"):
+                self.assertEqual(later.run("ls -I jobs -I accounts.sql /root/joined | wc -l").strip(), "11")
+        if not later.run("test -e /root/joined/.joining || test ! -e /root/joined/agent.conf || echo over"):
+            self.join(token)
+        self.assertEqual(later.run("ls -I accounts.sql /root/joined | sort"), "agent.cnf\nagent.conf\nca.pem\ndb6.key\ndb6.pem\njob.cnf\njobs\nload.cnf\n"
+                         "provision.cnf\nrepl.cnf\nrescue.cnf\nsiding.cnf\n")
+        self.assertEqual(later.run("ls -A /root/joined | grep -c joining || :").strip(), "0")
+
+    def test_A_relay_logs_without_a_name(self):
         self.db1.run("sed -i /^relay_log=/d /etc/mysql/mariadb.conf.d/70-siding.cnf; systemctl restart mariadb")
         self.expect("db1", "relay_log is empty", "^relay_log=mysqld-relay-bin in the server's option file")
 
@@ -286,7 +386,7 @@ class Blocks(unittest.TestCase):
 class InNamespaces(unittest.TestCase):
     flavor = "mariadb"
 
-    def test_the_guide_on_four_hosts(self):
+    def test_the_guide_on_five_hosts(self):
         if os.getuid() and not shutil.which("newuidmap"):
             self.fail("an ordinary user needs newuidmap: apt-get install uidmap, and a range in /etc/subuid; or run it as root")
         done = subprocess.run(in_namespaces(), env=dict(os.environ, **{INSIDE: "1"}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -129,6 +130,36 @@ class Replicas:
         self.refused("free: make room there", "db3")
         self.configure("db3", before)
         self.assertEqual(c.position("db3"), "")
+
+    def test_a_host_is_invited(self):
+        """Its files, and on a server that has the accounts, or not, what it is filled with: nothing of that is in its binary log."""
+        c, folder = self.cluster, os.path.join(self.cluster.folder, "join")
+        ca, conf = os.path.join(folder, "ca"), os.path.join(c.folder, "coordinator", "sidingd.conf")
+        for words in (("init",), ("issue", "sidingd", "--address", "127.0.0.1")):
+            self.must("siding", "cert", *words, "--dir", ca)
+        with open(conf, "a", encoding="utf-8") as f:
+            f.write('tls = { certificate_file = "%s/sidingd.pem"; key_file = "%s/sidingd.key"; ca_file = "%s/ca.pem"; };\n'
+                    'join_listen = "127.0.0.1:%d";\n' % (ca, ca, ca, c.ports.base + 31))
+        os.kill(c.pid("sidingd"), signal.SIGHUP)
+        token = os.path.join(folder, "token")
+        invite = ("siding", "replica", "invite", "db9", "--address", "127.0.0.1:%s" % c.env["DB3_PORT"], "--via", "127.0.0.1", "--ca", ca, "--write", token)
+        wait_until(lambda: call(os.path.join(BUILD, invite[0]), *invite[1:], env=c.env)[0] == 0, 20, "sidingd has read its configuration")
+        here = ("--dir", folder + "/etc", "--state", folder + "/state", "--user", pwd.getpwuid(os.getuid()).pw_name)
+        said = self.must("siding-agent", "join", "--token", token, *here, "--socket", c.socket("db3"), "--admin", c.folder + "/credentials/admin.cnf")
+        self.assertRegex(said, r"(?s)1\. systemctl enable --now siding-agent.*siding replica add db9")
+        self.assertEqual(c.position("db3"), "")
+        for name in ("agent", "provision"):
+            status, out, err = call("mariadb", "--defaults-file=%s/etc/%s.cnf" % (folder, name), "-S", c.socket("db3"), "-NBe", "SELECT CURRENT_USER()")
+            self.assertEqual((status, out), (0, "siding_%s@localhost\n" % name), err)
+        self.assertRegex(c.sql("db3", "SHOW GRANTS FOR siding_provision@localhost")[0][0], "^GRANT (ALL|SELECT, INSERT).*WITH GRANT OPTION$")
+        self.assertEqual(c.sql("db3", "SELECT Host FROM mysql.user WHERE User = 'siding_provision'"), [("localhost",)])
+        self.assertEqual(c.sql("db1", "SELECT Host FROM mysql.user WHERE User = 'siding_provision'"), [("127.0.0.1",)])
+        self.alone("db3", "DROP USER siding_provision@localhost")
+
+    def must(self, program, *words):
+        status, out, err = call(os.path.join(BUILD, program), *words, env=self.cluster.env)
+        self.assertEqual(status, 0, out + err)
+        return out + err
 
     def configure(self, node, text):
         c = self.cluster

@@ -95,8 +95,8 @@ static void statements_with_parts(void **state)
 static void grants_are_least(void **state)
 {
     (void)state;
-    static const char *const accounts[] = {"siding", "siding_agent", "siding_rescue", "siding_job",
-                                           "siding_load"};
+    static const char *const accounts[] = {"siding",     "siding_agent", "siding_rescue",
+                                           "siding_job", "siding_load",  "siding_provision"};
     enum { RESCUE = 2 }; /* resets what it made; on MySQL the server does without */
     static const char *const never[] = {"RELOAD", "SUPER",    "ALL",        "GRANT OPTION",
                                         "FILE",   "SHUTDOWN", "CREATE USER"};

@@ -72,10 +72,23 @@ static void files_name_what_others_need(void **state)
     expect_in(&coordinator, "{ name = \"db1\"; url = \"https://[fd00::2]:3310\"; }\n);");
     expect_in(&coordinator, "hosts = [ \"localhost\", \"10.0.0.9\" ]");
     expect_in(&coordinator, "read = [ \"library\" ]");
-    init_option_file(&n[0], &options);
+    init_option_file(&p, &n[0], &options);
     expect_in(&options, "\nskip_slave_start=ON\n");
     expect_in(&options, "\nrelay_log=relay\n");
     expect_in(&options, "\nssl_cert=/etc/siding/db0.pem\n");
+    AUTO(str_done) Str joins = STR_INIT, lines = STR_INIT;
+    n[1].is_filled = true;
+    n[0].agent_url = (char *)"https://db0.example.org:3333";
+    p.etc = "/opt/s";
+    p.steered_by = "boss";
+    init_agent_conf(&p, &n[1], &joins);
+    expect_in(&joins, "provision_defaults_file = \"/opt/s/provision.cnf\";\n};");
+    expect_in(&joins, "    { name = \"db0\"; url = \"https://db0.example.org:3333\"; }\n);");
+    expect_in(&joins, "\"cert:boss\"");
+    if (strstr(str_z(&joins), "\"/etc/"))
+        fail_msg("a path of another folder in\n%s", str_z(&joins));
+    init_option_file(&p, &n[1], &lines);
+    expect_in(&lines, "\nssl_key=/opt/s/db1.key\n");
     init_tell(&p, &said);
     expect_in(&said, "db0 (10.0.0.1:3306): not looked at: refused\n");
     expect_in(&said, "START SLAVE");
