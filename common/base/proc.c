@@ -16,6 +16,7 @@
 typedef struct ProcStat {
     char state;
     pid_t ppid, session;
+    int threads;
     int64_t start;
 } ProcStat;
 
@@ -36,8 +37,8 @@ static bool read_stat(pid_t pid, ProcStat *ret)
     int ppid, session;
     long long start;
     if (!rest ||
-        sscanf(rest + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-               &ret->state, &ppid, &session, &start) != 4)
+        sscanf(rest + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %lld",
+               &ret->state, &ppid, &session, &ret->threads, &start) != 5)
         return false;
     ret->ppid = ppid;
     ret->session = session;
@@ -48,7 +49,9 @@ static bool read_stat(pid_t pid, ProcStat *ret)
 int64_t proc_start_time(pid_t pid)
 {
     ProcStat s;
-    return pid > 0 && read_stat(pid, &s) && s.state != 'Z' && s.state != 'X' ? s.start : 0;
+    if (pid <= 0 || !read_stat(pid, &s) || s.state == 'X' || (s.state == 'Z' && s.threads < 2))
+        return 0;
+    return s.start;
 }
 
 bool proc_is(pid_t pid, int64_t start_time)

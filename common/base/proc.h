@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Processes as /proc shows them. A pid alone may be another process by now: it is always named together
- * with its start time. A zombie does not count as alive.
+ * with its start time. A zombie does not count as alive, unless threads of it are left: killed on a disk that
+ * hangs, those end only with that, and hold its port and files as long.
  */
 #pragma once
 

@@ -418,7 +418,8 @@ extern const WireField agent_order_fields[];
     /* a GTID set: fence: all it has received, or what its binary log holds; close: that; drain: all it has now */ \
     F(T, STR, received)                                                                                   \
     F(T, BOOL, ended) /* fence: it was killed, or is closed to everybody: `received` is all it has written */ \
-    F(T, BOOL, closed) /* close, fence: it is closed to all but accounts with every right */              \
+    F(T, BOOL, closed) /* close, fence: it is closed to all but accounts with every right; of a fence that is not done: \
+                          its server was sent SIGKILL and has not ended */                                \
     F(T, INT, closed_for_ms) /* close: so long nothing could be written; -1: not known */                 \
     F(T, STR, ahead) /* follow, refused: GTIDs of its own that the winner lacks */                        \
     /* what is so now, whatever was ordered */                                                            \
@@ -539,6 +540,16 @@ extern const WireField replay_fields[];
 WIRE_STRUCT(AgentRun, AGENT_RUN_LIST);
 extern const WireField agent_run_fields[];
 
+/* Whether the disks of a server's data and binary log take writes: the worst of them. None: nobody looks, or may. */
+#define DISK_FAULT_VALUES(E)                                            \
+    E(DISK_WELL, "well")                                                \
+    E(DISK_FULL, "full")                                                \
+    E(DISK_STALLED, "stalled") /* a write or sync does not come back */ \
+    E(DISK_READ_ONLY, "read-only")                                      \
+    E(DISK_FAILING, "failing") /* it says that a write failed */
+WIRE_ENUM(DiskFault, DISK, DISK_FAULT_VALUES);
+extern const WireEnum disk_fault_names;
+
 #define SERVER_STATE_LIST(F, T)                                                                  \
     F(T, BOOL, up)                                                                               \
     F(T, STR, error)                                                                             \
@@ -572,6 +583,9 @@ extern const WireField agent_run_fields[];
     F(T, INT, io_errno)                                                                          \
     F(T, STR, io_error)                                                                          \
     F(T, STR, sql_error)                                                                         \
+    F(T, ENUM, disk, DiskFault, disk_fault_names)                                                \
+    F(T, STR, disk_folder) /* that has the fault; NULL: none has one */                          \
+    F(T, INT, disk_ms)     /* for so long */                                                     \
     F(T, OBJ, written, Written, written_fields) /* of a primary */                               \
     F(T, TIME, read_at)
 WIRE_STRUCT(ServerState, SERVER_STATE_LIST);

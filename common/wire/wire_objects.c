@@ -19,6 +19,7 @@ const WireEnum orphan_policy_names = WIRE_ENUM_NAMES(ORPHAN_POLICY_VALUES);
 const WireEnum missed_runs_names = WIRE_ENUM_NAMES(MISSED_RUNS_VALUES);
 const WireEnum run_outcome_names = WIRE_ENUM_NAMES(RUN_OUTCOME_VALUES);
 const WireEnum lease_phase_names = WIRE_ENUM_NAMES(LEASE_PHASE_VALUES);
+const WireEnum disk_fault_names = WIRE_ENUM_NAMES(DISK_FAULT_VALUES);
 const WireEnum receiver_state_names = WIRE_ENUM_NAMES(RECEIVER_STATE_VALUES);
 const WireEnum acknowledger_names = WIRE_ENUM_NAMES(ACKNOWLEDGER_VALUES);
 const WireEnum node_health_names = WIRE_ENUM_NAMES(NODE_HEALTH_VALUES);

@@ -51,6 +51,9 @@ static void by_server(const Node *node, StrList *never)
         clock_format_duration(s->delay_s * 1000, delay);
         strlist_addf(never, "it is delayed by %s on purpose", delay);
     }
+    if (s->disk_folder && s->disk != DISK_STALLED)
+        strlist_addf(never, "the disk of %.200s is %s", s->disk_folder,
+                     wire_enum_name(&disk_fault_names, (int)s->disk));
     if (s->sql_error && *s->sql_error)
         strlist_addf(never, "its applier has failed: %s", s->sql_error);
 }
@@ -121,6 +124,9 @@ void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, 
     if (node->agent.lease.owner)
         strlist_addf(avoid, "it is paused (%.*s): what it has received is applied first",
                      RUN_TEXT(node->agent.lease.owner));
+    if (node->agent.server.disk == DISK_STALLED)
+        strlist_addf(avoid, "a write to the disk of %.200s does not come back",
+                     node->agent.server.disk_folder ? node->agent.server.disk_folder : "its server");
     if (node->lag_ms > rules->max_lag_ms) {
         clock_format_duration(node->lag_ms, lag);
         strlist_addf(avoid, "it is %s behind", lag);

@@ -8,6 +8,9 @@ const WireEnum detect_kind_names = WIRE_ENUM_NAMES(DETECT_KIND_VALUES);
 /* Commits that wait are no fault of the server while the replicas may still answer: wait longer. */
 enum { ACKS_LOST_FACTOR = 3 };
 
+/* A disk's fault is seen late by that much, and known by then to have lasted. */
+enum { STILL_MS = 1500, SEEN_LATE_MS = 2000 };
+
 typedef struct Votes {
     int lost, receives, alive;
 } Votes;
@@ -26,11 +29,26 @@ static Votes count_votes(const DetectReading *r)
     return v;
 }
 
+/* Its position stands still as its disk does. One that is full is told in any case. */
+static DetectKind by_its_disk(const DetectReading *r)
+{
+    if (r->disk == DISK_FULL)
+        return DETECT_DISK_FULL;
+    if (r->still_ms < STILL_MS)
+        return DETECT_WELL;
+    return r->disk == DISK_STALLED                         ? DETECT_DISK_STALLED
+           : r->disk > DISK_FULL && r->disk < DISK_UNKNOWN ? DETECT_DISK_BROKEN
+                                                           : DETECT_WELL;
+}
+
 /* The server has just spoken to us. */
 static DetectKind alive(const DetectReading *r, int64_t after_ms)
 {
     if (!r->agent_heard && r->login == DETECT_ANSWERS)
         return DETECT_AGENT_DEAD;
+    DetectKind disk = r->agent_heard ? by_its_disk(r) : DETECT_WELL;
+    if (disk != DETECT_WELL)
+        return disk;
     if (r->stuck_ms >= after_ms)
         return r->waiting > 0 ? DETECT_ACKS_LOST : DETECT_NO_WRITES;
     switch (r->login) {
@@ -80,7 +98,15 @@ static DetectKind judge(const DetectReading *r, int64_t after_ms)
 bool detect_is_fatal(DetectKind kind)
 {
     return kind == DETECT_SERVER_DEAD || kind == DETECT_HOST_DEAD || kind == DETECT_HUNG ||
-           kind == DETECT_ACKS_LOST;
+           kind == DETECT_ACKS_LOST || kind == DETECT_DISK_STALLED || kind == DETECT_DISK_BROKEN;
+}
+
+static int64_t began_ms(DetectKind kind, const DetectReading *r)
+{
+    if (kind != DETECT_DISK_STALLED && kind != DETECT_DISK_BROKEN)
+        return r->now_ms;
+    int64_t lasted = r->disk_ms < r->still_ms ? r->disk_ms : r->still_ms;
+    return r->now_ms - (lasted < SEEN_LATE_MS ? lasted : SEEN_LATE_MS);
 }
 
 bool detect_step(Detect *d, const DetectRules *rules, const DetectReading *r)
@@ -96,7 +122,7 @@ bool detect_step(Detect *d, const DetectRules *rules, const DetectReading *r)
     if (!detect_is_fatal(kind))
         d->failed_ms = 0;
     else if (!d->failed_ms)
-        d->failed_ms = r->now_ms;
+        d->failed_ms = began_ms(kind, r);
     int64_t patience = rules->after_ms * (kind == DETECT_ACKS_LOST ? ACKS_LOST_FACTOR : 1);
     return d->failed_ms && r->now_ms - d->failed_ms >= patience;
 }
@@ -126,6 +152,9 @@ static void say_agent(const DetectReading *r, Str *out)
     else
         str_adds(out, r->hangs ? "its agent gets no answer from the server"
                                : "its agent says that the server is down");
+    if (r->disk_folder)
+        str_addf(out, ", the disk of %.200s is %s for %" PRId64 " s", r->disk_folder,
+                 wire_enum_name(&disk_fault_names, (int)r->disk), r->disk_ms / 1000);
     if (r->waiting > 0)
         str_addf(out, ", %" PRId64 " commits wait for an acknowledgement", r->waiting);
 }

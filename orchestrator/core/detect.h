@@ -4,11 +4,13 @@
  * a fault that all sides agree on for `after_ms`: one too many is worse than a late one. Pure.
  *
  * Whether a replica applies is no vote: a paused one, or one whose applier has stopped, still receives. An
- * error message of the server (too many connections, access denied, host blocked) proves that it lives.
+ * error message of the server (too many connections, access denied, host blocked) proves that it lives. A
+ * server that answers on a disk that takes no writes is judged by two sides: its agent, which tries to write
+ * there, and its GTID position, which stands still.
  */
 #pragma once
 
-#include "common/wire/wire_fields.h"
+#include "common/wire/wire.h"
 
 #define DETECT_KIND_VALUES(E)                                                                                \
     E(DETECT_WELL, "well")                                                                                   \
@@ -19,7 +21,10 @@
     E(DETECT_DENIED, "access denied")                                                                        \
     E(DETECT_BLOCKED, "host blocked")                                                                        \
     E(DETECT_AGENT_DEAD, "agent dead, server alive")                                                         \
-    E(DETECT_NO_WRITES, "takes no writes") /* it answers, and commits nothing: a lock, a disk */             \
+    E(DETECT_NO_WRITES, "takes no writes") /* it answers, and commits nothing: a lock */                     \
+    E(DETECT_DISK_FULL, "disk full")       /* others have the same data: no failover by itself */            \
+    E(DETECT_DISK_STALLED, "disk stalled")                                                                   \
+    E(DETECT_DISK_BROKEN, "disk takes no writes")                                                            \
     E(DETECT_ACKS_LOST, "acknowledgements lost")                                                             \
     E(DETECT_HUNG, "server hung")                                                                            \
     E(DETECT_SERVER_DEAD, "server dead")                                                                     \
@@ -50,11 +55,15 @@ typedef struct DetectReading {
     int64_t now_ms;
     DetectLogin login;
     int64_t stuck_ms; /* for so long nothing has been committed though we tried; 0: it goes on */
+    int64_t still_ms; /* its position has been the same for so long; 0: not known */
     bool agent_heard; /* the primary's */
     /* what it said last */
-    bool up, hangs;    /* hangs: its server takes connections and answers nothing */
-    int64_t waiting;   /* commits that wait for an acknowledgement */
-    int voters, heard; /* agents, and how many of them answer; the primary's included */
+    bool up, hangs;  /* hangs: its server takes connections and answers nothing */
+    int64_t waiting; /* commits that wait for an acknowledgement */
+    DiskFault disk;
+    const char *disk_folder; /* that has the fault */
+    int64_t disk_ms;         /* for so long */
+    int voters, heard;       /* agents, and how many of them answer; the primary's included */
     const DetectReplica *replicas;
     size_t n;
 } DetectReading;

@@ -55,7 +55,8 @@ static bool old_primary_ended(const Failover *f)
 /* It does not open by itself any more. */
 static bool old_primary_held(const Failover *f)
 {
-    return old_primary_ended(f) || ((f->fenced & one(f->base.held_by)) && f->nodes[f->base.held_by].closed);
+    return f->held || old_primary_ended(f) ||
+           ((f->fenced & one(f->base.held_by)) && f->nodes[f->base.held_by].closed);
 }
 
 /* What nobody who has promised holds is lost, as a person has decided. */
@@ -565,6 +566,9 @@ static void take(FailoverLook *l, const FailoverEvent *ev)
         return;
     bool by_winner = ev->node == f->chosen.primary;
     switch (ev->kind) {
+    case FAILOVER_EV_HELD:
+        f->held |= ev->node == f->base.held_by && !f->clean;
+        break;
     case FAILOVER_EV_PROMISED:
         promised(l, ev);
         break;

@@ -93,7 +93,7 @@ typedef struct Failover {
     FailoverNode nodes[FAILOVER_NODES];
     int donor;  /* the winner fetches from it what it has not received */
     bool clean; /* a switchover: the old primary is closed, not killed, and follows the winner at once */
-    bool closed;
+    bool closed, held;
     int64_t closed_ms;             /* when it was told */
     bool drained, donated, opened; /* the winner has applied all; the donor has all it received */
     int64_t phase_ms, fenced_ms;   /* begin of the phase; when the fence was complete */
@@ -114,7 +114,10 @@ typedef enum FailoverEventKind {
     /* Commits of an idle one's primary wait for `acks` of its members by now, and the members hold all that
        it committed before: the caller knows. */
     FAILOVER_EV_RAISE,
-    FAILOVER_EV_GIVE_UP,  /* the primary lives: what was decided before stands, if nothing else is yet */
+    FAILOVER_EV_GIVE_UP, /* the primary lives: what was decided before stands, if nothing else is yet */
+    /* The old primary's server was sent SIGKILL and has not ended yet, its disk hangs: it executes nothing
+     * more, and what it has written is not known. */
+    FAILOVER_EV_HELD,
     FAILOVER_EV_PROMISED, /* `accepted`, and if it was asked to stop: `received`, `ended` */
     FAILOVER_EV_ACCEPTED, /* `version` */
     FAILOVER_EV_DRAINED,

@@ -130,14 +130,18 @@ static void event_of(Coord *c, FailoverPeer *p, int node, const OrderAnswer *a, 
         str_set(&c->failover->drained, a->received);
 }
 
-/* While members are armed: this one was silenced since that was decided, its server was restarted perhaps. */
-static void silent_anew(Coord *c, int node, const OrderAnswer *a)
+/* What counts although it is not done. While members are armed: this one was silenced since that was decided,
+ * its server was restarted perhaps. A server that was killed and does not end. */
+static void not_done(Coord *c, int node, const OrderAnswer *a)
 {
     const Failover *f = &c->failover->f;
     const FailoverPeer *p = &c->failover->peers[node];
-    FailoverEvent ev = {
-        .kind = FAILOVER_EV_GROW, .node = node, .ballot = p->asked_ballot, .silence = a->silence};
+    FailoverEvent ev = {.node = node, .ballot = p->asked_ballot, .silence = a->silence};
     if (p->asked == FAILOVER_ARM && a->follows && f->phase != FAILOVER_IDLE)
+        ev.kind = FAILOVER_EV_GROW;
+    else if (p->asked == FAILOVER_FENCE && !p->order.clean && a->closed)
+        ev.kind = FAILOVER_EV_HELD;
+    if (ev.kind)
         failover_feed(c, &ev);
 }
 
@@ -165,7 +169,7 @@ static void taken(Coord *c, int node, const json_t *body)
             str_set(&p->told, NULL);
         failover_feed(c, &ev);
     } else {
-        silent_anew(c, node, &a);
+        not_done(c, node, &a);
     }
     wire_free(order_answer_fields, &a);
 }

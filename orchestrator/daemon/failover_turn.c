@@ -82,8 +82,9 @@ static void tell_kind(Coord *c, const char *primary, const DetectReading *r)
             primary, wire_enum_name(&detect_kind_names, (int)kind), evidence, primary, loss.command);
         return;
     }
-    events_add(c, detect_is_fatal(kind) ? "error" : "info", "failover", 0, NULL, primary,
-               "the primary %s: %s (%s)", primary, wire_enum_name(&detect_kind_names, (int)kind), evidence);
+    events_add(c, detect_is_fatal(kind) || kind == DETECT_DISK_FULL ? "error" : "info", "failover", 0, NULL,
+               primary, "the primary %s: %s (%s)", primary, wire_enum_name(&detect_kind_names, (int)kind),
+               evidence);
 }
 
 static void begin_by_itself(Coord *c, const char *primary, const DetectReading *r)
@@ -125,10 +126,14 @@ static void detect(Coord *c)
     DetectReading r = {.now_ms = clock_mono_ms(),
                        .login = e->watched.login,
                        .stuck_ms = e->watched.stuck_ms,
+                       .still_ms = e->watched.still_ms,
                        .agent_heard = state_heard_lately(primary),
                        .up = s->up,
                        .hangs = s->hangs,
                        .waiting = s->semi_sync_waits,
+                       .disk = s->disk,
+                       .disk_folder = s->disk_folder,
+                       .disk_ms = s->disk_ms,
                        .voters = (int)c->n_agents,
                        .heard = (int)failover_heard(c),
                        .replicas = replicas};

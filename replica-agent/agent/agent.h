@@ -15,6 +15,7 @@
 #include "release.h"
 #include "replica-agent/agent/do/apart.h"
 #include "replica-agent/agent/do/ballast.h"
+#include "replica-agent/agent/do/disk_watch.h"
 #include "replica-agent/agent/do/node_events.h"
 #include "replica-agent/agent/do/purge.h"
 #include "replica-agent/agent/do/sampler.h"
@@ -65,6 +66,7 @@ typedef struct Agent {
     Ballast ballast;
     Sampler sampler;
     SourceLook source_look;
+    DiskWatch disks;
     Purge purge;
     Tell tell;
     Release release;

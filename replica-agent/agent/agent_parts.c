@@ -69,6 +69,7 @@ bool agent_open(Agent *a, event_callback_fn tick, Err *err)
     reload_rules(a);
     loop_open(a);
     vault_open(a);
+    disk_watch_open(a);
     if (!store_open(a, err))
         return false;
     Input *boot = queue_input(IN_BOOT, NULL);
@@ -88,6 +89,7 @@ void agent_tick(Agent *a)
     splits_tick(a);
     sampler_tick(a);
     source_look_tick(a);
+    disk_watch_tick(a);
     purge_tick(a);
     if (!a->loop.held_since_ms)
         queue_post(a, queue_input(IN_TICK, NULL));
@@ -129,6 +131,7 @@ void agent_close(Agent *a)
     copies_close(a);
     sampler_close(a);
     source_look_close(a);
+    disk_watch_close(a);
     tell_close(a);
     store_close(a);
     purge_close(a);

@@ -21,6 +21,7 @@
 #include "join.h"
 #include "reload.h"
 #include "replica-agent/agent/do/store.h"
+#include "replica-agent/helper/disk_look.h"
 #include "replica-agent/helper/fill.h"
 #include "replica-agent/helper/lease_watch.h"
 #include "replica-agent/helper/rescue.h"
@@ -380,6 +381,8 @@ int main(int argc, char **argv)
         return split_main(argc - 1, argv + 1);
     if (str_eq(tool, "fill"))
         return fill_main(argc - 1, argv + 1);
+    if (str_eq(tool, "disk-look"))
+        return disk_look_main(argc - 1, argv + 1);
     if (str_eq(tool, "rescue"))
         return rescue_main(argc - 1, argv + 1);
     if (str_eq(tool, "join"))

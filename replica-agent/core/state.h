@@ -248,8 +248,9 @@ typedef struct VoteFlight {
     int64_t opened_ms;   /* when an act of this ballot opened the server; 0: none did */
     int64_t opened_acks; /* … and how many its commits wait for since */
     int64_t retry_ms;
-    char *trouble; /* why it does not get on */
-    bool told;     /* that somebody else has started the receiver */
+    char *trouble;  /* why it does not get on */
+    bool told;      /* that somebody else has started the receiver */
+    bool signalled; /* SIGKILL was sent to its server, which had not ended by then */
     bool stopped, killed, log_read, closed, drained, armed, probed;
     /* Since when it acknowledges nothing before it is armed again, as a number that never comes again; 0: it
      * was armed. `ends`: what an arm that is under way ends; `muted`: the last in which the server was told

@@ -246,7 +246,7 @@ static void reply(Turn *t, uint64_t token, OrderKind kind, bool done, const char
         .received = kind == ORDER_FENCE || kind == ORDER_CLOSE || kind == ORDER_DRAIN ? f->received : NULL,
         .ended = (f->killed && f->log_read) ||
                  (f->closed && flavor_of(t->s->known.server.version.flavor)->closes_for_all),
-        .closed = f->closed,
+        .closed = f->closed || f->signalled,
         .closed_for_ms = kind == ORDER_CLOSE && f->closed ? t->now_ms - f->closed_ms : -1,
         .ahead = f->ahead,
         .drained = f->drained,
@@ -437,7 +437,8 @@ static void go(Turn *t)
 /* What was found counts in its ballot only. */
 static void forget(VoteFlight *f)
 {
-    f->stopped = f->killed = f->log_read = f->closed = f->drained = f->armed = f->probed = false;
+    f->stopped = f->signalled = f->killed = f->log_read = f->closed = f->drained = f->armed = f->probed =
+        false;
     f->opened_ms = f->opened_acks = 0;
     free(STEAL(f->received));
     free(STEAL(f->ahead));
@@ -581,6 +582,7 @@ static void failed(Turn *t, const OpReport *op)
         f->order.kind = ORDER_NONE;
         return;
     }
+    bool signalled = f->act == ORDER_KILL_SERVER && op->end == END_UNKNOWN && op->err.kind == ERR_TIMEOUT;
     if (f->act == ORDER_REOPEN)
         f->reopen_ms = t->now_ms + RETRY_MS;
     if (op->end == END_MOVED)
@@ -591,6 +593,10 @@ static void failed(Turn *t, const OpReport *op)
     if (op->end == END_WAITING && f->act == ORDER_APPLY_ALL && !op->status->sql_running)
         fx_post(t, IN_START, NULL)->flag = true;
     f->retry_ms = t->now_ms + RETRY_MS;
+    if (signalled && !f->signalled) { /* who has asked need not wait for more */
+        f->signalled = true;
+        end_request(t, false);
+    }
     if (op->end == END_MOVED)
         go(t);
 }

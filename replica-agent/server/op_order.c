@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/base/log.h"
 #include "order_impl.h"
-#include "order_sessions.h"
 
 void order_in_done(OrderIn *in)
 {
@@ -25,22 +23,6 @@ void order_out_done(OrderOut *out)
     free(out->ahead);
     free(out->told);
     *out = (OrderOut){0};
-}
-
-/* A global lock of others keeps a STOP from its end; the STOP that waits ends with the lock. */
-bool order_stop_both(const OrderIn *in, Db *db, OrderOut *out)
-{
-    AUTODB Db *other = NULL;
-    Err ignored;
-    if (op_stop_both(db, &out->seen.status, &out->err))
-        return true;
-    bool ends = in->act != ORDER_REPOINT || in->order.kill_after_ms > 0;
-    if (ends && op_is_unanswered(&out->err) &&
-        (!op_open_as(&in->at.target, in->at.statement_ms, NULL, &other, &ignored) ||
-         !sessions_end_before_opening(other, "STOP was not answered, perhaps for a lock of others",
-                                      &out->told, &ignored)))
-        log_warn("%s", ignored.text);
-    return false;
 }
 
 static OpResult on_server(const OrderIn *in, Db *db, OrderOut *out)

@@ -18,6 +18,7 @@
  *   OP_MOVED    REPOINT: `ahead` is what it has and the new primary lacks; nothing was changed
  *   OP_WAITING  STOP_RECEIVER: it has not applied what it is to have first
  *               APPLY_ALL: not yet; where the applier stands, it is to be started as at a boot
+ *   OP_UNKNOWN  KILL_SERVER, ERR_TIMEOUT: SIGKILL was sent and it has not ended: it executes nothing more
  *   OP_FAILED   SET_CLOSED of a close: it is as it was
  *   OP_FAILED, OP_UNKNOWN   else: not, or not known to be: again
  *

@@ -15,7 +15,7 @@
 #include "common/db/binlog_end.h"
 #include "order_impl.h"
 
-enum { GONE_MS = 20000, PAUSE_MS = 20 };
+enum { GONE_MS = 500, PAUSE_MS = 20 };
 
 /* The process whose working folder is `data`, which a server enters when it starts. */
 static bool works_in(pid_t pid, const struct stat *data)

@@ -92,6 +92,22 @@ bool order_points_at(const ReplStatus *s, const OrderServer *to)
     return s->is_replica && str_eq(s->source_host, to->host) && s->source_port == to->port;
 }
 
+/* A global lock of others keeps a STOP from its end; the STOP that waits ends with the lock. */
+bool order_stop_both(const OrderIn *in, Db *db, OrderOut *out)
+{
+    AUTODB Db *other = NULL;
+    Err ignored;
+    if (op_stop_both(db, &out->seen.status, &out->err))
+        return true;
+    bool ends = in->act != ORDER_REPOINT || in->order.kill_after_ms > 0;
+    if (ends && op_is_unanswered(&out->err) &&
+        (!op_open_as(&in->at.target, in->at.statement_ms, NULL, &other, &ignored) ||
+         !sessions_end_before_opening(other, "STOP was not answered, perhaps for a lock of others",
+                                      &out->told, &ignored)))
+        log_warn("%s", ignored.text);
+    return false;
+}
+
 /* ---- the new primary's replicas ---------------------------------------------------------------------------
  */
 

@@ -158,8 +158,7 @@ class Winner(Dead):
     def delay(self, node, seconds):
         if seconds:
             self.cluster.expect_caught_up()
-        self.cluster.sql(node, "STOP REPLICA; %s=%d; START REPLICA" % (
-            {"mariadb": "CHANGE MASTER TO MASTER_DELAY", "mysql": "CHANGE REPLICATION SOURCE TO SOURCE_DELAY"}[self.flavor], seconds))
+        self.cluster.change_source(node, "DELAY", seconds)
         wait_until(lambda: self.server(node)["delay_s"] == seconds, 20, "the delay is read")
         self.await_member(node)
 

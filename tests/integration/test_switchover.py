@@ -5,6 +5,7 @@ new primary; the old one comes back, follows, and is counted in."""
 import json
 import os
 import random
+import select
 import signal
 import statistics
 import subprocess
@@ -118,6 +119,8 @@ class Probes:
                 try:
                     client.stdin.write("INSERT INTO t.probe VALUES ('%s', 1); SELECT ROW_COUNT();\n" % node)
                     client.stdin.flush()
+                    if not select.select([client.stdout], [], [], 1)[0]:
+                        break  # it was refused, which says nothing, or hangs
                     if client.stdout.readline() == "1\n":
                         self.taken[node].append((begun, time.monotonic()))
                 except BrokenPipeError:

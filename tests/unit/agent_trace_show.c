@@ -100,6 +100,8 @@ static void line_of_answer(Trace *t, const Effect *e)
         str_adds(&t->out, ", ended");
     if (json_int(j, "closed_for_ms") >= 0)
         str_addf(&t->out, ", closed for %lld ms", (long long)json_int(j, "closed_for_ms"));
+    else if (json_bool(j, "closed"))
+        str_adds(&t->out, ", closed");
 }
 
 static void line_of_rest(Trace *t, const Effect *e)

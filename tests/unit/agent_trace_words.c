@@ -214,7 +214,7 @@ static bool operation(Trace *t, const Words *w)
         if (str_eq(value(w, "way"), start_ways[i].word))
             op->way = start_ways[i].way;
     if (op->end != END_OK)
-        err_set(&op->err, ERR_DB, 0, "%s was not done", w->v[1]);
+        err_set(&op->err, op->end == END_UNKNOWN ? ERR_TIMEOUT : ERR_DB, 0, "%s was not done", w->v[1]);
     t->op[kind] = 0;
     return trace_happens(t, in);
 }

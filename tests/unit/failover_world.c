@@ -352,18 +352,20 @@ static void answer(World *w, const WorldConf *c, const WorldMessage *m, bool ref
     world_send(w, &a);
 }
 
-/* It would be armed, and was silenced since that was decided. */
-static void answer_silence(World *w, const WorldMessage *m)
+/* Not done yet, but: it would be armed, and was silenced since that was decided; or its server was sent
+ * SIGKILL. */
+static void answer_early(World *w, const WorldMessage *m, FailoverEventKind kind)
 {
     WorldMessage a;
     memset(&a, 0, sizeof a);
     a.answer = true;
     a.coordinator = m->coordinator;
     a.node = m->node;
-    a.event.kind = FAILOVER_EV_GROW;
+    a.event.kind = kind;
     a.event.node = m->node;
     a.event.ballot = m->ballot;
-    a.event.silence = w->servers[m->node].silence;
+    if (kind == FAILOVER_EV_GROW)
+        a.event.silence = w->servers[m->node].silence;
     world_send(w, &a);
 }
 
@@ -391,7 +393,9 @@ static const char *obey(World *w, const WorldConf *c, const WorldMessage *m, int
         if (next == ORDER_ANSWER)
             answer(w, c, m, false);
         if (next == ORDER_WAIT && m->kind == FAILOVER_ARM && view.server_up && view.silent_anew)
-            answer_silence(w, m);
+            answer_early(w, m, FAILOVER_EV_GROW);
+        if (next == ORDER_READ_LOG)
+            answer_early(w, m, FAILOVER_EV_HELD);
         /* As long as commits wait it is not closed, and the attempt is undone. */
         bool held = next == ORDER_SET_CLOSED && w->servers[m->node].waiting;
         if (next == ORDER_REFUSE || next == ORDER_ANSWER || next == ORDER_WAIT || held)
@@ -663,9 +667,9 @@ void world_say(const WorldAction *a, char *ret, size_t size)
 {
     static const char *const orders[] = {"promise", "fence", "close", "accept", "drain",
                                          "follow",  "arm",   "open",  "probe"};
-    static const char *const events[] = {"tick",  "take over", "begin",    "closed",   "grow",    "shrink",
-                                         "raise", "give up",   "promised", "accepted", "drained", "follows",
-                                         "armed", "opened",    "probed",   "refused"};
+    static const char *const events[] = {"tick",    "take over", "begin",  "closed",   "grow",     "shrink",
+                                         "raise",   "give up",   "held",   "promised", "accepted", "drained",
+                                         "follows", "armed",     "opened", "probed",   "refused"};
     static const char *const kinds[] = {"a client writes on",
                                         "replicates one:",
                                         "acknowledged by",

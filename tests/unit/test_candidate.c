@@ -110,6 +110,12 @@ static void one_fault_at_a_time(void **state)
     expect(NULL, "it leaves out what its filters say: Replicate_Do_DB=x", "");
     s->delay_s = 3600;
     expect(NULL, "it is delayed by 60 min 00 s on purpose", "");
+    s->disk = DISK_READ_ONLY;
+    s->disk_folder = xstrdup("/data");
+    expect(NULL, "the disk of /data is read-only", "");
+    s->disk = DISK_STALLED;
+    s->disk_folder = xstrdup("/data");
+    expect(NULL, "", "a write to the disk of /data does not come back");
     s->sql_error = xstrdup("Duplicate entry");
     expect(NULL, "its applier has failed: Duplicate entry", "");
     s->source_port = 3308;

@@ -205,6 +205,56 @@ static void a_lock_is_no_death(void **state)
     assert_false(s.began);
 }
 
+static DetectReading on_disk(DiskFault disk, int64_t disk_ms, int64_t still_ms)
+{
+    DetectReading r = reading(DETECT_ANSWERS, "up", "++");
+    r.disk = disk;
+    r.disk_folder = disk > DISK_WELL ? "/data" : NULL;
+    r.disk_ms = disk_ms;
+    r.still_ms = still_ms;
+    return r;
+}
+
+/* Two sides: its agent cannot write there, and nothing is committed. A full one is told, and no more. */
+static void a_disk_that_takes_no_writes(void **state)
+{
+    (void)state;
+    static const struct {
+        DiskFault disk;
+        int64_t still_ms;
+        DetectKind kind;
+    } rows[] = {
+        {DISK_WELL, AFTER, DETECT_WELL},           {DISK_NONE, AFTER, DETECT_WELL},
+        {DISK_UNKNOWN, AFTER, DETECT_WELL}, /* what a later agent says */
+        {DISK_STALLED, 1499, DETECT_WELL},  /* a busy one: commits go on */
+        {DISK_STALLED, 1500, DETECT_DISK_STALLED}, {DISK_READ_ONLY, 1500, DETECT_DISK_BROKEN},
+        {DISK_FAILING, 1500, DETECT_DISK_BROKEN},  {DISK_FAILING, 0, DETECT_WELL},
+        {DISK_FULL, 0, DETECT_DISK_FULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Story s = {0};
+        goes_on(&s, on_disk(rows[i].disk, AFTER, rows[i].still_ms), 2 * AFTER);
+        assert_int_equal(s.d.kind, rows[i].kind);
+        assert_int_equal(s.began, detect_is_fatal(rows[i].kind));
+    }
+}
+
+/* What was seen late has lasted since then, but not longer than it may have been overlooked. */
+static void a_disk_is_seen_late(void **state)
+{
+    (void)state;
+    Story s = {0};
+    DetectReading r = on_disk(DISK_STALLED, 1700, 1600);
+    goes_on(&s, r, LOOK);
+    assert_int_equal(s.d.failed_ms, s.d.looked_ms - 1600);
+    Story long_ago = {0};
+    r = on_disk(DISK_STALLED, 100000, 100000);
+    goes_on(&long_ago, r, LOOK);
+    assert_int_equal(long_ago.d.failed_ms, long_ago.d.looked_ms - 2000);
+    AUTOFREE char *evidence = detect_evidence(&r);
+    assert_non_null(strstr(evidence, "the disk of /data is stalled for 100 s"));
+}
+
 static void it_is_said_by_whom(void **state)
 {
     (void)state;
@@ -223,10 +273,11 @@ static void it_is_said_by_whom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_side_is_heard),         cmocka_unit_test(it_takes_its_time),
-        cmocka_unit_test(a_restart_in_time_is_none),  cmocka_unit_test(the_evidence_may_change_its_name),
-        cmocka_unit_test(who_stood_still_looks_anew), cmocka_unit_test(commits_that_wait),
-        cmocka_unit_test(a_lock_is_no_death),         cmocka_unit_test(it_is_said_by_whom),
+        cmocka_unit_test(each_side_is_heard),          cmocka_unit_test(it_takes_its_time),
+        cmocka_unit_test(a_restart_in_time_is_none),   cmocka_unit_test(the_evidence_may_change_its_name),
+        cmocka_unit_test(who_stood_still_looks_anew),  cmocka_unit_test(commits_that_wait),
+        cmocka_unit_test(a_lock_is_no_death),          cmocka_unit_test(it_is_said_by_whom),
+        cmocka_unit_test(a_disk_that_takes_no_writes), cmocka_unit_test(a_disk_is_seen_late),
         cmocka_unit_test(it_is_said_since_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

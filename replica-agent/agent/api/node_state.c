@@ -26,6 +26,9 @@ static ServerState server_state(const Agent *a)
     ServerState out = {.up = v->up,
                        .error = v->up ? NULL : BORROW(*v->error.text ? v->error.text : "not seen yet"),
                        .hangs = !v->up && a->s.known.hangs,
+                       .disk = a->disks.fault,
+                       .disk_folder = BORROW(a->disks.folder),
+                       .disk_ms = a->disks.folder ? clock_mono_ms() - a->disks.since_ms : 0,
                        .address = a->conf.server.address,
                        .port = a->conf.server.port};
     if (!v->ever)
