@@ -44,6 +44,7 @@ enum {
     BOUND_NODE_CHARS = 64,
     BOUND_BY_CHARS = 128,
     BOUND_PATH_BYTES = 1024,
+    BOUND_LEAST_RATE = 65536, /* bytes a second: less would not end */
 };
 #define BOUND_MOST_BYTES INT64_C(1000000000000000)        /* a petabyte */
 #define BOUND_LONGEST_SLEEP (INT64_C(400) * BOUND_DAY_MS) /* a year and a bit */

@@ -22,6 +22,7 @@ typedef struct DataPlan {
     int64_t statement_bytes;
     const char *where; /* NULL: all rows */
     bool verify;
+    int64_t max_rate; /* bytes a second that are read from the server; 0: no limit */
     DumpWorkSplit split;
 } DataPlan;
 

@@ -224,6 +224,7 @@ static bool write_rows(Dump *d, json_t **ret, Err *err)
                      .statement_bytes = o->statement_bytes,
                      .where = o->where,
                      .verify = o->verify,
+                     .max_rate = o->max_rate,
                      .split = {d->split, (size_t)o->shards, id}};
     *ret = json_array();
     if (o->schema_only)

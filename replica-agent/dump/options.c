@@ -5,6 +5,7 @@
 
 #include "common/db/askpass.h"
 #include "common/file/codec.h"
+#include "common/wire/bounds.h"
 #include "common/wire/splitwork.h"
 
 enum { MOST_DEFAULT_THREADS = 8, BASE_BYTES = 24 << 20, THREAD_BYTES = 4 << 20 };
@@ -62,6 +63,8 @@ const Opt dump_option_rows[] = {
      "Connections that read at the same time. Default: one a processor, at most 8.", "How"},
     {"memory", 0, OPT_SIZE, AT(memory_bytes), "SIZE", "256M", 32 << 20, 1LL << 40,
      "Most memory; rows of any size pass through it. Each thread takes 4 MB of it."},
+    {"max-rate", 0, OPT_SIZE, AT(max_rate), "SIZE", NULL, BOUND_LEAST_RATE, 1LL << 40,
+     "Most bytes a second that all threads together read from the server. Default: no limit."},
     {"verify", 0, OPT_FLAG, AT(verify), NULL, NULL, 0, 0,
      "Reads every part again from its file and compares number and checksum of its rows with those that the "
      "server "
@@ -122,6 +125,9 @@ static bool check(DumpOptions *o, const StrList *words, Err *err)
                        words->v[0]);
     if (!o->output && !o->checksum)
         return err_set(err, ERR_USAGE, 0, "option --output is missing: the folder to write");
+    if (o->checksum && o->max_rate)
+        return err_set(err, ERR_USAGE, 0,
+                       "--checksum is computed in the server: --max-rate has nothing to hold back");
     if (o->verify && o->no_verify)
         return err_set(err, ERR_USAGE, 0, "--verify and --no-verify exclude each other");
     if (o->schema_only && o->data_only)

@@ -16,7 +16,7 @@ typedef struct DumpOptions {
     StrList databases, tables, matches, excludes;
     char *where;
     char *output, *compress, *format_name;
-    int64_t threads, rows_per_file, bytes_per_file, statement_bytes, memory_bytes, lock_wait_ms;
+    int64_t threads, rows_per_file, bytes_per_file, statement_bytes, memory_bytes, lock_wait_ms, max_rate;
     bool verify, no_verify, checksum, schema_only, data_only, no_objects, users, siding_users;
     FormatKind format;
     Filter filter;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/db/askpass.h"
+#include "common/wire/bounds.h"
 
 enum { MOST_DEFAULT_THREADS = 8 };
 
@@ -23,6 +24,9 @@ static const Opt rows[] = {
      "Connections that load at the same time. Default: one a processor, at most 8.", "How"},
     {"transaction-size", 0, OPT_SIZE, AT(transaction_bytes), "SIZE", "16M", 1024, 1LL << 40,
      "Rows are committed after about this many bytes of text."},
+    {"max-rate", 0, OPT_SIZE, AT(max_rate), "SIZE", NULL, BOUND_LEAST_RATE, 1LL << 40,
+     "Most bytes of text a second that all threads together load, for a server that serves others meanwhile. "
+     "Default: no limit."},
     {"overwrite", 0, OPT_FLAG, AT(overwrite), NULL, NULL, 0, 0,
      "Drops the dump's databases on the server first. Without it one that holds anything is refused."},
     {"users", 0, OPT_FLAG, AT(users), NULL, NULL, 0, 0,

@@ -12,7 +12,7 @@ typedef struct RestoreOptions {
     char *password; /* typed */
     int64_t port;
     char *input; /* the folder */
-    int64_t threads, transaction_bytes, lock_wait_ms;
+    int64_t threads, transaction_bytes, lock_wait_ms, max_rate;
     bool overwrite, no_binlog, no_verify, skip_definer, users;
     char *definer;     /* as SQL: 'user'@'host' */
     char *defer_views; /* a file */
