@@ -128,6 +128,21 @@ static const ConfOption failover_options[] = {
     {0},
 };
 
+static const ConfOption provision_options[] = {
+    {"automatic", CONF_BOOL, FIELD(provision.automatic) - FIELD(provision), .fallback = "false",
+     .doc = "Whether a replica whose data are broken for good is given new data without a person."},
+    {"after", CONF_DURATION, FIELD(provision.after_ms) - FIELD(provision), .fallback = "30m", .min = 5000,
+     .max = 604800000,
+     .doc = "For so long it must have been so without a gap. It is told at the beginning of that time."},
+    {"per_day", CONF_INT, FIELD(provision.per_day) - FIELD(provision), .fallback = "1", .min = 1, .max = 100,
+     .doc = "At most so many within 24 hours, of the whole cluster, those that failed too."},
+    {"max_rate", CONF_INT, FIELD(provision.max_rate) - FIELD(provision), .fallback = "0", .min = 0,
+     .max = BOUND_MOST_BYTES,
+     .doc = "Most bytes a second that are read from a donor, 65536 at least; 0: no limit. --max-rate of the "
+            "command goes before."},
+    {0},
+};
+
 static const ConfOption queue_group_options[] = {
     {"names", CONF_STRS, offsetof(QueueGroup, names), .required = true,
      .doc = "Names of tasks; \"index\" is also \"index:words\", and a * at the end stands for anything."},
@@ -205,6 +220,8 @@ const ConfOption coordconf_options[] = {
      .doc = "How long the queue's history stays in the database."},
     {"failover", CONF_GROUP, FIELD(failover), .group = failover_options,
      .doc = "What becomes of a primary that is dead: docs/failover.md."},
+    {"provision", CONF_GROUP, FIELD(provision), .group = provision_options,
+     .doc = "Replicas that are filled with the data of another: docs/replicas.md."},
     {"queue", CONF_GROUP, FIELD(queue), .group = queue_options, .doc = "Rules of the queue."},
     {"min_serving", CONF_INT, FIELD(min_serving), .fallback = "0", .min = 0, .max = 1000,
      .doc = "Replicas that must stay unpaused while jobs run."},
@@ -314,6 +331,12 @@ static bool check_queue(const char *path, const SidingConfig *c, Err *err)
                       QUEUE_MOST_GROUPS);
 }
 
+static bool check_provision(const char *path, const SidingConfig *c, Err *err)
+{
+    return !c->provision.max_rate || c->provision.max_rate >= BOUND_LEAST_RATE ||
+           conf_error(err, path, "provision.max_rate", "must be 0 or at least %d", BOUND_LEAST_RATE);
+}
+
 static bool check_tls(const char *path, const SidingConfig *c, Err *err)
 {
     Err why;
@@ -327,7 +350,8 @@ bool coordconf_load(const char *path, SidingConfig *ret, Err *err)
         return false;
     if (http_listen_check(path, &ret->listen, &ret->tls, "127.0.0.1:7320", err) &&
         check_agents(path, ret, err) && check_failover(path, ret, err) && check_submitters(path, ret, err) &&
-        check_queue(path, ret, err) && check_tls(path, ret, err) && roles_check(path, &ret->roles, err))
+        check_queue(path, ret, err) && check_provision(path, ret, err) && check_tls(path, ret, err) &&
+        roles_check(path, &ret->roles, err))
         return true;
     coordconf_free(ret);
     return false;

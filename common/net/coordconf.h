@@ -70,6 +70,10 @@ typedef struct SidingConfig {
         StrList prefer, avoid, never; /* nodes */
     } failover;
     struct {
+        bool automatic;
+        int64_t after_ms, per_day, max_rate;
+    } provision;
+    struct {
         char *on_error;
         StrList alone;
         ConfList groups; /* QueueGroup */

@@ -169,6 +169,7 @@ const Bound provision_bounds[] = {
     {"from", BOUND_NAME, DOOR_API, 1, BOUND_NODE_CHARS, .doc = "The replica whose data are copied; left out: one that serves."},
     {"replaces", BOUND_BOOL, DOOR_API, .doc = "What the node's server holds goes."},
     {"discards", BOUND_BOOL, DOOR_API, .doc = "… also transactions that nobody else has."},
+    {"max_rate", BOUND_INT, DOOR_API, BOUND_LEAST_RATE, BOUND_MOST_BYTES, .doc = "Most bytes a second that are read from the donor; left out: provision.max_rate of sidingd.conf."},
     {"by", BOUND_NAME, DOOR_API, 0, BOUND_BY_CHARS, .doc = "Who asks, as he says."},
     {NULL},
 };

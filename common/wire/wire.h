@@ -455,6 +455,7 @@ extern const WireEnum fill_phase_names;
     F(T, OBJ, source, OrderServer, order_server_fields)                \
     F(T, BOOL, replaces) /* what the server holds goes; else one that holds anything is refused */ \
     F(T, BOOL, discards) /* … also transactions that the donor has not received */                 \
+    F(T, INT, max_rate) /* bytes a second that are read from the donor; 0: no limit */             \
     F(T, STR, by)
 WIRE_STRUCT(FillOrder, FILL_ORDER_LIST);
 extern const WireField fill_order_fields[];
@@ -469,7 +470,9 @@ extern const WireField fill_order_fields[];
     F(T, TIME, phase_at)                               \
     F(T, INT, done) /* bytes of this phase */          \
     F(T, INT, total)                                   \
-    F(T, NUM, rate) /* per second */                   \
+    F(T, TIME, moved_at) /* `done` grew, or the phase began */ \
+    F(T, STR, note) /* what is being read or loaded */ \
+    F(T, NUM, rate) /* per second, of late */          \
     F(T, NUM, eta_s) /* -1: not known */
 WIRE_STRUCT(FillState, FILL_STATE_LIST);
 extern const WireField fill_state_fields[];
@@ -717,6 +720,7 @@ extern const WireField source_fault_fields[];
     F(T, OBJ, vote, VoteState, vote_state_fields)                                               \
     F(T, INT, silence) /* grows; what an order to acknowledge must name; 0: one was carried out since */ \
     F(T, OBJ, fill, FillState, fill_state_fields) /* order.id NULL: it was never filled */      \
+    F(T, STR, broken) /* why nothing but new data helps its server; NULL: it is not so */      \
     F(T, LIST, runs, AgentRun, agent_run_fields)                                                \
     F(T, LIST, jobs, JobInfo, job_info_fields)                                                  \
     F(T, LIST, tasklet_faults, TaskletFault, tasklet_fault_fields)                              \
@@ -808,6 +812,7 @@ extern const WireField task_fields[];
     F(T, INT, lag_trx)                                           \
     F(T, INT, lag_ms) /* -1: not known */                        \
     F(T, STR, errant) /* transactions that the primary does not have; NULL: none is known */ \
+    F(T, STR, note) /* of new data that its server gets, or is to get: what is waited for; NULL: nothing */ \
     F(T, OBJ, agent, NodeState, node_state_fields) /* the last state seen; node NULL: none yet */
 WIRE_STRUCT(Node, NODE_LIST);
 extern const WireField node_fields[];

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/wire/bounds.h"
 #include "view.h"
 
 enum { LOOK_MS = 300 };
@@ -16,6 +17,7 @@ enum { LOOK_MS = 300 };
 typedef struct Provision {
     CliCommon common;
     char *from, *wait, *confirm;
+    int64_t max_rate;
     bool discards;
 } Provision;
 
@@ -26,6 +28,12 @@ typedef struct Provision {
             .arg = "DONOR",                                                                                  \
             .doc = "The replica whose data are copied; left out: the one that is least behind."              \
     }
+#define MAX_RATE                                                                                             \
+    {                                                                                                        \
+        "max-rate", 0, OPT_SIZE, FIELD(max_rate),                                                            \
+            .arg = "SIZE", .min = BOUND_LEAST_RATE, .max = BOUND_MOST_BYTES,                                 \
+            .doc = "Most bytes a second that are read from the donor; left out: as sidingd.conf says."       \
+    }
 #define WAIT                                                                                                 \
     {                                                                                                        \
         "wait", 0, OPT_STR, FIELD(wait),                                                                     \
@@ -33,10 +41,11 @@ typedef struct Provision {
             .doc = "Watch it for so long; it goes on without you. 0s: only begin it."                        \
     }
 
-static const Opt add_options[] = {FROM, WAIT, CLI_COMMON_OPTIONS};
+static const Opt add_options[] = {FROM, MAX_RATE, WAIT, CLI_COMMON_OPTIONS};
 
 static const Opt reprovision_options[] = {
     FROM,
+    MAX_RATE,
     WAIT,
     {"confirm", 0, OPT_STR, FIELD(confirm), .arg = "NODE",
      .doc = "The node's name again: what its server holds goes. Asked for on a terminal."},
@@ -50,18 +59,12 @@ static const Opt reprovision_options[] = {
 static char *doing(const json_t *j, const FillState *f)
 {
     AUTO(str_done) Str out = STR_INIT;
-    char lag[CLOCK_TEXT];
-    int64_t lag_ms = json_int(j, "lag_ms");
-    if (str_eq(json_str(j, "phase"), "pausing"))
-        return xasprintf("%s is paused", json_str(j, "donor"));
-    if (str_eq(json_str(j, "phase"), "following") && lag_ms < 0)
-        return xstrdup("replication begins");
-    if (str_eq(json_str(j, "phase"), "following")) {
-        clock_format_duration(lag_ms, lag);
-        return xasprintf("catching up, %s behind", lag);
-    }
-    view_fill(f, &out);
-    return xstrdup(out.len ? str_z(&out) : "waiting for its agent");
+    const char *waits = json_str(j, "waits_for");
+    if (str_eq(json_str(j, "phase"), "filling"))
+        view_fill(f, clock_wall_ms(), &out);
+    if (*waits)
+        str_addf(&out, "%s%s", out.len ? "; " : "", waits);
+    return xstrdup(out.len ? str_z(&out) : "waits for the coordinator");
 }
 
 /* A line for each phase, or one line that changes. `shown` is the phase of the last. */
@@ -144,6 +147,8 @@ static bool begin(Cli *cli, const char *node, const Provision *o, json_t *body, 
         return err_set(err, ERR_USAGE, 0, "--wait %s: write a time such as 30m or 12h", o->wait);
     if (o->from)
         json_set_str(body, "from", o->from);
+    if (o->max_rate)
+        json_set_int(body, "max_rate", o->max_rate);
     json_set_str(body, "by", user);
     if (!client_call(cli, "POST", path, body, API_TIMEOUT_MS, &answer, err))
         return false;

@@ -281,31 +281,53 @@ static char *lease_text(const LeaseState *l, int64_t now_ms)
     return str_take(&s);
 }
 
-void view_fill(const FillState *f, Str *out)
+/* Of a phase that counts bytes. */
+static void view_fill_bytes(const FillState *f, Str *out)
 {
     char done[OUT_TEXT], total[OUT_TEXT], rate[OUT_TEXT], left[CLOCK_TEXT];
-    if (f->phase == FILL_NONE || f->phase == FILL_FILLED || f->phase == FILL_FAILED)
-        return;
-    str_addf(out, "%s", WIRE_TEXT(fill_phase_names, f, phase));
-    if (f->total <= 0)
-        return;
     out_size(f->done, done);
     out_size(f->total, total);
     out_size((int64_t)f->rate, rate);
-    str_addf(out, " %s of %s, %s/s", done, total, rate);
-    if (f->eta_s < 0)
+    str_addf(out, " %s of %s%s", done, total, f->phase == FILL_DUMPING ? " or so" : "");
+    if (f->total > 0)
+        str_addf(out, ", %lld%%", (long long)(f->done < f->total ? f->done * 100 / f->total : 100));
+    if (f->rate >= 1)
+        str_addf(out, ", %s/s", rate);
+    if (f->rate < 1 || f->eta_s < 0)
         return;
     clock_format_duration((int64_t)(f->eta_s * 1000), left);
     str_addf(out, ", ETA %s", left);
 }
 
-/* "" where its server is not filled, or was well. */
-static char *fill_remark(const FillState *f)
+enum { STANDS_MS = 10000 };
+
+void view_fill(const FillState *f, int64_t now_ms, Str *out)
 {
+    char still[CLOCK_TEXT];
+    if (f->phase == FILL_NONE || f->phase == FILL_FILLED || f->phase == FILL_FAILED)
+        return;
+    str_adds(out, WIRE_TEXT(fill_phase_names, f, phase));
+    if (f->total > 0)
+        view_fill_bytes(f, out);
+    if (f->note && *f->note)
+        str_addf(out, " (%s)", f->note);
+    if (!f->moved_at || now_ms - f->moved_at < STANDS_MS)
+        return;
+    clock_format_duration(now_ms - f->moved_at, still);
+    str_addf(out, "; no further for %s", still);
+}
+
+/* "" where its server is not filled, or was well. */
+static char *fill_remark(const Node *n, int64_t now_ms)
+{
+    const FillState *f = &n->agent.fill;
     AUTO(str_done) Str out = STR_INIT;
-    view_fill(f, &out);
+    view_fill(f, now_ms, &out);
     if (out.len)
-        return xasprintf("gets the data of %s: %s", f->order.donor.node, str_z(&out));
+        return xasprintf("gets the data of %s: %s%s%s", f->order.donor.node, str_z(&out), n->note ? "; " : "",
+                         n->note ? n->note : "");
+    if (n->note)
+        return xstrdup(n->note);
     return f->phase == FILL_FAILED ? xasprintf("not filled: %s", f->error ? f->error : "") : xstrdup("");
 }
 
@@ -324,7 +346,7 @@ void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out)
         AUTOFREE char *lease =
             unseen ? xasprintf("%s; as last seen: %s", known, n->agent_error) : STEAL(known);
         AUTOFREE char *errant = n->errant ? xasprintf("errant: %s", n->errant) : NULL;
-        AUTOFREE char *fill = fill_remark(&n->agent.fill);
+        AUTOFREE char *fill = fill_remark(n, now_ms);
         const char *remark = *lease                              ? lease
                              : *fill                             ? fill
                              : n->agent_error && *n->agent_error ? n->agent_error

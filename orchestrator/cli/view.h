@@ -11,7 +11,7 @@ const Run *view_last_run(const Task *t);
 /* "[####....]  45%  1.2 M of 2.7 M rows, 34.1 k/s, ETA 1 min 20 s", or what else the run does; may be "". */
 void view_progress(const Run *r, int64_t now_ms, Str *out);
 /* "dumping 120.4 MiB of 1.2 GiB, 35.1 MiB/s, ETA 31 s": a server that is filled; "" where it is not. */
-void view_fill(const FillState *f, Str *out);
+void view_fill(const FillState *f, int64_t now_ms, Str *out);
 void view_tasks(const WireList *tasks, size_t width, Str *out);
 void view_task(const Task *t, int64_t now_ms, size_t width, Str *out);
 void view_nodes(const WireList *nodes, int64_t now_ms, size_t width, Str *out);

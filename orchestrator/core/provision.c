@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/base/clock.h"
 #include "topology.h"
 
 enum { SILENT_MOST_MS = 120000, PAUSE_MOST_MS = 600000, TRIES_MOST = 3 };
 
 const WireEnum provision_phase_names = WIRE_ENUM_NAMES(PROVISION_PHASE_VALUES);
+const WireField provision_try_fields[] = WIRE_FIELDS(ProvisionTry, PROVISION_TRY_LIST);
 const WireField provision_record_fields[] = WIRE_FIELDS(ProvisionRecord, PROVISION_RECORD_LIST);
 
 char *provision_reason(const ProvisionRecord *r)
@@ -31,6 +33,11 @@ static void end(ProvisionRecord *r, ProvisionPhase phase, const char *why, int64
     r->phase = phase;
     r->ended_at = now_ms;
     str_set(&r->error, why);
+    ProvisionTry *last = r->history.n ? (ProvisionTry *)r->history.v + r->history.n - 1 : NULL;
+    if (!last || !str_eq(last->id, r->id))
+        return;
+    last->ended_at = now_ms;
+    str_set(&last->error, why);
 }
 
 void provision_refused(ProvisionRecord *r, const char *why, int64_t now_ms)
@@ -82,6 +89,55 @@ static bool has_stopped(const ProvisionView *v)
 {
     const ServerState *s = &v->node->agent.server;
     return s->up && s->is_replica && !s->sql_running && s->sql_error && *s->sql_error;
+}
+
+/* ---- for people -------------------------------------------------------------------------------------- */
+
+static char *donor_waits(const ProvisionRecord *r, const ProvisionView *v)
+{
+    const LeaseState *l = &v->donor->agent.lease;
+    if (!v->donor_heard)
+        return xasprintf("waits for the agent of %s, which does not answer", r->donor);
+    if (l->owner && !is_paused_for(r, v))
+        return xasprintf("waits until %s is let go, which is paused %s%s", r->donor,
+                         str_eq(l->owner, "manual") ? "by hand" : "for run ",
+                         str_eq(l->owner, "manual") ? "" : l->owner);
+    return xasprintf("waits until %s stands", r->donor);
+}
+
+static char *follower_waits(const ProvisionView *v)
+{
+    char lag[CLOCK_TEXT];
+    const ServerState *s = &v->node->agent.server;
+    if (!s->up)
+        return xasprintf("waits for its server: %s", s->error ? s->error : "not seen yet");
+    if (!v->follows)
+        return xstrdup("waits until it replicates from the primary");
+    if (s->io != RECEIVER_YES)
+        return xasprintf("waits for its receiver%s%s", s->io_error && *s->io_error ? ": " : "",
+                         s->io_error ? s->io_error : "");
+    if (!s->sql_running)
+        return xstrdup("waits for its applier");
+    if (v->node->lag_ms < 0)
+        return xstrdup("replication begins");
+    clock_format_duration(v->node->lag_ms, lag);
+    return xasprintf("catching up, %s behind", lag);
+}
+
+char *provision_waits_for(const ProvisionRecord *r, const ProvisionView *v)
+{
+    char silent[CLOCK_TEXT];
+    if (!provision_is_under_way(r) || !v->node || !v->donor)
+        return NULL;
+    if (r->phase == PROVISION_PAUSING)
+        return donor_waits(r, v);
+    if (v->node_silent_ms) {
+        clock_format_duration(v->node_silent_ms, silent);
+        return xasprintf("its agent has not answered for %s", silent);
+    }
+    if (r->phase == PROVISION_FOLLOWING)
+        return follower_waits(v);
+    return filling(r, v) ? NULL : xstrdup("waits for its agent to begin");
 }
 
 /* ---- phases ------------------------------------------------------------------------------------------ */

@@ -18,6 +18,16 @@
 WIRE_ENUM(ProvisionPhase, PROVISION, PROVISION_PHASE_VALUES);
 extern const WireEnum provision_phase_names;
 
+/* One that the coordinator has begun by itself (reprovision.h). */
+#define PROVISION_TRY_LIST(F, T)                                    \
+    F(T, STR, id)                                                   \
+    F(T, STR, node) /* NULL: what was tried before is not known */  \
+    F(T, TIME, started_at)                                          \
+    F(T, TIME, ended_at)                                            \
+    F(T, STR, error) /* ended, and NULL: it went well */
+WIRE_STRUCT(ProvisionTry, PROVISION_TRY_LIST);
+extern const WireField provision_try_fields[];
+
 /* On the coordinator's disk before anything is done because of it. */
 #define PROVISION_RECORD_LIST(F, T)                              \
     F(T, STR, id)                                                \
@@ -29,9 +39,12 @@ extern const WireEnum provision_phase_names;
     F(T, INT, tries) /* pauses of the donor; the order's id is "ID.TRIES" */ \
     F(T, BOOL, replaces)                                         \
     F(T, BOOL, discards)                                         \
+    F(T, INT, max_rate) /* bytes a second that are read from the donor; 0: no limit */ \
+    F(T, STR, why) /* it was begun without a person; NULL: one asked for it */ \
     F(T, STR, error)                                             \
     F(T, TIME, started_at)                                       \
-    F(T, TIME, ended_at)
+    F(T, TIME, ended_at)                                         \
+    F(T, LIST, history, ProvisionTry, provision_try_fields) /* oldest first, this one too */
 WIRE_STRUCT(ProvisionRecord, PROVISION_RECORD_LIST);
 extern const WireField provision_record_fields[];
 /* clang-format on */
@@ -55,6 +68,8 @@ ProvisionAct provision_step(ProvisionRecord *r, const ProvisionView *v);
 /* The act was refused: trying again would not help. */
 void provision_refused(ProvisionRecord *r, const char *why, int64_t now_ms);
 bool provision_is_under_way(const ProvisionRecord *r);
+/* What one that is under way waits for, or does beside what FillState says; NULL: nothing. Owned. */
+char *provision_waits_for(const ProvisionRecord *r, const ProvisionView *v);
 
 char *provision_reason(const ProvisionRecord *r); /* of the donor's pause; owned */
 char *provision_order(const ProvisionRecord *r);  /* id of the order to the agent; owned */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agents.h"
+#include "cluster.h"
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/file/json.h"
@@ -14,7 +15,6 @@
 #include "common/wire/finding.h"
 #include "coord_store.h"
 #include "handlers.h"
-#include "orchestrator/core/choose.h"
 #include "orchestrator/core/cluster_check.h"
 
 enum { CALL_TIMEOUT_MS = 15000, SETTLE_MS = 10000, SETTLE_LOOK_MS = 100 };
@@ -100,6 +100,8 @@ static void node_findings(Coord *c, const AgentLink *a, json_t *list)
     AUTOFREE char *mixed = state_mixed(c, a);
     if (mixed)
         add(list, n->name, "flavor", "error", mixed, "replace the server, or take it out of \"agents\"");
+    if (n->note)
+        add(list, n->name, "new data", "warning", n->note, NULL);
     if (!n->agent_error && n->agent.node && !n->agent.jobs.n)
         add(list, n->name, "jobs", "warning", "its agent knows no job", "add job files to its jobs_dir");
     for (size_t k = 0; k < n->agent.warnings.n; k++)
@@ -136,19 +138,14 @@ static int64_t count_leased(const Coord *c)
 
 static void serving_finding(Coord *c, json_t *list)
 {
-    AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
-    ChooseRules rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms,
-                         c->conf.catch_up_between};
-    for (size_t i = 0; i < c->n_agents; i++)
-        nodes[i].node = &c->agents[i]->node;
-    int64_t serving = choose_serving(nodes, c->n_agents, &rules), spare = serving - rules.min_serving;
+    int64_t serving = cluster_serving(c), spare = serving - c->conf.min_serving;
     int64_t leased = count_leased(c);
     bool well = spare + leased > 0;
     AUTO(str_done) Str text = STR_INIT;
     str_addf(&text,
              "%" PRId64 " replicas serve, min_serving = %" PRId64 " of them must go on: %" PRId64
              " may be paused at once",
-             serving, rules.min_serving, spare > 0 ? spare : 0);
+             serving, c->conf.min_serving, spare > 0 ? spare : 0);
     if (leased)
         str_addf(&text, "; %" PRId64 " are paused or catch up", leased);
     add(list, NULL, "min_serving", well ? "ok" : "warning", text.p,

@@ -11,6 +11,7 @@
 #include "common/file/json.h"
 #include "coord_journal.h"
 #include "events.h"
+#include "orchestrator/core/choose.h"
 #include "orchestrator/core/topology.h"
 #include "takeover.h"
 
@@ -172,6 +173,16 @@ static void tell_role(Coord *c, AgentLink *a)
     snprintf(ref.word, sizeof ref.word, "%s", name);
     a->role_busy = true;
     agents_call(a, "POST", "/v1/role", body, CALL_TIMEOUT_MS, &ref);
+}
+
+int64_t cluster_serving(const Coord *c)
+{
+    AUTOFREE ChooseNode *nodes = xcalloc(c->n_agents + 1, sizeof *nodes);
+    ChooseRules rules = {c->journal.primary, c->conf.min_serving, c->conf.max_lag_ms,
+                         c->conf.catch_up_between};
+    for (size_t i = 0; i < c->n_agents; i++)
+        nodes[i].node = &c->agents[i]->node;
+    return choose_serving(nodes, c->n_agents, &rules);
 }
 
 void cluster_step(Coord *c)

@@ -6,3 +6,4 @@
 #include "coord_state.h"
 
 void cluster_step(Coord *c);
+int64_t cluster_serving(const Coord *c); /* replicas that serve now */

@@ -17,6 +17,7 @@
 #include "orchestrator/core/errant.h"
 #include "orchestrator/core/lag.h"
 #include "orchestrator/core/provision.h"
+#include "orchestrator/core/reprovision.h"
 #include "orchestrator/core/slots.h"
 
 typedef struct Coord Coord;

@@ -193,6 +193,20 @@ static void warn_of_the_few(Coord *c, StrList *ret)
         failover_name(c, e->f.base.primary), names);
 }
 
+char *failover_unrest(Coord *c)
+{
+    const FailoverEdge *e = c->failover;
+    if (!e->known || failover_is_under_way(c) || failover_is_unfinished(c))
+        return xstrdup("a failover is under way, or not decided");
+    if (failover_maintenance_until(c) > clock_wall_ms())
+        return xstrdup("maintenance is on");
+    if (e->detect.kind != DETECT_WELL)
+        return xasprintf("the primary is not seen well: %s",
+                         e->detect.kind ? wire_enum_name(&detect_kind_names, (int)e->detect.kind)
+                                        : "not looked at yet");
+    return NULL;
+}
+
 void failover_warnings(Coord *c, StrList *ret)
 {
     FailoverEdge *e = c->failover;

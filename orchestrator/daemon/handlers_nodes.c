@@ -11,6 +11,7 @@
 #include "coord_store.h"
 #include "handlers.h"
 #include "orchestrator/core/topology.h"
+#include "provisions.h"
 #include "takeover.h"
 #include "task_queue.h"
 
@@ -55,6 +56,7 @@ static void collect_warnings(Coord *c, StrList *ret)
     else if (c->queue.load_error)
         strlist_addf(ret, "the queue cannot be read: %s", c->queue.load_error);
     failover_warnings(c, ret);
+    provisions_warnings(c, ret);
     if (c->certificate.warning)
         strlist_add(ret, c->certificate.warning);
     if (c->reload_trouble)

@@ -21,6 +21,7 @@ typedef struct Provisions {
     bool busy;         /* a call is under way */
     int64_t serial;    /* of that call */
     Retry retry;
+    Reprovision itself;
 } Provisions;
 
 /* ---- the record ------------------------------------------------------------------------------------- */
@@ -37,6 +38,23 @@ static bool save(const Coord *c, const ProvisionRecord *r, Err *err)
     return json_replace_file(path, j, 0640, err);
 }
 
+/* Kept for a person. Whatever was under way is over: its agent goes on by itself, and the donor's pause ends.
+ */
+static void put_aside(Coord *c, const char *path, const Err *why)
+{
+    Err err;
+    ProvisionRecord *r = &c->provisions->r;
+    AUTOFREE char *aside = xasprintf("%s.unreadable", path);
+    wire_free(provision_record_fields, r);
+    reprovision_note_unknown(r, clock_wall_ms());
+    events_add(c, "error", "replica", 0, NULL, NULL,
+               "what replicas were given new data cannot be read (%s): it is put aside as %s, and none is "
+               "given any by itself for a day",
+               why->text, aside);
+    if (rename(path, aside) != 0 || !save(c, r, &err))
+        log_error("%s cannot be replaced", path);
+}
+
 void provisions_open(Coord *c)
 {
     Err err;
@@ -46,7 +64,7 @@ void provisions_open(Coord *c)
     c->provision = &p->r;
     bool ok = json_read_file(path, &j, &err) && wire_read(provision_record_fields, j, &p->r, &err);
     if (!ok && err.kind != ERR_NOT_FOUND)
-        log_error("%s", err.text);
+        put_aside(c, path, &err);
 }
 
 void provisions_close(Coord *c)
@@ -54,6 +72,7 @@ void provisions_close(Coord *c)
     if (!c->provisions)
         return;
     wire_free(provision_record_fields, &c->provisions->r);
+    reprovision_done(&c->provisions->itself);
     c->provision = NULL;
     free(STEAL(c->provisions));
 }
@@ -159,6 +178,7 @@ static void fill(Coord *c, AgentLink *node, const AgentLink *donor)
                    .gtid = xstrdup(r->gtid),
                    .replaces = r->replaces,
                    .discards = r->discards,
+                   .max_rate = r->max_rate,
                    .by = xstrdup(r->by)};
     o.donor = agents_server(donor);
     o.source = agents_server(primary);
@@ -183,7 +203,7 @@ static ProvisionView view_of(Coord *c, const AgentLink *node, const AgentLink *d
     return v;
 }
 
-void provisions_step(Coord *c)
+static void step_record(Coord *c)
 {
     Provisions *p = c->provisions;
     if (!p->r.id || p->busy || c->fenced)
@@ -202,10 +222,39 @@ void provisions_step(Coord *c)
         fill(c, node, donor);
 }
 
+/* What is waited for, of each node: beside how far its agent says that it is. */
+static void set_note(Coord *c, AgentLink *a)
+{
+    const Provisions *p = c->provisions;
+    if (!provision_is_under_way(&p->r) || !str_eq(p->r.node, a->name)) {
+        str_set(&a->node.note, reprovision_text(&p->itself, a->name));
+        return;
+    }
+    ProvisionView v = view_of(c, a, state_agent(c, p->r.donor));
+    AUTOFREE char *waits = provision_waits_for(&p->r, &v);
+    str_set(&a->node.note, waits);
+}
+
+void provisions_step(Coord *c)
+{
+    step_record(c);
+    reprovisions_step(c, &c->provisions->itself, &c->provisions->retry);
+    for (size_t i = 0; i < c->n_agents; i++)
+        set_note(c, c->agents[i]);
+}
+
+void provisions_warnings(const Coord *c, StrList *ret)
+{
+    const Reprovision *s = &c->provisions->itself;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].text)
+            strlist_add(ret, s->v[i].text);
+}
+
 /* ---- what people ask -------------------------------------------------------------------------------- */
 
 /* The first that serves and is not the worst candidate for everything else: whoever is least behind. */
-static AgentLink *choose_donor(Coord *c, const AgentLink *node)
+AgentLink *provisions_donor(Coord *c, const AgentLink *node)
 {
     AgentLink *best = NULL;
     for (size_t i = 0; i < c->n_agents; i++) {
@@ -235,51 +284,85 @@ static bool check_errant(const AgentLink *node, bool discards, Err *err)
                    node->name, errant);
 }
 
+static bool may_begin(Coord *c, const ProvisionWish *w, Err *err)
+{
+    const ProvisionRecord *under_way = &c->provisions->r;
+    const AgentLink *primary = state_primary_agent(c);
+    if (c->fenced)
+        return err_set(err, ERR_CONFLICT, 0, "another coordinator has taken over this cluster");
+    if (provision_is_under_way(under_way))
+        return err_set(err, ERR_CONFLICT, 0,
+                       "%s is being made a replica with the data of %s: one after the other", under_way->node,
+                       under_way->donor);
+    return provision_may_begin(&w->node->node, w->donor ? &w->donor->node : NULL,
+                               primary ? &primary->node : NULL, w->replaces, err) &&
+           knows_how(w->node, err) && (!w->replaces || check_errant(w->node, w->discards, err));
+}
+
+static void tell_begin(Coord *c)
+{
+    const ProvisionRecord *r = &c->provisions->r;
+    if (r->why)
+        events_add(c, "warn", "replica", 0, NULL, r->node,
+                   "%s gets the data of %s, in place of its own, by itself: %s", r->node, r->donor, r->why);
+    else
+        events_add(c, "info", "replica", 0, NULL, r->node, "%s gets the data of %s%s, asked for by %s",
+                   r->node, r->donor, r->replaces ? ", in place of its own" : "", r->by);
+}
+
+bool provisions_begin(Coord *c, const ProvisionWish *w, Err *err)
+{
+    Provisions *p = c->provisions;
+    if (!may_begin(c, w, err))
+        return false;
+    ProvisionRecord r = {.id = xasprintf("%s-%" PRId64, w->node->name, clock_wall_ms()),
+                         .node = xstrdup(w->node->name),
+                         .donor = xstrdup(w->donor->name),
+                         .by = xstrdup(w->by),
+                         .phase = PROVISION_PAUSING,
+                         .replaces = w->replaces,
+                         .discards = w->discards,
+                         .max_rate = w->max_rate,
+                         .why = xstrdup(w->why),
+                         .started_at = clock_wall_ms()};
+    EXCHANGE(r.history, p->r.history);
+    if (r.why)
+        reprovision_note(&r);
+    bool ok = save(c, &r, err);
+    if (ok)
+        EXCHANGE(p->r, r);
+    else
+        EXCHANGE(r.history, p->r.history);
+    wire_free(provision_record_fields, &r);
+    if (!ok)
+        return false;
+    tell_begin(c);
+    coord_step_soon(c);
+    return true;
+}
+
 static bool begin(Coord *c, HttpRequest *req, Err *err)
 {
     json_t *body;
-    Provisions *p = c->provisions;
-    AgentLink *node = state_agent(c, http_param(req, "name")), *donor;
-    const AgentLink *primary = state_primary_agent(c);
+    AgentLink *node = state_agent(c, http_param(req, "name"));
     if (!http_body(req, &body, err) || !bounds_check(provision_bounds, DOOR_API, body, err))
         return false;
     const char *from = json_str(body, "from");
-    bool replaces = json_bool(body, "replaces"), discards = json_bool(body, "discards");
     if (!node)
         return err_set(err, ERR_NOT_FOUND, 0,
                        "there is no node \"%s\": start its agent and name it in sidingd.conf",
                        http_param(req, "name"));
-    donor = *from ? state_agent(c, from) : choose_donor(c, node);
-    if (*from && !donor)
+    if (*from && !state_agent(c, from))
         return err_set(err, ERR_NOT_FOUND, 0, "there is no node \"%s\"", from);
-    if (c->fenced)
-        return err_set(err, ERR_CONFLICT, 0, "another coordinator has taken over this cluster");
-    if (provision_is_under_way(&p->r))
-        return err_set(err, ERR_CONFLICT, 0,
-                       "%s is being made a replica with the data of %s: one after the other", p->r.node,
-                       p->r.donor);
-    if (!provision_may_begin(&node->node, donor ? &donor->node : NULL, primary ? &primary->node : NULL,
-                             replaces, err) ||
-        !knows_how(node, err) || (replaces && !check_errant(node, discards, err)))
-        return false;
-    ProvisionRecord r = {.id = xasprintf("%s-%" PRId64, node->name, clock_wall_ms()),
-                         .node = xstrdup(node->name),
-                         .donor = xstrdup(donor->name),
-                         .by = http_by(req, json_str(body, "by")),
-                         .phase = PROVISION_PAUSING,
-                         .replaces = replaces,
-                         .discards = discards,
-                         .started_at = clock_wall_ms()};
-    if (!save(c, &r, err)) {
-        wire_free(provision_record_fields, &r);
-        return false;
-    }
-    wire_free(provision_record_fields, &p->r);
-    p->r = r;
-    events_add(c, "info", "replica", 0, NULL, r.node, "%s gets the data of %s%s, asked for by %s", r.node,
-               r.donor, replaces ? ", in place of its own" : "", r.by);
-    coord_step_soon(c);
-    return true;
+    AUTOFREE char *by = http_by(req, json_str(body, "by"));
+    int64_t max_rate = json_int(body, "max_rate");
+    ProvisionWish w = {.node = node,
+                       .donor = *from ? state_agent(c, from) : provisions_donor(c, node),
+                       .replaces = json_bool(body, "replaces"),
+                       .discards = json_bool(body, "discards"),
+                       .max_rate = max_rate ? max_rate : c->conf.provision.max_rate,
+                       .by = by};
+    return provisions_begin(c, &w, err);
 }
 
 static json_t *record_json(const Coord *c)
@@ -291,6 +374,7 @@ static json_t *record_json(const Coord *c)
     if (node && str_eq(node->node.agent.fill.order.id, order))
         json_object_set_new(o, "fill", wire_write(fill_state_fields, &node->node.agent.fill));
     json_set_int(o, "lag_ms", node ? node->node.lag_ms : -1);
+    json_set_str(o, "waits_for", node ? node->node.note : NULL);
     return o;
 }
 

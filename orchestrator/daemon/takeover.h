@@ -15,6 +15,9 @@ void failover_step_all(Coord *c); /* in each turn of the loop */
 bool failover_is_under_way(const Coord *c);
 /* What a node is told to be; ROLE_NONE while that may be about to change, or has changed unknown to us. */
 NodeRole failover_role(Coord *c, const char *node);
+/* Why this is no time for what can wait: a failover is under way, or not decided, or the primary is not well;
+ * maintenance. NULL: all is calm. Owned. */
+char *failover_unrest(Coord *c);
 /* Sentences for `siding status`. */
 /* Something of the failover of that term is told when it is over, or before. */
 void failover_record_late(Coord *c, int64_t term, int64_t at, const char *node, const char *text);

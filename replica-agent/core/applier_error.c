@@ -107,6 +107,20 @@ char *applier_advice(int64_t code, const char *node)
     return xasprintf("%s; then siding replica resume %s", first_of(code), node);
 }
 
+bool applier_data_are_wrong(int64_t code)
+{
+    static const int codes[] = {
+        1032, 1062,                                     /* rows */
+        1007, 1008, 1049, 1050, 1051, 1060, 1061, 1091, /* databases, tables, columns, keys */
+        1054, 1146, 1451, 1452, 1535, 1677,             /* tables that are made otherwise */
+        1304, 1305, 1359, 1360,                         /* routines, triggers */
+    };
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
 bool receiver_is_refused(int64_t code)
 {
     return code == 1236 || code == 13114; /* the second is MySQL's number for it */

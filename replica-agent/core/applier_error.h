@@ -18,6 +18,9 @@ typedef enum ApplierFailure {
 ApplierFailure applier_failure(int64_t code);
 /* Nothing helps before a person has mended something. */
 bool applier_failure_needs_person(ApplierFailure f);
+/* Its data are not what the primary's were, or what the primary has written cannot be there: new data mend
+ * that, and nobody has to find out how it came about. Never of an error that may have another cause. */
+bool applier_data_are_wrong(int64_t code);
 /* What a person does about it on the replica `node`, for people. Never a START that could throw away what
  * only the relay files hold: `siding replica resume` reads them first. Owned. */
 char *applier_advice(int64_t code, const char *node);

@@ -7,6 +7,7 @@
 #include "step_parts.h"
 
 enum { RETRY_LEAST_MS = 2000, RETRY_MOST_MS = 16000, MOST_TRIES = 5 };
+enum { SAMPLE_MS = 1000, RATE_OVER_MS = 10000 };
 
 static FillState *record(Turn *t)
 {
@@ -18,11 +19,12 @@ static void set_phase(Turn *t, FillPhase phase)
     FillState *r = record(t);
     r->phase = phase;
     r->touched = r->touched || phase == FILL_RESTORING || (phase == FILL_EMPTYING && r->order.replaces);
-    r->phase_at = t->wall_ms;
+    r->phase_at = r->moved_at = t->wall_ms;
+    str_set(&r->note, NULL);
     r->done = r->total = 0;
     r->rate = 0;
     r->eta_s = -1;
-    t->s->flight.fill.phase_ms = t->now_ms;
+    t->s->flight.fill.sampled_ms = 0;
     t->s->flight.fill.tries = 0;
     t->s->changed.fill = true;
     fx_changed(t);
@@ -97,19 +99,35 @@ void fill_order(Turn *t, Input *in)
 
 /* ---- its program ------------------------------------------------------------------------------------- */
 
+/* What an earlier start of the program has done counts for nothing: the first report of a phase is where it
+ * began. */
+static void measure(FillState *r, FillFlight *f, int64_t now_ms)
+{
+    double ms = (double)(now_ms - f->sampled_ms), done = (double)(r->done - f->sampled_done);
+    if (f->sampled_ms && ms < SAMPLE_MS)
+        return;
+    if (f->sampled_ms && done >= 0) {
+        double rate = done * 1000 / ms;
+        r->rate = r->rate > 0 ? r->rate + (rate - r->rate) * ms / (ms + RATE_OVER_MS) : rate;
+    }
+    f->sampled_ms = now_ms;
+    f->sampled_done = r->done;
+}
+
 void fill_progress(Turn *t, const Input *in)
 {
     FillState *r = record(t);
-    FillFlight *f = &t->s->flight.fill;
     FillPhase phase = (FillPhase)wire_enum_find(&fill_phase_names, in->text);
     if (!fill_is_under_way(t->s))
         return;
     if (phase > r->phase && phase < FILL_FILLED)
         set_phase(t, phase);
-    double seconds = (double)(t->now_ms - f->phase_ms) / 1000;
+    if (in->number > r->done)
+        r->moved_at = t->wall_ms;
     r->done = in->number;
     r->total = in->total;
-    r->rate = seconds > 0 ? (double)r->done / seconds : 0;
+    str_set(&r->note, in->by);
+    measure(r, &t->s->flight.fill, t->now_ms);
     r->eta_s = r->rate > 0 && r->total >= r->done ? (double)(r->total - r->done) / r->rate : -1;
     fx_changed_slightly(t);
 }

@@ -119,7 +119,7 @@ typedef struct Input {
     InputKind kind;
     int64_t now_ms, wall_ms; /* monotonic of the boot; wall clock */
     char *owner;             /* a run's id, or the owner of a pause */
-    char *text, *by;
+    char *text, *by;         /* IN_FILL_PROGRESS: by: what it is at; NULL: not told */
     int64_t number;
     bool flag, flag2;
     int64_t total; /* IN_RESCUE_PROGRESS: of `number`; IN_HEARD: the newest state that it has */

@@ -286,10 +286,10 @@ typedef struct RoleHookFlight {
 } RoleHookFlight;
 
 typedef struct FillFlight {
-    bool running;     /* its program runs, or is being started */
-    int64_t retry_ms; /* it is started again then; 0: not */
-    int64_t tries;    /* in this phase, since the agent started */
-    int64_t phase_ms; /* monotonic begin of the phase, as far as this process knows */
+    bool running;                     /* its program runs, or is being started */
+    int64_t retry_ms;                 /* it is started again then; 0: not */
+    int64_t tries;                    /* in this phase, since the agent started */
+    int64_t sampled_ms, sampled_done; /* of the last look at its speed; 0: none in this phase */
 } FillFlight;
 
 typedef struct Flight {

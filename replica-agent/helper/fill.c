@@ -123,6 +123,8 @@ static bool dump(Fill *f, Err *err)
     add_server(&args, &f->donor);
     strlist_add(&args, "--siding-users");
     strlist_add(&args, "--verify");
+    if (f->order.max_rate > 0)
+        strlist_addf(&args, "--max-rate=%lld", (long long)f->order.max_rate);
     strlist_add(&args, "--output");
     strlist_add(&args, f->dump);
     if (setenv("SIDING_GTID", f->order.gtid, 1) != 0)

@@ -79,9 +79,26 @@ static void texts_hold_no_rows(void **state)
     }
 }
 
+/* New data are given for these without a person: nothing that has another cause may be among them. */
+static void wrong_data_are_told_from_everything_else(void **state)
+{
+    (void)state;
+    static const int64_t wrong[] = {1032, 1062, 1007, 1050, 1051, 1054, 1146, 1452, 1677},
+                         other[] = {0,    1021, 1114, 1205, 1213, 1236, 1590, 1594, 1593,
+                                    1666, 1785, 1872, 1950, 1045, 1142, 1227, 1290, 3100};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        assert_true(applier_data_are_wrong(wrong[i]));
+        assert_int_equal(applier_failure(wrong[i]), APPLIER_DATA);
+    }
+    for (size_t i = 0; i < COUNT(other); i++)
+        if (applier_data_are_wrong(other[i]))
+            fail_msg("%lld", (long long)other[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_data_are_told_from_everything_else),
         cmocka_unit_test(errors_are_told_apart),
         cmocka_unit_test(a_receiver_that_asks_for_what_is_not_there),
         cmocka_unit_test(texts_hold_no_rows),

@@ -77,6 +77,41 @@ static void progress_has_rate_and_eta(void **state)
     progress_of(CRUN_DONE, NULL, "");
 }
 
+static void fill_of(const FillState *f, const char *want)
+{
+    AUTO(str_done) Str out = STR_INIT;
+    view_fill(f, now, &out);
+    assert_string_equal(str_z(&out), want);
+}
+
+static void a_server_that_is_filled_says_how_far_it_is(void **state)
+{
+    (void)state;
+    FillState f = {.phase = FILL_CHECKING, .moved_at = now - 9999, .eta_s = -1};
+    fill_of(&f, "checking");
+    f.moved_at = now - 10000;
+    fill_of(&f, "checking; no further for 10.0 s");
+    f = (FillState){.phase = FILL_DUMPING,
+                    .done = 25 << 20,
+                    .total = 100 << 20,
+                    .moved_at = now,
+                    .note = (char *)"shop.t, 1200 rows in all",
+                    .rate = 5 << 20,
+                    .eta_s = 15};
+    fill_of(&f, "dumping 25.0 MiB of 100.0 MiB or so, 25%, 5.0 MiB/s, ETA 15.0 s (shop.t, 1200 rows in all)");
+    f.rate = 0; /* not known yet */
+    fill_of(&f, "dumping 25.0 MiB of 100.0 MiB or so, 25% (shop.t, 1200 rows in all)");
+    f.phase = FILL_RESTORING;
+    f.done = f.total + 1;
+    f.rate = 1 << 20;
+    f.eta_s = -1;
+    f.note = NULL;
+    f.moved_at = now - 200000;
+    fill_of(&f, "restoring 100.0 MiB of 100.0 MiB, 100%, 1.0 MiB/s; no further for 3 min 20 s");
+    f.phase = FILL_FILLED;
+    fill_of(&f, "");
+}
+
 static const char status_text[] =
     "{\"version\":\"0.1.0\",\"cluster_name\":\"sandbox\",\"term\":1,\"primary\":\"db0\","
     "\"started_at\":\"2026-11-23T20:36:00Z\",\"database\":{\"ok\":false,\"error\":\"no route\"},"
@@ -175,6 +210,7 @@ int main(void)
         cmocka_unit_test(sizes_and_counts),
         cmocka_unit_test(bars),
         cmocka_unit_test(progress_has_rate_and_eta),
+        cmocka_unit_test(a_server_that_is_filled_says_how_far_it_is),
         cmocka_unit_test(the_status_screen),
         cmocka_unit_test(findings),
         cmocka_unit_test(checksum_lists),

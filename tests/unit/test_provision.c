@@ -3,6 +3,8 @@
  */
 #include "orchestrator/core/provision.h"
 
+#include <string.h>
+
 #include "test.h"
 
 typedef struct World {
@@ -369,6 +371,54 @@ static void blank_is_what_holds_nothing_whole(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+static void expect_waits_for(World *w, const char *text)
+{
+    AUTOFREE char *said = provision_waits_for(&w->r, &w->v);
+    if (!text)
+        assert_null(said);
+    else if (!said || !strstr(said, text))
+        fail_msg("\"%s\", not \"%s\"", said ? said : "", text);
+}
+
+static void a_phase_that_stands_says_what_for(void **state)
+{
+    World *w = *state;
+    ServerState *s = &w->node.agent.server;
+    expect_waits_for(w, "waits until db1 stands");
+    put(&w->donor.agent.lease.owner, "12.1");
+    expect_waits_for(w, "until db1 is let go, which is paused for run 12.1");
+    let_go(w);
+    w->v.donor_heard = false;
+    expect_waits_for(w, "the agent of db1, which does not answer");
+    w->v.donor_heard = true;
+    reach_filling(w);
+    expect_waits_for(w, "waits for its agent to begin");
+    w->v.node_silent_ms = 31000;
+    expect_waits_for(w, "its agent has not answered for 31.0 s");
+    w->v.node_silent_ms = 0;
+    fills(w, FILL_DUMPING);
+    expect_waits_for(w, NULL); /* its progress says it */
+    let_go(w);
+    fills(w, FILL_FILLED);
+    step(w);
+    expect_waits_for(w, "until it replicates from the primary");
+    s->is_replica = s->sql_running = w->v.follows = true;
+    s->io = RECEIVER_CONNECTING;
+    put(&s->io_error, "cannot connect");
+    expect_waits_for(w, "waits for its receiver: cannot connect");
+    s->io = RECEIVER_YES;
+    w->node.lag_ms = -1;
+    expect_waits_for(w, "replication begins");
+    w->node.lag_ms = 61000;
+    expect_waits_for(w, "catching up, 61.0 s behind");
+    s->up = false;
+    expect_waits_for(w, "waits for its server");
+    s->up = true;
+    w->node.lag_ms = 0;
+    step(w);
+    expect_waits_for(w, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +436,7 @@ int main(void)
         T(whoever_is_not_configured_any_more_ends_it),
         T(what_cannot_be_is_refused_before),
         T(blank_is_what_holds_nothing_whole),
+        T(a_phase_that_stands_says_what_for),
     };
     return cmocka_run_group_tests_name("provision", tests, NULL, NULL);
 }

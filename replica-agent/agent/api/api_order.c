@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api_impl.h"
+#include "common/wire/bounds.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/core/term.h"
 
@@ -89,6 +90,9 @@ static bool read_fill(HttpRequest *req, Agent *a, FillOrder *ret, Err *err)
     if (!ret->id || !*ret->id || strlen(ret->id) > LONGEST_ID || !ret->gtid || !*ret->gtid)
         return err_set(err, ERR_USAGE, 0, "fields \"id\" (at most %d bytes) and \"gtid\" are needed",
                        LONGEST_ID);
+    if (ret->max_rate && ret->max_rate < BOUND_LEAST_RATE)
+        return err_set(err, ERR_USAGE, 0, "field \"max_rate\" is 0 or at least %d bytes a second",
+                       BOUND_LEAST_RATE);
     return check_where(&ret->donor, "donor", err) && check_where(&ret->source, "source", err);
 }
 

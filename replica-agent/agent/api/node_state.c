@@ -8,6 +8,7 @@
 #include "common/db/gtid.h"
 #include "replica-agent/agent/agent.h"
 #include "replica-agent/core/applier_error.h"
+#include "replica-agent/core/broken.h"
 
 /* The structs built here borrow their strings; they are written out at once and never freed. */
 #define BORROW(s) ((char *)(s))
@@ -299,6 +300,7 @@ json_t *node_state_json(Agent *a, int64_t events_after)
 {
     AUTO(strlist_done) StrList warnings = STRLIST_INIT;
     node_warnings(a, &warnings);
+    AUTOFREE char *broken = broken_why(&a->s);
     NodeState s = {.node = a->conf.node,
                    .cluster_name = a->conf.cluster_name,
                    .version = BORROW(SIDING_VERSION),
@@ -318,6 +320,7 @@ json_t *node_state_json(Agent *a, int64_t events_after)
                    .vote = a->s.durable.vote.vote,
                    .silence = a->s.flight.vote.silence,
                    .fill = a->s.durable.fill,
+                   .broken = broken,
                    .spool_free_bytes = a->s.known.spool_free,
                    .relay_free_bytes = a->s.known.relay_free,
                    .events_last = a->tell.last,

@@ -45,6 +45,7 @@ static void tell_progress(Agent *a)
         in->text = xstrdup(wire_enum_name(&fill_phase_names, (int)phase));
         in->number = p.done;
         in->total = p.total;
+        in->by = xstrdup(p.note);
         queue_post(a, in);
     }
     wire_free(program_progress_fields, &p);
