@@ -136,11 +136,12 @@ void bootstrap_quote_account(Str *out, const char *account, const char *host)
     db_quote_str(out, host, strlen(host));
 }
 
-/* A session of the account that applies kept transactions is steered by its password alone: nobody shall read
- * it on the way. */
+/* A session of the account that applies kept transactions is steered by its password alone, and what fills a
+ * new host is all there is: nobody shall read them on the way. */
 static const char *demand_of(const char *account, const char *host)
 {
-    return strcmp(account, "siding_rescue") == 0 && strcmp(host, "localhost") != 0 ? " REQUIRE SSL" : "";
+    bool ours = strcmp(account, "siding_rescue") == 0 || strcmp(account, reader.account) == 0;
+    return ours && strcmp(host, "localhost") != 0 ? " REQUIRE SSL" : "";
 }
 
 static bool create(Bootstrap *b, const char *account, const char *host, const char *password, Err *err)

@@ -127,18 +127,37 @@ static bool add_all_credentials(const Cli *cli, DbFlavor flavor, json_t *files, 
            (!flavor_of(flavor)->purges_on_start || add_credentials(cli, "rescue.cnf", files, err));
 }
 
+/* Others must take it: the CA at hand might be another cluster's. */
+static bool check_signed(const Cli *cli, const char *certificate, const char *ca, Err *err)
+{
+    CertFacts f = {0};
+    const Tls as_others = {.certificate_file = (char *)certificate, .ca_file = cli->config.tls.ca_file};
+    if (!cert_read(&as_others, NULL, &f, err))
+        return false;
+    bool ok =
+        !f.chain_error || err_set(err, ERR_REFUSED, 0,
+                                  "the CA in %s is not one that sidingd takes (%s): --ca names the folder "
+                                  "of the cluster's own",
+                                  ca, cli->config.tls.ca_file);
+    cert_facts_done(&f);
+    return ok;
+}
+
 /* In a folder beside the CA that goes at once, whether this succeeds or not. */
-static bool add_certificate(const InitNode *n, const InviteOptions *o, json_t *files, Err *err)
+static bool add_certificate(const Cli *cli, const InitNode *n, const InviteOptions *o, json_t *files,
+                            Err *err)
 {
     Err ignored;
     AUTOFREE char *dir = xasprintf("%s/.invite", o->ca), *ca_key = xasprintf("%s/ca.key", o->ca),
-                  *pem = xasprintf("%s.pem", n->name), *key = xasprintf("%s.key", n->name);
+                  *pem = xasprintf("%s.pem", n->name), *key = xasprintf("%s.key", n->name),
+                  *certificate = xasprintf("%s/%s", dir, pem);
     if (!fs_exists(ca_key))
         return err_set(err, ERR_NOT_FOUND, 0,
                        "%s is not here: run this where the CA's key is, and name its folder with --ca",
                        ca_key);
     bool ok = fs_remove_tree(dir, err) && fs_mkdirs(dir, 0700, err) &&
-              cert_issue_host(o->ca, dir, n->name, n->host, o->days, err) && add_file(dir, pem, files, err) &&
+              cert_issue_host(o->ca, dir, n->name, n->host, o->days, err) &&
+              check_signed(cli, certificate, o->ca, err) && add_file(dir, pem, files, err) &&
               add_file(dir, key, files, err);
     return fs_remove_tree(dir, ok ? err : &ignored) && ok;
 }
@@ -154,11 +173,14 @@ static bool make_bundle(const Cli *cli, InitPlan *p, const InviteOptions *o, jso
     n->socket = xstrdup(JOIN_SOCKET_MARK);
     if (!add_all_credentials(cli, n->flavor, files, err) ||
         !bootstrap_run(&cli->config, &reader, &said, err) ||
-        !add_credentials(cli, "provision.cnf", files, err) || !add_certificate(n, o, files, err) ||
+        !add_credentials(cli, "provision.cnf", files, err) || !add_certificate(cli, n, o, files, err) ||
         !add_text(cli->config.tls.ca_file, "ca.pem", files, err))
         return false;
     init_agent_conf(p, n, &conf);
     init_option_file(p, n, &options);
+    json_set_str(files, "donor.cnf",
+                 "!include " JOIN_DIR_MARK "/provision.cnf\n[client]\nssl-ca=" JOIN_DIR_MARK
+                 "/ca.pem\nssl-verify-server-cert\n");
     json_set_str(files, "siding.cnf", str_z(&options));
     json_set_str(files, "agent.conf", str_z(&conf));
     return true;

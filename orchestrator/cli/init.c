@@ -126,8 +126,9 @@ void init_agent_conf(const InitPlan *p, const InitNode *n, Str *out)
     if (n->is_filled)
         str_addf(out,
                  "    replication_defaults_file = \"%s/repl.cnf\";\n"
-                 "    provision_defaults_file = \"%s/provision.cnf\";\n",
-                 etc, etc);
+                 "    provision_defaults_file = \"%s/provision.cnf\";\n"
+                 "    donor_defaults_file = \"%s/donor.cnf\";\n",
+                 etc, etc, etc);
     str_addf(out,
              "};\n"
              "job_defaults_file = \"%s/job.cnf\";\n"

@@ -85,7 +85,7 @@ static void fill_in(const JoinPlace *p, const char *name, const char *text, Str 
 {
     AUTO(str_done) Str one = STR_INIT;
     AUTO(str_done) Str two = STR_INIT;
-    bool has_marks = str_eq(name, LAST) || str_eq(name, "siding.cnf");
+    bool has_marks = str_eq(name, LAST) || str_eq(name, "siding.cnf") || str_eq(name, "donor.cnf");
     if (!has_marks) {
         str_adds(out, text);
         return;

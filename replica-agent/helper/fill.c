@@ -252,7 +252,8 @@ static bool begin(Fill *f, Err *err)
                           .socket = xstrdup(c->server.socket),
                           .host = c->server.socket ? NULL : xstrdup(c->server.address),
                           .port = c->server.socket ? 0 : c->server.port};
-    f->donor = (DbTarget){.defaults_file = xstrdup(c->server.provision_defaults_file),
+    const char *donor = c->server.donor_defaults_file;
+    f->donor = (DbTarget){.defaults_file = xstrdup(donor ? donor : c->server.provision_defaults_file),
                           .host = xstrdup(f->order.donor.host),
                           .port = f->order.donor.port};
     return connect_local(f, err);

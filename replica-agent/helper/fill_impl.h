@@ -17,7 +17,7 @@ typedef struct Fill {
     bool told;    /* why it failed stands in the log */
     bool silent;  /* it does not acknowledge before it is told to */
     char *dir, *spool, *dump; /* the program's folder; FILL_FOLDER, and the dump in it */
-    DbTarget local, donor;    /* with the account of provision_defaults_file */
+    DbTarget local, donor;    /* with the accounts of provision_, donor_defaults_file */
     Db *db;                   /* local, never in its binary log */
     const Flavor *flavor;
 } Fill;

@@ -182,6 +182,7 @@ void confcheck_files(const AgentConfig *c, WireList *findings)
     check_secret("server.rescue_defaults_file", c->server.rescue_defaults_file, NULL, findings);
     check_secret("server.replication_defaults_file", c->server.replication_defaults_file, NULL, findings);
     check_secret("server.provision_defaults_file", c->server.provision_defaults_file, NULL, findings);
+    check_secret("server.donor_defaults_file", c->server.donor_defaults_file, NULL, findings);
     check_secret("job_defaults_file", c->job_defaults_file, "jobs have no account to read with", findings);
     check_secret("load_defaults_file", c->load_defaults_file,
                  "results cannot be loaded while this host is the primary", findings);

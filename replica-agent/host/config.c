@@ -37,6 +37,10 @@ static const ConfOption server_options[] = {
      .doc = "Option file of the account that this server is filled with when it becomes a replica (siding "
             "replica "
             "add, reprovision), mode 0600: it has all rights here, and reads everything on the donor."},
+    {"donor_defaults_file", CONF_PATH, IN(server, donor_defaults_file),
+     .doc =
+         "Option file to read the donor with, where that is another: the donor is on another host, and this "
+         "one may demand TLS (ssl-ca, ssl-verify-server-cert). Left out: provision_defaults_file."},
     {"vault_dir", CONF_PATH, IN(server, vault_dir),
      .doc = "Folder for hard links to relay files while a pause is in force, on the relay files' own file "
             "system. Without it they stand beside the relay files. Not a folder inside the data directory: "

@@ -22,7 +22,7 @@ typedef struct AgentConfig {
     char *advertise_url, *state_dir, *spool_dir, *jobs_dir, *tasklets_dir;
     struct {
         char *socket, *address, *defaults_file, *rescue_defaults_file, *replication_defaults_file,
-            *provision_defaults_file, *vault_dir;
+            *provision_defaults_file, *donor_defaults_file, *vault_dir;
         int64_t port;
     } server;
     char *job_defaults_file, *load_defaults_file;

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import ROOT, Failed, call, main, slack, wait_until
+from harness import BUILD, ROOT, Failed, call, main, slack, wait_until
 
 GUIDE = os.path.join(ROOT, "docs", "guide.md")
 SHIMS = os.path.join(ROOT, "tests", "integration", "guide")
@@ -288,6 +288,7 @@ class Guide(unittest.TestCase):
                       "db3 has its files on its disk, its token is used up, from 10.77.0.5"):
             self.assertIn(words, audit)
         self.assertIn("received", self.ops.run("siding replica invite"))
+        self.assertIn("REQUIRE SSL", self.db1.sql("SHOW CREATE USER siding_provision@'10.77.0.5'"))
         password = re.search(r"password=(\S+)", self.ops.run("cat /etc/siding/agent.cnf")).group(1)
         self.assertEqual(self.ops.run("grep -rlF -e %s -e 'PRIVATE KEY' /var/lib/sidingd /var/log || :" % password), "")
 
@@ -329,6 +330,8 @@ class Guide(unittest.TestCase):
         self.assertIn("SET SESSION sql_log_bin=0;\nCREATE USER IF NOT EXISTS 'siding_agent'@'localhost' ", later.run("cat /root/joined/accounts.sql"))
         self.assertEqual(later.run("stat -c '%a %U' /root/joined/db4.key"), "600 mysql\n")
         self.assertIn("/root/joined/db4.key", later.run("cat /root/joined/agent.conf"))
+        self.assertIn("is not one that sidingd takes", self.ops.run("siding cert init --dir /root/other >/dev/null; siding replica invite db4 --address 10.77.0.5 "
+                                                                     "--ca /root/other 2>&1 || rm -r /root/other"))
         # used; and nothing is replaced
         self.assertIn("not valid here", self.join(token, where="/root/second", status=1))
         self.assertIn("is there already", self.join(self.invite("db4"), status=1))
@@ -359,19 +362,25 @@ class Guide(unittest.TestCase):
         self.assertIn("not valid here", self.join(token, status=1))
 
     def test_9_a_join_that_is_killed(self):
-        """At any point: then nothing is in its place that is not whole, and the same again ends it."""
-        later = self.net.hosts[LATER]
-        token = self.invite("db6")
+        """Before each of its steps: then agent.conf is there only with all that it names, and the same again goes on and ends it."""
+        later, token, killed = self.net.hosts[LATER], self.invite("db6"), {False: 0, True: 0}
+        names = "agent.cnf agent.conf ca.pem db6.key db6.pem donor.cnf job.cnf load.cnf provision.cnf repl.cnf rescue.cnf siding.cnf".split()
+        folder = os.path.join(later.folder, "root/joined")
         later.run("umask 077; echo '%s' > /root/token" % token)
-        for ms in range(2, 60, 4):
-            later.run("timeout -s KILL 0.%03d siding-agent join --token /root/token --dir /root/joined >/dev/null 2>&1 || :" % ms)
-            if later.run("test ! -e /root/joined/agent.conf || echo whole"):
-                self.assertEqual(later.run("ls -I jobs -I accounts.sql /root/joined | wc -l").strip(), "11")
-        if not later.run("test -e /root/joined/.joining || test ! -e /root/joined/agent.conf || echo over"):
-            self.join(token)
-        self.assertEqual(later.run("ls -I accounts.sql /root/joined | sort"), "agent.cnf\nagent.conf\nca.pem\ndb6.key\ndb6.pem\njob.cnf\njobs\nload.cnf\n"
-                         "provision.cnf\nrepl.cnf\nrescue.cnf\nsiding.cnf\n")
-        self.assertEqual(later.run("ls -A /root/joined | grep -c joining || :").strip(), "0")
+        for _ in range(300):
+            staged = os.path.exists(folder + "/.joining/join.json")
+            killed[staged] += 1
+            later.run("LD_PRELOAD=%s/tests/tools/libkill_at.so SIDING_TEST_KILL_AT=%d siding-agent join --token /root/token --dir /root/joined "
+                      ">/dev/null 2>&1 || test $? = 137" % (BUILD, killed[staged]))
+            here = set(os.listdir(folder)) if os.path.exists(folder) else set()
+            if "agent.conf" in here:
+                self.assertEqual(set(names) - here, set())
+                if not os.path.exists(folder + "/.joining/join.json"):
+                    break  # all is done
+        self.assertGreater(killed[False], 30)
+        self.assertGreater(killed[True], 5)  # each goes on from where the one before was
+        self.assertEqual(here - {".joining"}, set(names) | {"jobs", "accounts.sql"})
+        self.assertEqual(later.run("stat -c '%a %U' /root/joined/*.* | sort | uniq -c | sort -n").split(), ["1", "600", "root", "12", "600", "mysql"])
 
     def test_A_relay_logs_without_a_name(self):
         self.db1.run("sed -i /^relay_log=/d /etc/mysql/mariadb.conf.d/70-siding.cnf; systemctl restart mariadb")

@@ -82,7 +82,7 @@ static void files_name_what_others_need(void **state)
     p.etc = "/opt/s";
     p.steered_by = "boss";
     init_agent_conf(&p, &n[1], &joins);
-    expect_in(&joins, "provision_defaults_file = \"/opt/s/provision.cnf\";\n};");
+    expect_in(&joins, "provision_defaults_file = \"/opt/s/provision.cnf\";\n");
     expect_in(&joins, "    { name = \"db0\"; url = \"https://db0.example.org:3333\"; }\n);");
     expect_in(&joins, "\"cert:boss\"");
     if (strstr(str_z(&joins), "\"/etc/"))

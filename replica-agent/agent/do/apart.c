@@ -82,6 +82,7 @@ static void hide_all(const Agent *a, StrList *to)
                                    c->server.rescue_defaults_file,
                                    c->server.replication_defaults_file,
                                    c->server.provision_defaults_file,
+                                   c->server.donor_defaults_file,
                                    c->job_defaults_file,
                                    c->load_defaults_file,
                                    c->tls.key_file,
