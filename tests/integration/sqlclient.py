@@ -72,8 +72,9 @@ class Connection:
         return names, rows
 
     def send(self, statements):
-        names, rows, text = [], [], statements.encode()
-        status = _lib.mysql_real_query(self.my, text, len(text))
+        names, rows, text, status = [], [], statements.encode(), 0
+        if _lib.mysql_real_query(self.my, text, len(text)) != 0:  # -1 where the server is gone
+            raise self.error()
         while status == 0:
             result = _lib.mysql_store_result(self.my)
             if result:
