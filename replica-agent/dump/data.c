@@ -19,7 +19,7 @@ enum { WAIT_MS = 1000, PROGRESS_ROWS = 2000, SHARED_WAIT_MS = 50 };
 typedef struct DataRun {
     const DataPlan *plan;
     DumpWork work;
-    Throttle throttle;
+    RateLimit rate_limit;
     pthread_mutex_t lock;
     bool failed;
     Err err; /* the first failure */
@@ -227,7 +227,7 @@ static void worker_begin(DataWorker *w, DataRun *run, Db *db)
         widest = run->work.tables[i].format.n > widest ? run->work.tables[i].format.n : widest;
     *w = (DataWorker){.run = run, .db = db};
     reader_init(&w->reader, widest + 1); /* the checksum's column */
-    w->reader.throttle = plan->max_rate ? &run->throttle : NULL;
+    w->reader.rate_limit = plan->max_rate ? &run->rate_limit : NULL;
     chunkfile_init(&w->file, plan->output, plan->statement_bytes, &plan->size);
     control_worker_begin();
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
@@ -341,7 +341,7 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
                        .split = plan->split};
     dumpwork_init(&run.work, plan->catalogue, &wp);
     pthread_mutex_init(&run.lock, NULL);
-    throttle_init(&run.throttle, plan->max_rate);
+    rate_limit_init(&run.rate_limit, plan->max_rate);
     progress_set(0, run.work.total_bytes, "");
     run.failed = plan->split.list && !dumpwork_join(&run.work, plan->split.identity, &run.err);
     if (!run.failed)
@@ -359,7 +359,7 @@ bool data_dump(const DataPlan *plan, json_t **ret, int64_t *ret_kept, Err *err)
         *err = run.err;
     }
     dumpwork_done(&run.work);
-    throttle_done(&run.throttle);
+    rate_limit_done(&run.rate_limit);
     pthread_mutex_destroy(&run.lock);
     return !run.failed;
 }

@@ -34,7 +34,7 @@ bool reader_open(RowReader *r, Db *db, const char *sql, Err *err)
         memcpy(r->buffer, wire.head, wire.head_n);
         r->end = wire.head_n;
     }
-    return throttle_take(r->throttle, r->end, err);
+    return rate_limit_take(r->rate_limit, r->end, err);
 }
 
 void reader_close(RowReader *r)
@@ -58,11 +58,11 @@ static bool receive(RowReader *r, Err *err)
 {
     size_t room = BUFFER - r->end;
     for (;;) {
-        ssize_t n =
-            recv(r->fd, r->buffer + r->end, r->throttle && room > THROTTLE_PIECE ? THROTTLE_PIECE : room, 0);
+        ssize_t n = recv(r->fd, r->buffer + r->end,
+                         r->rate_limit && room > RATE_LIMIT_PIECE ? RATE_LIMIT_PIECE : room, 0);
         if (n > 0) {
             r->end += (size_t)n;
-            return throttle_take(r->throttle, (size_t)n, err);
+            return rate_limit_take(r->rate_limit, (size_t)n, err);
         }
         if (n < 0 && errno == EAGAIN)
             (void)!poll(&(struct pollfd){.fd = r->fd, .events = POLLIN}, 1, -1);
@@ -181,7 +181,7 @@ static bool next_by_library(RowReader *r, RowKind *ret, Err *err)
     }
     *ret = bytes > BUFFER ? ROW_BIG : ROW_WHOLE;
     r->column = r->value_left = 0;
-    return throttle_take(r->throttle, bytes, err);
+    return rate_limit_take(r->rate_limit, bytes, err);
 }
 
 /* ---- big rows ------------------------------------------------------------------------------------- */

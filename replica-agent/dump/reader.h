@@ -6,14 +6,14 @@
 
 #include "common/db/dbwire.h"
 #include "format.h"
-#include "throttle.h"
+#include "rate_limit.h"
 
 typedef struct RowReader {
     DbRows *rows;
     bool wire;  /* read off the socket here, not by the client library */
     bool whole; /* the end was reached */
     int fd;
-    Throttle *throttle;    /* NULL: reads as fast as the server sends */
+    RateLimit *rate_limit; /* NULL: reads as fast as the server sends */
     unsigned char *buffer; /* bytes [pos, end) are not used yet */
     size_t pos, end;
     size_t packet_left; /* of a big row */

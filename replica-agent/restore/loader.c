@@ -323,7 +323,8 @@ static bool run_statements(FileLoad *l, GzReader *in, Err *err)
     const char *sql;
     bool ok = true;
     statements_init(&s);
-    while (ok && (ok = gz_read(in, buffer, PIECE, &got, err) && throttle_take(l->w->r->throttle, got, err)) &&
+    while (ok &&
+           (ok = gz_read(in, buffer, PIECE, &got, err) && rate_limit_take(l->w->r->rate_limit, got, err)) &&
            got) {
         statements_feed(&s, buffer, got);
         while (ok && (sql = statements_next(&s, &n)))
@@ -340,14 +341,15 @@ static bool run_statements(FileLoad *l, GzReader *in, Err *err)
 
 typedef struct LineFeed {
     GzReader *in;
-    Throttle *throttle;
+    RateLimit *rate_limit;
 } LineFeed;
 
 static ssize_t feed(void *arg, char *buffer, size_t n, Err *err)
 {
     const LineFeed *f = arg;
     size_t got;
-    return gz_read(f->in, buffer, n, &got, err) && throttle_take(f->throttle, got, err) ? (ssize_t)got : -1;
+    return gz_read(f->in, buffer, n, &got, err) && rate_limit_take(f->rate_limit, got, err) ? (ssize_t)got
+                                                                                            : -1;
 }
 
 static bool load_lines(FileLoad *l, GzReader *in, Err *err)
@@ -355,7 +357,7 @@ static bool load_lines(FileLoad *l, GzReader *in, Err *err)
     const json_t *table = folder_table(l->w->r->f, l->file);
     const char *text = json_str(table, "load"), *place = strstr(text, "%s");
     const Flavor *f = flavor_of(db_version(l->w->db)->flavor);
-    LineFeed from = {in, l->w->r->throttle};
+    LineFeed from = {in, l->w->r->rate_limit};
     int64_t rows;
     if (!place)
         return err_set(err, ERR_NOT_FOUND, 0, "files.json or manifest.json does not say how it is loaded");

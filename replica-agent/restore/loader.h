@@ -10,7 +10,7 @@
 #include "folder.h"
 #include "lines.h"
 #include "options.h"
-#include "replica-agent/dump/throttle.h"
+#include "replica-agent/dump/rate_limit.h"
 #include "restore_target.h"
 
 typedef struct Restore {
@@ -20,7 +20,7 @@ typedef struct Restore {
     RestoreTarget target;
     Db *db;                    /* of the main thread: connect.h */
     int64_t lost_until_ms;     /* the main thread's: it is given up then; 0: it is there */
-    Throttle *throttle;        /* NULL: rows are loaded as fast as the server takes them */
+    RateLimit *rate_limit;     /* NULL: rows are loaded as fast as the server takes them */
     struct Accounts *accounts; /* accounts.h; none where they are not asked for */
     atomic_bool lost_once;     /* a connection was lost: what it asked for may have been done */
     pthread_mutex_t objects;   /* held by whoever makes routines, events or triggers: they may set the

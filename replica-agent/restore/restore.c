@@ -155,9 +155,9 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
     restore_options_target(o, &r.where);
     *ret = (RestoreOutcome){.files = f->n_files};
     Accounts accounts = {0};
-    Throttle throttle;
-    throttle_init(&throttle, o->max_rate);
-    r.throttle = o->max_rate ? &throttle : NULL;
+    RateLimit rate_limit;
+    rate_limit_init(&rate_limit, o->max_rate);
+    r.rate_limit = o->max_rate ? &rate_limit : NULL;
     r.accounts = &accounts;
     bool ok = (!o->users || accounts_open(f, &accounts, err)) && connect_main(&r, err) &&
               restore_target_prepare(r.db, f, o->overwrite, &r.target, err) &&
@@ -171,7 +171,7 @@ bool restore_run(const RestoreOptions *o, const Folder *f, RestoreOutcome *ret, 
     db_target_done(&r.where);
     restore_target_done(&r.target);
     strlist_done(&r.left_out);
-    throttle_done(&throttle);
+    rate_limit_done(&rate_limit);
     pthread_mutex_destroy(&r.lock);
     pthread_mutex_destroy(&r.objects);
     return ok;

@@ -12,14 +12,14 @@
 #include "common/base/err.h"
 
 /* A piece that is taken at once where there is a limit: others do not wait long for one. */
-enum { THROTTLE_PIECE = 1 << 14 };
+enum { RATE_LIMIT_PIECE = 1 << 14 };
 
-typedef struct Throttle {
+typedef struct RateLimit {
     pthread_mutex_t lock;
     Bucket bucket;
-} Throttle;
+} RateLimit;
 
-void throttle_init(Throttle *t, int64_t bytes_per_s);
-void throttle_done(Throttle *t);
+void rate_limit_init(RateLimit *t, int64_t bytes_per_s);
+void rate_limit_done(RateLimit *t);
 /* `t` NULL: no limit. False: ERR_CANCELLED. */
-MUST_CHECK bool throttle_take(Throttle *t, size_t bytes, Err *err);
+MUST_CHECK bool rate_limit_take(RateLimit *t, size_t bytes, Err *err);

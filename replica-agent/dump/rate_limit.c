@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "throttle.h"
+#include "rate_limit.h"
 
 #include "common/base/clock.h"
 #include "control.h"
 
 enum { LOOK_MS = 100 };
 
-void throttle_init(Throttle *t, int64_t bytes_per_s)
+void rate_limit_init(RateLimit *t, int64_t bytes_per_s)
 {
     pthread_mutex_init(&t->lock, NULL);
     bucket_init(&t->bucket, bytes_per_s, clock_mono_ms());
 }
 
-void throttle_done(Throttle *t)
+void rate_limit_done(RateLimit *t)
 {
     pthread_mutex_destroy(&t->lock);
 }
 
-bool throttle_take(Throttle *t, size_t bytes, Err *err)
+bool rate_limit_take(RateLimit *t, size_t bytes, Err *err)
 {
     if (!t)
         return true;
