@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/finding.h"
 #include "flavor.h"
 #include "repl.h"
 

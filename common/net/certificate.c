@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/file/sha256.h"
+#include "common/wire/finding.h"
 
 enum { DAY_MS = 86400000, LOOK_MS = 600000, CHAIN_MAX = 20 };
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "wire.h"
+#include "wire_order.h"
 
 typedef struct Ballot {
     int64_t term;   /* 0: none */

@@ -4,7 +4,7 @@
  */
 #include "bounds.h"
 #include "tasklet.h"
-#include "wire.h"
+#include "wire_task.h"
 
 #define BOTH (DOOR_API | DOOR_AGENT)
 #define TERM                                                                                                 \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "finding.h"
 
+const WireField finding_fields[] = WIRE_FIELDS(Finding, FINDING_LIST);
+
 void finding_add(WireList *findings, const char *name, const char *level, const char *mend, const char *fmt,
                  ...)
 {

@@ -7,6 +7,10 @@
 
 #include "common/base/text.h"
 
+const WireField tasklet_param_fields[] = WIRE_FIELDS(TaskletParam, TASKLET_PARAM_LIST);
+const WireField tasklet_fields[] = WIRE_FIELDS(Tasklet, TASKLET_LIST);
+const WireField tasklet_fault_fields[] = WIRE_FIELDS(TaskletFault, TASKLET_FAULT_LIST);
+
 /* ---- names, types, values --------------------------------------------------------------------------- */
 
 static bool is_letter(char c)

@@ -7,7 +7,33 @@
  */
 #pragma once
 
-#include "wire.h"
+#include "wire_node.h"
+
+/* clang-format off */
+
+/* A parameter of a tasklet: common/wire/tasklet.h says which types there are. */
+#define TASKLET_PARAM_LIST(F, T)                         \
+    F(T, STR, name)                                      \
+    F(T, STR, type)                                      \
+    F(T, STR, fallback) /* NULL: a value must be given */ \
+    F(T, STR, text)
+WIRE_STRUCT(TaskletParam, TASKLET_PARAM_LIST);
+extern const WireField tasklet_param_fields[];
+
+/* What the header of a program in tasklets_dir says for those that submit it. */
+#define TASKLET_LIST(F, T) \
+    F(T, STR, text)        \
+    F(T, LIST, params, TaskletParam, tasklet_param_fields)
+WIRE_STRUCT(Tasklet, TASKLET_LIST);
+extern const WireField tasklet_fields[];
+
+/* A file there that is no tasklet, and should be one. */
+#define TASKLET_FAULT_LIST(F, T) \
+    F(T, STR, name)              \
+    F(T, STR, error)
+WIRE_STRUCT(TaskletFault, TASKLET_FAULT_LIST);
+extern const WireField tasklet_fault_fields[];
+/* clang-format on */
 
 enum { TASKLET_MOST_PARAMS = 32, TASKLET_VALUE_BYTES = 4096, TASKLET_NAME_CHARS = 64 };
 

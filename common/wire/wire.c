@@ -376,35 +376,3 @@ bool wire_read_asked(const WireField *fields, const json_t *j, void *s, Err *err
     err->kind = ERR_USAGE;
     return false;
 }
-
-/* ---- runs and tasks ---------------------------------------------------------------------------------- */
-
-size_t wire_run_holders(const Run *r)
-{
-    return r->nodes.n && json_is_object(r->detail) && json_bool(r->detail, "gathered") ? 1 : r->nodes.n;
-}
-
-bool start_by_has_passed(const StartBy *by, const char *boot_id, int64_t mono_ms)
-{
-    return by->boot_id && *by->boot_id && (!str_eq(by->boot_id, boot_id) || mono_ms > by->mono_ms);
-}
-
-bool task_state_is_final(TaskState s)
-{
-    return s >= TASK_DONE && s <= TASK_ACKNOWLEDGED;
-}
-
-bool task_recurs(const Task *t)
-{
-    return t->sleeptime_ms > 0 || *json_str(t->plan, "cron");
-}
-
-bool task_turn_failed(const Task *t)
-{
-    return t->state == TASK_WAITING && !t->attempts && t->error && *t->error && task_recurs(t);
-}
-
-bool coord_run_is_final(CoordRunState s)
-{
-    return s >= CRUN_DONE && s <= CRUN_STOPPED;
-}

@@ -8,6 +8,7 @@
 #include "common/file/json.h"
 #include "common/net/httpc.h"
 #include "common/net/resultfetch.h"
+#include "common/wire/runkey.h"
 #include "result_verify.h"
 
 bool client_call(const Cli *cli, const char *method, const char *path, const json_t *body, int64_t timeout_ms,

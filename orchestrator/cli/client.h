@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "common/net/resultfetch.h"
+#include "common/wire/wire_task.h"
 
 enum { API_TIMEOUT_MS = 30000, API_CHECK_MS = 60000 }; /* a check asks all agents */
 

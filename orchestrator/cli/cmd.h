@@ -8,7 +8,6 @@
 #include "common/base/opts.h"
 #include "common/file/json.h"
 #include "common/net/coordconf.h"
-#include "common/wire/wire.h"
 
 /* First member of every command's option struct. */
 typedef struct CliCommon {

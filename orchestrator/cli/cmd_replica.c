@@ -8,6 +8,7 @@
 #include "client.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/wire/wire_node.h"
 #include "findings.h"
 #include "view.h"
 

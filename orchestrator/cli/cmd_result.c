@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/net/httpc.h"
+#include "common/wire/wire_run.h"
 #include "out.h"
 #include "result_verify.h"
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "common/db/servercheck.h"
-#include "common/wire/wire.h"
 
 enum { INIT_AGENT_PORT = 3310, INIT_SERVER_PORT = 3306 };
 

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_task.h"
 #include "when.h"
 
 static const struct {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/wire/wire_node.h"
 
 enum { BAR_WIDTH = 24 };
 

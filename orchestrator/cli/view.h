@@ -3,7 +3,9 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_fill.h"
+#include "common/wire/wire_run.h"
+#include "common/wire/wire_task.h"
 #include "out.h"
 
 /* The run whose end decides: the last; NULL before the first. */

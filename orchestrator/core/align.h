@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/db/db.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 
 typedef struct AlignPart {
     const char *node, *gtid, *source_file;

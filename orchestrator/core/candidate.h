@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 typedef struct CandidateRules {
     const StrList *never, *avoid; /* names of nodes, of the configuration */

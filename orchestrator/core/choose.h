@@ -3,7 +3,8 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
+#include "common/wire/wire_task.h"
 
 typedef struct ChooseNode {
     const Node *node;

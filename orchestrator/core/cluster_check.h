@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 enum { CLUSTER_CLOCK_WARN_MS = 2000 };
 

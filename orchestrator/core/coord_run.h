@@ -16,7 +16,8 @@
 
 #include "common/base/retry.h"
 #include "common/db/db.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
+#include "common/wire/wire_task.h"
 #include "zone.h"
 
 /* ---- transitions ------------------------------------------------------------------------------------ */

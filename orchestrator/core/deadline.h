@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/base/str.h"
 
 /* What jobs have taken so far, those that went well. */
 typedef struct JobRecord {

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 #define DETECT_KIND_VALUES(E)                                                                                \
     E(DETECT_WELL, "well")                                                                                   \

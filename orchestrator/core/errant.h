@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/db/db.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 enum { ERRANT_SURE_MS = 3000 };
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/base/str.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 
 typedef struct KeptResult {
     const char *run, *group; /* parts of one run on several nodes count as one */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 typedef struct HoldWish {
     bool wanted;    /* the node is paused, pausing, catching up or filled */

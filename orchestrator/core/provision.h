@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 /* clang-format off */
 #define PROVISION_PHASE_VALUES(E)          \

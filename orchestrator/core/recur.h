@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_task.h"
 #include "zone.h"
 
 /* `plan` may be NULL; `ret` is zeroed. */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 #include "coord_run.h"
 
 typedef struct RunView {

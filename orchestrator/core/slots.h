@@ -14,7 +14,8 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
+#include "common/wire/wire_task.h"
 #include "zone.h"
 
 enum {

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/file/json.h"
+#include "common/wire/runkey.h"
 
 enum { CLOCKS_MS = 60000 }; /* of two hosts may differ */
 

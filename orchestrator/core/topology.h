@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 /* `nodes`: all that are configured, with the last state seen. ERR_CONFLICT names what is unclear;
  * ERR_UNREACHABLE when a node that may change the answer has not been seen yet. */

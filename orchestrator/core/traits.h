@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 /* Sentences about `node` beside `primary`, added: to `never` what would make it no primary for the others, to
  * `avoid` what applications would notice. What is not known of both is no difference. */

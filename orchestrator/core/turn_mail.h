@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include "common/wire/wire_run.h"
+#include "common/wire/wire_task.h"
 #include "task_log.h"
 
 /* A mail that is to go, as it is kept until it has gone. */

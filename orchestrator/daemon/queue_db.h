@@ -5,7 +5,8 @@
 #pragma once
 
 #include "common/db/db.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
+#include "common/wire/wire_task.h"
 
 enum { QDB_RUNS_PER_TASK = 20, QDB_UUID = 40, QDB_LOCKED = 1, QDB_WENT_BACK = 2, QDB_SCHEDULES = 2000 };
 

@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
+#include "common/wire/wire_task.h"
 #include "flow.h"
 #include "monitor.h"
 

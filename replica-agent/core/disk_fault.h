@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 /* `error`: errno of the last round, 0 for none; `silent_ms`: since it ended. */
 DiskFault disk_fault(int error, int64_t silent_ms);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 enum { INFLOW_MS = 300000, INFLOW_LONG_MS = 28800000, INFLOW_FRESH_MS = 60000 };
 

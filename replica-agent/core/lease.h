@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 
 /* One server process. pid 0: reached over TCP, then only started_at tells two processes apart (seconds). */
 /* clang-format off */

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "common/wire/ballot.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_order.h"
 
 typedef struct Order {
     OrderKind kind;

@@ -7,7 +7,6 @@
 #include "common/db/flavor.h"
 #include "common/db/repl.h"
 #include "common/wire/finding.h"
-#include "common/wire/wire.h"
 #include "keyless.h"
 #include "lease.h"
 #include "pause_machine.h"

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 typedef enum ReleaseStep {
     RELEASE_GOES_ON,

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_fill.h"
 
 #define FILL_FOLDER ".fill"     /* in spool_dir: the dump, while it is needed */
 #define FILL_STAGE "stage.json" /* in the program's folder: {"id", "phase"} */

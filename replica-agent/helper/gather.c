@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/file/fs.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 #include "replica-agent/core/merge.h"
 #include "replica-agent/host/config.h"
 #include "replica-agent/host/tools.h"

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 
 /* clang-format off */
 #define PROGRAM_SPEC_LIST(F, T)                                                               \

@@ -8,7 +8,7 @@
 #include "common/file/conf.h"
 #include "common/net/roles.h"
 #include "common/net/tls.h"
-#include "common/wire/wire.h"
+#include "common/wire/tasklet.h"
 #include "replica-agent/index/definition.h"
 
 typedef struct ResultConfig {

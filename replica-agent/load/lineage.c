@@ -4,7 +4,6 @@
 #include "common/base/str.h"
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
-#include "common/wire/wire.h"
 
 /* What the server has written and replicated: MariaDB's binary log knows the last of each server, its
  * position only the greatest number, which another server may have given to something else. */

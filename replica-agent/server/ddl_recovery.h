@@ -6,7 +6,6 @@
 #pragma once
 
 #include "common/db/repl.h"
-#include "common/wire/wire.h"
 
 typedef struct Recovered {
     char *state;    /* gtid_binlog_state without it */

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/db/repl.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 /* Where things are, remembered in relay.json so that it is known while the server is down. */
 /* clang-format off */

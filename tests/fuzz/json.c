@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "common/wire/bounds.h"
+#include "common/wire/finding.h"
 #include "common/wire/limits.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
+#include "common/wire/wire_task.h"
 #include "fuzz.h"
 #include "replica-agent/core/lease.h"
 #include "replica-agent/core/split.h"

@@ -10,7 +10,7 @@
 #include "common/db/servercheck.h"
 #include "common/net/http.h"
 #include "common/wire/progress.h"
-#include "common/wire/wire.h"
+#include "common/wire/tasklet.h"
 #include "fuzz.h"
 #include "orchestrator/cli/result_verify.h"
 #include "orchestrator/cli/when.h"

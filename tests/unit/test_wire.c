@@ -3,7 +3,9 @@
  */
 #include "test.h"
 
-#include "common/wire/wire.h"
+#include "common/wire/finding.h"
+#include "common/wire/wire_node.h"
+#include "common/wire/wire_task.h"
 
 static const WireField *const tables[] = {
     agent_poll_fields,  task_spec_fields,   run_spec_fields,     run_align_fields,   progress_fields,

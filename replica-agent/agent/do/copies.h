@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_run.h"
 
 struct Agent;
 

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "common/base/retry.h"
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 struct Agent;
 

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "common/wire/wire.h"
 #include "replica-agent/host/config.h"
 
 struct Agent;

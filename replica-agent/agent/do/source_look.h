@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/wire/wire.h"
+#include "common/wire/wire_node.h"
 
 struct Agent;
 
