@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "proc.h"
 
-enum { LOOK_MS = 100, KILL_TRIES = 100, KILL_WAIT_MS = 10 };
+enum { PROGRESS_FD = 3, LOOK_MS = 100, KILL_TRIES = 100, KILL_WAIT_MS = 10 };
 
 extern char **environ;
 
@@ -41,7 +41,9 @@ static void set_files(const Subprocess *p, int out, posix_spawn_file_actions_t *
         posix_spawn_file_actions_adddup2(files, out, 1);
         posix_spawn_file_actions_adddup2(files, out, 2);
     }
-    posix_spawn_file_actions_addclosefrom_np(files, 3);
+    if (p->progress)
+        posix_spawn_file_actions_adddup2(files, PROGRESS_FD, PROGRESS_FD); /* it stays open there */
+    posix_spawn_file_actions_addclosefrom_np(files, p->progress ? PROGRESS_FD + 1 : PROGRESS_FD);
 }
 
 static void set_attributes(const Subprocess *p, posix_spawnattr_t *attr)

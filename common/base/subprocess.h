@@ -17,10 +17,12 @@ typedef struct Subprocess {
     int64_t timeout_ms;        /* 0: none */
     const atomic_bool *cancel; /* NULL: none; looked at ten times a second */
     /* Kept: a part of our own work, in our session, which whoever stops us stops too; `in` and `out` are its
-     * standard input and output, 0: ours. Else it gets a session of its own, which is killed with all that is
+     * standard input and output, 0: ours; `progress`: it tells in our place how far it is, on descriptor 3,
+     * which is open. Else it gets a session of its own, which is killed with all that is
      * left in it when the program has ended or its time is over. */
     bool kept;
     int in, out;
+    bool progress;
     /* For one that is not kept. */
     const char *input; /* file that it reads; NULL: /dev/null */
     const char *log;   /* file that gets the first SUBPROCESS_LOG_MAX bytes of what it writes; NULL: none */

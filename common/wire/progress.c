@@ -38,6 +38,11 @@ __attribute__((constructor)) static void find_channel(void)
         fcntl(PROGRESS_FD, F_SETFD, FD_CLOEXEC);
 }
 
+bool progress_is_given(void)
+{
+    return fd_given;
+}
+
 static void write_line(int64_t wait_ms)
 {
     json_t *j = json_object();

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* There is a descriptor for it, which a program that we run may have. */
+bool progress_is_given(void);
+
 void progress_start(const char *unit);
 void progress_set(int64_t done, int64_t total, const char *note); /* total 0: not known; note may be NULL */
 void progress_end(void);                                          /* writes the last values */

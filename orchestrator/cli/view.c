@@ -308,9 +308,10 @@ void view_fill(const FillState *f, int64_t now_ms, Str *out)
     if (f->phase == FILL_NONE || f->phase == FILL_FILLED || f->phase == FILL_FAILED)
         return;
     str_adds(out, WIRE_TEXT(fill_phase_names, f, phase));
-    if (f->total > 0)
+    bool counts = f->phase == FILL_DUMPING || f->phase == FILL_RESTORING;
+    if (counts && f->total > 0)
         view_fill_bytes(f, out);
-    if (f->note && *f->note)
+    if (counts && f->note && *f->note)
         str_addf(out, " (%s)", f->note);
     if (!f->moved_at || now_ms - f->moved_at < STANDS_MS)
         return;

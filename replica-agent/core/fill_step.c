@@ -120,8 +120,10 @@ void fill_progress(Turn *t, const Input *in)
     FillPhase phase = (FillPhase)wire_enum_find(&fill_phase_names, in->text);
     if (!fill_is_under_way(t->s))
         return;
-    if (phase > r->phase && phase < FILL_FILLED)
-        set_phase(t, phase);
+    if (phase > r->phase && phase < FILL_FILLED) {
+        set_phase(t, phase); /* what is counted by now may be the last of the phase before */
+        return;
+    }
     if (in->number > r->done)
         r->moved_at = t->wall_ms;
     r->done = in->number;
@@ -149,6 +151,7 @@ static void follows_anew(Turn *t)
     VoteRecord *v = &t->s->durable.vote;
     const char *primary = v->vote.accepted.version ? v->vote.accepted.primary : NULL;
     v->stale = v->stale && primary && !str_eq(primary, record(t)->order.source.node);
+    vote_filled(t, &record(t)->order.source);
     vote_owes_start(t); /* once a reading shows it, and the gate lets it */
 }
 

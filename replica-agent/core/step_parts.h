@@ -69,7 +69,10 @@ void vote_order(Turn *t, Input *in); /* IN_ORDER */
 void vote_op(Turn *t, const OpReport *op);
 void vote_reading(Turn *t);
 void vote_tick(Turn *t);
-void vote_owes_start(Turn *t);                  /* one was kept from it by the gate */
+void vote_owes_start(Turn *t); /* one was kept from it by the gate */
+/* The server was given new data and points at `source`: an order to follow that one was given for what it
+ * held before, and would find that it has more than the primary began with. */
+void vote_filled(Turn *t, const OrderServer *source);
 void vote_started(Turn *t, const OpReport *op); /* an OP_START went well */
 void vote_silenced(Turn *t);                    /* from here on nothing is acknowledged before an arm */
 

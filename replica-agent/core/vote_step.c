@@ -475,6 +475,17 @@ void vote_order(Turn *t, Input *in)
     go(t);
 }
 
+void vote_filled(Turn *t, const OrderServer *source)
+{
+    VoteFlight *f = flight(t);
+    if (f->order.kind != ORDER_FOLLOW || !str_eq(f->order.source.node, source->node))
+        return;
+    end_request(t, false);
+    f->order.kind = ORDER_NONE;
+    free(STEAL(f->ahead));
+    trouble(t, NULL);
+}
+
 /* Until a fence is promised, what was closed for a switchover does not stay so without one who goes on. */
 static void was_closed(Turn *t, const OpReport *op)
 {

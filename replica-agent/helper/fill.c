@@ -11,6 +11,7 @@
 #include "common/db/clientfile.h"
 #include "common/file/fs.h"
 #include "common/file/json.h"
+#include "common/wire/progress.h"
 #include "fill_impl.h"
 #include "replica-agent/host/tools.h"
 
@@ -90,7 +91,7 @@ static bool reach(Fill *f, FillPhase phase, Err *err)
 static bool run(Fill *f, const char *name, const StrList *args, Err *err)
 {
     AUTOFREE char *bin = fs_program_dir(), *program = xasprintf("%s/%s", bin, name);
-    Subprocess p = {.program = program, .args = args, .kept = true};
+    Subprocess p = {.program = program, .args = args, .kept = true, .progress = progress_is_given()};
     SubprocessEnd end;
     if (!subprocess_run(&p, &end, err))
         return false;
