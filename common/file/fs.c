@@ -66,27 +66,36 @@ static bool write_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
-static bool write_synced(const char *path, const void *bytes, size_t n, mode_t mode, Err *err)
+/* A new file, never one that stands there: whoever owns the folder may have left a link to another. */
+static bool write_synced(const char *path, const FsBytes *b, uid_t uid, gid_t gid, Err *err)
 {
-    AUTOFD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(err, errno, "remove %s", path);
+    AUTOFD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, b->mode);
     if (fd < 0)
         return err_errno(err, errno, "create %s", path);
-    if (fchmod(fd, mode) < 0 || !write_all(fd, bytes, n) || fsync(fd) < 0)
+    if (fchmod(fd, b->mode) < 0 || !write_all(fd, b->bytes, b->n) || fchown(fd, uid, gid) < 0 ||
+        fsync(fd) < 0)
         return err_errno(err, errno, "write %s", path);
     return true;
 }
 
-bool fs_replace(const char *path, const void *bytes, size_t n, mode_t mode, Err *err)
+bool fs_replace_for(const char *path, const FsBytes *b, uid_t uid, gid_t gid, Err *err)
 {
     AUTOFREE char *tmp = xasprintf("%s.tmp", path);
     AUTOFREE char *dir = fs_dirname(path);
-    if (!write_synced(tmp, bytes, n, mode, err)) {
+    if (!write_synced(tmp, b, uid, gid, err)) {
         unlink(tmp);
         return false;
     }
     if (rename(tmp, path) < 0)
         return err_errno(err, errno, "rename %s to %s", tmp, path);
     return fs_sync_dir(dir, err);
+}
+
+bool fs_replace(const char *path, const void *bytes, size_t n, mode_t mode, Err *err)
+{
+    return fs_replace_for(path, &(FsBytes){bytes, n, mode}, (uid_t)-1, (gid_t)-1, err);
 }
 
 bool fs_mkdirs(const char *path, mode_t mode, Err *err)

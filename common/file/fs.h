@@ -13,8 +13,16 @@ void fs_close_fd(int *fd);
 #define AUTOFD AUTO(fs_close_fd)
 
 MUST_CHECK bool fs_read(const char *path, size_t max_bytes, Str *ret, Err *err); /* ERR_NOT_FOUND if absent */
-/* Writes path.tmp, fsyncs it, renames it over path, fsyncs the folder: after a crash path is old or new. */
+/* Writes path.tmp, which it makes anew, fsyncs it, renames it over path, fsyncs the folder: after a crash
+ * path is old or new. */
 MUST_CHECK bool fs_replace(const char *path, const void *bytes, size_t n, mode_t mode, Err *err);
+typedef struct FsBytes {
+    const void *bytes;
+    size_t n;
+    mode_t mode;
+} FsBytes;
+/* The same, and gives it to an account; -1: to nobody else. */
+MUST_CHECK bool fs_replace_for(const char *path, const FsBytes *b, uid_t uid, gid_t gid, Err *err);
 MUST_CHECK bool fs_mkdirs(const char *path, mode_t mode, Err *err); /* parents too; existing is fine */
 MUST_CHECK bool fs_sync_dir(const char *path, Err *err);
 MUST_CHECK bool fs_sync_file(const char *path, Err *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "join.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,22 +163,24 @@ static bool find_place(const JoinArgs *args, JoinPlace *ret, Err *err)
     return true;
 }
 
+/* Below a folder that is its already, where a link may stand by now: a new folder alone is given. */
 static bool make_folder(const char *dir, const JoinPlace *p, Err *err)
 {
-    if (!dir || fs_exists(dir))
-        return true;
-    return fs_mkdirs(dir, 0700, err) &&
-           (chown(dir, p->uid, p->gid) == 0 || err_errno(err, errno, "give %s to its user", dir));
+    AUTOFREE char *above = fs_dirname(dir);
+    if (!fs_mkdirs(above, 0755, err))
+        return false;
+    if (mkdir(dir, 0700) < 0)
+        return errno == EEXIST || err_errno(err, errno, "create folder %s", dir);
+    AUTOFD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return (fd >= 0 && fchown(fd, p->uid, p->gid) == 0) || err_errno(err, errno, "give %s to its user", dir);
 }
 
+/* Those that its agent.conf names, which is not asked: it is the agent's already, and may have been changed.
+ */
 static bool make_folders(const JoinPlace *p, Err *err)
 {
-    AgentConfig conf = {0};
-    AUTOFREE char *path = xasprintf("%s/agent.conf", p->dir);
-    bool ok = agent_config_load(path, &conf, err) && make_folder(conf.state_dir, p, err) &&
-              make_folder(conf.spool_dir, p, err) && make_folder(conf.jobs_dir, p, err);
-    agent_config_free(&conf);
-    return ok;
+    AUTOFREE char *spool = xasprintf("%s/spool", p->state), *jobs = xasprintf("%s/jobs", p->dir);
+    return make_folder(p->state, p, err) && make_folder(spool, p, err) && fs_mkdirs(jobs, 0755, err);
 }
 
 static void tell(const JoinPlace *p, const JoinArgs *args, const char *node, DbFlavor flavor)
@@ -216,7 +220,7 @@ int join_main(int argc, char **argv)
     JoinArgs args = {0};
     OptSpecial special;
     AUTO(strlist_done) StrList words = STRLIST_INIT;
-    umask(077);
+    umask(022);
     if (!opts_parse(options, argc, argv, false, &args, &words, NULL, &special, &err))
         return tool_failed("join", &err);
     if (special != OPT_RUN)

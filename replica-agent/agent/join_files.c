@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/file/fs.h"
@@ -43,11 +44,26 @@ static bool refuse_other(const JoinPlace *p, const char *name, Err *err)
         p->dir, name);
 }
 
+/* Who may change the folder could lead to other places what is written there in our name. */
+static bool own_folder(const JoinPlace *p, Err *err)
+{
+    struct stat st;
+    if (!fs_mkdirs(p->dir, 0755, err))
+        return false;
+    if (lstat(p->dir, &st) < 0)
+        return err_errno(err, errno, "read %s", p->dir);
+    return (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022)) ||
+           err_set(err, ERR_REFUSED, 0,
+                   "others than the account that this runs as may change %s, and lead elsewhere what is "
+                   "written there: chown %s, and chmod go-w, or give another folder with --dir",
+                   p->dir, geteuid() ? "it" : "root");
+}
+
 bool join_files_look(const JoinPlace *p, const char *hash, bool *ret, Err *err)
 {
     AUTOJSON json_t *marker = NULL;
     AUTOFREE char *conf = final(p, LAST);
-    if (!read_marker(p, &marker, err))
+    if (!own_folder(p, err) || !read_marker(p, &marker, err))
         return false;
     *ret = marker && str_eq(json_str(marker, "token"), hash);
     if (*ret)
@@ -95,12 +111,6 @@ static void fill_in(const JoinPlace *p, const char *name, const char *text, Str 
     add_with(out, str_z(&two), JOIN_SOCKET_MARK, p->socket);
 }
 
-static bool write_owned(const JoinPlace *p, const char *path, const char *text, size_t n, Err *err)
-{
-    return fs_replace(path, text, n, 0600, err) &&
-           (chown(path, p->uid, p->gid) == 0 || err_errno(err, errno, "give %s to its user", path));
-}
-
 static bool stage_one(const JoinPlace *p, const char *name, const json_t *text, Err *err)
 {
     AUTO(str_done) Str filled = STR_INIT;
@@ -112,7 +122,7 @@ static bool stage_one(const JoinPlace *p, const char *name, const json_t *text, 
     if (!json_is_string(text))
         return err_set(err, ERR_CORRUPT, 0, "the files hold one without a text");
     fill_in(p, name, json_string_value(text), &filled);
-    bool ok = write_owned(p, path, str_z(&filled), filled.len, err);
+    bool ok = fs_replace_for(path, &(FsBytes){str_z(&filled), filled.len, 0600}, p->uid, p->gid, err);
     if (filled.p)
         explicit_bzero(filled.p, filled.len);
     return ok;
@@ -137,11 +147,8 @@ bool join_files_stage(const JoinPlace *p, const char *hash, const json_t *bundle
     AUTOFREE char *stage = final(p, STAGE);
     if (!json_is_object(files) || json_object_size(files) > MOST_FILES || !json_object_get(files, LAST))
         return err_set(err, ERR_CORRUPT, 0, "sidingd gave files that are none of ours");
-    bool is_new = !fs_exists(p->dir);
     if (!fs_remove_tree(stage, err) || !fs_mkdirs(stage, 0700, err))
         return false;
-    if (is_new && chown(p->dir, p->uid, p->gid) < 0)
-        return err_errno(err, errno, "give %s to its user", p->dir);
     json_object_foreach(files, name, text)
     {
         if (!stage_one(p, name, text, err))

@@ -351,7 +351,11 @@ class Guide(unittest.TestCase):
         self.ops.run("kill -9 $(cat /run/sidingd.test-pid); systemctl start sidingd")
         self.join(token)
         later.run("umount /root/full; rm -r /root/joined")
+        # The server's account has a folder ready, in which root's files would go where it likes.
         token = self.invite("db5")
+        later.run("cp /etc/hosts /root/victim; install -d -o mysql /root/given; ln -s /root/victim /root/given/accounts.sql.tmp; ln -s /root /root/given/.joining")
+        self.assertIn("may change /root/given", self.join(token, where="/root/given", status=1))
+        later.run("cmp /etc/hosts /root/victim; rm -r /root/given /root/victim; test ! -e /root/join.json")
         self.ops.run("siding replica invite db5 --revoke")
         self.assertIn("not valid here", self.join(token, status=1))
         token = self.invite("db5")
@@ -377,8 +381,11 @@ class Guide(unittest.TestCase):
                 self.assertEqual(set(names) - here, set())
                 if not os.path.exists(folder + "/.joining/join.json"):
                     break  # all is done
+                # The file is its account's by now, and may say what it likes: root makes no folder for that.
+                later.run("echo 'state_dir = \"/root/led-astray\";' > /root/joined/agent.conf")
         self.assertGreater(killed[False], 30)
         self.assertGreater(killed[True], 5)  # each goes on from where the one before was
+        self.assertEqual(later.run("ls -d /root/led-astray 2>/dev/null || cat /root/joined/agent.conf"), 'state_dir = "/root/led-astray";\n')
         self.assertEqual(here - {".joining"}, set(names) | {"jobs", "accounts.sql"})
         self.assertEqual(later.run("stat -c '%a %U' /root/joined/*.* | sort | uniq -c | sort -n").split(), ["1", "600", "root", "12", "600", "mysql"])
 

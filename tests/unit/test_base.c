@@ -93,6 +93,15 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(err.kind, ERR_REFUSED);
     assert_false(fs_read(path, 3, &s, &err));
     assert_string_equal(s.p, "four");
+    /* Whoever owns the folder has left links where the new file is made, and where it goes. */
+    AUTOFREE char *tmp = xasprintf("%s.tmp", path), *theirs = xasprintf("%s/theirs", dir);
+    assert_ok(fs_replace(theirs, "theirs", 6, 0600, &err), err);
+    assert_int_equal(symlink(theirs, tmp) | unlink(path) | symlink(theirs, path), 0);
+    assert_ok(fs_replace(path, "five", 4, 0600, &err), err);
+    assert_ok(fs_read(theirs, 100, &s, &err), err);
+    assert_string_equal(s.p, "theirs");
+    assert_ok(fs_read(path, 100, &s, &err), err);
+    assert_string_equal(s.p, "five");
     assert_ok(fs_remove_tree(dir, &err), err);
     assert_false(fs_exists(dir));
     assert_false(fs_read(path, 3, &s, &err));

@@ -127,6 +127,25 @@ static void nothing_is_replaced(void **state)
     assert_false(is_there("agent.conf"));
 }
 
+/* They could lead elsewhere what is written in our name. */
+static void a_folder_that_others_change_is_refused(void **state)
+{
+    (void)state;
+    Err err;
+    bool staged;
+    AUTOFREE char *link = path("link"), *real = path("real");
+    JoinPlace linked = place;
+    linked.dir = link;
+    assert_int_equal(mkdir(real, 0700) | symlink(real, link), 0);
+    assert_false(join_files_look(&linked, "hash", &staged, &err));
+    assert_non_null(strstr(err.text, "may change"));
+    assert_int_equal(chmod(dir, 0770), 0);
+    assert_false(join_files_look(&place, "hash", &staged, &err));
+    assert_int_equal(err.kind, ERR_REFUSED);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_ok(join_files_look(&place, "hash", &staged, &err), err);
+}
+
 static void odd_names_go_nowhere(void **state)
 {
     (void)state;
@@ -149,6 +168,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_of_them, make, drop),
         cmocka_unit_test_setup_teardown(a_kill_is_gone_on_from, make, drop),
         cmocka_unit_test_setup_teardown(nothing_is_replaced, make, drop),
+        cmocka_unit_test_setup_teardown(a_folder_that_others_change_is_refused, make, drop),
         cmocka_unit_test_setup_teardown(odd_names_go_nowhere, make, drop),
     };
     return cmocka_run_group_tests_name("join_files", tests, NULL, NULL);
