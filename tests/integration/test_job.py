@@ -32,6 +32,21 @@ for i in 1 2 3 4 5 6 7 8; do (setsid bash -c 'exec -a left-@ sleep 300' </dev/nu
 wait
 sleep 0.3
 """
+# What no result holds, and what is said of it.
+ODD = {
+    "hole": ("truncate -s 2G big", '"big" has more than 1 GiB of holes'),
+    "setuid": ("cp /bin/true su; chmod 4755 su", '"su" is setuid or setgid'),
+    "setgid": ("mkdir in; cp /bin/true in/sg; chmod 2755 in/sg", '"in/sg" is setuid or setgid'),
+    "second": ("echo x >a; ln a b", "has more than one name (hard links)"),
+    "link": ("mkdir in; ln -s /etc/passwd in/link", '"in/link" is a symbolic link'),
+    "fifo": ("mkfifo pipe", '"pipe" is neither a file nor a folder'),
+    "device": ("mknod null c 1 3 && exit 0; exit 7", "status 7"),
+    "newline": ("echo x >$'a\\nb'", "control character"),
+    "no-utf8": ("echo x >$'a\\xff'", "UTF-8"),
+    "long": ("echo x >$(printf %0241d 0)", "longer than 240 bytes"),
+    "deep": ("mkdir -p 1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17; echo x >1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/f", "too deep"),
+    "paper": ("mkdir in; echo x >in/ok; echo x >SHA256SUMS", "reserved for the papers of a result"),
+}
 JOBS = {
     "tries": 'program = "@/try.sh";',
     "nobody": 'program = "@/try.sh"; user = "nobody";',
@@ -46,6 +61,7 @@ JOBS = {
     "both-names": 'program = "/bin/bash"; args = [ "-c", "echo a >a.txt; echo b | gzip >a.txt.gz" ];',
     "differs": 'program = "/bin/bash"; args = [ "-c", "echo 1 >s.t.0.tsv" ]; upload = "append"; target = "s.t";',
     "links": 'program = "/bin/bash"; args = [ "-c", "ln -s /etc x; echo {} >manifest.json; echo >@/linked; sleep 300" ];',
+    **{"odd-" + name: 'program = "@/odd-%s.sh";' % name for name in ODD},
 }
 
 
@@ -71,6 +87,8 @@ class Jobs:
         with open(conf, "w", encoding="utf-8") as f:
             f.write("".join(line if not line.strip().startswith("jobs_dir") else 'jobs_dir = "%s";\n' % own for line in text.splitlines(True)))
         cls.restart_agent("0")
+        for name, (does, _) in ODD.items():
+            cls.write("odd-%s.sh" % name, "#!/bin/bash\numask 022\ncd $SIDING_RESULT_DIR\n%s\n" % does)
         for name, text in JOBS.items():
             c.job(name, 'name = "%s"; kind = "command"; on = "replica"; %s\n' % (name, text.replace("@", c.folder)))
         wait_until(lambda: set(JOBS) <= cls.known("db1"), 20, "the coordinator knows the jobs")
@@ -119,6 +137,11 @@ class Jobs:
             out.append(subprocess.run(["zcat", os.path.join(path, name)], stdout=subprocess.PIPE, check=True, text=True).stdout.strip())
         return path, out
 
+    def fetch(self, url, role, run, name):
+        with open(os.path.join(self.cluster.folder, "credentials", role + ".token"), encoding="ascii") as f:
+            shown = {"Authorization": "Bearer " + f.read()}
+        return urllib.request.urlopen(urllib.request.Request("%s/v1/results/%s/%s" % (url, run, name), headers=shown), timeout=20)
+
     # -- what it reaches
 
     def test_a_job_reaches_nothing_but_its_own(self):
@@ -165,6 +188,23 @@ class Jobs:
     def test_two_files_that_get_one_name_are_told(self):
         self.ends("both-names", "error", "one of them would be lost")
 
+    def test_what_no_result_holds(self):
+        c = self.cluster
+        tasks = {name: self.submit("odd-" + name) for name in ODD}
+        runs = {}
+        for name, task in tasks.items():
+            c.expect_state(task, "error", 90)
+            runs[name] = c.last_run(task)
+        self.assertEqual({name: runs[name]["error"] for name, (_, words) in ODD.items() if words not in (runs[name]["error"] or "")}, {})
+        for run in runs.values():
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                self.fetch(c.env["AGENT1_URL"], "peer", run_key(run), "manifest.json")
+            self.assertEqual(refused.exception.code, 404)
+        spool = os.path.join(c.folder, "db1", "spool")
+        left = subprocess.run(["find", spool, "-perm", "/6000", "-type", "f", "-o", "-type", "l", "-o", "-type", "p"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertEqual(left, "")
+        c.expect_replicating("db1")
+
     def test_the_primarys_job_file_must_agree(self):
         task = self.submit("differs")
         c = self.cluster
@@ -182,11 +222,9 @@ class Jobs:
         # by one who may fetch: a stranger would be refused whatever is there
         doors = ((c.env["AGENT1_URL"], "peer"), (c.env["SIDINGD_URL"], "admin"))
         for url, role in doors:
-            with open(os.path.join(c.folder, "credentials", role + ".token"), encoding="ascii") as f:
-                shown = {"Authorization": "Bearer " + f.read()}
             for name in ("x/shadow", "x/hostname", "manifest.json"):
                 with self.assertRaises(urllib.error.HTTPError) as refused:
-                    urllib.request.urlopen(urllib.request.Request("%s/v1/results/%s/%s" % (url, run, name), headers=shown), timeout=20)
+                    self.fetch(url, role, run, name)
                 self.assertEqual(refused.exception.code, 404)
         c.siding("task", "kill", task)
         c.expect_state(task, "killed", 40)
