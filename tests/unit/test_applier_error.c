@@ -95,11 +95,34 @@ static void wrong_data_are_told_from_everything_else(void **state)
             fail_msg("%lld", (long long)other[i]);
 }
 
+/* By number, where there is something to say of it, else by kind; and how it goes on. */
+static void what_a_person_does_first(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t code;
+        const char *advice;
+    } rows[] = {
+        {1021, "make room on the disk that is full; then siding replica resume db2"},
+        {1114,
+         "make room on the disk, or raise the limit of the table's space; then siding replica resume db2"},
+        {1205, "end what holds the lock, or free what is used up, if it is still so; then siding replica "
+               "resume db2"},
+        {1594,
+         "see the server's error log; the relay files are read by GTID; then siding replica resume db2"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTOFREE char *said = applier_advice(rows[i].code, "db2");
+        assert_string_equal(said, rows[i].advice);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_data_are_told_from_everything_else),
         cmocka_unit_test(errors_are_told_apart),
+        cmocka_unit_test(what_a_person_does_first),
         cmocka_unit_test(a_receiver_that_asks_for_what_is_not_there),
         cmocka_unit_test(texts_hold_no_rows),
     };

@@ -60,6 +60,9 @@ static void settings_that_differ(void **state)
     trait(0, "gtid_domain_id=0 lower_case_table_names=0 sql_mode= time_zone=SYSTEM");
     trait(1, "gtid_domain_id=0 lower_case_table_names=0 sql_mode= time_zone=SYSTEM max_allowed_packet=1");
     expect(NULL, "", "");
+    trait(0, "sql_mode=A");
+    trait(1, "an_other=B sql_mode2=B sql_mode=A");
+    expect(NULL, "", "");
     trait(0, "gtid_domain_id=0 sql_mode=A,B");
     trait(1, "gtid_domain_id=9 sql_mode=A,B");
     expect(NULL,
@@ -73,6 +76,22 @@ static void settings_that_differ(void **state)
         "its sql_mode is \"A\", that of db0 \"A,B\": statements of applications would do otherwise, or fail");
 }
 
+/* What a binary log leaves out cannot be read from it: by filters, or as nothing is written to it. */
+static void logs_that_lack_something(void **state)
+{
+    (void)state;
+    ServerState *s = &nodes[1].agent.server;
+    build();
+    assert_false(candidate_log_is_partial(&nodes[1]));
+    s->filters = xstrdup("Replicate_Do_DB=x");
+    assert_true(candidate_log_is_partial(&nodes[1]));
+    build();
+    str_set(&s->binlog, "");
+    assert_true(candidate_log_is_partial(&nodes[1]));
+    str_set(&s->applied, ""); /* it has applied nothing yet */
+    assert_false(candidate_log_is_partial(&nodes[1]));
+}
+
 static void whom_others_could_not_follow(void **state)
 {
     (void)state;
@@ -80,7 +99,7 @@ static void whom_others_could_not_follow(void **state)
     SourceFault *f = wire_list_add(&nodes[2].agent.source_faults, sizeof *f);
     *f = (SourceFault){xstrdup("db1"), xstrdup("Access denied")};
     f = wire_list_add(&nodes[2].agent.source_faults, sizeof *f);
-    *f = (SourceFault){xstrdup("db0"), xstrdup("Access denied")};
+    *f = (SourceFault){xstrdup("db0"), xstrdup("no route to host")};
     expect(NULL, "", "db2 could not replicate from it: Access denied");
 }
 
@@ -157,9 +176,8 @@ static void names_of_the_configuration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_fault_at_a_time),
-        cmocka_unit_test(settings_that_differ),
-        cmocka_unit_test(whom_others_could_not_follow),
+        cmocka_unit_test(one_fault_at_a_time),          cmocka_unit_test(settings_that_differ),
+        cmocka_unit_test(whom_others_could_not_follow), cmocka_unit_test(logs_that_lack_something),
         cmocka_unit_test(names_of_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

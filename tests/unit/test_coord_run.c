@@ -18,7 +18,7 @@ typedef struct Scene {
     CoordPart parts[MAX_PARTS];
     CoordPartKnown known[MAX_PARTS];
     AgentRun seen[MAX_PARTS];
-    bool has_upload, saving, no_flavor;
+    bool has_upload, upload_gone, saving, no_flavor;
     TaskState shown; /* the task's state when it was last printed */
 } Scene;
 
@@ -73,9 +73,17 @@ static ErrKind kind_named(const char *name, int line)
     static const struct {
         const char *name;
         ErrKind kind;
-    } kinds[] = {{"refused", ERR_REFUSED}, {"usage", ERR_USAGE},      {"not_found", ERR_NOT_FOUND},
-                 {"auth", ERR_AUTH},       {"lost", ERR_LOST},        {"unreachable", ERR_UNREACHABLE},
-                 {"timeout", ERR_TIMEOUT}, {"conflict", ERR_CONFLICT}};
+    } kinds[] = {{"refused", ERR_REFUSED},
+                 {"usage", ERR_USAGE},
+                 {"not_found", ERR_NOT_FOUND},
+                 {"auth", ERR_AUTH},
+                 {"lost", ERR_LOST},
+                 {"unreachable", ERR_UNREACHABLE},
+                 {"timeout", ERR_TIMEOUT},
+                 {"conflict", ERR_CONFLICT},
+                 {"cancelled", ERR_CANCELLED},
+                 {"protocol", ERR_PROTOCOL},
+                 {"io", ERR_IO}};
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (strcmp(kinds[i].name, name) == 0)
             return kinds[i].kind;
@@ -144,6 +152,8 @@ static bool task_option(Scene *s, const char *word, int line)
         t->sleeptime_ms = atoll(v) * 1000;
     else if ((v = after(word, "due_s")))
         t->run_at = WALL_MS + atoll(v) * 1000;
+    else if ((v = after(word, "planned_s")))
+        t->planned_at = WALL_MS + atoll(v) * 1000;
     else if ((v = after(word, "orphan")))
         t->plan = json_pack("{s:s}", "orphan", v);
     else if ((v = after(word, "post")))
@@ -311,7 +321,8 @@ static void change_agent(Scene *s, const Words *w)
 static void change_upload(Scene *s, const Words *w)
 {
     wire_free(task_fields, &s->upload);
-    s->has_upload = strcmp(w->v[1], "not-known") != 0;
+    s->upload_gone = strcmp(w->v[1], "gone") == 0;
+    s->has_upload = !s->upload_gone && strcmp(w->v[1], "not-known") != 0;
     if (!s->has_upload)
         return;
     s->upload.id = 13;
@@ -443,7 +454,8 @@ static void take_step(Scene *s, const Words *w, Str *out)
                            .flavor_known = !s->no_flavor,
                            .flavor = DB_MARIADB,
                            .saving = s->saving,
-                           .upload = s->has_upload ? &s->upload : NULL};
+                           .upload = s->has_upload ? &s->upload : NULL,
+                           .upload_gone = s->upload_gone};
     CoordRunEffects effects = {0};
     size_t before = out->len;
     coord_run_step(&s->run, &known, &in, &effects);
@@ -478,14 +490,22 @@ static void write_row(Scene *s, Str *out)
     const struct {
         const char *name;
         int64_t n;
-    } numbers[] = {
-        {"frozen", r->frozen_at},          {"resumed", r->resumed_at},
-        {"caught_up", r->caught_up_at},    {"finished", r->finished_at ? r->finished_at - WALL_MS : 0},
-        {"done", r->progress.done},        {"total", r->progress.total},
-        {"rate", (int64_t)r->replay.rate}, {"upload", r->upload_task}};
+    } numbers[] = {{"frozen", r->frozen_at},
+                   {"resumed", r->resumed_at},
+                   {"caught_up", r->caught_up_at},
+                   {"finished", r->finished_at ? r->finished_at - WALL_MS : 0},
+                   {"done", r->progress.done},
+                   {"total", r->progress.total},
+                   {"rate", (int64_t)r->replay.rate},
+                   {"upload", r->upload_task},
+                   {"planned", t->planned_at ? t->planned_at - WALL_MS : 0}};
     for (size_t i = 0; i < COUNT(numbers); i++)
         if (numbers[i].n)
             str_addf(out, ", %s %" PRId64, numbers[i].name, numbers[i].n);
+    for (size_t i = 0; i < s->run.n_parts; i++)
+        if (s->parts[i].request_taken)
+            str_addf(out, ", %s has taken %s", s->parts[i].node,
+                     wire_enum_name(&task_action_names, (int)s->parts[i].request_taken));
     str_addc(out, '\n');
 }
 

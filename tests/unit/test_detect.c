@@ -248,6 +248,14 @@ static void a_disk_is_seen_late(void **state)
     goes_on(&s, r, LOOK);
     assert_int_equal(s.d.failed_ms, s.d.looked_ms - 1600);
     Story long_ago = {0};
+    Story broken = {0};
+    goes_on(&broken, on_disk(DISK_READ_ONLY, 1700, 1600), LOOK);
+    assert_int_equal(broken.d.failed_ms, broken.d.looked_ms - 1600);
+    Story dead = {0}; /* of what was seen at once, whatever its disk did before */
+    r = reading(DETECT_REFUSED, "down", "xx");
+    r.disk_ms = r.still_ms = 1600;
+    goes_on(&dead, r, LOOK);
+    assert_int_equal(dead.d.failed_ms, dead.d.looked_ms);
     r = on_disk(DISK_STALLED, 100000, 100000);
     goes_on(&long_ago, r, LOOK);
     assert_int_equal(long_ago.d.failed_ms, long_ago.d.looked_ms - 2000);

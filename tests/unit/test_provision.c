@@ -287,11 +287,44 @@ static void a_silent_node_that_has_read_all_is_waited_for(void **state)
     assert_int_equal(w->r.phase, PROVISION_FILLING);
 }
 
+/* To the end of the sentence. */
+static void expect_waits_for(World *w, const char *text)
+{
+    AUTOFREE char *said = provision_waits_for(&w->r, &w->v);
+    if (!text)
+        assert_null(said);
+    else if (!said || strlen(said) < strlen(text) || !str_eq(said + strlen(said) - strlen(text), text))
+        fail_msg("\"%s\", not \"%s\"", said ? said : "", text);
+}
+
+/* Its own entry of the tries, and no other. */
+static void its_end_is_noted_among_the_tries(void **state)
+{
+    World *w = *state;
+    ProvisionTry *other = wire_list_add(&w->r.history, sizeof *other);
+    other->id = xstrdup("db2-1");
+    provision_refused(&w->r, "late", 500);
+    other = w->r.history.v;
+    assert_int_equal(other->ended_at, 0);
+    ProvisionTry *own = wire_list_add(&w->r.history, sizeof *own);
+    own->id = xstrdup("db3-1");
+    w->r.phase = PROVISION_PAUSING;
+    provision_refused(&w->r, "too late", 600);
+    other = w->r.history.v;
+    assert_int_equal(other[0].ended_at, 0);
+    assert_int_equal(other[1].ended_at, 600);
+    assert_string_equal(other[1].error, "too late");
+}
+
 static void whoever_is_not_configured_any_more_ends_it(void **state)
 {
     World *w = *state;
     reach_filling(w);
     w->v.node = NULL;
+    expect_waits_for(w, NULL);
+    w->v.donor = NULL;
+    expect_waits_for(w, NULL);
+    w->v.donor = &w->donor;
     step(w);
     assert_int_equal(w->r.phase, PROVISION_FAILED);
     assert_non_null(strstr(w->r.error, "db3"));
@@ -371,15 +404,6 @@ static void blank_is_what_holds_nothing_whole(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-static void expect_waits_for(World *w, const char *text)
-{
-    AUTOFREE char *said = provision_waits_for(&w->r, &w->v);
-    if (!text)
-        assert_null(said);
-    else if (!said || !strstr(said, text))
-        fail_msg("\"%s\", not \"%s\"", said ? said : "", text);
-}
-
 static void a_phase_that_stands_says_what_for(void **state)
 {
     World *w = *state;
@@ -406,13 +430,19 @@ static void a_phase_that_stands_says_what_for(void **state)
     s->io = RECEIVER_CONNECTING;
     put(&s->io_error, "cannot connect");
     expect_waits_for(w, "waits for its receiver: cannot connect");
+    put(&s->io_error, "");
+    expect_waits_for(w, "waits for its receiver");
     s->io = RECEIVER_YES;
     w->node.lag_ms = -1;
     expect_waits_for(w, "replication begins");
+    w->node.lag_ms = 0;
+    expect_waits_for(w, "catching up, 0 ms behind");
     w->node.lag_ms = 61000;
     expect_waits_for(w, "catching up, 61.0 s behind");
     s->up = false;
-    expect_waits_for(w, "waits for its server");
+    expect_waits_for(w, "waits for its server: not seen yet");
+    put(&s->error, "connection refused");
+    expect_waits_for(w, "waits for its server: connection refused");
     s->up = true;
     w->node.lag_ms = 0;
     step(w);
@@ -433,6 +463,7 @@ int main(void)
         T(what_fails_lets_the_donor_go),
         T(a_silent_node_does_not_hold_the_donor_for_ever),
         T(a_silent_node_that_has_read_all_is_waited_for),
+        T(its_end_is_noted_among_the_tries),
         T(whoever_is_not_configured_any_more_ends_it),
         T(what_cannot_be_is_refused_before),
         T(blank_is_what_holds_nothing_whole),

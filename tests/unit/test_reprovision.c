@@ -340,6 +340,42 @@ static void what_only_delays_it_is_told_and_waited_for(void **state)
     assert_string_equal(w->began, "db2"); /* at once */
 }
 
+/* Who read that it waits reads that it does not any more. */
+static void one_that_waited_and_was_mended_is_told(void **state)
+{
+    World *w = *state;
+    breaks(w, 2);
+    w->v.spare = 0;
+    look_for(w, AFTER_MS);
+    expect_told(w, "and waits: no replica can be spared");
+    heals(w, 2);
+    look(w);
+    expect_told(w, "info db2 needs no new data any more");
+}
+
+/* So long between two looks is still a look; and a clock so far ahead may be this one. */
+static void at_its_bounds(void **state)
+{
+    World *w = *state;
+    breaks(w, 2);
+    look(w);
+    for (int i = 0; i < AFTER_MS / 15000; i++) {
+        assert_string_equal(w->began, "");
+        pass(w, 15000);
+        look(w);
+    }
+    assert_string_equal(w->began, "db2");
+    str_set(&w->r.id, "db1-1");
+    str_set(&w->r.node, "db1");
+    w->r.started_at = w->v.wall_ms + DAY_MS + 1;
+    reprovision_note(&w->r);
+    look(w);
+    assert_string_equal(w->began, "db2");
+    pass(w, 1);
+    look(w);
+    assert_string_equal(w->began, "");
+}
+
 static void one_after_the_other(void **state)
 {
     World *w = *state;
@@ -423,6 +459,22 @@ static void one_that_failed_waits_longer_each_time(void **state)
     look_for(w, 1800000);
     assert_string_equal(w->began, "db2");
     assert_int_equal(w->v.wall_ms, before + 1800000);
+}
+
+static void one_that_failed_holds_no_other_up(void **state)
+{
+    World *w = *state;
+    w->rules.per_day = 100;
+    w->seen[1].donor = &w->nodes[2];
+    breaks(w, 1);
+    look_for(w, AFTER_MS);
+    assert_string_equal(w->began, "db1");
+    goes_on_record(w);
+    ends(w, "the donor has died");
+    heals(w, 1);
+    breaks(w, 2);
+    look_for(w, AFTER_MS);
+    assert_string_equal(w->began, "db2");
 }
 
 static void the_primary_is_none(void **state)
@@ -529,7 +581,10 @@ int main(void)
         STORY(stopped_by_hand_or_just_behind_is_not_broken),
         STORY(what_nobody_else_has_is_a_persons_decision),
         STORY(what_only_delays_it_is_told_and_waited_for),
+        STORY(one_that_waited_and_was_mended_is_told),
+        STORY(at_its_bounds),
         STORY(one_after_the_other),
+        STORY(one_that_failed_holds_no_other_up),
         STORY(the_day_has_its_limit_over_all_nodes_and_starts),
         STORY(one_that_failed_waits_longer_each_time),
         STORY(the_primary_is_none),
