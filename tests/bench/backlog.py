@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import time
 
-from harness import Cluster, Failed, in_parallel, wait_until
+from harness import Cluster
+from machine import Failed, in_parallel, wait_until
 
 ROWS, TABLES = 25000, 4
 

@@ -22,7 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "integration")]
-from harness import process_stat  # noqa: E402
+from machine import process_stat  # noqa: E402
 
 
 class Peer:

@@ -8,7 +8,8 @@ import sys
 
 from bench import Peer
 from dump_data import fill
-from harness import BUILD, Cluster, mysql_program
+from harness import BUILD, Cluster
+from machine import mysql_program
 
 sys.dont_write_bytecode = True
 THREADS = str(len(os.sched_getaffinity(0)))

@@ -5,7 +5,8 @@ import statistics
 import time
 
 from bench import Peer
-from harness import Cluster, Failed, in_parallel, wait_until
+from harness import Cluster
+from machine import Failed, in_parallel, wait_until
 
 JOB = """name = "hold";
 kind = "command";

@@ -9,7 +9,7 @@ import time
 
 import backlog
 from bench import Peer
-from harness import Failed, wait_until
+from machine import Failed, wait_until
 
 ETA_FROM_S = 60  # with less, a tenth is over before every way could be tried for a moment
 

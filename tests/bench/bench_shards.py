@@ -6,7 +6,8 @@ import time
 
 from bench import Peer, process_cpu
 from dump_data import fill
-from harness import Cluster, process_stat
+from harness import Cluster
+from machine import process_stat
 
 
 def options(parser):

@@ -4,7 +4,8 @@ the recorder waits until all is quiet. A job that must be met in a state waits f
 import os
 import time
 
-from harness import TASK_ENDS, wait_until
+from harness import TASK_ENDS
+from machine import wait_until
 
 JOBS = {
     "holds": 'on = "replica"; upload = "none"; program = "/bin/bash"; args = [ "-c", "while [ ! -e %(folder)s/release ]; do sleep 0.05; '

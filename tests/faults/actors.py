@@ -11,7 +11,7 @@ import time
 from typing import Callable, Optional
 
 from dialect import last_number
-from harness import Failed, running, wait_until
+from machine import Failed, running, wait_until
 from plan import BOTH, BUSY
 from prepare import write
 

@@ -15,7 +15,8 @@ import time
 import encryption
 import load
 from dialect import DIALECTS
-from harness import BUILD, Cluster, Failed, parent, running, wait_until
+from harness import BUILD, Cluster
+from machine import Failed, parent, running, wait_until
 from prepare import RELAY_OFFSET, write
 from relay import Relays
 

@@ -7,7 +7,8 @@ import threading
 import time
 import zlib
 
-from harness import Failed, Session
+from harness import Session
+from machine import Failed
 
 ACCOUNTS, START, NOTES, BULK = 100, 1000, 3000, 6000
 TOTALS = 20000  # rows that an append loads

@@ -13,7 +13,8 @@ import urllib.request
 import load
 from dialect import last_number
 from harness import run_key
-from harness import TASK_ENDS, Failed, wait_until
+from harness import TASK_ENDS
+from machine import Failed, wait_until
 
 # Global variables that move by themselves.
 MOVING = re.compile(r"gtid_|timestamp$|.*_pos$|last_|rand_seed|innodb_buffer_pool_load|hostname|error_count|warning_count|pseudo|"

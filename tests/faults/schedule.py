@@ -13,7 +13,7 @@ import time
 import actors
 import oracle
 from cluster import Init
-from harness import Failed, wait_until
+from machine import Failed, wait_until
 from load import Load
 from watch import Watch
 

@@ -13,7 +13,8 @@ import zlib
 
 import trial_oracle
 from cluster import HERE, Init
-from harness import TASK_ENDS, Failed
+from harness import TASK_ENDS
+from machine import Failed
 from trial_cluster import within
 
 RATE = 300

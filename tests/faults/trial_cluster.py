@@ -13,7 +13,8 @@ import time
 import load
 import oracle
 from cluster import HERE, JOBS, FaultCluster
-from harness import Cluster, Failed
+from harness import Cluster
+from machine import Failed
 from prepare import RELAY_OFFSET, replace, set_options, write
 from trial_plan import AFTER_S, CLOSE_S, FENCE_AFTER_S
 

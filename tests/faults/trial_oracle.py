@@ -2,7 +2,7 @@
 """What must hold after a failover trial: each check adds sentences about what is wrong. Also its figures."""
 import bisect
 
-from harness import Failed
+from machine import Failed
 from trial_cluster import ROWS, within
 
 

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 
-from harness import ROOT, Failed, call
+from harness import ROOT
+from machine import Failed, call
 
 MARIADB_KEY = "1;a7addd9adea9978fda19f21e6be987880e68ac92632ca052e5bb42b1a506939a\n"
 KEYRING = "component_keyring_file"

@@ -8,7 +8,8 @@ import os
 import subprocess
 import zlib
 
-from harness import BUILD, Failed, slack
+from harness import BUILD
+from machine import Failed, slack
 
 WORDS = "river stone cloud forest engine harbor winter copper signal garden".split()
 SCHEMA = """

@@ -6,7 +6,7 @@ import os
 import signal
 import urllib.request
 
-from harness import command_lines, running, wait_until
+from machine import command_lines, running, wait_until
 
 
 class Provisioned:

@@ -12,7 +12,8 @@ import types
 import unittest
 from contextlib import redirect_stdout
 
-from harness import ROOT, call, main
+from harness import ROOT, main
+from machine import call
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import bench  # noqa: E402

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import time
 
-from harness import BUILD, ClusterTest, call, main, slack, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, slack, wait_until
 
 ACCOUNTS = {"coordinator": "siding", "agent": "siding_agent", "job": "siding_job", "load": "siding_load"}
 

@@ -11,7 +11,8 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, Failed, call, main, slack, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import Failed, call, slack, wait_until
 
 SIDING = os.path.join(BUILD, "siding")
 

@@ -21,7 +21,8 @@ import unittest.mock
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, call, main, running, slack, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, running, slack, wait_until
 
 SIDING = os.path.join(BUILD, "siding")
 PORT = 1  # nobody may listen there

@@ -10,7 +10,8 @@ import subprocess
 import time
 import urllib.request
 
-from harness import ClusterTest, Failed, main, slack, wait_until
+from harness import ClusterTest, main
+from machine import Failed, slack, wait_until
 
 # A job that waits in its result folder until a test lets it go on. Its rows are what it sees on the replica.
 JOB = """#!/bin/bash

@@ -8,7 +8,8 @@ import re
 import signal
 import time
 
-from harness import ClusterTest, main, running, wait_until
+from harness import ClusterTest, main
+from machine import running, wait_until
 from test_failover import Clients
 from test_switchover import Probes, Replaced
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 
-from harness import ClusterTest, main, running, wait_until
+from harness import ClusterTest, main
+from machine import running, wait_until
 from test_switchover import Probes, Replaced
 
 SIZE = 1 << 30  # sparse

@@ -16,7 +16,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, ClusterTest, Failed, main, slack, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import Failed, slack, wait_until
 from held_socket import HeldSocket
 
 HERE = os.path.dirname(os.path.abspath(__file__))

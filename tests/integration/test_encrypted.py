@@ -8,8 +8,9 @@ import signal
 import tempfile
 
 import encryption
-from harness import main, wait_until
-from test_agent import Refused
+from harness import main
+from machine import wait_until
+from agent_case import Refused
 from test_guard import GuardBase
 from test_promise import Held
 

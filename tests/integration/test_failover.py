@@ -9,8 +9,9 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import ClusterTest, Failed, main, slack, wait_until
-from test_agent import Agent
+from harness import ClusterTest, main
+from machine import Failed, slack, wait_until
+from agent_case import Agent
 
 OWNER = "00000000c0ffee01"
 

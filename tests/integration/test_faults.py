@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ROOT, main, slack, wait_until
+from harness import ROOT, main
+from machine import slack, wait_until
 
 FAULTS = os.path.join(ROOT, "scripts", "faults")
 SLICE = "kill_agent:running,lose_primary:running,named:before"

@@ -6,7 +6,8 @@ import os
 import re
 import threading
 
-from harness import BUILD, ClusterTest, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, wait_until
 from test_failover import Clients
 from test_switchover import Replaced
 

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 
-from harness import Failed, main, running, wait_until
-from test_agent import Base, Refused
+from harness import main
+from machine import Failed, running, wait_until
+from agent_case import Base, Refused
 
 MB = 1 << 20
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import unittest
 
-from harness import BUILD, ROOT, Failed, call, main, slack, wait_until
+from harness import BUILD, ROOT, main
+from machine import Failed, call, slack, wait_until
 
 GUIDE = os.path.join(ROOT, "docs", "guide.md")
 SHIMS = os.path.join(ROOT, "tests", "integration", "guide")

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import time
 
-from harness import ROOT, ClusterTest, PortRange, call, main, processes_naming, wait_until
+from harness import ROOT, ClusterTest, main
+from machine import PortRange, call, processes_naming, wait_until
 from test_switchover import Replaced
 
 EXAMPLES = os.path.join(ROOT, "docs", "examples")

@@ -6,7 +6,8 @@ import glob
 import gzip
 import os
 
-from harness import ClusterTest, main, run_key, wait_until
+from harness import ClusterTest, main, run_key
+from machine import wait_until
 
 JOB = """
 name = "%s"; kind = "command"; on = "replica"; program = "/bin/bash"; allow_args = [ "[a-z0-9]*" ];

@@ -10,7 +10,8 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, numbers, process_stat, slack, wait_until
+from harness import ClusterTest, main, numbers
+from machine import process_stat, slack, wait_until
 
 SAMPLE = ["debian", "library", "linux", "python", "tool", "server", "files", "c", "x11", "data"]
 # Unicode's word boundaries around a word of letters: no letter, digit or _ beside it, nor one behind a dot or apostrophe.

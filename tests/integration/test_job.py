@@ -11,7 +11,8 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import BUILD, ClusterTest, Failed, call, command_lines, main, run_key, running, wait_until
+from harness import BUILD, ClusterTest, main, run_key
+from machine import Failed, call, command_lines, running, wait_until
 
 ROOT_RUNS = os.geteuid() == 0
 # Everything that a job must not have; what it does get stands in its log.

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import time
 
-from harness import BUILD, ClusterTest, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import wait_until
 
 JOB = """
 name = "once"; kind = "command"; on = "replica"; program = "/bin/bash";

@@ -14,7 +14,8 @@ import tempfile
 import time
 
 import library
-from harness import ClusterTest, main, slack, wait_until
+from harness import ClusterTest, main
+from machine import slack, wait_until
 
 RECORDS = 3000
 ON_CHANGE = {"refuse": 'on_change = "refuse";', "discard": 'on_change = "discard";', "delta": library.CHANGED % "1s"}

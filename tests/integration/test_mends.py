@@ -7,7 +7,8 @@ import os
 import re
 import signal
 
-from harness import ClusterTest, Failed, call, main, wait_until
+from harness import ClusterTest, main
+from machine import Failed, call, wait_until
 
 
 class Mends:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import BUILD, ROOT, ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ROOT, ClusterTest, main
+from machine import Failed, call, wait_until
 
 SIDING = os.path.join(BUILD, "siding")
 

@@ -9,7 +9,8 @@ import random
 import signal
 import time
 
-from harness import ClusterTest, Failed, command_lines, main, wait_until
+from harness import ClusterTest, main
+from machine import Failed, command_lines, wait_until
 
 ROWS = 4000
 JOB = """

@@ -9,7 +9,8 @@ import json
 import os
 import re
 
-from harness import BUILD, ROOT, TASK_ENDS, ClusterTest, call, main, run_key, wait_until
+from harness import BUILD, ROOT, TASK_ENDS, ClusterTest, main, run_key
+from machine import call, wait_until
 
 POSITIONS = """
 name = "positions"; kind = "command"; on = "replica"; upload = "none"; program = "/bin/bash";

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 
-from harness import BUILD, ROOT, ClusterTest, Failed, call, main, mysql_program, needs_package, run_key, wait_until
+from harness import BUILD, ROOT, ClusterTest, main, needs_package, run_key
+from machine import Failed, call, mysql_program, wait_until
 
 EXAMPLES = os.path.join(ROOT, "docs", "examples")
 JOBS = {

@@ -7,7 +7,8 @@ import os
 import signal
 import time
 
-from harness import main, running, wait_until
+from harness import main
+from machine import running, wait_until
 from test_guard import GuardBase
 
 

@@ -6,7 +6,8 @@ import re
 import signal
 import time
 
-from harness import BUILD, ClusterTest, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, wait_until
 
 JOBS = {
     "works": 'on = "primary"; program = "/bin/true"',

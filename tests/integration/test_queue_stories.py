@@ -15,7 +15,8 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import ROOT, TASK_ENDS, ClusterTest, Failed, command_lines, main, parent, run_key, slack, wait_until
+from harness import ROOT, TASK_ENDS, ClusterTest, main, run_key
+from machine import Failed, command_lines, parent, slack, wait_until
 
 sys.path.append(os.path.join(ROOT, "tests", "bench"))
 import bench_queue  # noqa: E402  pylint: disable=wrong-import-position

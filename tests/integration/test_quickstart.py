@@ -12,7 +12,8 @@ import tempfile
 import unittest
 from collections import Counter
 
-from harness import ROOT, ClusterTest, PortRange, call, main, processes_naming, wait_until
+from harness import ROOT, ClusterTest, main
+from machine import PortRange, call, processes_naming, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib", "quickstart"))
 import catalogue  # noqa: E402

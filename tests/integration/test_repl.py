@@ -4,7 +4,8 @@
 import os
 import subprocess
 
-from harness import BUILD, ClusterTest, call, main
+from harness import BUILD, ClusterTest, main
+from machine import call
 
 
 class OnServers:

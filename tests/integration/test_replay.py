@@ -12,7 +12,8 @@ import threading
 import time
 import urllib.request
 
-from harness import ROOT, ClusterTest, Failed, main, slack, wait_until
+from harness import ROOT, ClusterTest, main
+from machine import Failed, slack, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import backlog  # noqa: E402

@@ -9,7 +9,8 @@ import subprocess
 import threading
 import time
 
-from harness import BUILD, ClusterTest, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, wait_until
 from provisioned import Provisioned
 
 

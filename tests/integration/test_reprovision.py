@@ -8,7 +8,8 @@ import re
 import signal
 import time
 
-from harness import BUILD, ClusterTest, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, wait_until
 from provisioned import Provisioned
 
 AFTER_S = 5  # the least that sidingd.conf takes

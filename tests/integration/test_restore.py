@@ -22,7 +22,8 @@ import time
 import library
 import random_schema
 import test_dump
-from harness import BUILD, ClusterTest, lacks, main, needs_package, slack, wait_until
+from harness import BUILD, ClusterTest, lacks, main, needs_package
+from machine import slack, wait_until
 from test_dump import STATE, checksums, clean_env, definitions, dump, folder, one_sentence, option_file, socket, sql, value
 
 SEEDS = int(os.environ.get("SIDING_SEEDS") or 4)

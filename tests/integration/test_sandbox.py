@@ -9,7 +9,8 @@ import sys
 import tempfile
 import unittest
 
-from harness import SANDBOX, Cluster, ClusterTest, Failed, call, command_lines, listening_ports, main, running, wait_until
+from harness import SANDBOX, Cluster, ClusterTest, main
+from machine import Failed, call, command_lines, listening_ports, running, wait_until
 
 TABLE = "CREATE DATABASE t; CREATE TABLE t.x (a INT PRIMARY KEY, b INT); INSERT INTO t.x VALUES (1, 1)"
 

@@ -9,8 +9,9 @@ import signal
 import time
 
 import library
-from harness import BUILD, ClusterTest, call, main, numbers, run_key, wait_until
-from test_agent import Agent, Load, Refused
+from harness import BUILD, ClusterTest, main, numbers, run_key
+from machine import call, wait_until
+from agent_case import Agent, Load, Refused
 
 INDEX = """
 name = "%s"; kind = "index"; on = "replica"; upload = "swap"; allow_args = [ "--range=2", "--threads=1" ];

@@ -9,7 +9,8 @@ import signal
 import threading
 import time
 
-from harness import BUILD, ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import Failed, call, wait_until
 from test_switchover import Replaced
 
 

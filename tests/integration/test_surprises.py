@@ -9,7 +9,8 @@ import signal
 import tempfile
 
 import library
-from harness import ClusterTest, Failed, main, slack, wait_until
+from harness import ClusterTest, main
+from machine import Failed, slack, wait_until
 
 TITLES = 50
 

@@ -12,7 +12,8 @@ import subprocess
 import threading
 import time
 
-from harness import BUILD, ClusterTest, Failed, call, main, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import Failed, call, wait_until
 from test_failover import Clients
 
 SETTINGS = 'failover = { automatic = %s; after = "2s"; again_after = "0s"; };\n'

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 
-from harness import BUILD, ClusterTest, call, main
-from test_sidingd import Sidingd
+from harness import BUILD, ClusterTest, main
+from machine import call
+from sidingd_case import Sidingd
 
 FAILOVER = """
 token_file = "FOLDER/credentials/admin.token";

@@ -13,8 +13,9 @@ import threading
 import time
 import urllib.request
 
-from harness import ROOT, ClusterTest, Failed, main, mysql_program, numbers, slack, wait_until
-from test_agent import Agent, Refused
+from harness import ROOT, ClusterTest, main, numbers
+from machine import Failed, mysql_program, slack, wait_until
+from agent_case import Agent, Refused
 from test_guard import GuardBase
 
 

@@ -7,7 +7,8 @@ import os
 import time
 import urllib.request
 
-from harness import BUILD, call, ClusterTest, Failed, main, slack, wait_until
+from harness import BUILD, ClusterTest, main
+from machine import call, Failed, slack, wait_until
 
 
 class Watching:
