@@ -26,16 +26,8 @@ class Dead(Replaced):
         cls.restart_sidingd(cls, "true")
 
     def setUp(self):
-        self.old = self.primary()
+        self.begin_well()
         self.others = [n for n in self.cluster.nodes if n != self.old]
-        for node in self.others:
-            self.await_member(node)
-        self.await_well()
-
-    def await_another(self, within_s=60):
-        wait_until(lambda: self.primary() != self.old, within_s,
-                   lambda: "another is the primary: %s" % self.ask("failover", "--dry-run"))
-        return self.primary()
 
     def configure(self, text):
         conf = os.path.join(self.cluster.folder, "coordinator", "sidingd.conf")
@@ -44,10 +36,6 @@ class Dead(Replaced):
         with open(conf, "w", encoding="utf-8") as f:
             f.writelines(lines + ['failover = { automatic = true; after = "2s"; again_after = "0s"; %s };\n' % text])
         os.kill(self.cluster.pid("sidingd"), signal.SIGHUP)
-
-    def expect_there(self, node):
-        there = {k for (k,) in self.cluster.sql(node, "SELECT k FROM t.w")}
-        self.assertEqual([], [k for k in self.told if k not in there])
 
 
 class Winner(Dead):

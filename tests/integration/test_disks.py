@@ -24,6 +24,9 @@ def run(*command):
 
 
 class Disks(Replaced):
+    def setUp(self):
+        self.begin_well()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -54,19 +57,8 @@ class Disks(Replaced):
         run("rm", "-rf", data + ".was")
         cls.cluster.start(node)
 
-    def setUp(self):
-        self.old = self.primary()
-        for node in self.cluster.nodes:
-            if node != self.old:
-                self.await_member(node)
-        self.await_well()
-
     def analysis(self):
         return self.ask("failover", "--dry-run")["analysis"]
-
-    def await_another(self):
-        wait_until(lambda: self.primary() != self.old, 60, lambda: "another is the primary: %s" % self.ask("failover", "--dry-run"))
-        return self.primary()
 
     def write(self, text):
         """Until a commit is not answered, or refused."""
@@ -74,10 +66,6 @@ class Disks(Replaced):
             for i in range(100000):
                 self.cluster.sql(self.old, "INSERT INTO t.w (k) VALUES ('%s-%d')" % (text, i), within_s=2)
                 type(self).told.append("%s-%d" % (text, i))
-
-    def expect_there(self, node):
-        there = {k for (k,) in self.cluster.sql(node, "SELECT k FROM t.w")}
-        self.assertEqual([], [k for k in self.told if k not in there])
 
     def test_1_a_full_disk_is_told_and_others_have_no_more_room(self):
         fill = os.path.join(self.data(self.old), "fill")

@@ -65,8 +65,23 @@ class Replaced:
         self.cluster.kill("sidingd")
         self.cluster.start("coordinator")
 
+    def begin_well(self):
+        self.old = self.primary()
+        for node in self.cluster.nodes:
+            if node != self.old:
+                self.await_member(node)
+        self.await_well()
+
+    def await_another(self, within_s=60):
+        wait_until(lambda: self.primary() != self.old, within_s,
+                   lambda: "another is the primary: %s" % self.ask("failover", "--dry-run"))
+        return self.primary()
+
     def expect_told(self, node, clients):
         type(self).told += clients.stop()
+        self.expect_there(node)
+
+    def expect_there(self, node):
         there = {k for (k,) in self.cluster.sql(node, "SELECT k FROM t.w")}
         lost = [k for k in self.told if k not in there]
         self.assertEqual([], lost, "%d of %d acknowledged are not on %s" % (len(lost), len(self.told), node))
