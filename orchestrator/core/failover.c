@@ -338,10 +338,17 @@ static bool draining(FailoverLook *l)
     return on_to(l, FAILOVER_FOLLOWING, l->f->drained);
 }
 
-/* What was killed comes back later. */
-static NodeSet unable_to_follow(const Failover *f)
+/* What was killed comes back later: nobody waits for it, but where it does in time it counts like any other.
+ */
+static NodeSet comes_later(const Failover *f)
 {
     return f->clean ? 0 : one(f->base.held_by);
+}
+
+/* Before it is known to be ended it may be open, and its commits wait. */
+static NodeSet may_be_open(const Failover *f)
+{
+    return comes_later(f) & ~(old_primary_ended(f) ? one(f->base.held_by) : 0);
 }
 
 static NodeSet followers(const FailoverLook *l)
@@ -353,7 +360,7 @@ static bool following(FailoverLook *l)
 {
     Failover *f = l->f;
     int n = count(followers(l));
-    NodeSet others = l->r->servers & ~one(f->chosen.primary) & ~unable_to_follow(f);
+    NodeSet others = l->r->servers & ~one(f->chosen.primary) & ~comes_later(f);
     bool all = (others & ~followers(l)) == 0;
     int64_t until = f->phase_ms + l->r->follow_wait_ms;
     if (!all && l->now_ms < until) {
@@ -425,7 +432,7 @@ static void ask(FailoverLook *l)
               winner_only | (f->donor == FAILOVER_NOBODY || f->donated ? 0 : one(f->donor)));
         break;
     case FAILOVER_FOLLOWING:
-        order(l, FAILOVER_FOLLOW, l->r->servers & ~f->follows & ~winner_only & ~unable_to_follow(f));
+        order(l, FAILOVER_FOLLOW, l->r->servers & ~f->follows & ~winner_only & ~may_be_open(f));
         break;
     case FAILOVER_OPENING:
         order(l, FAILOVER_OPEN, winner_only);

@@ -112,8 +112,11 @@ static bool keep(Coord *c, const json_t *before)
     return true;
 }
 
-static bool is_final(const Err *err)
+/* A donor that is paused by then, perhaps for the filling before, is waited for: the step knows how long. */
+static bool is_final(const char *word, const Err *err)
 {
+    if (str_eq(word, "resume") || (str_eq(word, "pause") && err->kind == ERR_CONFLICT))
+        return false;
     return err->kind == ERR_REFUSED || err->kind == ERR_CONFLICT || err->kind == ERR_USAGE ||
            err->kind == ERR_NOT_FOUND || err->kind == ERR_AUTH;
 }
@@ -130,7 +133,7 @@ static void answered(CallRef *ref, bool ok, json_t *body, const Err *err)
         return;
     log_info("%s of %s: %s", ref->word, ref->node, err->text);
     retry_failed(c, &p->retry, AGAIN_LEAST_MS, AGAIN_MOST_MS);
-    if (!is_final(err) || str_eq(ref->word, "resume"))
+    if (!is_final(ref->word, err))
         return;
     AUTOJSON json_t *before = wire_write(provision_record_fields, &p->r);
     AUTOFREE char *why = xasprintf("%s: %s", ref->node, err->text);

@@ -6,7 +6,8 @@
  *     STOP_RECEIVER  it stands, and no START of it is under way; `received` is all that was received
  *     KILL_SERVER    the process is gone, and nobody holds the lock on its data
  *     READ_LOG       `received` is where its binary log ends
- *     SET_CLOSED     it is closed, nobody waits; `received` is all it has written
+ *     SET_CLOSED     it is closed, nobody waits; `received` is all it has written. One that follows the
+ *                    winner already, by a fence: it receives nothing more, `received` is all it has
  *     REOPEN         it takes writes again
  *     APPLY_ALL      all that was received is applied, for all its delay, also what the donor had; `received`
  *                    is all it has. No receiver runs

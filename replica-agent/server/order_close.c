@@ -161,13 +161,23 @@ static void open_again(const OrderIn *in)
         log_error("the server was to be opened again after a switchover that could not begin: %s", err.text);
 }
 
+/* A switchover that another coordinator has left had come so far that it follows the winner. */
+static OpResult close_follower(const OrderIn *in, Db *db, OrderOut *out)
+{
+    if (!out->seen.status.read_only && !repl_set_read_only(db, true, &out->err))
+        return op_failed_or_unknown(&out->err);
+    return order_stop_receiver(in, db, out);
+}
+
 OpResult order_set_closed(const OrderIn *in, Db *db, OrderOut *out)
 {
     bool was_open = !out->seen.status.read_only, may_undo = in->order.kind == ORDER_CLOSE;
-    if (out->seen.status.is_replica) {
+    if (out->seen.status.is_replica && may_undo) {
         err_set(&out->err, ERR_CONFLICT, 0, "it replicates from another server: it is no primary");
         return OP_FAILED;
     }
+    if (out->seen.status.is_replica)
+        return close_follower(in, db, out);
     if (may_undo && was_open && !await_short(in, db, &out->err))
         return OP_FAILED;
     int64_t begun_ms = clock_mono_ms();

@@ -274,7 +274,7 @@ static const char *act(World *w, const WorldMessage *m, OrderAct act)
         s->log_read = true;
         return NULL;
     case ORDER_SET_CLOSED:
-        s->open = false;
+        s->open = s->receiver = false; /* it may follow already */
         s->closed = true;
         s->closed_in = m->ballot;
         return NULL;

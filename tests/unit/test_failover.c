@@ -826,6 +826,40 @@ static void test_a_switchover_that_was_decided_is_finished(void **state)
     assert_int_equal(out.v[0].to, 7);
 }
 
+/* Nobody waits for it; but where its server is back, and another cannot follow, it is the one that is needed.
+ * As long as nobody knows it to be ended it may be open. */
+static void test_what_was_killed_may_follow(void **state)
+{
+    (void)state;
+    for (int ended = 0; ended < 2; ended++) {
+        FailoverRules r = {
+            .voters = 7, .servers = 7, .acks = 1, .phase_limit_ms = 10000, .follow_wait_ms = 3000};
+        FailoverOrders out;
+        Failover f = begun(&r, &out);
+        FailoverEvent old = {.kind = FAILOVER_EV_PROMISED,
+                             .now_ms = 1100,
+                             .ballot = {1, 7},
+                             .stopped = true,
+                             .reading = {.received = 0, .ended = true}};
+        if (ended)
+            failover_step(&f, &r, &old, numbers, NULL, &out);
+        for (int i = 2; i > 0; i--)
+            says(&f, &r, FAILOVER_EV_PROMISED, i, 1100, &out);
+        says(&f, &r, FAILOVER_EV_TICK, 0, 1600, &out);
+        for (int i = 1; i < 3; i++)
+            says(&f, &r, FAILOVER_EV_ACCEPTED, i, 1700, &out);
+        says(&f, &r, FAILOVER_EV_DRAINED, 2, 1700, &out);
+        assert_int_equal(f.phase, FAILOVER_FOLLOWING);
+        assert_int_equal(out.v[0].kind, FAILOVER_FOLLOW);
+        assert_int_equal(out.v[0].to, ended ? 3 : 2);
+        says(&f, &r, FAILOVER_EV_FOLLOWS, ended ? 0 : 1, 1700, &out);
+        assert_int_equal(f.phase, ended ? FAILOVER_FOLLOWING : FAILOVER_RECORDING);
+        says(&f, &r, FAILOVER_EV_TICK, 0, 4700, &out);
+        assert_int_equal(f.phase, FAILOVER_RECORDING);
+        assert_int_equal(f.chosen.members, ended ? 1 : 2);
+    }
+}
+
 static void a_majority_accepts(Failover *f, const FailoverRules *r, FailoverOrders *out)
 {
     const Decision before = f->base;
@@ -957,6 +991,7 @@ int main(void)
         cmocka_unit_test(test_a_primary_that_does_not_close_stays),
         cmocka_unit_test(test_one_that_is_closed_is_held_before_the_others),
         cmocka_unit_test(test_a_switchover_that_was_decided_is_finished),
+        cmocka_unit_test(test_what_was_killed_may_follow),
         cmocka_unit_test(test_who_gives_up_leaves_all_as_it_was),
         cmocka_unit_test(test_a_loss_is_taken_late_and_only_when_asked_for),
         cmocka_unit_test(test_members_of_a_loose_primary_say_nothing),

@@ -487,6 +487,38 @@ static void it_is_closed_when_nobody_waits(void)
 }
 BOTH(it_is_closed_when_nobody_waits)
 
+/* Another coordinator had come so far before it died. Asked to close for a switchover, it is none that can.
+ */
+static void one_that_follows_already_receives_nothing_more(void)
+{
+    Relay r;
+    OrderOut out;
+    relay_begin(&r, 7);
+    View v = view_at(5);
+    v.received = 7;
+    for (int open = 0; open < 2; open++) {
+        v.open = open;
+        v.io = REPL_IO_YES;
+        expect_open(5000);
+        expect_look(v);
+        if (open)
+            EXPECT(d->read_only_on);
+        EXPECT(STARTS, "ID", "");
+        EXPECT(word("STOP SLAVE IO_THREAD", "STOP REPLICA IO_THREAD"));
+        v.io = REPL_IO_NO;
+        expect_look(v);
+        expect_paths(&r);
+        act(ORDER_SET_CLOSED, to_close(ORDER_FENCE, 0), OP_DONE, ERR_NONE, &out);
+        assert_string_equal(out.received, at_trx(7));
+        order_out_done(&out);
+    }
+    expect_open(5000);
+    expect_look(v);
+    act(ORDER_SET_CLOSED, to_close(ORDER_CLOSE, 0), OP_FAILED, ERR_CONFLICT, NULL);
+    relay_end(&r);
+}
+BOTH(one_that_follows_already_receives_nothing_more)
+
 /* Nothing is touched, and what waits keeps waiting. */
 static void commits_that_wait_keep_it_open(void)
 {
@@ -595,6 +627,7 @@ int main(void)
         TESTS_OF(semi_sync_that_is_a_persons_is_left),
         TESTS_OF(a_probe_is_a_commit_that_is_acknowledged),
         TESTS_OF(it_is_closed_when_nobody_waits),
+        TESTS_OF(one_that_follows_already_receives_nothing_more),
         TESTS_OF(commits_that_wait_keep_it_open),
         TESTS_OF(a_long_transaction_keeps_it_open),
         cmocka_unit_test(a_server_is_killed_by_what_it_holds),
