@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets in. Connections are counted in three shares, so that a crowd in one cannot keep the others out:
- * those that command, those that ask for health, and all others. In a full share the oldest goes that has no
- * role, one with a certificate last, so whoever holds connections only makes room for the next, and one that
- * says at once what it wants gets its answer. Descriptors beyond the shares stay free for the program's own
- * work.
+ * those that command, those that ask for health, and all others. In a full share one goes that has no role,
+ * one with a certificate last: the oldest of the address that has most of the share, if that is more than an
+ * eighth of it, else the oldest of all. So whoever holds connections only makes room for the next, one that
+ * says at once what it wants gets its answer, and one at another address than the crowd's may take its time.
+ * Descriptors beyond the shares stay free for the program's own work.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <string.h>
@@ -22,6 +24,8 @@ enum {
     MOST_COMMANDING = 192,
     MOST_HEALTHY = 64,
     MOST_OTHERS = 256,
+    CROWD_PART = 8, /* of a share: more than this part of one address is a crowd */
+    NETWORK_BYTES = 8,
 };
 
 /* Of bodies that are being read, all together. */
@@ -52,6 +56,30 @@ static void put(HttpConn *c, HttpShare share)
     c->share = share;
     TAILQ_INSERT_TAIL(&c->server->conns[share], c, next);
     c->server->count[share]++;
+    c->server->from[share][c->place]++;
+}
+
+static uint16_t place_of(const void *bytes, size_t n)
+{
+    uint32_t h = 2166136261; /* FNV-1a: two addresses seldom have the same */
+    for (const unsigned char *b = bytes; n--; b++)
+        h = (h ^ *b) * 16777619;
+    return (uint16_t)((h ^ h >> 16) % HTTP_PLACES);
+}
+
+/* IPv6 by its network, as one host may have all the addresses of it; on a unix socket by account. */
+static uint16_t find_place(const HttpConn *c)
+{
+    struct sockaddr_storage a = {0};
+    const struct sockaddr_in *v4 = (void *)&a;
+    const struct in6_addr *v6 = &((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+    socklen_t n = sizeof a;
+    if (c->listener->is_unix)
+        return place_of(&c->caller.uid, sizeof c->caller.uid);
+    (void)getpeername(bufferevent_getfd(c->bev), (struct sockaddr *)&a, &n);
+    if (a.ss_family == AF_INET)
+        return place_of(&v4->sin_addr, sizeof v4->sin_addr);
+    return IN6_IS_ADDR_V4MAPPED(v6) ? place_of(v6->s6_addr + 12, 4) : place_of(v6->s6_addr, NETWORK_BYTES);
 }
 
 static bool commands(RoleSet roles)
@@ -67,19 +95,21 @@ static bool may_go(const HttpConn *c)
     return (c->roles | c->last) == ROLE_HEALTH && c->phase != HTTP_ANSWERING;
 }
 
-/* The oldest; who has shown a certificate of the CA, as no crowd can, only after all who have shown nothing.
- */
+/* Who has shown a certificate of the CA, as no crowd can, only after all who have shown nothing. */
 static HttpConn *first_to_go(const HttpServer *s, HttpShare share)
 {
-    HttpConn *c, *shown = NULL;
+    HttpConn *c, *first[2] = {NULL, NULL};
+    size_t most[2] = {0, 0}, part = s->most[share] / CROWD_PART;
     TAILQ_FOREACH(c, &s->conns[share], next)
     {
-        if (may_go(c) && !*c->certificate)
-            return c;
-        if (may_go(c) && !shown)
-            shown = c;
+        bool shown = *c->certificate;
+        size_t n = s->from[share][c->place], beyond = n > part ? n : 0;
+        if (!may_go(c) || (first[shown] && beyond <= most[shown]))
+            continue;
+        first[shown] = c;
+        most[shown] = beyond;
     }
-    return shown;
+    return first[0] ? first[0] : first[1];
 }
 
 static bool make_room(HttpServer *s, HttpShare share)
@@ -95,6 +125,7 @@ static bool make_room(HttpServer *s, HttpShare share)
 bool http_gate_admit(HttpConn *c)
 {
     HttpServer *s = c->server;
+    c->place = find_place(c);
     HttpShare share = commands(c->roles) && make_room(s, HTTP_COMMANDING) ? HTTP_COMMANDING : HTTP_OTHERS;
     if (share == HTTP_OTHERS && !make_room(s, HTTP_OTHERS))
         return false;
@@ -106,6 +137,7 @@ void http_gate_leave(HttpConn *c)
 {
     TAILQ_REMOVE(&c->server->conns[c->share], c, next);
     c->server->count[c->share]--;
+    c->server->from[c->share][c->place]--;
 }
 
 bool http_gate_move(HttpConn *c, RoleSet roles, bool asks_health)

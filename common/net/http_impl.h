@@ -16,7 +16,7 @@
 #include "http.h"
 #include "http_head.h"
 
-enum { HTTP_MAX_PARAMS = 4 };
+enum { HTTP_MAX_PARAMS = 4, HTTP_PLACES = 1024 };
 /* Least urgent, so that a crowd of strangers comes after ticks, answers of the database and the coordinator;
  * where the loop has no priorities they are all alike. */
 enum { HTTP_STRANGER_PRIORITY = 2 };
@@ -50,6 +50,7 @@ struct HttpServer {
     HttpRequests requests;
     HttpConns conns[HTTP_SHARES]; /* each the oldest first */
     size_t count[HTTP_SHARES], most[HTTP_SHARES];
+    uint16_t from[HTTP_SHARES][HTTP_PLACES];
     size_t body_bytes[HTTP_SHARES]; /* promised by heads, of bodies that are being read */
     struct event *again;            /* accepting is put off until then */
     int64_t refused, refused_ms;    /* by role, since that was told last */
@@ -70,6 +71,7 @@ typedef struct HttpConn {
     HttpServer *server;
     HttpListener *listener;
     HttpShare share;
+    uint16_t place; /* where it comes from: the same for those of one address */
     HttpPhase phase;
     struct bufferevent *bev;
     struct event *deadline;

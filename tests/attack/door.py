@@ -159,6 +159,21 @@ def tls_ports(c):
         shutil.rmtree(folder)
 
 
+def slow_from_elsewhere(folder, port, crowd):
+    """As a balancer at another address than the crowd's, which does not say at once what it wants: hundreds of the crowd come in between."""
+    trusted = ssl.create_default_context(cafile=folder + "/ca.pem")
+    trusted.load_cert_chain(folder + "/balancer.pem", folder + "/balancer.key")
+    with socket.create_connection(("127.0.0.1", port), timeout=5 * slack(), source_address=("127.0.0.2", 0)) as plain:
+        before, until = crowd.opened, time.monotonic() + 3
+        while crowd.opened < before + 600 and time.monotonic() < until:
+            time.sleep(0.02)
+        with trusted.wrap_socket(plain, server_hostname="127.0.0.1") as s:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = s.recv(1000)
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise Failed("port %d: %r" % (port, answer))
+
+
 def health_over_tls(folder, port):
     """As a balancer asks, which tries again before it gives a host up: in the crowd a handshake may be pushed out."""
     trusted = ssl.create_default_context(cafile=folder + "/ca.pem")
@@ -182,7 +197,9 @@ def crowd_before_a_handshake(c):
     with tls_ports(c) as (folder, agent_port, sidingd_port):
         before = [log_bytes(c, "db1", "agent.log"), log_bytes(c, "coordinator", "sidingd.log")]
         for says in (b"", b"\x16\x03\x01\x02\x00\x01\x00"):
-            with Crowd("https://127.0.0.1:%d" % agent_port, says), Crowd("https://127.0.0.1:%d" % sidingd_port, says):
+            with Crowd("https://127.0.0.1:%d" % agent_port, says) as here, Crowd("https://127.0.0.1:%d" % sidingd_port, says) as there:
+                slow_from_elsewhere(folder, agent_port, here)
+                slow_from_elsewhere(folder, sidingd_port, there)
                 c.siding("replica", "pause", "db1", "--for", "6s", "--reason", "a crowd stands before its TLS port")
                 if c.replication("db1")["sql"] != "No":
                     raise Failed("it was not paused")

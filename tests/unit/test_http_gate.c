@@ -38,17 +38,25 @@ static const HttpRoute routes[] = {
 
 /* ---- a client beside the loop */
 
-static int dial(void)
+static int dial_from(const char *address)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f.port)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f.port)},
+                       own = {.sin_family = AF_INET};
     struct timeval tv = {5, 0};
     inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
+    inet_pton(AF_INET, address, &own.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
+    if (bind(fd, (struct sockaddr *)&own, sizeof own) == 0 &&
+        connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
         return fd;
     close(fd);
     return -1;
+}
+
+static int dial(void)
+{
+    return dial_from("127.0.0.1");
 }
 
 static bool say(int fd, const char *text)
@@ -185,6 +193,40 @@ static void connections_with_a_body_that_never_comes(void **state)
                       "Content-Length: 8000000\r\n\r\n{");
 }
 
+/* ---- at another address than the crowd's */
+
+typedef struct Patient {
+    int status, beside; /* of one elsewhere, and of one at the address of the crowd */
+    bool is_crowd;
+} Patient;
+
+/* Both were there first, and speak when more have come in than the share holds. */
+static void speak_late(void *arg)
+{
+    enum { COMES = 300, PUSHED_OUT = 30 };
+    Patient *p = arg;
+    int fds[COMES], fd = dial_from("127.0.0.2"), beside = dial();
+    for (int i = 0; i < COMES; i++)
+        fds[i] = dial();
+    p->is_crowd = is_closed(fds[PUSHED_OUT], 5000);
+    p->status = say(fd, HEALTH) ? hear(fd) : 0;
+    p->beside = say(beside, HEALTH) ? hear(beside) : 0;
+    for (int i = 0; i < COMES; i++)
+        close(fds[i]);
+    close(fd);
+    close(beside);
+}
+
+static void a_crowd_pushes_out_its_own(void **state)
+{
+    (void)state;
+    Patient p = {0};
+    with_loop(f.base, speak_late, &p);
+    assert_true(p.is_crowd);
+    assert_int_equal(p.status, 200);
+    assert_int_equal(p.beside, 0);
+}
+
 /* ---- deadlines */
 
 typedef struct Slow {
@@ -297,6 +339,7 @@ int main(void)
         cmocka_unit_test(connections_that_ask_for_health),
         cmocka_unit_test(connections_that_are_refused),
         cmocka_unit_test(connections_with_a_body_that_never_comes),
+        cmocka_unit_test(a_crowd_pushes_out_its_own),
         cmocka_unit_test(phases_have_deadlines),
         cmocka_unit_test(unfinished_bodies_are_bounded_in_all),
     };
