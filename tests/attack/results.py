@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results leave by two doors, the agent's and the coordinator's: who gets them, and what he can rely on."""
+import contextlib
 import glob
+import hashlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import urllib.parse
+from concurrent import futures
 
-from attack import as_nobody, attack, coordinator, expect_refused, request
-from harness import BUILD, Failed, call
+from attack import as_nobody, attack, coordinator, expect_refused, request, token
+from harness import BUILD, Failed, call, slack, wait_until
 from roles import roles_of_sidingd
 
 
@@ -19,10 +25,10 @@ def sums_are_right(folder):
         raise Failed("%s: %s" % (folder, done.stdout))
 
 
-def sealed_dump(c):
+def sealed_dump(c, doublings=11):
     """(run, folder, largest file) of a dump with a file of several parts."""
     c.sql("db0", "CREATE DATABASE thick; CREATE TABLE thick.t (id INT AUTO_INCREMENT PRIMARY KEY, x TEXT NOT NULL); INSERT INTO thick.t (x) VALUES ('x')")
-    for _ in range(11):
+    for _ in range(doublings):
         c.sql("db0", "INSERT INTO thick.t (x) SELECT HEX(RANDOM_BYTES(1000)) FROM thick.t")
     task = c.submit("dump", "--database", "thick")
     c.expect_state(task, "done", 120)
@@ -108,3 +114,74 @@ def names_beside_a_result(c):
         status, text = request(c, "GET", base + run + "/manifest.json", role="admin")
         if status not in (400, 404):
             raise Failed("%s: %d %s" % (run, status, text[:300]))
+
+
+MOST_STREAMS = 16
+
+
+def body_of(s):
+    """(bytes that are there, bytes that were promised): read until the other side closes."""
+    s.settimeout(60 * slack())
+    whole = b""
+    while piece := s.recv(1 << 20):
+        whole += piece
+    head, _, body = whole.partition(b"\r\n\r\n")
+    promised = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length")]
+    return body, int(promised[0])
+
+
+@contextlib.contextmanager
+def slow_reader(c, path):
+    """It has asked for a file, takes hardly anything of it, and says so to nobody."""
+    where = urllib.parse.urlsplit(coordinator(c))
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(20 * slack())
+        s.connect((where.hostname, where.port))
+        s.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n" % (path, token(c, "admin"))).encode())
+        wait_until(lambda: s.recv(2000, socket.MSG_PEEK).partition(b"\r\n\r\n")[2], 20, "the first bytes of the file")
+        if not s.recv(20, socket.MSG_PEEK).startswith(b"HTTP/1.1 200"):
+            raise Failed("it is not read: %r" % s.recv(500))
+        yield s
+
+
+@attack(who="an operator", does="reads more files through the coordinator at once than it passes on, from an agent that does not answer, and then from one that dies in the middle of a file",
+        gets="the sixteen wait and are served, the one beyond is told to come again; the file that broke off is seen to be short, and the next try has it whole")
+def many_streams(c):
+    run, folder, largest = sealed_dump(c, 14)
+    path = "/v1/results/%s/%s" % (run, largest)
+    with open(os.path.join(folder, largest), "rb") as f:
+        size, digest = os.path.getsize(f.name), hashlib.sha256(f.read()).digest()
+    if size < 10000000:
+        raise Failed("%s has %d bytes: buffers hold it" % (largest, size))
+    agent = "agent" + os.path.relpath(folder, c.folder)[2]
+    paper = coordinator(c) + "/v1/results/%s/SHA256SUMS" % run
+    pid = c.pid(agent)
+    with futures.ThreadPoolExecutor(MOST_STREAMS + 1) as pool:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(request, c, "GET", paper, role="admin", within_s=60) for _ in range(MOST_STREAMS + 1)]
+            status, text = next(futures.as_completed(asked, 20 * slack())).result()
+            if status != 503 or "16 files of results are being read" not in text:
+                raise Failed("the one beyond: %d %s" % (status, text))
+            if request(c, "GET", coordinator(c) + "/healthz")[0] != 200 or c.siding("cluster", "status")["primary"] != "db0":
+                raise Failed("the coordinator does nothing else meanwhile")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        if sorted(a.result()[0] for a in asked) != [200] * MOST_STREAMS + [503]:
+            raise Failed("they got %s" % [a.result() for a in asked])
+    with slow_reader(c, path) as s:
+        c.kill(agent)
+        body, promised = body_of(s)
+    if promised != size or not 0 < len(body) < size:
+        raise Failed("of %d bytes %d were promised and %d came" % (size, promised, len(body)))
+    c.up()
+    for _ in range(MOST_STREAMS + 1):  # none of those that ended has kept its place
+        with slow_reader(c, path):
+            pass
+
+    def whole():
+        with slow_reader(c, path) as s:
+            return hashlib.sha256(body_of(s)[0]).digest() == digest
+    wait_until(whole, 20, "the file is there as it was")
+    c.sql("db0", "DROP DATABASE thick")
