@@ -139,7 +139,47 @@ class Exact:
             self.cluster.expect_caught_up()
 
 
-class Runs(Exact, Base):
+class KeptSemiSync:
+    def test_semi_sync_that_a_person_keeps(self):
+        """Whatever becomes of the server, it stays as it is, and what it lacks is told."""
+        c = self.cluster
+        term, variable = self.primary.state()["term"], "rpl_semi_sync_%s_enabled" % ("source" if self.flavor == "mysql" else "master")
+        conf = os.path.join(c.folder, "db0", "agent.conf")
+        with open(conf, encoding="utf-8") as f:
+            old = f.read()
+
+        def restart_with(text):
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(text)
+            c.kill("agent0")
+            c.start("db0")
+
+        def look():
+            return c.value("db0", "SELECT CONCAT(@@GLOBAL.read_only + 0, @@GLOBAL.%s + 0)" % variable)
+
+        def told():
+            return [x for x in self.primary.get("/v1/preflight") if x["name"] == "semi_sync_source"]
+        try:
+            restart_with(old + 'semi_sync = "leave";\n')
+            for value in "10":
+                c.sql("db0", "SET GLOBAL %s=%s" % (variable, value))
+                for role, closed in (("replica", "1"), ("primary", "0")):
+                    self.primary.post("/v1/role", role=role, term=term)
+                    wait_until(lambda expected=closed + value: look() == expected, 20, lambda role=role: "as %s: %s" % (role, look()))
+                wait_until(lambda value=value: bool(told()) == (value == "0"), 20, lambda: "what it lacks is told: %s" % told())
+            c.sql("db0", told()[0]["mend"])
+            wait_until(lambda: not told(), 20, lambda: "it is mended as told: %s" % told())
+        finally:
+            restart_with(old)
+            c.sql("db0", "SET GLOBAL %s=1" % variable)
+            self.primary.post("/v1/role", role="primary", term=term)
+        self.primary.post("/v1/role", role="replica", term=term)
+        wait_until(lambda: look() == "10", 20, lambda: "without it, it is switched: %s" % look())
+        self.primary.post("/v1/role", role="primary", term=term)
+        wait_until(lambda: look() == "01", 20, lambda: "and back: %s" % look())
+
+
+class Runs(KeptSemiSync, Exact, Base):
 
     def test_catching_up_is_boosted_and_the_settings_come_back(self):
         run = self.new_run()
@@ -317,7 +357,7 @@ class Runs(Exact, Base):
         self.assertEqual(r["manifest"]["files"][0]["rows"], 1)
 
 
-class OnMySQL(Exact, Base):
+class OnMySQL(KeptSemiSync, Exact, Base):
     flavor = "mysql"
 
     def test_by_hand_and_an_applier_started_by_somebody_else(self):

@@ -245,6 +245,18 @@ static void explain(const Agent *a, const PreflightLease *before, WireList *find
     preflight_lease_done(&now);
 }
 
+/* A primary whose semi-sync is a person's: nobody else switches it on. */
+static void add_semi_sync(const Agent *a, WireList *findings)
+{
+    const ServerView *v = &a->s.known.server;
+    if (!str_eq(a->conf.semi_sync, "leave") || !v->up || v->status.is_replica || v->status.read_only ||
+        v->semi_sync.source_on)
+        return;
+    finding_add(findings, "semi_sync_source", "warning", flavor_of(v->version.flavor)->semi_sync_source_on,
+                "semi-sync as a source is off on this primary, so that its commits wait for no replica, and "
+                "semi_sync = \"leave\" in agent.conf keeps this agent from switching it on");
+}
+
 static void add_local_findings(Agent *a, SurveyOut *out)
 {
     Err err;
@@ -255,6 +267,7 @@ static void add_local_findings(Agent *a, SurveyOut *out)
         finding_add(findings, "disk", "error", "make room, or lower min_free_bytes", "%s", err.text);
     if (pause_is_in_force(&a->s) && !pause_conflict(&a->s, &err))
         add_pause(a, &err, findings);
+    add_semi_sync(a, findings);
     char text[600];
     const char *mend, *level = apart_finding(a, text, sizeof text, &mend);
     finding_add(findings, "separation", level, mend, "%s", text);
