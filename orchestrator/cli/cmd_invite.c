@@ -306,6 +306,13 @@ static bool invite(const Cli *cli, const char *node, const InviteOptions *o, Ini
     if (!check(cli, o, &valid_ms, err) || !plan_nodes(cli, node, o, p, err) ||
         !find_flavor(cli, &p->nodes[0].flavor, err) || !cert_read(&cli->config.tls, NULL, &own, err))
         return false;
+    if (str_eq(own.name, node)) {
+        cert_facts_done(&own);
+        return err_set(err, ERR_USAGE, 0,
+                       "a node cannot be named \"%s\": that is sidingd's own certificate, and whoever shows "
+                       "one of that name steers all agents",
+                       node);
+    }
     AUTOFREE char *steered_by = xstrdup(own.name);
     p->steered_by = steered_by;
     cert_facts_done(&own);

@@ -316,6 +316,7 @@ class Guide(unittest.TestCase):
         self.assertIn("no token, or not all of it", self.join(token[:-3], status=2))
         self.assertEqual(later.run("ls -A /root/joined 2>/dev/null || :"), "")
         self.assertIn("asked to join as db4 with a token that is not", self.ops.run("siding events --kind audit"))
+        self.assertIn("that is sidingd's own certificate", self.ops.run("siding replica invite sidingd --address 10.77.0.5 2>&1", status=2))
         # a guesser neither gets in nor keeps the right one out
         guess = "for i in $(seq 60); do curl -sk -o /dev/null -w '%%{http_code}\n' -H 'Content-Type: application/json' -d '{\"node\": \"db4\", \"proof\": \"%s\"}' " \
                 "https://10.77.0.4:3311/v1/join; done | sort | uniq -c" % ("0" * 64)
