@@ -244,7 +244,7 @@ class Cluster:
 
     def journal(self, node):
         """What the node's agent has written down: {"lease": …, "role": …, "run/12.1": …}."""
-        out = subprocess.run([os.path.join(ROOT, "build", "siding-agent"), "--print-journal", "--config",
+        out = subprocess.run([os.path.join(BUILD, "siding-agent"), "--print-journal", "--config",
                               os.path.join(self.folder, node, "agent.conf")], stdout=subprocess.PIPE, check=True, timeout=30)
         return json.loads(out.stdout)
 

@@ -25,4 +25,5 @@ void trace_forget_seen(Trace *t);
 extern const char *const trace_op_names[OP_KINDS];
 void trace_show(Trace *t, const Effect *e);
 void trace_show_records(Trace *t, const Record *r, size_t n);
-bool trace_look(Trace *t); /* what is told to whoever asks. True */
+/* What is told to whoever asks; `silence`: since when its server acknowledges nothing, alone. True. */
+bool trace_look(Trace *t, bool silence);

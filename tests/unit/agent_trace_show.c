@@ -356,9 +356,9 @@ static void show_fill(Trace *t)
 {
     const FillState *f = &t->s.durable.fill;
     if (f->order.id)
-        str_addf(&t->out, "  told: fill %s %s %lld of %lld, %.1f/s, eta=%.1f\n", f->order.id,
-                 wire_enum_name(&fill_phase_names, (int)f->phase), (long long)f->done, (long long)f->total,
-                 f->rate, f->eta_s);
+        str_addf(&t->out, "  told: fill %s %s %lld of %lld, %.1f/s, eta=%.1f, moved %lld ms ago\n",
+                 f->order.id, wire_enum_name(&fill_phase_names, (int)f->phase), (long long)f->done,
+                 (long long)f->total, f->rate, f->eta_s, (long long)(t->wall_ms - f->moved_at));
 }
 
 static void show_troubles(Trace *t)
@@ -369,10 +369,16 @@ static void show_troubles(Trace *t)
             str_addf(&t->out, "  told: %s\n", texts[i]);
 }
 
-/* "look": what is told to whoever asks, and leaves no effect. */
-bool trace_look(Trace *t)
+/* "look [silence]": what is told to whoever asks, and leaves no effect. */
+bool trace_look(Trace *t, bool silence)
 {
     const Inflow *f = &t->s.known.inflow;
+    if (silence) {
+        int64_t since = t->s.flight.vote.silence;
+        str_addf(&t->out, since ? "  told: silence now%+lld ms\n" : "  told: no silence\n",
+                 (long long)(since - t->wall_ms));
+        return true;
+    }
     show_lease(t);
     show_runs(t);
     show_fill(t);

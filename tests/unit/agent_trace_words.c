@@ -547,7 +547,7 @@ static bool understood(Trace *t, const Words *w)
     if (str_eq(word, "start"))
         return trace_happens(t, trace_new_input(IN_START, NULL));
     if (str_eq(word, "look"))
-        return trace_look(t);
+        return trace_look(t, has(w, "silence"));
     if (str_eq(word, "disk")) {
         t->disk_fails = has(w, "full");
         return true;
