@@ -133,7 +133,7 @@ static const ConfOption provision_options[] = {
      .doc = "Whether a replica whose data are broken for good is given new data without a person."},
     {"after", CONF_DURATION, FIELD(provision.after_ms) - FIELD(provision), .fallback = "30m", .min = 5000,
      .max = 604800000,
-     .doc = "For so long it must have been so without a gap. It is told at the beginning of that time."},
+     .doc = "How long it must have been so, without a gap. It is announced at the beginning of that time."},
     {"per_day", CONF_INT, FIELD(provision.per_day) - FIELD(provision), .fallback = "1", .min = 1, .max = 100,
      .doc = "At most so many within 24 hours, of the whole cluster, those that failed too."},
     {"max_rate", CONF_INT, FIELD(provision.max_rate) - FIELD(provision), .fallback = "0", .min = 0,

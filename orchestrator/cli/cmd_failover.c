@@ -216,9 +216,8 @@ const CliCommand cmd_cluster_failover = {
     .name = "failover",
     .args = "[show N]",
     .summary = "Make a replica the primary in place of one that is dead; show N: what failover N did.",
-    .detail =
-        "No commit that a client was told of is lost, or it says what it lacks and waits. Watched until "
-        "it is over; it goes on without the one who asked.",
+    .detail = "No acknowledged commit is lost; where that cannot be known it waits, and says what it lacks. "
+              "Watched until it is over; it goes on without the one who asked.",
     .options = failover_options,
     .size = sizeof(FailoverCommand),
     .max_words = 2,

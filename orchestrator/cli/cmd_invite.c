@@ -88,7 +88,7 @@ static bool find_flavor(const Cli *cli, DbFlavor *ret, Err *err)
             return true;
     }
     return err_set(err, ERR_REFUSED, 0,
-                   "no agent has told yet what kind of servers the cluster has: start one");
+                   "no agent has reported yet which kind of server the cluster runs: start one");
 }
 
 static bool add_text(const char *path, const char *name, json_t *files, Err *err)

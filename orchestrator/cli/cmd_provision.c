@@ -135,7 +135,8 @@ static bool print_end(const Cli *cli, const json_t *j, Err *err)
                    "%s is a replica with the data of %s, equal by their checksums, and has caught up\n",
                    json_str(j, "node"), json_str(j, "donor"));
     return str_eq(json_str(j, "phase"), "done") ||
-           err_set(err, ERR_REFUSED, 0, "%s is no replica: %s", json_str(j, "node"), json_str(j, "error"));
+           err_set(err, ERR_REFUSED, 0, "%s was not made a replica: %s", json_str(j, "node"),
+                   json_str(j, "error"));
 }
 
 static bool begin(Cli *cli, const char *node, const Provision *o, json_t *body, Err *err)

@@ -38,7 +38,7 @@ static void by_server(const Node *node, StrList *never)
     if (!s->up)
         strlist_addf(never, "its server is down%s%s", s->error ? ": " : "", s->error ? s->error : "");
     else if (!s->is_replica)
-        strlist_add(never, "it is no replica");
+        strlist_add(never, "it is not a replica");
     else if (!s->uses_gtid)
         strlist_add(never, "it replicates without GTID positions");
     if (lacks_log(s))

@@ -48,7 +48,7 @@ bool choose_unknown_job(const Node *const *nodes, size_t n, const char *job, Err
     if (!known.n)
         return err_set(
             err, ERR_REFUSED, 0,
-            "no agent has told its jobs yet, so that \"%s\" is not known: see \"siding replica list\"", job);
+            "no agent has reported its jobs yet, so \"%s\" is not known: see \"siding replica list\"", job);
     const char *near = str_nearest(job, (const char *const *)known.v);
     AUTO(str_done) Str names = STR_INIT;
     for (size_t i = 0; i < known.n; i++)

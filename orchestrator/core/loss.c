@@ -62,7 +62,7 @@ static void tell_of(const LossFacts *f, const LossNode *x, const char *have, Str
 static void tell(const LossFacts *f, Loss *ret)
 {
     if (ret->complete) {
-        strlist_add(&ret->lines, "nothing is lost that a client was told of");
+        strlist_add(&ret->lines, "no acknowledged commit is lost");
         return;
     }
     AUTOFREE char *have = kept(f);

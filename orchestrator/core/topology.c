@@ -151,7 +151,7 @@ void topology_warnings(const Node *node, const char *primary, int64_t now_ms, St
     if (node->agent_error)
         strlist_addf(ret, "%s: its agent cannot be reached: %s", node->name, node->agent_error);
     else if (node->agent.node && !s->up)
-        strlist_addf(ret, "%s: its server is down: %s", node->name, s->error ? s->error : "no reason told");
+        strlist_addf(ret, "%s: its server is down: %s", node->name, s->error ? s->error : "no reason given");
     for (size_t i = 0; i < node->agent.warnings.n; i++)
         strlist_addf(ret, "%s: %s", node->name, node->agent.warnings.v[i]);
     if (node->errant)

@@ -35,7 +35,7 @@ void failover_obstacles(Coord *c, StrList *ret)
     }
     if (!failover_was_strict(c))
         strlist_add(ret, "commits of the primary did not wait for acknowledgements when it was seen last: "
-                         "what its clients were told may be nowhere else");
+                         "what it has confirmed to its clients may exist nowhere else");
     failover_rules(c, &rules);
     if (!(rules.servers & ~rules.never))
         strlist_add(ret, "no replica can become the primary");

@@ -88,7 +88,8 @@ static void tell_end(Coord *c)
         events_add(c, "info", "replica", 0, NULL, r->node, "%s is a replica with the data of %s, after %s",
                    r->node, r->donor, took);
     else
-        events_add(c, "error", "replica", 0, NULL, r->node, "%s is no replica: %s", r->node, r->error);
+        events_add(c, "error", "replica", 0, NULL, r->node, "%s was not made a replica: %s", r->node,
+                   r->error);
 }
 
 /* What is on disk counts. */

@@ -402,7 +402,7 @@ bool qdb_position(Db *db, char **ret, Err *err)
     if (ok && more)
         *ret = xstrdup(db_text(rows, "binlog"));
     else if (ok)
-        ok = err_set(err, ERR_PROTOCOL, 0, "the server told no position");
+        ok = err_set(err, ERR_PROTOCOL, 0, "the server reported no position");
     db_rows_free(rows);
     return ok;
 }

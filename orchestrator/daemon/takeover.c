@@ -272,7 +272,7 @@ static void record_phase(Coord *c)
         AUTOFREE char *fenced = failover_names(c, f->fenced);
         failover_record(c, "promised: %s%s", fenced,
                         f->base.held_by != FAILOVER_NOBODY && f->nodes[f->base.held_by].ended
-                            ? f->clean ? "; the old primary is closed, and has told its last position"
+                            ? f->clean ? "; the old primary is closed, and has reported its last position"
                                        : "; the old primary's binary log was read to its end"
                             : "");
         for (int i = 0; i < e->n_peers; i++)

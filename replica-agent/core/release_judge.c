@@ -41,7 +41,7 @@ ReleaseStep release_judge(const NodeState *s, char **ret_text)
         return RELEASE_GOES_ON;
     }
     if (!s->server.is_replica && !s->lease.owner) {
-        *ret_text = xstrdup("this server is no replica");
+        *ret_text = xstrdup("this server is not a replica");
         return RELEASE_NOT_OURS;
     }
     if (!s->lease.owner)

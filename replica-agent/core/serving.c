@@ -8,7 +8,7 @@ const char *serving_as_replica(const ServingFacts *f, int64_t max_lag_s)
     if (!f->up)
         return "the server does not answer";
     if (!f->s->is_replica)
-        return "it is no replica";
+        return "it is not a replica";
     if (f->pause >= PAUSE_RESUMING)
         return "catching up";
     if (f->pause != PAUSE_NONE || f->beginning)

@@ -46,7 +46,8 @@ static const Opt rows[] = {
      "run "
      "later, and the restore counts as done. Without it they are listed, and it ends with exit status 1."},
     {"lock-wait", 0, OPT_DURATION, AT(lock_wait_ms), "TIME", "30s", 1000, 86400000,
-     "Longest wait for another session's lock; what waits longer is tried again, up to 20 times, and told."},
+     "Longest wait for another session's lock; what waits longer is tried again, up to 20 times, and "
+     "reported."},
     {0},
 };
 

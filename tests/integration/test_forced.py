@@ -40,7 +40,7 @@ class Forced(Replaced):
         plan = self.ask("failover", "--dry-run")["loss"]
         self.assertTrue(plan["nothing"] and plan["majority"], plan)
         self.assertEqual("siding cluster failover", plan["command"])
-        self.assertIn("nothing is lost that a client was told of", self.says("cluster", "failover", "--dry-run")[1])
+        self.assertIn("no acknowledged commit is lost", self.says("cluster", "failover", "--dry-run")[1])
         self.assertEqual([], self.ask("failovers"))
 
     def test_2_the_last_one_takes_over(self):

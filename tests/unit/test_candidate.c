@@ -117,7 +117,7 @@ static void one_fault_at_a_time(void **state)
     s->error = xstrdup("it was killed");
     expect(NULL, "its server is down: it was killed", "");
     s->is_replica = false;
-    expect(NULL, "it is no replica", "");
+    expect(NULL, "it is not a replica", "");
     s->uses_gtid = false;
     expect(NULL, "it replicates without GTID positions", "");
     str_set(&s->binlog, "");

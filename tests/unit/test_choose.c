@@ -196,7 +196,7 @@ static void a_job_that_nobody_knows(void **state)
     const Node *all[] = {&nodes[0], &nodes[1]};
     build();
     assert_false(choose_unknown_job(all, 0, "dump", &err));
-    assert_non_null(strstr(err.text, "no agent has told its jobs yet"));
+    assert_non_null(strstr(err.text, "no agent has reported its jobs yet"));
     assert_false(choose_unknown_job(all, 2, "dmup", &err));
     assert_non_null(strstr(err.text, "did you mean \"dump\""));
 }

@@ -33,7 +33,7 @@ static void test_all_members_answer(void **state)
 {
     (void)state;
     build();
-    expect("siding cluster failover", "nothing is lost", "db0");
+    expect("siding cluster failover", "no acknowledged commit is lost", "db0");
 }
 
 static void test_one_does_not(void **state)
@@ -42,14 +42,14 @@ static void test_one_does_not(void **state)
     build();
     nodes[2].asked = false;
     expect("siding cluster failover --force --old-primary-is-off --accept-data-loss",
-           "db2 had 3 transactions more at 1970-01-01", "nothing is lost");
+           "db2 had 3 transactions more at 1970-01-01", "no acknowledged commit is lost");
     expect("siding cluster failover --force --old-primary-is-off --accept-data-loss",
            "db0 had 5 transactions more at", NULL);
     expect("siding cluster failover --force --old-primary-is-off --accept-data-loss", "(0-1-120)", NULL);
     nodes[0].asked = true; /* its agent answers, its binary log cannot be read */
     expect("siding cluster failover --accept-data-loss", "db2 had 3", "db0 had");
     nodes[0].ended = true; /* it can: that is all that was ever acknowledged */
-    expect("siding cluster failover", "nothing is lost", NULL);
+    expect("siding cluster failover", "no acknowledged commit is lost", NULL);
     nodes[0].asked = false;
     expect("siding cluster failover --force --old-primary-is-off --accept-data-loss", "db0 had", NULL);
 }
@@ -77,7 +77,7 @@ static void test_one_member_is_enough(void **state)
     build();
     facts.acks = 2;
     nodes[2].asked = false;
-    expect("siding cluster failover --force --old-primary-is-off", "nothing is lost", NULL);
+    expect("siding cluster failover --force --old-primary-is-off", "no acknowledged commit is lost", NULL);
     facts.acks = 0; /* commits waited for nobody */
     expect("siding cluster failover --force --old-primary-is-off --accept-data-loss", "db2 had 3", NULL);
     build();

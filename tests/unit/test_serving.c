@@ -28,7 +28,7 @@ static void replicas(void **state)
         {true, true, true, false, REPL_IO_YES, PAUSE_ALIGNING, 0, -1, "paused"},
         {true, true, true, false, REPL_IO_YES, PAUSE_CATCHING_UP, 0, 5, "catching up"},
         {true, true, true, false, REPL_IO_YES, PAUSE_RESTORING, 0, 5, "catching up"},
-        {true, false, false, false, REPL_IO_NO, PAUSE_NONE, 0, -1, "it is no replica"},
+        {true, false, false, false, REPL_IO_NO, PAUSE_NONE, 0, -1, "it is not a replica"},
         {false, true, true, false, REPL_IO_YES, PAUSE_NONE, 0, -1, "the server does not answer"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
