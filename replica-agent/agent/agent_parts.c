@@ -56,7 +56,7 @@ bool agent_open(Agent *a, event_callback_fn tick, Err *err)
     (void)event_base_priority_init(a->base, HTTP_PRIORITIES);
     a->probes = work_new(a->base, "probe", 1, 2);
     a->work = work_new(a->base, "work", WORKERS, MAX_QUEUED);
-    kept_sweep(a);
+    spool_sweep(a);
     a->seq = clock_wall_ms();
     a->s.known.spool_free = a->s.known.state_free = a->s.known.relay_free = -1;
     a->s.known.boot_id = clock_boot_id();

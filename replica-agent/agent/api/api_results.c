@@ -139,7 +139,7 @@ void api_get_results(HttpRequest *req, void *context)
     Err err;
     AUTO(strlist_done) StrList names = STRLIST_INIT;
     if (http_query(req, "brief")) {
-        http_reply_json(req, 200, kept_list(a));
+        http_reply_json(req, 200, spool_list(a));
         return;
     }
     json_t *list = json_array();
@@ -147,7 +147,7 @@ void api_get_results(HttpRequest *req, void *context)
         for (size_t i = 0; i < names.n; i++) {
             AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
             json_t *m = NULL;
-            if (!kept_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
+            if (!spool_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
                 continue;
             json_set_str(m, "path", dir);
             json_object_del(m, "tables");
@@ -183,7 +183,7 @@ void api_delete_result(HttpRequest *req, void *context)
     if (!api_heard(req, context))
         return;
     if (http_query_int(req, "part", 0, 1, 0, &only_part, &err) &&
-        kept_remove(context, http_param(req, "id"), only_part, &err))
+        spool_remove(context, http_param(req, "id"), only_part, &err))
         http_reply_json(req, 200, json_object());
     else
         http_reply_error(req, &err);
@@ -220,7 +220,7 @@ void api_get_result_file(HttpRequest *req, void *context)
     int64_t task, no;
     const char *id = http_param(req, "id"), *file = http_param(req, "file");
     AUTOFREE char *dir = run_results(a, id);
-    bool sealed = wire_run_id(id, &task, &no) && kept_is_sealed(a, id);
+    bool sealed = wire_run_id(id, &task, &no) && spool_is_sealed(a, id);
     AUTOFREE char *etag = sealed ? sum_of(dir, file) : NULL;
     int fd = sealed && (etag || resultname_is_paper(file)) ? open_file(dir, file) : -1;
     if (fd < 0) {

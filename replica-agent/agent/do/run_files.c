@@ -38,7 +38,7 @@ void run_clean(Agent *a, const char *id)
     if (!fs_remove(cnf, &err) || !fs_remove_tree(incoming, &err) || !fs_remove_tree(gathering, &err))
         log_warn("run %s: %s", id, err.text);
     if (r && !r->j.run.sealed && !fs_remove_tree(out, &err))
-        kept_set_aside(a, id);
+        spool_set_aside(a, id);
 }
 
 void run_forget(Agent *a, const char *id, uint64_t token)

@@ -53,7 +53,7 @@ static void describe(const Agent *a, const json_t *manifest, ResultInfo *ret)
     copies_done(ret->run, &ret->destinations, &ret->copies);
 }
 
-bool kept_is_sealed(const Agent *a, const char *run)
+bool spool_is_sealed(const Agent *a, const char *run)
 {
     const AgentRunner *r = run_find(&a->s, run);
     AUTOFREE char *dir = run_results(a, run), *manifest = xasprintf("%s/manifest.json", dir);
@@ -62,7 +62,7 @@ bool kept_is_sealed(const Agent *a, const char *run)
     return *run != '.' && !open && fs_exists(manifest);
 }
 
-json_t *kept_list(Agent *a)
+json_t *spool_list(Agent *a)
 {
     Err err;
     AUTO(strlist_done) StrList names = STRLIST_INIT;
@@ -73,7 +73,7 @@ json_t *kept_list(Agent *a)
         AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
         AUTOJSON json_t *m = NULL;
         ResultInfo r = {0};
-        if (!kept_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
+        if (!spool_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
             continue;
         AUTOFREE char *key = runkey_of_manifest(m);
         if (!str_eq(key, names.v[i]))
@@ -129,7 +129,7 @@ static json_t *manifest_in(const char *dir)
     return json_read_file(path, &m, &ignored) ? m : NULL;
 }
 
-bool kept_remove(Agent *a, const char *run, bool only_part, Err *err)
+bool spool_remove(Agent *a, const char *run, bool only_part, Err *err)
 {
     int64_t task, no;
     const AgentRunner *r = run_find(&a->s, run);
@@ -155,7 +155,7 @@ bool kept_remove(Agent *a, const char *run, bool only_part, Err *err)
     return true;
 }
 
-void kept_set_aside(Agent *a, const char *run)
+void spool_set_aside(Agent *a, const char *run)
 {
     AUTOFREE char *dir = run_results(a, run), *gone = xasprintf("%s/%s%s", a->conf.spool_dir, EXPIRED, run);
     if (rename(dir, gone) < 0)
@@ -164,7 +164,7 @@ void kept_set_aside(Agent *a, const char *run)
         remove_later(a, gone);
 }
 
-void kept_sweep(Agent *a)
+void spool_sweep(Agent *a)
 {
     Err err;
     AUTO(strlist_done) StrList names = STRLIST_INIT;

@@ -9,10 +9,10 @@
 struct Agent;
 
 /* Whether the folder of a run in spool_dir is a result that the agent has sealed. */
-bool kept_is_sealed(const struct Agent *a, const char *run);
-json_t *kept_list(struct Agent *a); /* ResultInfo each; owned */
+bool spool_is_sealed(const struct Agent *a, const char *run);
+json_t *spool_list(struct Agent *a); /* ResultInfo each; owned */
 /* ERR_CONFLICT while its run is under way, ERR_NOT_FOUND if there is none. */
-MUST_CHECK bool kept_remove(struct Agent *a, const char *run, bool only_part, Err *err);
+MUST_CHECK bool spool_remove(struct Agent *a, const char *run, bool only_part, Err *err);
 /* What cannot be removed now, because it is a job's user's still, goes with what has expired. */
-void kept_set_aside(struct Agent *a, const char *run);
-void kept_sweep(struct Agent *a); /* at start: removes what a killed agent has renamed */
+void spool_set_aside(struct Agent *a, const char *run);
+void spool_sweep(struct Agent *a); /* at start: removes what a killed agent has renamed */
