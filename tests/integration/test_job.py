@@ -5,6 +5,7 @@ and what becomes of it when the agent, its supervisor, its keeper or siding-jobd
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from machine import Failed, call, command_lines, running, wait_until
 ROOT_RUNS = os.geteuid() == 0
 # Everything that a job must not have; what it does get stands in its log.
 TRY = """#!/bin/bash
-cat @/credentials/* @/db1/agent.conf @/db1/agent/journal.1 @/db1/spool/*/secret @/db1/data/ibdata1 2>/dev/null | grep -a . >/dev/null && echo READ
+cat @/credentials/* @/db1/agent.conf @/db1/agent/journal.1 @/db1/spool/*/secret @/db1/data/ibdata1 @/open/*.token 2>/dev/null | grep -a . >/dev/null && echo READ
 ls @/db1/data/mysql @/credentials/* @/db1/agent/lock 2>/dev/null
 for p in /proc/[0-9]*; do readlink $p/exe; done 2>/dev/null | grep -E 'siding|maria|mysqld'
 kill -0 $AGENT 2>/dev/null && echo KILLS
@@ -90,6 +91,19 @@ class Jobs:
         cls.restart_agent("0")
         for name, (does, _) in ODD.items():
             cls.write("odd-%s.sh" % name, "#!/bin/bash\numask 022\ncd $SIDING_RESULT_DIR\n%s\n" % does)
+        # In a folder that everybody enters.
+        os.mkdir(os.path.join(c.folder, "open"), 0o755)
+        conf = os.path.join(c.folder, "db1", "agent.conf")
+        with open(conf, encoding="utf-8") as f:
+            text = f.read()
+        for token in ("coordinator.token", "peer.token", "admin.token"):
+            path = os.path.join(c.folder, "open", token)
+            shutil.copy(os.path.join(c.folder, "credentials", token), path)
+            os.chmod(path, 0o600)
+            text = text.replace(os.path.join(c.folder, "credentials", token), path)
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        cls.restart_agent("1")
         for name, text in JOBS.items():
             c.job(name, 'name = "%s"; kind = "command"; on = "replica"; %s\n' % (name, text.replace("@", c.folder)))
         wait_until(lambda: set(JOBS) <= cls.known("db1"), 20, "the coordinator knows the jobs")

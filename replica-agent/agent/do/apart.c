@@ -66,6 +66,14 @@ static void hide_sockets(StrList *to, const StrList *listen)
             hide(to, listen->v[i] + strlen("unix:"));
 }
 
+/* By which others steer this agent. */
+static void hide_tokens(StrList *to, const StrList *entries)
+{
+    for (size_t i = 0; i < entries->n; i++)
+        if (str_starts(entries->v[i], "token:"))
+            hide_secret(to, entries->v[i] + strlen("token:"));
+}
+
 static void hide_copies(StrList *to, const StrList *destinations)
 {
     for (size_t i = 0; i < destinations->n; i++)
@@ -87,11 +95,16 @@ static void hide_all(const Agent *a, StrList *to)
                                    c->load_defaults_file,
                                    c->tls.key_file,
                                    c->tls.certificate_file,
+                                   c->tls.token_file,
                                    c->jobd_socket};
     for (size_t i = 0; i < COUNT(folders); i++)
         hide(to, folders[i]);
     for (size_t i = 0; i < COUNT(secrets); i++)
         hide_secret(to, secrets[i]);
+    const StrList *const roles[] = {&c->roles.coordinator, &c->roles.peer, &c->roles.viewer,
+                                    &c->roles.operators, &c->roles.admin};
+    for (size_t i = 0; i < COUNT(roles); i++)
+        hide_tokens(to, roles[i]);
     hide_sockets(to, &c->listen);
     hide_copies(to, &c->result.destinations);
     for (size_t i = 0; i < a->jobs.n; i++)
