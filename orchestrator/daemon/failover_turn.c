@@ -64,8 +64,8 @@ static void tell_kind(Coord *c, const char *primary, const DetectReading *r)
 {
     FailoverEdge *e = c->failover;
     DetectKind kind = e->detect.kind;
-    if (kind == DETECT_UNCLEAR || kind == e->told_kind ||
-        clock_mono_ms() - e->detect.since_ms < TELL_AFTER_MS)
+    bool passes = clock_mono_ms() - e->detect.since_ms < TELL_AFTER_MS && kind != DETECT_DISK_FULL;
+    if (kind == DETECT_UNCLEAR || kind == e->told_kind || passes)
         return;
     bool first = e->told_kind == DETECT_NONE && kind == DETECT_WELL;
     e->told_kind = kind;
