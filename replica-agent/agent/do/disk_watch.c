@@ -29,8 +29,10 @@ static bool spawn(DiskLook *l, int in, int out, Err *err)
     posix_spawn_file_actions_adddup2(&files, in, 0);
     posix_spawn_file_actions_adddup2(&files, out, 1);
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    int rc = posix_spawn(&l->pid, "/proc/self/exe", &files, NULL, argv, environ);
+    pid_t pid = 0;
+    int rc = posix_spawn(&pid, "/proc/self/exe", &files, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&files);
+    l->pid = rc == 0 ? pid : 0;
     return rc == 0 || err_errno(err, rc, "start a look at the disk of %s", l->folder);
 }
 
@@ -67,16 +69,22 @@ static void leave(DiskLook *l)
     l->fault = DISK_NONE;
 }
 
-/* The last whole line counts; a line is written at once. */
+/* The last whole line counts; more than one has come where this process stood still. */
 static void read_rounds(DiskLook *l, int64_t now)
 {
-    char lines[LINES_BYTES];
+    char lines[LINES_BYTES + 1];
     ssize_t n;
-    while ((n = read(l->out, lines, sizeof lines)) > 0) {
-        const char *at = lines + n - 1;
-        while (at > lines && at[-1] != '\n')
-            at--;
-        l->error = atoi(at);
+    while ((n = read(l->out, lines, LINES_BYTES)) > 0) {
+        lines[n] = 0;
+        char *end = strrchr(lines, '\n');
+        if (!end)
+            continue;
+        *end = 0;
+        const char *before = strrchr(lines, '\n');
+        int error = atoi(before ? before + 1 : lines);
+        if (error != l->error && disk_fault(error, 0) == DISK_NONE)
+            log_warn("whether the disk of %s takes writes is not known: %s", l->folder, strerror(error));
+        l->error = error;
         l->round_ms = now;
         retry_reset(&l->retry);
     }
@@ -150,10 +158,12 @@ static void want_all(Agent *a)
 /* ---- what they say ----------------------------------------------------------------------------------------
  */
 
+/* A write that does not come back has hung since the last that did. */
 static void judge(Agent *a, int64_t now)
 {
     DiskWatch *w = &a->disks;
     DiskFault before = w->fault;
+    int64_t since_ms = now;
     w->fault = DISK_NONE;
     w->folder = NULL;
     for (size_t i = 0; i < DISK_LOOKS; i++) {
@@ -164,14 +174,11 @@ static void judge(Agent *a, int64_t now)
             continue;
         w->fault = l->fault;
         w->folder = l->fault > DISK_WELL ? l->folder : NULL;
+        since_ms = l->fault == DISK_STALLED ? l->round_ms : now;
     }
     if (w->fault == before)
         return;
-    w->since_ms = now;
-    if (w->fault == DISK_STALLED)
-        for (size_t i = 0; i < DISK_LOOKS; i++)
-            if (w->looks[i].folder && w->looks[i].folder == w->folder)
-                w->since_ms = w->looks[i].round_ms;
+    w->since_ms = since_ms;
     if (w->folder)
         log_warn("the disk of %s is %s", w->folder, wire_enum_name(&disk_fault_names, (int)w->fault));
     agent_changed(a);
