@@ -478,6 +478,8 @@ void vote_order(Turn *t, Input *in)
 void vote_filled(Turn *t, const OrderServer *source)
 {
     VoteFlight *f = flight(t);
+    t->s->durable.vote.delay_s = 0; /* of the replication that it had */
+    t->s->changed.vote = true;
     if (f->order.kind != ORDER_FOLLOW || !str_eq(f->order.source.node, source->node))
         return;
     end_request(t, false);
