@@ -53,6 +53,7 @@ class Hooks(Replaced):
     def move(self, target):
         old = self.primary()
         self.await_well()
+        self.await_member(target)
         self.cluster.siding("cluster", "switchover", "--to", target, within_s=60)
         last = self.ask("failovers")[-1]
         self.await_member(old)
