@@ -44,7 +44,7 @@ void role_hook_owe(Turn *t, bool promoted, const WireDecision *d)
 static bool serves(const Turn *t)
 {
     const RoleRecord *role = &t->s->durable.role;
-    return role->role == ROLE_PRIMARY && role->opened && vote_lets_open(t->s);
+    return role->role == ROLE_PRIMARY && role->opened && vote_decides_open(t->s);
 }
 
 static void call(Turn *t)
@@ -117,6 +117,6 @@ void role_hook_tick(Turn *t)
         }
         return;
     }
-    if (r->term && t->now_ms >= f->retry_ms && (!r->promoted || serves(t)))
+    if (r->term && t->now_ms >= f->retry_ms && (!r->promoted || (serves(t) && vote_lets_open(t->s))))
         call(t);
 }

@@ -148,7 +148,7 @@ void role_reading(Turn *t)
     RoleRecord *r = record(t);
     const ServerView *v = &t->s->known.server;
     const RoleFlight *f = &t->s->flight.role;
-    if (r->opened && !vote_lets_open(t->s)) { /* closed by a failover: opened again once that allows it */
+    if (r->opened && !vote_decides_open(t->s)) { /* closed by a failover: opened again once that allows it */
         r->opened = r->closed_by_hand = false;
         t->s->changed.role = true;
     }

@@ -350,6 +350,8 @@ bool vote_is_on_disk(const AgentState *s);
  * this server may be opened as the primary. Free as long as nothing was promised or accepted. */
 bool vote_lets_receive(const AgentState *s);
 bool vote_lets_open(const AgentState *s);
+/* By what it has voted for, whether that is on disk yet or not. */
+bool vote_decides_open(const AgentState *s);
 /* Its server gets another's data: nothing else is done on it. */
 bool fill_is_under_way(const AgentState *s);
 /* … or it has failed in the midst: it holds nothing whole, follows nobody and serves nobody. */

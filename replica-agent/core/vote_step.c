@@ -51,16 +51,19 @@ static Voter voter_of(const VoteState *v)
     return (Voter){ballot_read(&v->promised), v->shut, ballot_read(&v->accepted.ballot), v->accepted.version};
 }
 
-bool vote_lets_open(const AgentState *s)
+bool vote_decides_open(const AgentState *s)
 {
     const VoteState *v = &s->durable.vote.vote;
     const Voter voter = voter_of(v);
-    if (s->flight.vote.unwritten || s->changed.vote)
-        return false;
     if (!v->accepted.version)
         return !v->shut;
     return voter_obeys(&voter, voter.accepted) && v->accepted.open &&
            str_eq(v->accepted.primary, s->known.rules.node);
+}
+
+bool vote_lets_open(const AgentState *s)
+{
+    return !s->flight.vote.unwritten && !s->changed.vote && vote_decides_open(s);
 }
 
 /* From here on the decision says what this node is. */
