@@ -373,11 +373,12 @@ class Guide(unittest.TestCase):
         names = "agent.cnf agent.conf ca.pem db6.key db6.pem donor.cnf job.cnf load.cnf provision.cnf repl.cnf rescue.cnf siding.cnf".split()
         folder = os.path.join(later.folder, "root/joined")
         later.run("umask 077; echo '%s' > /root/token" % token)
+        shutil.copy(os.path.join(BUILD, "tests/tools/libkill_at.so"), os.path.join(later.folder, "root"))  # a host has a /tmp of its own
         for _ in range(300):
             staged = os.path.exists(folder + "/.joining/join.json")
             killed[staged] += 1
-            later.run("LD_PRELOAD=%s/tests/tools/libkill_at.so SIDING_TEST_KILL_AT=%d siding-agent join --token /root/token --dir /root/joined "
-                      ">/dev/null 2>&1 || test $? = 137" % (BUILD, killed[staged]))
+            later.run("LD_PRELOAD=/root/libkill_at.so SIDING_TEST_KILL_AT=%d siding-agent join --token /root/token --dir /root/joined "
+                      ">/dev/null 2>&1 || test $? = 137" % killed[staged])
             here = set(os.listdir(folder)) if os.path.exists(folder) else set()
             if "agent.conf" in here:
                 self.assertEqual(set(names) - here, set())
