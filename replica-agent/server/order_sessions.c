@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "order_sessions.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,21 @@ bool sessions_block(Db *db, uint64_t id, bool *ret, Err *err)
 
 /* ---- tables that are locked by name ------------------------------------------------------------------- */
 
+static bool goes_on(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+/* As a word of its own: a table "w" is not named by SHOW. */
+static bool names(const char *statement, const char *table)
+{
+    size_t n = strlen(table);
+    for (const char *at = statement; (at = strcasestr(at, table)); at++)
+        if ((at == statement || !goes_on(at[-1])) && !goes_on(at[n]))
+            return true;
+    return false;
+}
+
 /* Tables in use that no statement under way names. */
 static bool unexplained(Db *db, Db *reader, StrList *ret, Err *err)
 {
@@ -127,7 +143,7 @@ static bool unexplained(Db *db, Db *reader, StrList *ret, Err *err)
     for (size_t i = 0; i < tables.n; i++) {
         bool named = false;
         for (size_t j = 0; j < statements.n && !named; j++)
-            named = strcasestr(statements.v[j], tables.v[i]) != NULL;
+            named = names(statements.v[j], tables.v[i]);
         if (!named)
             strlist_add(ret, tables.v[i]);
     }
