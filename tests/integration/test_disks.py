@@ -108,6 +108,7 @@ class Disks(Replaced):
         probes = Probes(self.cluster)
         self.cluster.sql(self.old, "INSERT INTO t.w (k) VALUES ('written')")
         type(self).told.append("written")
+        run("sync", "-f", self.data(self.old))  # its files were copied there a moment ago: they survive
         run("mount", "-o", "remount,abort", self.data(self.old))  # as after an error of the disk
         begun = time.monotonic()
         self.write("refused")
