@@ -3,6 +3,7 @@
  */
 #include "orchestrator/core/choose.h"
 
+#include "serving_node.h"
 #include "test.h"
 
 enum { NODES = 4, LAG_MOST = 60000 };
@@ -18,17 +19,7 @@ static void build(void)
     static const char *const names[NODES] = {"db0", "db1", "db2", "db3"};
     rules = (ChooseRules){"db0", 0, LAG_MOST, true};
     for (int i = 0; i < NODES; i++) {
-        nodes[i] = (Node){.name = (char *)names[i]};
-        nodes[i].agent = (NodeState){.node = (char *)names[i], .jobs = {jobs, 1}, .spool_free_bytes = 1000};
-        nodes[i].agent.server = (ServerState){.up = true,
-                                              .flavor = (char *)"mariadb",
-                                              .version = (char *)"10.11.19-MariaDB",
-                                              .is_replica = i > 0,
-                                              .sql_running = true,
-                                              .io = RECEIVER_YES,
-                                              .source_host = (char *)"h",
-                                              .source_port = 1,
-                                              .applied = (char *)"0-1-5"};
+        nodes[i] = serving_node(names[i], i > 0, jobs, COUNT(jobs));
         choose[i] = (ChooseNode){.node = &nodes[i]};
     }
 }
