@@ -278,7 +278,6 @@ static CLI_RUN(run_failovers)
                                        "TO", "OUTCOME", "WITHOUT WRITES", NULL};
     AUTOJSON json_t *list = NULL;
     AUTO(table_done) Table t = TABLE_INIT;
-    AUTO(str_done) Str text = STR_INIT;
     (void)options;
     (void)words;
     (void)rest;
@@ -302,8 +301,7 @@ static CLI_RUN(run_failovers)
                                        *json_str(o, "outcome") ? json_str(o, "outcome") : "under way",
                                        without, NULL});
     }
-    table_write(&t, out_width(1), &text);
-    out_text(str_z(&text));
+    out_table(&t);
     return true;
 }
 

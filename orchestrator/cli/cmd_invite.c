@@ -343,7 +343,6 @@ static bool list(const Cli *cli, Err *err)
 {
     static const char *const head[] = {"NODE", "STATE", "UNTIL", "FETCHED FROM", "BY", NULL};
     AUTO(table_done) Table t = TABLE_INIT;
-    AUTO(str_done) Str text = STR_INIT;
     AUTOJSON json_t *j = NULL;
     if (!client_get(cli, "/v1/invitations", &j, err))
         return false;
@@ -355,11 +354,10 @@ static bool list(const Cli *cli, Err *err)
                                      json_str(one, "by"),         NULL};
         table_row(&t, cells);
     }
-    table_write(&t, out_width(STDOUT_FILENO), &text);
     if (cli->json)
         out_json(j);
     else
-        out_text(str_z(&text));
+        out_table(&t);
     return true;
 }
 

@@ -57,7 +57,6 @@ static CLI_RUN(run_list)
     const ResultListing *l = options;
     AUTOJSON json_t *j = NULL;
     AUTO(table_done) Table t = TABLE_INIT;
-    AUTO(str_done) Str text = STR_INIT;
     AUTOFREE char *path = xasprintf("/v1/results?limit=%lld", (long long)l->limit);
     (void)words;
     (void)rest;
@@ -66,11 +65,10 @@ static CLI_RUN(run_list)
     table_head(&t, "xllxxrrrxl", head);
     for (size_t i = 0; i < json_array_size(j); i++)
         list_row(&t, json_array_get(j, i));
-    table_write(&t, out_width(STDOUT_FILENO), &text);
     if (cli->json)
         out_json(j);
     else
-        out_text(str_z(&text));
+        out_table(&t);
     return true;
 }
 

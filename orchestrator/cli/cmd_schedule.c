@@ -29,7 +29,6 @@ static const char *or_dash(const char *text)
 static void print_list(const json_t *list)
 {
     AUTO(table_done) Table t = TABLE_INIT;
-    AUTO(str_done) Str text = STR_INIT;
     size_t i;
     json_t *s;
     table_head(&t, "xlllllxw",
@@ -45,8 +44,7 @@ static void print_list(const json_t *list)
                                        last, or_dash(json_str(s, "last_state")), task,
                                        or_dash(json_str(s, "error")), NULL});
     }
-    table_write(&t, out_width(STDOUT_FILENO), &text);
-    out_text(str_z(&text));
+    out_table(&t);
 }
 
 static CLI_RUN(run_list)
@@ -318,7 +316,6 @@ static bool read_until(const Forecast *f, int64_t *ret, Err *err)
 static void print_turns(const json_t *list)
 {
     AUTO(table_done) Table t = TABLE_INIT;
-    AUTO(str_done) Str text = STR_INIT;
     size_t i;
     json_t *f;
     table_head(&t, "lxllxl", (const char *[]){"AT", "NAME", "JOB", "TAKES", "TASK", "WINDOW", NULL});
@@ -332,8 +329,7 @@ static void print_turns(const json_t *list)
         table_row(&t, (const char *[]){at, json_str(f, "name"), json_str(f, "job"), lasts, task,
                                        or_dash(json_str(f, "window")), NULL});
     }
-    table_write(&t, out_width(STDOUT_FILENO), &text);
-    out_text(str_z(&text));
+    out_table(&t);
 }
 
 static CLI_RUN(run_forecast)

@@ -56,6 +56,13 @@ void out_text(const char *text)
     out_marked(text, strlen(text));
 }
 
+void out_table(const Table *t)
+{
+    AUTO(str_done) Str text = STR_INIT;
+    table_write(t, out_width(STDOUT_FILENO), &text);
+    out_text(str_z(&text));
+}
+
 void out_start(void)
 {
     const char *no = getenv("NO_COLOR");
