@@ -242,6 +242,7 @@ static const Flavor flavors[] = {
             .semi_sync_strict = mariadb_strict,
             .semi_sync_asks = mariadb_asks,
             .semi_sync_source_status = "Rpl_semi_sync_master_status",
+            .semi_sync_source_var = "rpl_semi_sync_master_enabled",
             .semi_sync_replica_status = "Rpl_semi_sync_slave_status",
             .stopped_vars = mariadb_stopped,
             .settings_sql =
@@ -389,6 +390,7 @@ static const Flavor flavors[] = {
             .semi_sync_asks = mysql_asks,
             .semi_sync_count = "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=%lld",
             .semi_sync_source_status = "Rpl_semi_sync_source_status",
+            .semi_sync_source_var = "rpl_semi_sync_source_enabled",
             .semi_sync_replica_status = "Rpl_semi_sync_replica_status",
             .stopped_vars = mysql_stopped,
             .settings_sql =

@@ -51,6 +51,7 @@ typedef struct Flavor {
     const char *const *semi_sync_asks; /* in a session that then asks for the binary log; NULL ends */
     const char *semi_sync_count;       /* text with one %lld: how many must acknowledge; NULL: always one */
     const char *semi_sync_source_status, *semi_sync_replica_status; /* status variables: ON, OFF */
+    const char *semi_sync_source_var; /* what a person sets, whether or not anybody acknowledges */
     const char *const
         *stopped_vars;        /* those that a replica changes only with its applier stopped; NULL ends */
     const char *settings_sql; /* one row with the fields of ReplSettings */

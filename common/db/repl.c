@@ -343,6 +343,19 @@ bool repl_semi_sync_read(Db *db, ReplSemiSync *ret, Err *err)
     return ok;
 }
 
+/* A server without the plugin has no such variable. */
+bool repl_semi_sync_read_set(Db *db, ReplSemiSync *io, Err *err)
+{
+    DbRows *r;
+    bool there, ok;
+    if (!db_query(db, &r, err, "SHOW GLOBAL VARIABLES LIKE ?", "s", flavor(db)->semi_sync_source_var))
+        return false;
+    ok = db_next(r, &there, err);
+    io->source_set = ok && there && str_eq(db_field(r, 1, NULL), "ON");
+    db_rows_free(r);
+    return ok;
+}
+
 /* ---- settings ------------------------------------------------------------------------------------- */
 
 void repl_settings_done(ReplSettings *s)

@@ -85,11 +85,13 @@ MUST_CHECK bool repl_set_semi_sync_source(Db *db, bool on, Err *err);
 
 typedef struct ReplSemiSync {
     bool source_on;    /* commits here wait for an acknowledgement */
+    bool source_set;   /* … or would, once somebody acknowledges; of repl_semi_sync_read_set alone */
     int64_t acks;      /* replicas that acknowledge what is committed here; -1: not known */
     int64_t waits;     /* sessions whose commit waits for that */
     bool acknowledges; /* this server, to its source */
 } ReplSemiSync;
 MUST_CHECK bool repl_semi_sync_read(Db *db, ReplSemiSync *ret, Err *err);
+MUST_CHECK bool repl_semi_sync_read_set(Db *db, ReplSemiSync *io, Err *err);
 
 /* Durability and parallel apply: what a boost changes and a lease keeps. Values are texts as the server gives
  * them. */

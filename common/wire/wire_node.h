@@ -114,6 +114,7 @@ extern const WireEnum disk_fault_names;
     F(T, INT, semi_sync_acks) /* replicas that acknowledge its commits; -1: it waits for none */ \
     F(T, INT, semi_sync_waits) /* commits that wait for an acknowledgement now */                \
     F(T, BOOL, acknowledges) /* to its source, with semi-sync */                                 \
+    F(T, BOOL, left_without_semi_sync) /* as a source: it is off, and agent.conf says to leave it */ \
     F(T, INT, delay_s) /* on purpose */                                                          \
     F(T, STR, filters) /* what it leaves out of its source's; NULL: nothing */                   \
     F(T, STR, traits) /* variables that should be alike on all servers: "sql_mode=… time_zone=…" */ \

@@ -74,6 +74,27 @@ static void by_source(const Node *const *nodes, size_t n, const Node *primary, c
     traits_differ(primary, node, never, avoid);
 }
 
+/* Whether a server is there that would follow `node`, beside the primary that it replaces. */
+static bool could_be_followed(const Node *const *nodes, size_t n, const Node *primary, const Node *node)
+{
+    for (size_t i = 0; i < n; i++)
+        if (nodes[i] != primary && nodes[i] != node && !nodes[i]->agent_error && nodes[i]->agent.server.up)
+            return true;
+    return false;
+}
+
+/* It would be refused when it is to be opened, after all others were stopped for it. */
+static void by_semi_sync(const Node *const *nodes, size_t n, const Node *primary, const Node *node,
+                         const CandidateRules *rules, StrList *never, StrList *avoid)
+{
+    if (!node->agent.server.left_without_semi_sync)
+        return;
+    bool alone = rules->alone && !could_be_followed(nodes, n, primary, node);
+    strlist_add(alone ? avoid : never,
+                "semi-sync as a source is off on it, and semi_sync = \"leave\" in its agent.conf keeps its "
+                "agent from switching it on");
+}
+
 /* Who could not follow it. */
 static void by_followers(const Node *const *nodes, size_t n, const Node *node, StrList *avoid)
 {
@@ -117,6 +138,7 @@ void candidate_reasons(const Node *const *nodes, size_t n, const Node *primary, 
     }
     by_server(node, never);
     by_source(nodes, n, primary, node, never, avoid);
+    by_semi_sync(nodes, n, primary, node, rules, never, avoid);
     by_others(nodes, n, node, avoid);
     by_followers(nodes, n, node, avoid);
     if (strlist_has(rules->avoid, node->name))

@@ -10,6 +10,7 @@ typedef struct CandidateRules {
     const StrList *never, *avoid; /* names of nodes, of the configuration */
     const char *only;             /* the node that was asked for; NULL: any */
     int64_t max_lag_ms;
+    bool alone; /* where nobody else could follow it, its commits may wait for nobody */
 } CandidateRules;
 
 /* `nodes` are all, `primary` among them or NULL. What forbids `node` is added to `never`, what speaks against

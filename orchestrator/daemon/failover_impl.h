@@ -111,7 +111,8 @@ void failover_want(Coord *c, int node, const FailoverOrder *o);
 /* failover_rules.c */
 NodeSet failover_nodes(Coord *c); /* all that are configured */
 void failover_rules(Coord *c, FailoverRules *ret);
-void failover_candidates(Coord *c, const AgentLink *a, StrList *never, StrList *avoid);
+/* `alone`: a winner that nobody can follow may be opened all the same (candidate.h). */
+void failover_candidates(Coord *c, const AgentLink *a, bool alone, StrList *never, StrList *avoid);
 bool failover_was_strict(const Coord *c); /* commits of the primary, when it was seen last */
 
 /* takeover.c */

@@ -37,18 +37,20 @@ NodeSet failover_nodes(Coord *c)
     return set;
 }
 
-void failover_candidates(Coord *c, const AgentLink *a, StrList *never, StrList *avoid)
+void failover_candidates(Coord *c, const AgentLink *a, bool alone, StrList *never, StrList *avoid)
 {
     AUTOFREE const Node **nodes = state_nodes(c);
     const AgentLink *primary = state_primary_agent(c);
     CandidateRules rules = {&c->conf.failover.never, &c->conf.failover.avoid, c->failover->only,
-                            c->conf.max_lag_ms};
+                            c->conf.max_lag_ms, alone};
     candidate_reasons(nodes, c->n_agents, primary ? &primary->node : NULL, &a->node, &rules, never, avoid);
 }
 
 void failover_rules(Coord *c, FailoverRules *ret)
 {
     const FailoverEdge *e = c->failover;
+    bool clean = e->f.clean && failover_is_under_way(c); /* of the last one it says nothing about the next */
+    bool alone = !clean && (c->conf.failover.alone || e->old_is_off);
     *ret = (FailoverRules){.voters = failover_nodes(c),
                            .servers = failover_nodes(c),
                            .acks = (int)c->conf.failover.acks,
@@ -61,16 +63,16 @@ void failover_rules(Coord *c, FailoverRules *ret)
                                c->conf.failover.fence_after_ms * 101 / 100 + c->conf.failover.close_ms,
                            .close_wait_ms = CLOSE_WAIT_MS + e->kill_after_ms,
                            .closed_most_ms = CLOSED_MOST_MS,
-                           .follow_wait_ms = e->f.clean ? CLEAN_FOLLOW_WAIT_MS : FOLLOW_WAIT_MS,
+                           .follow_wait_ms = clean ? CLEAN_FOLLOW_WAIT_MS : FOLLOW_WAIT_MS,
                            .phase_limit_ms = PHASE_LIMIT_MS};
     for (size_t i = 0; i < c->n_agents; i++) {
         AUTO(strlist_done) StrList never = STRLIST_INIT, avoid = STRLIST_INIT;
         int node = failover_number(c, c->agents[i]->name);
         NodeSet bit = node == FAILOVER_NOBODY ? 0 : (NodeSet)1 << node;
-        failover_candidates(c, c->agents[i], &never, &avoid);
+        failover_candidates(c, c->agents[i], alone, &never, &avoid);
         /* Nobody waits closed until what a paused one holds back is applied. */
         const Node *known = &c->agents[i]->node;
-        bool paused = known->agent.lease.owner != NULL, late = e->f.clean && paused;
+        bool paused = known->agent.lease.owner != NULL, late = clean && paused;
         ret->never |= never.n || late ? bit : 0;
         ret->avoid |= avoid.n ? bit : 0;
         ret->partial |= candidate_log_is_partial(known) ? bit : 0;

@@ -18,7 +18,7 @@ enum { SWITCH_LAG_MS = 2000 };
 static json_t *candidate_json(Coord *c, const AgentLink *a)
 {
     AUTO(strlist_done) StrList never = STRLIST_INIT, avoid = STRLIST_INIT;
-    failover_candidates(c, a, &never, &avoid);
+    failover_candidates(c, a, c->conf.failover.alone, &never, &avoid);
     json_t *o = json_object();
     json_set_str(o, "name", a->name);
     json_set_bool(o, "can", never.n == 0);
@@ -73,13 +73,13 @@ void handle_failover_plan(HttpRequest *req, void *context)
 
 /* ---- begin, give up --------------------------------------------------------------------------------- */
 
-static bool may_be(Coord *c, const char *name, Err *err)
+static bool may_be(Coord *c, const char *name, const FailoverWish *w, Err *err)
 {
     AUTO(strlist_done) StrList never = STRLIST_INIT, avoid = STRLIST_INIT;
     const AgentLink *a = state_agent(c, name);
     if (!a)
         return err_set(err, ERR_NOT_FOUND, 0, "there is no node \"%s\"", name);
-    failover_candidates(c, a, &never, &avoid);
+    failover_candidates(c, a, !w->clean && (c->conf.failover.alone || w->old_is_off), &never, &avoid);
     AUTOFREE char *why = strlist_join(&never, "; ");
     return !never.n || err_set(err, ERR_REFUSED, 0, "%s cannot become the primary: %s", name, why);
 }
@@ -111,7 +111,7 @@ static bool any_is_quick(Coord *c, Err *err)
     err_set(err, ERR_REFUSED, 0, "no replica can become the primary");
     for (size_t i = 0; i < c->n_agents; i++) {
         AUTO(strlist_done) StrList never = STRLIST_INIT, avoid = STRLIST_INIT;
-        failover_candidates(c, c->agents[i], &never, &avoid);
+        failover_candidates(c, c->agents[i], false, &never, &avoid);
         if (!never.n && is_quick(c->agents[i], err))
             return true;
     }
@@ -164,7 +164,7 @@ static bool begin(Coord *c, HttpRequest *req, int64_t *ret_id, Err *err)
                       .since_ms = switches                        ? clock_mono_ms()
                                   : c->failover->detect.failed_ms ? c->failover->detect.failed_ms
                                                                   : clock_mono_ms()};
-    return (to ? may_be(c, to, err) : any_may_be(c, err)) &&
+    return (to ? may_be(c, to, &w, err) : any_may_be(c, err)) &&
            (switches ? may_switch(c, to, err) : may_fail_over(c, &w, err)) &&
            failover_begin(c, &w, ret_id, err);
 }

@@ -17,7 +17,9 @@ static bool differs(const ServerView *v, const Reading *in)
            a->read_only != b->read_only || a->closed != b->closed ||
            !str_eq(a->source_host, b->source_host) || a->source_port != b->source_port ||
            a->sql_errno != b->sql_errno || a->io_errno != b->io_errno ||
-           v->semi_sync.acks != in->semi_sync.acks || v->semi_sync.acknowledges != in->semi_sync.acknowledges;
+           v->semi_sync.acks != in->semi_sync.acks ||
+           v->semi_sync.acknowledges != in->semi_sync.acknowledges ||
+           v->semi_sync.source_set != in->semi_sync.source_set;
 }
 
 static bool moves_on(const ServerView *v, const Reading *in)

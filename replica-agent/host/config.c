@@ -177,9 +177,10 @@ const ConfOption agent_config_options[] = {
     {"allow_downstream", CONF_BOOL, FIELD(allow_downstream), .fallback = "false",
      .doc = "Whether a replica that others replicate from may be paused; they stand still with it."},
     {"semi_sync", CONF_STR, FIELD(semi_sync), .fallback = "manage", .choices = "manage|leave",
-     .doc = "Whether semi-sync is switched on as a source when this server becomes the writable primary, and "
-            "off when "
-            "it is closed; with \"leave\" it stays as it is."},
+     .doc =
+         "Whether semi-sync is switched on as a source when this server becomes the writable primary, and "
+         "off when it is closed; with \"leave\" it stays as it is, and a replica on which nobody has set it "
+         "on cannot become the primary."},
     {"hooks", CONF_GROUP, FIELD(hooks), .group = hook_options,
      .doc = "Programs that run before and after a pause. No shell, no arguments."},
     {"renew", CONF_DURATION, FIELD(renew_ms), .fallback = "60s", .min = 1000, .max = DAY_MS,

@@ -155,6 +155,12 @@ static void read_only_and_semi_sync(void **state)
     assert_false(s.read_only);
     assert_false(s.is_replica);
     repl_status_done(&s);
+    for (int set = 0; set < 2; set++) {
+        ReplSemiSync semi_sync = {.source_set = !set};
+        assert_ok(repl_set_semi_sync_source(primary, set, &err), err);
+        assert_ok(repl_semi_sync_read_set(primary, &semi_sync, &err), err);
+        assert_int_equal(set, semi_sync.source_set);
+    }
     run(primary, "INSERT INTO siding_x.r VALUES (100)");
 }
 

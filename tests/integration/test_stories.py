@@ -154,7 +154,6 @@ class Stories(Replaced):
             self.cluster.sql(node, "SET GLOBAL gtid_domain_id = 0")
         wait_until(lambda: self.node(node)["can"] and not self.node(node)["avoid"], 20, lambda: "nothing is said: %s" % self.node(node))
 
-
     def test_7_an_account_that_a_server_does_not_let_in(self):
         """Of replication, on one that others would have to follow: told before it matters."""
         self.all_well()
@@ -186,6 +185,84 @@ class Stories(Replaced):
             path = re.search(r'replication_defaults_file *= *"([^"]+)"', f.read())[1]
         with open(path, encoding="utf-8") as f:
             return f.read()
+
+    @contextlib.contextmanager
+    def leaves_semi_sync(self, *nodes):
+        """By their agent.conf it is switched on by a person there, and by nobody else."""
+        old = {}
+
+        def restart_with(node, text):
+            with open(os.path.join(self.cluster.folder, node, "agent.conf"), "w", encoding="utf-8") as f:
+                f.write(text)
+            self.cluster.kill("agent" + node[2:])
+            self.cluster.start(node)
+        try:
+            for node in nodes:
+                with open(os.path.join(self.cluster.folder, node, "agent.conf"), encoding="utf-8") as f:
+                    old[node] = f.read()
+                restart_with(node, old[node] + 'semi_sync = "leave";\n')
+            yield
+        finally:
+            for node, text in old.items():
+                restart_with(node, text)
+
+    def semi_sync(self, node, *settings):
+        """As a source. A commit of an applier waits like any other: not where wait_none is 0 and nobody follows."""
+        name = {"mariadb": "rpl_semi_sync_master", "mysql": "rpl_semi_sync_source"}[self.flavor]
+        none = {"mariadb": "wait_no_slave", "mysql": "wait_no_replica"}[self.flavor]
+        for setting in settings:
+            self.cluster.sql(node, "SET GLOBAL %s_%s" % (name, setting.replace("wait_none", none)))
+
+    def test_8_semi_sync_that_nobody_switches_on(self):
+        """Where it is a person's, and off, a primary would be refused when all others have been stopped for it already."""
+        self.all_well()
+        primary, count = self.primary(), len(self.ask("failovers"))
+        node, other = [n for n in self.cluster.nodes if n != primary]
+        told = 'semi-sync as a source is off on it, and semi_sync = "leave" in its agent.conf'
+        with self.leaves_semi_sync(node, other):
+            for n in (node, other):
+                self.says(n, told)
+                self.assertIn(told, self.refused("--to", n))
+            self.assertIn("no replica can become the primary", self.refused())
+            plan = self.ask("failover", "--dry-run")
+            self.assertIn("no replica can become the primary", plan["obstacles"])
+            self.assertEqual(count, len(self.ask("failovers")), "nothing was begun, nothing closed")
+            out = call(os.path.join(BUILD, "siding"), "check", env=self.cluster.env)[1]
+            for n in (node, other):
+                self.assertRegex(out, r'(?s)%s\b.{0,80}it cannot become the primary: semi-sync as a source is off.*semi_sync = "manage"' % n)
+        with self.leaves_semi_sync(node):
+            self.says(node, told)
+            wait_until(lambda: self.node(other)["can"], 20, lambda: "the mend that is named mends: %s" % self.node(other))
+            self.switch()
+            self.assertEqual(other, self.primary(), "another is taken")
+            self.all_well()
+            self.semi_sync(node, "wait_none=0", "enabled=1")
+            wait_until(lambda: self.node(node)["can"], 20, lambda: "a person has switched it on: %s" % self.node(node))
+            self.cluster.sql(other, "INSERT INTO t.w (k) VALUES ('applied')")
+            self.cluster.expect_caught_up()
+            self.switch("--to", node)
+            self.assertEqual(node, self.primary())
+            self.all_well()
+        self.semi_sync(node, "wait_none=1")
+        self.all_well()
+
+    def test_9_a_switchover_says_nothing_of_what_follows(self):
+        """A replica that is paused keeps no primary closed; one that died is replaced by it all the same."""
+        self.all_well()
+        self.switch()
+        self.all_well()
+        others = [n for n in self.cluster.nodes if n != self.primary()]
+        for node in others:
+            self.cluster.siding("replica", "pause", node, "--for", "5m", "--reason", "test")
+        try:
+            wait_until(lambda: all(any("it is paused" in t for t in self.node(n)["avoid"]) for n in others), 20,
+                       lambda: "both are paused: %s" % self.ask("failover", "--dry-run"))
+            self.assertNotIn("no replica can become the primary", self.ask("failover", "--dry-run")["obstacles"])
+            self.assertRegex(self.refused(), "is paused")
+        finally:
+            for node in others:
+                self.cluster.siding("replica", "resume", node)
+        self.all_well()
 
 
 class OnMariadb(Stories, ClusterTest):

@@ -110,7 +110,9 @@ static bool reading(Trace *t, const Words *w)
                    .relay_dir = xstrdup(value(w, "relay_dir")),
                    .log_file = xstrdup(value(w, "log")),
                    .log_pos = number(w, "log_pos", 0),
-                   .semi_sync = {.acks = number(w, "acks", 0), .acknowledges = has(w, "acknowledges")},
+                   .semi_sync = {.acks = number(w, "acks", 0),
+                                 .acknowledges = has(w, "acknowledges"),
+                                 .source_set = has(w, "source_set")},
                    .relay_free = number(w, "disk", 1 << 30)};
     r->foreign = has(w, "taken");
     r->ok = r->ok && !r->foreign;

@@ -29,12 +29,14 @@ static void build(void)
     }
 }
 
+static bool alone; /* failover.alone */
+
 static void expect(const char *only, const char *never, const char *avoid)
 {
     AUTO(strlist_done) StrList no = STRLIST_INIT, better = STRLIST_INIT, named = STRLIST_INIT;
     AUTO(strlist_done) StrList shunned = STRLIST_INIT;
     strlist_add(&named, "db9");
-    CandidateRules rules = {&named, &shunned, only, 60000};
+    CandidateRules rules = {&named, &shunned, only, 60000, alone};
     const Node *all[] = {&nodes[0], &nodes[1], &nodes[2]};
     candidate_reasons(all, NODES, &nodes[0], &nodes[1], &rules, &no, &better);
     AUTOFREE char *said = strlist_join(&no, "; ");
@@ -74,6 +76,30 @@ static void settings_that_differ(void **state)
     expect(
         NULL, "",
         "its sql_mode is \"A\", that of db0 \"A,B\": statements of applications would do otherwise, or fail");
+}
+
+/* Semi-sync that only a person switches on is no obstacle where nobody could acknowledge: no other server
+ * answers, and failover.alone says that this is enough. */
+static void semi_sync_that_nobody_switches_on(void **state)
+{
+    (void)state;
+    static const char said[] =
+        "semi-sync as a source is off on it, and semi_sync = \"leave\" in its agent.conf "
+        "keeps its agent from switching it on";
+    build();
+    for (int row = 0; row < 8; row++) {
+        bool there = row & 1, up = row & 2;
+        alone = row & 4;
+        nodes[1].agent.server.left_without_semi_sync = true;
+        if (!there)
+            nodes[2].agent_error = xstrdup("connection refused");
+        nodes[2].agent.server.up = up;
+        bool forgiven = alone && !(there && up);
+        expect(NULL, forgiven ? "" : said, forgiven ? said : "");
+    }
+    alone = false;
+    nodes[2].agent.server.left_without_semi_sync = true; /* another's */
+    expect(NULL, "", "");
 }
 
 /* What a binary log leaves out cannot be read from it: by filters, or as nothing is written to it. */
@@ -178,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_fault_at_a_time),          cmocka_unit_test(settings_that_differ),
         cmocka_unit_test(whom_others_could_not_follow), cmocka_unit_test(logs_that_lack_something),
-        cmocka_unit_test(names_of_the_configuration),
+        cmocka_unit_test(names_of_the_configuration),   cmocka_unit_test(semi_sync_that_nobody_switches_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,16 +245,23 @@ static void explain(const Agent *a, const PreflightLease *before, WireList *find
     preflight_lease_done(&now);
 }
 
-/* A primary whose semi-sync is a person's: nobody else switches it on. */
+/* Semi-sync that is a person's: nobody else switches it on. On a replica that is no statement's to mend: what
+ * it applies would wait for replicas of its own. */
 static void add_semi_sync(const Agent *a, WireList *findings)
 {
+    const char *name = "semi_sync_source";
     const ServerView *v = &a->s.known.server;
-    if (!str_eq(a->conf.semi_sync, "leave") || !v->up || v->status.is_replica || v->status.read_only ||
-        v->semi_sync.source_on)
-        return;
-    finding_add(findings, "semi_sync_source", "warning", flavor_of(v->version.flavor)->semi_sync_source_on,
-                "semi-sync as a source is off on this primary, so that its commits wait for no replica, and "
-                "semi_sync = \"leave\" in agent.conf keeps this agent from switching it on");
+    const Flavor *f = flavor_of(v->version.flavor);
+    if (str_eq(a->conf.semi_sync, "leave") && v->up && !v->status.is_replica && !v->status.read_only &&
+        !v->semi_sync.source_on)
+        finding_add(findings, name, "warning", f->semi_sync_source_on,
+                    "semi-sync as a source is off on this primary, so that its commits wait for no replica, "
+                    "and semi_sync = \"leave\" in agent.conf keeps this agent from switching it on");
+    else if (v->up && v->status.is_replica && api_left_without_semi_sync(a))
+        finding_add(findings, name, "warning", "semi_sync = \"manage\" in agent.conf, and restart the agent",
+                    "it cannot become the primary: semi-sync as a source is off (%s), and semi_sync = "
+                    "\"leave\" in agent.conf keeps this agent from switching it on",
+                    f->semi_sync_source_var);
 }
 
 static void add_local_findings(Agent *a, SurveyOut *out)

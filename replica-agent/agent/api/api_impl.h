@@ -50,3 +50,6 @@ void api_post_pause(HttpRequest *req, void *context);
 void api_post_resume(HttpRequest *req, void *context);
 void api_post_open(HttpRequest *req, void *context);
 json_t *api_state_json(Agent *a, const char *run);
+/* Semi-sync as a source is off on its server, and agent.conf says that a person switches it on, nobody else:
+ * what is opened there with acknowledgements is refused (order_open.c). */
+bool api_left_without_semi_sync(const Agent *a);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "api_impl.h"
 #include "common/base/clock.h"
 #include "common/db/flavor.h"
 #include "common/db/gtid.h"
@@ -18,6 +19,12 @@ static ReceiverState receiver_state(ReplIo io)
     static const ReceiverState states[] = {
         [REPL_IO_NO] = RECEIVER_NO, [REPL_IO_CONNECTING] = RECEIVER_CONNECTING, [REPL_IO_YES] = RECEIVER_YES};
     return states[io];
+}
+
+bool api_left_without_semi_sync(const Agent *a)
+{
+    const ServerView *v = &a->s.known.server;
+    return str_eq(a->conf.semi_sync, "leave") && v->up && !v->semi_sync.source_on && !v->semi_sync.source_set;
 }
 
 static ServerState server_state(const Agent *a)
@@ -55,6 +62,7 @@ static ServerState server_state(const Agent *a)
     out.semi_sync_acks = v->semi_sync.source_on ? v->semi_sync.acks : -1;
     out.semi_sync_waits = v->semi_sync.waits;
     out.acknowledges = v->semi_sync.acknowledges;
+    out.left_without_semi_sync = api_left_without_semi_sync(a);
     out.delay_s = s->delay_s;
     out.filters = s->filters;
     out.traits = s->traits;

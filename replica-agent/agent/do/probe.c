@@ -145,13 +145,16 @@ static bool look(Probe *p)
 static void look_at_semi_sync(Probe *p)
 {
     Err ignored;
+    ReplSemiSync seen;
     int64_t now = clock_mono_ms();
     if (p->semi_sync_ms && now - p->semi_sync_ms < SEMI_SYNC_MS)
         return;
-    if (repl_semi_sync_read(p->db, &p->semi_sync, &ignored))
+    if (repl_semi_sync_read(p->db, &seen, &ignored) && repl_semi_sync_read_set(p->db, &seen, &ignored)) {
+        p->semi_sync = seen;
         p->semi_sync_ms = now;
-    else
+    } else {
         log_debug("%s", ignored.text);
+    }
     if (!p->status.is_replica && !repl_log_end(p->db, &p->log_file, &p->log_pos, &ignored))
         log_debug("%s", ignored.text);
 }
