@@ -64,7 +64,7 @@ void role_reading(Turn *t);
 void role_note_opened(Turn *t); /* by this operation, or by an order of a failover */
 void role_op(Turn *t, const OpReport *op);
 
-/* vote_step.c */
+/* vote_step.c, with vote_view.c and vote_answer.c (vote_parts.h) */
 void vote_order(Turn *t, Input *in); /* IN_ORDER */
 void vote_op(Turn *t, const OpReport *op);
 void vote_reading(Turn *t);

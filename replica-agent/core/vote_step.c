@@ -9,39 +9,15 @@
  * silence (orchestrator/core/failover says why); the starts themselves see to it that nothing is
  * acknowledged.
  */
-#include "common/db/flavor.h"
-#include "common/db/gtid.h"
-#include "step_parts.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "buffer.h"
+#include "step_parts.h"
+#include "vote_parts.h"
 
 static const char unwritten[] = "the vote cannot be written to the agent's journal";
 
 enum { ANSWER_MS = 2500, RETRY_MS = 300 };
-
-static VoteFlight *flight(const Turn *t)
-{
-    return &t->s->flight.vote;
-}
-
-static VoteState *state(const Turn *t)
-{
-    return &t->s->durable.vote.vote;
-}
-
-static const char *node(const Turn *t)
-{
-    return t->s->known.rules.node;
-}
-
-/* One that is ordered to drain without being the winner. */
-static bool is_donor(const AgentOrder *o, const char *name)
-{
-    return o->kind == ORDER_DRAIN && !str_eq(o->decision.primary, name) && str_eq(o->source.node, name);
-}
 
 /* ---- the record ------------------------------------------------------------------------------------------
  */
@@ -70,7 +46,7 @@ bool vote_lets_open(const AgentState *s)
 static void take_role(Turn *t, const WireDecision *d)
 {
     RoleRecord *r = &t->s->durable.role;
-    NodeRole role = d->open && str_eq(d->primary, node(t)) ? ROLE_PRIMARY : ROLE_REPLICA;
+    NodeRole role = d->open && str_eq(d->primary, vote_node(t)) ? ROLE_PRIMARY : ROLE_REPLICA;
     t->s->flight.role.confirmed = true;
     if (r->role == role)
         return;
@@ -88,10 +64,10 @@ static void take_decision(Turn *t, const WireDecision *d)
     const WireDecision *was = &r->vote.accepted;
     bool other = was->version ? !str_eq(was->primary, d->primary) : r->vote.shut;
     r->stale = r->stale || other;
-    fx_event(t, "info", "failover", NULL, "%s accepts %s as the primary in term %" PRId64 "%s", node(t),
+    fx_event(t, "info", "failover", NULL, "%s accepts %s as the primary in term %" PRId64 "%s", vote_node(t),
              d->primary, d->ballot.term, d->open ? "" : ", which is not open yet");
     take_role(t, d);
-    flight(t)->closed = false;
+    vote_flight(t)->closed = false;
     wire_free(wire_decision_fields, &r->vote.accepted);
     wire_copy(wire_decision_fields, &r->vote.accepted, d);
 }
@@ -106,7 +82,7 @@ void vote_owes_start(Turn *t)
 /* By the wall clock, so that what an agent before this one has said does not come again. */
 void vote_silenced(Turn *t)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     f->silence = t->wall_ms > f->last_silence ? t->wall_ms : f->last_silence + 1;
     f->last_silence = f->silence;
     fx_changed(t);
@@ -131,7 +107,7 @@ static bool same_voter(const Voter *a, const Voter *b)
 /* False: what was promised forbids it. */
 static bool vote(Turn *t, const AgentOrder *order, const Order *o)
 {
-    VoteState *now = state(t);
+    VoteState *now = vote_state(t);
     const Voter before = voter_of(now);
     Voter v = before;
     if (!order_vote(&v, o))
@@ -143,180 +119,15 @@ static bool vote(Turn *t, const AgentOrder *order, const Order *o)
     if (v.shut && !before.shut)
         fx_event(t, "warn", "failover", NULL,
                  "the primary is to be replaced (term %" PRId64 "): %s receives nothing more from it",
-                 order->ballot.term, node(t));
+                 order->ballot.term, vote_node(t));
     t->s->durable.vote.owed = t->s->durable.vote.owed || v.shut;
     if (before.shut && !v.shut)
-        flight(t)->opened_in = t->s->drain;
+        vote_flight(t)->opened_in = t->s->drain;
     now->shut = v.shut;
     ballot_write(v.promised, &now->promised);
     t->s->changed.vote = true;
     fx_changed(t);
     return true;
-}
-
-/* ---- what is so ------------------------------------------------------------------------------------------
- */
-
-static Order pure(const Turn *t, const AgentOrder *order)
-{
-    const WireDecision *d = &order->decision;
-    bool decides = order->kind >= ORDER_ACCEPT;
-    bool member = false;
-    for (size_t i = 0; decides && i < d->members.n; i++)
-        member = member || str_eq(d->members.v[i], node(t));
-    return (Order){.kind = order->kind,
-                   .ballot = ballot_read(&order->ballot),
-                   .clean = order->clean,
-                   .version = decides ? d->version : 0,
-                   .open = decides && d->open,
-                   .primary = decides && str_eq(d->primary, node(t)),
-                   .donor = is_donor(order, node(t)),
-                   .member = member};
-}
-
-/* What the act that opened it has seen counts more than a reading that began before that. */
-static bool is_writable(const Turn *t)
-{
-    const ServerView *v = &t->s->known.server;
-    const int64_t opened_ms = flight(t)->opened_ms;
-    bool older = opened_ms && v->begun_ms <= opened_ms;
-    return v->up && (older || (!v->status.is_replica && !v->status.read_only));
-}
-
-static bool was_primary(const Turn *t)
-{
-    const VoteFlight *f = flight(t);
-    const WireDecision *d = &state(t)->accepted;
-    return f->killed || f->order.kill || (d->version && str_eq(d->held_by, node(t))) || is_writable(t);
-}
-
-static bool follows(const Turn *t)
-{
-    const ServerView *v = &t->s->known.server;
-    const OrderServer *to = &flight(t)->order.source;
-    if (!v->up || !v->status.is_replica || v->status.io == REPL_IO_NO || !vote_lets_receive(t->s))
-        return false;
-    return !to->host || (str_eq(to->host, v->status.source_host) && to->port == v->status.source_port);
-}
-
-static bool has_received(const Turn *t, const char *gtid)
-{
-    const ServerView *v = &t->s->known.server;
-    if (!gtid || !*gtid)
-        return true;
-    const char *received = v->status.received ? v->status.received : "";
-    AUTOFREE char *all = gtid_max_text(v->version.flavor, v->status.applied, received);
-    return all && buffer_reaches(v->version.flavor, all, gtid);
-}
-
-static OrderView view_of(const Turn *t)
-{
-    const VoteFlight *f = flight(t);
-    const ServerView *v = &t->s->known.server;
-    OrderView view = {.recorded = !f->unwritten, .server_up = v->up, .receiver_runs = !f->stopped};
-    view.was_primary = f->order.kind == ORDER_FENCE && !f->order.clean && was_primary(t);
-    if (view.was_primary)
-        view.server_up = !f->killed;
-    view.log_read = f->log_read;
-    view.closed = f->closed;
-    view.writable = is_writable(t);
-    view.drained = f->drained || view.writable;
-    view.follows = follows(t);
-    view.ahead = f->ahead != NULL;
-    view.has_all = has_received(t, f->order.gtid);
-    view.armed = f->armed && view.follows;
-    view.silent_anew = !f->last_silence || (f->silence && f->silence != f->order.silence);
-    view.strict = f->opened_acks >= f->order.decision.acks;
-    view.probed = f->probed && view.writable;
-    return view;
-}
-
-/* ---- answers ---------------------------------------------------------------------------------------------
- */
-
-static void reply(Turn *t, uint64_t token, OrderKind kind, bool done, const char *why, const Err *refused)
-{
-    const VoteFlight *f = flight(t);
-    const OrderView v = view_of(t);
-    if (!token)
-        return;
-    OrderAnswer a = {
-        .kind = kind,
-        .done = done,
-        .waits_for = (char *)why,
-        .promised = state(t)->promised,
-        .accepted = state(t)->accepted,
-        .received = kind == ORDER_FENCE || kind == ORDER_CLOSE || kind == ORDER_DRAIN ? f->received : NULL,
-        .ended = (f->killed && f->log_read) ||
-                 (f->closed && flavor_of(t->s->known.server.version.flavor)->closes_for_all),
-        .closed = f->closed || f->signalled,
-        .closed_for_ms = kind == ORDER_CLOSE && f->closed ? t->now_ms - f->closed_ms : -1,
-        .ahead = f->ahead,
-        .drained = f->drained,
-        .follows = v.follows,
-        .armed = v.armed,
-        .silence = f->silence,
-        .writable = v.writable,
-        .probed = v.probed};
-    AUTOJSON json_t *j = wire_write(order_answer_fields, &a);
-    if (refused)
-        json_set_err(j, refused);
-    fx_answer(t, token, NULL, NULL);
-    Effect *e = &t->out->v[t->out->n - 1];
-    e->text = json_dumps(j, JSON_COMPACT);
-    e->number = refused ? 409 : 200;
-}
-
-static void end_request(Turn *t, bool done)
-{
-    VoteFlight *f = flight(t);
-    uint64_t token = f->token;
-    f->token = 0;
-    reply(t, token, f->order.kind, done, done ? NULL : f->trouble ? f->trouble : "it has just begun", NULL);
-}
-
-static void trouble(Turn *t, const char *text)
-{
-    VoteFlight *f = flight(t);
-    if (str_eq(text, f->trouble))
-        return;
-    const char *kind = wire_enum_name(&order_kind_names, (int)f->order.kind);
-    if (text)
-        fx_log(t, LOG_LEVEL_INFO, "order to %s: %s", kind ? kind : "keep the receiver stopped", text);
-    str_put(&f->trouble, text);
-}
-
-static void refuse(Turn *t, uint64_t token, const AgentOrder *o, const char *why)
-{
-    Err err;
-    const WireBallot *p = &state(t)->promised;
-    if (!ballot_same(ballot_read(p), ballot_read(&o->ballot)))
-        err_set(&err, ERR_CONFLICT, 0,
-                "%s has promised term %" PRId64 " to %s: term %" PRId64 " counts no more here", node(t),
-                p->term, p->owner ? p->owner : "nobody", o->ballot.term);
-    else
-        err_set(&err, ERR_CONFLICT, 0, "%s", why);
-    fx_log(t, LOG_LEVEL_WARN, "order to %s is refused: %s", wire_enum_name(&order_kind_names, (int)o->kind),
-           err.text);
-    reply(t, token, o->kind, false, err.text, &err);
-}
-
-static void refuse_this(Turn *t)
-{
-    VoteFlight *f = flight(t);
-    uint64_t token = f->token;
-    AUTOFREE char *why =
-        f->ahead ? xasprintf("%s has transactions that the new primary lacks (%.300s): it does not follow it "
-                             "before a person has looked at them",
-                             node(t), f->ahead)
-        : f->order.kind == ORDER_CLOSE
-            ? xasprintf("%s is not open to writes, or a failover has begun: there is nothing to close",
-                        node(t))
-            : xasprintf("the decision that %s has accepted does not let it %s now", node(t),
-                        wire_enum_name(&order_kind_names, (int)f->order.kind));
-    f->token = 0;
-    refuse(t, token, &f->order, why);
-    f->order.kind = ORDER_NONE;
 }
 
 /* ---- acts ------------------------------------------------------------------------------------------------
@@ -335,7 +146,7 @@ static void note_delay(Turn *t)
 
 static void begin(Turn *t, OrderAct act)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     if (act == ORDER_APPLY_ALL)
         note_delay(t);
     OpOrder *o = fx_sql(t, OP_ORDER, true);
@@ -346,7 +157,7 @@ static void begin(Turn *t, OrderAct act)
     f->op = o->id;
     f->act = act;
     f->ends = f->silence;
-    f->in = ballot_read(&state(t)->promised);
+    f->in = ballot_read(&vote_state(t)->promised);
 }
 
 /* What may start a receiver comes back first, so that nothing of it takes effect behind a STOP. */
@@ -373,22 +184,23 @@ static bool still_paused(Turn *t)
     if (pause_is_in_force(s)) {
         Input *in = fx_post(t, IN_RESUME, NULL);
         in->by = xstrdup("the coordinator");
-        in->text = xstrdup(is_donor(&flight(t)->order, node(t)) ? "the new primary lacks what it has received"
-                                                                : "it is to be the primary");
+        in->text = xstrdup(vote_is_donor(&vote_flight(t)->order, vote_node(t))
+                               ? "the new primary lacks what it has received"
+                               : "it is to be the primary");
     }
     AUTOFREE char *why =
         xasprintf("what it has received is being applied (%s)",
                   s->durable.pause == PAUSE_NONE ? "starting" : pause_state_name(s->durable.pause));
-    trouble(t, why);
+    vote_trouble(t, why);
     return true;
 }
 
 static void act(Turn *t, OrderAct act)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     f->retry_ms = t->now_ms + RETRY_MS;
     if (is_disturbed(t, act)) {
-        trouble(t, "an operation on the server that is under way ends first");
+        vote_trouble(t, "an operation on the server that is under way ends first");
         return;
     }
     if ((act == ORDER_APPLY_ALL || act == ORDER_SET_OPEN) && still_paused(t))
@@ -399,33 +211,33 @@ static void act(Turn *t, OrderAct act)
 
 static void go(Turn *t)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     if (!f->order.kind || f->op || f->looks)
         return;
-    const Voter v = voter_of(state(t));
-    const Order o = pure(t, &f->order);
-    const OrderView view = view_of(t);
+    const Voter v = voter_of(vote_state(t));
+    const Order o = vote_pure(t, &f->order);
+    const OrderView view = vote_view(t);
     OrderAct next = order_next(&v, &o, &view);
     if (o.kind == ORDER_OPEN && o.primary && o.open && !view.drained && next == ORDER_REFUSE &&
         o.version >= v.version && view.server_up)
         next = ORDER_APPLY_ALL; /* an agent before this one may have seen it drained */
     switch (next) {
     case ORDER_REFUSE:
-        refuse_this(t);
+        vote_refuse_this(t);
         break;
     case ORDER_RECORD:
-        trouble(t, unwritten);
+        vote_trouble(t, unwritten);
         break;
     case ORDER_WAIT:
-        trouble(t, !view.server_up       ? "its server does not answer"
-                   : o.kind != ORDER_ARM ? "it has not received all that the new primary has"
-                   : !view.follows       ? "it does not follow the new primary yet"
-                                         : "its receiver was started since: the voters are asked first "
-                                           "whether it is a member still");
+        vote_trouble(t, !view.server_up       ? "its server does not answer"
+                        : o.kind != ORDER_ARM ? "it has not received all that the new primary has"
+                        : !view.follows       ? "it does not follow the new primary yet"
+                                              : "its receiver was started since: the voters are asked first "
+                                                "whether it is a member still");
         break;
     case ORDER_ANSWER:
-        trouble(t, NULL);
-        end_request(t, true);
+        vote_trouble(t, NULL);
+        vote_end_request(t, true);
         f->order.kind = ORDER_NONE;
         break;
     default:
@@ -449,22 +261,22 @@ static void forget(VoteFlight *f)
 
 void vote_order(Turn *t, Input *in)
 {
-    VoteFlight *f = flight(t);
-    const Order o = pure(t, in->order);
+    VoteFlight *f = vote_flight(t);
+    const Order o = vote_pure(t, in->order);
     if (!vote(t, in->order, &o)) {
-        refuse(t, in->token, in->order, "an older version of the decision was accepted since");
+        vote_refuse(t, in->token, in->order, "an older version of the decision was accepted since");
         return;
     }
     if (!ballot_same(f->ballot, o.ballot))
         forget(f);
     f->ballot = o.ballot;
     if (o.kind == ORDER_PROMISE || o.kind == ORDER_ACCEPT) {
-        reply(t, in->token, o.kind, !f->unwritten, f->unwritten ? unwritten : NULL, NULL);
+        vote_reply(t, in->token, o.kind, !f->unwritten, f->unwritten ? unwritten : NULL, NULL);
         return; /* what is being carried out goes on, or is refused by what was promised */
     }
-    end_request(t, false);
+    vote_end_request(t, false);
     if (f->order.kind != in->order->kind)
-        trouble(t, NULL);
+        vote_trouble(t, NULL);
     wire_free(agent_order_fields, &f->order);
     f->order = *in->order;
     *in->order = (AgentOrder){0};
@@ -480,21 +292,21 @@ void vote_order(Turn *t, Input *in)
 
 void vote_filled(Turn *t, const OrderServer *source)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     t->s->durable.vote.delay_s = 0; /* of the replication that it had */
     t->s->changed.vote = true;
     if (f->order.kind != ORDER_FOLLOW || !str_eq(f->order.source.node, source->node))
         return;
-    end_request(t, false);
+    vote_end_request(t, false);
     f->order.kind = ORDER_NONE;
     free(STEAL(f->ahead));
-    trouble(t, NULL);
+    vote_trouble(t, NULL);
 }
 
 /* Until a fence is promised, what was closed for a switchover does not stay so without one who goes on. */
 static void was_closed(Turn *t, const OpReport *op)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     f->closed = true;
     f->looks = false;
     f->opened_ms = 0;
@@ -510,7 +322,7 @@ static void was_closed(Turn *t, const OpReport *op)
 
 static void found(Turn *t, const OpReport *op)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     VoteRecord *r = &t->s->durable.vote;
     if (op->received)
         str_put(&f->received, op->received);
@@ -535,7 +347,7 @@ static void found(Turn *t, const OpReport *op)
     case ORDER_REOPEN:
         fx_event(t, "warn", "failover", NULL,
                  "%s was closed for a switchover and nobody went on with it: it is open to writes again",
-                 node(t));
+                 vote_node(t));
         f->closed = false;
         role_note_opened(t);
         break;
@@ -589,12 +401,12 @@ static void found(Turn *t, const OpReport *op)
 
 static void failed(Turn *t, const OpReport *op)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     /* It is as open as it was, and whoever has asked decides anew. */
     if (f->act == ORDER_SET_CLOSED && f->order.kind == ORDER_CLOSE && op->end != END_BUSY) {
         uint64_t token = f->token;
         f->token = 0;
-        refuse(t, token, &f->order, op->err.text);
+        vote_refuse(t, token, &f->order, op->err.text);
         f->order.kind = ORDER_NONE;
         return;
     }
@@ -604,14 +416,14 @@ static void failed(Turn *t, const OpReport *op)
     if (op->end == END_MOVED)
         str_put(&f->ahead, op->ahead ? op->ahead : "");
     if (op->end != END_BUSY)
-        trouble(t, op->err.text);
+        vote_trouble(t, op->err.text);
     /* It stands, and the relay files hold more: as at a boot. */
     if (op->end == END_WAITING && f->act == ORDER_APPLY_ALL && !op->status->sql_running)
         fx_post(t, IN_START, NULL)->flag = true;
     f->retry_ms = t->now_ms + RETRY_MS;
     if (signalled && !f->signalled) { /* who has asked need not wait for more */
         f->signalled = true;
-        end_request(t, false);
+        vote_end_request(t, false);
     }
     if (op->end == END_MOVED)
         go(t);
@@ -619,19 +431,19 @@ static void failed(Turn *t, const OpReport *op)
 
 void vote_op(Turn *t, const OpReport *op)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     if (op->id != f->op)
         return;
     f->op = 0;
     f->since_ms = t->now_ms;
     if (op->told)
-        fx_event(t, "warn", "failover", NULL, "%s: %s", node(t), op->told);
+        fx_event(t, "warn", "failover", NULL, "%s: %s", vote_node(t), op->told);
     if (op->end != END_OK) {
         failed(t, op);
         return;
     }
     /* Of an earlier ballot it says nothing about this one, in which all is looked at anew. */
-    if (ballot_same(f->in, ballot_read(&state(t)->promised)))
+    if (ballot_same(f->in, ballot_read(&vote_state(t)->promised)))
         found(t, op);
     fx_changed(t);
     go(t);
@@ -640,12 +452,12 @@ void vote_op(Turn *t, const OpReport *op)
 /* Somebody else has started it: it is stopped again. */
 static void stop_again(Turn *t)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     f->stopped = false;
     if (!f->told)
         fx_event(t, "error", "failover", NULL,
                  "the receiver of %s was started although a failover has stopped it: it is stopped again",
-                 node(t));
+                 vote_node(t));
     f->told = true;
     if (is_disturbed(t, ORDER_STOP_RECEIVER))
         return;
@@ -654,10 +466,10 @@ static void stop_again(Turn *t)
 
 static bool is_left_out(const Turn *t)
 {
-    const WireDecision *d = &state(t)->accepted;
-    bool in = !d->version || !d->open || str_eq(d->primary, node(t));
+    const WireDecision *d = &vote_state(t)->accepted;
+    bool in = !d->version || !d->open || str_eq(d->primary, vote_node(t));
     for (size_t i = 0; i < d->members.n; i++)
-        in = in || str_eq(d->members.v[i], node(t));
+        in = in || str_eq(d->members.v[i], vote_node(t));
     return !in;
 }
 
@@ -665,7 +477,7 @@ static bool is_left_out(const Turn *t)
  * know what the server was set to before. */
 static bool mute(Turn *t, bool runs)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     const ServerView *v = &t->s->known.server;
     if (!v->up || !v->status.is_replica || (runs && !v->semi_sync.acknowledges) || f->order.kind ||
         f->muted == f->last_silence || !is_left_out(t) || is_disturbed(t, ORDER_SET_SILENT))
@@ -676,7 +488,7 @@ static bool mute(Turn *t, bool runs)
 
 void vote_reading(Turn *t)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     const ServerView *v = &t->s->known.server;
     if (f->op || v->begun_ms <= f->since_ms)
         return;
@@ -690,9 +502,9 @@ void vote_reading(Turn *t)
             false; /* another process: it is killed again where that is asked for again */
     if (!runs)
         f->armed = f->told = false;
-    if (is_writable(t))
+    if (vote_is_writable(t))
         f->closed = false;
-    bool fetches = f->order.kind == ORDER_DRAIN && !is_donor(&f->order, node(t));
+    bool fetches = f->order.kind == ORDER_DRAIN && !vote_is_donor(&f->order, vote_node(t));
     if (runs && !vote_lets_receive(t->s) && !fetches && (f->stopped || !f->order.kind))
         stop_again(t);
     else if (!mute(t, runs))
@@ -702,20 +514,20 @@ void vote_reading(Turn *t)
 /* The coordinator is gone, or has lost the way here. */
 static void reopen(Turn *t)
 {
-    VoteFlight *f = flight(t);
-    const Voter v = voter_of(state(t));
+    VoteFlight *f = vote_flight(t);
+    const Voter v = voter_of(vote_state(t));
     const ServerView *server = &t->s->known.server;
     if (!f->reopen_ms || t->now_ms < f->reopen_ms || f->op || f->order.kind || !server->up ||
         server->status.is_replica)
         return;
     f->reopen_ms = 0;
-    if (order_may_reopen(&v, f->closed_in) && !is_writable(t))
+    if (order_may_reopen(&v, f->closed_in) && !vote_is_writable(t))
         begin(t, ORDER_REOPEN);
 }
 
 void vote_tick(Turn *t)
 {
-    VoteFlight *f = flight(t);
+    VoteFlight *f = vote_flight(t);
     reopen(t);
     if (f->opened_in && vote_is_on_disk(t->s))
         f->opened_in = 0;
@@ -724,5 +536,5 @@ void vote_tick(Turn *t)
         go(t);
     }
     if (f->token && t->now_ms >= f->answer_ms)
-        end_request(t, false);
+        vote_end_request(t, false);
 }
