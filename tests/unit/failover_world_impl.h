@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Inside of the explored cluster: failover_world.c (servers, agents, messages) and failover_members.c (what
- * the daemon does about members, and what must hold of them).
+ * Inside of the explored cluster: failover_world.c (servers, messages, what may happen), failover_agents.c
+ * (what agents do with an order) and failover_members.c (what the daemon does about members, and what must
+ * hold of them).
  */
 #pragma once
 
 #include "failover_world.h"
+
+enum { WORLD_FENCE_AFTER = 1 };
 
 typedef struct WorldMessage {
     bool answer, clean;
@@ -21,9 +24,14 @@ void world_order(World *w, int coordinator, int node, const FailoverOrder *o);
 void world_feed(World *w, const WorldConf *c, int coordinator, FailoverEvent *ev);
 int world_position(const WorldServer *s); /* its log, as a number */
 bool world_covers(int a, int b);          /* of positions */
+bool world_is_prefix(const WorldServer *a, const WorldServer *of);
 int world_voters(const WorldConf *c);
-void world_stop_server(WorldServer *s);
 void world_add(WorldAction *ret, int *n, WorldActionKind kind, int a, int b);
+
+/* failover_agents.c */
+/* An order comes. `acts`: how many before the agent is killed; -1: it is not. NULL, or what must never be. */
+const char *world_obey(World *w, const WorldConf *c, const WorldMessage *m, int acts);
+void world_stop_server(WorldServer *s);
 
 /* failover_members.c */
 void members_init(World *w, const WorldConf *c);
