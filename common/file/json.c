@@ -6,11 +6,31 @@
 #include "common/base/clock.h"
 #include "fs.h"
 
-enum { FILE_MAX_BYTES = 64 << 20 };
+/* What a value takes in memory, as far as two bytes of text can ask for it, in units of about 40 bytes. */
+enum { OF_OBJECT = 8, OF_ARRAY = 3, OF_VALUE = 1 };
+enum { SMALL_BYTES = 1 << 16 };
+
+/* Few bytes must not take much memory: "{}," is 3 and an object some hundred. */
+static bool is_light(const char *text, size_t n)
+{
+    int64_t weight = 0;
+    bool quoted = false;
+    for (const char *p = text, *end = text + n; p < end; p++) {
+        if (quoted && *p == '\\')
+            p++;
+        else if (*p == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            weight += *p == '{' ? OF_OBJECT : *p == '[' ? OF_ARRAY : *p == ',' || *p == ':' ? OF_VALUE : 0;
+    }
+    return weight <= JSON_MOST_WEIGHT;
+}
 
 bool json_parse(const char *text, size_t n, json_t **ret, Err *err)
 {
     json_error_t e;
+    if (n > SMALL_BYTES && !is_light(text, n))
+        return err_set(err, ERR_USAGE, 0, "JSON of %zu bytes that holds too many values", n);
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
     if (!j)
         return err_set(err, ERR_USAGE, 0, "not valid JSON: line %d, column %d: %s", e.line, e.column, e.text);
@@ -21,7 +41,7 @@ bool json_parse(const char *text, size_t n, json_t **ret, Err *err)
 bool json_read_file(const char *path, json_t **ret, Err *err)
 {
     AUTO(str_done) Str s = STR_INIT;
-    if (!fs_read(path, FILE_MAX_BYTES, &s, err))
+    if (!fs_read(path, JSON_FILE_MAX_BYTES, &s, err))
         return false;
     if (!json_parse(str_z(&s), s.len, ret, err)) {
         err->kind = ERR_CORRUPT;
@@ -33,7 +53,11 @@ bool json_read_file(const char *path, json_t **ret, Err *err)
 bool json_replace_file(const char *path, const json_t *j, mode_t mode, Err *err)
 {
     AUTOFREE char *text = json_dumps(j, JSON_INDENT(1));
-    return fs_replace(path, text, strlen(text), mode, err);
+    size_t n = strlen(text);
+    if (n > JSON_FILE_MAX_BYTES || !is_light(text, n))
+        return err_set(err, ERR_REFUSED, 0, "%s would have %zu bytes, and be more than is read again", path,
+                       n);
+    return fs_replace(path, text, n, mode, err);
 }
 
 char *json_text(const json_t *j)

@@ -17,6 +17,10 @@ static inline void json_unref(json_t **j)
 }
 #define AUTOJSON AUTO(json_unref)
 
+/* A file is read up to this size; what is parsed takes at most some 160 MB, whatever its text: at most so
+ * many values, a list counted as 3, an object as 8. */
+enum { JSON_FILE_MAX_BYTES = 64 << 20, JSON_MOST_WEIGHT = 4000000 };
+
 MUST_CHECK bool json_parse(const char *text, size_t n, json_t **ret,
                            Err *err);                                     /* ERR_USAGE with line and column */
 MUST_CHECK bool json_read_file(const char *path, json_t **ret, Err *err); /* ERR_NOT_FOUND, ERR_CORRUPT */

@@ -231,6 +231,18 @@ static bool decide_upload(const Sealer *s, json_t *manifest, Err *err)
            uploadfiles_check(json_str(upload, "mode"), json_str(upload, "target"), s->files, err);
 }
 
+/* The agent reads manifests again and again. What our own programs say grows with the tables of a dump. */
+static bool is_told_in_brief(const Sealer *s, const json_t *manifest, Err *err)
+{
+    enum { MOST_TOLD = 1 << 20 };
+    size_t n = (s->plan.more ? json_dumpb(s->plan.more, NULL, 0, JSON_COMPACT) : 0) +
+               (s->plan.upload ? json_dumpb(s->plan.upload, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0);
+    return n <= MOST_TOLD || !str_eq(json_str(manifest, "kind"), "command") ||
+           err_set(err, ERR_REFUSED, 0,
+                   "the job's " RESULTNAME_TOLD " says %zu bytes beside its files; at most %d are kept", n,
+                   MOST_TOLD);
+}
+
 static bool write_manifest(Sealer *s, json_t *m, Err *err)
 {
     AUTOFREE char *path = xasprintf("%s/manifest.json", s->args->dir),
@@ -254,7 +266,7 @@ static bool seal(Sealer *s, Err *err)
     s->encryptor.facts = facts;
     if (!json_read_file(s->args->manifest, &manifest, err) ||
         !seal_folder_open(s->args->dir, &s->folder, err) ||
-        !seal_plan_open(&s->folder, plan, &names, &s->plan, err))
+        !seal_plan_open(&s->folder, plan, &names, &s->plan, err) || !is_told_in_brief(s, manifest, err))
         return false;
     progress_start("files");
     if (!seal_files(s, err) || !decide_upload(s, manifest, err) ||

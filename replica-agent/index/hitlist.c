@@ -3,7 +3,8 @@
 
 #include "common/file/codec.h"
 
-enum { HEAD = 4, LONGEST_RAW = 1 << 28, ZLIB_BEST = 1032 /* bytes out of one, at most */ };
+/* A row, and the record that has filled it: 255 fields with all their positions. */
+enum { HEAD = 4, LONGEST_RAW = 1 << 25, ZLIB_BEST = 1032 /* bytes out of one, at most */ };
 
 void hitlist_done(Hitlist *h)
 {

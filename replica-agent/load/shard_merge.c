@@ -7,7 +7,8 @@
 #include "common/file/gz.h"
 #include "replica-agent/load/tsv.h"
 
-enum { BLOCK = 256 * 1024, MOST_SHARDS = 1000 };
+enum { BLOCK = 256 * 1024, MOST_SHARDS = 64, GREATEST_SHARD = 100000 };
+enum { MOST_LONG_BYTES = 256 << 20 }; /* of rows longer than a block, of all shards together */
 
 typedef struct ShardFiles {
     long long shard;
@@ -16,12 +17,13 @@ typedef struct ShardFiles {
     GzReader *reader;
     char *text; /* rows from pos on, the last one perhaps unfinished */
     size_t pos, end, cap;
-    size_t row; /* length of the row at pos with its newline; 0: none is left */
+    size_t *room; /* what is left of MOST_LONG_BYTES */
+    size_t row;   /* length of the row at pos with its newline; 0: none is left */
 } ShardFiles;
 
 struct ShardMerge {
     ShardFiles *v;
-    size_t n, numbers;
+    size_t n, numbers, room;
     ShardFiles *cut; /* of which a part of a row was given */
 };
 
@@ -36,7 +38,7 @@ static long long shard_of(const char *path)
         if (p[0] == '.' && p[1] == 's')
             mark = p;
     AUTOFREE char *digits = mark ? xstrndup(mark + 2, (size_t)(end - mark - 2)) : NULL;
-    return digits && str_to_i64(digits, 1, MOST_SHARDS, &n) ? n : 0;
+    return digits && str_to_i64(digits, 1, GREATEST_SHARD, &n) ? n : 0;
 }
 
 static ShardFiles *find_shard(ShardMerge *l, long long shard)
@@ -83,6 +85,10 @@ static bool read_more(ShardFiles *l, bool *ret_more, Err *err)
         return err_set(err, ERR_CORRUPT, 0, "%s: a row is longer than %d bytes",
                        l->next_path ? l->paths.v[l->next_path - 1] : "", TSV_MOST_ROW_BYTES);
     if (l->cap - l->end < BLOCK) {
+        if (*l->room < BLOCK)
+            return err_set(err, ERR_CORRUPT, 0, "rows of several shards have more than %d bytes together",
+                           MOST_LONG_BYTES);
+        *l->room -= BLOCK;
         l->cap += BLOCK;
         l->text = xrealloc(l->text, l->cap);
     }
@@ -181,8 +187,15 @@ bool shard_merge_open(const StrList *paths, size_t numbers, ShardMerge **ret, Er
 {
     ShardMerge *l = NEW(ShardMerge);
     l->numbers = numbers;
+    l->room = MOST_LONG_BYTES;
     sort_out(l, paths);
+    if (l->n > MOST_SHARDS) {
+        (void)!err_set(err, ERR_CORRUPT, 0, "files of %zu shards; there are at most %d", l->n, MOST_SHARDS);
+        shard_merge_close(l);
+        return false;
+    }
     for (size_t i = 0; i < l->n; i++) {
+        l->v[i].room = &l->room;
         l->v[i].cap = BLOCK;
         l->v[i].text = xcalloc(1, BLOCK);
         if (!next_row(&l->v[i], err)) {

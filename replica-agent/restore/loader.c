@@ -329,6 +329,9 @@ static bool run_statements(FileLoad *l, GzReader *in, Err *err)
         statements_feed(&s, buffer, got);
         while (ok && (sql = statements_next(&s, &n)))
             ok = run_statement(l, sql, n, err);
+        if (ok && statements_is_endless(&s))
+            ok = err_set(err, ERR_CORRUPT, 0, "a statement has more than %zu bytes, and no end",
+                         STATEMENTS_LONGEST);
     }
     if (ok && !statements_ended(&s))
         ok = err_set(err, ERR_CORRUPT, 0, "it ends in the middle of a statement");

@@ -7,7 +7,7 @@
 
 void statements_init(StatementCutter *s)
 {
-    *s = (StatementCutter){.delimiter = ";"};
+    *s = (StatementCutter){.delimiter = ";", .longest = STATEMENTS_LONGEST};
 }
 
 void statements_done(StatementCutter *s)
@@ -62,6 +62,11 @@ const char *statements_next(StatementCutter *s, size_t *ret_n)
     }
     s->seen = s->text.len;
     return NULL;
+}
+
+bool statements_is_endless(const StatementCutter *s)
+{
+    return s->text.len - s->at > s->longest;
 }
 
 bool statements_ended(const StatementCutter *s)

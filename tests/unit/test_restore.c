@@ -164,6 +164,29 @@ static void a_file_of_an_object_in_quotes_is_read(void **state)
     content_done(&c);
 }
 
+static void a_statement_has_an_end(void **state)
+{
+    (void)state;
+    StatementCutter s;
+    size_t n;
+    statements_init(&s);
+    assert_int_equal(s.longest, STATEMENTS_LONGEST);
+    s.longest = 100;
+    for (int i = 0; i < 20; i++) { /* each goes as it ends, however many there are */
+        statements_feed(&s, "INSERT INTO t VALUES (1);\n", 26);
+        assert_non_null(statements_next(&s, &n));
+        assert_null(statements_next(&s, &n));
+        assert_false(statements_is_endless(&s));
+    }
+    for (int i = 0; i < 11; i++) {
+        assert_false(statements_is_endless(&s));
+        statements_feed(&s, "INSERT INT", 10);
+        assert_null(statements_next(&s, &n));
+    }
+    assert_true(statements_is_endless(&s));
+    statements_done(&s);
+}
+
 static void statements_are_cut_however_they_come(void **state)
 {
     (void)state;
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(inserts_become_lines),
         cmocka_unit_test(other_inserts_do_not),
         cmocka_unit_test(statements_are_cut_however_they_come),
+        cmocka_unit_test(a_statement_has_an_end),
         cmocka_unit_test(waits_for_locks_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,28 @@ static void a_job_does_not_write_the_agents_facts(void **state)
     json_decref(m);
 }
 
+/* The agent reads manifests again and again, on the thread that lets replicas go on. */
+static void a_job_says_little_of_its_result(void **state)
+{
+    (void)state;
+    AUTO(str_done) Str said = STR_INIT;
+    str_adds(&said, "{\"files\":[],\"note\":[0");
+    while (said.len < 3 << 20)
+        str_adds(&said, ",0");
+    str_adds(&said, "]}");
+    put("rows", "1\n");
+    put("files.json", str_z(&said));
+    refused("beside its files; at most 1048576 are kept");
+    while (said.len < 20 << 20)
+        str_adds(&said, "          ");
+    for (int i = 0; i < 6 << 20; i++)
+        str_adds(&said, ",{}");
+    AUTOFREE char *plan = xasprintf("%s/" SEAL_PLAN_FILE, f.top);
+    unlink(plan);
+    put("files.json", str_z(&said));
+    refused("too many values");
+}
+
 static void rows_that_no_rule_loads_fail_the_seal(void **state)
 {
     (void)state;
@@ -263,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_that_seal_would_lose_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_job_says_is_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_does_not_write_the_agents_facts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_says_little_of_its_result, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rows_that_no_rule_loads_fail_the_seal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_deeper_than_the_stack_is_refused, set_up, tear_down),
     };
