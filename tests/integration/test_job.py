@@ -34,6 +34,13 @@ for i in 1 2 3 4 5 6 7 8; do (setsid bash -c 'exec -a left-@ sleep 300' </dev/nu
 wait
 sleep 0.3
 """
+# What would take all of the host, or of who reads it.
+GREEDY = {
+    "hungry.sh": "x=$(head -c 300000000 /dev/zero | tr '\\0' x)\necho ${#x} >size\n",
+    "many.sh": "perl -e 'for (1..200) { $p = fork; if (defined $p) { if (!$p) { sleep 300; exit } $n++ } } print $n' >n\n",
+    "rows.sh": "head -c 300000000 /dev/zero | tr '\\0' x | gzip >s.t.0.tsv.gz\n",
+    "words.sh": "(printf '{\"files\":[],\"x\":['; yes 0, | tr -d '\\n' | head -c 20000000; printf '0]}') >files.json\n",
+}
 # What no result holds, and what is said of it.
 ODD = {
     "hole": ("truncate -s 2G big", '"big" has more than 1 GiB of holes'),
@@ -63,6 +70,10 @@ JOBS = {
     "both-names": 'program = "/bin/bash"; args = [ "-c", "echo a >a.txt; echo b | gzip >a.txt.gz" ];',
     "differs": 'program = "/bin/bash"; args = [ "-c", "echo 1 >s.t.0.tsv" ]; upload = "append"; target = "s.t";',
     "links": 'program = "/bin/bash"; args = [ "-c", "ln -s /etc x; echo {} >manifest.json; echo >@/linked; sleep 300" ];',
+    "hungry": 'program = "@/hungry.sh"; memory_limit_bytes = 200000000;',
+    "many": 'program = "@/many.sh"; tasks_limit = 20;' + (' user = "nobody";' if ROOT_RUNS else ""),  # nothing limits root's
+    "rows": 'program = "@/rows.sh"; upload = "append"; target = "s.t";',
+    "words": 'program = "@/words.sh";',
     **{"odd-" + name: 'program = "@/odd-%s.sh";' % name for name in ODD},
 }
 
@@ -91,6 +102,8 @@ class Jobs:
         cls.restart_agent("0")
         for name, (does, _) in ODD.items():
             cls.write("odd-%s.sh" % name, "#!/bin/bash\numask 022\ncd $SIDING_RESULT_DIR\n%s\n" % does)
+        for name, does in GREEDY.items():
+            cls.write(name, "#!/bin/bash\ncd $SIDING_RESULT_DIR\n" + does)
         # In a folder that everybody enters.
         os.mkdir(os.path.join(c.folder, "open"), 0o755)
         conf = os.path.join(c.folder, "db1", "agent.conf")
@@ -220,12 +233,33 @@ class Jobs:
         self.assertEqual(left, "")
         c.expect_replicating("db1")
 
-    def test_the_primarys_job_file_must_agree(self):
-        task = self.submit("differs")
-        c = self.cluster
-        wait_until(lambda: [t for t in c.siding("task", "list") if str(t.get("parent_task")) == str(task) and t["state"] == "error"],
-                   60, lambda: "the upload is refused: %s" % c.siding("task", "list"))
+    def upload_is_refused(self, job):
+        """The last run of the upload."""
+        task, c = self.submit(job), self.cluster
+        found = wait_until(lambda: [t for t in c.siding("task", "list") if str(t.get("parent_task")) == str(task) and t["state"] == "error"],
+                           90, lambda: "the upload is refused: %s" % c.siding("task", "list"))
         self.assertEqual((c.value("db0", "SELECT COUNT(*) FROM s.users"), c.value("db0", "SELECT COUNT(*) FROM s.t")), ("0", "0"))
+        upload = str(found[0]["id"])
+        c.siding("task", "ack", upload)  # it holds what is to be loaded after it
+        return c.last_run(upload)
+
+    def test_the_primarys_job_file_must_agree(self):
+        self.upload_is_refused("differs")
+
+    # -- what it takes
+
+    def test_a_job_takes_no_more_memory_and_processes_than_it_may(self):
+        self.ends("hungry", "error", "status")
+        if ROOT_RUNS:
+            task, _ = self.ends("many", "done")
+            _, (n,) = self.results(task, "n.gz")
+            self.assertTrue(0 < int(n) < 20, n)
+        self.cluster.expect_replicating("db1")
+
+    def test_few_bytes_of_a_result_take_nobodys_memory(self):
+        self.assertIn("row 1 is longer than", self.upload_is_refused("rows")["error"])
+        self.ends("words", "error", "holds too many values")
+        self.cluster.expect_replicating("db1")
 
     def test_nothing_is_served_of_a_run_that_is_not_sealed(self):
         c = self.cluster
@@ -278,9 +312,6 @@ class Jobs:
             self.assertFalse(running(p["job_pid"]))
             self.cluster.expect_replicating("db1")
             self.assertFalse(os.path.exists(os.path.join(self.cluster.folder, "db1", "spool", run)))
-
-
-class MariaDB(Jobs, ClusterTest):
 
     # -- siding-jobd
 
@@ -344,6 +375,10 @@ class MariaDB(Jobs, ClusterTest):
 
             # What it does not name is not run, whoever asks.
             self.ends("daemons", "error", "siding-jobd does not run")
+
+
+class MariaDB(Jobs, ClusterTest):
+    flavor = "mariadb"
 
 
 class MySQL(Jobs, ClusterTest):

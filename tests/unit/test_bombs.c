@@ -15,7 +15,7 @@
 #include "replica-agent/load/tsv.h"
 #include "test.h"
 
-enum { MB = 1 << 20, SHARDS = 20, ROOM_MB = 64 /* of a reader beside its rows */ };
+enum { MB = 1 << 20, SHARDS = 14, ROOM_MB = 64 /* of a reader beside its rows */ };
 #if defined __SANITIZE_ADDRESS__
 enum { COUNTS = false }; /* a sanitizer's memory is not the reader's */
 #else
@@ -235,7 +235,7 @@ static void values_without_number(void **state)
     (void)state;
     static const char *const what[] = {"0", "[]", "{}", "\"\"", "[[]]", "{\"\":0}", "1e1"};
     for (size_t i = 0; i < COUNT(what); i++)
-        for (int n_mb = 1; n_mb <= 40; n_mb *= 40) {
+        for (int n_mb = 1; n_mb <= 24; n_mb *= 24) {
             AUTO(str_done) Str text = STR_INIT;
             AUTO(str_done) Str block = STR_INIT;
             while (block.len < MB)
