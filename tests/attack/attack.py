@@ -2,11 +2,12 @@
 """What attackers have at hand. See README.md."""
 import json
 import os
+import re
 import subprocess
 import urllib.error
 import urllib.request
 
-from harness import BUILD, Failed, slack
+from harness import BUILD, ROOT, Failed, slack
 
 ROLES = ("coordinator", "peer", "admin")  # those that have a token in a sandbox
 
@@ -42,6 +43,22 @@ def request(c, method, url, body=None, role=None, headers=None, within_s=20):
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode()
+
+
+ROUTE = re.compile(r'^    \{"(GET|POST|DELETE)", "([^"]+)", ([A-Z_ |]+), ', re.M)
+
+
+def routes(daemon):
+    """[(method, path, takes a peer, is for everybody)] of all that a daemon answers, as its table of routes has it, with something in each
+    place of a path."""
+    source = {"agent": "replica-agent/agent/api/api.c", "sidingd": "orchestrator/daemon/routes.c"}[daemon]
+    with open(os.path.join(ROOT, source), encoding="utf-8") as f:
+        found = ROUTE.findall(f.read())
+    if len(found) < 25:
+        raise Failed("%s has %d routes" % (source, len(found)))
+    fill = {"{file...}": "manifest.json", "{name}": "db1", "{id}": "999.1", "{run}": "999.1", "{task}": "1", "{owner}": "x"}
+    return [(method, re.sub(r"\{[^}]*\}", lambda m: fill[m[0]], path), "PEER" in roles or roles == "FETCHES", roles == "ROLE_HEALTH")
+            for method, path, roles in found]
 
 
 def expect_refused(c, method, url, body, needs, **keywords):

@@ -129,11 +129,12 @@ def free_port():
 
 
 @contextlib.contextmanager
-def tls_ports(c):
-    """db1's agent and sidingd listen with TLS besides: (folder of the certificates, port of the agent, port of sidingd)."""
+def tls_ports(c, *names):
+    """db1's agent and sidingd listen with TLS besides: (folder of the certificates, port of the agent, port of sidingd). There are
+    certificates of a balancer, which is named nowhere, and of these names."""
     folder, old, ports = os.path.join(c.folder, "ca"), {}, {}
     siding = os.path.join(BUILD, "siding")
-    made = [call(siding, "cert", "init", "--dir", folder)] + [call(siding, "cert", "issue", "--dir", folder, "--address", "127.0.0.1", n) for n in ("here", "balancer")]
+    made = [call(siding, "cert", "init", "--dir", folder)] + [call(siding, "cert", "issue", "--dir", folder, "--address", "127.0.0.1", n) for n in ("here", "balancer", *names)]
     if any(status for status, _, _ in made):
         raise Failed("certificates: %s" % made)
     files = {"agent": os.path.join(c.folder, "db1", "agent.conf"), "sidingd": os.path.join(c.folder, "coordinator", "sidingd.conf")}

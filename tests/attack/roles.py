@@ -4,11 +4,15 @@ import contextlib
 import http.server
 import json
 import os
+import ssl
 import stat
 import threading
+import urllib.error
+import urllib.request
 
-from attack import agent, as_nobody, attack, coordinator, expect_refused, request, term_of
-from harness import BUILD, Failed, call, wait_until
+from attack import agent, as_nobody, attack, coordinator, expect_refused, request, routes, term_of
+from door import tls_ports
+from harness import BUILD, Failed, call, slack, wait_until
 
 MOST = 9223372036854775807
 
@@ -42,10 +46,12 @@ def every_route_by_loopback(c):
              ("GET", "/v1/provision", "viewer"), ("GET", "/v1/results/1.1/manifest.json", "operator")]
     for method, path, needs in calls:
         expect_refused(c, method, coordinator(c) + path, {} if method == "POST" else None, needs)
-    for url in (agent(c, "db1"), coordinator(c)):
-        for path in ("/healthz", "/metrics"):
-            if request(c, "GET", url + path)[0] != 200:
+    for daemon, url in (("agent", agent(c, "db1")), ("sidingd", coordinator(c))):
+        for method, path, _, everybody in routes(daemon):
+            if everybody and request(c, method, url + path)[0] != 200:
                 raise Failed("%s%s is not for everybody" % (url, path))
+            if not everybody:
+                expect_refused(c, method, url + path, {} if method == "POST" else None, "")
 
 
 @attack(who="a job on one host, with what its agent shows to peers", does="steers another agent", gets="403; it may fetch, no more")
@@ -53,6 +59,115 @@ def steer_as_a_peer(c):
     for path, needs in (("/v1/pause", "coordinator or operator"), ("/v1/poll", "coordinator"), ("/v1/runs", "coordinator")):
         expect_refused(c, "POST", agent(c, "db1") + path, {"for_s": 60, "term": 1}, needs, role="peer")
     expect_refused(c, "DELETE", agent(c, "db1") + "/v1/results/1.1", None, "coordinator or admin", role="peer")
+    for method, path, peer, everybody in routes("agent"):
+        if not peer and not everybody:
+            expect_refused(c, method, agent(c, "db1") + path, {} if method == "POST" else None, "", role="peer")
+    c.expect_replicating("db1")
+
+
+def with_certificate(folder, name, port, method, path):
+    """(status, text) of a request over TLS; name None: without a certificate."""
+    trusted = ssl.create_default_context(cafile=folder + "/ca.pem")
+    if name:
+        trusted.load_cert_chain("%s/%s.pem" % (folder, name), "%s/%s.key" % (folder, name))
+    asked = urllib.request.Request("https://127.0.0.1:%d%s" % (port, path), b"{}" if method == "POST" else None,
+                                   {"Content-Type": "application/json", "Authorization": ""}, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=20 * slack(), context=trusted) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
+@attack(who="one with the certificate that a load balancer has, with that of another database host, and with one of a CA of his own",
+        does="calls everything that the daemons answer, over TLS",
+        gets="the first: health, and 403 for all else; the second: at an agent what peers may, and 403 for the rest; the third, and who has none: no connection")
+def certificates(c):
+    with tls_ports(c, "db0") as (folder, agent_port, sidingd_port):
+        before = term_of(c, "db1")
+        for daemon, port in (("agent", agent_port), ("sidingd", sidingd_port)):
+            for name in ("balancer", "db0"):
+                for method, path, peer, everybody in routes(daemon):
+                    status, text = with_certificate(folder, name, port, method, path)
+                    if everybody:
+                        allowed = status == 200
+                    elif peer and name == "db0" and daemon == "agent":
+                        allowed = status != 403
+                    else:
+                        allowed = status == 403 and "needs the role " in text and name + " has health" in text
+                    if not allowed:
+                        raise Failed("%s %s of %s as %s: %d %s" % (method, path, daemon, name, status, text[:300]))
+        own = os.path.join(folder, "own")
+        for words in (("init", "--dir", own), ("issue", "--dir", own, "--address", "127.0.0.1", "sidingd")):
+            if call(os.path.join(BUILD, "siding"), "cert", *words)[0]:
+                raise Failed("no CA of his own")
+        for name in ("own/sidingd", None):
+            for port in (agent_port, sidingd_port):
+                try:
+                    answer = with_certificate(folder, name, port, "GET", "/healthz")
+                except OSError:
+                    continue
+                raise Failed("%s gets %s" % (name or "who has no certificate", answer))
+        if term_of(c, "db1") != before:
+            raise Failed("the term is another")
+    c.expect_replicating("db1")
+
+
+@attack(who="an account of this machine", does="calls everything that an agent answers by its unix socket, as a member of no group, and of one that may read",
+        gets="health, or what viewers may; 403 for the rest: the kernel says who he is")
+def by_the_agents_socket(c):
+    path = os.path.join(c.folder, "db1", "agent.conf")
+    mode = stat.S_IMODE(os.stat(c.folder).st_mode)
+    with open(path, encoding="utf-8") as f:
+        old = f.read()
+    try:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(old.replace("roles = {", 'roles = { viewer = [ "group:nogroup" ];', 1))
+        c.kill("agent1")
+        c.up()
+        for folder in (c.folder, os.path.join(c.folder, "db1"), os.path.dirname(c.env["AGENT1_SOCKET"])):
+            os.chmod(folder, 0o711)
+        for group, reads in ((12345, False), (65534, True)):
+            for method, route, _, everybody in routes("agent"):
+                if "manifest.json" in route and reads:
+                    continue
+                words = ["curl", "-s", "-m", "20", "-w", "\n%{http_code}", "-X", method, "--unix-socket", c.env["AGENT1_SOCKET"], "http://localhost" + route]
+                status, out = as_nobody(*words, *(["-H", "Content-Type: application/json", "-d", "{}"] if method == "POST" else []), group=group)
+                text, _, code = out.rpartition("\n")
+                may = everybody or (reads and method == "GET")
+                if status or may != (code != "403") or (not may and "nobody has health" not in text):
+                    raise Failed("%s %s as a member of group %d: %s %s" % (method, route, group, status, out[-300:]))
+    finally:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(old)
+        c.kill("agent1")
+        c.up()
+        os.chmod(os.path.join(c.folder, "db1"), 0o700)
+        os.chmod(c.folder, mode)
+    c.expect_replicating("db1")
+
+
+def promised(c):
+    """What the agent of db1 has on disk, but for what time alone changes."""
+    return {key: value for key, value in c.journal("db1").items() if key not in ("events", "server")}
+
+
+@attack(who="an administrator, or one who makes his browser do it", does="reads at every address of both daemons, with what changes something in the query or the body",
+        gets="answers or refusals; nothing is changed")
+def read_everywhere(c):
+    before = promised(c), c.siding("task", "list"), c.siding("cluster", "primary")
+    if not before[0]:
+        raise Failed("an agent without a journal")
+    for daemon, url, role in (("agent", agent(c, "db1"), "coordinator"), ("sidingd", coordinator(c), "admin")):
+        answered = {path for method, path, _, _ in routes(daemon) if method == "GET"}
+        for path in sorted({path for _, path, _, _ in routes(daemon)}):
+            for query in ("", "?term=%d" % MOST, "?action=kill", "?for_s=600&reason=x"):
+                status, text = request(c, "GET", url + path + query, role=role)
+                if status >= 500 or (path not in answered and status < 400):
+                    raise Failed("GET %s%s: %d %s" % (path, query, status, text[:300]))
+    after = promised(c), c.siding("task", "list"), c.siding("cluster", "primary")
+    if after != before:
+        raise Failed("before: %s\nafter: %s" % (before, after))
     c.expect_replicating("db1")
 
 
