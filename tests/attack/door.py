@@ -87,6 +87,11 @@ def lease(c):
 @attack(who="a local user", does="holds every connection that he can get at an agent, while its replica is paused",
         gets="the replica resumes on time, the load balancer is answered, and the log stays small")
 def crowd_at_an_agent(c):
+    for process in ("agent0", "agent1", "sidingd"):
+        with open("/proc/%d/limits" % c.pid(process), encoding="ascii") as f:
+            files = next(line for line in f if line.startswith("Max open files")).split()
+        if files[3] != files[4]:
+            raise Failed("%s may have %s files open, and could have %s" % (process, files[3], files[4]))
     before = log_bytes(c, "db1", "agent.log")
     for says in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         with Crowd(agent(c, "db1"), says) as crowd:

@@ -4,6 +4,7 @@
 that belongs to the caller's transaction."""
 import json
 import os
+import re
 import stat
 import subprocess
 import time
@@ -123,6 +124,24 @@ class Bootstrap:
         self.assertFalse(os.path.exists(self.credentials("agent")))
         os.rename(aside, self.credentials("agent"))
         self.may("agent", "SELECT 1")
+
+    def test_no_password_stands_in_the_servers_log(self):
+        """Whoever may read that, or what goes to it, gets a hash."""
+        for name, host in self.sql("SELECT User, Host FROM mysql.user WHERE User = 'siding_job'"):
+            self.sql("DROP USER '%s'@'%s'" % (name, host))
+        os.remove(self.credentials("job"))
+        self.sql("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1")
+        try:
+            self.bootstrap()
+        finally:
+            self.sql("SET GLOBAL general_log = 0; SET GLOBAL log_output = DEFAULT")
+        with open(self.credentials("job"), encoding="utf-8") as f:
+            password = re.search(r'(?m)^password *= *"?([^"\n]+)', f.read())[1]
+        self.may("job", "SELECT 1")
+        told = [str(row[0]) for row in self.sql("SELECT argument FROM mysql.general_log")]
+        self.assertTrue([t for t in told if "CREATE USER" in t and "siding_job" in t])
+        self.assertEqual([t for t in told if password in t], [])
+        self.sql("TRUNCATE mysql.general_log")
 
     def test_a_rotation_keeps_both_until_its_end(self):
         old = {}

@@ -5,11 +5,13 @@ and what becomes of it when the agent, its supervisor, its keeper or siding-jobd
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from harness import BUILD, ClusterTest, main, run_key
@@ -41,6 +43,9 @@ GREEDY = {
     "rows.sh": "head -c 300000000 /dev/zero | tr '\\0' x | gzip >s.t.0.tsv.gz\n",
     "words.sh": "(printf '{\"files\":[],\"x\":['; yes 0, | tr -d '\\n' | head -c 20000000; printf '0]}') >files.json\n",
 }
+# Names that a result may have: whoever handles it takes them.
+NAMES = ["a b", "-rf", "--help", "\u00fc\u00e9/\u4e16 \u754c", "100%25", "quote'\"", "$HOME", "`id`", ";id", ".hidden", "...", "*", "?x=1&y#z", "n" * 237,
+         "/".join("abcdefghijklmno") + "/deep", "CON", "a:b", "{x}", "trailing ", " leading"]
 # What no result holds, and what is said of it.
 ODD = {
     "hole": ("truncate -s 2G big", '"big" has more than 1 GiB of holes'),
@@ -74,6 +79,7 @@ JOBS = {
     "many": 'program = "@/many.sh"; tasks_limit = 20;' + (' user = "nobody";' if ROOT_RUNS else ""),  # nothing limits root's
     "rows": 'program = "@/rows.sh"; upload = "append"; target = "s.t";',
     "words": 'program = "@/words.sh";',
+    "named": 'program = "@/named.sh"; destinations = [ "db0" ];',
     **{"odd-" + name: 'program = "@/odd-%s.sh";' % name for name in ODD},
 }
 
@@ -102,7 +108,8 @@ class Jobs:
         cls.restart_agent("0")
         for name, (does, _) in ODD.items():
             cls.write("odd-%s.sh" % name, "#!/bin/bash\numask 022\ncd $SIDING_RESULT_DIR\n%s\n" % does)
-        for name, does in GREEDY.items():
+        named = ["mkdir -p ./%s" % shlex.quote(os.path.dirname(n)) for n in NAMES if "/" in n] + ["echo x >./%s" % shlex.quote(n) for n in NAMES]
+        for name, does in {**GREEDY, "named.sh": "\n".join(named) + "\n"}.items():
             cls.write(name, "#!/bin/bash\ncd $SIDING_RESULT_DIR\n" + does)
         # In a folder that everybody enters.
         os.mkdir(os.path.join(c.folder, "open"), 0o755)
@@ -212,6 +219,27 @@ class Jobs:
 
     def test_rows_that_no_rule_loads_are_an_error(self):
         self.ends("unmatched", "error", "rows.tsv.gz would not be loaded")
+
+    def test_what_is_sealed_is_taken_by_all(self):
+        """By verify, by both doors through which files leave, by another agent that copies it."""
+        c = self.cluster
+        task, run = self.ends("named", "done")
+        path, _ = self.results(task)
+        expected = sorted([n + ".gz" for n in NAMES] + ["manifest.json", "SHA256SUMS"])
+
+        def files(folder):
+            self.assertEqual(subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=False).returncode, 0)
+            return sorted(os.path.relpath(os.path.join(where, n), folder) for where, _, names in os.walk(folder) for n in names
+                          if not n.startswith(".siding"))
+        self.assertEqual(files(path), expected)
+        self.assertTrue(c.siding("result", "verify", task)["ok"])
+        for url, role in ((c.env["AGENT1_URL"], "peer"), (c.env["SIDINGD_URL"], "admin")):
+            for name in expected:
+                with self.fetch(url, role, run_key(run), urllib.parse.quote(name)) as answer, open(os.path.join(path, name), "rb") as f:
+                    self.assertEqual(answer.read(), f.read(), name)
+        copied = os.path.join(c.folder, "db0", "spool", run_key(run))
+        wait_until(lambda: os.path.exists(os.path.join(copied, "manifest.json")), 30, "the copy is there")
+        self.assertEqual(files(copied), expected)
 
     def test_two_files_that_get_one_name_are_told(self):
         self.ends("both-names", "error", "one of them would be lost")

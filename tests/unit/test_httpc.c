@@ -186,6 +186,18 @@ static void big_bodies_travel_without_asking_first(void **state)
     json_decref(s.body);
 }
 
+/* The same again would get the same answer: whoever tries again what may pass does not try this. */
+static void a_body_that_is_too_large_is_final(void **state)
+{
+    (void)state;
+    AUTOFREE char *big = xcalloc(1, (9 << 20) + 1);
+    memset(big, 'x', 9 << 20);
+    Sync s = call(f.url, "POST", "/echo", json_pack("{s:s}", "a", big), 0);
+    assert_false(s.ok);
+    assert_false(err_is_transient(&s.err));
+    assert_int_equal(s.err.kind, ERR_USAGE);
+}
+
 static void expect_error(const char *url, const char *path, int64_t timeout_ms, ErrKind kind,
                          const char *holds)
 {
@@ -499,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls),
         cmocka_unit_test(big_bodies_travel_without_asking_first),
+        cmocka_unit_test(a_body_that_is_too_large_is_final),
         cmocka_unit_test(errors),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(errors_on_the_loop),
