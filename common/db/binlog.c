@@ -267,6 +267,29 @@ bool binlog_is_encrypted(const char *path)
            second[TYPE_AT] == EVENT_MARIADB_START_ENCRYPTION;
 }
 
+bool binlog_whole_events(const char *path, int64_t *ret, Err *err)
+{
+    enum { MAGIC = 4, LENGTH_AT = 9, HEADER = 19 };
+    struct stat st;
+    unsigned char head[HEADER];
+    int64_t n = 0, at = MAGIC;
+    AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(err, errno, "read %s", path);
+    for (; at + HEADER <= st.st_size; n++) {
+        if (pread(fd, head, HEADER, at) != HEADER)
+            return err_errno(err, errno, "read %s", path);
+        int64_t size = bytes_u32(head + LENGTH_AT);
+        if (size < HEADER)
+            return err_set(err, ERR_CORRUPT, 0, "%s: the event at %lld has no length", path, (long long)at);
+        if (at + size > st.st_size)
+            break;
+        at += size;
+    }
+    *ret = n;
+    return true;
+}
+
 /* "relay.000007": *ret_stem bytes of "relay", and 7. False if it is not numbered. */
 static bool numbered(const char *name, size_t *ret_stem, long long *ret_number)
 {

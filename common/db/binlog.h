@@ -25,6 +25,9 @@ void binlog_scan_done(BinlogScan *s);
 enum { BINLOG_ENCRYPTED = 164 }; /* Err.code of a file that is encrypted */
 /* A file of MariaDB whose events only the server can read; false too where it cannot be looked at. */
 bool binlog_is_encrypted(const char *path);
+/* Events that stand whole in a file, which lengths tell also where it is encrypted: what a kill has cut off
+ * at the end is not counted. ERR_CORRUPT for what has no such lengths. */
+MUST_CHECK bool binlog_whole_events(const char *path, int64_t *ret, Err *err);
 
 /* A file may end inside an event where a kill cut it off, if what follows goes on from there; a gap between
  * whole groups is ERR_CORRUPT. Encrypted files are refused. Files in the order they were written; a

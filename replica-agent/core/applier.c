@@ -87,7 +87,7 @@ void start_explain(StartWay way, const Flavor *f, const char *held_gtid, const c
         err_set(
             ret, ERR_REFUSED, 0,
             "replication is stopped, and a START could throw away transactions that only this server's relay "
-            "files hold, but they cannot be read: %.400s; give the agent access to them, or see the runbook",
+            "files hold, but they cannot be read: %.800s",
             why);
         break;
     case START_ERRANT:

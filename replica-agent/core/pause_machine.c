@@ -47,7 +47,7 @@ static const PauseRow rows[] = {
 
     {PAUSE_RESCUING, PAUSE_EV_RESCUED, PAUSE_RESUMING, PAUSE_ACT_START, "all that was received is applied"},
     {PAUSE_RESCUING, PAUSE_EV_RESCUE_FAILED, PAUSE_RESCUING, PAUSE_ACT_NONE, "not all is applied yet, try again later"},
-    {PAUSE_RESCUING, PAUSE_EV_RESCUE_DISTURBED, PAUSE_RESUMING, PAUSE_ACT_START, "somebody has started replication, look again"},
+    {PAUSE_RESCUING, PAUSE_EV_RESCUE_DISTURBED, PAUSE_RESUMING, PAUSE_ACT_START, "somebody has started replication, or its source is gone: look again"},
     {PAUSE_RESCUING, PAUSE_EV_RELEASE, PAUSE_RESCUING, PAUSE_ACT_NONE, "already resuming"},
     {PAUSE_RESCUING, PAUSE_EV_RESTARTED, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},
     {PAUSE_RESCUING, PAUSE_EV_RESTARTED_HELD, PAUSE_RESUMING, PAUSE_ACT_START, "the server restarted, look again"},

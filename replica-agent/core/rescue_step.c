@@ -95,7 +95,7 @@ void rescue_ended(Turn *t, const Input *in)
         pause_apply(t, PAUSE_EV_RESCUED);
         return;
     }
-    if (v->up && v->status.io != REPL_IO_NO) {
+    if (in->err.kind == ERR_CONFLICT || (v->up && v->status.io != REPL_IO_NO)) {
         fx_log(t, LOG_LEVEL_WARN, "%s", in->err.text);
         pause_apply(t, PAUSE_EV_RESCUE_DISTURBED);
         return;

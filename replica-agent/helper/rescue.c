@@ -18,12 +18,15 @@ enum { STATEMENT_MS = 60000, REPORT_MS = 500, LOOK_MS = 100, TURN_WAIT_MS = 2000
 typedef struct RescueArgs {
     char *config;
     int64_t window_bytes;
+    bool silent;
 } RescueArgs;
 
 static const Opt options[] = {
     {"config", 0, OPT_STR, offsetof(RescueArgs, config), .arg = "FILE", .doc = "agent.conf."},
     {"window", 0, OPT_SIZE, offsetof(RescueArgs, window_bytes), .arg = "BYTES", .fallback = WINDOW_BYTES,
      .doc = "Most that the server may hold a second time on its disk."},
+    {"silent", 0, OPT_FLAG, offsetof(RescueArgs, silent),
+     .doc = "What is fetched from the source is not acknowledged: a failover counts who does."},
     {0},
 };
 
@@ -132,7 +135,7 @@ int rescue_main(int argc, char **argv)
     if (special != OPT_RUN)
         return tool_help(options, "siding-agent rescue --config FILE",
                          "Applies what the relay files of a stopped replica hold.", special);
-    Rescue r = {.window_bytes = args.window_bytes};
+    Rescue r = {.window_bytes = args.window_bytes, .silent = args.silent};
     bool ok = args.config ? agent_config_load(args.config, &r.conf, &err)
                           : err_set(&err, ERR_USAGE, 0, "--config is needed");
     if (ok) {
@@ -144,7 +147,7 @@ int rescue_main(int argc, char **argv)
         rescue_report(&r);
         progress_end();
     }
-    int failed = r.needs_person ? RESCUE_NEEDS_PERSON : 0;
+    int failed = r.needs_person ? RESCUE_NEEDS_PERSON : r.look_again ? RESCUE_LOOK_AGAIN : 0;
     rescue_done(&r);
     opts_free(options, &args);
     if (ok)

@@ -5,6 +5,9 @@
  */
 #pragma once
 
-enum { RESCUE_NEEDS_PERSON = 3 }; /* exit status: it fails again until a person has mended something */
+enum {                          /* exit status */
+       RESCUE_NEEDS_PERSON = 3, /* it fails again until a person has mended something */
+       RESCUE_LOOK_AGAIN = 4,   /* whether it can be done must be judged anew */
+};
 
 int rescue_main(int argc, char **argv);

@@ -5,6 +5,7 @@
 
 #include "common/db/flavor.h"
 #include "common/db/repl.h"
+#include "relay_forward.h"
 #include "relay_source.h"
 #include "replica-agent/host/config.h"
 #include "replica-agent/server/vault.h"
@@ -20,12 +21,15 @@ typedef struct Rescue {
     char *from, *held; /* where the server stands; the last whole transactions of the files */
     int64_t total, reported_ms;
     char *recovered; /* path */
-    bool needs_person;
+    bool needs_person, look_again;
+    bool silent;  /* what is received is not acknowledged */
+    bool fetches; /* from the source of the default connection: only the server reads the files */
 
     /* rescue_replay.c */
     RelaySource *source;
-    int64_t stopped_ms; /* since when a thread of the private connection stands still; 0: none does */
-    int tries;          /* starts since the position moved */
+    RelayForward *forward; /* of what `fetches` */
+    int64_t stopped_ms;    /* since when a thread of the private connection stands still; 0: none does */
+    int tries;             /* starts since the position moved */
     char *tried_at;
 } Rescue;
 

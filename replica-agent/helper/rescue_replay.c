@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A MariaDB server takes its own kept relay files by a private connection, whose receiver fetches them from a
  * source in this process and whose applier applies them: filters, limits, workers and errors are the
- * server's own. The default connection stands still meanwhile and is not touched.
+ * server's own. The default connection stands still meanwhile and is not touched. Encrypted files, which only
+ * the server reads, stay until their transactions were fetched the same way from the replica's own source.
  */
 #include <poll.h>
 
@@ -15,9 +16,10 @@
 #include "replica-agent/server/ddl_recovery.h"
 #include "replica-agent/server/relay_events.h"
 #include "replica-agent/server/rescue_channel.h"
+#include "replica-agent/server/source_probe.h"
 #include "rescue_impl.h"
 
-enum { LOOK_MS = 100, STANDS_STILL_MS = 1000, TRIES = 5 };
+enum { LOOK_MS = 100, STANDS_STILL_MS = 1000, SOURCE_GONE_MS = 10000, TRIES = 5 };
 
 static bool threads_stand(const Rescue *r, Err *err)
 {
@@ -56,6 +58,18 @@ static bool scan(Rescue *r, Err *err)
     return true;
 }
 
+/* What only the server can read is fetched again from its source, up to where the files reach. */
+static bool scan_as_server(Rescue *r, Err *err)
+{
+    r->fetches = true;
+    if (!r->conf.server.replication_defaults_file)
+        return err_set(err, ERR_CONFIG, 0, "agent.conf names no server.replication_defaults_file");
+    if (!relay_events_last(r->db, &r->place, &r->held, err))
+        return false;
+    r->total = gtid_behind_text(r->flavor->flavor, r->from, r->held);
+    return true;
+}
+
 /* Nothing purges them while both threads stand still: where no links can be made they are read where they
  * are. */
 static bool read_files(Rescue *r, Err *err)
@@ -63,7 +77,9 @@ static bool read_files(Rescue *r, Err *err)
     Err why;
     if (!vault_keep(&r->place, &why))
         log_warn("%s", why.text);
-    return relay_events_files(r->db, &r->place, &r->files, err) && scan(r, err);
+    if (!relay_events_files(r->db, &r->place, &r->files, err))
+        return false;
+    return scan(r, err) || (err->code == BINLOG_ENCRYPTED && scan_as_server(r, err));
 }
 
 /* A transaction of the server's own in between: of its crash recovery, or a person's. */
@@ -93,8 +109,24 @@ static bool take_position_over(Rescue *r, Err *err)
 
 /* ---- the private connection ------------------------------------------------------------------------ */
 
+static bool follow_source(Rescue *r, Err *err)
+{
+    const char *account = r->conf.server.replication_defaults_file;
+    if (!source_has(account, &r->status, r->held, err)) {
+        r->look_again = true;
+        return false;
+    }
+    log_info("transactions up to %s are in encrypted relay files: they are fetched from %s:%lld", r->held,
+             r->status.source_host, (long long)r->status.source_port);
+    return (!r->silent || db_exec(r->db, err, r->flavor->semi_sync_replica_off, "")) &&
+           relay_forward_open(r->status.source_host, r->status.source_port, &r->forward, err) &&
+           rescue_channel_follow(r->db, relay_forward_port(r->forward), account, err);
+}
+
 static bool connect_channel(Rescue *r, Err *err)
 {
+    if (r->fetches)
+        return follow_source(r, err);
     AUTOFREE char *version = xasprintf("5.5.5-%s", db_version(r->db)->text);
     RelaySourceSpec spec = {&r->files, r->from, version, (uint32_t)r->status.server_id, r->window_bytes};
     if (!relay_source_open(&spec, &r->source, err))
@@ -106,7 +138,8 @@ static bool connect_channel(Rescue *r, Err *err)
 
 static bool start(Rescue *r, Err *err)
 {
-    relay_source_begin(r->source);
+    if (r->source)
+        relay_source_begin(r->source);
     r->stopped_ms = 0;
     return rescue_channel_start(r->db, r->held, err);
 }
@@ -129,11 +162,34 @@ static bool start_again(Rescue *r, const ReplStatus *c, Err *err)
     return rescue_channel_stop(r->db, err) && start(r, err);
 }
 
-static bool has_stood(Rescue *r)
+static bool has_stood_for(Rescue *r, int64_t ms)
 {
     if (!r->stopped_ms)
         r->stopped_ms = clock_mono_ms();
-    return clock_mono_ms() - r->stopped_ms >= STANDS_STILL_MS;
+    return clock_mono_ms() - r->stopped_ms >= ms;
+}
+
+static bool is_received(const Rescue *r, const ReplStatus *c)
+{
+    return r->source ? relay_source_is_sent(r->source)
+                     : buffer_reaches(r->flavor->flavor, c->received, r->held);
+}
+
+/* Of what is fetched again. A source that is gone ends it, since a failover may want the replica. */
+static bool source_sends(Rescue *r, const ReplStatus *c, Err *err)
+{
+    if (c->io == REPL_IO_NO && receiver_is_refused(c->io_errno))
+        r->needs_person = true;
+    else if (c->io == REPL_IO_CONNECTING && has_stood_for(r, SOURCE_GONE_MS))
+        r->look_again = true;
+    else
+        return true;
+    const char *advice = receiver_advice(c->io_errno);
+    return err_set(
+        err, ERR_DB, (int)c->io_errno,
+        "the source does not send the transactions up to %.200s, which are in encrypted relay files: "
+        "%.400s%s%s",
+        r->held, c->io_error, advice ? ": " : "", advice ? advice : "");
 }
 
 static bool goes_on(Rescue *r, const ReplStatus *c, Err *err)
@@ -146,12 +202,15 @@ static bool goes_on(Rescue *r, const ReplStatus *c, Err *err)
                        "the applier stopped at the transaction after %.200s with error %lld: %.600s",
                        r->status.applied, (long long)c->sql_errno, c->sql_error);
     }
-    bool receiver_ended = c->io == REPL_IO_NO && !relay_source_is_sent(r->source);
-    if (c->sql_running && !receiver_ended) {
-        r->stopped_ms = 0;
+    bool received = is_received(r, c);
+    if (r->fetches && !received && !source_sends(r, c, err))
+        return false;
+    if (c->sql_running && (received || c->io != REPL_IO_NO)) {
+        if (received || c->io == REPL_IO_YES)
+            r->stopped_ms = 0;
         return true;
     }
-    return !has_stood(r) || start_again(r, c, err);
+    return !has_stood_for(r, STANDS_STILL_MS) || start_again(r, c, err);
 }
 
 static bool watch(Rescue *r, Err *err)
@@ -162,8 +221,12 @@ static bool watch(Rescue *r, Err *err)
             return false;
         if (buffer_reaches(r->flavor->flavor, r->status.applied, r->held))
             return true;
-        relay_source_applied(r->source, r->status.applied);
-        if (relay_source_failed(r->source, err) || !goes_on(r, &c, err))
+        if (r->source) {
+            relay_source_applied(r->source, r->status.applied);
+            if (relay_source_failed(r->source, err))
+                return false;
+        }
+        if (!goes_on(r, &c, err))
             return false;
         rescue_report(r);
     }
@@ -180,6 +243,7 @@ static bool by_channel(Rescue *r, Err *err)
         ok = false;
     }
     relay_source_close(STEAL(r->source));
+    relay_forward_close(STEAL(r->forward));
     return ok;
 }
 

@@ -32,7 +32,9 @@ static const ConfOption server_options[] = {
     {"replication_defaults_file", CONF_PATH, IN(server, replication_defaults_file),
      .doc =
          "Option file of the account that replicas receive as (REPLICATION SLAVE), mode 0600. A server that "
-         "was never a replica follows a new primary with it; one that is a replica keeps its own."},
+         "was never a replica follows a new primary with it; one that is a replica keeps its own. A replica "
+         "of "
+         "MariaDB also fetches with it what only encrypted relay files hold."},
     {"provision_defaults_file", CONF_PATH, IN(server, provision_defaults_file),
      .doc = "Option file of the account that this server is filled with when it becomes a replica (siding "
             "replica "

@@ -18,6 +18,7 @@ void start_in_done(StartIn *in)
     db_target_done(&in->rescuer);
     free(in->vault_folder);
     free(in->source_position);
+    free(in->account_file);
     wire_free(lease_settings_fields, &in->original);
     wire_free(lease_settings_fields, &in->boosted);
     *in = (StartIn){0};
@@ -109,23 +110,29 @@ static BufferState judge_errant(Db *db, const StartOut *out)
     return explained ? BUFFER_BEYOND : BUFFER_ERRANT;
 }
 
-/* Nothing here can apply them; but a server that has applied them all may start. */
-static BufferState judge_encrypted(Db *db, StartOut *out)
+/* What nothing here can read is applied by fetching it again, up to where the files reach: they stay
+ * meanwhile. The error says what it waits for. */
+static bool may_fetch(const StartIn *in, const ReplStatus *s, const char *held, Err *err)
 {
-    const ReplStatus *s = &out->seen.status;
+    if (in->shut)
+        return err_set(err, ERR_REFUSED, 0,
+                       "a failover keeps its receiver stopped, so that they are not fetched again");
+    if (!in->account_file)
+        return err_set(err, ERR_REFUSED, 0,
+                       "name the account to receive as in server.replication_defaults_file of agent.conf, "
+                       "then they are fetched again");
+    return source_has(in->account_file, s, held, err) ||
+           err_prefix(err, "they are fetched again as soon as its source has them. Now");
+}
+
+static BufferState judge_encrypted(const StartIn *in, const char *file, BufferState state, StartOut *out)
+{
     Err why;
-    AUTOFREE char *held = NULL;
-    if (!relay_events_last(db, &out->place, &held, &why)) {
-        log_warn("what encrypted relay files hold is not known: %s", why.text);
-        return BUFFER_UNKNOWN;
-    }
-    if (buffer_reaches(db_version(db)->flavor, s->applied, held)) {
-        out->err = (Err){0};
-        return BUFFER_APPLIED;
-    }
-    AUTOFREE char *file = xstrdup(out->err.text);
+    if (state != BUFFER_BEYOND || may_fetch(in, &out->seen.status, out->held_gtid, &why))
+        return state;
     err_set(&out->err, ERR_REFUSED, BINLOG_ENCRYPTED,
-            "%s, and of the transactions up to %.200s some are not applied", file, held);
+            "%s, and of the transactions up to %.200s some are not applied: %s", file, out->held_gtid,
+            why.text);
     return BUFFER_UNKNOWN;
 }
 
@@ -172,33 +179,59 @@ static char *why_not_refetched(const StartIn *in, Db *db, const BufferInput *buf
     return NULL;
 }
 
+/* Up to where the relay files reach; NULL: not known. *ret_encrypted: the file that only the server reads. */
+static char *read_held(const StartIn *in, Db *db, StartOut *out, char **ret_encrypted)
+{
+    Err why;
+    char *held = NULL;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    if (!vault_place_read(db, in->vault_folder, &out->place, &out->err))
+        return NULL;
+    if (op_scan(db, &out->place, &out->seen.status, &scan, &out->err))
+        return xstrdup(scan.last);
+    if (out->err.code != BINLOG_ENCRYPTED)
+        return NULL;
+    *ret_encrypted = xstrdup(out->err.text);
+    if (!relay_events_last(db, &out->place, &held, &why)) {
+        err_set(
+            &out->err, ERR_REFUSED, BINLOG_ENCRYPTED,
+            "%s, and the server does not say what it holds (%.300s); give it a readable file again, or the "
+            "replica new data: siding replica reprovision",
+            *ret_encrypted, why.text);
+        return NULL;
+    }
+    out->err = (Err){0};
+    return held;
+}
+
 static BufferState judge(const StartIn *in, Db *db, StartOut *out)
 {
     const ReplStatus *s = &out->seen.status;
-    AUTO(binlog_scan_done) BinlogScan scan = {0};
+    AUTOFREE char *encrypted = NULL;
     BufferInput buffer = {.flavor = db_version(db)->flavor,
                           .applied = s->applied,
                           .binlog = s->binlog,
                           .server_id = s->server_id};
     out->ended_well = in->crashed && has_ended_well(in, db, &buffer);
     buffer.crashed = in->crashed && !out->ended_well;
-    bool scanned = vault_place_read(db, in->vault_folder, &out->place, &out->err) &&
-                   op_scan(db, &out->place, s, &scan, &out->err);
-    buffer.held = scanned ? scan.last : NULL;
+    AUTOFREE char *held = read_held(in, db, out, &encrypted);
+    buffer.held = held;
     if (buffer.crashed) {
         if (op_flavor(db)->refetch_sql)
             out->alone = why_not_refetched(in, db, &buffer);
         return BUFFER_CRASHED;
     }
-    if (!scanned)
-        return out->err.code == BINLOG_ENCRYPTED ? judge_encrypted(db, out) : BUFFER_UNKNOWN;
+    if (!held)
+        return BUFFER_UNKNOWN;
     BufferState state = buffer_judge(&buffer, &out->errant);
     out->from = buffer_position(buffer.flavor, buffer.applied, buffer.binlog);
-    out->held_gtid = xstrdup(scan.last);
-    out->backlog = out->from ? gtid_behind_text(buffer.flavor, out->from, scan.last) : 0;
+    out->held_gtid = xstrdup(held);
+    out->backlog = out->from ? gtid_behind_text(buffer.flavor, out->from, held) : 0;
     if (state == BUFFER_UNKNOWN)
         err_set(&out->err, ERR_CORRUPT, 0, "the position \"%.200s\" cannot be understood", buffer.binlog);
-    return state == BUFFER_ERRANT ? judge_errant(db, out) : state;
+    if (state == BUFFER_ERRANT)
+        return judge_errant(db, out);
+    return encrypted ? judge_encrypted(in, encrypted, state, out) : state;
 }
 
 static void decide(const StartIn *in, Db *db, StartOut *out)
@@ -298,7 +331,10 @@ static OpResult start(const StartIn *in, Db *db, StartOut *out)
 
 static OpResult refuse(Db *db, StartOut *out)
 {
-    AUTOFREE char *why = xstrdup(out->way == START_CRASHED ? out->alone : out->err.text);
+    const char *mend =
+        out->err.code == BINLOG_ENCRYPTED ? "" : "; give the agent access to them, or see the runbook";
+    AUTOFREE char *why =
+        out->way == START_CRASHED ? xstrdup(out->alone) : xasprintf("%s%s", out->err.text, mend);
     start_explain(out->way, op_flavor(db), out->held_gtid, out->errant, why, &out->err);
     return OP_WAITING;
 }

@@ -29,6 +29,7 @@ typedef struct StartIn {
     bool crashed;        /* lease_crashed_boosted; Lease.boosted_at */
     int64_t boosted_at;
     char *source_position;  /* what the coordinator said that the primary has; NULL: nothing yet */
+    char *account_file;     /* to receive as, from the source; NULL: none is named */
     LeaseSettings original; /* the lease's; members NULL: none was taken */
     bool shut;              /* no receiver is started */
     bool silent;            /* … or one that acknowledges nothing, until it is armed (op_order) */

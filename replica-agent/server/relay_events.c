@@ -29,16 +29,26 @@ static bool is_passed(const char *link, const StrList *present)
     return n && n < first;
 }
 
-/* A link to a file that the server has removed before it was applied. */
-static bool all_are_present(const StrList *all, const StrList *present, Err *err)
+/* The server's own path of what may be a link. */
+static const char *own_path(const char *path, const StrList *present)
+{
+    for (size_t i = 0; i < present->n; i++)
+        if (same_file(path, present->v[i]))
+            return present->v[i];
+    return NULL;
+}
+
+/* Links to files that the server has removed, and may not have applied: they can be read here, or nobody
+ * reads them. */
+static bool removed_files(const StrList *all, const StrList *present, StrList *ret, Err *err)
 {
     for (size_t i = 0; i < all->n; i++) {
-        size_t k = 0;
-        while (k < present->n && !same_file(all->v[i], present->v[k]))
-            k++;
-        if (k == present->n && !is_passed(all->v[i], present))
+        if (own_path(all->v[i], present) || is_passed(all->v[i], present))
+            continue;
+        if (binlog_is_encrypted(all->v[i]))
             return err_set(err, ERR_REFUSED, 0, "%s is encrypted, and the server does not list it any more",
                            all->v[i]);
+        strlist_add(ret, all->v[i]);
     }
     return true;
 }
@@ -56,12 +66,18 @@ static bool take_event(DbFlavor flavor, const char *info, char **last, Err *err)
     return true;
 }
 
+/* Asked for what a kill has cut off, the server says nothing but an error. */
 static bool read_file(Db *db, const char *path, char **last, Err *err)
 {
     DbRows *r;
     bool more, ok;
+    int64_t whole;
     const char *slash = strrchr(path, '/');
-    if (!db_query(db, &r, err, "SHOW RELAYLOG EVENTS IN ?", "s", slash ? slash + 1 : path))
+    if (!binlog_whole_events(path, &whole, err))
+        return false;
+    if (!whole)
+        return true;
+    if (!db_query(db, &r, err, "SHOW RELAYLOG EVENTS IN ? LIMIT ?", "si", slash ? slash + 1 : path, whole))
         return false;
     while ((ok = db_next(r, &more, err)) && more)
         if (strcmp(db_text(r, "Event_type"), "Gtid") == 0 &&
@@ -73,26 +89,18 @@ static bool read_file(Db *db, const char *path, char **last, Err *err)
 
 bool relay_events_last(Db *db, const VaultPlace *place, char **ret, Err *err)
 {
-    AUTO(strlist_done) StrList all = STRLIST_INIT, present = STRLIST_INIT;
-    AUTOFREE char *last = xstrdup("");
+    AUTO(strlist_done) StrList all = STRLIST_INIT, present = STRLIST_INIT, removed = STRLIST_INIT;
+    AUTO(binlog_scan_done) BinlogScan scan = {0};
     if (!vault_files(place, &all, err) ||
         !vault_index_files(place->index, place->data_folder, &present, err) ||
-        !all_are_present(&all, &present, err))
+        !removed_files(&all, &present, &removed, err) || !binlog_scan(&removed, &scan, err))
         return false;
+    AUTOFREE char *last = xstrdup(scan.last ? scan.last : "");
     for (size_t i = 0; i < present.n; i++)
         if (!read_file(db, present.v[i], &last, err))
             return false;
     *ret = STEAL(last);
     return true;
-}
-
-/* The server's own path of what may be a link. */
-static const char *own_path(const char *path, const StrList *present)
-{
-    for (size_t i = 0; i < present->n; i++)
-        if (same_file(path, present->v[i]))
-            return present->v[i];
-    return NULL;
 }
 
 static bool is_empty(Db *db, const char *path, const StrList *present)

@@ -6,8 +6,9 @@
 
 #include "vault.h"
 
-/* The last transaction of each domain, whole or not: a position that covers it has applied all there is.
- * ERR_REFUSED if a file is kept that the server does not know any more. Owned. */
+/* The last transaction of each domain, whole or not: a position that covers it has applied all there is. What
+ * a kill has cut off at the end of a file was never received. ERR_REFUSED if an encrypted file is kept that
+ * the server does not know any more. Owned. */
 MUST_CHECK bool relay_events_last(Db *db, const VaultPlace *place, char **ret, Err *err);
 
 /* As vault_files, without those that are encrypted and hold no transaction: as the first of a server that was

@@ -3,6 +3,7 @@
 """Logs that only the server itself can read. MariaDB: no pause, and the mend that is printed is carried out. MySQL, which
 reads its relay files itself after a crash: everything, also where it has to be known how a server ended."""
 import contextlib
+import glob
 import os
 import signal
 import tempfile
@@ -143,6 +144,83 @@ class OnMariadb(Encrypted, GuardBase):
 
     def test_3_switched_on_by_a_restart_of_a_paused_replica(self):
         self.switched_on(signal.SIGTERM)
+
+    # -- encrypted files that hold what is not applied
+
+    def encrypted(self):
+        self.encrypt(self.lines)
+        self.restart()
+        self.cluster.expect_caught_up()
+
+    def received(self, at_least):
+        """Where the receiver is, once it has that many transactions more than are applied."""
+        def beyond():
+            now, applied = self.cluster.replication("db1")["Gtid_IO_Pos"], self.cluster.value("db1", "SELECT @@GLOBAL.gtid_slave_pos")
+            return now if int(now.split("-")[-1]) - int(applied.split("-")[-1]) >= at_least else ""
+        return wait_until(beyond, 30, "%d transactions are received and not applied" % at_least)
+
+    def killed_behind(self, n):
+        """The server is killed with encrypted transactions that it has not applied. Returns up to where they reach."""
+        self.encrypted()
+        session = self.cluster.session("db1")
+        try:
+            session.sql("LOCK TABLES t.w READ")
+            self.backlog(n)
+            held = self.received(n)
+            self.end_server(signal.SIGKILL)
+        finally:
+            session.client.kill()
+        return held
+
+    def goes_on(self, held):
+        c = self.cluster
+        self.said("all that was received is applied, up to " + held)
+        c.expect_replicating("db1", 60)
+        self.no_lease()
+        c.expect_caught_up()
+        c.expect_equal()
+
+    def delay(self, seconds):
+        self.cluster.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=%d; START SLAVE" % seconds)
+
+    def test_4_after_a_shutdown_they_are_fetched_again(self):
+        self.encrypted()
+        self.delay(3600)
+        self.backlog(30)
+        held = self.received(30)
+        self.end_server(signal.SIGTERM)
+        self.cluster.must_sandbox("start", "db1")
+        self.said("all that was received is applied, up to " + held)
+        self.cluster.expect_replicating("db1", 60)
+        self.delay(0)
+        self.goes_on(held)
+
+    def test_5_after_a_kill_that_tore_the_last_one_off(self):
+        self.killed_behind(30)
+        folder = os.path.join(self.cluster.folder, "db1", "data")
+        index = glob.glob(folder + "/*relay*.index")[0]
+        with open(index, encoding="utf-8") as f:
+            newest = os.path.join(folder, f.read().split()[-1])
+        os.truncate(newest, os.path.getsize(newest) - 7)
+        self.cluster.must_sandbox("start", "db1")
+        self.cluster.expect_replicating("db1", 60)
+        self.no_lease()
+        self.cluster.expect_caught_up()
+        self.cluster.expect_equal()
+
+    def test_6_they_stay_until_the_source_answers(self):
+        c = self.cluster
+        held = self.killed_behind(20)
+        primary = c.pid("server0")
+        os.kill(primary, signal.SIGSTOP)
+        try:
+            c.must_sandbox("start", "db1")
+            self.said("they are fetched again as soon as its source has them. Now: ")
+            now = c.replication("db1")
+            self.assertEqual((now["Slave_IO_Running"], now["Slave_SQL_Running"]), ("No", "No"), "nothing is thrown away")
+        finally:
+            os.kill(primary, signal.SIGCONT)
+        self.goes_on(held)
 
 
 if __name__ == "__main__":

@@ -347,6 +347,8 @@ static bool result(Trace *t, InputKind kind, const Words *w)
     in->flag2 = has(w, "not-called");
     if (has(w, "fails"))
         err_set(&in->err, ERR_REFUSED, 0, "it failed");
+    if (has(w, "gone"))
+        err_set(&in->err, ERR_CONFLICT, 0, "its source is gone");
     if (has(w, "stands"))
         err_set(&in->err, ERR_DB, 1062,
                 "the applier stopped at the transaction after 0-1-12 with error 1062");

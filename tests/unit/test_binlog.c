@@ -483,6 +483,35 @@ static void the_end_is_not_known(void **state)
     assert_int_equal(err.kind, ERR_CORRUPT);
 }
 
+/* What stands whole in a file, encrypted or not: only lengths are read. */
+static void whole_events(void **state)
+{
+    (void)state;
+    Err err;
+    int64_t n = -1;
+    AUTO(str_done) Str log = STR_INIT;
+    bf_start(&log);
+    bf_event(&log, 164, 2, "key", 3);
+    for (size_t whole = log.len, cut = 0; cut < 26; cut++) {
+        BinlogFiles f = {0};
+        Str part = STR_INIT;
+        str_add(&part, log.p, whole - cut);
+        bf_add(&f, &part);
+        assert_ok(binlog_whole_events(f.paths.v[0], &n, &err), err);
+        assert_int_equal(n, cut ? 1 : 2);
+        str_done(&part);
+        bf_done(&f);
+    }
+    BinlogFiles f = {0};
+    str_add(&log, "no length here, nor anything that follows", 41);
+    memset(log.p + log.len - 41 + 9, 0, 4);
+    bf_add(&f, &log);
+    assert_false(binlog_whole_events(f.paths.v[0], &n, &err));
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_false(binlog_whole_events("/nonexistent/relay.000001", &n, &err));
+    bf_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +527,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_mariadb_log),
         cmocka_unit_test(the_end_of_a_mysql_log),
         cmocka_unit_test(the_end_is_not_known),
+        cmocka_unit_test(whole_events),
         cmocka_unit_test(a_file_that_went_is_told_from_one_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

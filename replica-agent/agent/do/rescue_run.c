@@ -29,6 +29,8 @@ static void fill_spec(Agent *a, ProgramSpec *ret)
     ret->stop_grace_ms = 1000;
     strlist_add(&ret->args, "rescue");
     strlist_addf(&ret->args, "--config=%s", a->config_path);
+    if (a->s.durable.vote.vote.accepted.version > 0)
+        strlist_add(&ret->args, "--silent");
     strlist_add(&ret->env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     strlist_add(&ret->env, "LANG=C.UTF-8");
 }
@@ -67,7 +69,16 @@ static ErrKind how_it_ended(const ProgramExit *e)
 {
     if (!e || !e->started || e->signal)
         return ERR_IO;
-    return e->exit_code == 0 ? ERR_NONE : e->exit_code == RESCUE_NEEDS_PERSON ? ERR_DB : ERR_IO;
+    switch (e->exit_code) {
+    case 0:
+        return ERR_NONE;
+    case RESCUE_NEEDS_PERSON:
+        return ERR_DB;
+    case RESCUE_LOOK_AGAIN:
+        return ERR_CONFLICT;
+    default:
+        return ERR_IO;
+    }
 }
 
 static void on_end(void *arg, const ProgramExit *e)

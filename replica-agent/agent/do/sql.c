@@ -100,6 +100,7 @@ static void start_in(Agent *a, OpOrder *from, OperationIn *ret)
                            .crashed = lease_crashed_boosted(l, clock_boot_id()),
                            .boosted_at = l->boosted_at,
                            .source_position = xstrdup(a->s.known.primary),
+                           .account_file = xstrdup(a->conf.server.replication_defaults_file),
                            .original = originals(a),
                            .boost = from->boost,
                            .boosted = boosted(from)};
