@@ -579,7 +579,8 @@ def operator_repoint(stage, fault):
     effect = Effect("%s follows %s" % (node, other))
 
     def back():
-        if fault.lasts >= 2 and c.pid("sidingd") and c.pid("agent" + node[2:]):
+        still = c.connections(node).get("", {}).get("port") == str(c.ports.base + int(other[2:]))  # or somebody else was here
+        if still and fault.lasts >= 2 and c.pid("sidingd") and c.pid("agent" + node[2:]):
             effect.told.append((node, r"pointed at another source|replicates from"))
         c.launch("server" + node[2:])  # it may have crashed meanwhile
         wait_until(lambda: point_to("db0"), 60, "%s follows the primary again" % node)

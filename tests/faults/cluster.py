@@ -152,15 +152,15 @@ class FaultCluster(Cluster):
         load.fill(self)
         # as agents leave it after each start of the primary
         wait_until(lambda: self.value("db0", "SELECT @@GLOBAL." + self.dialect.semi_sync) == "1", 20, "semi-sync on the primary")
-        wait_until(lambda: self.knows("expire"), 20, "the coordinator knows the jobs")
+        wait_until(lambda: self.knows_jobs(), 20, "the coordinator knows the jobs")
         self.expect_caught_up()
 
     def agent_port(self, node):
         return self.ports.base + 10 + int(node[2:])
 
-    def knows(self, job):
+    def knows_jobs(self):
         nodes = self.siding("cluster", "status")["nodes"]
-        return all(any(j["name"] == job for j in n["agent"].get("jobs", [])) for n in nodes)
+        return all(set(self.jobs) <= {j["name"] for j in n["agent"].get("jobs", [])} for n in nodes)
 
     def path(self, *names):
         return os.path.join(self.folder, *names)

@@ -20,6 +20,7 @@ MOVING = re.compile(r"gtid_|timestamp$|.*_pos$|last_|rand_seed|innodb_buffer_poo
                     r"identity|insert_id|in_transaction|proxy_user|external_user")
 # Why a job on several replicas may not begin: a pause that waits for the others has an end.
 NOT_BEGUN = re.compile("brought to the common GTID|waited frozen for the others")
+TOLD_WITHIN_S = 15
 LEFTOVER_TABLES = ("SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_schema = 'town' "
                    "AND (table_name LIKE '%siding_new' OR table_name LIKE '%siding_todo' OR table_name LIKE '#sql%')")
 
@@ -300,16 +301,25 @@ class Oracle:
                 self.cluster.siding("task", "ack", str(t["id"]))
                 self.acknowledged.add(t["id"])
 
-    def judge_telling(self, told, logs):
-        """`told`: pairs of a node (or several, one of which does) and what must stand in its agent's log, in its warnings, or
-        in an event about it; "coordinator" for its log and events about nobody. Returns lines that should not be there."""
+    def said(self, logs):
+        """By an agent: in its log, its warnings, and events about it."""
         said = {name: logs.get(name, "") + "\n".join(self.watch.warnings.get(name, ())) for name in ("coordinator", *self.cluster.nodes)}
         for node, text in self.cluster.sql("db0", "SELECT COALESCE(NULLIF(node, ''), 'coordinator'), text FROM siding.event "
                                            "WHERE id > %d" % self.last_event):
             said[node] = said.get(node, "") + "\n" + text
+        return said
+
+    def judge_telling(self, told, read_logs):
+        """`told`: pairs of a node (or several, one of which does) and what must stand in what it said; "coordinator" for its
+        log and events about nobody. Some of it is told only once it was seen for seconds. Returns lines that should not be
+        there."""
+        self.until = max(self.until, time.monotonic() + TOLD_WITHIN_S)
         for where, pattern in told:
             nodes = [where] if isinstance(where, str) else where
-            if not any(re.search(pattern, said[n]) for n in nodes):
-                self.wrong.append("not told: /%s/ stands in no log, event or warning of %s" % (pattern, " or ".join(nodes)))
+
+            def stands(pattern=pattern, nodes=nodes):
+                said = self.said(read_logs())
+                return any(re.search(pattern, said[n]) for n in nodes)
+            self.expect(stands, "not told: /%s/ stands in no log, event or warning of %s" % (pattern, " or ".join(nodes)))
         odd = "does not belong to state|has no place in state|Assertion|Sanitizer" + ("" if self.schedule.faults else "| error siding(?!.*pause limit)")
-        return [line for text in said.values() for line in re.findall(r"(?m)^.*(?:%s).*$" % odd, text)]
+        return [line for text in self.said(read_logs()).values() for line in re.findall(r"(?m)^.*(?:%s).*$" % odd, text)]

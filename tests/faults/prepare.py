@@ -47,6 +47,15 @@ def mount(node, names):
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "siding-test", folder], check=True)
 
 
+def place_jobs(source, folder):
+    """All agents share them, and start side by side: none may find a file that another has just begun to write."""
+    os.makedirs(os.path.join(folder, "jobs"), exist_ok=True)
+    for name in os.listdir(source):
+        begun = os.path.join(folder, "%s.%d" % (name, os.getpid()))
+        shutil.copy(os.path.join(source, name), begun)
+        os.replace(begun, os.path.join(folder, "jobs", name))
+
+
 def encryption():
     """Loaded once for a server, not at each start of a daemon."""
     sys.dont_write_bytecode = True
@@ -73,8 +82,7 @@ def main():
         replace(conf, r'vault_dir = "(.*)/vault"', r'vault_dir = "\1/relay/vault"')
         if disks:
             mount(folder, ("agent", "spool"))
-        jobs = os.path.join(os.path.dirname(folder), "jobs")
-        shutil.copytree(os.path.join(programs, "jobs"), jobs, dirs_exist_ok=True)
+        place_jobs(os.path.join(programs, "jobs"), os.path.dirname(folder))
     elif name == "sidingd.conf":
         replace(conf, r"127\.0\.0\.1:(\d+)\"; }", lambda m: '127.0.0.1:%d"; }' % (int(m[1]) + RELAY_OFFSET))
     write(done, "")

@@ -266,4 +266,4 @@ class Execution:
         with self.timed("leftovers"):
             judge.judge_leftovers()
             told = [pair for _, effect in self.effects if effect.struck for pair in effect.told] + self.broken_by_error
-            return judge.judge_telling(told, self.cluster.logs_since(self.marks))
+            return judge.judge_telling(told, lambda: self.cluster.logs_since(self.marks))
