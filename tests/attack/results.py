@@ -13,7 +13,7 @@ import tempfile
 import urllib.parse
 from concurrent import futures
 
-from attack import as_nobody, attack, coordinator, expect_refused, request, token
+from attack import agent, as_nobody, attack, coordinator, expect_refused, request, token
 from harness import BUILD, Failed, call, slack, wait_until
 from roles import roles_of_sidingd
 
@@ -116,6 +116,37 @@ def names_beside_a_result(c):
             raise Failed("%s: %d %s" % (run, status, text[:300]))
 
 
+@attack(who="a job", does="leaves so many files that the manifest of its result takes long to read, and somebody lists results",
+        gets="nobody waits for that but who has asked: health is answered, a replica is paused and resumes")
+def long_manifest(c):
+    folder = os.path.join(c.folder, "db1", "spool", "99999.1-abcdefghij")
+    manifest = os.path.join(folder, "manifest.json")
+    os.mkdir(folder, 0o700)
+    os.mkfifo(manifest)  # takes as long to read as is wanted here
+    try:
+        with futures.ThreadPoolExecutor(1) as pool:
+            listed = pool.submit(request, c, "GET", agent(c, "db1") + "/v1/results", role="coordinator", within_s=120)
+            writer = os.open(manifest, os.O_WRONLY)  # comes back once it is being read
+            try:
+                if request(c, "GET", agent(c, "db1") + "/healthz")[0] != 200:
+                    raise Failed("its agent answers nothing meanwhile")
+                c.siding("replica", "pause", "db1", "--for", "60s", "--reason", "results are being listed")
+                if c.replication("db1")["sql"] != "No":
+                    raise Failed("it was not paused")
+                c.siding("replica", "resume", "db1")
+                wait_until(lambda: c.replication("db1")["sql"] == "Yes", 16, "the replica resumes")
+                if listed.done():
+                    raise Failed("the list was not held: %s" % (listed.result(),))
+            finally:
+                os.unlink(manifest)  # nobody begins to read it now
+                os.close(writer)
+            if listed.result()[0] != 200:
+                raise Failed("the list: %s" % (listed.result(),))
+    finally:
+        shutil.rmtree(folder)
+    c.expect_replicating("db1")
+
+
 MOST_STREAMS = 16
 
 
@@ -154,9 +185,9 @@ def many_streams(c):
         size, digest = os.path.getsize(f.name), hashlib.sha256(f.read()).digest()
     if size < 10000000:
         raise Failed("%s has %d bytes: buffers hold it" % (largest, size))
-    agent = "agent" + os.path.relpath(folder, c.folder)[2]
+    process = "agent" + os.path.relpath(folder, c.folder)[2]
     paper = coordinator(c) + "/v1/results/%s/SHA256SUMS" % run
-    pid = c.pid(agent)
+    pid = c.pid(process)
     with futures.ThreadPoolExecutor(MOST_STREAMS + 1) as pool:
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -171,7 +202,7 @@ def many_streams(c):
         if sorted(a.result()[0] for a in asked) != [200] * MOST_STREAMS + [503]:
             raise Failed("they got %s" % [a.result() for a in asked])
     with slow_reader(c, path) as s:
-        c.kill(agent)
+        c.kill(process)
         body, promised = body_of(s)
     if promised != size or not 0 < len(body) < size:
         raise Failed("of %d bytes %d were promised and %d came" % (size, promised, len(body)))

@@ -133,27 +133,39 @@ void api_get_task_logs(HttpRequest *req, void *context)
 
 /* ---- results --------------------------------------------------------------------------------------- */
 
+typedef struct ResultsWaiter {
+    HttpRequest *req; /* NULL: nobody waits any more */
+} ResultsWaiter;
+
+static void results_closed(HttpRequest *req, void *arg)
+{
+    (void)req;
+    ((ResultsWaiter *)arg)->req = NULL;
+}
+
+static void on_results(void *arg, json_t *list)
+{
+    ResultsWaiter *w = arg;
+    if (w->req) {
+        http_on_close(w->req, NULL, NULL);
+        http_reply_json(w->req, 200, list);
+    } else {
+        json_decref(list);
+    }
+    free(w);
+}
+
 void api_get_results(HttpRequest *req, void *context)
 {
-    Agent *a = context;
     Err err;
-    AUTO(strlist_done) StrList names = STRLIST_INIT;
-    if (http_query(req, "brief")) {
-        http_reply_json(req, 200, spool_list(a));
+    ResultsWaiter *w = NEW(ResultsWaiter);
+    w->req = req;
+    if (spool_list(context, http_query(req, "brief") != NULL, on_results, w, &err)) {
+        http_on_close(req, results_closed, w);
         return;
     }
-    json_t *list = json_array();
-    if (fs_list(a->conf.spool_dir, &names, &err))
-        for (size_t i = 0; i < names.n; i++) {
-            AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
-            json_t *m = NULL;
-            if (!spool_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
-                continue;
-            json_set_str(m, "path", dir);
-            json_object_del(m, "tables");
-            json_array_append_new(list, m);
-        }
-    http_reply_json(req, 200, list);
+    free(w);
+    http_reply_error(req, &err);
 }
 
 /* Into the spool from another agent, or from it into a folder. */

@@ -62,27 +62,84 @@ bool spool_is_sealed(const Agent *a, const char *run)
     return *run != '.' && !open && fs_exists(manifest);
 }
 
-json_t *spool_list(Agent *a)
+typedef struct Listing {
+    Agent *a;
+    StrList runs, folders;
+    bool brief;
+    json_t *manifests;
+    SpoolListed done;
+    void *arg;
+} Listing;
+
+static void listing_free(Listing *l)
 {
+    strlist_done(&l->runs);
+    strlist_done(&l->folders);
+    json_decref(l->manifests);
+    free(l);
+}
+
+/* A manifest is as long as its job has left files: 200,000 of them take a second to read. */
+static void read_manifests(void *arg)
+{
+    Listing *l = arg;
     Err err;
-    AUTO(strlist_done) StrList names = STRLIST_INIT;
-    json_t *list = json_array();
-    if (!fs_list(a->conf.spool_dir, &names, &err))
-        return list;
-    for (size_t i = 0; i < names.n; i++) {
-        AUTOFREE char *dir = run_results(a, names.v[i]), *path = xasprintf("%s/manifest.json", dir);
+    for (size_t i = 0; i < l->runs.n; i++) {
+        AUTOFREE char *path = xasprintf("%s/manifest.json", l->folders.v[i]);
         AUTOJSON json_t *m = NULL;
-        ResultInfo r = {0};
-        if (!spool_is_sealed(a, names.v[i]) || !json_read_file(path, &m, &err))
+        if (!json_read_file(path, &m, &err))
             continue;
         AUTOFREE char *key = runkey_of_manifest(m);
-        if (!str_eq(key, names.v[i]))
+        if (l->brief && !str_eq(key, l->runs.v[i]))
             continue;
+        json_object_del(m, "tables");
+        if (l->brief)
+            json_object_del(m, "files");
+        else
+            json_set_str(m, "path", l->folders.v[i]);
+        json_array_append(l->manifests, m);
+    }
+}
+
+static json_t *in_brief(const Agent *a, const json_t *manifests)
+{
+    size_t i;
+    const json_t *m;
+    json_t *list = json_array();
+    json_array_foreach((json_t *)(uintptr_t)manifests, i, m)
+    {
+        ResultInfo r = {0};
         describe(a, m, &r);
         json_array_append_new(list, wire_write(result_info_fields, &r));
         wire_free(result_info_fields, &r);
     }
     return list;
+}
+
+static void list_is_read(void *arg)
+{
+    Listing *l = arg;
+    l->done(l->arg, l->brief ? in_brief(l->a, l->manifests) : json_incref(l->manifests));
+    listing_free(l);
+}
+
+bool spool_list(Agent *a, bool brief, SpoolListed done, void *arg, Err *err)
+{
+    AUTO(strlist_done) StrList names = STRLIST_INIT;
+    Listing *l = NEW(Listing);
+    *l = (Listing){.a = a, .brief = brief, .manifests = json_array(), .done = done, .arg = arg};
+    bool ok = fs_list(a->conf.spool_dir, &names, err);
+    for (size_t i = 0; ok && i < names.n; i++) {
+        AUTOFREE char *folder = run_results(a, names.v[i]);
+        if (!spool_is_sealed(a, names.v[i]))
+            continue;
+        strlist_add(&l->runs, names.v[i]);
+        strlist_add(&l->folders, folder);
+    }
+    ok = ok && work_submit(a->work, (WorkJob){read_manifests, list_is_read, l, .waits = true}, err);
+    if (!ok)
+        listing_free(l);
+    return ok;
 }
 
 /* ---- removing ------------------------------------------------------------------------------------- */

@@ -10,7 +10,10 @@ struct Agent;
 
 /* Whether the folder of a run in spool_dir is a result that the agent has sealed. */
 bool spool_is_sealed(const struct Agent *a, const char *run);
-json_t *spool_list(struct Agent *a); /* ResultInfo each; owned */
+/* All that are there, read by a worker: ResultInfo each, or else manifests with their `path`, without tables.
+ * The list is the callee's. */
+typedef void (*SpoolListed)(void *arg, json_t *list);
+MUST_CHECK bool spool_list(struct Agent *a, bool brief, SpoolListed done, void *arg, Err *err);
 /* ERR_CONFLICT while its run is under way, ERR_NOT_FOUND if there is none. */
 MUST_CHECK bool spool_remove(struct Agent *a, const char *run, bool only_part, Err *err);
 /* What cannot be removed now, because it is a job's user's still, goes with what has expired. */
