@@ -220,59 +220,179 @@ static enum State step(Reread *r, char c)
     return BROKEN;
 }
 
+/* ---- sixteen bytes at a time ---------------------------------------------------------------------- */
+
+enum { BLOCK = 16 };
+
+#ifdef __SSE2__
+typedef __m128i Block;
+
+static inline Block block_at(const char *p)
+{
+    return _mm_loadu_si128((const Block *)(const void *)p);
+}
+
+static inline void block_put(char *to, Block v)
+{
+    _mm_storeu_si128((Block *)(void *)to, v);
+}
+
+/* A bit for each byte that is `c`; that is a digit. */
+static inline unsigned bytes_that_are(Block v, char c)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+static inline unsigned digits_in(Block v)
+{
+    Block from_0 = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(from_0, _mm_set1_epi8(9)), from_0));
+}
+#else
+typedef struct Block {
+    char bytes[BLOCK];
+} Block;
+
+static inline Block block_at(const char *p)
+{
+    Block v;
+    memcpy(v.bytes, p, BLOCK);
+    return v;
+}
+
+static inline void block_put(char *to, Block v)
+{
+    memcpy(to, v.bytes, BLOCK);
+}
+
+static inline unsigned bytes_that_are(Block v, char c)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        bits |= (unsigned)(v.bytes[i] == c) << i;
+    return bits;
+}
+
+static inline unsigned digits_in(Block v)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        bits |= (unsigned)(v.bytes[i] >= '0' && v.bytes[i] <= '9') << i;
+    return bits;
+}
+#endif
+
 /* The first of three bytes, or `end`. */
 static const char *find_first(const char *p, const char *end, char a, char b, char c)
 {
-#ifdef __SSE2__
-    const __m128i x = _mm_set1_epi8(a), y = _mm_set1_epi8(b), z = _mm_set1_epi8(c);
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, x), _mm_cmpeq_epi8(v, y)), _mm_cmpeq_epi8(v, z));
-        unsigned bits = (unsigned)_mm_movemask_epi8(hit);
+    for (; end - p >= BLOCK; p += BLOCK) {
+        Block v = block_at(p);
+        unsigned bits = bytes_that_are(v, a) | bytes_that_are(v, b) | bytes_that_are(v, c);
         if (bits)
             return p + __builtin_ctz(bits);
     }
-#endif
     while (p < end && *p != a && *p != b && *p != c)
         p++;
     return p;
 }
 
-/* The first quote or backslash, or `end`. */
-static const char *plain_end(const char *p, const char *end)
+/* Whole values, all of which lies in the buffer with the byte behind it: most of all text. What is not so is
+ * left to the states. */
+enum { COPY_MOST = ROWCHECK_ROOM / 2 - 2 * BLOCK };
+
+/* Copies up to one of three bytes, and gives that; NULL: too far. May write a block too much. */
+static inline const char *copy_until(const char *p, const char *end, char *to, char a, char b, char c)
 {
-    return find_first(p, end, '\'', '\\', '\\');
+    const char *last = end - p > COPY_MOST ? p + COPY_MOST : end;
+    for (; last - p >= BLOCK; p += BLOCK, to += BLOCK) {
+        Block v = block_at(p);
+        block_put(to, v);
+        unsigned bits = bytes_that_are(v, a) | bytes_that_are(v, b) | bytes_that_are(v, c);
+        if (bits)
+            return p + __builtin_ctz(bits);
+    }
+    for (; p < last; *to++ = *p++)
+        if (*p == a || *p == b || *p == c)
+            return p;
+    return NULL;
 }
 
-/* A value that lies whole in the buffer with the byte behind it, and is as it is written: quoted text without
- * a backslash, a number. NULL: it is to be taken byte by byte. */
-static const char *plain_value(Reread *r, const char *p, const char *end)
+/* Up to the byte that ends it, backslashes taken away, and another byte; NULL as above. */
+static inline const char *copy_text(const char *p, const char *end, char *to, char a, char b, size_t *ret_n)
 {
-    enum { LONGEST_NUMBER = 90 };
-    const char *from = p, *most = end - p > LONGEST_NUMBER ? p + LONGEST_NUMBER : end;
-    if (*p == '\'') {
-        p = plain_end(++from, end);
-        if (end - p < 2 || *p == '\\')
+    const char *begun = to;
+    while (to - begun <= COPY_MOST) {
+        const char *stop = copy_until(p, end, to, a, b, '\\');
+        if (!stop || end - stop < 2)
             return NULL;
-        rowcheck_value(r->check, from, (size_t)(p - from));
-        p++;
-    } else {
-        while (p < most && ((*p >= '0' && *p <= '9') || *p == '.' || (*p == '-' && p == from)))
-            p++;
-        if (p == most || p == from || (*p != ',' && *p != ')'))
-            return NULL;
-        rowcheck_value(r->check, from, (size_t)(p - from));
+        to += stop - p;
+        if (*stop != '\\') {
+            *ret_n = (size_t)(to - begun);
+            return stop;
+        }
+        *to++ = unescaped(stop[1]);
+        p = stop + 2;
     }
-    r->state = (int)after_value(*p, r->check);
+    return NULL;
+}
+
+/* Digits and a point, or NULL. */
+static inline const char *bare_value(RowCheck *check, const char *p, const char *end)
+{
+    if (end - p < BLOCK)
+        return NULL;
+    Block v = block_at(p);
+    unsigned ends = bytes_that_are(v, ',') | bytes_that_are(v, ')');
+    if (!ends)
+        return NULL;
+    size_t n = (size_t)__builtin_ctz(ends);
+    unsigned plain = digits_in(v) | bytes_that_are(v, '.') | (bytes_that_are(v, '-') & 1);
+    if (n && !(~plain & ((1u << n) - 1))) {
+        char *to = rowcheck_room(check);
+        if (!to)
+            return NULL;
+        block_put(to, v);
+        rowcheck_take(check, n);
+        return p + n;
+    }
+    if (n != 4 || memcmp(p, "NULL", 4) != 0)
+        return NULL;
+    rowcheck_null(check);
+    return p + n;
+}
+
+static inline const char *quoted_value(RowCheck *check, const char *p, const char *end)
+{
+    size_t n;
+    char *to = rowcheck_room(check);
+    if (!to || !(p = copy_text(p + 1, end, to, '\'', '\'', &n)))
+        return NULL;
+    rowcheck_take(check, n);
     return p + 1;
+}
+
+/* As many of them as there are, from a value's first byte on. */
+static const char *whole_values(Reread *r, const char *p, const char *end)
+{
+    const char *behind;
+    while (p < end && (behind = *p == '\'' ? quoted_value(r->check, p, end) : bare_value(r->check, p, end))) {
+        enum State s = after_value(*behind, r->check);
+        p = behind + 1;
+        if (s == AFTER_ROW && end - p > 3 && memcmp(p, ",\n(", 3) == 0)
+            p += 3;
+        else if (s != VALUE) {
+            r->state = (int)s;
+            break;
+        }
+    }
+    return p;
 }
 
 /* The quoted text's plain bytes at once. */
 static const char *text(Reread *r, const char *p, const char *end)
 {
     const char *from = p;
-    p = plain_end(p, end);
+    p = find_first(p, end, '\'', '\\', '\\');
     rowcheck_bytes(r->check, from, (size_t)(p - from));
     if (p == end)
         return p;
@@ -332,7 +452,7 @@ bool reread_feed(Reread *r, const char *p, size_t n)
     while (p < end && r->state != BROKEN) {
         if (r->kind == FORMAT_TSV)
             p = tsv(r, p, end);
-        else if (r->state == VALUE && (behind = plain_value(r, p, end)))
+        else if (r->state == VALUE && (behind = whole_values(r, p, end)) != p)
             p = behind;
         else if (r->state == TEXT)
             p = text(r, p, end);

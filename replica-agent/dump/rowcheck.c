@@ -31,9 +31,52 @@ static bool has_stored_column(const DumpTable *t)
     return false;
 }
 
-static void add_row_crc(Str *out, const DumpTable *t)
+static void add_null_digit(Str *out, const Column *c, const char *if_null, const char *if_not)
+{
+    str_adds(out, "IF(");
+    db_quote_id(out, c->name);
+    str_addf(out, " IS NULL, %s, %s)", if_null, if_not);
+}
+
+/* Chosen among texts: to make text of two numbers and join it takes a server twice as long. */
+static void add_null_digits(Str *out, const Column *a, const Column *b)
+{
+    AUTO(str_done) Str if_null = STR_INIT, if_not = STR_INIT;
+    if (!b) {
+        add_null_digit(out, a, "'1'", "'0'");
+        return;
+    }
+    add_null_digit(&if_null, b, "'11'", "'10'");
+    add_null_digit(&if_not, b, "'01'", "'00'");
+    add_null_digit(out, a, if_null.p, if_not.p);
+}
+
+static const Column *next_nullable(const DumpTable *t, size_t *at)
+{
+    while (*at < t->n_columns) {
+        const Column *c = &t->columns[(*at)++];
+        if (!c->generated && c->nullable)
+            return c;
+    }
+    return NULL;
+}
+
+static void add_mask(Str *out, const DumpTable *t)
 {
     AUTO(str_done) Str mask = STR_INIT;
+    const Column *a, *b;
+    size_t at = 0, n = 0;
+    for (; (a = next_nullable(t, &at)); n++) {
+        b = next_nullable(t, &at);
+        str_adds(&mask, n ? ", " : "");
+        add_null_digits(&mask, a, b);
+    }
+    if (n)
+        str_addf(out, n > 1 ? ", CONCAT(%s)" : ", %s", mask.p);
+}
+
+static void add_row_crc(Str *out, const DumpTable *t)
+{
     str_adds(out, "CRC32(CONCAT_WS(_binary X'00FF00' COLLATE `binary`");
     if (!has_stored_column(t))
         str_adds(out, ", ''");
@@ -47,14 +90,8 @@ static void add_row_crc(Str *out, const DumpTable *t)
             str_addf(out, ", CONCAT(CRC32(%s), ',', LENGTH(%s))", e.p, e.p);
         else
             str_addf(out, ", %s", e.p);
-        if (!c->nullable)
-            continue;
-        str_adds(&mask, mask.len ? ", ISNULL(" : "ISNULL(");
-        db_quote_id(&mask, c->name);
-        str_addc(&mask, ')');
     }
-    if (mask.len)
-        str_addf(out, ", CONCAT(%s)", mask.p);
+    add_mask(out, t);
     str_adds(out, "))");
 }
 
@@ -91,8 +128,8 @@ enum { NULLABLE = 1, DIGESTED = 2 };
 void rowcheck_init(RowCheck *c, const DumpTable *t)
 {
     memset(c, 0, offsetof(RowCheck, held));
-    c->n_held = 0;
     c->flags = xcalloc(t->n_columns + 1, 1);
+    c->mask = xcalloc(t->n_columns + 1, 1);
     for (size_t i = 0; i < t->n_columns; i++)
         if (!t->columns[i].generated)
             c->flags[c->n++] = (unsigned char)((t->columns[i].nullable ? NULLABLE : 0) |
@@ -101,7 +138,7 @@ void rowcheck_init(RowCheck *c, const DumpTable *t)
 
 void rowcheck_done(RowCheck *c)
 {
-    str_done(&c->mask);
+    free(c->mask);
     free(c->flags);
 }
 
@@ -137,11 +174,16 @@ static void separate(RowCheck *c)
     c->any = true;
 }
 
+static void note_null(RowCheck *c, char digit)
+{
+    if (flags_here(c) & NULLABLE)
+        c->mask[c->n_mask++] = digit;
+}
+
 void rowcheck_value_begin(RowCheck *c)
 {
     separate(c);
-    if (flags_here(c) & NULLABLE)
-        str_addc(&c->mask, '0');
+    note_null(c, '0');
     c->value_crc = 0;
     c->value_n = 0;
 }
@@ -175,17 +217,37 @@ void rowcheck_value(RowCheck *c, const char *p, size_t n)
 
 void rowcheck_null(RowCheck *c)
 {
-    if (flags_here(c) & NULLABLE)
-        str_addc(&c->mask, '1');
+    note_null(c, '1');
+    c->column++;
+}
+
+char *rowcheck_room(RowCheck *c)
+{
+    if (flags_here(c) & DIGESTED)
+        return NULL;
+    if (c->n_held + sizeof SEPARATOR > sizeof c->held - ROWCHECK_ROOM)
+        flush(c);
+    char *p = c->held + c->n_held;
+    if (!c->any)
+        return p;
+    memcpy(p, SEPARATOR, sizeof SEPARATOR);
+    return p + sizeof SEPARATOR;
+}
+
+void rowcheck_take(RowCheck *c, size_t n)
+{
+    c->n_held += n + (c->any ? sizeof SEPARATOR : 0);
+    c->any = true;
+    note_null(c, '0');
     c->column++;
 }
 
 void rowcheck_row_end(RowCheck *c)
 {
-    if (c->mask.len) {
+    if (c->n_mask) {
         separate(c);
-        add(c, c->mask.p, c->mask.len);
-        str_clear(&c->mask);
+        add(c, c->mask, c->n_mask);
+        c->n_mask = 0;
     }
     flush(c);
     c->sum.rows++;

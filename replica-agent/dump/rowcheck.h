@@ -21,7 +21,7 @@ extern const char *const rowcheck_sent_sql;
 void rowcheck_sql(Str *out, const DumpTable *t, const char *where);
 bool rowcheck_parse(const char *text, RowSum *ret);
 
-enum { ROWCHECK_HELD = 1 << 14 };
+enum { ROWCHECK_HELD = 1 << 14, ROWCHECK_ROOM = ROWCHECK_HELD / 2 };
 
 typedef struct RowCheck {
     RowSum sum;
@@ -29,10 +29,11 @@ typedef struct RowCheck {
     size_t n, column;     /* column: whose value comes next */
     uint32_t row_crc, value_crc;
     size_t value_n;
-    bool any; /* a value of this row has come */
-    Str mask;
-    char held[ROWCHECK_HELD]; /* not in row_crc yet */
+    bool any;   /* a value of this row has come */
+    char *mask; /* of n */
+    size_t n_mask;
     size_t n_held;
+    char held[ROWCHECK_HELD]; /* not in row_crc yet */
 } RowCheck;
 
 void rowcheck_init(RowCheck *c, const DumpTable *t);
@@ -43,3 +44,8 @@ void rowcheck_value_end(RowCheck *c);
 void rowcheck_value(RowCheck *c, const char *p, size_t n); /* a whole one */
 void rowcheck_null(RowCheck *c);
 void rowcheck_row_end(RowCheck *c);
+
+/* A whole value without a copy: up to ROWCHECK_ROOM bytes may be written here and, if they turn out to be a
+ * value, taken. NULL: a value that may be long, it is to be fed. */
+char *rowcheck_room(RowCheck *c);
+void rowcheck_take(RowCheck *c, size_t n);

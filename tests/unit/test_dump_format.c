@@ -152,6 +152,149 @@ static void a_sum_is_the_crc_of_joined_values(void **state)
     rowcheck_done(&c);
 }
 
+typedef struct ReadBack {
+    bool ok, ended;
+    RowSum sum;
+} ReadBack;
+
+static ReadBack read_back(const DumpTable *t, FormatKind kind, const char *text, size_t n, size_t step)
+{
+    ReadBack b = {.ok = true};
+    RowCheck check;
+    Reread r;
+    rowcheck_init(&check, t);
+    reread_init(&r, kind, &check);
+    for (size_t at = 0; at < n && b.ok; at += step)
+        b.ok = reread_feed(&r, text + at, n - at < step ? n - at : step);
+    b.ended = b.ok && reread_ended(&r);
+    b.sum = check.sum;
+    rowcheck_done(&check);
+    return b;
+}
+
+static void add_rows(Str *text, const Format *f, const Value (*rows)[4], size_t n)
+{
+    if (f->kind == FORMAT_SQL)
+        str_adds(text, "INSERT INTO `t` (`a`) VALUES\n");
+    for (size_t i = 0; i < n; i++) {
+        str_reserve(text, format_most(rows[i], 4) + 8);
+        text->len = (size_t)(format_row(f, text->p + text->len, rows[i]) - text->p);
+        if (f->kind == FORMAT_SQL)
+            str_adds(text, i + 1 < n ? ",\n" : ";\n");
+    }
+}
+
+/* Whole values are taken another way than bytes that come one by one. Both are right about text of any
+ * length, with what is escaped anywhere in it, and both see the same damage. */
+static void values_at_once_are_as_byte_by_byte(void **state)
+{
+    (void)state;
+    enum { LENGTHS = 40, LONG = 5000 };
+    static const char *const numbers[] = {"0",
+                                          "-1",
+                                          "12345678901234",
+                                          "123456789012345",
+                                          "1234567890123456",
+                                          "-0.5",
+                                          "-0",
+                                          "1e300",
+                                          "-0.0",
+                                          NULL,
+                                          "NaN",
+                                          "1-2",
+                                          "--1",
+                                          "1."};
+    static char texts[LENGTHS][LENGTHS + 1], longs[3][LONG];
+    static Value rows[LENGTHS + 3][4];
+    static const ValueKind kinds[] = {VALUE_REAL, VALUE_TEXT, VALUE_TEXT, VALUE_TEXT};
+    char int_[] = "double", text_[] = "text", json_[] = "json";
+    Column columns[] = {{.type = int_, .nullable = true},
+                        {.type = text_},
+                        {.type = text_, .nullable = true},
+                        {.type = json_, .nullable = true}};
+    DumpTable t = {.columns = columns, .n_columns = 4};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *number = numbers[i % COUNT(numbers)];
+        rows[i][0] = (Value){number, number ? strlen(number) : 0};
+        rows[i][3] = i % 3 ? (Value){"{}", 2} : (Value){NULL, 0};
+        if (i < LENGTHS) {
+            memset(texts[i], 'a' + (int)(i % 26), i);
+            texts[i][i / 2] = "\n'\\x"[i % 4];
+            rows[i][1] = (Value){texts[i], i};
+            rows[i][2] = i % 5 ? (Value){texts[LENGTHS - 1 - i], LENGTHS - 1 - i} : (Value){NULL, 0};
+            continue;
+        }
+        /* Nothing, one byte, every byte escaped. */
+        char *p = longs[i - LENGTHS];
+        memset(p, i == LENGTHS + 2 ? '\'' : 'y', LONG);
+        p[LONG / 2] = i == LENGTHS ? 'y' : '\\';
+        rows[i][1] = rows[i][2] = (Value){p, LONG - i};
+    }
+    for (int kind = FORMAT_SQL; kind <= FORMAT_TSV; kind++) {
+        const Format f = {(FormatKind)kind, kinds, 4};
+        AUTO(str_done) Str text = STR_INIT;
+        add_rows(&text, &f, (const Value(*)[4])rows, COUNT(rows));
+        ReadBack one = read_back(&t, f.kind, text.p, text.len, 1);
+        assert_true(one.ended && one.sum.rows == COUNT(rows));
+        for (size_t step = 2; step < text.len * 2; step += 1 + step / 3) {
+            ReadBack b = read_back(&t, f.kind, text.p, text.len, step);
+            assert_true(b.ended && b.sum.rows == one.sum.rows && b.sum.sum == one.sum.sum);
+        }
+        AUTO(str_done) Str few = STR_INIT;
+        add_rows(&few, &f, (const Value(*)[4])rows, 24);
+        for (size_t i = 0; i < few.len; i++)
+            for (const char *c = "0-',)(;\n\\\tNx\""; *c; c++) {
+                char was = few.p[i];
+                few.p[i] = *c;
+                ReadBack a = read_back(&t, f.kind, few.p, few.len, 1),
+                         b = read_back(&t, f.kind, few.p, few.len, few.len);
+                few.p[i] = was;
+                if (a.ok != b.ok || a.ended != b.ended ||
+                    (a.ended && (a.sum.rows != b.sum.rows || a.sum.sum != b.sum.sum)))
+                    fail_msg("byte %zu as 0x%02x", i, (unsigned char)*c);
+            }
+        for (size_t n = 0; n < few.len; n++) { /* cut off */
+            ReadBack a = read_back(&t, f.kind, few.p, n, 1), b = read_back(&t, f.kind, few.p, n, few.len);
+            assert_true(a.ok == b.ok && a.ended == b.ended && a.sum.rows == b.sum.rows);
+        }
+    }
+}
+
+static void null_digits_of(const char *const *names, size_t n, Str *sql)
+{
+    Column columns[5] = {0};
+    DumpTable t = {.columns = columns, .n_columns = n};
+    char int_[] = "int", db[] = "d", table[] = "t";
+    t.database = db;
+    t.name = table;
+    for (size_t i = 0; i < n; i++)
+        columns[i] = (Column){.name = (char *)(uintptr_t)names[i], .type = int_, .nullable = i != 1};
+    rowcheck_sql(sql, &t, NULL);
+}
+
+/* One digit for each column that may be NULL, two of them at a time. */
+static void digits_tell_what_is_null(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    static const char *const want[] = {
+        NULL,
+        ", IF(`a` IS NULL, '1', '0'))",
+        ", IF(`a` IS NULL, '1', '0'))",
+        ", IF(`a` IS NULL, IF(`c` IS NULL, '11', '10'), IF(`c` IS NULL, '01', '00')))",
+        ", CONCAT(IF(`a` IS NULL, IF(`c` IS NULL, '11', '10'), IF(`c` IS NULL, '01', '00')), IF(`d` IS NULL, "
+        "'1', '0')))",
+        ", CONCAT(IF(`a` IS NULL, IF(`c` IS NULL, '11', '10'), IF(`c` IS NULL, '01', '00')), IF(`d` IS NULL, "
+        "IF(`e` IS NULL, '11', '10'), IF(`e` IS NULL, '01', '00'))))",
+    };
+    for (size_t n = 1; n <= COUNT(names); n++) {
+        AUTO(str_done) Str sql = STR_INIT;
+        null_digits_of(names, n, &sql);
+        if (!strstr(sql.p, want[n]))
+            fail_msg("%s", sql.p);
+    }
+}
+
 static void damaged_text_is_found(void **state)
 {
     (void)state;
@@ -328,6 +471,8 @@ int main(void)
         cmocka_unit_test(values_by_kind),
         cmocka_unit_test(rows_and_heads),
         cmocka_unit_test(rows_are_read_back),
+        cmocka_unit_test(values_at_once_are_as_byte_by_byte),
+        cmocka_unit_test(digits_tell_what_is_null),
         cmocka_unit_test(a_sum_is_the_crc_of_joined_values),
         cmocka_unit_test(damaged_text_is_found),
         cmocka_unit_test(types_have_kinds),
