@@ -20,3 +20,12 @@ static inline uint64_t bytes_u64(const void *p)
     memcpy(&v, p, sizeof v);
     return le64toh(v);
 }
+
+/* 1 to 8 bytes, zeros behind them. */
+static inline uint64_t bytes_some(const void *p, size_t n)
+{
+    const unsigned char *b = p;
+    if (n >= 4)
+        return bytes_u32(b) | (uint64_t)bytes_u32(b + n - 4) << 8 * (n - 4);
+    return b[0] | (uint64_t)b[n / 2] << 8 * (n / 2) | (uint64_t)b[n - 1] << 8 * (n - 1);
+}

@@ -17,7 +17,7 @@ typedef struct FieldText {
 
 enum { TEXT_MAX_VALUE = 9999 };
 
-static void put(FieldText *t, uint64_t bytes, unsigned n)
+static inline void put(FieldText *t, uint64_t bytes, unsigned n)
 {
     if (t->n < 8) {
         t->low |= bytes << 8 * t->n;
@@ -28,7 +28,7 @@ static void put(FieldText *t, uint64_t bytes, unsigned n)
     t->n += n;
 }
 
-static void put_number(FieldText *t, uint32_t v)
+static inline void put_number(FieldText *t, uint32_t v)
 {
     enum { HALF = 100000000 };
     if (v >= HALF) {
@@ -42,7 +42,7 @@ static void put_number(FieldText *t, uint32_t v)
     put(t, digits >> 8 * zeros, 8 - zeros);
 }
 
-static FieldText text_of(uint32_t crc, size_t n)
+static inline FieldText text_of(uint32_t crc, size_t n)
 {
     FieldText t = {0};
     put_number(&t, crc);
@@ -52,7 +52,7 @@ static FieldText text_of(uint32_t crc, size_t n)
     return t;
 }
 
-static uint32_t add_text(uint32_t row, const FieldText *t)
+static inline uint32_t add_text(uint32_t row, const FieldText *t)
 {
     row = crc_add_word(row, t->low, t->n < 8 ? t->n : 8);
     return t->n > 8 ? crc_add_word(row, t->high, t->n - 8) : row;
@@ -69,7 +69,7 @@ static uint32_t add_long(uint32_t row, uint32_t crc, size_t n)
 }
 
 /* `row`: the CRC of the row's text so far. */
-static uint32_t add_field(uint32_t row, const RowSumField *f)
+static inline uint32_t add_field(uint32_t row, const RowSumField *f)
 {
     if (!f->p)
         return crc_of(row, "N;", 2);
@@ -89,20 +89,49 @@ void rowsum_add(RowSum *s, const RowSumField *fields, size_t n)
     s->sum += row;
 }
 
+/* The text of a value of one byte is of 10 to 13 bytes; a CRC goes over it by what becomes of the CRC when so
+ * many zero bytes follow, and the CRC of the text alone. */
+enum { BYTE_TEXT = 10, BYTE_TEXTS = 4 };
+
+typedef struct ByteText {
+    uint32_t crc;
+    unsigned which; /* its length, less BYTE_TEXT */
+} ByteText;
+
 struct RowSummer {
     RowSum sum;
     RowSumField first; /* the first field of the row before, in `kept` */
     char kept[256];
     uint32_t first_crc; /* of its text */
-    FieldText bytes[256];
+    ByteText bytes[256];
+    uint32_t zeros[BYTE_TEXTS][4][256]; /* [which][k][b]: of a CRC b << 8 * k */
 };
+
+static uint32_t over_zeros(uint32_t crc, size_t n)
+{
+    while (n--)
+        crc = crc >> 8 ^ crc_tables[0][crc & 255];
+    return crc;
+}
+
+static inline uint32_t add_byte(const RowSummer *r, uint32_t row, unsigned char byte)
+{
+    const ByteText *t = &r->bytes[byte];
+    const uint32_t(*zeros)[256] = r->zeros[t->which];
+    return zeros[0][row & 255] ^ zeros[1][row >> 8 & 255] ^ zeros[2][row >> 16 & 255] ^ zeros[3][row >> 24] ^
+           t->crc;
+}
 
 RowSummer *rowsummer_new(void)
 {
     RowSummer *r = NEW(RowSummer);
-    for (int i = 0; i < 256; i++) {
-        char byte = (char)i;
-        r->bytes[i] = text_of(crc_of(0, &byte, 1), 1);
+    for (uint32_t i = 0; i < 256; i++) {
+        unsigned char byte = (unsigned char)i;
+        FieldText text = text_of(crc_of(0, &byte, 1), 1);
+        r->bytes[i] = (ByteText){add_text(0, &text), text.n - BYTE_TEXT};
+        for (size_t which = 0; which < BYTE_TEXTS; which++)
+            for (unsigned k = 0; k < 4; k++)
+                r->zeros[which][k][i] = over_zeros(i << 8 * k, BYTE_TEXT + which);
     }
     return r;
 }
@@ -133,7 +162,7 @@ void rowsummer_add(RowSummer *r, const RowSumField *fields, size_t n)
 {
     uint32_t row = n ? add_first(r, &fields[0]) : 0;
     for (size_t i = 1; i < n; i++)
-        row = fields[i].p && fields[i].n == 1 ? add_text(row, &r->bytes[(unsigned char)*fields[i].p])
+        row = fields[i].p && fields[i].n == 1 ? add_byte(r, row, (unsigned char)*fields[i].p)
                                               : add_field(row, &fields[i]);
     r->sum.rows++;
     r->sum.sum += row;

@@ -30,20 +30,12 @@ __attribute__((constructor)) static void make_tables(void)
 
 /* ---- kernels --------------------------------------------------------------------------------------- */
 
-/* Of 1 to 7 bytes. */
-static uint64_t load_some(const unsigned char *p, size_t n)
-{
-    if (n >= 4)
-        return bytes_u32(p) | (uint64_t)bytes_u32(p + n - 4) << 8 * (n - 4);
-    return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
-}
-
 static uint32_t by_tables(uint32_t crc, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;
     for (; n >= 8; n -= 8, p += 8)
         crc = crc_add_word(crc, bytes_u64(p), 8);
-    return n ? crc_add_word(crc, load_some(p, n), (unsigned)n) : crc;
+    return n ? crc_add_word(crc, bytes_some(p, n), (unsigned)n) : crc;
 }
 
 static uint32_t by_library(uint32_t crc, const void *bytes, size_t n)

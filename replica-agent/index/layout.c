@@ -10,6 +10,7 @@ enum { DIGITS = 24 };
 
 struct Layout {
     const IndexDefinition *d;
+    bool hitlist;
     LayoutSink sink;
     void *arg;
     Str text; /* positions, or packed hits */
@@ -26,6 +27,7 @@ Layout *layout_new(const IndexDefinition *d, LayoutSink sink, void *arg)
 {
     Layout *l = NEW(Layout);
     l->d = d;
+    l->hitlist = definition_is_hitlist(d);
     l->sink = sink;
     l->arg = arg;
     l->hits.positions = d->positions;
@@ -47,8 +49,12 @@ void layout_bound(Layout *l, const int64_t *last_records, size_t n)
     l->n_bounds = n;
 }
 
-static size_t format_i64(int64_t v, char ret[DIGITS])
+static inline size_t format_i64(int64_t v, char *ret)
 {
+    if (v >= 0 && v < 10) { /* most fields and frequencies */
+        ret[0] = (char)('0' + v);
+        return 1;
+    }
     if (v >= 0)
         return str_digits((uint64_t)v, ret);
     ret[0] = '-';
@@ -57,12 +63,15 @@ static size_t format_i64(int64_t v, char ret[DIGITS])
 
 void layout_positions(const Entry *e, Str *out)
 {
+    str_reserve(out, e->n_positions * DIGITS);
+    char *to = out->p + out->len;
     for (size_t i = 0; i < e->n_positions; i++) {
-        char digits[DIGITS];
         if (i)
-            str_addc(out, ',');
-        str_add(out, digits, format_i64(e->positions[i], digits));
+            *to++ = ',';
+        to += format_i64(e->positions[i], to);
     }
+    *to = '\0';
+    out->len = (size_t)(to - out->p);
 }
 
 static bool put_posting(Layout *l, const char *term, size_t n, const Entry *e, Err *err)
@@ -124,5 +133,5 @@ static bool put_hit(Layout *l, const char *term, size_t n, const Entry *e, Err *
 bool layout_put(void *layout, const char *term, size_t n, const Entry *e, Err *err)
 {
     Layout *l = layout;
-    return definition_is_hitlist(l->d) ? put_hit(l, term, n, e, err) : put_posting(l, term, n, e, err);
+    return l->hitlist ? put_hit(l, term, n, e, err) : put_posting(l, term, n, e, err);
 }

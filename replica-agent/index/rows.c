@@ -76,16 +76,28 @@ static bool close_file(RowsOut *r, Err *err)
 }
 
 /* As LOAD DATA reads by default: the separators, the escape and a zero byte are escaped. */
-static void add_escaped(Str *block, const char *p, size_t n)
+static char *put_escaped(char *to, const char *p, size_t n)
 {
     static const char escapes[256] = {['\t'] = 't', ['\n'] = 'n', ['\\'] = '\\', ['\0'] = '0'};
-    str_reserve(block, 2 * n + 1);
-    char *to = block->p + block->len;
     for (size_t i = 0; i < n; i++) {
         char escaped = escapes[(unsigned char)p[i]];
         if (escaped)
             *to++ = '\\';
         *to++ = escaped ? escaped : p[i];
+    }
+    return to;
+}
+
+static void add_row(Str *block, const RowSumField *columns, size_t n)
+{
+    size_t most = n;
+    for (size_t i = 0; i < n; i++)
+        most += 2 * columns[i].n;
+    str_reserve(block, most);
+    char *to = block->p + block->len;
+    for (size_t i = 0; i < n; i++) {
+        to = put_escaped(to, columns[i].p, columns[i].n);
+        *to++ = i + 1 < n ? '\t' : '\n';
     }
     *to = '\0';
     block->len = (size_t)(to - block->p);
@@ -99,10 +111,7 @@ bool rows_put(void *rows, const RowSumField *columns, size_t n, Err *err)
     if (!r->w && !open_file(r, err))
         return false;
     rowsummer_add(r->sum, columns, n);
-    for (size_t i = 0; i < n; i++) {
-        add_escaped(&r->block, columns[i].p, columns[i].n);
-        str_addc(&r->block, i + 1 < n ? '\t' : '\n');
-    }
+    add_row(&r->block, columns, n);
     r->rows++;
     return r->block.len < BLOCK || write_block(r, err);
 }

@@ -177,7 +177,7 @@ static bool fill(RunReader *r, size_t want, Err *err)
     return true;
 }
 
-static bool get_number(RunReader *r, uint64_t *ret, Err *err)
+static bool get_any_number(RunReader *r, uint64_t *ret, Err *err)
 {
     uint64_t v = 0;
     if (r->end - r->at < LONGEST_NUMBER && !fill(r, LONGEST_NUMBER, err))
@@ -193,6 +193,15 @@ static bool get_number(RunReader *r, uint64_t *ret, Err *err)
     return damaged(r, err);
 }
 
+/* Most are of one byte. */
+static inline bool get_number(RunReader *r, uint64_t *ret, Err *err)
+{
+    if (r->at == r->end || r->buffer[r->at] >= 128)
+        return get_any_number(r, ret, err);
+    *ret = r->buffer[r->at++];
+    return true;
+}
+
 bool runreader_posting(RunReader *r, Err *err)
 {
     uint64_t field, delta, number;
@@ -204,9 +213,9 @@ bool runreader_posting(RunReader *r, Err *err)
     if (!get_number(r, &delta, err) || !get_number(r, &number, err))
         return false;
     r->record += delta;
-    r->posting.record = (int64_t)(r->record ^ sign_bit);
-    r->posting.field = field & 255;
-    r->posting.number = number & POSTING_MAX_NUMBER;
+    r->posting = (Posting){.record = (int64_t)(r->record ^ sign_bit),
+                           .field = field & 255,
+                           .number = number & POSTING_MAX_NUMBER};
     return true;
 }
 

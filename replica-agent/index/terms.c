@@ -4,11 +4,14 @@
 #include <endian.h>
 #include <string.h>
 
+#include "common/base/bytes.h"
+
 typedef struct Term {
     uint32_t offset; /* into text */
     uint32_t length;
     uint32_t hash;
     uint32_t last;  /* its latest posting, where the next occurrence most likely belongs */
+    uint32_t text;  /* the text that this is of: postings lie far apart in memory */
     uint32_t count; /* postings; after sorting: of its merged list */
     uint32_t first; /* after sorting: into sorted */
 } Term;
@@ -29,6 +32,9 @@ struct Terms {
     Posting *postings, *sorted;
     uint32_t posting_count, posting_cap;
     SortedTerm *order; /* terms in sorted order */
+    int64_t record;    /* of the text being added, and its field and number */
+    unsigned field;
+    uint32_t text_number;
 };
 
 uint32_t posting_add_numbers(uint32_t a, uint32_t b)
@@ -68,7 +74,7 @@ void terms_free(Terms *t)
 void terms_clear(Terms *t)
 {
     str_clear(&t->text);
-    t->term_count = t->posting_count = 0;
+    t->term_count = t->posting_count = t->text_number = 0;
     memset(t->slots, 0, t->slot_count * sizeof *t->slots);
 }
 
@@ -86,12 +92,21 @@ bool terms_are_full(const Terms *t)
     return bytes >= t->max_bytes || t->posting_count >= UINT32_MAX / 2 || t->text.len >= UINT32_MAX / 2;
 }
 
+static const uint64_t mixing = 0x9e3779b97f4a7c15u;
+
+/* A product's high bits hang on all bits: the shift brings them down. */
+static inline uint64_t hash_step(uint64_t h, uint64_t bytes)
+{
+    h = (h ^ bytes) * mixing;
+    return h ^ h >> 32;
+}
+
 static uint32_t hash_of(const char *p, size_t n)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
-    return (uint32_t)(h ^ (h >> 32));
+    uint64_t h = n;
+    for (; n > 8; n -= 8, p += 8)
+        h = hash_step(h, bytes_u64(p));
+    return (uint32_t)(hash_step(h, n ? bytes_some(p, n) : 0) * mixing >> 32);
 }
 
 static void grow_slots(Terms *t)
@@ -138,12 +153,15 @@ void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned fi
 {
     Term *term = find_or_add(t, text, n);
     bool counts = t->kind == POSTING_COUNTS;
-    if (counts && term->count) {
+    if (record != t->record || field != t->field || !t->text_number) {
+        t->record = record;
+        t->field = field;
+        t->text_number++; /* never 0 again: each text has a posting, of which there are fewer */
+    }
+    if (counts && term->text == t->text_number) {
         Posting *last = &t->postings[term->last];
-        if (last->record == record && last->field == field) {
-            last->number = posting_add_numbers(last->number, 1) & POSTING_MAX_NUMBER;
-            return;
-        }
+        last->number = posting_add_numbers(last->number, 1) & POSTING_MAX_NUMBER;
+        return;
     }
     if (t->posting_count == t->posting_cap) {
         t->posting_cap = t->posting_cap ? t->posting_cap * 2 : 4096;
@@ -154,6 +172,7 @@ void terms_add(Terms *t, const char *text, size_t n, int64_t record, unsigned fi
                        .number = posting_add_numbers(counts ? 1 : position, 0) & POSTING_MAX_NUMBER,
                        .field = field & 255};
     term->last = t->posting_count;
+    term->text = t->text_number;
     term->count++;
     t->postings[t->posting_count++] = posting;
 }

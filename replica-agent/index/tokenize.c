@@ -10,6 +10,7 @@
 #include <unicode/unorm2.h>
 #include <unicode/utext.h>
 
+#include "common/base/bytes.h"
 #include "common/file/crc.h"
 #include "replica-agent/index/normalize.h"
 
@@ -126,18 +127,33 @@ static void unicode_word(Tokenizer *t, const char *p, size_t n)
     emit(t, folded.text, folded.n);
 }
 
+static size_t ascii_length(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (n - i >= 8 && !(bytes_u64(p + i) & 0x8080808080808080))
+        i += 8;
+    while (i < n && !((unsigned char)p[i] & 0x80))
+        i++;
+    return i;
+}
+
 static bool is_ascii(const char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)p[i] & 0x80)
-            return false;
-    return true;
+    return ascii_length(p, n) == n;
+}
+
+static void plain_word(Tokenizer *t, const char *p, size_t n)
+{
+    if (t->normalizer.turkic && memchr(p, 'I', n))
+        unicode_word(t, p, n);
+    else
+        ascii_word(t, p, n);
 }
 
 static void any_word(Tokenizer *t, const char *p, size_t n)
 {
-    if (is_ascii(p, n) && !(t->normalizer.turkic && memchr(p, 'I', n)))
-        ascii_word(t, p, n);
+    if (is_ascii(p, n))
+        plain_word(t, p, n);
     else
         unicode_word(t, p, n);
 }
@@ -161,39 +177,29 @@ static void icu_words(Tokenizer *t, const char *p, size_t n)
 /* UAX #29 classes of ASCII as ICU has them (its root rules leave the colon out of MidLetter). */
 enum { OTHER, LETTER, DIGIT, EXTEND, MID_BOTH, MID_NUMBER };
 
-static int ascii_class(unsigned char c)
+static const unsigned char classes[256] = {
+    ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER, ['0' ... '9'] = DIGIT, ['_'] = EXTEND,
+    ['.'] = MID_BOTH,       ['\''] = MID_BOTH,      [','] = MID_NUMBER,    [';'] = MID_NUMBER,
+};
+
+static inline int ascii_class(char c)
 {
-    if ((c | 32) >= 'a' && (c | 32) <= 'z')
-        return LETTER;
-    if (c >= '0' && c <= '9')
-        return DIGIT;
-    switch (c) {
-    case '_':
-        return EXTEND;
-    case '.':
-    case '\'':
-        return MID_BOTH;
-    case ',':
-    case ';':
-        return MID_NUMBER;
-    default:
-        return OTHER;
-    }
+    return classes[(unsigned char)c];
 }
 
 static bool is_joined(const char *p, size_t n, size_t i)
 {
-    int mid = ascii_class((unsigned char)p[i]);
+    int mid = ascii_class(p[i]);
     if (mid < MID_BOTH || i + 1 >= n)
         return false;
-    int before = ascii_class((unsigned char)p[i - 1]), after = ascii_class((unsigned char)p[i + 1]);
+    int before = ascii_class(p[i - 1]), after = ascii_class(p[i + 1]);
     return before == after && ((before == LETTER && mid == MID_BOTH) || before == DIGIT);
 }
 
 static void ascii_words(Tokenizer *t, const char *p, size_t n)
 {
     for (size_t i = 0; i < n;) {
-        int class = ascii_class((unsigned char)p[i]);
+        int class = ascii_class(p[i]);
         if (class == OTHER || class >= MID_BOTH) {
             i++;
             continue;
@@ -201,12 +207,12 @@ static void ascii_words(Tokenizer *t, const char *p, size_t n)
         size_t start = i;
         bool lone = class == EXTEND; /* one alone is no word to ICU, two are */
         for (; i < n; i++) {
-            class = ascii_class((unsigned char)p[i]);
+            class = ascii_class(p[i]);
             if (class == OTHER || (class >= MID_BOTH && !is_joined(p, n, i)))
                 break;
         }
         if (!lone || i - start > 1)
-            any_word(t, p + start, i - start);
+            plain_word(t, p + start, i - start);
     }
 }
 
@@ -215,26 +221,31 @@ static bool is_blank(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-/* The end of the run of blank-separated chunks that begins at `i` and is of one kind: all ASCII, or none. No
- * word reaches over an ASCII blank, so each run may be cut on its own. */
+static size_t chunk_end(const char *p, size_t n, size_t i)
+{
+    while (i < n && is_blank(p[i]))
+        i++;
+    while (i < n && !is_blank(p[i]))
+        i++;
+    return i;
+}
+
+/* The end of what begins at `i`, of blank-separated chunks that are all ASCII, or none of them. No word
+ * reaches over an ASCII blank, so each such run may be cut on its own. */
 static size_t run_end(const char *p, size_t n, size_t i, bool *ret_ascii)
 {
-    size_t end = i;
-    for (bool first = true; i < n; first = false) {
-        size_t chunk = i;
-        while (chunk < n && is_blank(p[chunk]))
-            chunk++;
-        size_t chunk_end = chunk;
-        while (chunk_end < n && !is_blank(p[chunk_end]))
-            chunk_end++;
-        bool ascii = is_ascii(p + chunk, chunk_end - chunk);
-        if (first)
-            *ret_ascii = ascii;
-        else if (ascii != *ret_ascii)
+    size_t end = i + ascii_length(p + i, n - i);
+    while (end < n && end > i && !is_blank(p[end - 1]))
+        end--;
+    *ret_ascii = end > i;
+    if (*ret_ascii)
+        return end;
+    for (size_t next; i < n; i = next) {
+        next = chunk_end(p, n, i);
+        if (is_ascii(p + i, next - i))
             break;
-        end = i = chunk_end;
     }
-    return end;
+    return i;
 }
 
 static void piece_words(Tokenizer *t, const char *text, size_t n)

@@ -59,6 +59,12 @@ static void many_rows_sum_up_alike(void **state)
             rowsum_add(&slow, row, n);
         }
     }
+    for (int i = 0; i < 256; i++) {
+        char byte = (char)i;
+        RowSumField row[] = {{"word", 4}, {"1234567", 7}, {&byte, 1}, {&byte, 1}, {text, 9}, {&byte, 1}};
+        rowsummer_add(fast, row, COUNT(row));
+        rowsum_add(&slow, row, COUNT(row));
+    }
     RowSum got = rowsummer_sum(fast);
     assert_int_equal(got.rows, slow.rows);
     assert_int_equal(got.sum, slow.sum);
