@@ -40,7 +40,7 @@ Decoder *decoder_new(const unsigned char *head, size_t n);
 void decoder_free(Decoder *d);
 DecodeResult decoder_run(Decoder *d, CodecBytes *b);
 
-/* A zlib stream of the bytes, at zlib's own level, added to `out`. */
+/* A zlib stream of the bytes, added to `out`: meant for lists of numbers. */
 void codec_zlib(const void *bytes, size_t n, Str *out);
 /* False unless `in` is a zlib stream of exactly `out_n` bytes; `out` has room for one more. */
 bool codec_unzlib(const void *in, size_t n, void *out, size_t out_n);

@@ -3,8 +3,8 @@
  * compressed. Each entry is: record less the one before (the first: less the row's `first`), field, frequency
  * and, where positions are kept, min(frequency, ENTRY_MAX_POSITIONS) positions, each less the one before it
  * (the first: as it is). A number is written in base 128, low digits first, all bytes but its last with bit 7
- * set (LEB128). The bytes are what COMPRESS() of either server gives: their length in 4 bytes, low first, and
- * a zlib stream. Pure.
+ * set (LEB128). The bytes are what UNCOMPRESS() of either server takes: their length in 4 bytes, low first,
+ * and a zlib stream. Pure.
  */
 #pragma once
 
