@@ -5,6 +5,7 @@ reads its relay files itself after a crash: everything, also where it has to be 
 import contextlib
 import glob
 import os
+import re
 import signal
 import tempfile
 
@@ -221,6 +222,41 @@ class OnMariadb(Encrypted, GuardBase):
         finally:
             os.kill(primary, signal.SIGCONT)
         self.goes_on(held)
+
+    def first_not_applied(self):
+        """(relay file, position) of the first transaction that the files hold and that is not applied."""
+        c = self.cluster
+        applied = int(c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos").split("-")[-1])
+        index = glob.glob(os.path.join(c.folder, "db1", "data", "*relay*.index"))[0]
+        with open(index, encoding="utf-8") as f:
+            names = [os.path.basename(line) for line in f.read().split()]
+        for name in names:
+            for row in c.sql("db1", "SHOW RELAYLOG EVENTS IN '%s'" % name):
+                if row[2] == "Gtid" and int(re.search(r"GTID \d+-\d+-(\d+)", row[5])[1]) > applied:
+                    return name, row[1]
+        raise AssertionError("nothing is left to apply")
+
+    def test_7_what_the_source_has_purged_is_applied_by_hand(self):
+        """As the runbook says it."""
+        c = self.cluster
+        held = self.killed_behind(20)
+        c.sql("db0", "FLUSH BINARY LOGS")
+
+        def purged():  # not while somebody is still sent one
+            c.sql("db0", "PURGE BINARY LOGS TO '%s'" % c.sql("db0", "SHOW MASTER STATUS")[0][0])
+            return len(c.sql("db0", "SHOW BINARY LOGS")) == 1
+        wait_until(purged, 60, "the primary has purged what it has sent")
+        c.must_sandbox("start", "db1")
+        self.said("the source has purged what is missing here")
+        self.end_agent(signal.SIGTERM)
+        c.sql("db1", "CHANGE MASTER TO MASTER_USE_GTID=no, RELAY_LOG_FILE='%s', RELAY_LOG_POS=%s; START SLAVE SQL_THREAD" % self.first_not_applied())
+        wait_until(lambda: c.value("db1", "SELECT @@GLOBAL.gtid_slave_pos") == held, 30, "all that the files hold is applied")
+        c.sql("db1", "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE")
+        self.started()
+        c.expect_replicating("db1", 60)
+        self.no_lease()
+        c.expect_caught_up()
+        c.expect_equal()
 
 
 if __name__ == "__main__":
