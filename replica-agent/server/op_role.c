@@ -6,12 +6,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "op_impl.h"
+#include "op_commits.h"
 
 enum { TRY_MS = 1000 };
-
-static const char waiting_commits[] = "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE "
-                                      "'Waiting for semi-sync ACK%' AND COMMAND <> 'Killed'";
 
 void role_in_done(RoleIn *in)
 {
@@ -23,39 +20,6 @@ void role_out_done(RoleOut *out)
 {
     server_seen_done(&out->seen);
     *out = (RoleOut){0};
-}
-
-static bool cut(Db *db, uint64_t id, Err *err)
-{
-    if (op_kill(db, id, err))
-        return true;
-    if (err->code != OP_NOT_ITS_OWNER)
-        return false;
-    return err_set(err, ERR_REFUSED, OP_NOT_ITS_OWNER,
-                   "a commit of session %" PRIu64
-                   " waits for a replica to acknowledge it, and that session has "
-                   "rights which keep this account from ending it: KILL %" PRIu64 ". Semi-sync stays on",
-                   id, id);
-}
-
-/* Clients whose commits wait for a replica: they are cut off, each without an answer, and so never told what
- * no replica may have. A killed one that MySQL keeps waiting has no client any more. */
-static bool cut_waiting(Db *db, int64_t *ret_n, Err *err)
-{
-    DbRows *r;
-    bool more = false, ok;
-    uint64_t ids[64];
-    size_t n = 0;
-    if (!db_query(db, &r, err, waiting_commits, ""))
-        return false;
-    while (n < sizeof ids / sizeof *ids && (ok = db_next(r, &more, err)) && more)
-        ids[n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
-    ok = n == sizeof ids / sizeof *ids || !more;
-    db_rows_free(r);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = cut(db, ids[i], err);
-    *ret_n = (int64_t)n;
-    return ok;
 }
 
 /* By a connection of its own: a commit that waits keeps the statement, which then is given up. */
@@ -70,7 +34,7 @@ static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
 {
     int64_t waiting, until = clock_mono_ms() + in->at.statement_ms;
     for (;;) {
-        if (!cut_waiting(db, &waiting, &out->err))
+        if (!commits_cut_waiting(db, &waiting, &out->err))
             return false;
         Err tried;
         if (!try_read_only(in, &tried) && !op_is_unanswered(&tried)) {
@@ -80,7 +44,7 @@ static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
         server_seen_done(&out->seen);
         out->seen = (ServerSeen){0};
         if (!op_look(db, &out->seen, &out->err) ||
-            (out->seen.status.read_only && !cut_waiting(db, &waiting, &out->err)))
+            (out->seen.status.read_only && !commits_cut_waiting(db, &waiting, &out->err)))
             return false;
         if (out->seen.status.read_only && !waiting)
             return true;

@@ -5,7 +5,7 @@
 #include "common/base/log.h"
 #include "common/db/gtid.h"
 #include "ddl_recovery.h"
-#include "op_impl.h"
+#include "op_commits.h"
 #include "relay_events.h"
 #include "replica-agent/core/applier.h"
 #include "replica-agent/core/buffer.h"
@@ -358,7 +358,11 @@ bool op_start(const StartIn *in, const Cancel *cancel, StartOut *out)
     out->result = OP_FAILED;
     if (!op_open(&in->at, in->timeout_ms, cancel, &db, &out->err) || !op_look(db, &out->seen, &out->err) ||
         !is_default_channel(db, out) || !op_commit(db, cancel, &out->err) ||
-        !is_free_of_rescue(in, db, out) || !stand_still(in, db, out))
+        !is_free_of_rescue(in, db, out))
+        return false;
+    if (!out->seen.status.sql_running) /* whoever starts it: this, or the rescue that it asks for */
+        commits_free_applier(db, &out->seen.status, in->leaves_semi_sync);
+    if (!stand_still(in, db, out))
         return false;
     decide(in, db, out);
     if (start_is_refused(out->way))

@@ -33,6 +33,7 @@ typedef struct StartIn {
     LeaseSettings original; /* the lease's; members NULL: none was taken */
     bool shut;              /* no receiver is started */
     bool silent;            /* … or one that acknowledges nothing, until it is armed (op_order) */
+    bool leaves_semi_sync;  /* as a source: a person's */
     bool boost;             /* `boosted` is set before it */
     LeaseSettings boosted;
 } StartIn;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/db/gtid.h"
+#include "op_commits.h"
 #include "order_impl.h"
 #include "order_sessions.h"
 #include "replica-agent/core/buffer.h"
@@ -57,6 +58,7 @@ static OpResult apply_own(const OrderIn *in, Db *db, OrderOut *out)
     AUTOFREE char *target = xstrdup(out->received), *has = order_has(db, s);
     if (has && buffer_reaches(db_version(db)->flavor, has, target))
         return OP_DONE;
+    commits_free_applier(db, s, in->leaves_semi_sync);
     if (s->delay_s > 0 && !lift_delay(in, db, out))
         return op_failed_or_unknown(&out->err);
     if (s->sql_running)
@@ -80,6 +82,7 @@ static OpResult apply_donors(const OrderIn *in, Db *db, OrderOut *out)
     if (!all && (s->io == REPL_IO_NO || !order_points_at(s, donor))) {
         AUTO(str_done) Str sql = STR_INIT;
         op_flavor(db)->follow(&sql, donor->host, donor->port);
+        commits_free_applier(db, s, in->leaves_semi_sync);
         if (!order_stop_both(in, db, out) ||
             !db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
             !db_exec(db, &out->err, str_z(&sql), "") || !repl_start_both_purging(db, &out->err))

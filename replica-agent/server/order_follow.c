@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/db/clientfile.h"
 #include "common/db/gtid.h"
+#include "op_commits.h"
 #include "order_impl.h"
 #include "order_sessions.h"
 #include "replica-agent/core/applier_error.h"
@@ -149,9 +150,10 @@ static bool give_account(const OrderIn *in, Db *db, Err *err)
 }
 
 /* Nothing waits there, and nothing may from here on: its applier would. */
-static bool stop_being_source(const OrderIn *in, Db *db, Err *err)
+static bool stop_being_source(const OrderIn *in, Db *db, const ReplStatus *s, Err *err)
 {
-    return in->leaves_semi_sync || repl_set_semi_sync_source(db, false, err);
+    commits_free_applier(db, s, in->leaves_semi_sync);
+    return s->is_replica || in->leaves_semi_sync || repl_set_semi_sync_source(db, false, err);
 }
 
 /* It was pointed there before, and the new primary has found that it is not of its history: with MariaDB a
@@ -190,12 +192,10 @@ OpResult order_repoint(const OrderIn *in, Db *db, OrderOut *out)
     op_flavor(db)->follow(&sql, to->host, to->port);
     if (in->delay_s)
         str_addf(&sql, op_flavor(db)->delayed, (long long)in->delay_s);
-    if (!out->seen.status.is_replica) {
+    if (!out->seen.status.is_replica)
         str_adds(&sql, op_flavor(db)->demoted);
-        if (!stop_being_source(in, db, &out->err))
-            return op_failed_or_unknown(&out->err);
-    }
-    if (!db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
+    if (!stop_being_source(in, db, &out->seen.status, &out->err) ||
+        !db_exec(db, &out->err, op_flavor(db)->semi_sync_replica_off, "") ||
         (!is_settled(in, &out->seen.status) && !db_exec(db, &out->err, str_z(&sql), "")) ||
         (!out->seen.status.has_account && !give_account(in, db, &out->err)) || !start(in, db, &out->err) ||
         !order_look(db, out))

@@ -280,3 +280,13 @@ DbTarget rescuer_target(void)
 {
     return (DbTarget){.user = (char *)"rescuer"};
 }
+
+void expect_semi_sync(bool source, bool replica)
+{
+    AUTO(str_done) Str rows = STR_INIT;
+    str_addf(
+        &rows, "%s|%s\n%s|%s", is_mariadb() ? "Rpl_semi_sync_master_status" : "Rpl_semi_sync_source_status",
+        source ? "ON" : "OFF", is_mariadb() ? "Rpl_semi_sync_slave_status" : "Rpl_semi_sync_replica_status",
+        replica ? "ON" : "OFF");
+    EXPECT(SEMI_SYNC, "Variable_name|Value", script_keep(str_take(&rows)));
+}

@@ -67,6 +67,9 @@ View both_stopped_at(int n);
 void expect_look(View v);
 /* The same until one of the three fails: 0, 1 or 2 of them are answered before. */
 void expect_look_broken(View v, int answered, ErrKind fail);
+/* Whether the server waits for acknowledgements as a source, and gives them as a replica. */
+#define SEMI_SYNC "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'"
+void expect_semi_sync(bool source, bool replica);
 const char *status_columns(void); /* of Dialect.status */
 const char *status_row(View v);
 const char *position_row(View v);

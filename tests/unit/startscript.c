@@ -22,6 +22,8 @@ void expect_begun(View v)
     if (is_mariadb())
         EXPECT(RESCUE_SESSION_SQL, "l", "0");
     expect_no_private(v);
+    if (!v.sql)
+        expect_semi_sync(false, false);
 }
 
 void expect_sql_start(View v)

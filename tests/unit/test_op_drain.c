@@ -16,6 +16,11 @@ static void locks_of_others_end_with_a_drain(void)
         expect_open(5000);
         expect_look(v);
         expect_paths(&r);
+        expect_semi_sync(i == 0, false);
+        if (i == 0) {
+            EXPECT(WAITING, "ID", "");
+            EXPECT(d->semi_sync_off);
+        }
         EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w",
                word("-1", "1"));
         expect_look(v);
@@ -73,6 +78,7 @@ static void a_drain_ends_when_all_is_applied(void)
     expect_open(5000);
     expect_look(v);
     expect_paths(&r);
+    expect_semi_sync(false, false);
     EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w", word("-1", "1"));
     expect_look(v);
     EXPECT(BLOCKED, "n", "0");
@@ -82,6 +88,7 @@ static void a_drain_ends_when_all_is_applied(void)
     expect_open(5000);
     expect_look(v);
     expect_paths(&r);
+    expect_semi_sync(false, false);
     act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, NULL, NULL), OP_WAITING, ERR_TIMEOUT, NULL);
     View all = both_stopped_at(7);
     expect_open(5000);
@@ -130,11 +137,13 @@ static void a_donor_is_not_waited_for_as_long_as_its_delay(void)
     expect_open(5000);
     expect_look(v);
     expect_paths(&r);
+    expect_semi_sync(false, false);
     act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db1", at_trx(7)), OP_FAILED, ERR_CONFLICT, NULL);
     order_script.delay_s = 3600;
     expect_open(5000);
     expect_look(v);
     expect_paths(&r);
+    expect_semi_sync(false, false);
     expect_delay_lifted(&v);
     act(ORDER_APPLY_ALL, order_for(ORDER_DRAIN, "db1", at_trx(7)), OP_WAITING, ERR_TIMEOUT, NULL);
     View all = both_stopped_at(7);
@@ -159,6 +168,7 @@ static void a_delay_that_was_lifted_comes_back(void)
         EXPECT(STARTS, "ID", "");
         EXPECT(d->stop_both);
         expect_look(v);
+        expect_semi_sync(false, false);
         EXPECT(
             word("SET GLOBAL rpl_semi_sync_slave_enabled=0", "SET GLOBAL rpl_semi_sync_replica_enabled=0"));
         if (i == 0)

@@ -299,6 +299,38 @@ static void it_stops_again_at_once(void)
 }
 BOTH(it_stops_again_at_once)
 
+/* The option file has semi-sync as a source on at each start of the server: what a replica's applier, or a
+ * rescue, commits would wait for ever. Who waits there as a client is never told that it is safe. */
+static void the_applier_waits_for_no_acknowledgement(void)
+{
+    Relay r;
+    relay_begin(&r, 7);
+    for (int i = 0; i < 3; i++) {
+        View v = both_stopped_at(5);
+        StartIn in = a_start(&r);
+        in.leaves_semi_sync = i == 2;
+        v.received = 7;
+        expect_open(START_MS);
+        expect_look(v);
+        if (is_mariadb())
+            EXPECT(RESCUE_SESSION_SQL, "l", "0");
+        expect_no_private(v);
+        if (i < 2) {
+            expect_semi_sync(true, false);
+            EXPECT("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync …",
+                   "ID", "16");
+            EXPECT("KILL 16", .fail = i ? ERR_DB : ERR_NONE, .code = 1095);
+        }
+        if (i == 0)
+            EXPECT(d->semi_sync_off);
+        expect_paths(&r);
+        start(&in, OP_WAITING, ERR_REFUSED, START_RESCUE);
+        expect_no_start();
+    }
+    relay_end(&r);
+}
+BOTH(the_applier_waits_for_no_acknowledgement)
+
 /* Until the first change a cancel counts; from there on the start goes through. */
 static void a_cancel_never_leaves_it_half_started(void)
 {
@@ -318,6 +350,7 @@ static void a_cancel_never_leaves_it_half_started(void)
     if (is_mariadb())
         EXPECT(RESCUE_SESSION_SQL, "l", "0", .cancel = &cancel.asked);
     expect_no_private(stopped_at(5));
+    expect_semi_sync(false, false);
     expect_sql_start(stopped_at(5));
     expect_look(view_at(5));
     assert_true(op_start(&in, &cancel, &out));
@@ -343,6 +376,7 @@ int main(void)
         TESTS_OF(starts_that_break),
         TESTS_OF(a_receiver_that_stops_in_between),
         TESTS_OF(it_stops_again_at_once),
+        TESTS_OF(the_applier_waits_for_no_acknowledgement),
         TESTS_OF(a_cancel_never_leaves_it_half_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -508,6 +508,7 @@ static void what_a_killed_rescue_left_goes_first(void)
         if (fails == 0) {
             EXPECT("RESET SLAVE 'siding_rescue' ALL");
             expect_look(stopped_at(5));
+            expect_semi_sync(false, false);
             expect_sql_start(stopped_at(5));
             expect_look(view_at(5));
         }

@@ -102,6 +102,7 @@ static void start_in(Agent *a, OpOrder *from, OperationIn *ret)
                            .source_position = xstrdup(a->s.known.primary),
                            .account_file = xstrdup(a->conf.server.replication_defaults_file),
                            .original = originals(a),
+                           .leaves_semi_sync = str_eq(a->conf.semi_sync, "leave"),
                            .boost = from->boost,
                            .boosted = boosted(from)};
     db_target_copy(&ret->start.rescuer, &rescuer);
