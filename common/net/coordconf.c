@@ -104,7 +104,9 @@ static const ConfOption failover_options[] = {
             "the same when somebody asks."},
     {"after", CONF_DURATION, FIELD(failover.after_ms) - FIELD(failover), .fallback = "10s", .min = 1000,
      .max = 3600000,
-     .doc = "For so long the coordinator, the primary's agent and the replicas must agree that it is dead."},
+     .doc =
+         "For so long nobody has had a word of the primary, and the coordinator, its agent and the replicas "
+         "agree that it is dead."},
     {"again_after", CONF_DURATION, FIELD(failover.again_after_ms) - FIELD(failover), .fallback = "10m",
      .min = 0, .max = 604800000,
      .doc = "A second automatic failover is not begun earlier after one that succeeded; a person may."},

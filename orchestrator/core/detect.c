@@ -8,8 +8,12 @@ const WireEnum detect_kind_names = WIRE_ENUM_NAMES(DETECT_KIND_VALUES);
 /* Commits that wait are no fault of the server while the replicas may still answer: wait longer. */
 enum { ACKS_LOST_FACTOR = 3 };
 
-/* A disk's fault is seen late by that much, and known by then to have lasted. */
-enum { STILL_MS = 1500, SEEN_LATE_MS = 2000 };
+/* What is known by silence is seen late, and known by then to have lasted; by that much at the most. A
+ * disk's fault too. */
+enum { STILL_MS = 1500, DISK_LATE_MS = 2000, QUIET_LATE_MS = 3000 };
+
+/* So long at least it is looked at again and again. */
+enum { CONFIRM_MS = 500 };
 
 typedef struct Votes {
     int lost, receives, alive;
@@ -101,18 +105,34 @@ bool detect_is_fatal(DetectKind kind)
            kind == DETECT_ACKS_LOST || kind == DETECT_DISK_STALLED || kind == DETECT_DISK_BROKEN;
 }
 
-static int64_t began_ms(DetectKind kind, const DetectReading *r)
+static int64_t least(int64_t a, int64_t b)
 {
-    if (kind != DETECT_DISK_STALLED && kind != DETECT_DISK_BROKEN)
-        return r->now_ms;
-    int64_t lasted = r->disk_ms < r->still_ms ? r->disk_ms : r->still_ms;
-    return r->now_ms - (lasted < SEEN_LATE_MS ? lasted : SEEN_LATE_MS);
+    return a < b ? a : b;
+}
+
+/* For so long it has been so already: since nobody has heard of it any more, or a disk has taken nothing. */
+static int64_t has_lasted(DetectKind kind, const DetectReading *r, int64_t watched_ms, int64_t after_ms)
+{
+    switch (kind) {
+    case DETECT_DISK_STALLED:
+    case DETECT_DISK_BROKEN:
+        return least(least(r->disk_ms, r->still_ms), DISK_LATE_MS);
+    case DETECT_SERVER_DEAD:
+    case DETECT_HOST_DEAD:
+    case DETECT_HUNG:
+        return least(least(least(r->quiet_ms, watched_ms), QUIET_LATE_MS),
+                     after_ms > CONFIRM_MS ? after_ms - CONFIRM_MS : 0);
+    default:
+        return 0;
+    }
 }
 
 bool detect_step(Detect *d, const DetectRules *rules, const DetectReading *r)
 {
-    if (d->looked_ms && r->now_ms - d->looked_ms > rules->gap_ms)
+    if (!d->looked_ms || r->now_ms - d->looked_ms > rules->gap_ms) {
         d->failed_ms = d->since_ms = 0;
+        d->watches_ms = r->now_ms;
+    }
     d->looked_ms = r->now_ms;
     DetectKind kind = judge(r, rules->after_ms);
     if (kind != d->kind || !d->since_ms) {
@@ -122,7 +142,7 @@ bool detect_step(Detect *d, const DetectRules *rules, const DetectReading *r)
     if (!detect_is_fatal(kind))
         d->failed_ms = 0;
     else if (!d->failed_ms)
-        d->failed_ms = began_ms(kind, r);
+        d->failed_ms = r->now_ms - has_lasted(kind, r, r->now_ms - d->watches_ms, rules->after_ms);
     int64_t patience = rules->after_ms * (kind == DETECT_ACKS_LOST ? ACKS_LOST_FACTOR : 1);
     return d->failed_ms && r->now_ms - d->failed_ms >= patience;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Is the primary dead? Judged from three sides: this coordinator's own login to its server, what the
  * primary's agent says of it, and whether the replicas' receivers are connected. A failover is begun only by
- * a fault that all sides agree on for `after_ms`: one too many is worse than a late one. Pure.
+ * a fault that all sides agree on for `after_ms`: one too many is worse than a late one. A silence counts
+ * from the last word of any side on, since it takes a while to be known for one. Pure.
  *
  * Whether a replica applies is no vote: a paused one, or one whose applier has stopped, still receives. An
  * error message of the server (too many connections, access denied, host blocked) proves that it lives. A
@@ -56,6 +57,8 @@ typedef struct DetectReading {
     DetectLogin login;
     int64_t stuck_ms; /* for so long nothing has been committed though we tried; 0: it goes on */
     int64_t still_ms; /* its position has been the same for so long; 0: not known */
+    int64_t quiet_ms; /* since any side had a word of it: a login answered, its agent, a receiver; 0: not
+                         known */
     bool agent_heard; /* the primary's */
     /* what it said last */
     bool up, hangs;  /* hangs: its server takes connections and answers nothing */
@@ -79,6 +82,7 @@ typedef struct Detect {
     int64_t since_ms;  /* of `kind` */
     int64_t failed_ms; /* since when every look was one of those that a failover mends; 0: it was not */
     int64_t looked_ms;
+    int64_t watches_ms; /* since when it was looked at without a gap: nothing before counts */
 } Detect;
 
 /* A failover would mend it. */

@@ -46,6 +46,7 @@ typedef struct WatchResult {
     DetectLogin login;
     int64_t stuck_ms; /* a commit of the coordinator's own hangs */
     int64_t still_ms; /* the position of a server that answers stands still */
+    int64_t spoke_ms; /* monotonic: when it last answered, also with an error; 0: never */
 } WatchResult;
 
 typedef struct FailoverEdge {
@@ -72,6 +73,7 @@ typedef struct FailoverEdge {
     Detect detect;
     WatchResult watched;
     PrimaryWatch *watch;
+    int64_t received_ms; /* monotonic: a receiver was last seen connected to the primary */
     DetectKind told_kind;
     char *told;            /* why one that was due is not begun, as told last */
     int64_t again_ms;      /* monotonic: no automatic one before */

@@ -115,6 +115,22 @@ static void begin_by_itself(Coord *c, const char *primary, const DetectReading *
     str_set(&e->told, why);
 }
 
+/* Since any side had a word of the primary's server. What a replica told of another primary is no word. */
+static int64_t quiet_ms(Coord *c, const AgentLink *primary, const DetectReading *r)
+{
+    FailoverEdge *e = c->failover;
+    const ServerState *s = &primary->node.agent.server;
+    int64_t last = e->watched.spoke_ms;
+    if (primary->fresh && s->up && !s->hangs && primary->seen_ms > last)
+        last = primary->seen_ms;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->replicas[i].heard && r->replicas[i].receives)
+            e->received_ms = r->now_ms;
+    if (e->received_ms > last)
+        last = e->received_ms;
+    return last && last < r->now_ms ? r->now_ms - last : 0;
+}
+
 static void detect(Coord *c)
 {
     FailoverEdge *e = c->failover;
@@ -140,6 +156,7 @@ static void detect(Coord *c)
     for (size_t i = 0; i < c->n_agents; i++)
         if (c->agents[i] != primary)
             replicas[r.n++] = replica_reading(c, c->agents[i]);
+    r.quiet_ms = quiet_ms(c, primary, &r);
     bool serves = primary->fresh && s->up && !s->is_replica && !s->read_only;
     if (serves && (s->semi_sync_acks >= 0) != failover_was_strict(c))
         failover_note(c, "strict", json_boolean(s->semi_sync_acks >= 0));

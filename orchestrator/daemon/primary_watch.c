@@ -143,6 +143,8 @@ static void look(void *arg)
     if (ok)
         look_at_commits(w, position);
     w->result.login = ok ? DETECT_ANSWERS : judge(w, &err);
+    if (w->result.login != DETECT_REFUSED && w->result.login != DETECT_SILENT)
+        w->result.spoke_ms = clock_mono_ms();
     w->result.still_ms = ok && w->moved_ms ? clock_mono_ms() - w->moved_ms : 0;
     w->result.stuck_ms = ok && w->stuck_ms ? clock_mono_ms() - w->stuck_ms : 0;
 }
@@ -153,7 +155,7 @@ static void forget_server(PrimaryWatch *w)
         db_close(STEAL(w->db));
     db_target_done(&w->target);
     str_set(&w->position, NULL);
-    w->moved_ms = 0;
+    w->moved_ms = w->result.spoke_ms = 0;
     w->hanging = 0;
     w->stuck_ms = 0;
 }

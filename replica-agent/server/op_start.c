@@ -357,8 +357,7 @@ bool op_start(const StartIn *in, const Cancel *cancel, StartOut *out)
     AUTODB Db *db = NULL;
     out->result = OP_FAILED;
     if (!op_open(&in->at, in->timeout_ms, cancel, &db, &out->err) || !op_look(db, &out->seen, &out->err) ||
-        !is_default_channel(db, out) || !op_commit(db, cancel, &out->err) ||
-        !is_free_of_rescue(in, db, out))
+        !is_default_channel(db, out) || !op_commit(db, cancel, &out->err) || !is_free_of_rescue(in, db, out))
         return false;
     if (!out->seen.status.sql_running) /* whoever starts it: this, or the rescue that it asks for */
         commits_free_applier(db, &out->seen.status, in->leaves_semi_sync);

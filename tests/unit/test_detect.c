@@ -263,6 +263,52 @@ static void a_disk_is_seen_late(void **state)
     assert_non_null(strstr(evidence, "the disk of /data is stalled for 100 s"));
 }
 
+/* All sides are silent by then; but it is looked at again, and nothing counts from before a time without
+ * looks. */
+static void a_silence_counts_from_the_last_word(void **state)
+{
+    (void)state;
+    static const struct {
+        DetectLogin login;
+        const char *agent;
+        int64_t quiet_ms, credit_ms;
+    } rows[] = {
+        {DETECT_SILENT, "-", 2500, 2500},     {DETECT_SILENT, "-", 60000, 3000},
+        {DETECT_SILENT, "hangs", 2500, 2500}, {DETECT_REFUSED, "down", 500, 500},
+        {DETECT_REFUSED, "-", 2000, 2000},    {DETECT_SILENT, "-", 0, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Story s = {0};
+        goes_on(&s, reading(DETECT_ANSWERS, "up", "++"), 60000);
+        DetectReading r = reading(rows[i].login, rows[i].agent, "xx");
+        r.quiet_ms = rows[i].quiet_ms;
+        goes_on(&s, r, AFTER - rows[i].credit_ms);
+        assert_false(s.began);
+        goes_on(&s, r, LOOK);
+        assert_true(s.began);
+    }
+    Story anew = {0}; /* this coordinator stood still, or has just started */
+    DetectReading r = reading(DETECT_SILENT, "-", "xx");
+    r.quiet_ms = 60000;
+    goes_on(&anew, r, AFTER);
+    assert_false(anew.began);
+    goes_on(&anew, r, LOOK);
+    assert_true(anew.began);
+    DetectRules hasty = {600, GAP}; /* shorter than what silence takes to be known */
+    Detect d = {0};
+    DetectReading well = reading(DETECT_ANSWERS, "up", "++");
+    for (well.now_ms = 1000; well.now_ms < 9000; well.now_ms += LOOK)
+        assert_false(detect_step(&d, &hasty, &well));
+    r = reading(DETECT_SILENT, "-", "xx"); /* the same replicas */
+    r.quiet_ms = 60000;
+    r.now_ms = well.now_ms;
+    assert_false(detect_step(&d, &hasty, &r));
+    r.now_ms += 400;
+    assert_false(detect_step(&d, &hasty, &r));
+    r.now_ms += 100;
+    assert_true(detect_step(&d, &hasty, &r));
+}
+
 static void it_is_said_by_whom(void **state)
 {
     (void)state;
@@ -281,12 +327,12 @@ static void it_is_said_by_whom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_side_is_heard),          cmocka_unit_test(it_takes_its_time),
-        cmocka_unit_test(a_restart_in_time_is_none),   cmocka_unit_test(the_evidence_may_change_its_name),
-        cmocka_unit_test(who_stood_still_looks_anew),  cmocka_unit_test(commits_that_wait),
-        cmocka_unit_test(a_lock_is_no_death),          cmocka_unit_test(it_is_said_by_whom),
-        cmocka_unit_test(a_disk_that_takes_no_writes), cmocka_unit_test(a_disk_is_seen_late),
-        cmocka_unit_test(it_is_said_since_when),
+        cmocka_unit_test(each_side_is_heard),         cmocka_unit_test(it_takes_its_time),
+        cmocka_unit_test(a_restart_in_time_is_none),  cmocka_unit_test(the_evidence_may_change_its_name),
+        cmocka_unit_test(who_stood_still_looks_anew), cmocka_unit_test(commits_that_wait),
+        cmocka_unit_test(a_lock_is_no_death),         cmocka_unit_test(a_silence_counts_from_the_last_word),
+        cmocka_unit_test(it_is_said_by_whom),         cmocka_unit_test(a_disk_that_takes_no_writes),
+        cmocka_unit_test(a_disk_is_seen_late),        cmocka_unit_test(it_is_said_since_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
