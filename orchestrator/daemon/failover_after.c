@@ -33,7 +33,30 @@ static void watch_votes(Coord *c)
     if (now - e->unfinished_ms < UNFINISHED_MS)
         return;
     e->unfinished_ms = 0;
-    failover_confirm_last(c);
+    failover_confirm_last(c, "votes are not of one decision");
+}
+
+static bool is_decided(const Coord *c)
+{
+    bool decided = c->failover->f.base.ballot.term > 0;
+    for (size_t i = 0; i < c->n_agents; i++)
+        decided = decided || c->agents[i]->node.agent.vote.accepted.version > 0;
+    return decided;
+}
+
+/* Whoever looks after the members needs a ballot of its own: what stands is put to the voters in one, also
+ * after each start. The first decision waits until all agents answer and commits are seen to wait for an
+ * acknowledgement: from then on only members give one. */
+static void take_charge(Coord *c)
+{
+    const FailoverEdge *e = c->failover;
+    if (e->f.phase != FAILOVER_IDLE || failover_is_ours(e, e->f.base.ballot) || e->unfinished_ms ||
+        c->fenced || !e->looked_back || e->detect.kind != DETECT_WELL || !failover_hears_majority(c))
+        return;
+    if (is_decided(c))
+        failover_confirm_last(c, "this coordinator has begun");
+    else if (c->conf.failover.automatic && failover_was_strict(c) && failover_heard(c) == c->n_agents)
+        failover_confirm_last(c, "nothing was decided yet");
 }
 
 /* Somebody has promised a later ballot than ours, or ours of another. */
@@ -182,5 +205,6 @@ void failover_look_after(Coord *c)
     watch_votes(c);
     resume_unfinished(c);
     look_back(c);
+    take_charge(c);
     tidy(c);
 }

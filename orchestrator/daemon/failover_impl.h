@@ -132,7 +132,7 @@ typedef struct FailoverWish {
 } FailoverWish;
 MUST_CHECK bool failover_begin(Coord *c, const FailoverWish *w, int64_t *ret_id, Err *err);
 void failover_begin_own(Coord *c, const FailoverWish *w);
-void failover_confirm_last(Coord *c); /* the last decision of the votes, in a new ballot */
+void failover_confirm_last(Coord *c, const char *why); /* the last decision of the votes, in a new ballot */
 
 /* failover_advice.c */
 void failover_loss(Coord *c, Loss *ret); /* if one went on, or were begun, with those that can be asked now */

@@ -120,7 +120,7 @@ static char *leave(Coord *c, const AgentLink *a)
     if (!is_member(c, a))
         return NULL;
     if (!failover_is_ours(e, e->f.base.ballot)) {
-        failover_confirm_last(c);
+        failover_confirm_last(c, "a replica is to be counted out");
         return xstrdup("the last decision is confirmed by the voters");
     }
     if (!is_beyond_orders(c, a))

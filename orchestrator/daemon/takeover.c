@@ -187,7 +187,7 @@ static bool is_finished(Coord *c, const FailoverWish *w, Err *err)
             "an earlier failover is not finished: what the agents have accepted is confirmed first; "
             "try again in some seconds");
     c->failover->old_is_off = true;
-    failover_confirm_last(c);
+    failover_confirm_last(c, "a person asks for another primary");
     return err_set(
         err, ERR_CONFLICT, 0,
         "an earlier failover has made %s the primary: this is confirmed; siding cluster primary shows it",
@@ -233,7 +233,7 @@ void failover_begin_own(Coord *c, const FailoverWish *w)
         log_error("%s", err.text);
 }
 
-void failover_confirm_last(Coord *c)
+void failover_confirm_last(Coord *c, const char *why)
 {
     FailoverEvent ev = {.kind = FAILOVER_EV_TAKE_OVER};
     Err err;
@@ -241,8 +241,7 @@ void failover_confirm_last(Coord *c)
         log_error("%s", err.text);
         return;
     }
-    log_info("failover: votes are not of one decision; the last is confirmed in term %" PRId64,
-             ev.ballot.term);
+    log_info("failover: %s; the last decision is confirmed in term %" PRId64, why, ev.ballot.term);
     failover_feed(c, &ev);
 }
 
