@@ -235,6 +235,7 @@ static const Flavor flavors[] = {
             .show_binlog_status = "SHOW MASTER STATUS",
             .read_only_on = "SET GLOBAL read_only=1",
             .read_only_off = "SET GLOBAL read_only=0",
+            .kill_acknowledges = true,
             .semi_sync_source_on = "SET GLOBAL rpl_semi_sync_master_enabled=1",
             .semi_sync_source_off = "SET GLOBAL rpl_semi_sync_master_enabled=0",
             .semi_sync_replica_on = "SET GLOBAL rpl_semi_sync_slave_enabled=1",

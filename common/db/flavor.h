@@ -45,6 +45,9 @@ typedef struct Flavor {
     const char *read_only_on, *read_only_off;
     bool closes_for_all; /* read_only_on stops every account, whatever its rights */
     const char *semi_sync_source_on, *semi_sync_source_off;
+    /* KILL of a commit that waits for an acknowledgement, also KILL QUERY, tells the clients of all others of
+     * its group that they are safe, though no replica has them. [R] 10.11.19 */
+    bool kill_acknowledges;
     const char *semi_sync_replica_on, *semi_sync_replica_off; /* from the next start of the receiver on */
     const char *const
         *semi_sync_strict;             /* a commit waits for ever, also when no replica is there; NULL ends */

@@ -8,8 +8,16 @@
 
 /* An applier that waits has no client, and would stop by a KILL. */
 static const char waiting_commits[] =
-    "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%' AND "
+    "SELECT ID, USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) FROM information_schema.PROCESSLIST WHERE "
+    "STATE LIKE 'Waiting for semi-sync ACK%' AND "
     "COMMAND <> 'Killed' AND USER <> 'system user'";
+
+/* But for those of this account, which asks for nothing that a client is told of. */
+static const char busy_clients[] = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER <> "
+                                   "SUBSTRING_INDEX(CURRENT_USER(), '@', 1) "
+                                   "AND COMMAND NOT IN ('Sleep', 'Daemon') AND COMMAND NOT LIKE 'Binlog "
+                                   "Dump%' AND USER NOT IN ('system user', "
+                                   "'event_scheduler')";
 
 static bool cut(Db *db, uint64_t id, Err *err)
 {
@@ -24,19 +32,35 @@ static bool cut(Db *db, uint64_t id, Err *err)
                    id, id);
 }
 
+/* Nobody else is at a statement: the commit that waits has no others in its group, which was complete before
+ * it began to wait. */
+static bool is_alone(Db *db, size_t waiting, bool ours, bool *ret, Err *err)
+{
+    int64_t busy = 0;
+    if (!db_value_int(db, &busy, err, busy_clients, ""))
+        return false;
+    *ret = waiting == 1 && busy == (ours ? 0 : 1);
+    return true;
+}
+
 bool commits_cut_waiting(Db *db, int64_t *ret_n, Err *err)
 {
     DbRows *r;
-    bool more = false, ok;
+    bool more = false, ours = false, ok;
     uint64_t ids[64];
     size_t n = 0;
     if (!db_query(db, &r, err, waiting_commits, ""))
         return false;
-    while (n < sizeof ids / sizeof *ids && (ok = db_next(r, &more, err)) && more)
+    while (n < sizeof ids / sizeof *ids && (ok = db_next(r, &more, err)) && more) {
         ids[n++] = strtoull(db_field(r, 0, NULL), NULL, 10);
+        ours = str_eq(db_field(r, 1, NULL), "1");
+    }
     ok = n == sizeof ids / sizeof *ids || !more;
     db_rows_free(r);
-    for (size_t i = 0; ok && i < n; i++)
+    bool safe = !op_flavor(db)->kill_acknowledges;
+    if (ok && n && !safe)
+        ok = is_alone(db, n, ours, &safe, err);
+    for (size_t i = 0; ok && safe && i < n; i++)
         ok = cut(db, ids[i], err);
     *ret_n = (int64_t)n;
     return ok;

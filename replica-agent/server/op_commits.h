@@ -5,8 +5,9 @@
 
 #include "op_impl.h"
 
-/* Clients whose commits wait: they are cut off, each without an answer, and so never told what no replica may
- * have. A killed one that MySQL keeps waiting has no client any more. */
+/* Clients whose commits wait are counted; and cut off, each without an answer, and so never told what no
+ * replica may have, where that tells nobody else so (Flavor.kill_acknowledges: one that is alone). A killed
+ * one that MySQL keeps waiting has no client any more. */
 MUST_CHECK bool commits_cut_waiting(Db *db, int64_t *ret_n, Err *err);
 
 /* Semi-sync as a source goes off on a replica whose applier is to be started: the option file has it on at

@@ -7,12 +7,16 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "op_commits.h"
+#include "order_impl.h"
+#include "order_sessions.h"
 
-enum { TRY_MS = 1000 };
+enum { TRY_MS = 1000, KILL_AFTER_MS = 2000 };
 
 void role_in_done(RoleIn *in)
 {
     op_server_done(&in->at);
+    wire_free(lease_server_fields, &in->server);
+    free(in->data_folder);
     *in = (RoleIn){0};
 }
 
@@ -22,17 +26,41 @@ void role_out_done(RoleOut *out)
     *out = (RoleOut){0};
 }
 
-/* By a connection of its own: a commit that waits keeps the statement, which then is given up. */
+/* By a connection of its own: a commit that waits keeps the statement, which then is given up, and ends in
+ * the server by itself. */
 static bool try_read_only(const RoleIn *in, Err *err)
 {
     AUTODB Db *db = NULL;
-    return op_open(&in->at, TRY_MS, NULL, &db, err) && repl_set_read_only(db, true, err);
+    return op_open(&in->at, TRY_MS, NULL, &db, err) &&
+           db_exec(db, err, "SET SESSION lock_wait_timeout=1", "") && repl_set_read_only(db, true, err);
+}
+
+/* Those who wait lose their connection without an answer, and the server is closed when it comes back. A
+ * SHUTDOWN would answer them. */
+static bool kill_server(const RoleIn *in, int64_t waiting, RoleOut *out)
+{
+    OrderOut killed = {0};
+    OrderIn order = {.server = in->server, .place = {.data_folder = in->data_folder}};
+    bool gone = order_kill_server(&order, &killed) == OP_DONE;
+    if (gone)
+        err_set(&out->err, ERR_TIMEOUT, 0,
+                "%" PRId64 " commits waited for a replica to acknowledge them, and nothing less closes the "
+                "server without telling their clients that they are safe: its process was killed",
+                waiting);
+    else
+        err_set(&out->err, killed.err.kind, killed.err.code,
+                "%" PRId64
+                " commits wait for a replica to acknowledge them, and the server is to be killed: %s",
+                waiting, killed.err.text);
+    order_out_done(&killed);
+    return false;
 }
 
 /* Until it reads as closed and nobody waits any more. */
 static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
 {
-    int64_t waiting, until = clock_mono_ms() + in->at.statement_ms;
+    int64_t waiting, begun = clock_mono_ms(), until = begun + in->at.statement_ms;
+    bool kills = op_flavor(db)->kill_acknowledges && !in->cut_off && in->data_folder;
     for (;;) {
         if (!commits_cut_waiting(db, &waiting, &out->err))
             return false;
@@ -48,11 +76,18 @@ static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
             return false;
         if (out->seen.status.read_only && !waiting)
             return true;
+        if (kills && waiting && clock_mono_ms() - begun >= KILL_AFTER_MS)
+            return kill_server(in, waiting, out);
         if (clock_mono_ms() >= until)
-            return err_set(&out->err, ERR_TIMEOUT, 0,
-                           "%" PRId64 " commits wait for a replica to acknowledge them, and were cut off; "
-                           "others keep it open. Semi-sync stays on",
-                           waiting);
+            return err_set(
+                &out->err, ERR_TIMEOUT, 0,
+                "%" PRId64 " commits wait for a replica to acknowledge them%s: it cannot be closed "
+                "before they are acknowledged, or its process is killed (kill -9). Semi-sync stays "
+                "on",
+                waiting,
+                op_flavor(db)->kill_acknowledges
+                    ? ", and ending one would tell the clients of others that they are safe"
+                    : ", and were cut off; others keep it open");
     }
 }
 
@@ -79,6 +114,18 @@ static bool close_server(const RoleIn *in, Db *db, RoleOut *out)
     return repl_set_read_only(db, true, &out->err);
 }
 
+/* Where another may be the primary by now: nobody is told of a commit that no replica has, and whoever comes
+ * back by a load balancer goes elsewhere. */
+static bool cut_off(const RoleIn *in, Db *db, RoleOut *out)
+{
+    AUTO(sessions_done) Sessions clients = {0};
+    if (!close_to_writes(in, db, out) || !sessions_find_all(db, &clients, &out->err) ||
+        !sessions_end(db, &clients, "of a primary that its members do not answer", &out->err))
+        return false;
+    log_info("the server is closed: no client may write; semi-sync stays on");
+    return repl_set_read_only(db, true, &out->err);
+}
+
 static bool open_server(const RoleIn *in, Db *db, RoleOut *out)
 {
     if (in->acks > 0 && !in->leaves_semi_sync && !op_wait_for_ever(db, in->acks, &out->err))
@@ -93,7 +140,9 @@ bool op_role(const RoleIn *in, const Cancel *cancel, RoleOut *out)
     AUTODB Db *db = NULL;
     out->result = OP_FAILED;
     if (!op_open(&in->at, in->at.statement_ms, cancel, &db, &out->err) || !op_commit(db, cancel, &out->err) ||
-        !(in->open ? open_server(in, db, out) : close_server(in, db, out)))
+        !(in->open      ? open_server(in, db, out)
+          : in->cut_off ? cut_off(in, db, out)
+                        : close_server(in, db, out)))
         return false;
     server_seen_done(&out->seen);
     out->seen = (ServerSeen){0};

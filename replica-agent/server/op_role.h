@@ -18,6 +18,9 @@ typedef struct RoleIn {
     OpServer at;
     bool open;             /* writable */
     int64_t acks;          /* that a commit waits for, for ever; 0: nothing was decided about that */
+    LeaseServer server;    /* killed where commits wait and nothing less closes it; with data_folder */
+    char *data_folder;     /* NULL: not known, it is not killed */
+    bool cut_off;          /* closing: semi-sync stays on, and every session of a client is ended */
     bool leaves_semi_sync; /* semi-sync is a person's: agent.conf says so */
 } RoleIn;
 

@@ -80,20 +80,30 @@ static void unblock_probe(const OrderIn *in, uint64_t id, OrderOut *out)
         log_warn("%s", err.text);
 }
 
+/* One that was not acknowledged stays, and is not ended: with it others of its group would be taken for
+ * acknowledged. As long as it is there, another would wait behind it. */
+static bool none_waits(Db *db, Err *err)
+{
+    int64_t n = 0;
+    return db_value_int(db, &n, err,
+                        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND "
+                        "INFO LIKE 'INSERT INTO siding.probe%'",
+                        "") &&
+           (!n || err_set(err, ERR_TIMEOUT, 0, "a write is not acknowledged"));
+}
+
 /* As a client commits, in the binary log: it comes back only when the members have it. */
 OpResult order_write_probe(const OrderIn *in, const Cancel *cancel, OrderOut *out)
 {
     AUTODB Db *db = NULL;
     Err ignored;
-    if (!op_open_as(&in->at.target, PROBE_MS, cancel, &db, &out->err))
+    if (!op_open_as(&in->at.target, PROBE_MS, cancel, &db, &out->err) || !none_waits(db, &out->err))
         return OP_FAILED;
     if (!db_exec(db, &out->err, "INSERT INTO siding.probe (node, term) VALUES (?, ?)", "si", in->node,
                  in->order.ballot.term)) {
         if (op_is_unanswered(&out->err)) {
             err_prefix(&out->err, "a write is not acknowledged");
             unblock_probe(in, db_connection_id(db), out);
-            if (!db_kill(&in->at.target, db_connection_id(db), &ignored))
-                log_debug("%s", ignored.text);
         }
         return op_failed_or_unknown(&out->err);
     }

@@ -9,11 +9,13 @@
 
 #include "op_impl.h"
 
-/* Of `information_schema.PROCESSLIST p`: neither the server's own threads, nor Siding's, nor a replica's. */
+/* Of `information_schema.PROCESSLIST p`: neither the server's own threads, nor Siding's, nor a replica's; nor
+ * a commit that waits for an acknowledgement: its end could be taken for one (Flavor.kill_acknowledges). */
 #define SESSIONS_OF_CLIENTS                                                                                  \
     "p.ID <> CONNECTION_ID() AND p.USER NOT IN ('system user', 'event_scheduler') AND p.USER NOT LIKE "      \
     "'siding%' AND p.COMMAND NOT LIKE 'Binlog Dump%' AND p.COMMAND NOT IN ('Daemon', 'Killed', "             \
-    "'Slave_IO', 'Slave_SQL', 'Slave_worker')"
+    "'Slave_IO', 'Slave_SQL', 'Slave_worker') AND COALESCE(p.STATE, '') NOT LIKE 'Waiting for semi-sync "    \
+    "ACK%'"
 
 enum { SESSIONS_MOST = 64 };
 typedef struct Sessions {

@@ -10,7 +10,7 @@
 #define STARTS                                                                                               \
     "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'START "       \
     "SLAVE%'…"
-#define WAITING "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync …"
+#define WAITING "SELECT ID, USER = …"
 #define BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST a …"
 #define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
 

@@ -18,7 +18,7 @@ static void locks_of_others_end_with_a_drain(void)
         expect_paths(&r);
         expect_semi_sync(i == 0, false);
         if (i == 0) {
-            EXPECT(WAITING, "ID", "");
+            EXPECT(WAITING, "ID|ours", "");
             EXPECT(d->semi_sync_off);
         }
         EXPECT(word("SELECT MASTER_GTID_WAIT('…", "SELECT WAIT_FOR_EXECUTED_GTID_SET('…"), "w",

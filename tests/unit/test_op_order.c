@@ -315,18 +315,22 @@ static void semi_sync_that_is_a_persons_is_left(void)
 }
 BOTH(semi_sync_that_is_a_persons_is_left)
 
+#define PROBE_WAITS                                                                                          \
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND INFO LIKE 'INSERT " \
+    "INTO "                                                                                                  \
+    "siding.probe%'"
 #define PROBE_BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = …"
 
 static void a_lock_that_keeps_the_probe_is_ended(void)
 {
     OrderOut out;
     EXPECT("CONNECT agent");
+    EXPECT(PROBE_WAITS, "n", "0");
     EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)", .fail = ERR_TIMEOUT);
     EXPECT("CONNECT agent");
     EXPECT(PROBE_BLOCKED, "n", "1");
     EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep");
     EXPECT("KILL 16");
-    EXPECT("KILL …");
     act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, &out);
     assert_non_null(strstr(out.told, "session 16 (app@host)"));
     order_out_done(&out);
@@ -398,16 +402,21 @@ static void a_probe_is_a_commit_that_is_acknowledged(void)
 {
     View v = {.primary = true, .open = true, .applied = 5};
     EXPECT("CONNECT agent");
+    EXPECT(PROBE_WAITS, "n", "0");
     EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)");
     EXPECT("DELETE FROM siding.probe WHERE term < -93");
     expect_look(v);
     act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_DONE, ERR_NONE, NULL);
     EXPECT("CONNECT agent");
+    EXPECT(PROBE_WAITS, "n", "0");
     EXPECT("INSERT INTO siding.probe (node, term) VALUES ('db1', 7)", .fail = ERR_TIMEOUT);
     EXPECT("CONNECT agent");
     EXPECT(PROBE_BLOCKED, "n", "0");
-    EXPECT("KILL …");
     act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_UNKNOWN, ERR_TIMEOUT, NULL);
+    /* It stays, since to end it would let others pass: until then no second is begun. */
+    EXPECT("CONNECT agent");
+    EXPECT(PROBE_WAITS, "n", "1");
+    act(ORDER_WRITE_PROBE, order_for(ORDER_PROBE, NULL, NULL), OP_FAILED, ERR_TIMEOUT, NULL);
 }
 BOTH(a_probe_is_a_commit_that_is_acknowledged)
 
