@@ -92,6 +92,7 @@ void vote_silenced(Turn *t)
 void vote_started(Turn *t, const OpReport *op)
 {
     VoteRecord *r = &t->s->durable.vote;
+    vote_flight(t)->filled_ms = t->now_ms;
     if (!r->owed || !vote_lets_receive(t->s) || op->status->io == REPL_IO_NO)
         return;
     r->owed = false;
@@ -257,6 +258,16 @@ static void forget(VoteFlight *f)
     f->opened_ms = f->opened_acks = 0;
     free(STEAL(f->received));
     free(STEAL(f->ahead));
+    free(STEAL(f->filled_for));
+}
+
+/* With the data of a replica that may have more than the primary began with, all of it from that primary. It
+ * is not to be found ahead by an order that was given for what it held before, and stopped for good. */
+static bool is_started_since_filled(const Turn *t, const OrderServer *source)
+{
+    const VoteFlight *f = vote_flight(t);
+    bool unseen = t->s->durable.vote.owed || t->s->known.server.begun_ms <= f->filled_ms;
+    return unseen && f->filled_for && str_eq(f->filled_for, source->node);
 }
 
 void vote_order(Turn *t, Input *in)
@@ -273,6 +284,10 @@ void vote_order(Turn *t, Input *in)
     if (o.kind == ORDER_PROMISE || o.kind == ORDER_ACCEPT) {
         vote_reply(t, in->token, o.kind, !f->unwritten, f->unwritten ? unwritten : NULL, NULL);
         return; /* what is being carried out goes on, or is refused by what was promised */
+    }
+    if (o.kind == ORDER_FOLLOW && is_started_since_filled(t, &in->order->source)) {
+        vote_reply(t, in->token, o.kind, false, "it was given new data and is being started", NULL);
+        return;
     }
     vote_end_request(t, false);
     if (f->order.kind != in->order->kind)
@@ -295,6 +310,12 @@ void vote_filled(Turn *t, const OrderServer *source)
     VoteFlight *f = vote_flight(t);
     t->s->durable.vote.delay_s = 0; /* of the replication that it had */
     t->s->changed.vote = true;
+    const Ballot now = ballot_read(&vote_state(t)->promised);
+    if (!ballot_same(f->ballot, now))
+        forget(f);
+    f->ballot = now;
+    f->filled_ms = t->now_ms;
+    str_put(&f->filled_for, source->node);
     if (f->order.kind != ORDER_FOLLOW || !str_eq(f->order.source.node, source->node))
         return;
     vote_end_request(t, false);
