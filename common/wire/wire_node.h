@@ -112,6 +112,8 @@ extern const WireEnum disk_fault_names;
     F(T, STR, received)                                                                          \
     F(T, INT, relay_bytes)                                                                       \
     F(T, INT, semi_sync_acks) /* replicas that acknowledge its commits; -1: it waits for none */ \
+    F(T, INT, stood_by) /* of a primary: by so many of its members, lately; -1: it asks none */  \
+    F(T, BOOL, cut_off) /* a primary that its members do not answer: closed, or being closed */ \
     F(T, INT, semi_sync_waits) /* commits that wait for an acknowledgement now */                \
     F(T, BOOL, acknowledges) /* to its source, with semi-sync */                                 \
     F(T, BOOL, left_without_semi_sync) /* as a source: it is off, and agent.conf says to leave it */ \

@@ -45,7 +45,8 @@ extern const WireField wire_ballot_fields[];
     F(T, STR, held_by) /* whose members and acks these are: until it is open, those of the primary before */ \
     F(T, BOOL, open) /* its primary may be writable */                                                 \
     F(T, STRS, members)                                                                                \
-    F(T, INT, acks)
+    F(T, INT, acks)                                                                                    \
+    F(T, INT, fence_ms) /* so long the word of a member counts that nobody has asked it to follow another; 0: not told */
 WIRE_STRUCT(WireDecision, WIRE_DECISION_LIST);
 extern const WireField wire_decision_fields[];
 

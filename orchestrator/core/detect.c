@@ -53,6 +53,8 @@ static DetectKind alive(const DetectReading *r, int64_t after_ms)
     DetectKind disk = r->agent_heard ? by_its_disk(r) : DETECT_WELL;
     if (disk != DETECT_WELL)
         return disk;
+    if (r->agent_heard && r->cut_off)
+        return DETECT_CUT_OFF;
     if (r->stuck_ms >= after_ms)
         return r->waiting > 0 ? DETECT_ACKS_LOST : DETECT_NO_WRITES;
     switch (r->login) {
@@ -87,22 +89,26 @@ static DetectKind without_its_agent(const DetectReading *r, Votes v)
     return r->login == DETECT_REFUSED ? DETECT_SERVER_DEAD : DETECT_HOST_DEAD;
 }
 
+bool detect_is_fatal(DetectKind kind)
+{
+    return kind == DETECT_SERVER_DEAD || kind == DETECT_HOST_DEAD || kind == DETECT_HUNG ||
+           kind == DETECT_CUT_OFF || kind == DETECT_ACKS_LOST || kind == DETECT_DISK_STALLED ||
+           kind == DETECT_DISK_BROKEN;
+}
+
 static DetectKind judge(const DetectReading *r, int64_t after_ms)
 {
     Votes v = count_votes(r);
     if (r->login == DETECT_NOT_TRIED)
         return DETECT_UNCLEAR;
-    if (r->login != DETECT_REFUSED && r->login != DETECT_SILENT)
-        return alive(r, after_ms);
-    if (2 * r->heard <= r->voters)
+    bool alone = 2 * r->heard <= r->voters; /* a failover would end the old primary, and get no further */
+    if (r->login != DETECT_REFUSED && r->login != DETECT_SILENT) {
+        DetectKind kind = alive(r, after_ms);
+        return alone && detect_is_fatal(kind) ? DETECT_ALONE : kind;
+    }
+    if (alone)
         return DETECT_ALONE;
     return r->agent_heard ? by_its_agent(r, v) : without_its_agent(r, v);
-}
-
-bool detect_is_fatal(DetectKind kind)
-{
-    return kind == DETECT_SERVER_DEAD || kind == DETECT_HOST_DEAD || kind == DETECT_HUNG ||
-           kind == DETECT_ACKS_LOST || kind == DETECT_DISK_STALLED || kind == DETECT_DISK_BROKEN;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -172,6 +178,8 @@ static void say_agent(const DetectReading *r, Str *out)
     else
         str_adds(out, r->hangs ? "its agent gets no answer from the server"
                                : "its agent says that the server is down");
+    if (r->agent_heard && r->cut_off)
+        str_adds(out, ", that its members do not answer it");
     if (r->disk_folder)
         str_addf(out, ", the disk of %.200s is %s for %" PRId64 " s", r->disk_folder,
                  wire_enum_name(&disk_fault_names, (int)r->disk), r->disk_ms / 1000);

@@ -26,6 +26,7 @@
     E(DETECT_DISK_FULL, "disk full")       /* others have the same data: no failover by itself */            \
     E(DETECT_DISK_STALLED, "disk stalled")                                                                   \
     E(DETECT_DISK_BROKEN, "disk takes no writes")                                                            \
+    E(DETECT_CUT_OFF, "cut off from its members") /* its agent closes it */                                  \
     E(DETECT_ACKS_LOST, "acknowledgements lost")                                                             \
     E(DETECT_HUNG, "server hung")                                                                            \
     E(DETECT_SERVER_DEAD, "server dead")                                                                     \
@@ -61,7 +62,8 @@ typedef struct DetectReading {
                          known */
     bool agent_heard; /* the primary's */
     /* what it said last */
-    bool up, hangs;  /* hangs: its server takes connections and answers nothing */
+    bool up, hangs; /* hangs: its server takes connections and answers nothing */
+    bool cut_off;
     int64_t waiting; /* commits that wait for an acknowledgement */
     DiskFault disk;
     const char *disk_folder; /* that has the fault */

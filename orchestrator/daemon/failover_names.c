@@ -68,7 +68,8 @@ void failover_write_decision(const Coord *c, const Decision *d, WireDecision *re
                           .primary = xstrdup(failover_name(c, d->primary)),
                           .held_by = xstrdup(failover_name(c, d->held_by)),
                           .open = d->open,
-                          .acks = d->acks};
+                          .acks = d->acks,
+                          .fence_ms = c->conf.failover.fence_after_ms};
     ballot_write(d->ballot, &ret->ballot);
     list_names(c, d->members, &ret->members);
 }

@@ -146,6 +146,7 @@ static void detect(Coord *c)
                        .agent_heard = state_heard_lately(primary),
                        .up = s->up,
                        .hangs = s->hangs,
+                       .cut_off = s->cut_off,
                        .waiting = s->semi_sync_waits,
                        .disk = s->disk,
                        .disk_folder = s->disk_folder,

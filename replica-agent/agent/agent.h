@@ -75,6 +75,7 @@ typedef struct Agent {
         int64_t next_ms;
     } watcher;
     struct RoleCall *role_call; /* the hook after a promotion or demotion that runs; NULL: none */
+    struct HttpClient *peers;   /* other agents are asked by it; NULL: none was yet */
     struct Probe *probe;        /* between two readings */
 
     int64_t seq; /* of what others see */
@@ -136,6 +137,10 @@ void fill_close(Agent *a);
 
 /* hooks.c */
 void hook_call(Agent *a, bool before);
+
+/* contact.c */
+void contact_ask(Agent *a, const Effect *e);
+void contact_close(Agent *a);
 
 /* role_hooks.c */
 void role_hook_call(Agent *a, const Effect *e);

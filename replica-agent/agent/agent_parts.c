@@ -123,6 +123,7 @@ void agent_close(Agent *a)
         work_free(a->work);
     vault_close(a);
     probe_close(a);
+    contact_close(a);
     rescue_close(a);
     fill_close(a);
     programs_close(a);

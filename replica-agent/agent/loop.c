@@ -74,6 +74,9 @@ static void carry_out(Agent *a, Effect *e)
     case FX_END_ROLE_HOOK:
         role_hook_end(a);
         break;
+    case FX_ASK:
+        contact_ask(a, e);
+        break;
     case FX_CLEAR_VAULT:
         vault_give_up(a);
         break;

@@ -34,11 +34,21 @@ static void fill_jobs(const JobList *jobs, AgentRules *r)
     }
 }
 
+static void fill_peers(const AgentConfig *c, AgentRules *r)
+{
+    const AgentPeer *peers = c->peers.v;
+    r->n_peers = c->peers.n;
+    r->peers = xrealloc(r->peers, (r->n_peers + 1) * sizeof *r->peers);
+    for (size_t i = 0; i < r->n_peers; i++)
+        r->peers[i] = peers[i].name;
+}
+
 void reload_rules(Agent *a)
 {
     const AgentConfig *c = &a->conf;
     AgentRules *r = &a->s.known.rules;
     JobRules *jobs = r->jobs;
+    const char **peers = r->peers;
     *r = (AgentRules){.node = c->node,
                       .state_dir = c->state_dir,
                       .spool_dir = c->spool_dir,
@@ -64,8 +74,10 @@ void reload_rules(Agent *a)
                       .calls_after_promotion = c->hooks.after_promotion != NULL,
                       .calls_after_demotion = c->hooks.after_demotion != NULL,
                       .ignores_failed_hooks = str_eq(c->hooks.on_failure, "ignore"),
-                      .jobs = jobs};
+                      .jobs = jobs,
+                      .peers = peers};
     fill_jobs(&a->jobs, r);
+    fill_peers(c, r);
 }
 
 static void take(Agent *a, AgentConfig *fresh)

@@ -169,6 +169,8 @@ static void operation(Turn *t, const OpReport *op)
         vote_silenced(t);
     if (op->kind == OP_ROLE)
         role_op(t, op);
+    else if (op->kind == OP_ORDER && contact_op(t, op))
+        return;
     else if (op->kind == OP_ORDER)
         vote_op(t, op);
     else if (op->kind == OP_VERIFY)
@@ -204,6 +206,7 @@ static void tick(Turn *t)
     role_hook_tick(t);
     run_tick(t);
     boot_tick(t);
+    contact_tick(t);
     role_tick(t);
     vote_tick(t);
     fill_tick(t);
@@ -308,6 +311,9 @@ void agent_step(AgentState *s, Input *in, Effects *out)
         break;
     case IN_ROLE_HOOK:
         role_hook_ended(t, in);
+        break;
+    case IN_STANDS:
+        contact_answered(t, in);
         break;
     case IN_RESCUE_PROGRESS:
         rescue_progress(t, in);

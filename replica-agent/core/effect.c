@@ -7,6 +7,7 @@ static const char *const input_names[IN_KINDS] = {
     [IN_READING] = "reading",
     [IN_OP] = "operation",
     [IN_HOOK] = "hook",
+    [IN_STANDS] = "stands",
     [IN_RESCUE_PROGRESS] = "rescue progress",
     [IN_RESCUE_ENDED] = "rescue ended",
     [IN_FILL] = "fill",

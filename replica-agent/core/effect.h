@@ -28,10 +28,11 @@ typedef enum EffectKind {
     FX_ROLE_HOOK, /* flag: after_promotion, else after_demotion; number: its term, token: the attempt, owner:
                      the primary */
     FX_END_ROLE_HOOK, /* the one that runs is killed */
-    FX_CLEAR_VAULT,   /* links may go once all is applied */
-    FX_ANSWER,        /* token; err, or owner's run, or text: a body, number: its status */
-    FX_NEWS,          /* for requests that wait for a pause: owner, number = PauseNews, err */
-    FX_CHANGED,       /* what others see; flag: it can wait a little */
+    FX_ASK, /* owner's agent: does it stand by this primary; number: ms to answer in. IN_STANDS follows */
+    FX_CLEAR_VAULT, /* links may go once all is applied */
+    FX_ANSWER,      /* token; err, or owner's run, or text: a body, number: its status */
+    FX_NEWS,        /* for requests that wait for a pause: owner, number = PauseNews, err */
+    FX_CHANGED,     /* what others see; flag: it can wait a little */
     FX_KINDS
 } EffectKind;
 

@@ -18,6 +18,7 @@ typedef enum InputKind {
     IN_HOOK,    /* a hook has ended: flag = before_pause; err.kind ERR_NONE: well */
     IN_ROLE_HOOK, /* one after a promotion or demotion has ended: err.kind ERR_NONE: well; number: ms that it
                      took; flag2: it was not called */
+    IN_STANDS,    /* owner's agent was asked: flag = it stands by this primary */
     IN_RESCUE_PROGRESS, /* number and total: transactions */
     IN_RESCUE_ENDED,    /* err.kind ERR_NONE: all is applied; ERR_DB: a person must mend something */
     IN_FILL,            /* the server is to be filled: `fill` */

@@ -48,6 +48,7 @@ typedef struct OpOrder {
     bool shut;                            /* OP_START: no receiver is started */
     bool silent;                          /* … or one that acknowledges nothing */
     bool open;                            /* OP_ROLE: writable */
+    bool cut_off;                         /* OP_ROLE, closing: semi-sync stays on, all sessions are ended */
     LeaseSettings boosted;                /* OP_START, OP_RETUNE; owned */
     OrderAct act;                         /* OP_ORDER */
     AgentOrder order;                     /* OP_ORDER; owned */

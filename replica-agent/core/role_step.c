@@ -7,7 +7,7 @@
 #include "step_parts.h"
 #include "term.h"
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, CUT_AGAIN_MS = 3000 };
 
 static RoleRecord *record(Turn *t)
 {
@@ -246,11 +246,15 @@ void role_op(Turn *t, const OpReport *op)
             fx_log(t, LOG_LEVEL_ERROR, "read_only could not be set: %s", op->err.text);
             answer_opener(t, &op->err);
         }
-        f->retry_ms = t->now_ms + RETRY_MS;
+        f->retry_ms = t->now_ms + (f->cuts ? CUT_AGAIN_MS : RETRY_MS);
         return;
     }
-    fx_log(t, LOG_LEVEL_INFO, "the server is %s now, as the %s's should be",
-           op->open ? "writable" : "read-only", WIRE_TEXT(node_role_names, record(t), role));
+    if (f->cuts)
+        fx_log(t, LOG_LEVEL_INFO, "the server is closed until its members answer");
+    else
+        fx_log(t, LOG_LEVEL_INFO, "the server is %s now, as the %s's should be",
+               op->open ? "writable" : "read-only", WIRE_TEXT(node_role_names, record(t), role));
+    f->cut_off = f->cuts;
     t->s->known.server.status.read_only = t->s->known.server.status.closed = !op->open;
     f->settled = op->open == (record(t)->role == ROLE_PRIMARY);
     if (op->open)
@@ -262,6 +266,8 @@ void role_op(Turn *t, const OpReport *op)
 static bool is_as_it_should(const AgentState *s)
 {
     const RoleFlight *f = &s->flight.role;
+    if (contact_is_lost(s))
+        return (f->cut_off || s->durable.role.closed_by_hand) && s->known.server.status.closed;
     if (s->durable.role.role == ROLE_PRIMARY)
         return was_opened(s) && !f->wanted;
     return s->known.server.status.read_only && f->settled;
@@ -274,19 +280,25 @@ void role_tick(Turn *t)
     RoleFlight *f = &t->s->flight.role;
     bool primary = r->role == ROLE_PRIMARY;
     /* To close one that the agents have decided against, nobody has to be heard. */
-    bool sure = f->confirmed || (!primary && s->durable.vote.vote.accepted.version);
+    bool cuts = primary && contact_is_lost(s);
+    bool sure = f->confirmed || cuts || (!primary && s->durable.vote.vote.accepted.version);
     if (!r->role || !sure || f->op || s->flight.vote.order.kind || s->flight.vote.op || f->unwritten ||
         s->changed.role || fill_is_under_way(s) || !s->known.server.up || t->now_ms < f->retry_ms ||
         is_as_it_should(s))
         return;
-    if (primary &&
+    if (primary && !cuts &&
         (!vote_lets_open(s) || s->flight.vote.closed)) /* closed for a switchover: it has a time of its own */
         return;
     if (primary && s->known.server.status.is_replica)
         return; /* it still replicates: promotion is not done by opening it */
-    if (primary && s->durable.pause != PAUSE_NONE && s->durable.lease.boosted)
+    if (primary && !cuts && s->durable.pause != PAUSE_NONE && s->durable.lease.boosted)
         return; /* not with relaxed settings: the end of the lease puts them back */
     OpOrder *o = fx_sql(t, OP_ROLE, false);
-    o->open = primary;
+    o->open = primary && !cuts;
+    o->cut_off = f->cuts = cuts;
+    if (cuts && r->opened && !r->closed_by_hand) { /* however far that comes, it is ours to open again */
+        t->s->durable.role.opened = false;
+        t->s->changed.role = true;
+    }
     f->op = o->id;
 }

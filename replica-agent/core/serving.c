@@ -32,6 +32,8 @@ const char *serving_as_primary(const ServingFacts *f)
         return "the coordinator has not confirmed its role since the server started";
     if (f->s->is_replica)
         return "it replicates from another server";
+    if (f->cut_off)
+        return "its members do not answer: another may be the primary";
     if (f->s->closed)
         return "it is read-only";
     return NULL;

@@ -15,6 +15,7 @@ typedef struct ServingFacts {
     int64_t lag_ms;   /* -1: not known */
     const char *role; /* as the coordinator gave it; NULL: not yet */
     bool role_confirmed;
+    bool cut_off; /* its members do not answer: another may be the primary */
 } ServingFacts;
 
 /* NULL: it may; otherwise why not. max_lag_s -1: any lag. */

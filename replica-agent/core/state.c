@@ -28,9 +28,31 @@ static void flight_done(Flight *f)
     free(f->vote.trouble);
     free(f->vote.received);
     free(f->vote.ahead);
+    free(f->vote.filled_for);
     for (GuardCause c = 0; c < GUARD_CAUSES; c++)
         free(f->guard.said[c]);
     *f = (Flight){0};
+}
+
+bool contact_is_lost(const AgentState *s)
+{
+    return s->flight.contact.lost;
+}
+
+int64_t contact_count(const AgentState *s, int64_t now_ms)
+{
+    const ContactFlight *f = &s->flight.contact;
+    int64_t n = 0, fence_ms = s->durable.vote.vote.accepted.fence_ms;
+    for (size_t i = 0; i < f->n; i++)
+        n += f->peers[i].stood_ms && now_ms < f->peers[i].stood_ms + fence_ms;
+    return f->n ? n : -1;
+}
+
+void contact_done(ContactFlight *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        free(f->peers[i].node);
+    *f = (ContactFlight){0};
 }
 
 void agent_state_done(AgentState *s)
@@ -48,6 +70,8 @@ void agent_state_done(AgentState *s)
     free(k->relay_dir);
     free(k->primary);
     free(k->rules.jobs);
+    free(k->rules.peers);
+    contact_done(&s->flight.contact);
     wire_free(lease_fields, &d->lease);
     wire_free(bound_record_fields, &d->bound);
     wire_free(role_record_fields, &d->role);
@@ -111,6 +135,14 @@ const JobRules *rules_of_job(const AgentRules *r, const char *name)
         if (str_eq(r->jobs[i].name, name))
             return &r->jobs[i];
     return NULL;
+}
+
+bool rules_have_peer(const AgentRules *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_peers; i++)
+        if (str_eq(r->peers[i], name))
+            return true;
+    return false;
 }
 
 bool run_is_for_replica(const RunSpec *spec, const JobRules *job)

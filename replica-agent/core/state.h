@@ -31,6 +31,8 @@ typedef struct JobRules {
 /* Strings are borrowed from the configuration, which outlives the state. */
 typedef struct AgentRules {
     const char *node, *state_dir, *spool_dir, *at_limit;
+    const char **peers; /* names of other agents whose address is known */
+    size_t n_peers;
     int64_t pause_limit_ms, applied_timeout_ms, barrier_timeout_ms, renew_ms, stop_grace_ms;
     int64_t min_free_bytes, relay_limit_bytes, catchup_limit_ms, limit_warn_percent;
     bool boost, boost_trials, boost_last_acknowledger, sync_relay_log;
@@ -226,6 +228,8 @@ typedef struct RoleFlight {
     bool confirmed; /* repeated by the coordinator since this server process started */
     bool unwritten; /* the record is not on disk: it is not obeyed */
     bool settled;   /* a replica has been set as the role says: semi-sync cannot be read off read_only */
+    bool cuts;      /* `op` closes it since its members do not answer */
+    bool cut_off;   /* that has been done */
     bool wanted;    /* to be opened by hand, for the request `asked` */
     uint64_t asked;
     int64_t since_ms; /* a reading that began before says what was before the last change */
@@ -263,7 +267,30 @@ typedef struct VoteFlight {
     Ballot closed_in;
     int64_t closed_ms; /* since when nothing could be written; 0: not known */
     char *received, *ahead;
+    char *
+        filled_for; /* the primary that it was given another replica's data for, since `ballot`; NULL: none */
+    int64_t filled_ms; /* a reading that began before does not show that it follows */
 } VoteFlight;
+
+/* What the primary's members have said lately. Times are monotonic; 0: never. */
+typedef struct ContactPeer {
+    char *node;
+    int64_t asked_ms; /* the question under way */
+    int64_t next_ms;
+    int64_t stood_ms; /* when it was asked what it answered by standing by this primary */
+} ContactPeer;
+
+enum { CONTACT_PEERS = 32 };
+typedef struct ContactFlight {
+    ContactPeer peers[CONTACT_PEERS];
+    size_t n;
+    bool had;  /* enough have stood by it since this agent started */
+    bool lost; /* they do so no more: it is closed, or being closed */
+    int64_t ticked_ms, grace_ms;
+    uint64_t probe; /* a commit of our own, under way since probed_ms; 0: none */
+    int64_t probed_ms, retry_ms, acknowledged_ms;
+} ContactFlight;
+void contact_done(ContactFlight *f);
 
 typedef struct GuardFlight {
     GuardLevel level[GUARD_CAUSES];
@@ -301,6 +328,7 @@ typedef struct Flight {
     BootFlight boot;
     RoleFlight role;
     VoteFlight vote;
+    ContactFlight contact;
     GuardFlight guard;
     HookFlight hook;
     RoleHookFlight role_hook;
@@ -349,6 +377,13 @@ bool vote_is_on_disk(const AgentState *s);
 /* The one gate: whether a receiver may be started here, toward the source that is configured now; whether
  * this server may be opened as the primary. Free as long as nothing was promised or accepted. */
 bool vote_lets_receive(const AgentState *s);
+bool rules_have_peer(const AgentRules *r, const char *name);
+/* Its members do not answer, and it is closed for that, or being closed. */
+bool contact_is_lost(const AgentState *s);
+int64_t contact_count(const AgentState *s, int64_t now_ms); /* members whose word counts; -1: none is asked */
+/* A voter with this record stands by `primary`, which was decided in `asked`: nobody has it promise to follow
+ * another, and it has accepted none. */
+bool contact_stands(const VoteState *v, const char *primary, Ballot asked);
 bool vote_lets_open(const AgentState *s);
 /* By what it has voted for, whether that is on disk yet or not. */
 bool vote_decides_open(const AgentState *s);

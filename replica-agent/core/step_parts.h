@@ -76,6 +76,11 @@ void vote_filled(Turn *t, const OrderServer *source);
 void vote_started(Turn *t, const OpReport *op); /* an OP_START went well */
 void vote_silenced(Turn *t);                    /* from here on nothing is acknowledged before an arm */
 
+/* contact_step.c: whether a primary may take it that it is still the one. */
+void contact_tick(Turn *t);
+void contact_answered(Turn *t, const Input *in); /* IN_STANDS */
+bool contact_op(Turn *t, const OpReport *op);    /* true: it was ours */
+
 /* guard_step.c */
 void guard_reading(Turn *t);
 void guard_tick(Turn *t);

@@ -28,11 +28,14 @@ void role_out_done(RoleOut *out)
 
 /* By a connection of its own: a commit that waits keeps the statement, which then is given up, and ends in
  * the server by itself. */
-static bool try_read_only(const RoleIn *in, Err *err)
+static bool try_read_only(const RoleIn *in, const Db *known, Err *err)
 {
     AUTODB Db *db = NULL;
+    /* MySQL reads as closed, and is, while the statement waits for commits that semi-sync going off ends. */
+    bool gives_up = in->cut_off || op_flavor(known)->kill_acknowledges;
     return op_open(&in->at, TRY_MS, NULL, &db, err) &&
-           db_exec(db, err, "SET SESSION lock_wait_timeout=1", "") && repl_set_read_only(db, true, err);
+           (!gives_up || db_exec(db, err, "SET SESSION lock_wait_timeout=1", "")) &&
+           repl_set_read_only(db, true, err);
 }
 
 /* Those who wait lose their connection without an answer, and the server is closed when it comes back. A
@@ -60,12 +63,12 @@ static bool kill_server(const RoleIn *in, int64_t waiting, RoleOut *out)
 static bool close_to_writes(const RoleIn *in, Db *db, RoleOut *out)
 {
     int64_t waiting, begun = clock_mono_ms(), until = begun + in->at.statement_ms;
-    bool kills = op_flavor(db)->kill_acknowledges && !in->cut_off && in->data_folder;
+    bool kills = op_flavor(db)->kill_acknowledges && in->data_folder;
     for (;;) {
         if (!commits_cut_waiting(db, &waiting, &out->err))
             return false;
         Err tried;
-        if (!try_read_only(in, &tried) && !op_is_unanswered(&tried)) {
+        if (!try_read_only(in, db, &tried) && !op_is_unanswered(&tried)) {
             out->err = tried;
             return false;
         }
@@ -114,16 +117,35 @@ static bool close_server(const RoleIn *in, Db *db, RoleOut *out)
     return repl_set_read_only(db, true, &out->err);
 }
 
+static void end_clients(Db *db)
+{
+    Err err;
+    AUTO(sessions_done) Sessions clients = {0};
+    if (!sessions_find_all(db, &clients, &err) ||
+        !sessions_end(db, &clients, "of a primary that its members do not answer", &err))
+        log_warn("%s", err.text);
+}
+
 /* Where another may be the primary by now: nobody is told of a commit that no replica has, and whoever comes
- * back by a load balancer goes elsewhere. */
+ * back by a load balancer goes elsewhere. A session may be ended beside a commit that waits where that tells
+ * nobody (Flavor.kill_acknowledges), else once no client can write. */
 static bool cut_off(const RoleIn *in, Db *db, RoleOut *out)
 {
-    AUTO(sessions_done) Sessions clients = {0};
-    if (!close_to_writes(in, db, out) || !sessions_find_all(db, &clients, &out->err) ||
-        !sessions_end(db, &clients, "of a primary that its members do not answer", &out->err))
-        return false;
+    Err tried;
+    int64_t waiting;
+    /* a session that may not be ended keeps nothing up */
+    bool ends_first = !op_flavor(db)->kill_acknowledges;
+    if (!commits_cut_waiting(db, &waiting, &tried))
+        log_warn("%s", tried.text);
+    if (ends_first)
+        end_clients(db);
+    if (!try_read_only(in, db, &tried))
+        return err_set(&out->err, tried.kind, tried.code,
+                       "it stays writable as long as commits wait for an acknowledgement: %s", tried.text);
+    if (!ends_first)
+        end_clients(db);
     log_info("the server is closed: no client may write; semi-sync stays on");
-    return repl_set_read_only(db, true, &out->err);
+    return true;
 }
 
 static bool open_server(const RoleIn *in, Db *db, RoleOut *out)

@@ -258,6 +258,7 @@ static void forget_orders(Trace *t)
 void trace_restart(Trace *t)
 {
     t->s.known.rules.jobs = NULL;
+    t->s.known.rules.peers = NULL;
     agent_state_done(&t->s);
     forget_orders(t);
     trace_disk_free(&t->waiting);
@@ -270,6 +271,7 @@ void trace_end(Trace *t)
     trace_disk_free(&t->disk);
     trace_disk_free(&t->waiting);
     t->s.known.rules.jobs = NULL;
+    t->s.known.rules.peers = NULL;
     agent_state_done(&t->s);
     forget_orders(t);
     trace_forget_seen(t);

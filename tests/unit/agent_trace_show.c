@@ -68,7 +68,7 @@ static void line_of_op(Trace *t, const OpOrder *o)
         str_addf(&t->out, " flush=%s workers=%s", o->boosted.flush_log,
                  o->boosted.workers ? o->boosted.workers : "-");
     if (o->kind == OP_ROLE)
-        str_adds(&t->out, o->open ? " open" : " closed");
+        str_adds(&t->out, o->open ? " open" : o->cut_off ? " cut off" : " closed");
     if (o->delay_s)
         str_addf(&t->out, " delay=%lld", (long long)o->delay_s);
 }
@@ -83,7 +83,7 @@ static const char *const effect_names[FX_KINDS] = {
     [FX_HOOK] = "hook",       [FX_CLEAR_VAULT] = "clear vault",
     [FX_ROLE_HOOK] = "hook",  [FX_END_ROLE_HOOK] = "end hook",
     [FX_ANSWER] = "answer",   [FX_NEWS] = "news",
-    [FX_CHANGED] = "changed",
+    [FX_CHANGED] = "changed", [FX_ASK] = "ask",
 };
 
 static void line_of_answer(Trace *t, const Effect *e)

@@ -356,6 +356,14 @@ static bool result(Trace *t, InputKind kind, const Words *w)
     return trace_happens(t, in);
 }
 
+/* "stands NODE [no]": what its agent answers. */
+static bool stands(Trace *t, const Words *w)
+{
+    Input *in = trace_new_input(IN_STANDS, w->v[1]);
+    in->flag = !has(w, "no");
+    return trace_happens(t, in);
+}
+
 static bool role(Trace *t, const Words *w)
 {
     Input *in = trace_new_input(IN_ROLE, NULL);
@@ -389,9 +397,10 @@ static bool order(Trace *t, const Words *w)
                                     .primary = (char *)value(w, "primary"),
                                     .held_by = (char *)(value(w, "held") ? value(w, "held") : "db0"),
                                     .open = has(w, "may-open"),
-                                    .acks = 1};
+                                    .acks = number(w, "acks", 1),
+                                    .fence_ms = number(w, "fence", 0)};
     if (value(w, "members"))
-        strlist_add(&o.decision.members, value(w, "members"));
+        strlist_split(&o.decision.members, value(w, "members"), ',');
     in->order = NEW(AgentOrder);
     wire_copy(agent_order_fields, in->order, &o);
     strlist_done(&o.decision.members);
@@ -510,14 +519,23 @@ static bool understood(Trace *t, const Words *w)
     static const struct {
         const char *word;
         bool (*make)(Trace *, const Words *);
-    } rows[] = {{"reading", reading},  {"op", operation},
-                {"accept", accept},    {"program", program},
-                {"pause", by_hand},    {"align", align_to},
-                {"order", order},      {"role", role},
-                {"heard", heard},      {"rescue-progress", progress},
-                {"split", split_list}, {"progress", run_progress},
-                {"tell", tell},        {"done", done},
-                {"fill", fill},        {"fill-progress", fill_runs},
+    } rows[] = {{"reading", reading},
+                {"op", operation},
+                {"accept", accept},
+                {"program", program},
+                {"pause", by_hand},
+                {"align", align_to},
+                {"order", order},
+                {"role", role},
+                {"stands", stands},
+                {"heard", heard},
+                {"rescue-progress", progress},
+                {"split", split_list},
+                {"progress", run_progress},
+                {"tell", tell},
+                {"done", done},
+                {"fill", fill},
+                {"fill-progress", fill_runs},
                 {"filled", fill_ends}};
     static const char *const requests[] = {"stop", "kill", "sleep", "wake", "dance"};
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -614,6 +632,9 @@ static void rules(Trace *t, const Words *w)
     r->calls_after_promotion = has(w, "after_promotion");
     r->calls_after_demotion = has(w, "after_demotion");
     r->ignores_failed_hooks = has(w, "ignore");
+    static const char *peers[] = {"db0", "db1", "db2"};
+    r->peers = peers;
+    r->n_peers = has(w, "peers") ? COUNT(peers) : 0;
     r->boost = !has(w, "no-boost");
     r->boost_trials = has(w, "trials");
     r->sync_relay_log = has(w, "sync_relay");

@@ -31,7 +31,8 @@ static void expect_closed(View seen, ErrKind fail)
 {
     expect_waiting(NULL);
     expect_open(1000);
-    EXPECT("SET SESSION lock_wait_timeout=1");
+    if (is_mariadb())
+        EXPECT("SET SESSION lock_wait_timeout=1");
     EXPECT(d->read_only_on, .fail = fail);
     expect_look(seen);
 }
@@ -44,7 +45,8 @@ static void nobody_waits_when_semi_sync_goes_off(void)
     expect_open(5000);
     expect_waiting("17");
     expect_open(1000);
-    EXPECT("SET SESSION lock_wait_timeout=1");
+    if (is_mariadb())
+        EXPECT("SET SESSION lock_wait_timeout=1");
     EXPECT(d->read_only_on, .fail = ERR_TIMEOUT);
     expect_look(open);
     expect_closed(closed, ERR_TIMEOUT); /* MySQL: it reads as closed while the statement still waits */
@@ -67,7 +69,9 @@ static void semi_sync_stays_on_what_is_open(void)
         expect_open(5000);
         expect_waiting(NULL);
         expect_open(1000);
-        EXPECT("SET SESSION lock_wait_timeout=1");
+        if (is_mariadb())
+            if (is_mariadb())
+                EXPECT("SET SESSION lock_wait_timeout=1");
         EXPECT(d->read_only_on, .fail = kinds[i]);
         role(false, NULL, OP_FAILED, kinds[i]);
     }
@@ -77,7 +81,8 @@ static void semi_sync_stays_on_what_is_open(void)
     expect_open(5000);
     expect_waiting(NULL);
     expect_open(1000);
-    EXPECT("SET SESSION lock_wait_timeout=1");
+    if (is_mariadb())
+        EXPECT("SET SESSION lock_wait_timeout=1");
     EXPECT(d->read_only_on);
     expect_look_broken(open, 0, ERR_LOST);
     role(false, NULL, OP_FAILED, ERR_LOST);
@@ -133,9 +138,47 @@ static void role_breaks(void)
 }
 BOTH(role_breaks)
 
+#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
+
+static void expect_clients_ended(ErrKind fail)
+{
+    EXPECT(CLIENTS, "ID|who|s|what", "16|app@host|40|Sleep");
+    EXPECT("KILL 16", .fail = fail, .code = 1095);
+}
+
+/* Its members do not answer: sessions are ended where that tells nobody of a commit that waits, and semi-sync
+ * stays on. A session that may not be ended keeps nothing up. */
+static void cut_off_it_keeps_semi_sync(void)
+{
+    View closed = {.primary = true, .applied = 5};
+    static const ErrKind kinds[] = {ERR_NONE, ERR_DB, ERR_NONE};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        RoleOut out = {0};
+        RoleIn in = {.at = agent_server(), .cut_off = true};
+        bool waits = i == 2;
+        expect_open(5000);
+        expect_waiting(waits ? "17" : NULL);
+        if (!is_mariadb())
+            expect_clients_ended(kinds[i]);
+        expect_open(1000);
+        EXPECT("SET SESSION lock_wait_timeout=1");
+        EXPECT(d->read_only_on, .fail = waits ? ERR_TIMEOUT : ERR_NONE);
+        if (is_mariadb() && !waits)
+            expect_clients_ended(kinds[i]);
+        if (!waits)
+            expect_look(closed);
+        op_role(&in, NULL, &out);
+        EXPECT_RESULT(out, waits ? OP_FAILED : OP_DONE, waits ? ERR_TIMEOUT : ERR_NONE);
+        script_end(0);
+        role_out_done(&out);
+    }
+}
+BOTH(cut_off_it_keeps_semi_sync)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TESTS_OF(cut_off_it_keeps_semi_sync),
         TESTS_OF(nobody_waits_when_semi_sync_goes_off),
         TESTS_OF(semi_sync_stays_on_what_is_open),
         TESTS_OF(opened_and_closed),

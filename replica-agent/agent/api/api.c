@@ -321,7 +321,8 @@ static bool health_of(const Agent *a, const char *role, int64_t max_lag_s, const
                       .beginning = a->s.flight.pause.beginning,
                       .lag_ms = a->s.known.lag.lag_ms,
                       .role = wire_enum_name(&node_role_names, (int)a->s.durable.role.role),
-                      .role_confirmed = a->s.flight.role.confirmed};
+                      .role_confirmed = a->s.flight.role.confirmed,
+                      .cut_off = contact_is_lost(&a->s)};
     if (max_lag_s >= 0 && !str_eq(role, "replica"))
         return err_set(err, ERR_USAGE, 0, "max_lag_s is asked of replicas: give role=replica with it");
     if (str_eq(role, "replica"))
@@ -377,6 +378,7 @@ static const HttpRoute routes[] = {
     {"POST", "/v1/role", STEERS, post_role, .does = "take the role {role}"},
     {"POST", "/v1/term", ROLE_COORDINATOR | ROLE_ADMIN, post_term, .does = "set the term to {term}"},
     {"POST", "/v1/order", STEERS, api_post_order, .does = "{kind} in a failover"},
+    {"GET", "/v1/standing", ROLE_PEER | READS, api_get_standing, .query = "primary,term,owner"},
     {"POST", "/v1/fill", STEERS, api_post_fill, .does = "fill the server with the data of another"},
     {"GET", "/v1/runs", READS, api_get_runs},
     {"POST", "/v1/runs", STEERS, api_post_run, .does = "run {job} as {run}"},

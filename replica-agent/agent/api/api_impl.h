@@ -31,6 +31,7 @@ Input *api_request(HttpRequest *req, Agent *a, InputKind kind);
 Input *api_resume_input(const char *by, const char *reason);
 
 void api_post_order(HttpRequest *req, void *context);
+void api_get_standing(HttpRequest *req, void *context);
 void api_post_fill(HttpRequest *req, void *context);
 void api_get_runs(HttpRequest *req, void *context);
 void api_post_run(HttpRequest *req, void *context);

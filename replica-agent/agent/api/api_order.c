@@ -10,15 +10,21 @@
 
 enum { OWNER_DIGITS = 16 };
 
+static bool check_owner(const char *what, const char *owner, Err *err)
+{
+    if (!owner || strlen(owner) != OWNER_DIGITS || strspn(owner, "0123456789abcdef") != OWNER_DIGITS)
+        return err_set(err, ERR_USAGE, 0, "%s must be %d digits of hex, in small letters", what,
+                       OWNER_DIGITS);
+    return true;
+}
+
 static bool check_ballot(const Agent *a, const WireBallot *b, Err *err)
 {
     if (b->term < 1)
         return err_set(err, ERR_USAGE, 0, "field \"ballot.term\" is %lld, it must be at least 1",
                        (long long)b->term);
-    if (!b->owner || strlen(b->owner) != OWNER_DIGITS || strspn(b->owner, "0123456789abcdef") != OWNER_DIGITS)
-        return err_set(err, ERR_USAGE, 0, "field \"ballot.owner\" must be %d digits of hex, in small letters",
-                       OWNER_DIGITS);
-    return term_may_follow(a->s.durable.vote.vote.promised.term, b->term, err);
+    return check_owner("field \"ballot.owner\"", b->owner, err) &&
+           term_may_follow(a->s.durable.vote.vote.promised.term, b->term, err);
 }
 
 static bool check_server(const OrderServer *s, bool needed, Err *err)
@@ -50,6 +56,26 @@ static bool read_order(HttpRequest *req, const Agent *a, AgentOrder *ret, Err *e
     return http_body(req, &body, err) && wire_read_asked(agent_order_fields, body, ret, err) &&
            (ret->kind != ORDER_NONE || err_set(err, ERR_USAGE, 0, "field \"kind\" is missing")) &&
            check_ballot(a, &ret->ballot, err) && check_decision(ret, err);
+}
+
+/* Of the agent of a primary; what is told is no secret. */
+void api_get_standing(HttpRequest *req, void *context)
+{
+    Err err;
+    Agent *a = context;
+    WireBallot asked = {.owner = (char *)http_query(req, "owner")}; /* borrowed */
+    const char *primary = http_query(req, "primary");
+    if (!http_query_int(req, "term", 1, INT64_MAX, 0, &asked.term, &err) ||
+        !check_owner("query \"owner\"", asked.owner, &err) ||
+        (!primary && !err_set(&err, ERR_USAGE, 0, "query \"primary\" is missing: whose agent asks"))) {
+        http_reply_error(req, &err);
+        return;
+    }
+    json_t *o = json_object();
+    json_object_set_new(o, "node", json_string(a->conf.node));
+    json_object_set_new(o, "stands",
+                        json_boolean(contact_stands(&a->s.durable.vote.vote, primary, ballot_read(&asked))));
+    http_reply_json(req, 200, o);
 }
 
 void api_post_order(HttpRequest *req, void *context)

@@ -60,6 +60,8 @@ static ServerState server_state(const Agent *a)
     out.received = s->received;
     out.relay_bytes = s->relay_bytes;
     out.semi_sync_acks = v->semi_sync.source_on ? v->semi_sync.acks : -1;
+    out.stood_by = contact_count(&a->s, clock_mono_ms());
+    out.cut_off = contact_is_lost(&a->s);
     out.semi_sync_waits = v->semi_sync.waits;
     out.acknowledges = v->semi_sync.acknowledges;
     out.left_without_semi_sync = api_left_without_semi_sync(a);

@@ -140,8 +140,12 @@ static void role_in(Agent *a, OpOrder *from, OperationIn *ret)
 {
     ret->role = (RoleIn){.at = at(a),
                          .open = from->open,
+                         .cut_off = from->cut_off,
+                         .data_folder = xstrdup(a->vault.place.data_folder),
                          .acks = a->s.durable.vote.vote.accepted.acks,
                          .leaves_semi_sync = str_eq(a->conf.semi_sync, "leave")};
+    wire_copy(lease_server_fields, &ret->role.server,
+              a->s.known.server.ever ? &a->s.known.server.id : &a->s.durable.dealt_with);
 }
 
 static void order_in(Agent *a, OpOrder *from, OperationIn *ret)
