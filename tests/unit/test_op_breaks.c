@@ -137,6 +137,7 @@ static bool reads(Sim *s, const char *sql, Script *ret)
         {"SHOW GLOBAL STATUS LIKE '%open", "Variable_name|Value", ""},
         {"SHOW GLOBAL STATUS LIKE 'Slave_open", "Variable_name|Value", "Slave_open_temp_tables|0"},
         {"SHOW GLOBAL STATUS LIKE 'Replica_open", "Variable_name|Value", "Replica_open_temp_tables|0"},
+        {"SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync", "Variable_name|Value", ""},
         {"SHOW GLOBAL VARIABLES", "Variable_name|Value", "log_bin|ON"},
         {"SELECT CURRENT_USER()", "u", "siding_agent@localhost"},
         {"SHOW GRANTS", "g", "GRANT ALL PRIVILEGES ON *.* TO `x`@`y`"},
