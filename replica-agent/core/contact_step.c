@@ -37,11 +37,13 @@ bool contact_stands(const VoteState *v, const char *primary, Ballot asked)
     return !(v->shut && later) && (!decided || str_eq(v->accepted.primary, primary));
 }
 
-/* Its members may acknowledge its commits, and it was told for how long their word counts. */
+/* Its members may acknowledge its commits, and it was told for how long their word counts. A promise that
+ * stops nobody changes nothing of that: whoever asked for it may be gone. */
 static bool is_held_by_members(const AgentState *s)
 {
     const WireDecision *d = decision(s);
-    return s->durable.role.role == ROLE_PRIMARY && d->acks > 0 && d->fence_ms > 0 && vote_decides_open(s);
+    return s->durable.role.role == ROLE_PRIMARY && d->acks > 0 && d->fence_ms > 0 && d->open &&
+           str_eq(d->primary, s->known.rules.node) && !s->durable.vote.vote.shut;
 }
 
 static ContactPeer *peer(ContactFlight *f, const char *node)
@@ -105,7 +107,8 @@ static void try_a_commit(Turn *t)
 {
     ContactFlight *f = flight(t);
     const ServerView *v = &t->s->known.server;
-    if (f->probe || f->lost || !v->up || v->status.closed || t->now_ms < f->retry_ms)
+    bool tells = v->up && v->semi_sync.source_on && !v->status.closed; /* without semi-sync it says nothing */
+    if (!tells || f->probe || f->lost || t->now_ms < f->retry_ms)
         return;
     OpOrder *o = fx_sql(t, OP_ORDER, false);
     o->act = ORDER_WRITE_PROBE;

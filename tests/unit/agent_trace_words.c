@@ -110,7 +110,8 @@ static bool reading(Trace *t, const Words *w)
                    .relay_dir = xstrdup(value(w, "relay_dir")),
                    .log_file = xstrdup(value(w, "log")),
                    .log_pos = number(w, "log_pos", 0),
-                   .semi_sync = {.acks = number(w, "acks", 0),
+                   .semi_sync = {.source_on = has(w, "writable") && !has(w, "without-semi-sync"),
+                                 .acks = number(w, "acks", 0),
                                  .acknowledges = has(w, "acknowledges"),
                                  .source_set = has(w, "source_set")},
                    .relay_free = number(w, "disk", 1 << 30)};

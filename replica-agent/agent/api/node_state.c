@@ -231,6 +231,21 @@ static void warn_guard(const Agent *a, StrList *ret)
                      a->s.known.relay_dir ? a->s.known.relay_dir : "?");
 }
 
+/* It may be that nobody is asked rightly: no address, no certificate that lets it ask. */
+static void warn_contact(const Agent *a, StrList *ret)
+{
+    enum { SETTLE_MS = 30000 };
+    int64_t now = clock_mono_ms();
+    if (contact_count(&a->s, now) != 0 || now - a->s.known.started_ms < SETTLE_MS)
+        return;
+    AUTOFREE char *names = strlist_join(&a->s.durable.vote.vote.accepted.members, ", ");
+    strlist_addf(
+        ret,
+        "none of the agents of its members (%s) says that it stands by this primary: were it "
+        "replaced, it would not notice. Look at \"peers\" in its agent.conf, and whether they answer",
+        names);
+}
+
 void node_warnings(const Agent *a, StrList *ret)
 {
     if (!a->s.known.server.up)
@@ -249,6 +264,7 @@ void node_warnings(const Agent *a, StrList *ret)
         warn_threads(a, ret);
     if (a->s.known.server.up)
         warn_role(a, ret);
+    warn_contact(a, ret);
     if (fill_is_unfinished(&a->s) && !fill_is_under_way(&a->s))
         strlist_addf(ret, "it was to be filled with the data of %s, and holds nothing whole: %s",
                      a->s.durable.fill.order.donor.node, a->s.durable.fill.error);
