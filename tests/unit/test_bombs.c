@@ -16,7 +16,7 @@
 #include "test.h"
 
 enum { MB = 1 << 20, SHARDS = 14, ROOM_MB = 64 /* of a reader beside its rows */ };
-#if defined __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { COUNTS = false }; /* a sanitizer's memory is not the reader's */
 #else
 enum { COUNTS = true };
