@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from attack import agent, attack, coordinator, request
+from attack import agent, attack, coordinator, request, term_of
 from harness import BUILD, Failed, call, slack, wait_until
 
 CROWD = 1500
@@ -151,9 +151,11 @@ def tls_ports(c, *names):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(old[path].replace("listen = [ ", 'listen = [ "tls:127.0.0.1:%d", ' % ports[what], 1) +
                         'tls = { certificate_file = "%s/here.pem"; key_file = "%s/here.key"; ca_file = "%s/ca.pem"; };\n' % (folder, folder, folder))
+        was = term_of(c, "db1")
         c.kill("sidingd")
         c.kill("agent1")
         c.up()
+        wait_until(lambda: all(term_of(c, n) > was for n in c.nodes), 20, "the new coordinator was heard everywhere")
         yield folder, ports["agent"], ports["sidingd"]
     finally:
         for path, text in old.items():
