@@ -235,8 +235,12 @@ static void warn_guard(const Agent *a, StrList *ret)
 static void warn_contact(const Agent *a, StrList *ret)
 {
     enum { SETTLE_MS = 30000 };
-    int64_t now = clock_mono_ms();
-    if (contact_count(&a->s, now) != 0 || now - a->s.known.started_ms < SETTLE_MS)
+    const ContactFlight *f = &a->s.flight.contact;
+    int64_t now = clock_mono_ms(), last = a->s.known.started_ms;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->peers[i].stood_ms > last)
+            last = f->peers[i].stood_ms;
+    if (contact_count(&a->s, now) != 0 || now - last < SETTLE_MS)
         return;
     AUTOFREE char *names = strlist_join(&a->s.durable.vote.vote.accepted.members, ", ");
     strlist_addf(
