@@ -124,7 +124,7 @@ static int64_t quiet_ms(Coord *c, const AgentLink *primary, const DetectReading 
     if (primary->fresh && s->up && !s->hangs && primary->seen_ms > last)
         last = primary->seen_ms;
     for (size_t i = 0; i < r->n; i++)
-        if (r->replicas[i].heard && r->replicas[i].receives)
+        if (r->replicas[i].heard && r->replicas[i].votes && r->replicas[i].receives)
             e->received_ms = r->now_ms;
     if (e->received_ms > last)
         last = e->received_ms;
