@@ -13,7 +13,11 @@
 #include "gtid.h"
 
 enum {
+    MAGIC_BYTES = 4, /* before the first event */
     HEADER_BYTES = 19,
+    TYPE_AT = 4,
+    SERVER_AT = 5,
+    LENGTH_AT = 9,
     QUERY_POST_HEADER = 13,
     PEEK_BYTES = 512, /* enough of an event's start for a GTID, or for "COMMIT" behind status variables */
     EVENT_QUERY = 2,
@@ -79,11 +83,11 @@ static int read_event(int fd, int64_t pos, int64_t file_size, Event *ret)
     unsigned char header[HEADER_BYTES];
     if (pread(fd, header, sizeof header, pos) != (ssize_t)sizeof header)
         return -1;
-    int64_t size = bytes_u32(header + 9);
+    int64_t size = bytes_u32(header + LENGTH_AT);
     if (size < HEADER_BYTES || pos + size > file_size)
         return -1;
-    ret->type = header[4];
-    ret->server_id = bytes_u32(header + 5);
+    ret->type = header[TYPE_AT];
+    ret->server_id = bytes_u32(header + SERVER_AT);
     ret->pos = pos;
     ret->size = size;
     int64_t want = size - HEADER_BYTES;
@@ -258,29 +262,28 @@ static bool take_event(Scan *s, size_t file, const Event *e, Err *err)
 /* The description of the format is in the clear; what comes next says how the rest is encrypted. */
 bool binlog_is_encrypted(const char *path)
 {
-    enum { MAGIC = 4, TYPE_AT = 4, LENGTH_AT = 9, HEADER = 19 };
-    unsigned char first[HEADER], second[HEADER];
+    unsigned char first[HEADER_BYTES], second[HEADER_BYTES];
     AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && pread(fd, first, HEADER, MAGIC) == HEADER &&
+    return fd >= 0 && pread(fd, first, HEADER_BYTES, MAGIC_BYTES) == HEADER_BYTES &&
            first[TYPE_AT] == EVENT_FORMAT_DESCRIPTION &&
-           pread(fd, second, HEADER, MAGIC + (off_t)bytes_u32(first + LENGTH_AT)) == HEADER &&
+           pread(fd, second, HEADER_BYTES, MAGIC_BYTES + (off_t)bytes_u32(first + LENGTH_AT)) ==
+               HEADER_BYTES &&
            second[TYPE_AT] == EVENT_MARIADB_START_ENCRYPTION;
 }
 
 bool binlog_whole_events(const char *path, int64_t *ret, Err *err)
 {
-    enum { MAGIC = 4, LENGTH_AT = 9, HEADER = 19 };
     struct stat st;
-    unsigned char head[HEADER];
-    int64_t n = 0, at = MAGIC;
+    unsigned char head[HEADER_BYTES];
+    int64_t n = 0, at = MAGIC_BYTES;
     AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_errno(err, errno, "read %s", path);
-    for (; at + HEADER <= st.st_size; n++) {
-        if (pread(fd, head, HEADER, at) != HEADER)
+    for (; at + HEADER_BYTES <= st.st_size; n++) {
+        if (pread(fd, head, HEADER_BYTES, at) != HEADER_BYTES)
             return err_errno(err, errno, "read %s", path);
         int64_t size = bytes_u32(head + LENGTH_AT);
-        if (size < HEADER)
+        if (size < HEADER_BYTES)
             return err_set(err, ERR_CORRUPT, 0, "%s: the event at %lld has no length", path, (long long)at);
         if (at + size > st.st_size)
             break;

@@ -27,14 +27,18 @@ static const WireDecision *decision(const AgentState *s)
     return &s->durable.vote.vote.accepted;
 }
 
+/* A later one, or another owner's of that term. */
+static bool replaces(Ballot a, Ballot b)
+{
+    return a.term >= b.term && !ballot_same(a, b);
+}
+
 bool contact_stands(const VoteState *v, const char *primary, Ballot asked)
 {
     Ballot promised = ballot_read(&v->promised), accepted = ballot_read(&v->accepted.ballot);
-    bool later = promised.term > asked.term || (promised.term == asked.term && !ballot_same(promised, asked));
-    bool decided =
-        accepted.term > asked.term || (accepted.term == asked.term && !ballot_same(accepted, asked));
     /* A promise that stops no receiver is a coordinator's that takes over: it changes nothing by itself. */
-    return !(v->shut && later) && (!decided || str_eq(v->accepted.primary, primary));
+    return !(v->shut && replaces(promised, asked)) &&
+           (!replaces(accepted, asked) || str_eq(v->accepted.primary, primary));
 }
 
 /* Its members may acknowledge its commits, and it was told for how long their word counts. A promise that
@@ -54,11 +58,21 @@ static ContactPeer *peer(ContactFlight *f, const char *node)
     return NULL;
 }
 
+static bool are_chosen(const ContactFlight *f, const WireDecision *d)
+{
+    bool same = f->n == (d->members.n < CONTACT_PEERS ? d->members.n : CONTACT_PEERS);
+    for (size_t i = 0; same && i < f->n; i++)
+        same = str_eq(f->peers[i].node, d->members.v[i]);
+    return same;
+}
+
 /* Those of the decision in force; what is known of one that stays is kept. */
 static void choose_peers(Turn *t)
 {
-    ContactFlight *f = flight(t), old = *f;
     const WireDecision *d = decision(t->s);
+    if (are_chosen(flight(t), d))
+        return;
+    ContactFlight *f = flight(t), old = *f;
     f->n = 0;
     for (size_t i = 0; i < d->members.n && f->n < CONTACT_PEERS; i++) {
         ContactPeer *known = peer(&old, d->members.v[i]);

@@ -300,29 +300,29 @@ static const char *find_first(const char *p, const char *end, char a, char b, ch
  * left to the states. */
 enum { COPY_MOST = ROWCHECK_ROOM / 2 - 2 * BLOCK };
 
-/* Copies up to one of three bytes, and gives that; NULL: too far. May write a block too much. */
-static inline const char *copy_until(const char *p, const char *end, char *to, char a, char b, char c)
+/* Copies up to a quote or a backslash, and gives that; NULL: too far. May write a block too much. */
+static inline const char *copy_plain(const char *p, const char *end, char *to)
 {
     const char *last = end - p > COPY_MOST ? p + COPY_MOST : end;
     for (; last - p >= BLOCK; p += BLOCK, to += BLOCK) {
         Block v = block_at(p);
         block_put(to, v);
-        unsigned bits = bytes_that_are(v, a) | bytes_that_are(v, b) | bytes_that_are(v, c);
+        unsigned bits = bytes_that_are(v, '\'') | bytes_that_are(v, '\\');
         if (bits)
             return p + __builtin_ctz(bits);
     }
     for (; p < last; *to++ = *p++)
-        if (*p == a || *p == b || *p == c)
+        if (*p == '\'' || *p == '\\')
             return p;
     return NULL;
 }
 
-/* Up to the byte that ends it, backslashes taken away, and another byte; NULL as above. */
-static inline const char *copy_text(const char *p, const char *end, char *to, char a, char b, size_t *ret_n)
+/* Up to the quote that ends it, backslashes taken away, and another byte; NULL as above. */
+static inline const char *copy_text(const char *p, const char *end, char *to, size_t *ret_n)
 {
     const char *begun = to;
     while (to - begun <= COPY_MOST) {
-        const char *stop = copy_until(p, end, to, a, b, '\\');
+        const char *stop = copy_plain(p, end, to);
         if (!stop || end - stop < 2)
             return NULL;
         to += stop - p;
@@ -365,7 +365,7 @@ static inline const char *quoted_value(RowCheck *check, const char *p, const cha
 {
     size_t n;
     char *to = rowcheck_room(check);
-    if (!to || !(p = copy_text(p + 1, end, to, '\'', '\'', &n)))
+    if (!to || !(p = copy_text(p + 1, end, to, &n)))
         return NULL;
     rowcheck_take(check, n);
     return p + 1;

@@ -133,9 +133,8 @@ static bool cut_off(const RoleIn *in, Db *db, RoleOut *out)
 {
     Err tried;
     int64_t waiting;
-    /* a session that may not be ended keeps nothing up */
     bool ends_first = !op_flavor(db)->kill_acknowledges;
-    if (!commits_cut_waiting(db, &waiting, &tried))
+    if (!commits_cut_waiting(db, &waiting, &tried)) /* a session that may not be ended keeps nothing up */
         log_warn("%s", tried.text);
     if (ends_first)
         end_clients(db);
