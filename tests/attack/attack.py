@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What attackers have at hand. See README.md."""
+import contextlib
 import json
 import os
 import re
@@ -74,6 +75,23 @@ def as_nobody(*command, group=None, within_s=30, env=None):
                           group=group or 65534, extra_groups=[], timeout=within_s * slack(), check=False,
                           env=dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], **(env or {})))
     return done.returncode, done.stdout
+
+
+@contextlib.contextmanager
+def configured(c, path, change, process):
+    """The process ends, to come back with what `change` makes of its configuration; afterwards all is as it was."""
+    with open(path, encoding="utf-8") as f:
+        old = f.read()
+    try:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(change(old))
+        c.kill(process)
+        yield
+    finally:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(old)
+        c.kill(process)
+        c.up()
 
 
 def term_of(c, node):

@@ -10,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 
-from attack import agent, as_nobody, attack, coordinator, expect_refused, request, routes, term_of
+from attack import agent, as_nobody, attack, configured, coordinator, expect_refused, request, routes, term_of
 from door import tls_ports
 from harness import BUILD, Failed, call, slack, wait_until
 
@@ -118,30 +118,22 @@ def certificates(c):
 def by_the_agents_socket(c):
     path = os.path.join(c.folder, "db1", "agent.conf")
     mode = stat.S_IMODE(os.stat(c.folder).st_mode)
-    with open(path, encoding="utf-8") as f:
-        old = f.read()
     try:
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(old.replace("roles = {", 'roles = { viewer = [ "group:nogroup" ];', 1))
-        c.kill("agent1")
-        c.up()
-        for folder in (c.folder, os.path.join(c.folder, "db1"), os.path.dirname(c.env["AGENT1_SOCKET"])):
-            os.chmod(folder, 0o711)
-        for group, reads in ((12345, False), (65534, True)):
-            for method, route, _, everybody in routes("agent"):
-                if "manifest.json" in route and reads:
-                    continue
-                words = ["curl", "-s", "-m", "20", "-w", "\n%{http_code}", "-X", method, "--unix-socket", c.env["AGENT1_SOCKET"], "http://localhost" + route]
-                status, out = as_nobody(*words, *(["-H", "Content-Type: application/json", "-d", "{}"] if method == "POST" else []), group=group)
-                text, _, code = out.rpartition("\n")
-                may = everybody or (reads and method == "GET")
-                if status or may != (code != "403") or (not may and "nobody has health" not in text):
-                    raise Failed("%s %s as a member of group %d: %s %s" % (method, route, group, status, out[-300:]))
+        with configured(c, path, lambda old: old.replace("roles = {", 'roles = { viewer = [ "group:nogroup" ];', 1), "agent1"):
+            c.up()
+            for folder in (c.folder, os.path.join(c.folder, "db1"), os.path.dirname(c.env["AGENT1_SOCKET"])):
+                os.chmod(folder, 0o711)
+            for group, reads in ((12345, False), (65534, True)):
+                for method, route, _, everybody in routes("agent"):
+                    if "manifest.json" in route and reads:
+                        continue
+                    words = ["curl", "-s", "-m", "20", "-w", "\n%{http_code}", "-X", method, "--unix-socket", c.env["AGENT1_SOCKET"], "http://localhost" + route]
+                    status, out = as_nobody(*words, *(["-H", "Content-Type: application/json", "-d", "{}"] if method == "POST" else []), group=group)
+                    text, _, code = out.rpartition("\n")
+                    may = everybody or (reads and method == "GET")
+                    if status or may != (code != "403") or (not may and "nobody has health" not in text):
+                        raise Failed("%s %s as a member of group %d: %s %s" % (method, route, group, status, out[-300:]))
     finally:
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(old)
-        c.kill("agent1")
-        c.up()
         os.chmod(os.path.join(c.folder, "db1"), 0o700)
         os.chmod(c.folder, mode)
     c.expect_replicating("db1")
@@ -274,22 +266,17 @@ def roles_of_sidingd(c, text):
     """sidingd with other roles for a while, and with a socket that strangers reach."""
     path = os.path.join(c.folder, "coordinator", "sidingd.conf")
     mode = stat.S_IMODE(os.stat(c.folder).st_mode)
-    with open(path, encoding="utf-8") as f:
-        old = f.read()
+
+    def others(old):
+        return "\n".join(line for line in old.splitlines() if not line.startswith("roles")) + "\n" + text + "\n"
     try:
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("\n".join(line for line in old.splitlines() if not line.startswith("roles")) + "\n" + text + "\n")
-        c.kill("sidingd")
-        os.chmod(c.folder, 0o711)
-        os.chmod(os.path.join(c.folder, "coordinator"), 0o711)
-        c.up()
-        os.chmod(c.folder, 0o711)
-        yield "unix:" + os.path.join(c.folder, "coordinator", "siding.sock")
+        with configured(c, path, others, "sidingd"):
+            os.chmod(c.folder, 0o711)
+            os.chmod(os.path.join(c.folder, "coordinator"), 0o711)
+            c.up()
+            os.chmod(c.folder, 0o711)
+            yield "unix:" + os.path.join(c.folder, "coordinator", "siding.sock")
     finally:
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(old)
-        c.kill("sidingd")
-        c.up()
         os.chmod(c.folder, mode)
 
 

@@ -15,7 +15,6 @@ from sqlclient import SqlError
 from test_switchover import Replaced
 
 CLIENTS = 6
-FENCE = 'failover = { automatic = true; after = "2s"; again_after = "0s"; fence_after = "2s"; close = "0s"; };\n'
 
 
 class Contact(Replaced):
@@ -25,14 +24,7 @@ class Contact(Replaced):
         super().setUpClass()
         cls.cluster.sql("db0", "ALTER TABLE t.w MODIFY k VARCHAR(40); CREATE USER client@localhost;"
                         " GRANT SELECT, INSERT ON t.* TO client@localhost")
-        cls.restart_sidingd(cls, "true")
-        conf = os.path.join(cls.cluster.folder, "coordinator", "sidingd.conf")
-        with open(conf, encoding="utf-8") as f:
-            lines = [line for line in f if not line.startswith("failover =")]
-        with open(conf, "w", encoding="utf-8") as f:
-            f.writelines(lines + [FENCE])
-        cls.cluster.kill("sidingd")
-        cls.cluster.start("coordinator")
+        cls.restart_sidingd("true", 'fence_after = "2s"; close = "0s";')
 
     def setUp(self):
         self.frozen = []

@@ -23,18 +23,14 @@ class Dead(Replaced):
         cls.cluster.sql("db0", "CREATE USER locker@localhost; GRANT RELOAD ON *.* TO locker@localhost;"
                         " GRANT SELECT, UPDATE, LOCK TABLES ON t.* TO locker@localhost")
         cls.cluster.expect_caught_up()
-        cls.restart_sidingd(cls, "true")
+        cls.restart_sidingd("true")
 
     def setUp(self):
         self.begin_well()
         self.others = [n for n in self.cluster.nodes if n != self.old]
 
     def configure(self, text):
-        conf = os.path.join(self.cluster.folder, "coordinator", "sidingd.conf")
-        with open(conf, encoding="utf-8") as f:
-            lines = [line for line in f if not line.startswith("failover =")]
-        with open(conf, "w", encoding="utf-8") as f:
-            f.writelines(lines + ['failover = { automatic = true; after = "2s"; again_after = "0s"; %s };\n' % text])
+        self.set_failover("true", text)
         os.kill(self.cluster.pid("sidingd"), signal.SIGHUP)
 
 

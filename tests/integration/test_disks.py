@@ -33,7 +33,7 @@ class Disks(Replaced):
         for node in cls.cluster.nodes:
             cls.move(node)
         cls.cluster.expect_caught_up()
-        cls.restart_sidingd(cls, "true")
+        cls.restart_sidingd("true")
 
     @classmethod
     def data(cls, node):

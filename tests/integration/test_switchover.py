@@ -16,7 +16,7 @@ from harness import BUILD, ClusterTest, main
 from machine import Failed, call, wait_until
 from test_failover import Clients
 
-SETTINGS = 'failover = { automatic = %s; after = "2s"; again_after = "0s"; };\n'
+SETTINGS = 'failover = { automatic = %s; after = "2s"; again_after = "0s"; %s };\n'
 
 
 class Replaced:
@@ -56,14 +56,20 @@ class Replaced:
             return server["io"] == "yes" and server["acknowledges"]
         wait_until(acknowledges, 60, lambda: "%s acknowledges: %s" % (node, self.ask("status")["nodes"]))
 
-    def restart_sidingd(self, automatic):
-        conf = os.path.join(self.cluster.folder, "coordinator", "sidingd.conf")
+    @classmethod
+    def set_failover(cls, automatic, more=""):
+        """What sidingd.conf says of failovers, once it is read again."""
+        conf = os.path.join(cls.cluster.folder, "coordinator", "sidingd.conf")
         with open(conf, encoding="utf-8") as f:
             lines = [line for line in f if not line.startswith("failover =")]
         with open(conf, "w", encoding="utf-8") as f:
-            f.writelines(lines + [SETTINGS % automatic])
-        self.cluster.kill("sidingd")
-        self.cluster.start("coordinator")
+            f.writelines(lines + [SETTINGS % (automatic, more)])
+
+    @classmethod
+    def restart_sidingd(cls, automatic, more=""):
+        cls.set_failover(automatic, more)
+        cls.cluster.kill("sidingd")
+        cls.cluster.start("coordinator")
 
     def begin_well(self):
         self.old = self.primary()

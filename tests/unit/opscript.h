@@ -67,6 +67,12 @@ View both_stopped_at(int n);
 void expect_look(View v);
 /* The same until one of the three fails: 0, 1 or 2 of them are answered before. */
 void expect_look_broken(View v, int answered, ErrKind fail);
+/* Sessions: those whose commit waits for an acknowledgement, all that are at a statement, those of clients.
+ */
+#define WAITING "SELECT ID, USER = …"
+#define BUSY "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER <> …"
+#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
+
 /* Whether the server waits for acknowledgements as a source, and gives them as a replica. */
 #define SEMI_SYNC "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%'"
 void expect_semi_sync(bool source, bool replica);

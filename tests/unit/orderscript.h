@@ -10,9 +10,7 @@
 #define STARTS                                                                                               \
     "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'START "       \
     "SLAVE%'…"
-#define WAITING "SELECT ID, USER = …"
 #define BLOCKED "SELECT COUNT(*) FROM information_schema.PROCESSLIST a …"
-#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
 
 /* What the agent gives along, beside the order. */
 typedef struct OrderScript {

@@ -17,11 +17,11 @@ static void role(bool open, const Cancel *cancel, OpResult want, ErrKind kind)
 
 static void expect_waiting(const char *ids)
 {
-    EXPECT("SELECT ID, USER = …", .columns = "ID|ours",
+    EXPECT(WAITING, .columns = "ID|ours",
            .rows = ids ? script_keep(xasprintf("%s|%d", ids, str_eq(ids, "19"))) : NULL);
     bool alone = ids && str_eq(ids, "18");
     if (ids && is_mariadb()) /* others of its group would be told that they are safe */
-        EXPECT("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER <> …", "n", alone ? "1" : "2");
+        EXPECT(BUSY, "n", alone ? "1" : "2");
     if (ids && (alone || !is_mariadb()))
         EXPECT(script_keep(xasprintf("KILL %s", ids)));
 }
@@ -76,7 +76,7 @@ static void semi_sync_stays_on_what_is_open(void)
         role(false, NULL, OP_FAILED, kinds[i]);
     }
     expect_open(5000);
-    EXPECT("SELECT ID, USER = …", .fail = ERR_DB);
+    EXPECT(WAITING, .fail = ERR_DB);
     role(false, NULL, OP_FAILED, ERR_DB);
     expect_open(5000);
     expect_waiting(NULL);
@@ -137,8 +137,6 @@ static void role_breaks(void)
     role(true, &cancel, OP_FAILED, ERR_CANCELLED);
 }
 BOTH(role_breaks)
-
-#define CLIENTS "SELECT p.ID, CONCAT(p.USER, '@', p.HOST), p.TIME, LEFT(COALESCE(p.INFO, p.COMMAND), 120)…"
 
 static void expect_clients_ended(ErrKind fail)
 {
